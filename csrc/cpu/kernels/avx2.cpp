@@ -1,0 +1,2 @@
+#define PHASENET_ISA avx2
+#include "kernels.inl"

@@ -1,0 +1,2 @@
+#define PHASENET_ISA avx512
+#include "kernels.inl"

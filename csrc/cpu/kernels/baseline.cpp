@@ -1,0 +1,2 @@
+#define PHASENET_ISA baseline
+#include "kernels.inl"

@@ -1,0 +1,60 @@
+// The loops on single planes where the CPU time goes, compiled once per instruction set from
+// kernels.inl and chosen at run time.
+#pragma once
+
+#include <cstdint>
+
+namespace phasenet {
+
+constexpr int64_t kBlurReach = 5;  // 11 taps
+
+template <typename T>
+struct FramePlanes {  // each h * w, dense
+  T* phase;
+  T* amplitude;
+  T* denoised;  // blur(amplitude * phase) / blur(amplitude)
+  T* inverse;   // 1 / blur(amplitude)
+};
+
+template <typename T>
+struct WindowFrame {  // what a window reads of one of its frames
+  const T* amplitude;
+  const T* denoised;
+  const T* inverse;
+  const int8_t* jumps;  // turns to add from the frame before on; null where the frame is repeated
+};
+
+template <typename T>
+struct Kernels {
+  // Elements of scratch a call on an h x w plane needs.
+  int64_t (*scratch_size)(int64_t h, int64_t w);
+
+  // atan2(im[i], re[i]).
+  void (*atan2)(const T* im, const T* re, T* out, int64_t n);
+
+  // The 11 x 11 Gaussian of std 2, not normalised, zeros outside.
+  void (*blur)(const T* in, int64_t h, int64_t w, T* out, T* scratch);
+
+  // Interleaved complex rows, `stride` complex numbers apart, to a frame's planes.
+  void (*frame_planes)(
+      const T* band, int64_t stride, int64_t h, int64_t w, FramePlanes<T> out, T* scratch);
+
+  // Turns (-1, 0, 1) that unwrap the step from one frame's phases to the next; with
+  // `only_down`, steps below -pi are left alone as the published code does.
+  void (*jumps)(const T* before, const T* after, bool only_down, int8_t* out, int64_t n);
+
+  // One window of one band: `count` + 1 frames to `count` planes of `out`, each the difference of
+  // consecutive unwrapped denoised phases, less its mean, clamped.
+  void (*window)(
+      const WindowFrame<T>* frames, int64_t count, int64_t h, int64_t w, T* out, T* scratch);
+};
+
+// The kernels for the best instruction set of this machine. The environment variable
+// PHASENET_CPU=baseline|avx2|avx512, read once, asks for a lower one.
+template <typename T>
+const Kernels<T>& kernels();
+
+// The name of the instruction set in use.
+const char* instruction_set();
+
+}  // namespace phasenet

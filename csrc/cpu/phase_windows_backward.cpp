@@ -1,0 +1,280 @@
+// Gradient of the phase differences with respect to the frames: the analytic derivative of the
+// denoised phase, with the turns of the unwrapping held constant (they are, almost everywhere).
+//
+// With B the blur, a the amplitude, p the phase, M = B(a) and k a window's turns, a window sees
+//   D = B(a (p + 2 pi k)) / M,   so for a gradient g of D and q = g / M
+//   dp = a B(q),   da = (p + 2 pi k) B(q) - B(q D).
+// Everything but the term with k is linear in q, so it is summed over windows before blurring.
+#include <algorithm>
+#include <cmath>
+
+#include "phase_planes.h"
+
+namespace phasenet {
+namespace {
+
+template <typename T>
+struct FrameSums {  // of every window a frame is in, each [N * T, nbands, h, w]
+  Tensor q;         // g / M
+  Tensor q_phase;   // q D
+  Tensor turned;    // 2 pi k B(q)
+};
+
+// Scratch of one thread: the planes of the window at hand.
+template <typename T>
+struct WindowScratch {
+  WindowScratch(int64_t count, Size size)
+      : turns((count + 1) * size.area()),
+        unwrapped((count + 1) * size.area()),
+        grad((count + 1) * size.area()),
+        plane(size.area()),
+        kernel(kernel_scratch<T>(size)) {
+  }
+  std::vector<T> turns, unwrapped, grad, plane, kernel;
+};
+
+// Turns and denoised phases of a window as the forward sees them, from its second frame on.
+template <typename T>
+void unwrap_window(
+    const std::vector<WindowFrame<T>>& frames, Size size, WindowScratch<T>& scratch) {
+  const int64_t n = size.area();
+  std::fill(scratch.turns.begin(), scratch.turns.begin() + n, T(0));
+  std::copy(frames[0].denoised, frames[0].denoised + n, scratch.unwrapped.begin());
+  for (size_t i = 1; i < frames.size(); ++i) {
+    const T* before = scratch.turns.data() + (i - 1) * n;
+    T* turns = scratch.turns.data() + i * n;
+    T* unwrapped = scratch.unwrapped.data() + i * n;
+    const int8_t* jumps = frames[i].jumps;
+    bool any = false;
+    for (int64_t j = 0; j < n; ++j) {
+      turns[j] = before[j] + (jumps != nullptr ? T(jumps[j]) : T(0));
+      any = any || turns[j] != 0;
+    }
+    std::copy(frames[i].denoised, frames[i].denoised + n, unwrapped);
+    if (any) {
+      for (int64_t j = 0; j < n; ++j) {
+        scratch.plane[j] = frames[i].amplitude[j] * turns[j] * T(2 * kPi);
+      }
+      // `grad` of this frame is not filled yet and serves as the target.
+      T* blurred = scratch.grad.data() + i * n;
+      kernels<T>().blur(scratch.plane.data(), size.h, size.w, blurred, scratch.kernel.data());
+      for (int64_t j = 0; j < n; ++j) {
+        unwrapped[j] += blurred[j] * frames[i].inverse[j];
+      }
+    }
+  }
+}
+
+// Gradient of the output planes -> gradient of each frame's denoised phase (scratch.grad): back
+// through the clamp, the mean and the difference.
+template <typename T>
+void difference_backward(
+    const std::vector<WindowFrame<T>>& frames,
+    const T* out_grad,
+    int64_t n,
+    WindowScratch<T>& scratch) {
+  const T limit = T(5 * kPi);
+  std::fill(scratch.grad.begin(), scratch.grad.end(), T(0));
+  for (size_t i = 1; i < frames.size(); ++i, out_grad += n) {
+    if (frames[i].jumps == nullptr) {
+      continue;  // the difference of a frame with itself
+    }
+    const T* before = scratch.unwrapped.data() + (i - 1) * n;
+    const T* after = before + n;
+    double mean = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      mean += double(after[j] - before[j]);
+    }
+    mean /= double(n);
+    double grad_mean = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      const T centred = after[j] - before[j] - T(mean);
+      scratch.plane[j] = centred >= -limit && centred <= limit ? out_grad[j] : T(0);
+      grad_mean += double(scratch.plane[j]);
+    }
+    grad_mean /= double(n);
+    T* grad = scratch.grad.data() + i * n;
+    for (int64_t j = 0; j < n; ++j) {
+      const T value = scratch.plane[j] - T(grad_mean);
+      grad[j] += value;
+      grad[j - n] -= value;
+    }
+  }
+}
+
+// Adds a window's share to the sums of frame `i` of it.
+template <typename T>
+void add_to_sums(
+    const WindowFrame<T>& frame,
+    size_t i,
+    Size size,
+    WindowScratch<T>& scratch,
+    T* q_sum,
+    T* q_phase_sum,
+    T* turned_sum) {
+  const int64_t n = size.area();
+  T* q = scratch.grad.data() + i * n;
+  const T* unwrapped = scratch.unwrapped.data() + i * n;
+  const T* turns = scratch.turns.data() + i * n;
+  bool any = false;
+  for (int64_t j = 0; j < n; ++j) {
+    q[j] *= frame.inverse[j];
+    q_sum[j] += q[j];
+    q_phase_sum[j] += q[j] * unwrapped[j];
+    any = any || turns[j] != 0;
+  }
+  if (any) {
+    kernels<T>().blur(q, size.h, size.w, scratch.plane.data(), scratch.kernel.data());
+    for (int64_t j = 0; j < n; ++j) {
+      turned_sum[j] += T(2 * kPi) * turns[j] * scratch.plane[j];
+    }
+  }
+}
+
+template <typename T>
+FrameSums<T> sum_windows(
+    const LevelPlanes<T>& planes,
+    const PhaseOptions& options,
+    const Tensor& grads,
+    int64_t videos,
+    int64_t length) {
+  const auto zeros = [&] { return torch::stable::new_zeros(planes.phase, planes.phase.sizes()); };
+  const FrameSums<T> sums{zeros(), zeros(), zeros()};
+  const int64_t windows = options.windows(length), count = options.num_phase;
+  const int64_t n = planes.size.area();
+  const T* grad_data = grads.const_data_ptr<T>();
+  T* q = sums.q.template mutable_data_ptr<T>();
+  T* q_phase = sums.q_phase.template mutable_data_ptr<T>();
+  T* turned = sums.turned.template mutable_data_ptr<T>();
+  // A task owns all frames of one video's band, so that sums need no locks and keep one order.
+  torch::stable::parallel_for(0, videos * options.nbands, 1, [&](int64_t begin, int64_t end) {
+    WindowScratch<T> scratch(count, planes.size);
+    std::vector<WindowFrame<T>> frames(count + 1);
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t video = task / options.nbands, band = task % options.nbands;
+      for (int64_t window = 0; window < windows; ++window) {
+        int64_t before = -1;
+        for (int64_t i = 0; i <= count; ++i) {
+          const int64_t t = options.frame(window, i, length);
+          frames[i] = window_frame(planes, options, video * length + t, band, t == before);
+          before = t;
+        }
+        const int64_t plane = ((video * windows + window) * options.nbands + band) * count;
+        unwrap_window(frames, planes.size, scratch);
+        difference_backward(frames, grad_data + plane * n, n, scratch);
+        for (int64_t i = 0; i <= count; ++i) {
+          const int64_t t = video * length + options.frame(window, i, length);
+          const int64_t offset = (t * options.nbands + band) * n;
+          add_to_sums(
+              frames[i], i, planes.size, scratch, q + offset, q_phase + offset, turned + offset);
+        }
+      }
+    }
+  });
+  return sums;
+}
+
+// Sums -> gradient of the complex band, zero outside the quarter that was kept.
+template <typename T>
+Tensor band_grad(
+    const LevelPlanes<T>& planes, const FrameSums<T>& sums, int64_t nbands, Size whole) {
+  const Size size = planes.size;
+  const int64_t n = size.area(), count = planes.phase.size(0);
+  const Tensor result =
+      torch::stable::new_zeros(planes.phase, {count, nbands, whole.h, whole.w}, Dtypes<T>::complex);
+  auto* out = result.mutable_data_ptr<Complex<T>>();
+  const T* phase = planes.phase.template const_data_ptr<T>();
+  const T* amplitude = planes.amplitude.template const_data_ptr<T>();
+  const T* q = sums.q.template const_data_ptr<T>();
+  const T* q_phase = sums.q_phase.template const_data_ptr<T>();
+  const T* turned = sums.turned.template const_data_ptr<T>();
+  torch::stable::parallel_for(0, count * nbands, 1, [&](int64_t begin, int64_t end) {
+    std::vector<T> scratch = kernel_scratch<T>(size), blurred(n), blurred_phase(n);
+    for (int64_t i = begin; i < end; ++i) {
+      kernels<T>().blur(q + i * n, size.h, size.w, blurred.data(), scratch.data());
+      kernels<T>().blur(q_phase + i * n, size.h, size.w, blurred_phase.data(), scratch.data());
+      for (int64_t j = 0; j < n; ++j) {
+        const T p = phase[i * n + j], a = amplitude[i * n + j];
+        const T magnitude = a - T(1e-10);
+        if (magnitude > 0) {  // at zero neither phase nor amplitude has a derivative
+          const T da = p * blurred[j] + turned[i * n + j] - blurred_phase[j];
+          const T dp = a * blurred[j] / magnitude;
+          const T c = std::cos(p), s = std::sin(p);
+          out[i * whole.area() + j / size.w * whole.w + j % size.w] = {
+              da * c - dp * s, da * s + dp * c};
+        }
+      }
+    }
+  });
+  return result;
+}
+
+// Adjoint of the mirroring: [N, 2H, 2W] -> [N, H, W].
+template <typename T>
+Tensor fold_mirror(const Tensor& image, Size size) {
+  const int64_t count = image.size(0), width = 2 * size.w;
+  const Tensor result = empty_cpu({count, size.h, size.w}, Dtypes<T>::real);
+  const T* from = image.const_data_ptr<T>();
+  T* to = result.mutable_data_ptr<T>();
+  torch::stable::parallel_for(0, count * size.h, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t image_index = i / size.h, y = i % size.h;
+      const T* upper = from + (image_index * 2 * size.h + y) * width;
+      const T* lower = from + (image_index * 2 * size.h + 2 * size.h - 1 - y) * width;
+      for (int64_t x = 0; x < size.w; ++x) {
+        const int64_t mirrored = width - 1 - x;
+        to[i * size.w + x] = upper[x] + upper[mirrored] + lower[x] + lower[mirrored];
+      }
+    }
+  });
+  return result;
+}
+
+template <typename T>
+Tensor backward_of(
+    const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
+  const Tensor videos = as_batch(frames, 3);
+  const int64_t count = videos.size(0), length = videos.size(1);
+  const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
+  const auto tables = spectral_tables<T>(image, options.height, options.nbands);
+  const std::vector<LevelPlanes<T>> planes = phase_planes<T>(videos, options);
+  std::vector<Tensor> band_grads;
+  for (size_t i = 0; i < planes.size(); ++i) {
+    const Tensor grad = as_batch(grads[i], 4);
+    const FrameSums<T> sums = sum_windows(planes[i], options, grad, count, length);
+    const Size whole = tables->levels[options.levels[i] - 1].size;
+    band_grads.push_back(band_grad(planes[i], sums, options.nbands, whole));
+  }
+  const Tensor image_grad = analytic_bands_adjoint<T>(band_grads, options.levels, *tables);
+  const Tensor frame_grads = fold_mirror<T>(image_grad, size);
+  const auto sizes = frames.sizes();
+  return torch::stable::reshape(frame_grads, std::vector<int64_t>{sizes.begin(), sizes.end()});
+}
+
+Tensor phase_difference_windows_backward(
+    std::vector<Tensor> grads,
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::string unwrap,
+    std::string boundary) {
+  const PhaseOptions options =
+      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
+  STD_TORCH_CHECK(
+      grads.size() == options.levels.size() && frames.scalar_type() != ScalarType::Byte,
+      "phasenet::phase_difference_windows_backward: expected one gradient per level and frames of "
+      "a floating dtype");
+  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+    return backward_of<decltype(zero)>(grads, frames, options);
+  });
+}
+
+}  // namespace
+}  // namespace phasenet
+
+STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
+  m.impl(
+      "phase_difference_windows_backward", TORCH_BOX(&phasenet::phase_difference_windows_backward));
+}

@@ -1,0 +1,185 @@
+// The complex steerable pyramid: ATen's FFTs around one fused pass per level that crops, applies
+// every mask and the orientation phase, and fills all bands.
+#include "pyramid.h"
+
+#include <algorithm>
+
+#include "fft.h"
+#include "spectra.h"
+
+namespace phasenet {
+
+namespace {
+
+constexpr int64_t kRowsPerTask = 32;
+// Temporary spectra stay near this size, so that a large batch needs little extra memory.
+constexpr int64_t kChunkBytes = int64_t{16} << 20;
+
+// The real images whose half spectra `fill_row(n, row, out)` gives.
+template <typename T, typename FillRow>
+Tensor real_images(int64_t count, Size size, const FillRow& fill_row) {
+  const int64_t columns = half_columns(size.w);
+  const Tensor spectra = empty_cpu({count, size.h, columns}, Dtypes<T>::complex);
+  auto* out = spectra.mutable_data_ptr<Complex<T>>();
+  torch::stable::parallel_for(0, count * size.h, kRowsPerTask, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      fill_row(i / size.h, i % size.h, out + i * columns);
+    }
+  });
+  return irfft2(spectra, size.w, Norm::by_size);
+}
+
+template <typename T>
+Tensor residual(
+    const Tensor& spectra, Size image, const std::vector<T>& weights, Size size, T scale) {
+  const auto* source = spectra.const_data_ptr<Complex<T>>();
+  const int64_t stride = image.h * half_columns(image.w);
+  return real_images<T>(spectra.size(0), size, [&](int64_t n, int64_t row, Complex<T>* out) {
+    residual_row(source + n * stride, image, weights.data(), size, row, scale, out);
+  });
+}
+
+template <typename T>
+std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nbands) {
+  const Size image = image_size(images);
+  const auto batch = leading(images, 2);
+  const auto tables = spectral_tables<T>(image, height, nbands);
+  const Tensor spectra = rfft2(to_real<T>(as_batch(images, 2)));
+  std::vector<Tensor> result;
+  result.push_back(with_batch(residual<T>(spectra, image, tables->highpass, image, T(1)), batch));
+  for (int64_t level = 1; level < height - 1; ++level) {
+    const Size size = tables->levels[level - 1].size;
+    const Tensor bands = empty_cpu({spectra.size(0), nbands, size.h, size.w}, Dtypes<T>::complex);
+    analytic_bands<T>(spectra, *tables, level, bands);
+    result.push_back(with_batch(bands, batch));
+  }
+  const LevelTable<T>& low = tables->lowpass;
+  result.push_back(with_batch(residual<T>(spectra, image, low.weights, low.size, T(1)), batch));
+  return result;
+}
+
+std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
+  check_pyramid("phasenet::pyramid", image_size(images), height, nbands);
+  return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
+    return pyramid_of<decltype(zero)>(images, height, nbands);
+  });
+}
+
+// Adjoint of the inverse. A band of side m reaches an image of side N through an inverse transform
+// normalised by N, hence the factor m / N.
+template <typename T>
+std::vector<Tensor> pyramid_inverse_backward_of(
+    const Tensor& grad, int64_t height, int64_t nbands) {
+  const Size image = image_size(grad);
+  const auto batch = leading(grad, 2);
+  const auto tables = spectral_tables<T>(image, height, nbands);
+  const Tensor spectra = rfft2(to_real<T>(as_batch(grad, 2)));
+  const auto* source = spectra.const_data_ptr<Complex<T>>();
+  const int64_t stride = image.h * half_columns(image.w);
+  const auto scale = [&](Size size) { return T(double(size.area()) / double(image.area())); };
+
+  std::vector<Tensor> result;
+  result.push_back(with_batch(residual<T>(spectra, image, tables->highpass, image, T(1)), batch));
+  for (const LevelTable<T>& level : tables->levels) {
+    const Complex<T> factor = analysis_phase<T>(nbands) * scale(level.size);
+    const Tensor real = real_images<T>(
+        spectra.size(0) * nbands, level.size, [&](int64_t n, int64_t row, Complex<T>* out) {
+          const Complex<T>* spectrum = source + n / nbands * stride;
+          real_band_row(spectrum, image, level, nbands, n % nbands, row, factor, out);
+        });
+    const Size size = level.size;
+    const Tensor split = torch::stable::reshape(real, {spectra.size(0), nbands, size.h, size.w});
+    result.push_back(to_complex(with_batch(split, batch), Dtypes<T>::complex));
+  }
+  const LevelTable<T>& low = tables->lowpass;
+  result.push_back(
+      with_batch(residual<T>(spectra, image, low.weights, low.size, scale(low.size)), batch));
+  return result;
+}
+
+std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
+  check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);
+  return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
+    return pyramid_inverse_backward_of<decltype(zero)>(grad, height, nbands);
+  });
+}
+
+}  // namespace
+
+void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
+  STD_TORCH_CHECK(
+      height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
+      op,
+      ": expected height >= 3 and 2 <= nbands <= 32, got ",
+      height,
+      " and ",
+      nbands);
+  STD_TORCH_CHECK(
+      std::min(image.h, image.w) >= (int64_t{1} << (height - 1)),
+      op,
+      ": height ",
+      height,
+      " is too large for an image of ",
+      image.h,
+      " x ",
+      image.w);
+}
+
+template <typename T>
+Tensor to_real(const Tensor& images) {
+  if (images.scalar_type() == Dtypes<T>::real) {
+    return torch::stable::contiguous(images);
+  }
+  const Tensor dense = torch::stable::contiguous(images);
+  const auto sizes = dense.sizes();
+  const Tensor real = empty_cpu({sizes.begin(), sizes.end()}, Dtypes<T>::real);
+  const auto* from = dense.const_data_ptr<uint8_t>();
+  auto* to = real.mutable_data_ptr<T>();
+  torch::stable::parallel_for(0, dense.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      to[i] = static_cast<T>(from[i]) / T(255);
+    }
+  });
+  return real;
+}
+
+template <typename T>
+void analytic_bands(
+    const Tensor& spectra, const SpectralTables<T>& tables, int64_t level, const Tensor& bands) {
+  const LevelTable<T>& table = tables.levels[level - 1];
+  const Size size = table.size, image = tables.image;
+  const int64_t nbands = tables.nbands, count = spectra.size(0);
+  const int64_t stride = image.h * half_columns(image.w);
+  const Complex<T> phase = analysis_phase<T>(nbands);
+  const auto* source = spectra.const_data_ptr<Complex<T>>();
+
+  const int64_t bytes = nbands * size.area() * static_cast<int64_t>(sizeof(Complex<T>));
+  const int64_t chunk = std::clamp<int64_t>(kChunkBytes / bytes, 1, std::max<int64_t>(count, 1));
+  Tensor filtered = empty_cpu({chunk, nbands, size.h, size.w}, Dtypes<T>::complex);
+  auto* out = filtered.mutable_data_ptr<Complex<T>>();
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t images = std::min(chunk, count - first);
+    torch::stable::parallel_for(
+        0, images * nbands * size.h, kRowsPerTask, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t row = i % size.h, band = i / size.h % nbands;
+            const int64_t n = first + i / size.h / nbands;
+            analytic_band_row(
+                source + n * stride, image, table, band, row, phase, out + i * size.w);
+          }
+        });
+    ifft2_out(slice(filtered, 0, images), slice(bands, first, first + images));
+  }
+}
+
+template Tensor to_real<float>(const Tensor&);
+template Tensor to_real<double>(const Tensor&);
+template void analytic_bands(const Tensor&, const SpectralTables<float>&, int64_t, const Tensor&);
+template void analytic_bands(const Tensor&, const SpectralTables<double>&, int64_t, const Tensor&);
+
+}  // namespace phasenet
+
+STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
+  m.impl("pyramid", TORCH_BOX(&phasenet::pyramid));
+  m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::pyramid_inverse_backward));
+}

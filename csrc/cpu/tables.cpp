@@ -1,0 +1,125 @@
+#include "tables.h"
+
+#include <torch/csrc/stable/ops.h>
+
+#include <list>
+#include <mutex>
+
+namespace phasenet {
+namespace {
+
+constexpr size_t kKeptTables = 16;
+constexpr size_t kKeptBytes = size_t{256} << 20;
+
+// Calls fill(row, column, f_y, f_x, log2 radius) over the half spectrum of a level, Nyquist of the
+// *image* at 1 on each axis.
+template <typename Fill>
+void for_half_spectrum(Size level, Size image, const Fill& fill) {
+  const int64_t columns = half_columns(level.w);
+  torch::stable::parallel_for(0, level.h, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const double f_y = static_cast<double>(frequency(row, level.h)) / (0.5 * image.h);
+      for (int64_t column = 0; column < columns; ++column) {
+        const double f_x = static_cast<double>(column) / (0.5 * image.w);
+        fill(row, column, f_y, f_x, std::log2(std::sqrt(f_x * f_x + f_y * f_y)));
+      }
+    }
+  });
+}
+
+template <typename T>
+LevelTable<T> level_table(Size size, Size image, int64_t level, int64_t nbands) {
+  const int64_t columns = half_columns(size.w);
+  LevelTable<T> table{size, std::vector<T>(nbands * size.h * columns)};
+  const double scale = angular_scale(nbands);
+  std::vector<double> cosines(nbands), sines(nbands);
+  for (int64_t band = 0; band < nbands; ++band) {
+    const double direction = kPi * static_cast<double>(band) / static_cast<double>(nbands);
+    cosines[band] = std::cos(direction);
+    sines[band] = std::sin(direction);
+  }
+  for_half_spectrum(
+      size, image, [&](int64_t row, int64_t column, double f_y, double f_x, double log2_radius) {
+        const double radius = std::sqrt(f_x * f_x + f_y * f_y);
+        const double radial = lowpass_chain(log2_radius, level - 1) *
+                              hi_mask(log2_radius, -static_cast<double>(level));
+        for (int64_t band = 0; band < nbands; ++band) {
+          double weight = 0;
+          if (radius > 0) {  // DC has no direction and belongs to the lowpass
+            const double cosine = (f_x * cosines[band] + f_y * sines[band]) / radius;
+            const double power = std::pow(std::abs(cosine), static_cast<double>(nbands - 1));
+            weight = std::copysign(scale * power * radial, cosine);
+          }
+          table.weights[(band * size.h + row) * columns + column] = static_cast<T>(weight);
+        }
+      });
+  return table;
+}
+
+template <typename T>
+std::shared_ptr<const SpectralTables<T>> build_tables(Size image, int64_t height, int64_t nbands) {
+  auto tables = std::make_shared<SpectralTables<T>>();
+  tables->image = image;
+  tables->nbands = nbands;
+  tables->highpass.resize(image.h * half_columns(image.w));
+  for_half_spectrum(
+      image, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
+        tables->highpass[row * half_columns(image.w) + column] =
+            static_cast<T>(hi_mask(log2_radius, 0));
+      });
+  const std::vector<Size> sizes = level_sizes(image, height);
+  for (int64_t level = 1; level < height - 1; ++level) {
+    tables->levels.push_back(level_table<T>(sizes[level - 1], image, level, nbands));
+  }
+  const Size low = sizes.back();
+  tables->lowpass = {low, std::vector<T>(low.h * half_columns(low.w))};
+  for_half_spectrum(
+      low, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
+        tables->lowpass.weights[row * half_columns(low.w) + column] =
+            static_cast<T>(lowpass_chain(log2_radius, height - 2));
+      });
+  return tables;
+}
+
+}  // namespace
+
+template <typename T>
+std::shared_ptr<const SpectralTables<T>> spectral_tables(
+    Size image, int64_t height, int64_t nbands) {
+  using Tables = std::shared_ptr<const SpectralTables<T>>;
+  struct Entry {
+    int64_t height;
+    Tables tables;
+  };
+  static std::mutex mutex;
+  static std::list<Entry> recent;  // most recently used first
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    for (auto entry = recent.begin(); entry != recent.end(); ++entry) {
+      const SpectralTables<T>& t = *entry->tables;
+      if (entry->height == height && t.nbands == nbands && t.image.h == image.h &&
+          t.image.w == image.w) {
+        recent.splice(recent.begin(), recent, entry);
+        return recent.front().tables;
+      }
+    }
+  }
+  // Built outside the lock: two threads may both build, which costs time but no correctness.
+  Tables tables = build_tables<T>(image, height, nbands);
+  const std::lock_guard<std::mutex> lock(mutex);
+  recent.push_front({height, tables});
+  size_t bytes = 0;
+  size_t kept = 0;
+  for (auto entry = recent.begin(); entry != recent.end();) {
+    bytes += entry->tables->bytes();
+    const bool keep = kept < kKeptTables && bytes <= kKeptBytes;
+    kept += keep ? 1 : 0;
+    entry = keep ? std::next(entry) : recent.erase(entry);
+  }
+  return tables;
+}
+
+template std::shared_ptr<const SpectralTables<float>> spectral_tables(Size, int64_t, int64_t);
+template std::shared_ptr<const SpectralTables<double>> spectral_tables(Size, int64_t, int64_t);
+
+}  // namespace phasenet

@@ -1,0 +1,40 @@
+// The schema of every operator, once. Each backend's files register their own implementations.
+#include <torch/csrc/stable/library.h>
+
+#include <string>
+
+#include "cpu/kernels/kernels.h"
+
+namespace {
+
+std::string instruction_set() {
+  return phasenet::instruction_set();
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY(phasenet, m) {
+  // [..., H, W] -> highpass, one [..., nbands, h, w] per level, lowpass.
+  m.def("pyramid(Tensor images, int height, int nbands) -> Tensor[]");
+  m.def(
+      "pyramid_backward(Tensor highpass_grad, Tensor[] band_grads, Tensor lowpass_grad) -> Tensor");
+
+  // The exact inverse; only the real parts of the bands carry what was real.
+  m.def("pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass) -> Tensor");
+  m.def("pyramid_inverse_backward(Tensor grad, int height, int nbands) -> Tensor[]");
+
+  // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level.
+  m.def(
+      "phase_difference_windows(Tensor frames, int num_phase, int height, int nbands, "
+      "int[] levels, str unwrap, str boundary) -> Tensor[]");
+  m.def(
+      "phase_difference_windows_backward(Tensor[] grads, Tensor frames, int num_phase, "
+      "int height, int nbands, int[] levels, str unwrap, str boundary) -> Tensor");
+
+  // The instruction set the CPU kernels run with on this machine.
+  m.def("instruction_set() -> str");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(phasenet, CompositeExplicitAutograd, m) {
+  m.impl("instruction_set", TORCH_BOX(&instruction_set));
+}

@@ -1,0 +1,29 @@
+"""Phase-based motion features for PyTorch.
+
+`SteerablePyramid` is the complex steerable pyramid with an exact inverse; `phase_difference` and
+`phase_difference_windows` turn grey frames into temporal phase differences. They call the
+operators ``torch.ops.phasenet.*``, compiled from C++; `phasenet.reference` has the same functions
+in plain PyTorch.
+"""
+
+from phasenet import _extension
+
+_extension.load()
+
+from phasenet import reference  # noqa: E402
+from phasenet._extension import build_info  # noqa: E402
+from phasenet.coefficients import PyramidCoeffs  # noqa: E402
+from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
+from phasenet.pyramid import SteerablePyramid  # noqa: E402
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PyramidCoeffs",
+    "SteerablePyramid",
+    "__version__",
+    "build_info",
+    "phase_difference",
+    "phase_difference_windows",
+    "reference",
+]

@@ -1,0 +1,54 @@
+"""Loads the compiled operators and tells how they were built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_FOLDER = Path(__file__).parent
+_CPU_LIBRARY = _FOLDER / "libphasenet_cpu.so"
+_CUDA_LIBRARY = _FOLDER / "libphasenet_cuda.so"
+_BUILD_FILE = _FOLDER / "build_info.json"
+
+
+def load() -> None:
+    """Register ``torch.ops.phasenet``; the CUDA operators only where torch has CUDA.
+
+    Raises ImportError if the package was imported from its source folder without being built, or
+    if this torch is older than what the libraries need.
+    """
+    if not _CPU_LIBRARY.exists():
+        raise ImportError(
+            f"phasenet: {_CPU_LIBRARY.name} is missing from {_FOLDER}; install the package with "
+            "`pip install .`, and run Python outside its source folder"
+        )
+    _load(_CPU_LIBRARY)
+    if torch.version.cuda is not None and _CUDA_LIBRARY.exists():
+        _load(_CUDA_LIBRARY)
+
+
+def _load(library: Path) -> None:
+    try:
+        torch.ops.load_library(library)
+    except OSError as error:
+        raise ImportError(
+            f"phasenet: {library.name} cannot be loaded with torch {torch.__version__} "
+            f"(torch >= 2.10 is needed): {error}"
+        ) from error
+
+
+def build_info() -> dict[str, Any]:
+    """What the build decided and what is in use now.
+
+    Returns a dictionary with ``version``, ``build_torch`` (the torch the libraries were compiled
+    against), ``torch_target`` (the oldest torch they run on), ``compiler``, ``cpu`` (the
+    instruction sets compiled in), ``cuda`` (architectures, or None), ``cuda_reason`` (why), and,
+    found at run time, ``torch`` and ``instruction_set`` (the one this machine uses).
+    """
+    info = json.loads(_BUILD_FILE.read_text()) if _BUILD_FILE.exists() else {}
+    info["torch"] = torch.__version__
+    info["instruction_set"] = torch.ops.phasenet.instruction_set()
+    return info

@@ -1,0 +1,137 @@
+"""Temporal phase differences: the public functions, their fake kernels and their gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from phasenet import checks
+from phasenet.pyramid import level_sizes
+
+_ops = torch.ops.phasenet
+
+
+def phase_difference(
+    clips: Tensor,
+    *,
+    height: int = 4,
+    nbands: int = 2,
+    levels: Sequence[int] = (1, 2),
+    unwrap: str = "full",
+) -> tuple[Tensor, ...]:
+    """Phase differences of one window of frames (Deng et al., AAAI 2020).
+
+    Each frame is mirrored to twice its size and decomposed by the complex steerable pyramid; the
+    phase of each coefficient is unwrapped along the frames from the first on, smoothed by an
+    amplitude-weighted 11 x 11 Gaussian, and consecutive frames are subtracted. Each difference
+    plane has its mean taken off and is clamped to +-5 pi.
+
+    Args:
+        clips: ``[..., P + 1, H, W]`` grey frames in [0, 1], float32 or float64, or uint8, which
+            is scaled by 1/255 and computed in float32. P at least 1.
+        height: scales of the pyramid, see `phasenet.SteerablePyramid`; it is built on the
+            mirrored frame, so ``2 * min(H, W)`` has to be at least ``2**(height - 1)``.
+        nbands: orientations per level, 2 to 32.
+        levels: oriented levels to return, 1 (finest) to ``height - 2``, in this order.
+        unwrap: "full" as ``numpy.unwrap``, or "reference" as the published code, which corrects
+            jumps above pi and leaves those below -pi alone.
+
+    Returns:
+        One tensor ``[..., nbands, P, h, w]`` in radians per frame for each level. Level 1 has
+        ``h, w = H, W``, each next one half of that (rounded down where it does not divide).
+
+    Raises:
+        TypeError: `clips` is not a dense tensor of one of these dtypes, or an option has the
+            wrong type.
+        ValueError: a wrong shape or option; the message names it.
+    """
+    levels = checks.check_phase_options(
+        "clips", clips, height, nbands, levels, unwrap, "[..., P+1, H, W]"
+    )
+    if clips.shape[-3] < 2:
+        raise ValueError(f"clips: expected at least 2 frames, got {clips.shape[-3]}")
+    num_phase = clips.shape[-3] - 1
+    per_level = _ops.phase_difference_windows(
+        clips, num_phase, height, nbands, levels, unwrap, "valid"
+    )
+    return tuple(x.squeeze(-4).unflatten(-3, (nbands, num_phase)) for x in per_level)
+
+
+def phase_difference_windows(
+    frames: Tensor,
+    num_phase: int = 12,
+    *,
+    height: int = 4,
+    nbands: int = 2,
+    levels: Sequence[int] = (1, 2),
+    unwrap: str = "full",
+    boundary: str = "replicate",
+) -> tuple[Tensor, ...]:
+    """Phase differences of the window around every frame of a video.
+
+    Equal to `phase_difference` of every window of ``num_phase + 1`` consecutive frames, but each
+    frame is transformed once, not once for each window it is in.
+
+    Args:
+        frames: ``[..., T, H, W]`` as `clips` of `phase_difference`.
+        num_phase: P, differences per window, at least 1.
+        height, nbands, levels, unwrap: as in `phase_difference`.
+        boundary: "replicate" gives T windows; that of frame t has the frames
+            ``clamp(t - P // 2 + i, 0, T - 1)``, i = 0 ... P. "valid" gives the ``T - P`` windows
+            that lie inside the video; window t starts at frame t.
+
+    Returns:
+        One tensor ``[..., windows, nbands * P, h, w]`` for each level, channels band-major.
+
+    Raises:
+        TypeError, ValueError: as `phase_difference`; also for ``T < P + 1`` with "valid".
+    """
+    levels = checks.check_phase_options(
+        "frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]"
+    )
+    checks.check_window_count(frames.shape[-3], num_phase, boundary)
+    return tuple(
+        _ops.phase_difference_windows(frames, num_phase, height, nbands, levels, unwrap, boundary)
+    )
+
+
+@torch.library.register_fake("phasenet::phase_difference_windows")
+def _fake_windows(
+    frames: Tensor,
+    num_phase: int,
+    height: int,
+    nbands: int,
+    levels: Sequence[int],
+    unwrap: str,
+    boundary: str,
+) -> list[Tensor]:
+    dtype = torch.float64 if frames.dtype == torch.float64 else torch.float32
+    *batch, length, h, w = frames.shape
+    windows = length if boundary == "replicate" else length - num_phase
+    sizes = level_sizes((2 * h, 2 * w), height)
+    shapes = [(*batch, windows, nbands * num_phase, a // 2, b // 2) for a, b in sizes]
+    return [frames.new_empty(shapes[level - 1], dtype=dtype) for level in levels]
+
+
+@torch.library.register_fake("phasenet::phase_difference_windows_backward")
+def _fake_windows_backward(grads: list[Tensor], frames: Tensor, *options: Any) -> Tensor:
+    return frames.new_empty(frames.shape)
+
+
+def _setup_windows(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    frames, *ctx.options = inputs
+    ctx.save_for_backward(frames)
+
+
+def _windows_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...]:
+    (frames,) = ctx.saved_tensors
+    grad = _ops.phase_difference_windows_backward(grads, frames, *ctx.options)
+    return grad, *(None for _ in ctx.options)
+
+
+torch.library.register_autograd(
+    "phasenet::phase_difference_windows", _windows_backward, setup_context=_setup_windows
+)

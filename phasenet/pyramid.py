@@ -1,0 +1,184 @@
+"""The complex steerable pyramid: the public class, its fake kernels and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from phasenet import checks
+from phasenet.coefficients import PyramidCoeffs
+
+_ops = torch.ops.phasenet
+
+
+class SteerablePyramid(torch.nn.Module):
+    """Complex steerable pyramid of images of any size, with an exact inverse.
+
+    The filters are the closed form of Portilla & Simoncelli, "A parametric texture model based on
+    joint statistics of complex wavelet coefficients", IJCV 2000. There is nothing learned and no
+    state: one object serves all sizes, dtypes and devices.
+
+    Args:
+        height: number of scales with both residuals counted, at least 3, so that there are
+            ``height - 2`` oriented levels. An image needs ``2**(height - 1)`` pixels a side.
+        nbands: number of orientations per level, 2 to 32. Band ``b`` answers to structure that
+            varies along the direction ``pi * b / nbands`` from the x axis towards +y (downwards).
+    """
+
+    def __init__(self, height: int = 4, nbands: int = 2) -> None:
+        super().__init__()
+        checks.check_pyramid_options(height, nbands)
+        self.height = height
+        self.nbands = nbands
+
+    def extra_repr(self) -> str:
+        return f"height={self.height}, nbands={self.nbands}"
+
+    def forward(self, images: Tensor) -> PyramidCoeffs:
+        """Coefficients of `images`.
+
+        Args:
+            images: ``[..., H, W]``, float32 or float64, or uint8, which is scaled by 1/255 and
+                computed in float32.
+
+        Returns:
+            `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
+            ``[..., nbands, h, w]`` for each level (sides halved from level to level, rounded up)
+            and ``lowpass`` ``[..., h, w]``.
+
+        Raises:
+            TypeError: `images` is not a dense tensor of one of these dtypes.
+            ValueError: the image is too small for ``height``.
+        """
+        checks.check_images("images", images, 2, "[..., H, W]")
+        checks.check_height_fits("images", images.shape[-2:], self.height, images.shape)
+        highpass, *bands, lowpass = _ops.pyramid(images, self.height, self.nbands)
+        return PyramidCoeffs(highpass, tuple(bands), lowpass)
+
+    def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
+        """The images these coefficients belong to, ``[..., H, W]``.
+
+        Exact to rounding for coefficients of `forward`; coefficients that were changed give the
+        image of their real parts.
+
+        Raises:
+            TypeError: a coefficient has another dtype than the first.
+            ValueError: the shapes are not those of one pyramid of this height and nbands.
+        """
+        highpass, bands, lowpass = coeffs
+        _check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        return _ops.pyramid_inverse(highpass, list(bands), lowpass)
+
+
+def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
+    """Sizes (h, w) of levels 1 to ``height - 2`` and of the lowpass, for an image of `size`."""
+    h, w = size
+    sizes = [(h, w)]
+    for _ in range(height - 2):
+        h, w = (h + 1) // 2, (w + 1) // 2
+        sizes.append((h, w))
+    return sizes
+
+
+def _check_coefficients(
+    highpass: Tensor, bands: Sequence[Tensor], lowpass: Tensor, height: int, nbands: int
+) -> None:
+    checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
+    if highpass.dtype == torch.uint8:
+        raise TypeError("coeffs.highpass: expected dtype float32 or float64, got torch.uint8")
+    if len(bands) != height - 2:
+        raise ValueError(
+            f"coeffs.bands: expected height - 2 = {height - 2} levels, got {len(bands)}"
+        )
+    checks.check_height_fits("coeffs.highpass", highpass.shape[-2:], height, highpass.shape)
+    batch, complex_dtype = highpass.shape[:-2], highpass.dtype.to_complex()
+    *sizes, low_size = level_sizes(highpass.shape[-2:], height)
+    expected = [
+        (f"coeffs.bands[{i}]", band, complex_dtype, (*batch, nbands, *size))
+        for i, (band, size) in enumerate(zip(bands, sizes, strict=True))
+    ]
+    expected.append(("coeffs.lowpass", lowpass, highpass.dtype, (*batch, *low_size)))
+    for name, tensor, dtype, shape in expected:
+        if tensor.dtype != dtype:
+            raise TypeError(f"{name}: expected dtype {dtype}, got {tensor.dtype}")
+        if tuple(tensor.shape) != tuple(shape):
+            raise ValueError(f"{name}: expected shape {list(shape)}, got {list(tensor.shape)}")
+
+
+# --- Fake kernels: shapes without data, for torch.compile and export ---------------------------
+
+
+def _fake_coefficients(images: Tensor, height: int, nbands: int) -> list[Tensor]:
+    dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
+    batch = images.shape[:-2]
+    *sizes, low_size = level_sizes(images.shape[-2:], height)
+    return [
+        images.new_empty(images.shape, dtype=dtype),
+        *(images.new_empty((*batch, nbands, *s), dtype=dtype.to_complex()) for s in sizes),
+        images.new_empty((*batch, *low_size), dtype=dtype),
+    ]
+
+
+def _fake_image(highpass: Tensor, bands: list[Tensor], lowpass: Tensor) -> Tensor:
+    return highpass.new_empty(highpass.shape)
+
+
+for _name in ("pyramid", "pyramid_inverse_backward"):
+    torch.library.register_fake(f"phasenet::{_name}", _fake_coefficients)
+for _name in ("pyramid_inverse", "pyramid_backward"):
+    torch.library.register_fake(f"phasenet::{_name}", _fake_image)
+
+
+# --- Gradients ---------------------------------------------------------------------------------
+# Both transforms are linear, so the adjoint is their backward, and each is the backward of its
+# adjoint: gradients of any order follow.
+
+
+def _setup_analysis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    images, ctx.height, ctx.nbands = inputs
+
+
+def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    _, bands, _ = inputs
+    ctx.height, ctx.nbands = len(bands) + 2, bands[0].shape[-3]
+
+
+def _analysis_backward(synthesis: Any) -> Any:
+    def backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor, None, None]:
+        highpass, *bands, lowpass = grads
+        return synthesis(highpass, bands, lowpass), None, None
+
+    return backward
+
+
+def _synthesis_backward(analysis: Any) -> Any:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        highpass, *bands, lowpass = analysis(grad, ctx.height, ctx.nbands)
+        return highpass, bands, lowpass
+
+    return backward
+
+
+torch.library.register_autograd(
+    "phasenet::pyramid",
+    _analysis_backward(_ops.pyramid_backward),
+    setup_context=_setup_analysis,
+)
+torch.library.register_autograd(
+    "phasenet::pyramid_inverse_backward",
+    _analysis_backward(_ops.pyramid_inverse),
+    setup_context=_setup_analysis,
+)
+torch.library.register_autograd(
+    "phasenet::pyramid_inverse",
+    _synthesis_backward(_ops.pyramid_inverse_backward),
+    setup_context=_setup_synthesis,
+)
+torch.library.register_autograd(
+    "phasenet::pyramid_backward",
+    _synthesis_backward(_ops.pyramid),
+    setup_context=_setup_synthesis,
+)
