@@ -1,4 +1,4 @@
-"""Arguments checked at the edge: every refusal names the argument, what was expected and what came."""
+"""Arguments checked at the edge: a refusal names the argument, what was expected and what came."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INPUT_DTYPES = (torch.uint8, torch.float32, torch.float64)
 
 
 def check_images(name: str, images: Tensor, min_dim: int, shape: str) -> None:
-    """Refuse what is not a dense uint8, float32 or float64 tensor of at least `min_dim` dimensions."""
+    """Refuse what is not a dense uint8, float32 or float64 tensor with `min_dim` or more axes."""
     if not isinstance(images, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor {shape}, got {type(images).__name__}")
     if images.dtype not in INPUT_DTYPES:

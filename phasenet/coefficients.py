@@ -24,7 +24,7 @@ class PyramidCoeffs(NamedTuple):
     def to(self, *args: Any, **kwargs: Any) -> PyramidCoeffs:
         """Move every tensor to another device, as ``Tensor.to`` does.
 
-        A real dtype asked for is applied to the complex bands as the complex dtype of that precision.
+        A real dtype asked for reaches the bands as the complex dtype of the same precision.
         """
         highpass = self.highpass.to(*args, **kwargs)
         complex_dtype = highpass.dtype.to_complex()

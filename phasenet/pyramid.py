@@ -138,7 +138,7 @@ for _name in ("pyramid_inverse", "pyramid_backward"):
 
 
 def _setup_analysis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    images, ctx.height, ctx.nbands = inputs
+    _, ctx.height, ctx.nbands = inputs
 
 
 def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

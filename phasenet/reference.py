@@ -191,7 +191,7 @@ def _mirror(x: Tensor) -> Tensor:
 
 
 def _band_phase_difference(band: Tensor, unwrap: str) -> Tensor:
-    """Complex ``[..., P+1, nbands, h, w]`` of the mirrored frames to ``[..., nbands, P, h/2, w/2]``."""
+    """Bands ``[..., P+1, nbands, h, w]`` of mirrored frames to ``[..., nbands, P, h/2, w/2]``."""
     h, w = band.shape[-2] // 2, band.shape[-1] // 2
     band = band[..., :h, :w].movedim(-4, -3)  # the mirror undone; frames after bands
     amplitude = band.abs() + AMPLITUDE_FLOOR

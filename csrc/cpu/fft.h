@@ -29,9 +29,24 @@ torch::stable::Tensor call(
 
 }  // namespace detail
 
+// ATen refuses to transform nothing; the result is then nothing of another width and dtype.
+inline torch::stable::Tensor empty_transform(
+    const torch::stable::Tensor& x, int64_t columns, torch::headeronly::ScalarType dtype) {
+  const auto sizes = x.sizes();
+  std::vector<int64_t> shape{sizes.begin(), sizes.end()};
+  shape.back() = columns;
+  return torch::stable::empty(shape, dtype);
+}
+
 // Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised.
 inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
+  using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
+  if (x.numel() == 0) {
+    const bool is_double = x.scalar_type() == ScalarType::Double;
+    const auto dtype = is_double ? ScalarType::ComplexDouble : ScalarType::ComplexFloat;
+    return empty_transform(x, x.size(x.dim() - 1) / 2 + 1, dtype);
+  }
   return detail::call<4>(
       "aten::_fft_r2c",
       "",
@@ -40,7 +55,12 @@ inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
 
 // Complex [..., h, w / 2 + 1] -> real [..., h, w].
 inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, Norm norm) {
+  using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
+  if (x.numel() == 0) {
+    const bool is_double = x.scalar_type() == ScalarType::ComplexDouble;
+    return empty_transform(x, w, is_double ? ScalarType::Double : ScalarType::Float);
+  }
   return detail::call<4>(
       "aten::_fft_c2r",
       "",
@@ -50,6 +70,9 @@ inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, N
 // Complex [..., h, w] -> the same shape, forward and not normalised, or inverse by its size.
 inline torch::stable::Tensor fft2(const torch::stable::Tensor& x, bool forward) {
   using torch::stable::detail::from;
+  if (x.numel() == 0) {
+    return x;
+  }
   const Norm norm = forward ? Norm::none : Norm::by_size;
   return detail::call<4>(
       "aten::_fft_c2c",

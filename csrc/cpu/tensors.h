@@ -85,6 +85,7 @@ inline Tensor to_complex(const Tensor& real, ScalarType dtype) {
 }
 
 inline Size image_size(const Tensor& x) {
+  STD_TORCH_CHECK(x.dim() >= 2, "phasenet: expected images of shape [..., H, W]");
   return {x.size(x.dim() - 2), x.size(x.dim() - 1)};
 }
 

@@ -1,0 +1,110 @@
+"""What is refused, and that the message names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import phasenet
+from phasenet import SteerablePyramid, phase_difference, phase_difference_windows, reference
+
+FRAMES = torch.rand(5, 16, 16)
+
+
+@pytest.mark.parametrize("module", [phasenet, reference])
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"height": 2}, ValueError, ["height", "at least 3", "2"]),
+        ({"height": 4.0}, TypeError, ["height", "integer", "float"]),
+        ({"height": 7}, ValueError, ["height", "at most 6", "7"]),
+        ({"nbands": 1}, ValueError, ["nbands", "at least 2", "1"]),
+        ({"nbands": 33}, ValueError, ["nbands", "at most 32", "33"]),
+        ({"levels": (1, 3)}, ValueError, ["levels", "1 to height - 2", "(1, 3)"]),
+        ({"levels": ()}, ValueError, ["levels", "()"]),
+        ({"levels": (1, 1)}, ValueError, ["levels", "distinct"]),
+        ({"levels": 1}, TypeError, ["levels", "sequence", "int"]),
+        ({"unwrap": "both"}, ValueError, ["unwrap", "'full' or 'reference'", "'both'"]),
+        ({"boundary": "wrap"}, ValueError, ["boundary", "'replicate' or 'valid'", "'wrap'"]),
+        ({"num_phase": 0}, ValueError, ["num_phase", "at least 1", "0"]),
+        ({"num_phase": 5, "boundary": "valid"}, ValueError, ["frames", "num_phase + 1 = 6", "5"]),
+    ],
+)
+def test_window_options(module, options, error, words):
+    with pytest.raises(error) as raised:
+        module.phase_difference_windows(FRAMES, **{"num_phase": 4, **options})
+    assert_says(raised, words)
+
+
+@pytest.mark.parametrize(
+    ("frames", "error", "words"),
+    [
+        (FRAMES.numpy(), TypeError, ["frames", "torch.Tensor", "ndarray"]),
+        (FRAMES.half(), TypeError, ["frames", "uint8, float32 or float64", "float16"]),
+        (FRAMES.to(torch.complex64), TypeError, ["frames", "complex64"]),
+        (FRAMES[0], ValueError, ["frames", "[..., T, H, W]", "[16, 16]"]),
+        (FRAMES[:, :3], ValueError, ["height", "[5, 3, 16]"]),
+        (FRAMES.to_sparse(), TypeError, ["frames", "dense"]),
+    ],
+)
+def test_frames(frames, error, words):
+    with pytest.raises(error) as raised:
+        phase_difference_windows(frames)
+    assert_says(raised, words)
+
+
+def test_clip_of_one_frame():
+    with pytest.raises(ValueError, match="clips: expected at least 2 frames, got 1"):
+        phase_difference(FRAMES[:1])
+
+
+@pytest.mark.parametrize(
+    ("height", "nbands", "error"),
+    [(2, 2, ValueError), (4, 1, ValueError), (True, 2, TypeError), (4, "2", TypeError)],
+)
+def test_pyramid_options(height, nbands, error):
+    with pytest.raises(error):
+        SteerablePyramid(height, nbands)
+
+
+def test_image_too_small():
+    with pytest.raises(
+        ValueError, match=r"height: expected at most 3 for images of shape \[7, 9\], got 4"
+    ):
+        SteerablePyramid(4, 2)(torch.rand(7, 9))
+
+
+def test_inverse_refuses_what_is_not_one_pyramid():
+    coeffs = SteerablePyramid(4, 2)(torch.rand(2, 16, 16))
+    inverse = SteerablePyramid(4, 2).inverse
+    with pytest.raises(ValueError, match=r"coeffs.bands: expected height - 2 = 2 levels, got 1"):
+        inverse(coeffs._replace(bands=coeffs.bands[:1]))
+    with pytest.raises(ValueError, match=r"coeffs.bands\[1\]: expected shape \[2, 2, 8, 8\]"):
+        inverse(coeffs._replace(bands=(coeffs.bands[0], coeffs.bands[0])))
+    with pytest.raises(TypeError, match=r"coeffs.lowpass: expected dtype torch.float32"):
+        inverse(coeffs._replace(lowpass=coeffs.lowpass.double()))
+    with pytest.raises(ValueError, match=r"coeffs.bands\[0\]: expected shape"):
+        SteerablePyramid(4, 3).inverse(coeffs)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: torch.ops.phasenet.pyramid(torch.rand(4, 4), 9, 2),
+        lambda: torch.ops.phasenet.pyramid(torch.rand(16), 4, 2),
+        lambda: torch.ops.phasenet.pyramid(torch.rand(16, 16).half(), 4, 2),
+        lambda: torch.ops.phasenet.phase_difference_windows(FRAMES, 2, 4, 2, [3], "full", "valid"),
+        lambda: torch.ops.phasenet.pyramid_inverse(torch.rand(16, 16), [], torch.rand(4, 4)),
+    ],
+)
+def test_the_operators_check_what_they_are_given(call):
+    """Called without the public functions they still raise instead of reading wild memory."""
+    with pytest.raises((RuntimeError, IndexError)):
+        call()
+
+
+def assert_says(raised, words):
+    message = str(raised.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message

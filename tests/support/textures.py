@@ -1,0 +1,30 @@
+"""Images with known structure for the tests."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def moving_texture(
+    length: int, size: tuple[int, int], shift: tuple[float, float], seed: int = 0
+) -> Tensor:
+    """A smooth random texture moved by `shift` (dy, dx) pixels a frame, exactly: float64 [T, H, W].
+
+    A sum of plane waves with random direction and frequency, so that any shift is a closed form.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    h, w = size
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    frames = torch.zeros(length, h, w, dtype=torch.float64)
+    time = torch.arange(length, dtype=torch.float64)[:, None, None]
+    for _ in range(40):
+        direction, offset, radius = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
+        frequency = math.pi * (0.05 + 0.75 * radius)
+        ky = frequency * math.sin(2 * math.pi * direction)
+        kx = frequency * math.cos(2 * math.pi * direction)
+        phase = ky * (y - time * shift[0]) + kx * (x - time * shift[1])
+        frames += torch.cos(phase + 2 * math.pi * offset) / frequency
+    return 0.5 + 0.4 * frames / frames.abs().max()
