@@ -1,0 +1,46 @@
+# make demo   everything from nothing to predictions on a rendered video
+# make test   everything from nothing through the checks
+# Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the demo's folder).
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= demo-out
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
+	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.package
+	$(BIN)/mimamo demo --out $(OUT)
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+
+format: $(VENV)/.tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+
+# torch comes first and the package is then built against it, so that it is fetched only once.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'torch>=2.10' numpy 'setuptools>=77' ninja
+	touch $@
+
+$(VENV)/.package: $(VENV)/.torch $(PACKAGE)
+	$(PIP) --no-build-isolation .
+	touch $@
+
+$(VENV)/.tests: $(VENV)/.package
+	$(PIP) --no-build-isolation '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf build $(VENV) phasenet/libphasenet_*.so phasenet/build_info.json *.egg-info
