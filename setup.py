@@ -35,7 +35,7 @@ COMMON_FLAGS = [
     "-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fopenmp-simd",
     # Neither changes a result: nothing here reads errno or floating-point exceptions.
     "-fno-math-errno", "-fno-trapping-math",
-    "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas",
+    "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas", "-Wno-psabi",
     f"-DTORCH_TARGET_VERSION={TORCH_TARGET}",
 ]  # fmt: skip
 # Only these two files may use instructions beyond the baseline; dispatch.cpp picks at run time.

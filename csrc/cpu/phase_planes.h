@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "kernels/kernels.h"
 #include "pyramid.h"
+#include "scratch.h"
 
 namespace phasenet {
 
@@ -37,37 +37,57 @@ PhaseOptions phase_options(
     const std::string& unwrap,
     const std::string& boundary);
 
-// One level's planes of every frame, each [N * T, nbands, h, w].
+// One level's planes of every frame, [N * T, nbands, h, w], flat, with the kernels' slack behind.
 template <typename T>
 struct LevelPlanes {
   Size size;  // the quarter of the mirrored band that is kept
+  int64_t nbands;
   Tensor phase, amplitude, denoised, inverse;
-  Tensor jumps;  // int8, from frame t - 1 to t; that of a video's first frame is not used
+  Tensor jumps;      // int8, from frame t - 1 to t; that of a video's first frame is not used
+  Tensor jump_rows;  // int32 [N * T, nbands, 2]: the rows that hold jumps
 
-  int64_t stride(int64_t nbands) const {
-    return nbands * size.area();
+  int64_t offset(int64_t frame, int64_t band) const {
+    return (frame * nbands + band) * size.area();
   }
 };
 
-// Scratch of one thread, reused by all of its planes.
-template <typename T>
-std::vector<T> kernel_scratch(Size size) {
-  return std::vector<T>(kernels<T>().scratch_size(size.h, size.w));
+// A flat tensor of `planes` planes and the kernels' slack.
+inline Tensor empty_planes(int64_t planes, Size size, ScalarType dtype) {
+  return empty_cpu({planes * size.area() + kPlaneSlack}, dtype);
 }
 
 template <typename T>
 WindowFrame<T> window_frame(
-    const LevelPlanes<T>& planes,
-    const PhaseOptions& options,
-    int64_t frame,
-    int64_t band,
-    bool repeated) {
-  const int64_t offset = frame * planes.stride(options.nbands) + band * planes.size.area();
+    const LevelPlanes<T>& planes, int64_t frame, int64_t band, bool repeated) {
+  const int64_t offset = planes.offset(frame, band);
+  const int32_t* rows =
+      planes.jump_rows.template const_data_ptr<int32_t>() + 2 * (frame * planes.nbands + band);
   return {
       planes.amplitude.template const_data_ptr<T>() + offset,
       planes.denoised.template const_data_ptr<T>() + offset,
       planes.inverse.template const_data_ptr<T>() + offset,
-      repeated ? nullptr : planes.jumps.template const_data_ptr<int8_t>() + offset};
+      repeated ? nullptr : planes.jumps.template const_data_ptr<int8_t>() + offset,
+      rows[0],
+      rows[1]};
+}
+
+// The frames of one window of one band, in order.
+template <typename T>
+void fill_window(
+    const LevelPlanes<T>& planes,
+    const PhaseOptions& options,
+    int64_t video,
+    int64_t length,
+    int64_t window,
+    int64_t band,
+    std::vector<WindowFrame<T>>& frames) {
+  int64_t before = -1;
+  for (int64_t i = 0; i <= options.num_phase; ++i) {
+    const int64_t t = options.frame(window, i, length);
+    const bool repeated = t == before || i == 0;
+    frames[i] = window_frame(planes, video * length + t, band, repeated);
+    before = t;
+  }
 }
 
 // Frames [N, T, H, W] to the planes of every level asked for. Each frame is transformed once.

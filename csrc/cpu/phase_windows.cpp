@@ -15,18 +15,13 @@ Tensor level_windows(
   T* data = out.mutable_data_ptr<T>();
   torch::stable::parallel_for(
       0, videos * windows * options.nbands, 1, [&](int64_t begin, int64_t end) {
-        std::vector<T> scratch = kernel_scratch<T>(size);
+        const Scratch<T> scratch = kernel_scratch<T>(size);
         std::vector<WindowFrame<T>> frames(count + 1);
         for (int64_t task = begin; task < end; ++task) {
           const int64_t band = task % options.nbands;
           const int64_t window = task / options.nbands % windows;
           const int64_t video = task / options.nbands / windows;
-          int64_t before = -1;
-          for (int64_t i = 0; i <= count; ++i) {
-            const int64_t t = options.frame(window, i, length);
-            frames[i] = window_frame(planes, options, video * length + t, band, t == before);
-            before = t;
-          }
+          fill_window(planes, options, video, length, window, band, frames);
           kernels<T>().window(
               frames.data(),
               count,

@@ -14,7 +14,7 @@ namespace phasenet {
 namespace {
 
 template <typename T>
-struct FrameSums {  // of every window a frame is in, each [N * T, nbands, h, w]
+struct FrameSums {  // of every window a frame is in, laid out as LevelPlanes
   Tensor q;         // g / M
   Tensor q_phase;   // q D
   Tensor turned;    // 2 pi k B(q)
@@ -26,11 +26,12 @@ struct WindowScratch {
   WindowScratch(int64_t count, Size size)
       : turns((count + 1) * size.area()),
         unwrapped((count + 1) * size.area()),
-        grad((count + 1) * size.area()),
-        plane(size.area()),
+        grad((count + 1) * size.area() + kPlaneSlack),
+        plane(size.area() + kPlaneSlack),
         kernel(kernel_scratch<T>(size)) {
   }
-  std::vector<T> turns, unwrapped, grad, plane, kernel;
+  std::vector<T> turns, unwrapped, grad, plane;
+  Scratch<T> kernel;
 };
 
 // Turns and denoised phases of a window as the forward sees them, from its second frame on.
@@ -153,18 +154,13 @@ FrameSums<T> sum_windows(
     for (int64_t task = begin; task < end; ++task) {
       const int64_t video = task / options.nbands, band = task % options.nbands;
       for (int64_t window = 0; window < windows; ++window) {
-        int64_t before = -1;
-        for (int64_t i = 0; i <= count; ++i) {
-          const int64_t t = options.frame(window, i, length);
-          frames[i] = window_frame(planes, options, video * length + t, band, t == before);
-          before = t;
-        }
+        fill_window(planes, options, video, length, window, band, frames);
         const int64_t plane = ((video * windows + window) * options.nbands + band) * count;
         unwrap_window(frames, planes.size, scratch);
         difference_backward(frames, grad_data + plane * n, n, scratch);
         for (int64_t i = 0; i <= count; ++i) {
           const int64_t t = video * length + options.frame(window, i, length);
-          const int64_t offset = (t * options.nbands + band) * n;
+          const int64_t offset = planes.offset(t, band);
           add_to_sums(
               frames[i], i, planes.size, scratch, q + offset, q_phase + offset, turned + offset);
         }
@@ -176,10 +172,9 @@ FrameSums<T> sum_windows(
 
 // Sums -> gradient of the complex band, zero outside the quarter that was kept.
 template <typename T>
-Tensor band_grad(
-    const LevelPlanes<T>& planes, const FrameSums<T>& sums, int64_t nbands, Size whole) {
+Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size whole) {
   const Size size = planes.size;
-  const int64_t n = size.area(), count = planes.phase.size(0);
+  const int64_t n = size.area(), nbands = planes.nbands, count = planes.jump_rows.size(0);
   const Tensor result =
       torch::stable::new_zeros(planes.phase, {count, nbands, whole.h, whole.w}, Dtypes<T>::complex);
   auto* out = result.mutable_data_ptr<Complex<T>>();
@@ -189,7 +184,8 @@ Tensor band_grad(
   const T* q_phase = sums.q_phase.template const_data_ptr<T>();
   const T* turned = sums.turned.template const_data_ptr<T>();
   torch::stable::parallel_for(0, count * nbands, 1, [&](int64_t begin, int64_t end) {
-    std::vector<T> scratch = kernel_scratch<T>(size), blurred(n), blurred_phase(n);
+    const Scratch<T> scratch = kernel_scratch<T>(size);
+    std::vector<T> blurred(n), blurred_phase(n);
     for (int64_t i = begin; i < end; ++i) {
       kernels<T>().blur(q + i * n, size.h, size.w, blurred.data(), scratch.data());
       kernels<T>().blur(q_phase + i * n, size.h, size.w, blurred_phase.data(), scratch.data());
@@ -243,7 +239,7 @@ Tensor backward_of(
     const Tensor grad = as_batch(grads[i], 4);
     const FrameSums<T> sums = sum_windows(planes[i], options, grad, count, length);
     const Size whole = tables->levels[options.levels[i] - 1].size;
-    band_grads.push_back(band_grad(planes[i], sums, options.nbands, whole));
+    band_grads.push_back(band_grad(planes[i], sums, whole));
   }
   const Tensor image_grad = analytic_bands_adjoint<T>(band_grads, options.levels, *tables);
   const Tensor frame_grads = fold_mirror<T>(image_grad, size);

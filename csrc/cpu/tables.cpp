@@ -2,14 +2,12 @@
 
 #include <torch/csrc/stable/ops.h>
 
-#include <list>
-#include <mutex>
+#include <array>
+
+#include "recent.h"
 
 namespace phasenet {
 namespace {
-
-constexpr size_t kKeptTables = 16;
-constexpr size_t kKeptBytes = size_t{256} << 20;
 
 // Calls fill(row, column, f_y, f_x, log2 radius) over the half spectrum of a level, Nyquist of the
 // *image* at 1 on each axis.
@@ -86,37 +84,9 @@ std::shared_ptr<const SpectralTables<T>> build_tables(Size image, int64_t height
 template <typename T>
 std::shared_ptr<const SpectralTables<T>> spectral_tables(
     Size image, int64_t height, int64_t nbands) {
-  using Tables = std::shared_ptr<const SpectralTables<T>>;
-  struct Entry {
-    int64_t height;
-    Tables tables;
-  };
-  static std::mutex mutex;
-  static std::list<Entry> recent;  // most recently used first
-  {
-    const std::lock_guard<std::mutex> lock(mutex);
-    for (auto entry = recent.begin(); entry != recent.end(); ++entry) {
-      const SpectralTables<T>& t = *entry->tables;
-      if (entry->height == height && t.nbands == nbands && t.image.h == image.h &&
-          t.image.w == image.w) {
-        recent.splice(recent.begin(), recent, entry);
-        return recent.front().tables;
-      }
-    }
-  }
-  // Built outside the lock: two threads may both build, which costs time but no correctness.
-  Tables tables = build_tables<T>(image, height, nbands);
-  const std::lock_guard<std::mutex> lock(mutex);
-  recent.push_front({height, tables});
-  size_t bytes = 0;
-  size_t kept = 0;
-  for (auto entry = recent.begin(); entry != recent.end();) {
-    bytes += entry->tables->bytes();
-    const bool keep = kept < kKeptTables && bytes <= kKeptBytes;
-    kept += keep ? 1 : 0;
-    entry = keep ? std::next(entry) : recent.erase(entry);
-  }
-  return tables;
+  static Recent<std::array<int64_t, 4>, SpectralTables<T>> recent;
+  return recent.get(
+      {image.h, image.w, height, nbands}, [&] { return build_tables<T>(image, height, nbands); });
 }
 
 template std::shared_ptr<const SpectralTables<float>> spectral_tables(Size, int64_t, int64_t);

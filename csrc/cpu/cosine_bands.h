@@ -1,0 +1,81 @@
+// The bands of a mirrored frame without mirroring it: by cosine and sine transforms written as
+// small matrix products. Exact for every size; worth it for small frames, where matrix products
+// are far from their asymptotic cost and Fourier transforms far from their asymptotic speed.
+#pragma once
+
+#include <memory>
+
+#include "tables.h"
+
+namespace phasenet {
+
+template <typename T>
+class CosineBands {
+ public:
+  // `tables` are those of the mirrored frame, twice as large as the frame on each side.
+  static std::shared_ptr<const CosineBands> plan(
+      const SpectralTables<T>& tables, int64_t height, const std::vector<int64_t>& levels);
+
+  // Multiplications and additions of one frame, without building anything.
+  static double cost(
+      Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
+
+  CosineBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels);
+
+  // Elements of aligned scratch that the two steps below share.
+  int64_t scratch_size() const;
+  size_t bytes() const;
+
+  // First the cosine spectrum of a dense frame [H, W], then any of its bands. The planes handed
+  // back lie in `scratch`, until the next call.
+  void spectrum(const T* frame, T* scratch) const;
+  struct Planes {
+    const T* re;
+    const T* im;
+    int64_t stride;
+  };
+  Planes band(size_t level_index, int64_t band, T* scratch) const;
+
+ private:
+  // Columns of every matrix are padded to whole vectors.
+  static int64_t padded(int64_t columns) {
+    return (columns + 15) / 16 * 16;
+  }
+
+  struct Product {           // weights times the frame's cosine spectrum, transformed along x
+    std::vector<T> weights;  // [U, V]
+    bool sine;
+  };
+  enum Basis { kCosine = 0, kSine = 1, kMinusCosine = 2, kMinusSine = 3 };
+  struct Term {  // a product transformed along y, with a sign
+    size_t product;
+    Basis basis;
+  };
+  struct Band {
+    std::vector<Product> products;
+    std::vector<Term> re, im;
+  };
+  struct Level {
+    Size size;                  // of the quarter that is kept
+    int64_t rows, columns;      // U, V: frequencies the level reaches
+    std::vector<T> along_x[2];  // cosine and sine [V, padded(w)]
+    std::vector<T> along_y[4];  // by Basis, [h, U]
+    std::vector<Band> bands;
+  };
+
+  // Sizes of the parts of the scratch.
+  int64_t spectrum_size() const;
+  int64_t products_size(const Level& level) const;
+
+  static Level make_level(const SpectralTables<T>& tables, int64_t level);
+  static Band make_band(
+      const SpectralTables<T>& tables, const Level& level, int64_t number, int64_t band);
+
+  Size frame_;
+  int64_t rows_ = 0, columns_ = 0;  // of the cosine spectrum, the most any level needs
+  std::vector<T> cosines_x_;        // [W, padded(columns)]
+  std::vector<T> cosines_y_;        // [rows, H]
+  std::vector<Level> levels_;
+};
+
+}  // namespace phasenet

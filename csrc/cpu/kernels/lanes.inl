@@ -1,0 +1,80 @@
+// Vectors as wide as the instruction set of this namespace, in the compilers' own notation.
+
+constexpr int kVectorBytes = PHASENET_VECTOR_BYTES;
+
+template <typename T>
+struct Lanes {
+  static constexpr int64_t count = kVectorBytes / sizeof(T);
+  typedef T vector __attribute__((vector_size(kVectorBytes)));
+  // The same for memory that is aligned as T only.
+  typedef T loose __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
+  typedef int8_t bytes __attribute__((vector_size(count)));
+  typedef int8_t loose_bytes __attribute__((vector_size(count), aligned(1), may_alias));
+};
+
+template <typename T>
+using Vector = typename Lanes<T>::vector;
+
+template <typename T>
+inline Vector<T> load(const T* p) {
+  return *reinterpret_cast<const typename Lanes<T>::loose*>(p);
+}
+
+template <typename T>
+inline void store(T* p, Vector<T> v) {
+  *reinterpret_cast<typename Lanes<T>::loose*>(p) = v;
+}
+
+// As many small integers as T has lanes, converted.
+template <typename T>
+inline Vector<T> load_bytes(const int8_t* p) {
+  const typename Lanes<T>::bytes v = *reinterpret_cast<const typename Lanes<T>::loose_bytes*>(p);
+  return __builtin_convertvector(v, Vector<T>);
+}
+
+template <typename T, typename Integers>
+inline void store_bytes(int8_t* p, Integers v) {
+  *reinterpret_cast<typename Lanes<T>::loose_bytes*>(p) =
+      __builtin_convertvector(v, typename Lanes<T>::bytes);
+}
+
+template <typename T, typename Integers>
+inline void store_first_bytes(int8_t* p, Integers v, int64_t count) {
+  const typename Lanes<T>::bytes bytes = __builtin_convertvector(v, typename Lanes<T>::bytes);
+  memcpy(p, &bytes, count);
+}
+
+template <typename T>
+inline Vector<T> lane_index() {
+  Vector<T> index;
+  for (int64_t i = 0; i < Lanes<T>::count; ++i) {
+    index[i] = T(i);
+  }
+  return index;
+}
+
+// Stores the first `count` lanes and writes back what lies behind them.
+template <typename T>
+inline void store_first(T* p, Vector<T> v, int64_t count) {
+  store(p, lane_index<T>() < T(count) ? v : load(p));
+}
+
+// The same where memory behind the lanes may be another thread's, unless `more` of the same plane
+// follows.
+template <typename T>
+inline void store_within(T* p, Vector<T> v, int64_t count, bool more) {
+  if (more) {
+    store_first(p, v, count);
+  } else {
+    memcpy(p, &v, sizeof(T) * count);
+  }
+}
+
+template <typename T>
+inline T sum_of_lanes(Vector<T> v) {
+  T sum = 0;
+  for (int64_t i = 0; i < Lanes<T>::count; ++i) {
+    sum += v[i];
+  }
+  return sum;
+}
