@@ -1,0 +1,41 @@
+"""Valence and arousal of a face, frame by frame, from video: MIMAMO Net on top of `phasenet`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mimamo.errors import InputError
+
+if TYPE_CHECKING:
+    from mimamo.metrics import concordance_cc
+    from mimamo.network import (
+        MIMAMOConfig,
+        MIMAMONet,
+        ResNet50,
+        load_checkpoint,
+        load_weights,
+        save_checkpoint,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InputError",
+    "MIMAMOConfig",
+    "MIMAMONet",
+    "ResNet50",
+    "__version__",
+    "concordance_cc",
+    "load_checkpoint",
+    "load_weights",
+    "save_checkpoint",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, so that `mimamo --help` need not wait for torch.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "mimamo.metrics" if name == "concordance_cc" else "mimamo.network"
+    return getattr(import_module(home), name)

@@ -1,0 +1,296 @@
+"""The command ``mimamo``: what is typed, what is printed, what is returned.
+
+What a command needs is imported when it runs, so that ``mimamo --help`` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mimamo.errors import InputError
+from mimamo.predictions.progress import Progress
+
+if TYPE_CHECKING:
+    from mimamo.predict import VideoResult
+
+OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
+
+app = typer.Typer(
+    name="mimamo",
+    help="Valence and arousal of a face, frame by frame, from video.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(help="Where the networks run; auto takes a GPU if there is one."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` if None) and return its exit code.
+
+    0: all went well. 1: a video failed; others may not have. 2: an argument, or a file that all
+    depends on, is unusable. 130: interrupted.
+    """
+    try:
+        code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
+    except typer.TyperException as error:
+        return _fail(error.format_message(), UNUSABLE)
+    except InputError as error:
+        return _fail(str(error), UNUSABLE)
+    except OSError as error:  # such as a full disk
+        return _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        print("mimamo: interrupted", file=sys.stderr)
+    return code
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from mimamo import __version__
+
+        print(f"mimamo {__version__}")
+        raise typer.Exit(OK)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(UNUSABLE)
+
+
+@app.command()
+def predict(
+    videos: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="VIDEO",
+            show_default=False,
+            help="Video files, folders of aligned faces (00001.jpg, ...), or folders of either.",
+        ),
+    ],
+    weights: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="A checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for the results.")
+    ],
+    backbone: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.",
+        ),
+    ] = None,
+    render: Annotated[
+        bool, typer.Option("--render", help="Also write a video with the predictions drawn in.")
+    ] = False,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Do not write the plot.")] = False,
+    device: Device = "auto",
+    detector: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Faces per pass; does not change the result.")
+    ] = 32,
+    aligned_fps: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="Frame rate of folders of aligned faces.")
+    ] = 30.0,
+    overwrite: Overwrite = False,
+) -> int:
+    """Predict valence and arousal of every frame.
+
+    Writes <name>.csv and <name>.png for each video, and with --render <name>.mp4.
+    """
+    from mimamo.faces import YuNet
+    from mimamo.network import load_checkpoint
+    from mimamo.predict import PredictSettings, choose_device, predict_many
+
+    settings = PredictSettings(
+        detector=None if detector is None else YuNet(detector),
+        device=choose_device(device),
+        batch_size=batch_size,
+        aligned_fps=aligned_fps,
+        plot=not no_plot,
+        render=render,
+        overwrite=overwrite,
+    )
+    checkpoint = load_checkpoint(weights, backbone)
+    with _ProgressBar() as bar:
+        results = predict_many(videos, checkpoint, out, settings, _PredictProgress(bar))
+    failures = [result.error for result in results if result.error is not None]
+    for error in failures:
+        _fail(error, FAILED)
+    return FAILED if failures else OK
+
+
+@app.command()
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", show_default=False, help="A data set in the layout of Aff-Wild2."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", show_default=False, help="Folder for the run.")
+    ],
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="ResNet50 weights (FER+, VGGFace2 or torchvision), or 'random'.",
+        ),
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="Settings (TOML), such as an earlier run's."
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, at most.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Clips per step.")] = None,
+    unwrap: Annotated[
+        Literal["reference", "full"] | None,
+        typer.Option(help="How phases are unwrapped: as the published code does, or fully."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is random.")] = None,
+    device: Device = "auto",
+    image_size: Annotated[
+        int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
+    ] = 224,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train on Train_Set and print CCC on Validation_Set after every epoch.
+
+    What no option says is as in --config, or else as in the technical report.
+    """
+    from mimamo.predict import choose_device
+    from mimamo.training import TrainingConfig
+    from mimamo.training import train as run_training
+
+    settings = TrainingConfig() if config is None else TrainingConfig.load(config)
+    given = {"epochs": epochs, "learning_rate": lr, "batch_size": batch_size, "seed": seed}
+    settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
+    if unwrap is not None:
+        settings = replace(settings, network=replace(settings.network, unwrap=unwrap))
+    with _ProgressBar() as bar:
+        run_training(
+            data,
+            out,
+            backbone=backbone,
+            image_size=image_size,
+            config=settings,
+            device=choose_device(device),
+            overwrite=overwrite,
+            report=_say,
+            progress=bar.show,
+        )
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for all it makes.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Show the whole path on a rendered face: data, training, prediction. Takes minutes."""
+    from mimamo.demo import run_demo
+
+    with _ProgressBar() as bar:
+        run_demo(out, device=device, seed=seed, report=_say, progress=bar.show)
+
+
+class _ProgressBar:
+    """A line on stderr, where that is a terminal, with the stage of the work and its progress."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            # A pipe behind stdout must not end up on the terminal.
+            redirect_stdout=sys.stdout.isatty(),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("", total=None, visible=False)
+        self._stage = ""
+
+    def __enter__(self) -> _ProgressBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        """So much of a stage's work is done; a `total` of None is an unknown one."""
+        if stage != self._stage:
+            self._stage = stage
+            self._bar.reset(self._task, description=stage, total=total, visible=True)
+        self._bar.update(self._task, completed=done, total=total)
+
+
+class _PredictProgress(Progress):
+    """Prints what happens while predicting: results to stdout, warnings to stderr."""
+
+    def __init__(self, bar: _ProgressBar) -> None:
+        self._bar = bar
+
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        self._bar.show(stage, done, total)
+
+    def warn(self, message: str) -> None:
+        print(f"mimamo: warning: {message}", file=sys.stderr)
+
+    def finish(self, result: VideoResult) -> None:
+        if result.predictions is not None:
+            found = result.predictions.found
+            _say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"mimamo: error: {message}", file=sys.stderr)
+    return code

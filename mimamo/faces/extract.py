@@ -1,0 +1,83 @@
+"""From a video to the face of every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mimamo.faces.alignment import align_face
+from mimamo.faces.detection import Detector
+from mimamo.faces.tracking import FaceTracker
+from mimamo.video.folder import AlignedFolder
+from mimamo.video.reader import VideoReader
+
+
+@dataclass(frozen=True, eq=False)
+class FaceObservation:
+    """The main face of one frame, or that there is none (`crop`, `box`, `landmarks` None, score 0).
+
+    Attributes:
+        index: the frame's number, from 0.
+        time: seconds.
+        image: the frame, uint8 [H, W, 3] RGB; None for a folder of aligned faces.
+        crop: the aligned face, uint8 [112, 112, 3] RGB.
+        box, landmarks, score: as in `Detection`; for aligned faces None, None, 1.
+    """
+
+    index: int
+    time: float
+    image: np.ndarray | None
+    crop: np.ndarray | None = None
+    box: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+    score: float = 0.0
+
+
+def observe_faces(
+    source: VideoReader | AlignedFolder, detector: Detector | None, *, steady: bool = True
+) -> Iterator[FaceObservation]:
+    """Yield one observation for every frame of the video, in order, holding one frame at a time.
+
+    Args:
+        source: a video, whose main face is found, followed and aligned (`FaceTracker`), or a
+            folder of aligned faces, given as they are.
+        detector: finds the faces of a video; not used for a folder.
+        steady: smooth the landmarks over time, so that the crop does not tremble.
+
+    Raises ValueError for a video without a detector, and what `source` raises.
+    """
+    if isinstance(source, AlignedFolder):
+        return _from_folder(source)
+    if detector is None:
+        raise ValueError("detector: expected one for a video, got None")
+    return _from_video(source, FaceTracker(detector, steady=steady))
+
+
+def _from_video(video: VideoReader, tracker: FaceTracker) -> Iterator[FaceObservation]:
+    for frame in video:
+        face = tracker(frame.image, frame.time)
+        if face is None:
+            yield FaceObservation(frame.index, frame.time, frame.image)
+            continue
+        yield FaceObservation(
+            index=frame.index,
+            time=frame.time,
+            image=frame.image,
+            crop=align_face(frame.image, face.landmarks),
+            box=face.box,
+            landmarks=face.landmarks,
+            score=face.score,
+        )
+
+
+def _from_folder(folder: AlignedFolder) -> Iterator[FaceObservation]:
+    following = 0
+    for index, crop in folder:
+        for missing in range(following, index):
+            yield FaceObservation(missing, missing / folder.fps, None)
+        yield FaceObservation(index, index / folder.fps, None, crop=crop, score=1.0)
+        following = index + 1
+    for missing in range(following, folder.frame_count):
+        yield FaceObservation(missing, missing / folder.fps, None)

@@ -1,0 +1,67 @@
+"""The YuNet detector (Wu, Peng and Yu, 2023), run by OpenCV from a file the user has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mimamo.errors import InputError
+from mimamo.faces.detection import Detection, detect_at_sizes
+from mimamo.video.quiet import quiet_opencv
+
+
+class YuNet:
+    """Finds faces and five landmarks of each; a callable of the kind `Detector`.
+
+    Args:
+        model: the ONNX file of a YuNet that `cv2.FaceDetectorYN` runs, such as
+            face_detection_yunet_2023mar.onnx.
+        sides: as for `CenterFace`.
+        threshold: least score, 0 to 1, of a face.
+        overlap: of two boxes with more intersection over union than this only the better stays.
+
+    Raises InputError if the model is missing or is not a YuNet network.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        sides: Sequence[int] = (320, 960),
+        threshold: float = 0.6,
+        overlap: float = 0.3,
+    ) -> None:
+        path = Path(model)
+        if not path.is_file():
+            raise InputError(f"{path}: expected a YuNet ONNX file, found none")
+        self.sides = tuple(sides)
+        try:
+            with quiet_opencv():
+                self._network = cv2.FaceDetectorYN.create(
+                    str(path), "", (320, 320), threshold, overlap
+                )
+                self._detect(np.zeros((192, 320, 3), np.uint8))
+        except cv2.error as error:
+            raise InputError(f"{path}: expected a YuNet ONNX file: not usable") from error
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """Return the faces of an image, uint8 [H, W, 3] RGB, the most certain first."""
+        return detect_at_sizes(self._detect, image, self.sides)
+
+    def _detect(self, image: np.ndarray) -> list[Detection]:
+        self._network.setInputSize((image.shape[1], image.shape[0]))
+        _, rows = self._network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        if rows is None:
+            return []
+        rows = rows[np.argsort(-rows[:, 14], kind="stable")]
+        return [_detection(row) for row in rows]
+
+
+def _detection(row: np.ndarray) -> Detection:
+    """A row is x, y, width, height, five (x, y) in `Detection`'s order, score."""
+    box = np.concatenate([row[:2], row[:2] + row[2:4]])
+    return Detection(box, row[4:14].reshape(5, 2), float(row[14]))

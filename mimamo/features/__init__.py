@@ -1,0 +1,6 @@
+"""What the network sees of a face: its appearance (spatial) and its motion (temporal)."""
+
+from mimamo.features.spatial import SpatialFeatures
+from mimamo.features.temporal import phase_frames, phase_windows
+
+__all__ = ["SpatialFeatures", "phase_frames", "phase_windows"]

@@ -1,0 +1,142 @@
+"""Reading weight files safely: nothing in them is executed, and what is no weight file is named.
+
+A checkpoint of this package is a safetensors file with tensors ``network.…`` and ``backbone.…`` and
+one entry of metadata, ``mimamo``: the :class:`Description` as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from mimamo.errors import InputError
+
+_TORCH_SUFFIXES = (".pth", ".pt", ".tar")
+_METADATA_KEY = "mimamo"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint says of itself beside its tensors."""
+
+    config: dict[str, Any] = field(default_factory=dict)  # of the network
+    backbone: dict[str, Any] | None = None  # variant, image_size; None: the file has no backbone
+    info: dict[str, Any] = field(default_factory=dict)  # notes on the training
+    format: int = _FORMAT
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the metadata of a safetensors file.
+
+        One entry only, sorted: safetensors writes several in no fixed order.
+        """
+        return {_METADATA_KEY: json.dumps(asdict(self), sort_keys=True)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Description | None:
+        """Parse a file's metadata; None if the file is no checkpoint of this package.
+
+        Raises InputError, with `path`, if they are damaged or of a later format.
+        """
+        if _METADATA_KEY not in metadata:
+            return None
+        try:
+            description = cls(**json.loads(metadata[_METADATA_KEY]))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
+        if description.format != _FORMAT:
+            raise InputError(
+                f"{path}: expected checkpoint format {_FORMAT}, got {description.format!r}; "
+                "it may need a newer version of this package"
+            )
+        kinds = {"config": dict, "backbone": dict | None, "info": dict}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(description, name), kind):
+                raise InputError(f"{path}: expected a checkpoint, got damaged metadata ({name})")
+        return description
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """What a weight file holds: named tensors on the CPU, and a checkpoint's description."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    description: Description | None = None
+
+
+def read_weights(path: str | os.PathLike[str]) -> WeightFile:
+    """Read all tensors of a weight file.
+
+    Args:
+        path: ``.safetensors``, or ``.pth``, ``.pt`` or ``.pth.tar`` with a state dict or a dict
+            that holds one as ``state_dict``. A ``module.`` that all names start with, left by
+            ``DataParallel``, is taken off.
+
+    Raises:
+        InputError: the file is missing, empty, damaged, of another kind, or holds anything but
+            tensors under names.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such weights file")
+        if not path.is_file():
+            raise InputError(f"{path}: expected a weights file, got something else (a folder?)")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: expected a weights file, got an empty one")
+        if path.suffix == ".safetensors":
+            tensors, metadata = _read_safetensors(path)
+        elif path.suffix in _TORCH_SUFFIXES:
+            tensors, metadata = _read_torch(path), {}
+        else:
+            raise InputError(
+                f"{path}: expected .safetensors, .pth, .pt or .pth.tar, got {path.suffix!r}"
+            )
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return WeightFile(path, tensors, Description.from_metadata(metadata, path))
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: expected a safetensors file, got a damaged or different one ({error})"
+        ) from error
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    with path.open("rb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about unusual pickles, which are refused or read below
+        try:
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file can raise anything
+            raise InputError(
+                f"{path}: expected a PyTorch file of tensors alone, got one that is damaged or "
+                "holds other objects, which are not loaded because that can run code"
+            ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: expected a state dict, got {type(content).__name__}")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f"{path}: expected a state dict of tensors, got {type(value).__name__} as {name!r}"
+            )
+    return dict(content)

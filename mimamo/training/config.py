@@ -1,0 +1,151 @@
+"""The settings of a training run; the defaults are the technical report's recipe."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from mimamo.errors import InputError
+from mimamo.files import replacing
+from mimamo.network.config import MIMAMOConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of :func:`mimamo.training.train`.
+
+    The phase transform belongs to the network, so its choices, ``unwrap`` among them, are in
+    `network`. Raises InputError, naming the setting, if one has the wrong type or an impossible
+    value.
+    """
+
+    epochs: int = 25
+    patience: int = 5  # training stops after so many epochs without a better validation CCC
+    seed: int = 0  # of weights, shuffling, augmentation and dropout
+
+    # Clips.
+    clip_length: int = 64  # frames
+    stride: int = 32  # frames from one training clip to the next
+    batch_size: int = 16  # clips
+
+    # Stochastic gradient descent.
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    milestones: tuple[int, ...] = (10, 20)  # epochs after which the learning rate drops
+    decay: float = 0.1  # factor by which it drops
+
+    # Augmentation of a clip's grey frames.
+    flip: float = 0.5  # probability of mirroring
+    crop: float = 0.85  # side of the cropped window, a fraction of the image's
+
+    # Spatial features are computed once and held in memory as "float16" or "float32".
+    feature_dtype: str = "float16"
+
+    network: MIMAMOConfig = field(default_factory=MIMAMOConfig)
+
+    def __post_init__(self) -> None:
+        for name, (valid, expected) in _CHECKS.items():
+            if not valid(getattr(self, name)):
+                raise _bad(name, expected, getattr(self, name))
+        if self.stride > self.clip_length:
+            # Frames between two clips would never be trained on.
+            raise _bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain Python numbers, strings, lists and dicts."""
+        settings = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+        return settings | {"network": self.network.to_dict()}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:
+        """Build the settings from what :meth:`to_dict` gave; what is not there is default.
+
+        Raises InputError for an unknown or bad setting, naming it.
+        """
+        known = {entry.name for entry in fields(cls)}
+        if unknown := sorted(str(key) for key in settings if key not in known):
+            raise InputError(
+                f"config: unknown {', '.join(unknown)}; expected among {', '.join(sorted(known))}"
+            )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in settings.items()
+        }
+        if "network" in values:
+            values["network"] = MIMAMOConfig.from_dict(values["network"])
+        return cls(**values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
+        with replacing(path) as temporary:
+            temporary.write_text(tomli_w.dumps(self.to_dict()), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TrainingConfig:
+        """Read settings from a TOML file; what is not in it is default.
+
+        Raises InputError, naming the file, if it cannot be read or holds something else.
+        """
+        try:
+            return cls.from_dict(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
+            raise InputError(f"{path}: expected TOML, got something else ({error})") from error
+
+
+def _is_whole(value: object, lowest: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_COUNT = (_is_whole, "a whole number of at least 1")
+_FRACTION = (lambda value: _is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
+_PROBABILITY = (lambda value: _is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
+
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "epochs": _COUNT,
+    "patience": _COUNT,
+    "seed": (lambda value: _is_whole(value, 0), "a whole number of at least 0"),
+    # BatchNorm cannot train on a batch of one frame.
+    "clip_length": (lambda value: _is_whole(value, 2), "a whole number of at least 2"),
+    "stride": _COUNT,
+    "batch_size": _COUNT,
+    "learning_rate": (lambda value: _is_real(value) and value > 0, "a number above 0"),
+    "momentum": _PROBABILITY,
+    "weight_decay": (lambda value: _is_real(value) and value >= 0, "a number of at least 0"),
+    "milestones": (
+        lambda value: isinstance(value, tuple) and all(map(_is_whole, value)),
+        "a list of whole numbers of at least 1",
+    ),
+    "decay": _FRACTION,
+    "flip": _PROBABILITY,
+    "crop": _FRACTION,
+    "feature_dtype": (lambda value: value in ("float16", "float32"), "'float16' or 'float32'"),
+    "network": (lambda value: isinstance(value, MIMAMOConfig), "a MIMAMOConfig"),
+}
+
+
+def _bad(name: str, expected: str, got: object) -> InputError:
+    return InputError(f"config: {name}: expected {expected}, got {got!r}")

@@ -1,0 +1,7 @@
+"""Videos in and out: frames from files, aligned faces from folders, frames into files."""
+
+from mimamo.video.folder import AlignedFolder
+from mimamo.video.reader import VideoFrame, VideoReader
+from mimamo.video.writer import VideoWriter
+
+__all__ = ["AlignedFolder", "VideoFrame", "VideoReader", "VideoWriter"]

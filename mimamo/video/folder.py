@@ -1,0 +1,117 @@
+"""Reading a folder of aligned faces in the layout of Aff-Wild2's `cropped_aligned`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mimamo.errors import InputError
+
+CROP_SIZE = 112
+ALIGNED_FPS = 30.0
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class AlignedFolder:
+    """The aligned faces of one video: `00001.jpg`, `00002.jpg`, ..., numbered from 1 by frame.
+
+    A number without an image is a frame in which no face was found. Iterating gives
+    `(index, crop)` for the images there are, in order: index from 0, crop uint8 [112, 112, 3] RGB.
+
+    Attributes:
+        path, name: the folder, and its last component.
+        size: (112, 112).
+        fps: as given; such a folder does not say.
+        frame_count: the highest number, or the video's true length where it was given.
+        warnings: one line for each thing about the folder that a user should hear of.
+
+    Raises InputError if `path` is not a folder, holds no numbered image, numbers one twice or
+    0, or counts beyond `frame_count`; while iterating, for an image that cannot be read in full.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fps: float = ALIGNED_FPS,
+        frame_count: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.name = self.path.resolve().name
+        self.size = (CROP_SIZE, CROP_SIZE)
+        self.fps = fps
+        self.warnings: list[str] = []
+        if not 0 < fps < float("inf"):
+            raise ValueError(f"fps: expected a positive number, got {fps}")
+
+        self._images = _numbered_images(self.path)
+        highest = max(self._images)
+        self.frame_count = highest if frame_count is None else frame_count
+        if self.frame_count < highest:
+            raise InputError(
+                f"{self._images[highest]}: is numbered beyond the video's {frame_count} frames"
+            )
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        for number in sorted(self._images):
+            path = self._images[number]
+            image = read_image(path)
+            height, width = image.shape[:2]
+            if (height, width) != (CROP_SIZE, CROP_SIZE):
+                image = _to_crop_size(path, image)
+                self._warn_resized(path, width, height)
+            yield number - 1, image
+
+    def _warn_resized(self, path: Path, width: int, height: int) -> None:
+        if not self.warnings:  # one line, not one for each image
+            self.warnings.append(
+                f"{path}: {width}x{height} pixels instead of {CROP_SIZE}x{CROP_SIZE}; resized,"
+                " like any other such image of the folder"
+            )
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image file as uint8 [H, W, 3] RGB; InputError if it is not whole or not an image."""
+    # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
+    try:
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: expected an image, got something else") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: cannot be read as an image: {error}") from error
+
+
+def _numbered_images(folder: Path) -> dict[int, Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read as a folder: {error.strerror}") from error
+    images: dict[int, Path] = {}
+    for path in entries:
+        if path.suffix.lower() not in _SUFFIXES or not path.stem.isdecimal():
+            continue
+        number = int(path.stem)
+        if number == 0:
+            raise InputError(f"{path}: expected images numbered from 1, got 0")
+        if number in images:
+            raise InputError(f"{path}: {images[number].name} has the same number")
+        images[number] = path
+    if not images:
+        raise InputError(f"{folder}: expected images named by number (00001.jpg, ...), found none")
+    return images
+
+
+def _to_crop_size(path: Path, image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height != width:
+        raise InputError(
+            f"{path}: expected an aligned face, {CROP_SIZE}x{CROP_SIZE}, got {width}x{height}"
+        )
+    method = cv2.INTER_AREA if width > CROP_SIZE else cv2.INTER_CUBIC
+    return cv2.resize(image, (CROP_SIZE, CROP_SIZE), interpolation=method)

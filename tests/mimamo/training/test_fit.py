@@ -1,0 +1,182 @@
+"""The training loop: schedule, early stop, validation, reproducibility, failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mimamo import InputError, MIMAMONet, concordance_cc
+from mimamo.data import VideoSequence
+from mimamo.inference import predict_sequence
+from mimamo.training import Epoch, TrainingConfig, evaluate, fit
+
+
+def noise_video(frames: int, seed: int, annotated: Iterable[int] | None = None) -> VideoSequence:
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.zeros(frames, dtype=torch.bool)
+    mask[list(range(frames) if annotated is None else annotated)] = True
+    labels = torch.rand(frames, 2, generator=generator) * 2 - 1
+    labels[~mask] = torch.nan
+    return VideoSequence(
+        name=str(seed),
+        features=torch.rand(frames, 2048, generator=generator).half(),
+        frames=torch.randint(0, 256, (frames, 16, 16), generator=generator, dtype=torch.uint8),
+        labels=labels,
+        annotated=mask,
+    )
+
+
+@pytest.fixture
+def videos() -> list[VideoSequence]:
+    return [noise_video(40, 0), noise_video(10, 1), noise_video(30, 2, range(5, 30, 2))]
+
+
+def run(
+    config: TrainingConfig, videos: list[VideoSequence], seed: int = 0
+) -> tuple[MIMAMONet, list[Epoch]]:
+    torch.manual_seed(seed)
+    network = MIMAMONet(config.network)
+    return network, list(fit(network, videos, videos, config))
+
+
+@pytest.fixture
+def validation_scores(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes validation return given CCCs (valence, arousal), one pair an epoch."""
+
+    def give(*scores: tuple[float, float]) -> None:
+        remaining = iter(scores)
+        monkeypatch.setattr("mimamo.training.loop.evaluate", lambda *_: next(remaining))
+
+    return give
+
+
+class TestSchedule:
+    def test_the_learning_rate_drops_after_the_milestones(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        config = replace(
+            tiny_config, epochs=5, patience=5, learning_rate=0.01, milestones=(1, 3), decay=0.1
+        )
+        _, epochs = run(config, videos)
+        assert [epoch.number for epoch in epochs] == [1, 2, 3, 4, 5]
+        rates = [epoch.learning_rate for epoch in epochs]
+        assert rates == pytest.approx([1e-2, 1e-3, 1e-3, 1e-4, 1e-4])
+
+    def test_after_a_drop_to_nothing_weights_stay(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        config = replace(
+            tiny_config, epochs=3, momentum=0.0, learning_rate=0.1, milestones=(1,), decay=1e-12
+        )
+        torch.manual_seed(0)
+        network = MIMAMONet(config.network)
+        states = [network.head.fc.weight.detach().clone()]
+        states += [
+            network.head.fc.weight.detach().clone() for _ in fit(network, videos, videos, config)
+        ]
+        assert (states[1] - states[0]).abs().max() > 1e-4
+        torch.testing.assert_close(states[3], states[1], atol=1e-9, rtol=0)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("momentum", 0.0), ("weight_decay", 0.5), ("flip", 1.0), ("crop", 1.0)]
+    )
+    def test_settings_reach_the_training(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence], name: str, value: float
+    ) -> None:
+        expected, _ = run(tiny_config, videos)
+        network, _ = run(replace(tiny_config, **{name: value}), videos)
+        assert not torch.equal(network.head.fc.weight, expected.head.fc.weight)
+
+
+class TestEarlyStop:
+    def test_stops_after_so_many_epochs_without_a_better_mean(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence], validation_scores
+    ) -> None:
+        config = replace(tiny_config, epochs=25, patience=3)
+        validation_scores((0.1, 0.1), (0.5, 0.1), (0.1, 0.5), (0.55, 0.0), (0.0, 0.0), (1.0, 1.0))
+        _, epochs = run(config, videos)
+        assert [epoch.is_best for epoch in epochs] == [True, True, False, False, False]
+        assert [epoch.score for epoch in epochs] == pytest.approx([0.1, 0.3, 0.3, 0.275, 0.0])
+
+    def test_goes_on_as_long_as_it_gets_better(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence], validation_scores
+    ) -> None:
+        config = replace(tiny_config, epochs=6, patience=2)
+        validation_scores((-0.5, -0.5), (-0.6, 0), (-1, -1), (0, 0), (0, 0), (0.1, 0))
+        _, epochs = run(config, videos)
+        assert [epoch.is_best for epoch in epochs] == [True, True, False, True, False, True]
+
+
+class TestEvaluate:
+    def test_pools_the_annotated_frames_of_all_videos(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        torch.manual_seed(0)
+        network = MIMAMONet(tiny_config.network)
+        predictions, labels = [], []
+        for video in videos:
+            predicted = predict_sequence(network, video.features, video.frames)
+            for frame in range(len(video)):
+                if video.annotated[frame]:
+                    predictions.append(predicted[frame])
+                    labels.append(video.labels[frame].numpy())
+        assert len(labels) == 40 + 10 + 13
+        for channel, ccc in enumerate(evaluate(network, videos)):
+            expected = concordance_cc(
+                np.array(predictions)[:, channel], np.array(labels)[:, channel]
+            )
+            assert ccc == pytest.approx(expected, abs=1e-9)
+            assert ccc != 0
+
+    def test_an_epoch_reports_the_network_it_leaves(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        torch.manual_seed(0)
+        network = MIMAMONet(tiny_config.network)
+        for epoch in fit(network, videos, videos[:1], tiny_config):
+            assert (epoch.valence, epoch.arousal) == evaluate(network, videos[:1])
+
+
+class TestReproducibility:
+    def test_the_same_seed_gives_the_same_bits(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        first, first_epochs = run(tiny_config, videos)
+        second, second_epochs = run(tiny_config, videos)
+        assert first_epochs == second_epochs
+        for name, value in first.state_dict().items():
+            assert torch.equal(value, second.state_dict()[name]), name
+
+    def test_another_seed_shuffles_and_augments_otherwise(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        _, first = run(tiny_config, videos)
+        _, second = run(replace(tiny_config, seed=1), videos)
+        assert first[0].loss != second[0].loss
+
+
+class TestProgress:
+    def test_counts_the_clips_of_all_epochs(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        calls: list[tuple[int, int]] = []
+        network = MIMAMONet(tiny_config.network)
+        for _ in fit(network, videos, videos, tiny_config, lambda *call: calls.append(call)):
+            pass
+        # 4 clips of 40 frames, 1 of 10, 3 of frames 5 to 29; batches of 4.
+        assert calls == [(4, 16), (8, 16), (12, 16), (16, 16)]
+
+
+class TestFailure:
+    def test_a_loss_that_is_not_finite_ends_the_training(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        config = replace(tiny_config, learning_rate=1e38)
+        with pytest.raises(
+            InputError, match=r"^learning_rate: the loss is nan in step 2 of epoch 1, at 1e\+38"
+        ):
+            run(config, videos)
