@@ -7,11 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 _FOLDER = Path(__file__).parent
 _CPU_LIBRARY = _FOLDER / "libphasenet_cpu.so"
 _CUDA_LIBRARY = _FOLDER / "libphasenet_cuda.so"
 _BUILD_FILE = _FOLDER / "build_info.json"
+
+
+def has_cuda() -> bool:
+    """Whether the CUDA operators were built and this torch can run them."""
+    return torch.version.cuda is not None and _CUDA_LIBRARY.exists()
+
+
+def check_device(name: str, tensor: Tensor) -> None:
+    """Refuse a tensor on a device that no operator was built for."""
+    device = tensor.device.type
+    if device in ("cpu", "meta") or (device == "cuda" and has_cuda()):
+        return
+    built = "the CPU or CUDA" if has_cuda() else "the CPU (this build has no CUDA operators)"
+    raise ValueError(f"{name}: expected a tensor on {built}, got one on {tensor.device}")
 
 
 def load() -> None:
@@ -26,7 +41,7 @@ def load() -> None:
             "`pip install .`, and run Python outside its source folder"
         )
     _load(_CPU_LIBRARY)
-    if torch.version.cuda is not None and _CUDA_LIBRARY.exists():
+    if has_cuda():
         _load(_CUDA_LIBRARY)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phasenet import checks
+from phasenet import _extension, checks
 from phasenet.pyramid import level_sizes
 
 _ops = torch.ops.phasenet
@@ -46,11 +46,12 @@ def phase_difference(
     Raises:
         TypeError: `clips` is not a dense tensor of one of these dtypes, or an option has the
             wrong type.
-        ValueError: a wrong shape or option; the message names it.
+        ValueError: a wrong shape, device or option; the message names it.
     """
     levels = checks.check_phase_options(
         "clips", clips, height, nbands, levels, unwrap, "[..., P+1, H, W]"
     )
+    _extension.check_device("clips", clips)
     if clips.shape[-3] < 2:
         raise ValueError(f"clips: expected at least 2 frames, got {clips.shape[-3]}")
     num_phase = clips.shape[-3] - 1
@@ -92,6 +93,7 @@ def phase_difference_windows(
     levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]"
     )
+    _extension.check_device("frames", frames)
     checks.check_window_count(frames.shape[-3], num_phase, boundary)
     return tuple(
         _ops.phase_difference_windows(frames, num_phase, height, nbands, levels, unwrap, boundary)

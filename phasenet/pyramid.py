@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phasenet import checks
+from phasenet import _extension, checks
 from phasenet.coefficients import PyramidCoeffs
 
 _ops = torch.ops.phasenet
@@ -51,9 +51,10 @@ class SteerablePyramid(torch.nn.Module):
 
         Raises:
             TypeError: `images` is not a dense tensor of one of these dtypes.
-            ValueError: the image is too small for ``height``.
+            ValueError: the image is too small for ``height``, or on a device without operators.
         """
         checks.check_images("images", images, 2, "[..., H, W]")
+        _extension.check_device("images", images)
         checks.check_height_fits("images", images.shape[-2:], self.height, images.shape)
         highpass, *bands, lowpass = _ops.pyramid(images, self.height, self.nbands)
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
@@ -87,6 +88,7 @@ def _check_coefficients(
     highpass: Tensor, bands: Sequence[Tensor], lowpass: Tensor, height: int, nbands: int
 ) -> None:
     checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
+    _extension.check_device("coeffs.highpass", highpass)
     if highpass.dtype == torch.uint8:
         raise TypeError("coeffs.highpass: expected dtype float32 or float64, got torch.uint8")
     if len(bands) != height - 2:
@@ -102,6 +104,8 @@ def _check_coefficients(
     ]
     expected.append(("coeffs.lowpass", lowpass, highpass.dtype, (*batch, *low_size)))
     for name, tensor, dtype, shape in expected:
+        if tensor.device != highpass.device:
+            raise ValueError(f"{name}: expected a tensor on {highpass.device}, got {tensor.device}")
         if tensor.dtype != dtype:
             raise TypeError(f"{name}: expected dtype {dtype}, got {tensor.dtype}")
         if tuple(tensor.shape) != tuple(shape):

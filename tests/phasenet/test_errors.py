@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import phasenet
 from phasenet import SteerablePyramid, phase_difference, phase_difference_windows, reference
@@ -51,6 +52,27 @@ def test_frames(frames, error, words):
     with pytest.raises(error) as raised:
         phase_difference_windows(frames)
     assert_says(raised, words)
+
+
+@pytest.mark.skipif(phasenet.build_info()["cuda"] is not None, reason="CUDA operators are built")
+def test_a_device_without_operators():
+    with FakeTensorMode():
+        frames = torch.empty(5, 16, 16, device="cuda")
+        calls = [
+            lambda: phase_difference_windows(frames, 2),
+            lambda: phase_difference(frames),
+            lambda: SteerablePyramid(4, 2)(frames),
+        ]
+        for call in calls:
+            with pytest.raises(
+                ValueError, match=r"expected a tensor on the CPU .* got one on cuda"
+            ):
+                call()
+
+
+def test_meta_tensors_give_shapes():
+    level1, _ = phase_difference_windows(torch.empty(5, 16, 16, device="meta"), 2)
+    assert level1.shape == (5, 4, 16, 16)
 
 
 def test_clip_of_one_frame():
