@@ -1,6 +1,9 @@
 // Between the half spectrum of an image and the spectra of its bands.
 #pragma once
 
+#include <algorithm>
+
+#include "kernels/kernels.h"
 #include "tables.h"
 #include "tensors.h"
 
@@ -54,19 +57,31 @@ void analytic_band_row(
   const Complex<T>* source = image_spectrum + frequency_index(k, image.h) * image_columns;
   const Complex<T>* mirrored =
       image_spectrum + ((image.h - frequency_index(k, image.h)) % image.h) * image_columns;
+  // Along a row the sign changes once at most, so the entries of one sign lie side by side.
+  const auto right = level.positive[band * size.h + row];
+  const auto left = level.negative[band * size.h + opposite_row];
+  const int64_t begin = right.begin, end = right.end;
+  const int64_t first = std::max<int64_t>(left.begin, 1), last = left.end;
   const T re = 2 * phase.real(), im = 2 * phase.imag();
-  const int64_t positive = cropped_side(size.w);
-  for (int64_t j = 0; j < positive; ++j) {
-    const T weight = here[j] > 0 ? here[j] : T(0);
-    const T a = source[j].real() * weight, b = source[j].imag() * weight;
-    out[j] = {a * re - b * im, a * im + b * re};
+  const auto values = [](auto* row, int64_t j) { return reinterpret_cast<const T*>(row + j); };
+  T* target = reinterpret_cast<T*>(out);
+  kernels<T>().scale_row(
+      values(source, begin), here + begin, end - begin, re, im, target + 2 * begin);
+  // The spectrum of a real image is Hermitian: column w - v holds frequency -v.
+  int64_t zeros_end = size.w;
+  if (first < last) {
+    kernels<T>().scale_row_mirrored(
+        values(mirrored, first),
+        opposite + first,
+        last - first,
+        -re,
+        -im,
+        target + 2 * (size.w - first));
+    zeros_end = size.w - last + 1;
+    std::fill(target + 2 * (size.w - first + 1), target + 2 * size.w, T(0));
   }
-  for (int64_t j = positive; j < size.w; ++j) {  // the spectrum of a real image is Hermitian
-    const int64_t column = size.w - j;
-    const T weight = opposite[column] < 0 ? -opposite[column] : T(0);
-    const T a = mirrored[column].real() * weight, b = -mirrored[column].imag() * weight;
-    out[j] = {a * re - b * im, a * im + b * re};
-  }
+  std::fill(target, target + 2 * begin, T(0));
+  std::fill(target + 2 * end, target + 2 * zeros_end, T(0));
 }
 
 // Adds to one row of an image's half spectrum the adjoint of `analytic_band_row`: the Hermitian

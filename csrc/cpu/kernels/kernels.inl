@@ -14,11 +14,15 @@ namespace {
 
 constexpr double kPiD = 3.14159265358979323846;
 
-#include "blur.inl"
-#include "frame.inl"
+// In this order: each builds on those before.
+// clang-format off
 #include "lanes.inl"
 #include "matmul.inl"
+#include "spectrum.inl"
+#include "blur.inl"
+#include "frame.inl"
 #include "window.inl"
+// clang-format on
 
 template <typename T>
 int64_t scratch_size(int64_t h, int64_t w) {
@@ -31,6 +35,8 @@ extern const Kernels<float> float_kernels = {
     scratch_size<float>,
     atan2_all,
     matmul<float>,
+    scale_row<float>,
+    scale_row_mirrored<float>,
     blur<float>,
     frame_planes<float>,
     jumps<float>,
@@ -40,6 +46,8 @@ extern const Kernels<double> double_kernels = {
     scratch_size<double>,
     atan2_all,
     matmul<double>,
+    scale_row<double>,
+    scale_row_mirrored<double>,
     blur<double>,
     frame_planes<double>,
     jumps<double>,
