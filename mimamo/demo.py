@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
+import torch
 
 from mimamo import __version__
 from mimamo.data.affwild2 import TRAIN, VALIDATION
-from mimamo.demo_folder import EARLIER, claim_folder, files_of, write_notice
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import output_folder, replacing
 from mimamo.network.checkpoint import Checkpoint, load_checkpoint
 from mimamo.network.config import MIMAMOConfig
 from mimamo.predict import (
@@ -33,6 +32,7 @@ from mimamo.predict import (
     predict_video,
 )
 from mimamo.synth.dataset import UNSEEN, Clip, write_dataset
+from mimamo.synth.demo_folder import claim_folder, files_of, write_notice
 from mimamo.synth.pictures import Comparison, pooled_ccc, save_comparison, save_face_grid
 from mimamo.synth.video import VideoTruth, write_truth, write_video
 from mimamo.training import TrainingConfig, train
@@ -65,7 +65,7 @@ def _recipe(epochs: int, milestones: tuple[int, ...], channels: tuple[int, ...])
     )  # fmt: skip
 
 
-FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 96, _recipe(6, (4,), (16, 32, 64)))
+FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 96, _recipe(8, (6,), (16, 32, 64)))
 QUICK = Size({TRAIN: 3, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), (8, 8, 16)))
 
 
@@ -87,7 +87,7 @@ class DemoResult:
         unseen: on the clips that neither training nor the choice of the epoch has seen.
         video: on the frames of the video in which the detector found the face.
         seconds: wall time of each stage.
-        files: all that was written, but the images of the data set, relative to `out`.
+        files: all that was written beside the data set, relative to `out`.
     """
 
     out: Path
@@ -121,30 +121,40 @@ def run_demo(
     """
     chosen = choose_device(device)
     if claim_folder(out):
-        report(f"{out}: {EARLIER}, replaced")
+        report(f"{out}: holds an earlier demo, which is replaced")
     run = _Run(Path(out), QUICK if quick else FULL, seed, report, progress or (lambda *_: None))
+    try:
+        return _go(run, chosen, quick)
+    except OSError as error:  # such as a full disk
+        raise InputError(f"{out}: {error.strerror or error}") from error
+
+
+def _go(run: _Run, device: torch.device, quick: bool) -> DemoResult:
     write_notice(run.out)
-    report("An animated photograph plays a person whose valence and arousal are known exactly.")
-
+    run.report("A photograph is animated to play a person whose valence and arousal are known.")
     clips = run.render_data()
-    checkpoint = run.train(chosen)
-    settings = PredictSettings(device=chosen, plot=False)
-    unseen = run.measure(clips, checkpoint, settings)
+    checkpoint = run.train(device)
+    unseen = run.measure(clips, checkpoint, PredictSettings(device=device, plot=False))
     truth = run.render_video()
-    video = run.predict(truth, checkpoint, PredictSettings(device=chosen, render=True))
-
+    video = run.predict(truth, checkpoint, PredictSettings(device=device, render=True))
     summary = {
-        "made_by": f"mimamo demo {__version__}", "seed": seed, "quick": quick, "device": str(chosen),
-        "ccc_unseen_clips": vars(unseen), "ccc_video": vars(video),
+        "made_by": f"mimamo demo {__version__}",
+        "quick": quick,
+        "seed": run.seed,
+        "device": str(device),
+        "ccc_unseen_clips": asdict(unseen),
+        "ccc_video": asdict(video),
         "seconds": {stage: round(seconds, 1) for stage, seconds in run.seconds.items()},
-        "clips": run.size.clips, "clip_frames": run.size.clip_frames,
+        "clips": run.size.clips,
+        "clip_frames": run.size.clip_frames,
         "backbone": {"weights": "random", "image_size": run.size.image_size},
         "training": run.size.recipe.to_dict(),
-    }  # fmt: skip
+    }
     with replacing(run.out / "summary.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     files = files_of(run.out)
-    _conclude(run, unseen, video, files)
+    for line in _conclusion(run, unseen, video, files):
+        run.report(line)
     return DemoResult(run.out, unseen, video, run.seconds, files)
 
 
@@ -158,35 +168,41 @@ class _Run:
 
     def render_data(self) -> list[Clip]:
         clips = self.size.clips
-        with self._stage("data", f"1. Rendering {sum(clips.values())} clips of faces"):
+        with self._stage("data", f"1. Rendering {sum(clips.values())} clips of its face"):
             save_face_grid(self.out / "faces.png")
             written = write_dataset(
-                self.out / "data", clips, frames=self.size.clip_frames, seed=self.seed,
+                self.out / "data",
+                clips,
+                frames=self.size.clip_frames,
+                seed=self.seed,
                 progress=lambda done, total: self.show("rendering clips", done, total),
-            )  # fmt: skip
-        found = sum(int(clip.found.sum()) for clip in written)
-        self.report(
-            f"   {found} faces in the layout of Aff-Wild2, in {self.out / 'data'}: {clips[TRAIN]} "
-            f"clips to train on, {clips[VALIDATION]} to choose the epoch by, {clips[UNSEEN]} unseen."
-        )
+            )
+            faces = sum(int(clip.found.sum()) for clip in written)
+            self.say(
+                f"{faces} aligned faces in the layout of Aff-Wild2: {clips[TRAIN]} clips to train on,",
+                f"{clips[VALIDATION]} to choose the best epoch by, {clips[UNSEEN]} that neither sees.",
+            )
         return written
 
-    def train(self, device: Any) -> Checkpoint:
-        recipe, network = self.size.recipe, self.size.recipe.network
+    def train(self, device: torch.device) -> Checkpoint:
+        recipe, side = self.size.recipe, self.size.image_size
         with self._stage("training", "2. Training MIMAMO Net on them"):
-            self.report(
-                f"   No pretrained ResNet50 comes with this package: its weights here are random, "
-                f"on {self.size.image_size}x{self.size.image_size} pixels."
-            )
-            self.report(
-                f"   The rest is small as well (temporal channels {network.channels}), and learns "
-                f"fast (rate {recipe.learning_rate:g}, {recipe.epochs} epochs)."
+            self.say(
+                "No pretrained ResNet50 can be had here: this one has random weights, and sees",
+                f"{side}x{side} pixels. The network behind it is smaller than the published one",
+                f"(channels {', '.join(map(str, recipe.network.channels))}), with a recipe of its "
+                f"own ({recipe.epochs} epochs at rate {recipe.learning_rate:g}).",
             )
             result = train(
-                self.out / "data", self.out / "run", backbone="random",
-                image_size=self.size.image_size, config=recipe, device=device,
-                report=lambda line: self.report(f"   {line}"), progress=self.show,
-            )  # fmt: skip
+                self.out / "data",
+                self.out / "run",
+                backbone="random",
+                image_size=side,
+                config=recipe,
+                device=device,
+                report=self.say,
+                progress=self.show,
+            )
             return load_checkpoint(result.best_checkpoint)
 
     def measure(
@@ -194,71 +210,70 @@ class _Run:
     ) -> Score:
         unseen = [clip for clip in clips if clip.subset == UNSEEN]
         folders = [self.out / "data" / "cropped_aligned" / clip.name for clip in unseen]
-        with self._stage("unseen clips", f"3. Predicting the {len(unseen)} unseen clips"):
+        predictions = self.out / "predictions"
+        with self._stage("unseen clips", "3. Predicting the clips it has not seen"):
             results = predict_many(
-                folders, checkpoint, self.out / "predictions" / "unseen", settings, _Shown(self)
+                folders, checkpoint, predictions / "unseen", settings, _Shown(self)
             )
             comparisons = [
                 _compare(result, np.stack([clip.valence, clip.arousal], 1), clip.annotated)
                 for result, clip in zip(results, unseen, strict=True)
             ]
-            save_comparison(
-                self.out / "predictions" / "unseen_clips.png", comparisons,
-                "Clips that training has not seen",
-            )  # fmt: skip
-        return self._score(comparisons, "on unseen motion in other light")
+            title = "Clips that training has not seen"
+            save_comparison(predictions / "unseen_clips.png", comparisons, title)
+            return self._score(comparisons, "on unseen clips, in light of their own")
 
     def render_video(self) -> VideoTruth:
         frames = self.size.video_frames
         with self._stage("video", f"4. Rendering a video of {frames} frames"):
-            (self.out / "video").mkdir(exist_ok=True)
+            folder = output_folder(self.out / "video")
             truth = write_video(
-                self.out / "video" / "astronaut.mp4", frames=frames, seed=self.seed,
+                folder / "astronaut.mp4",
+                frames=frames,
+                seed=self.seed,
                 progress=lambda done, total: self.show("rendering the video", done, total),
-            )  # fmt: skip
-            write_truth(self.out / "video" / "astronaut_truth.csv", truth)
-        away = int((~truth.in_view).sum())
-        self.report(f"   In {away} of its frames the camera looks away from the face.")
+            )
+            write_truth(folder / "astronaut_truth.csv", truth)
+            away = int((~truth.in_view).sum())
+            self.say(f"In {away} of them the camera looks away from the face.")
         return truth
 
     def predict(
         self, truth: VideoTruth, checkpoint: Checkpoint, settings: PredictSettings
     ) -> Score:
         folder = self.out / "predictions"
-        with self._stage(
-            "prediction", "5. Predicting the video from its pixels, detector included"
-        ):
+        with self._stage("prediction", "5. Predicting it from its pixels, face detector included"):
             result = predict_video(
                 self.out / "video" / "astronaut.mp4", checkpoint, folder, settings, _Shown(self)
             )
             comparison = _compare(result, truth.values, np.ones(len(truth.times), bool))
-            save_comparison(
-                folder / "astronaut_and_truth.png", [comparison],
-                "The video, where the face was found",
-            )  # fmt: skip
-        found = int(comparison.found.sum())
-        self.report(
-            f"   Face found in {found} of {len(truth.times)} frames; the others hold the last "
-            "value, those before the first face have -5."
-        )
-        return self._score([comparison], "on the video")
+            title = "The video, where the face was found"
+            save_comparison(folder / "astronaut_and_truth.png", [comparison], title)
+            found = int(comparison.found.sum())
+            self.say(
+                f"Face found in {found} frames. The others repeat the last prediction, or say -5 "
+                "before the first.",
+            )
+            return self._score([comparison], "on these frames")
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self.report(f"   {line}")
 
     def _score(self, comparisons: list[Comparison], where: str) -> Score:
         valence, arousal = pooled_ccc(comparisons)
         frames = int(sum(c.counts.sum() for c in comparisons))
-        self.report(
-            f"   CCC {where} ({frames} frames): valence {valence:.3f}, arousal {arousal:.3f}"
-        )
+        self.say(f"CCC {where}: valence {valence:.3f}, arousal {arousal:.3f} ({frames} frames)")
         return Score(frames, valence, arousal)
 
     @contextmanager
-    def _stage(self, name: str, line: str):
+    def _stage(self, name: str, title: str) -> Iterator[None]:
         self.report("")
-        self.report(line)
+        self.report(title)
         start = perf_counter()
         yield
         self.seconds[name] = perf_counter() - start
-        self.report(f"   {self.seconds[name]:.0f} s")
+        self.say(f"{self.seconds[name]:.0f} s")
 
 
 class _Shown(Progress):
@@ -277,7 +292,7 @@ class _Shown(Progress):
         self._run.show(self._stage, self._done, self._total)
 
     def warn(self, message: str) -> None:
-        self._run.report(f"   warning: {message}")
+        self._run.say(f"warning: {message}")
 
 
 def _compare(result: VideoResult, truth: np.ndarray, annotated: np.ndarray) -> Comparison:
@@ -292,23 +307,20 @@ def _compare(result: VideoResult, truth: np.ndarray, annotated: np.ndarray) -> C
     )  # fmt: skip
 
 
-def _conclude(run: _Run, unseen: Score, video: Score, files: list[Path]) -> None:
-    lines = f"""
-What this shows: the path works, from pixels to valence and arousal, and the network learns what it
-is shown. The CCC (1 is perfect, 0 is chance) is measured: {unseen.valence:.3f} / {unseen.arousal:.3f} on unseen clips, {video.valence:.3f} / {video.arousal:.3f} on the
-video (valence / arousal).
-What it does not: these weights know this one toy face and nothing else. On real people their numbers
-mean nothing.
+def _conclusion(run: _Run, unseen: Score, video: Score, files: list[Path]) -> list[str]:
+    text = f"""
+Measured (CCC: 1 is perfect, 0 is chance)   valence   arousal
+   clips it has not seen                     {unseen.valence:6.3f}    {unseen.arousal:6.3f}
+   the video, from its pixels                {video.valence:6.3f}    {video.arousal:6.3f}
 
-For real faces, with weights someone has published:
-   mimamo predict VIDEO --weights model_weights.pth.tar --backbone resnet50_ferplus_dag.pth --out RESULTS
-or trained by you on Aff-Wild2 (licensed; ask its authors):
+These weights know this one toy face and nothing else: on real people their numbers mean
+nothing. For real faces, use published weights of MIMAMO Net,
+   mimamo predict VIDEO --weights model_weights.pth.tar --backbone resnet50_ferplus_dag.pth \\
+      --out RESULTS
+or train on Aff-Wild2, which its authors license for research:
    mimamo train AFF-WILD2 --backbone resnet50_ferplus_dag.pth --out RUN
    mimamo predict VIDEO --weights RUN/best.safetensors --out RESULTS
 
-Took {sum(run.seconds.values()):.0f} s. Written to {run.out}:"""
-    for line in lines.split("\n"):
-        run.report(line)
-    for path in files:
-        run.report(f"   {path}")
-    run.report("   data/  (the data set)")
+Took {sum(run.seconds.values()):.0f} s. In {run.out}:
+   data/"""
+    return [*text.split("\n"), *(f"   {path}" for path in files)]

@@ -1,7 +1,8 @@
 """What a face does at one instant, and the displacement of its skin that shows it.
 
 The skin moves by a sum of Gaussians and by the turns of the head (`skin_displacement`): linear in
-the expression, so the fields are computed once. The lids and lips then slide over what lies behind them (`mimamo.synth.lids`).
+the expression, so the fields are computed once. The lids and lips then slide over what lies behind
+them (`mimamo.synth.lids`).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A frame, uint8 [H, W, 3] RGB, and where the five landmarks truly are in it, float64 [5, 2]."""
+    """A frame, uint8 [H, W, 3] RGB, and where in it the landmarks truly are, float64 [5, 2]."""
 
     image: np.ndarray
     landmarks: np.ndarray

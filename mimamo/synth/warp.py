@@ -1,8 +1,8 @@
 """Smooth dense displacement fields: sums of Gaussians, their sampling and their inverse at points.
 
 Coordinates are (x, y) in pixels with pixel centres at whole numbers. A *backward* displacement
-``d`` says where a pixel of the output takes its colour from: ``output(p) = source(p + d(p))``, which
-is what ``cv2.remap`` wants. A point of the source therefore appears at the ``p`` that solves
+``d`` says where a pixel of the output takes its colour from: ``output(p) = source(p + d(p))``, as
+``cv2.remap`` wants it. A point of the source therefore appears at the ``p`` that solves
 ``p + d(p) = point`` (`appearing_at`).
 """
 

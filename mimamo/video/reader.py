@@ -86,11 +86,12 @@ class VideoReader:
             time = stamp if sane else time + 1 / self.fps
             yield VideoFrame(index, time, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
             index += 1
-        self._check_end(index)
-        self.close()
+        if self._capture is capture:  # not closed, nor begun anew, in the meantime
+            self._check_end(index)
+            self.close()
 
     def close(self) -> None:
-        """Let go of the file. Iterating opens it again."""
+        """Let go of the file, which ends an iteration. The next one opens it again."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
@@ -144,8 +145,9 @@ class VideoReader:
 
 def _check_is_media_file(path: Path) -> None:
     try:
-        if path.is_dir():
-            raise InputError(f"{path}: expected a video file, got a folder")
+        if path.exists() and not path.is_file():  # reading a pipe might wait for ever
+            kind = "a folder" if path.is_dir() else "a device or a pipe"
+            raise InputError(f"{path}: expected a video file, got {kind}")
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:

@@ -85,7 +85,7 @@ class VideoWriter:
     def _open(self) -> cv2.VideoWriter:
         height, width = self._shape[:2]
         size = (width + width % 2, height + height % 2)
-        code = cv2.VideoWriter_fourcc(*"mp4v")
+        code = cv2.VideoWriter.fourcc(*"mp4v")
         with quiet_opencv():
             writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, self.fps, size)
         if not writer.isOpened():

@@ -44,6 +44,21 @@ class TestFrames:
         assert len(again) == 12
         np.testing.assert_array_equal(first.image, again[0].image)
 
+    def test_a_pass_that_is_cut_off_says_nothing_of_the_file(self, make_video):
+        video = VideoReader(make_video())
+        older = iter(video)
+        next(older)
+        newer = iter(video)
+        next(newer)
+        assert list(older) == []
+        assert len(list(newer)) == 11
+        with video:
+            closed = iter(video)
+            next(closed)
+        assert list(closed) == []
+        assert not video.truncated
+        assert video.warnings == []
+
     def test_rotation_of_the_container_is_applied(self, make_video):
         upright = next(iter(VideoReader(make_video()))).image
         path = make_video("turned.mp4")
@@ -132,12 +147,22 @@ class TestWhatIsNotAVideo:
         path.write_bytes(BAD_CONTENT[kind])
         _check_refused(path)
 
+    def test_text_under_its_own_name(self, tmp_path):
+        path = tmp_path / "notes.txt"  # FFmpeg would show it as a film of a terminal
+        path.write_bytes(BAD_CONTENT["text"])
+        _check_refused(path)
+
     @pytest.mark.parametrize(("name", "code"), [("none.mp4", "mp4v"), ("none.avi", "MJPG")])
     def test_container_without_frames(self, make_video, name, code):
         _check_refused(make_video(name, frames=0, code=code))
 
     def test_folder(self, tmp_path):
         _check_refused(tmp_path)
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    def test_pipe(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.mp4")
+        _check_refused(tmp_path / "pipe.mp4")
 
     def test_missing_file(self, tmp_path):
         _check_refused(tmp_path / "none.mp4")

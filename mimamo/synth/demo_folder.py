@@ -9,8 +9,6 @@ from pathlib import Path
 from mimamo.errors import InputError
 from mimamo.files import output_folder, replacing
 
-EARLIER = "holds an earlier demo"
-
 _NOTICE = "README.txt"
 _FIRST_LINE = "Written by `mimamo demo`, which also replaces this folder."
 _TEXT = f"""{_FIRST_LINE}
@@ -30,7 +28,7 @@ summary.json                       what was measured, and with which settings
 The face is from scikit-image's astronaut photograph (NASA, public domain). The weights know this
 one toy face and nothing else.
 """
-# All that a demo writes.
+# All that a demo writes; the last line is what a killed one leaves of a file it was writing.
 _OURS = re.compile(
     r"README\.txt|summary\.json|faces\.png"
     r"|data/annotations/(Train|Validation|Test)_Set/(train|validation|test)_\d+\.txt"
@@ -39,6 +37,7 @@ _OURS = re.compile(
     r"|video/(astronaut\.mp4|astronaut_truth\.csv)"
     r"|predictions/(astronaut\.(csv|png|mp4)|astronaut_and_truth\.png|unseen_clips\.png)"
     r"|predictions/unseen/test_\d+\.csv"
+    r"|([\w/]+/)?\.\w+\.\w{8}\.\w+"
 )
 
 
