@@ -67,20 +67,29 @@ inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, N
       {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(norm)), from(w)});
 }
 
-// Complex [..., h, w] -> the same shape, forward and not normalised, or inverse by its size.
-inline torch::stable::Tensor fft2(const torch::stable::Tensor& x, bool forward) {
+// Complex [..., h, w] -> the same shape.
+inline torch::stable::Tensor transform2(const torch::stable::Tensor& x, Norm norm, bool forward) {
   using torch::stable::detail::from;
   if (x.numel() == 0) {
     return x;
   }
-  const Norm norm = forward ? Norm::none : Norm::by_size;
   return detail::call<4>(
       "aten::_fft_c2c",
       "",
       {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(norm)), from(forward)});
 }
 
-// The inverse transform written to `out`.
+// Not normalised.
+inline torch::stable::Tensor fft2(const torch::stable::Tensor& x) {
+  return transform2(x, Norm::none, true);
+}
+
+// Normalised by the size.
+inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x) {
+  return transform2(x, Norm::by_size, false);
+}
+
+// The same, written to `out`.
 inline void ifft2_out(const torch::stable::Tensor& x, const torch::stable::Tensor& out) {
   using torch::stable::detail::from;
   detail::call<5>(

@@ -108,10 +108,7 @@ void planes_by_fourier(
     const int64_t last = std::min(first + chunk, count);
     const Tensor spectra = rfft2(mirrored_chunk<T>(frames, first, last));
     for (size_t i = 0; i < planes.size(); ++i) {
-      const Size whole = tables.levels[levels[i] - 1].size;
-      const Tensor bands =
-          empty_cpu({last - first, tables.nbands, whole.h, whole.w}, Dtypes<T>::complex);
-      analytic_bands<T>(spectra, tables, levels[i], bands);
+      const Tensor bands = analytic_bands<T>(spectra, tables, levels[i]);
       fill_planes(bands, first, planes[i]);
     }
   }

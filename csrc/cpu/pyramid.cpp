@@ -12,8 +12,9 @@ namespace phasenet {
 namespace {
 
 constexpr int64_t kRowsPerTask = 32;
-// Temporary spectra stay near this size, so that a large batch needs little extra memory.
-constexpr int64_t kChunkBytes = int64_t{16} << 20;
+// Planes are filtered and transformed so many bytes at a time: their spectra then stay in the cache
+// and their memory is used again, which is worth the copy to where the bands go.
+constexpr int64_t kChunkBytes = int64_t{2} << 20;
 
 // The real images whose half spectra `fill_row(n, row, out)` gives.
 template <typename T, typename FillRow>
@@ -48,10 +49,7 @@ std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nba
   std::vector<Tensor> result;
   result.push_back(with_batch(residual<T>(spectra, image, tables->highpass, image, T(1)), batch));
   for (int64_t level = 1; level < height - 1; ++level) {
-    const Size size = tables->levels[level - 1].size;
-    const Tensor bands = empty_cpu({spectra.size(0), nbands, size.h, size.w}, Dtypes<T>::complex);
-    analytic_bands<T>(spectra, *tables, level, bands);
-    result.push_back(with_batch(bands, batch));
+    result.push_back(with_batch(analytic_bands<T>(spectra, *tables, level), batch));
   }
   const LevelTable<T>& low = tables->lowpass;
   result.push_back(with_batch(residual<T>(spectra, image, low.weights, low.size, T(1)), batch));
@@ -144,38 +142,47 @@ Tensor to_real(const Tensor& images) {
 }
 
 template <typename T>
-void analytic_bands(
-    const Tensor& spectra, const SpectralTables<T>& tables, int64_t level, const Tensor& bands) {
+Tensor analytic_bands(const Tensor& spectra, const SpectralTables<T>& tables, int64_t level) {
   const LevelTable<T>& table = tables.levels[level - 1];
   const Size size = table.size, image = tables.image;
   const int64_t nbands = tables.nbands, count = spectra.size(0);
   const int64_t stride = image.h * half_columns(image.w);
   const Complex<T> phase = analysis_phase<T>(nbands);
   const auto* source = spectra.const_data_ptr<Complex<T>>();
-
-  const int64_t bytes = nbands * size.area() * static_cast<int64_t>(sizeof(Complex<T>));
-  const int64_t chunk = std::clamp<int64_t>(kChunkBytes / bytes, 1, std::max<int64_t>(count, 1));
-  Tensor filtered = empty_cpu({chunk, nbands, size.h, size.w}, Dtypes<T>::complex);
-  auto* out = filtered.mutable_data_ptr<Complex<T>>();
-  for (int64_t first = 0; first < count; first += chunk) {
-    const int64_t images = std::min(chunk, count - first);
+  const int64_t planes = count * nbands;
+  const auto filtered = [&](int64_t first, int64_t last) {
+    const Tensor result = empty_cpu({last - first, size.h, size.w}, Dtypes<T>::complex);
+    auto* out = result.mutable_data_ptr<Complex<T>>();
     torch::stable::parallel_for(
-        0, images * nbands * size.h, kRowsPerTask, [&](int64_t begin, int64_t end) {
+        first * size.h, last * size.h, kRowsPerTask, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i) {
-            const int64_t row = i % size.h, band = i / size.h % nbands;
-            const int64_t n = first + i / size.h / nbands;
-            analytic_band_row(
-                source + n * stride, image, table, band, row, phase, out + i * size.w);
+            const int64_t row = i % size.h, plane = i / size.h;
+            const Complex<T>* spectrum = source + plane / nbands * stride;
+            Complex<T>* target = out + (i - first * size.h) * size.w;
+            analytic_band_row(spectrum, image, table, plane % nbands, row, phase, target);
           }
         });
-    ifft2_out(slice(filtered, 0, images), slice(bands, first, first + images));
+    return result;
+  };
+
+  const std::vector<int64_t> shape{count, nbands, size.h, size.w};
+  const int64_t bytes = size.area() * static_cast<int64_t>(sizeof(Complex<T>));
+  const int64_t chunk = std::max<int64_t>(1, kChunkBytes / bytes);
+  if (planes <= chunk) {
+    return torch::stable::reshape(ifft2(filtered(0, planes)), shape);
   }
+  const Tensor bands = empty_cpu({planes, size.h, size.w}, Dtypes<T>::complex);
+  for (int64_t first = 0; first < planes; first += chunk) {
+    const int64_t last = std::min(first + chunk, planes);
+    ifft2_out(filtered(first, last), slice(bands, first, last));
+  }
+  return torch::stable::reshape(bands, shape);
 }
 
 template Tensor to_real<float>(const Tensor&);
 template Tensor to_real<double>(const Tensor&);
-template void analytic_bands(const Tensor&, const SpectralTables<float>&, int64_t, const Tensor&);
-template void analytic_bands(const Tensor&, const SpectralTables<double>&, int64_t, const Tensor&);
+template Tensor analytic_bands(const Tensor&, const SpectralTables<float>&, int64_t);
+template Tensor analytic_bands(const Tensor&, const SpectralTables<double>&, int64_t);
 
 }  // namespace phasenet
 

@@ -10,11 +10,10 @@ namespace phasenet {
 template <typename T>
 Tensor to_real(const Tensor& images);
 
-// Half spectra [N, H, W / 2 + 1] of real images -> the analytic bands of one level, written to
-// `bands` [N, nbands, h, w].
+// Half spectra [N, H, W / 2 + 1] of real images -> the analytic bands of one level,
+// [N, nbands, h, w].
 template <typename T>
-void analytic_bands(
-    const Tensor& spectra, const SpectralTables<T>& tables, int64_t level, const Tensor& bands);
+Tensor analytic_bands(const Tensor& spectra, const SpectralTables<T>& tables, int64_t level);
 
 // Adjoint of image -> analytic bands of `levels`: band gradients [N, nbands, h, w] -> [N, H, W].
 template <typename T>

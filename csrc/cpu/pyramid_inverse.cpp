@@ -72,7 +72,7 @@ struct RealBands {  // the real parts of [N, nbands, h, w], two-sided filters
 template <typename T>
 struct AnalyticBandGrads {  // complex [N, nbands, h, w], adjoint of the one-sided filters
   AnalyticBandGrads(const Tensor& bands, const LevelTable<T>& level, int64_t count)
-      : spectra(fft2(as_batch(bands, 3), true)),
+      : spectra(fft2(as_batch(bands, 3))),
         data(spectra.template const_data_ptr<Complex<T>>()),
         table(&level),
         nbands(count),
