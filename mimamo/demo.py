@@ -65,7 +65,7 @@ def _recipe(epochs: int, milestones: tuple[int, ...], channels: tuple[int, ...])
     )  # fmt: skip
 
 
-FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 96, _recipe(8, (6,), (16, 32, 64)))
+FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 64, _recipe(8, (6,), (8, 16, 32)))
 QUICK = Size({TRAIN: 3, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), (8, 8, 16)))
 
 
@@ -179,8 +179,8 @@ class _Run:
             )
             faces = sum(int(clip.found.sum()) for clip in written)
             self.say(
-                f"{faces} aligned faces in the layout of Aff-Wild2: {clips[TRAIN]} clips to train on,",
-                f"{clips[VALIDATION]} to choose the best epoch by, {clips[UNSEEN]} that neither sees.",
+                f"{faces} aligned faces in the layout of Aff-Wild2: {clips[TRAIN]} clips to train",
+                f"on, {clips[VALIDATION]} to choose the best epoch by, {clips[UNSEEN]} unseen.",
             )
         return written
 
