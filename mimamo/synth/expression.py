@@ -46,8 +46,12 @@ def skin_displacement(expression: Expression) -> np.ndarray:
     e = expression
     turns = np.deg2rad([e.yaw, e.pitch, e.roll])
     moves = [1.0, e.smile, max(-e.smile, 0.0), e.alert, *turns, e.sway_x, e.sway_y]
-    # What moves forward is found by looking back.
-    return np.tensordot(-np.array(moves, np.float32), _skin_fields(), axes=1)
+    # Not a matrix product: for one row, BLAS spends far longer on waking its threads.
+    total = np.zeros_like(_skin_fields()[0])
+    for move, field in zip(moves, _skin_fields(), strict=True):
+        if move:
+            total -= np.float32(move) * field  # what moves forward is found by looking back
+    return total
 
 
 @cache
