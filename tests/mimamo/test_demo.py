@@ -84,11 +84,11 @@ def test_replaces_an_earlier_demo_and_says_so(demo, tmp_path):
     out.mkdir()
     (out / "README.txt").write_bytes((demo[0].out / "README.txt").read_bytes())
     lines: list[str] = []
+
+    def stop(line: str) -> None:
+        lines.append(line)
+        raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-
-        def stop(line: str) -> None:
-            lines.append(line)
-            raise KeyboardInterrupt
-
         run_demo(out, quick=True, report=stop)
     assert "replaced" in lines[0]
