@@ -25,12 +25,12 @@ from mimamo.network.checkpoint import Checkpoint, load_checkpoint
 from mimamo.network.config import MIMAMOConfig
 from mimamo.predict import (
     PredictSettings,
-    Progress,
     VideoResult,
     choose_device,
     predict_many,
     predict_video,
 )
+from mimamo.predictions.progress import Progress
 from mimamo.synth.dataset import UNSEEN, Clip, write_dataset
 from mimamo.synth.demo_folder import claim_folder, files_of, write_notice
 from mimamo.synth.pictures import Comparison, pooled_ccc, save_comparison, save_face_grid
@@ -66,7 +66,7 @@ def _recipe(epochs: int, milestones: tuple[int, ...], channels: tuple[int, ...])
 
 
 FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 64, _recipe(8, (6,), (8, 16, 32)))
-QUICK = Size({TRAIN: 3, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), (8, 8, 16)))
+QUICK = Size({TRAIN: 2, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), (8, 8, 16)))
 
 
 @dataclass(frozen=True)
@@ -281,15 +281,9 @@ class _Shown(Progress):
 
     def __init__(self, run: _Run) -> None:
         self._run = run
-        self._stage, self._done, self._total = "", 0, None
 
-    def begin(self, what: str, frames: int | None) -> None:
-        self._stage, self._done, self._total = what, 0, frames
-        self._run.show(what, 0, frames)
-
-    def advance(self) -> None:
-        self._done += 1
-        self._run.show(self._stage, self._done, self._total)
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        self._run.show(stage, done, total)
 
     def warn(self, message: str) -> None:
         self._run.say(f"warning: {message}")

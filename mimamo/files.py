@@ -43,7 +43,9 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"{path}: not a writable folder: {error.strerror}") from error
+        raise InputError(
+            f"{path}: not a folder that can be written to: {error.strerror}"
+        ) from error
     return path
 
 

@@ -149,7 +149,7 @@ inline void blur_to(const BlurBuffers<T>& buffers, int64_t h, T* out) {
     if (x + Lanes<T>::count <= w) {
       store(out + y * w + x, values);
     } else {
-      store_within(out + y * w + x, values, w - x, y + 1 < h);
+      store_within(out + y * w + x, values, w - x, (h - y) * w - x);
     }
   });
 }

@@ -59,11 +59,11 @@ inline void store_first(T* p, Vector<T> v, int64_t count) {
   store(p, lane_index<T>() < T(count) ? v : load(p));
 }
 
-// The same where memory behind the lanes may be another thread's, unless `more` of the same plane
-// follows.
+// The same where only `own` elements from p on may be written: what lies behind a plane may be
+// another thread's.
 template <typename T>
-inline void store_within(T* p, Vector<T> v, int64_t count, bool more) {
-  if (more) {
+inline void store_within(T* p, Vector<T> v, int64_t count, int64_t own) {
+  if (own >= Lanes<T>::count) {
     store_first(p, v, count);
   } else {
     memcpy(p, &v, sizeof(T) * count);

@@ -85,7 +85,7 @@ inline T subtract_unwrapped(
       sums += difference;
     } else {
       store_first(wrapped + j, now, w - x);
-      store_within(out + j, difference, w - x, y + 1 < h);
+      store_within(out + j, difference, w - x, (h - y) * w - x);
       sums += first_lanes<T>(difference, w - x);
     }
   });
