@@ -20,7 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from setuptools import Distribution, setup
-from setuptools.command.bdist_wheel import bdist_wheel
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:
+    raise SystemExit("phasenet: cannot build: setuptools >= 77 is needed; upgrade it") from None
 from setuptools.command.build_ext import build_ext
 from setuptools.extension import Extension
 
@@ -95,7 +99,10 @@ def find_compiler() -> str:
 
 def compiler_version(compiler: str) -> str:
     command = [*compiler.split(), "--version"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0 or not result.stdout:
+        fail(f"{compiler} does not answer --version; set CXX to a C++ compiler such as g++ >= 11")
+    return result.stdout.split("\n")[0]
 
 
 def cuda_decision() -> tuple[list[str] | None, str]:
@@ -148,11 +155,17 @@ def ninja_file(library: Library, compiler: str, torch_folder: Path, target: Path
 
 def build_library(library: Library, compiler: str, torch_folder: Path, folder: Path) -> Path:
     """Compile what changed and link; the result lies in the package folder."""
+    try:
+        import ninja  # noqa: F401
+    except ImportError:
+        fail("ninja is not installed; pip install ninja, or build without --no-build-isolation")
     folder.mkdir(parents=True, exist_ok=True)
     target = PACKAGE / library.name
     (folder / "build.ninja").write_text(ninja_file(library, compiler, torch_folder, target))
     command = [sys.executable, "-m", "ninja", "-C", str(folder)]
     if jobs := os.environ.get("MAX_JOBS"):
+        if not jobs.isdecimal():
+            fail(f"MAX_JOBS: expected a number, got {jobs!r}")
         command += ["-j", jobs]
     try:
         subprocess.run(command, check=True)

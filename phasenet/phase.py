@@ -137,3 +137,12 @@ def _windows_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...
 torch.library.register_autograd(
     "phasenet::phase_difference_windows", _windows_backward, setup_context=_setup_windows
 )
+
+
+def _refuse_second_derivative(ctx: Any, grad: Tensor) -> None:
+    raise NotImplementedError("phase differences are differentiable once, not twice")
+
+
+torch.library.register_autograd(
+    "phasenet::phase_difference_windows_backward", _refuse_second_derivative
+)

@@ -130,10 +130,14 @@ def _crop_slices(size: Sequence[int]) -> tuple[slice, slice]:
 
 
 def _centred_fft(x: Tensor) -> Tensor:
+    if x.numel() == 0:  # torch.fft refuses to transform nothing
+        return x.to(x.dtype.to_complex())
     return torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))
 
 
 def _centred_ifft(spectrum: Tensor) -> Tensor:
+    if spectrum.numel() == 0:
+        return spectrum
     return torch.fft.ifft2(torch.fft.ifftshift(spectrum, dim=(-2, -1)))
 
 

@@ -212,6 +212,7 @@ PhaseOptions phase_options(
   const Size size = image_size(frames);
   check_pyramid(op, {2 * size.h, 2 * size.w}, height, nbands);
   STD_TORCH_CHECK(num_phase >= 1, op, ": num_phase: expected at least 1, got ", num_phase);
+  STD_TORCH_CHECK(!levels.empty(), op, ": levels: expected at least one");
   for (const int64_t level : levels) {
     STD_TORCH_CHECK(level >= 1 && level <= height - 2, op, ": levels: no level ", level);
   }

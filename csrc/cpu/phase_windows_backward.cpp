@@ -226,6 +226,26 @@ Tensor fold_mirror(const Tensor& image, Size size) {
   return result;
 }
 
+// Each gradient has the shape and dtype of the output it belongs to.
+template <typename T>
+void check_grads(
+    const std::vector<Tensor>& grads,
+    const std::vector<LevelPlanes<T>>& planes,
+    const PhaseOptions& options,
+    int64_t videos,
+    int64_t length) {
+  for (size_t i = 0; i < planes.size(); ++i) {
+    const int64_t elements = videos * options.windows(length) * options.nbands * options.num_phase *
+                             planes[i].size.area();
+    const Size size = grads[i].dim() >= 4 ? image_size(grads[i]) : Size{-1, -1};
+    STD_TORCH_CHECK(
+        grads[i].scalar_type() == Dtypes<T>::real && grads[i].numel() == elements &&
+            size.h == planes[i].size.h && size.w == planes[i].size.w,
+        "phasenet::phase_difference_windows_backward: grads: expected the shapes and dtype of the "
+        "outputs");
+  }
+}
+
 template <typename T>
 Tensor backward_of(
     const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
@@ -234,6 +254,7 @@ Tensor backward_of(
   const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
   const auto tables = spectral_tables<T>(image, options.height, options.nbands);
   const std::vector<LevelPlanes<T>> planes = phase_planes<T>(videos, options);
+  check_grads(grads, planes, options, count, length);
   std::vector<Tensor> band_grads;
   for (size_t i = 0; i < planes.size(); ++i) {
     const Tensor grad = as_batch(grads[i], 4);

@@ -117,6 +117,12 @@ def test_inverse_refuses_what_is_not_one_pyramid():
         lambda: torch.ops.phasenet.pyramid(torch.rand(16, 16).half(), 4, 2),
         lambda: torch.ops.phasenet.phase_difference_windows(FRAMES, 2, 4, 2, [3], "full", "valid"),
         lambda: torch.ops.phasenet.pyramid_inverse(torch.rand(16, 16), [], torch.rand(4, 4)),
+        lambda: torch.ops.phasenet.phase_difference_windows_backward(
+            [], FRAMES, 2, 4, 2, [], "full", "valid"
+        ),
+        lambda: torch.ops.phasenet.phase_difference_windows_backward(
+            [torch.zeros(1, 1, 1, 1)] * 2, FRAMES, 2, 4, 2, [1, 2], "full", "valid"
+        ),
     ],
 )
 def test_the_operators_check_what_they_are_given(call):

@@ -117,6 +117,14 @@ def test_phase_gradcheck():
     )
 
 
+def test_phase_second_derivative_is_refused():
+    frames = torch.rand(4, 8, 9, requires_grad=True)
+    loss = phase_difference_windows(frames, 3)[0].square().sum()
+    (grad,) = torch.autograd.grad(loss, frames, create_graph=True)
+    with pytest.raises(NotImplementedError, match="differentiable once"):
+        grad.square().sum().backward()
+
+
 def test_partial_gradients():
     """Outputs nobody used get no gradient and do not disturb the others."""
     images = torch.rand(16, 16, dtype=torch.float64, requires_grad=True)

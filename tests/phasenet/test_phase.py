@@ -178,15 +178,25 @@ def test_empty_batches():
     assert phase_difference(torch.rand(0, 5, 16, 16))[0].shape == (0, 2, 4, 16, 16)
 
 
-def test_threads_do_not_change_a_bit():
-    frames = torch.rand(30, 48, 48)
+@pytest.mark.parametrize("side", [4, 5, 6, 7, 8, 12, 48])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_threads_do_not_change_a_bit(side, dtype):
+    """Narrow planes most of all: a vector is then wider than a row, and its neighbours near."""
+    for _ in range(5 if side == 48 else 60):
+        assert_same_on_one_and_two_threads(torch.rand(3, side, side, dtype=dtype))
+
+
+def assert_same_on_one_and_two_threads(frames):
+    frames.requires_grad_()
+    results = []
     threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)
-        one = phase_difference_windows(frames)
-        torch.set_num_threads(2)
-        two = phase_difference_windows(frames)
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            planes = phase_difference_windows(frames, 2)
+            grad = torch.autograd.grad(sum(plane.square().sum() for plane in planes), frames)
+            results.append([*planes, *grad])
     finally:
         torch.set_num_threads(threads)
-    for a, b in zip(one, two, strict=True):
-        assert torch.equal(a, b)
+    for one, two in zip(*results, strict=True):
+        assert torch.equal(one, two)
