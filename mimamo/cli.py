@@ -39,8 +39,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in t
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` if None) and return its exit code.
 
-    0: all went well. 1: a video failed; others may not have. 2: an argument, or a file that all
-    depends on, is unusable. 130: interrupted.
+    0: all went well. 1: a video failed, or is truncated; others may be fine. 2: an argument, or a
+    file that all depends on, is unusable. 130: interrupted.
     """
     try:
         code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK

@@ -63,8 +63,9 @@ class VideoResult:
     Attributes:
         source: the video file or folder of aligned faces.
         outputs: the files it is written to.
-        predictions: of every frame; None if it failed.
-        error: why it failed, in one line that names the file; None if it did not.
+        predictions: of every frame that could be decoded; None if there are no results.
+        error: what went wrong, in one line that names the file; None if all went well. A
+            truncated video has both predictions, which are written, and an error.
     """
 
     source: Path
@@ -89,6 +90,9 @@ def predict_video(
         settings: the defaults if None.
         progress: is told how it goes.
 
+    Returns:
+        The predictions; with an error, too, if the video is truncated.
+
     Raises:
         InputError: `source` cannot be used, or `out_dir` cannot be written to or holds a file in
             the way.
@@ -97,7 +101,7 @@ def predict_video(
     source = Path(source)
     (outputs,) = _planned([source], out_dir, settings)
     predictor = _Predictor(checkpoint, settings, progress or Progress())
-    return VideoResult(source, outputs, predictor.predict(source, outputs))
+    return predictor.predict(source, outputs)
 
 
 def predict_many(
@@ -114,11 +118,12 @@ def predict_many(
         checkpoint, out_dir, settings, progress: as for `predict_video`.
 
     Returns:
-        One result per video, failed ones with their error, in the order of `paths`.
+        One result per video, failed and truncated ones with their error, in the order of
+        `paths`. A folder without videos is a failed one.
 
     Raises:
-        InputError: before anything is read or written: a folder holds no video, two videos have
-            one name, or `out_dir` cannot be written to or holds a file in the way.
+        InputError: before anything is read or written: two videos have one name, or `out_dir`
+            cannot be written to or holds a file in the way.
     """
     settings = settings or PredictSettings()
     progress = progress or Progress()
@@ -128,7 +133,7 @@ def predict_many(
     results = []
     for source, outputs in zip(sources, planned, strict=True):
         try:
-            result = VideoResult(source, outputs, predictor.predict(source, outputs))
+            result = predictor.predict(source, outputs)
         except InputError as error:
             result = VideoResult(source, outputs, error=str(error))
         progress.finish(result)
@@ -144,6 +149,17 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise InputError("device: cuda asked for, but torch finds no CUDA device here")
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def _truncation(video: VideoReader | AlignedFolder, decoded: int, table: Path) -> str | None:
+    """The error line of a video that was found to be truncated; None of any other."""
+    if not (isinstance(video, VideoReader) and video.truncated):
+        return None
+    if video.frame_count is not None and video.frame_count > decoded:
+        extent = f"{decoded} of {video.frame_count} frames decoded; the rest is missing"
+    else:
+        extent = f"{decoded} frames decoded; any after them are missing"
+    return f"{video.path}: truncated: {extent} from {table}"
 
 
 def _planned(
@@ -182,7 +198,7 @@ class _Predictor:
         self._settings = settings
         self._progress = progress
 
-    def predict(self, source: Path, outputs: Outputs) -> Predictions:
+    def predict(self, source: Path, outputs: Outputs) -> VideoResult:
         """Predict a video and write its results; InputError if either fails."""
         video = open_source(source, self._settings.aligned_fps)
         try:
@@ -193,8 +209,10 @@ class _Predictor:
             raise InputError(
                 f"{source}: the GPU's memory does not suffice; try a smaller batch size"
             ) from error
+        truncation = _truncation(video, len(observed.times), outputs.table)
         for message in video.warnings:
-            self._progress.warn(message)
+            if truncation is None or not message.startswith(f"{source}: the file is truncated"):
+                self._progress.warn(message)
         if not np.isfinite(values).all():
             raise InputError(f"{source}: the weights give predictions that are not finite numbers")
         if not observed.found.any():
@@ -206,7 +224,7 @@ class _Predictor:
             self._write(video, observed, predictions, outputs)
         except OSError as error:  # such as a full disk
             raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        return predictions
+        return VideoResult(source, outputs, predictions, truncation)
 
     def _observe(self, video: VideoReader | AlignedFolder) -> _Observed:
         """Read a video once: find its faces and compute what the network needs of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mimamo.errors import InputError
@@ -19,16 +19,18 @@ _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """List the videos that `paths` stand for, in order and each once.
 
-    A file stands for itself. A folder of aligned faces (``00001.jpg``, …) is one video. Any other
-    folder stands for the videos in it, known by their suffix, and its folders of aligned faces,
-    sorted by name. A path that does not exist is kept: opening it tells what is wrong.
-
-    Raises:
-        InputError: a folder holds nothing of this kind.
+    A file stands for itself. A folder of aligned faces (``00001.jpg``, …, and no video) is one
+    video. Any other folder stands for the videos in it, known by their suffix, and its folders of
+    aligned faces, sorted by name. What cannot be used is kept: a path that does not exist, a
+    folder that cannot be read or holds nothing of this kind. Opening it tells what is wrong.
     """
     sources: dict[Path, Path] = {}  # by what they resolve to
     for path in map(Path, paths):
-        for source in _sources_in(path):
+        try:
+            found = _sources_in(path) or [path]
+        except InputError:
+            found = [path]
+        for source in found:
             sources.setdefault(source.resolve(), source)
     return list(sources.values())
 
@@ -44,27 +46,26 @@ def open_source(source: Path, aligned_fps: float) -> VideoReader | AlignedFolder
 
     Raises InputError if `source` is neither.
     """
-    return AlignedFolder(source, fps=aligned_fps) if source.is_dir() else VideoReader(source)
+    if not source.is_dir():
+        return VideoReader(source)
+    found = _sources_in(source)
+    if not found:
+        raise InputError(
+            f"{source}: expected videos or aligned faces (00001.jpg, …), found neither"
+        )
+    if found != [source]:
+        raise InputError(f"{source}: expected one video, got a folder of {len(found)}")
+    return AlignedFolder(source, fps=aligned_fps)
 
 
 def _sources_in(path: Path) -> list[Path]:
+    """What `path` stands for: itself, or what is in it; InputError if it cannot be read."""
     if not path.is_dir():
         return [path]
     entries = _entries(path)
     if _are_aligned_faces(entries):
         return [path]
-    found = [
-        entry
-        for entry in entries
-        if (
-            _are_aligned_faces(_entries(entry))
-            if entry.is_dir()
-            else entry.suffix.lower() in _VIDEO_SUFFIXES
-        )
-    ]
-    if not found:
-        raise InputError(f"{path}: expected videos or aligned faces (00001.jpg, …), found neither")
-    return found
+    return [entry for entry in entries if _is_video(entry) or _may_be_aligned_folder(entry)]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -75,6 +76,21 @@ def _entries(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
 
 
-def _are_aligned_faces(entries: Iterable[Path]) -> bool:
-    """Whether any of a folder's files is an image with a number for its name."""
-    return any(e.stem.isdecimal() and e.suffix.lower() in _IMAGE_SUFFIXES for e in entries)
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in _VIDEO_SUFFIXES and not path.is_dir()
+
+
+def _may_be_aligned_folder(path: Path) -> bool:
+    """Whether `path` is a folder of aligned faces, or one that cannot be read."""
+    if not path.is_dir():
+        return False
+    try:
+        return _are_aligned_faces(_entries(path))
+    except InputError:
+        return True
+
+
+def _are_aligned_faces(entries: Sequence[Path]) -> bool:
+    """Whether a folder's entries hold an image with a number for its name, and no video."""
+    numbered = any(e.stem.isdecimal() and e.suffix.lower() in _IMAGE_SUFFIXES for e in entries)
+    return numbered and not any(map(_is_video, entries))

@@ -78,6 +78,28 @@ class TestPredict:
         assert "face.csv: face found in 3 of 5" in printed.out
         assert printed.err == f"mimamo: error: {bad}: expected a video, but the file is empty\n"
 
+    def test_a_folder_without_videos_is_named_at_the_end_and_the_others_are_written(
+        self, tmp_path, predict, video, capsys
+    ):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        assert predict(empty, video) == 1
+        printed = capsys.readouterr()
+        assert "face.csv: face found in 3 of 5" in printed.out
+        assert re.fullmatch(rf"mimamo: error: {re.escape(str(empty))}: .+\n", printed.err)
+
+    def test_a_truncated_video_is_written_but_an_error(self, tmp_path, predict, video, capsys):
+        cut, table = tmp_path / "cut.mp4", tmp_path / "out" / "cut.csv"
+        cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
+        assert predict(cut) == 1
+        printed = capsys.readouterr()
+        assert printed.out == f"{table}: face found in 3 of 5 frames\n"
+        assert printed.err == (
+            f"mimamo: error: {cut}: truncated: 5 frames decoded; any after them are missing "
+            f"from {table}\n"
+        )
+        assert sorted(path.name for path in table.parent.iterdir()) == ["cut.csv", "cut.png"]
+
     def test_a_video_without_a_face_is_a_warning(self, tmp_path, predict, film, capsys):
         video = film(tmp_path / "none.mp4", "..")
         assert predict(video) == 0
@@ -133,6 +155,12 @@ class TestBadVideo:
         path.write_bytes(video.read_bytes()[:32])  # only the file type
         assert predict(path) == 1
         assert one_error(capsys).startswith(f"{path}: ")
+
+    def test_a_folder_without_videos(self, tmp_path, predict, capsys):
+        path = tmp_path / "empty"
+        path.mkdir()
+        assert predict(path) == 1
+        assert one_error(capsys).startswith(f"{path}: expected videos or aligned faces")
 
 
 class TestUnusable:
@@ -202,10 +230,6 @@ class TestUnusable:
     def test_videos_of_one_name(self, tmp_path, predict, capsys):
         assert predict(tmp_path / "a.mp4", tmp_path / "a.avi") == 2
         assert "same name" in one_error(capsys)
-
-    def test_a_folder_without_videos(self, tmp_path, predict, capsys):
-        assert predict(tmp_path) == 2
-        assert str(tmp_path) in one_error(capsys)
 
 
 class TestInterruption:

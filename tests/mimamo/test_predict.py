@@ -57,6 +57,17 @@ def results_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def cut_film(path: Path) -> Path:
+    """The first half of an AVI of 20 frames of noise."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    noise = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(noise.integers(0, 255, (48, 64, 3), np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
 class TestValues:
     def test_every_frame_has_a_row_and_frames_without_a_face_follow_the_rule(
         self, tmp_path, checkpoint, video
@@ -172,6 +183,17 @@ class TestMany:
         written = sorted(path.name for path in (tmp_path / "out").iterdir())
         assert written == ["face.csv", "face.png", "other.csv", "other.png"]
 
+    def test_a_folder_without_videos_does_not_stop_the_others(self, tmp_path, checkpoint, film):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        one = film(tmp_path / "one.mp4", "x")
+        results = predict_many([empty, one], checkpoint, tmp_path / "out")
+        assert [result.source for result in results] == [empty, one]
+        assert results[0].predictions is None
+        assert results[0].error.startswith(f"{empty}: expected videos or aligned faces")
+        assert results[1].error is None
+        assert list(results_in(tmp_path / "out")) == ["one.csv", "one.png"]
+
     def test_a_folder_stands_for_its_videos(self, tmp_path, checkpoint, film):
         for name in ("b", "a"):
             film(tmp_path / f"{name}.mp4", "x")
@@ -206,18 +228,35 @@ class TestWarnings:
         assert len(results_in(tmp_path / "out")) == 3
 
     def test_a_truncated_video_gives_what_it_has(self, tmp_path, checkpoint):
-        whole = tmp_path / "whole.avi"
-        writer = cv2.VideoWriter(str(whole), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
-        noise = np.random.default_rng(0)
-        for _ in range(20):
-            writer.write(noise.integers(0, 255, (48, 64, 3), np.uint8))
-        writer.release()
-        cut = tmp_path / "cut.avi"
-        cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-        log = Log()
-        result = predict_video(cut, checkpoint, tmp_path / "out", progress=log)
-        assert 0 < len(result.predictions) < 20
-        assert any("truncated" in message for message in log.warnings)
+        cut, log = cut_film(tmp_path / "truncated.avi"), Log()
+        result = predict_video(cut, checkpoint, tmp_path / "out", PredictSettings(render=True), log)
+        count = len(result.predictions)
+        assert 0 < count < 20
+        table = tmp_path / "out" / "truncated.csv"
+        assert result.error == (
+            f"{cut}: truncated: {count} of 20 frames decoded; the rest is missing from {table}"
+        )
+        assert len(read_predictions(table)) == count
+        assert list(results_in(table.parent)) == [f"truncated.{s}" for s in ("csv", "mp4", "png")]
+        assert log.warnings == [f"{cut}: no face found; all predictions are -5"]
+
+    def test_other_warnings_of_a_truncated_video_are_kept(self, tmp_path, checkpoint, monkeypatch):
+        cut, log = cut_film(tmp_path / "truncated.avi"), Log()
+        monkeypatch.setattr("mimamo.video.reader._HIGHEST_FPS", 20)
+        predict_video(cut, checkpoint, tmp_path / "out", progress=log)
+        assert [message.removeprefix(f"{cut}: ")[:20] for message in log.warnings] == [
+            "no usable frame rate",
+            "no face found; all p",
+        ]
+
+    def test_a_truncated_video_may_not_tell_its_length(self, tmp_path, checkpoint, video):
+        cut = tmp_path / "cut.mp4"
+        cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
+        result = predict_video(cut, checkpoint, tmp_path / "out")
+        assert result.error == (
+            f"{cut}: truncated: {len(PATTERN)} frames decoded; any after them are missing from "
+            f"{tmp_path / 'out' / 'cut.csv'}"
+        )
 
 
 class TestDevice:

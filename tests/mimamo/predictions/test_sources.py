@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mimamo.errors import InputError
-from mimamo.predictions.sources import find_sources, source_name
+from mimamo.predictions.sources import find_sources, open_source, source_name
 
 
 def touch(*paths: Path) -> None:
@@ -36,18 +36,57 @@ class TestFindSources:
 
     def test_a_folder_of_aligned_faces_is_one_video(self, tmp_path):
         folder = faces(tmp_path / "v")
-        touch(folder / "other.mp4")
+        touch(folder / "notes.txt")
+        (folder / "more.mp4").mkdir()  # a folder is no video, whatever its name
         assert find_sources([folder]) == [folder]
+
+    def test_a_folder_with_videos_is_none_of_aligned_faces(self, tmp_path):
+        folder = faces(tmp_path / "v")
+        (folder / "00001.jpg").rename(folder / "2023.jpg")
+        touch(folder / "b.MP4", folder / "a.mov")
+        assert find_sources([folder]) == [folder / "a.mov", folder / "b.MP4"]
+        assert find_sources([tmp_path]) == [tmp_path]  # nor is it one within another folder
 
     def test_nothing_is_listed_twice(self, tmp_path):
         touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
         given = [tmp_path / "b.mp4", tmp_path, tmp_path / "x" / ".." / "b.mp4"]
         assert find_sources(given) == [tmp_path / "b.mp4", tmp_path / "a.mp4"]
 
+    def test_a_folder_with_neither_is_kept(self, tmp_path):
+        touch(tmp_path / "v" / "notes.txt", tmp_path / "v" / "cover.jpg", tmp_path / "a.mp4")
+        given = [tmp_path / "v", tmp_path / "a.mp4"]
+        assert find_sources(given) == given
+
+    def test_a_folder_that_cannot_be_read_is_kept(self, tmp_path, monkeypatch):
+        locked = faces(tmp_path / "locked")
+        touch(tmp_path / "a.mp4")
+        iterdir = Path.iterdir
+
+        def denying(path):
+            if path == locked:
+                raise PermissionError(13, "Permission denied")
+            return iterdir(path)
+
+        monkeypatch.setattr(Path, "iterdir", denying)
+        assert find_sources([locked]) == [locked]
+        assert find_sources([tmp_path]) == [tmp_path / "a.mp4", locked]
+        with pytest.raises(InputError, match="locked: cannot be read: Permission denied"):
+            open_source(locked, 30)
+
+
+class TestOpenSource:
+    def test_a_folder_of_aligned_faces(self, tmp_path):
+        assert open_source(faces(tmp_path / "v"), 12).fps == 12
+
     def test_a_folder_with_neither_is_an_input_error(self, tmp_path):
         touch(tmp_path / "notes.txt", tmp_path / "cover.jpg")
         with pytest.raises(InputError, match="found neither"):
-            find_sources([tmp_path])
+            open_source(tmp_path, 30)
+
+    def test_a_folder_of_videos_is_an_input_error(self, tmp_path):
+        touch(faces(tmp_path / "v") / "a.mp4")
+        with pytest.raises(InputError, match="expected one video, got a folder of 1"):
+            open_source(tmp_path / "v", 30)
 
 
 def test_names_are_without_the_suffix_of_files_but_whole_for_folders(tmp_path, monkeypatch):
