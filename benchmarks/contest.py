@@ -1,0 +1,101 @@
+"""Running several implementations of one thing: checked first, then timed in turn."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from benchmarks.rows import Measured, Row
+from benchmarks.timing import Budget, Sample, alternate, ratio
+
+
+class Parity(NamedTuple):
+    """Relative error against the float64 reference, and the share of values left out of it."""
+
+    error: float
+    left_out: float | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """One implementation.
+
+    Attributes:
+        call: does the work once; None with a `gap`.
+        check: of what `call` returns.
+        threads: if not those of the run.
+        gap: why it cannot take part.
+        optional: an exception of its first call is a gap, not a failure.
+    """
+
+    call: Callable[[], Any] | None = None
+    check: Callable[[Any], Parity] | None = None
+    threads: int | None = None
+    gap: str | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a side."""
+
+    threads: int
+    sample: Sample | None = None
+    parity: Parity | None = None
+    gap: str | None = None
+
+    @property
+    def measured(self) -> Measured | None:
+        if self.sample is None:
+            return None
+        error, left_out = self.parity or (None, None)
+        sample = self.sample
+        return Measured(sample.median, sample.iqr, sample.runs, error, left_out)
+
+
+def contest(sides: Mapping[str, Side], threads: int, budget: Budget) -> dict[str, Outcome]:
+    """Check every side once, then time those that can take part."""
+    outcomes: dict[str, Outcome] = {}
+    for name, side in sides.items():
+        gap, parity = side.gap, None
+        if gap is None:
+            gap, parity = _try(side)
+        outcomes[name] = Outcome(side.threads or threads, parity=parity, gap=gap)
+    able = {name: side.call for name, side in sides.items() if outcomes[name].gap is None}
+    samples = alternate(able, {name: outcomes[name].threads for name in able}, budget)
+    for name, sample in samples.items():
+        old = outcomes[name]
+        outcomes[name] = Outcome(old.threads, sample, old.parity)
+    return outcomes
+
+
+def compared(
+    ours: Outcome, peer: Outcome, *, kind: str = "speedup", scale: float = 1.0, **row: Any
+) -> Row:
+    """A row that compares two outcomes of one contest.
+
+    Its ratio, times `scale`, is the peer's time over ours for a "speedup", else ours over theirs.
+    """
+    numbers: dict[str, Any] = {"gap": ours.gap or peer.gap}
+    if ours.sample and peer.sample:
+        pair = (peer.sample, ours.sample) if kind == "speedup" else (ours.sample, peer.sample)
+        found = ratio(*pair, scale)
+        numbers |= {"ratio": found.median, "ratio_low": found.low, "ratio_high": found.high}
+    return Row(
+        threads=ours.threads, ours=ours.measured, peer=peer.measured, kind=kind, **numbers, **row
+    )
+
+
+def _try(side: Side) -> tuple[str | None, Parity | None]:
+    try:
+        with warnings.catch_warnings():
+            if side.optional:
+                warnings.simplefilter("ignore")
+            result = side.call()
+    except Exception as error:  # whatever a peer raises here, it cannot take part
+        if not side.optional:
+            raise
+        return f"fails with {type(error).__name__}", None
+    return None, side.check(result) if side.check else None

@@ -1,0 +1,120 @@
+"""`python -m benchmarks.report`: the README's table and picture from the newest stored results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import plot, wording
+from benchmarks.machine import ROOT
+from benchmarks.results import RESULTS, Result, newest
+from benchmarks.rows import Row
+from mimamo.errors import InputError
+from mimamo.files import output_folder, replacing
+
+BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+HEADINGS = ("Work", "Against", "Size", "Ours", "Theirs", "Ratio", "Target", "Errors")
+
+
+def main(
+    results: Annotated[Path, typer.Option(help="Folder of the stored results.")] = RESULTS,
+    readme: Annotated[Path, typer.Option(help="Gets the table, between its markers.")] = (
+        ROOT / "README.md"
+    ),
+    picture: Annotated[Path, typer.Option(help="PNG to write.")] = ROOT / "docs/benchmarks.png",
+) -> None:
+    """Make the table and the picture; without markers in the README the table is printed."""
+    try:
+        found = newest(results)
+        if not found:
+            raise InputError(f"{results}: expected stored results, found none")
+        text = markdown(found)
+        output_folder(picture.parent)
+        plot.draw(*_pictured(found), picture)
+        if not insert(readme, text):
+            print(text)
+            print(f"{readme}: no lines {BEGIN} and {END}; table printed", file=sys.stderr)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def markdown(found: Iterable[Result]) -> str:
+    """Per machine: the rows with a target, and folded below them all others."""
+    parts = []
+    for _, group in groupby(found, key=lambda result: (result.machine_name, result.device)):
+        suites = list(group)
+        rows = [row for result in suites for row in result.rows]
+        aimed = [row for row in rows if row.target is not None]
+        others = [row for row in rows if row.target is None]
+        parts += [_provenance(suites), _table(aimed)] if aimed else [_provenance(suites)]
+        if others:
+            summary = "<details><summary>Rows without a target</summary>"
+            parts += [summary, _table(others), "</details>"]
+    return "\n\n".join(parts)
+
+
+def insert(readme: Path, text: str) -> bool:
+    """Put `text` between the markers of `readme`; return whether it has them."""
+    try:
+        old = readme.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{readme}: cannot be read: {error.strerror}") from error
+    before, begin, rest = old.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        return False
+    with replacing(readme) as temporary:
+        temporary.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+    return True
+
+
+def _provenance(suites: list[Result]) -> str:
+    """On what, with what and when; suites of several commits are told apart."""
+    lines = {wording.circumstances(result): [] for result in suites}
+    for result in suites:
+        lines[wording.circumstances(result)].append(result.suite)
+    told = "; ".join(f"{', '.join(names)}: {line}" for line, names in lines.items())
+    notes = wording.left_out(row for result in suites for row in result.rows)
+    return (
+        "Medians ± interquartile range; each ratio is within one run, its sides measured in turn. "
+        f"Errors, ours / theirs, are relative to the float64 reference. {notes}\n\nMeasured on "
+        f"{told}."
+    )
+
+
+def _table(rows: Iterable[Row]) -> str:
+    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    for row in rows:
+        lines.append(
+            (
+                row.work, row.against, row.size,
+                wording.measured(row.ours, row.unit), wording.measured(row.peer, row.unit),
+                f"gap: {row.gap}" if row.gap else f"**{wording.ratio(row)}**",
+                wording.target(row), f"{wording.error(row.ours)} / {wording.error(row.peer)}",
+            )
+        )  # fmt: skip
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _pictured(found: list[Result]) -> tuple[list[Row], str]:
+    """The rows with targets of the machine measured last, or all of them if none has one."""
+    last = max(found, key=lambda result: result.date)
+    place = (last.machine_name, last.device)
+    rows = [
+        row
+        for result in found
+        if (result.machine_name, result.device) == place
+        for row in result.rows
+    ]
+    aimed = [row for row in rows if row.target is not None]
+    return aimed or rows, f"phasenet {last.versions['phasenet']}, {place[0]}, {place[1]}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,108 @@
+"""One training step of MIMAMO Net: where its time goes, on random features and textured clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader
+
+from benchmarks.clips import moving_texture
+from benchmarks.contest import Side, contest
+from benchmarks.rows import Row
+from benchmarks.settings import Settings, SuiteRun
+from benchmarks.stages import Stopwatch, share_row
+from benchmarks.timing import Budget
+from mimamo.data.augmentation import augment_clips
+from mimamo.data.clips import Clip, ClipDataset, VideoSequence
+from mimamo.features import phase_windows
+from mimamo.network import MIMAMONet
+from mimamo.training import TrainingConfig, ccc_loss
+
+STAGES = ("loading", "augmentation", "phase", "forward", "backward", "optimiser")
+INPUT = ("loading", "augmentation", "phase")
+STEP = "the whole step"
+
+
+def run(settings: Settings) -> SuiteRun:
+    """Time a step of the published recipe, made of the functions that training calls."""
+    quick = {"batch_size": 2, "clip_length": 8, "stride": 4} if settings.quick else {}
+    config = TrainingConfig(**quick)
+    clips, length = config.batch_size, config.clip_length
+    size = f"{clips} clips of {length} frames"
+    inputs = {"data": "random features, moving texture"}
+    if settings.operator_gap:
+        row = Row(
+            "train/input", "training step, all before the network", STEP, size,
+            settings.threads, kind="share", gap=settings.operator_gap,
+        )  # fmt: skip
+        return SuiteRun([row], inputs)
+
+    settings.tell("train: steps")
+    watch = Stopwatch(settings.device)
+    step = _Step(config, settings, watch)
+    budget = Budget(1 if settings.quick else 3, 0.01)
+    whole = contest({"step": Side(step)}, settings.threads, budget)["step"].sample
+    note = f"{clips / whole.median:.2f} clips/s; float32, dropout and augmentation on"
+    rows = [
+        share_row(
+            "train/input", "training step, all before the network", STEP, size,
+            settings.threads, seconds=watch.seconds(*INPUT), whole=whole, note=note,
+        )
+    ]  # fmt: skip
+    for stage in STAGES:
+        rows.append(
+            share_row(
+                f"train/stage/{stage}", f"training step, {stage}", STEP, size,
+                settings.threads, seconds=watch.seconds(stage), whole=whole,
+            )
+        )  # fmt: skip
+    return SuiteRun(rows, inputs)
+
+
+class _Step:
+    """A training step; each call is one."""
+
+    def __init__(self, config: TrainingConfig, settings: Settings, watch: Stopwatch) -> None:
+        torch.manual_seed(0)
+        self.config, self.watch, self.device = config, watch, settings.device
+        self.network = MIMAMONet(config.network).to(settings.device).train()
+        self.optimiser = torch.optim.SGD(
+            self.network.parameters(), lr=config.learning_rate, momentum=config.momentum
+        )
+        self.generator = torch.Generator().manual_seed(0)
+        self.batches = _batches(config)
+
+    def __call__(self) -> float:
+        watch, config = self.watch, self.config
+        watch.begin()
+        with watch.stage("loading"):
+            features, frames, labels, mask = (part.to(self.device) for part in next(self.batches))
+        with watch.stage("augmentation"):
+            frames = augment_clips(frames, self.generator, flip=config.flip, crop=config.crop)
+        with watch.stage("phase"):
+            phases = phase_windows(frames, config.network, context=True)
+        with watch.stage("forward"):
+            loss = ccc_loss(self.network(features.float(), phases), labels, mask)
+        with watch.stage("backward"):
+            self.optimiser.zero_grad()
+            loss.backward()
+        with watch.stage("optimiser"):
+            self.optimiser.step()
+            return loss.item()
+
+
+def _batches(config: TrainingConfig) -> Iterator[Clip]:
+    """Shuffled batches without end."""
+    length = config.clip_length + config.stride * (2 * config.batch_size - 1)
+    video = VideoSequence(
+        name="random",
+        features=torch.rand(length, config.network.feature_dim).half(),
+        frames=moving_texture(length),
+        labels=2 * torch.rand(length, 2) - 1,
+        annotated=torch.ones(length, dtype=torch.bool),
+    )
+    clips = ClipDataset([video], length=config.clip_length, stride=config.stride)
+    loader = DataLoader(clips, batch_size=config.batch_size, shuffle=True, drop_last=True)
+    while True:
+        yield from loader

@@ -1,0 +1,132 @@
+"""`python -m benchmarks` from end to end, in small."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import Result
+
+ROOT = Path(__file__).parents[2]
+PHASE_OUTPUT = 8 * 24 * (48**2 + 24**2) * 4  # bytes
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--threads", "1"]
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def pyramid(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("pyramid") / "pyramid.json"
+    done = run("--suite", "pyramid", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "SteerablePyramidFreq" in done.stdout
+    return out
+
+
+def test_phase(tmp_path):
+    done = run("--suite", "phase", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.rglob("*.json")
+    assert path.with_suffix(".png").exists()
+    result = Result.load_from(path)
+    assert path.relative_to(tmp_path) == result.path
+    rows = {row.id: row for row in result.rows}
+    for mode in ("reference", "full"):
+        for peer in ("reference", "strong", "matmul"):
+            row = rows[f"phase/{mode}/{peer}"]
+            assert row.ratio > 0
+            assert max(row.ours.error, row.peer.error) < 5e-5
+        assert rows[f"phase/{mode}/length"].ours.error < 5e-5
+        assert "cores" in rows[f"phase/{mode}/threads"].gap
+    assert rows["phase/reference/float64"].ours.error < 1e-11
+    assert 0 < result.inputs["wrap_share"]["all"] < 0.1
+    if memory := rows["phase/memory/output"].peer:
+        assert memory.median == PHASE_OUTPUT
+
+
+def test_pyramid(pyramid):
+    rows = {row.id: row for row in Result.load_from(pyramid).rows}
+    assert rows["pyramid/96/forward/ffts"].kind == "cost"
+    for row in rows.values():
+        if row.ours:
+            assert row.ours.error < 1e-6
+
+
+@pytest.mark.parametrize(("suite", "share"), [("predict", "phase"), ("train", "loading")])
+def test_shares(tmp_path, suite, share):
+    done = run("--suite", suite, "--out", tmp_path / "result.json")
+    assert done.returncode == 0, done.stderr
+    rows = {row.id: row for row in Result.load_from(tmp_path / "result.json").rows}
+    assert 0 < rows[f"{suite}/stage/{share}"].ratio < 1
+    stages = [row.ratio for row in rows.values() if "/stage/" in row.id]
+    assert len(stages) == 6
+    assert 0.3 < sum(stages) < 3  # other work on the machine makes this rough
+
+
+def test_a_missing_peer_is_a_gap(tmp_path):
+    (tmp_path / "plenoptic.py").write_text("raise ImportError('not here')")
+    out = tmp_path / "pyramid.json"
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = run("--suite", "pyramid", "--out", out, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    rows = {row.id: row for row in Result.load_from(out).rows}
+    assert "plenoptic is not installed" in rows["pyramid/96/forward/plenoptic"].gap
+    assert "plenoptic is not installed" in rows["pyramid/96/inverse/plenoptic"].gap
+    assert rows["pyramid/96/forward/ffts"].ratio > 0
+    assert "plenoptic is not installed" in done.stdout
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1000.0, 0), (0.001, 1)])
+@pytest.mark.parametrize("same_machine", [True, False])
+def test_comparing(pyramid, tmp_path, factor, status, same_machine):
+    """Against a result a thousand times slower nothing is worse; against a faster one all is."""
+    data = json.loads(pyramid.read_text())
+    if not same_machine:  # then the ratios are compared
+        data["machine"]["memory_gib"] += 1.0
+    for row in data["rows"]:
+        if row["ours"]:
+            row["ours"]["median"] *= factor
+        if row["ratio"]:
+            row["ratio"] *= factor if row["kind"] == "cost" else 1 / factor
+            row["reached"] = None if row["target"] is None else _reached(row)
+    (tmp_path / "old.json").write_text(json.dumps(data))
+    done = run("--suite", "pyramid", "--compare", tmp_path / "old.json", "--threshold", "50")
+    assert done.returncode == status, done.stderr
+    assert ("our time, now / then" in done.stdout) == same_machine
+
+
+def _reached(row: dict) -> bool:
+    better = row["ratio"] >= row["target"]
+    return better if row["kind"] == "speedup" else row["ratio"] <= row["target"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "tpu"], "device"),
+        (["--suite", "train", "--compare", "missing.json"], "missing.json"),
+        (["--suite", "all", "--out", "one.json"], "one.json: expected a folder"),
+        (["--suite", "predict", "--video", "missing.mp4"], "missing.mp4"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_result_of_another_suite_cannot_be_compared(pyramid):
+    done = run("--suite", "train", "--compare", pyramid)
+    assert done.returncode == 2
+    assert "suite pyramid" in done.stderr

@@ -1,0 +1,76 @@
+"""The README's table and picture."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import BEGIN, END
+from benchmarks.results import describe
+from benchmarks.rows import Measured, Row
+from benchmarks.settings import Settings, SuiteRun
+
+ROOT = Path(__file__).parents[2]
+TIME = Measured(0.001, 0.0001, 100, 1e-6, 0.01)
+WON = Row(
+    "a/won", "windows", "a peer", "64 frames", 2, ours=TIME, peer=TIME,
+    ratio=25.0, ratio_low=24.0, ratio_high=26.0, target=20.0,
+)  # fmt: skip
+LOST = replace(WON, id="a/lost", work="pyramid", ratio=0.5, target=3.0)
+UNAIMED = replace(WON, id="a/unaimed", against="an extra", target=None)
+GAP = Row("a/gap", "windows", "a missing peer", "64 frames", 2, target=3.0, gap="not installed")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    load = {"before": [0.0, 0.0, 0.0], "after": [1.0, 0.1, 0.0]}
+    run = SuiteRun([WON, LOST, UNAIMED, GAP])
+    result = describe("phase", Settings(), run, load)
+    (tmp_path / "results" / "0").mkdir(parents=True)
+    result.save(tmp_path / "results" / "0" / "phase.json")
+    return tmp_path
+
+
+def report(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.report", "--results", str(folder / "results")]
+    command += ["--readme", str(folder / "README.md"), "--picture", str(folder / "docs" / "b.png")]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_only_what_is_between_the_markers_changes(stored):
+    readme = stored / "README.md"
+    readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\nThe end.\n")
+    for _ in range(2):  # the second time it replaces its own table
+        done = report(stored)
+        assert done.returncode == 0, done.stderr
+        text = readme.read_text()
+        assert text.startswith(f"# Title\n{BEGIN}\n")
+        assert text.endswith(f"\n{END}\nThe end.\n")
+        assert "old" not in text
+        assert text.count("| windows | a peer |") == 1
+    assert "**25x** | ≥ 20x, reached" in text
+    assert "**0.5x** | ≥ 3x, missed" in text
+    assert "gap: not installed" in text
+    assert text.index("a missing peer") < text.index("<details>") < text.index("an extra")
+    assert (stored / "docs" / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_markers_the_table_is_printed(stored):
+    readme = stored / "README.md"
+    readme.write_text("# Title\n")
+    done = report(stored)
+    assert done.returncode == 0
+    assert "| windows | a peer |" in done.stdout
+    assert readme.read_text() == "# Title\n"
+
+
+def test_nothing_stored_is_an_error(tmp_path):
+    (tmp_path / "README.md").write_text("")
+    done = report(tmp_path)
+    assert done.returncode == 2
+    assert "found none" in done.stderr
+    assert "Traceback" not in done.stderr

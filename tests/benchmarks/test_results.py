@@ -1,0 +1,115 @@
+"""Stored results: what is committed is whole, and what is not whole is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results
+from benchmarks.results import RESULTS, Result, newest
+from benchmarks.rows import Measured, Row
+from benchmarks.settings import Settings, SuiteRun
+from mimamo.errors import InputError
+
+COMMITTED = sorted(RESULTS.rglob("*.json"))
+ROW = Row(
+    id="phase/full/strong", work="windows", against="a peer", size="64x48x48", threads=2,
+    ours=Measured(0.001, 0.0001, 100, 1e-6, 0.01), peer=Measured(0.02, 0.001, 50),
+    ratio=20.5, ratio_low=20.0, ratio_high=21.0, target=20.0,
+)  # fmt: skip
+
+
+def make(rows: list[Row], suite: str = "phase", quick: bool = False) -> Result:
+    load = {"before": [0.1, 0.1, 0.1], "after": [1.0, 0.5, 0.2]}
+    return results.describe(suite, Settings(quick=quick), SuiteRun(rows, {"clip": "a"}), load)
+
+
+@pytest.mark.skipif(not COMMITTED, reason="no results are committed")
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_what_is_committed(path: Path):
+    result = Result.load_from(path)
+    assert path.relative_to(RESULTS) == result.path
+    assert not result.quick
+    assert result.commit["id"]
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"[\"' ](/|~|[A-Z]:\\)\w", text), "a path"
+    for row in result.rows:
+        timed = [side for side in (row.ours, row.peer) if side and row.unit == "s"]
+        assert all(side.median > 0 for side in timed)
+
+
+def test_a_result_survives_saving(tmp_path):
+    result = make([ROW])
+    result.save(tmp_path / "result.json")
+    assert Result.load_from(tmp_path / "result.json") == result
+    assert result.path.parts[0] == result.versions["phasenet"]
+    assert re.fullmatch(r"phase--[a-z0-9-]+--cpu\.json", result.path.name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.pop("load"), "load"),
+        (lambda data: data.update(host="name"), "host"),
+        (lambda data: data.update(schema=2), "schema"),
+        (lambda data: data.update(date="yesterday"), "yesterday"),
+        (lambda data: data["machine"].pop("cpu"), r"machine\.cpu"),
+        (lambda data: data["rows"].clear(), "rows"),
+        (lambda data: data["rows"].append(data["rows"][0]), "distinct ids"),
+        (lambda data: data["rows"][0].update(reached=False), "reached"),
+        (lambda data: data["rows"][0].update(ratio=float("nan")), "ratio"),
+        (lambda data: data["rows"][0].update(ratio=None), "ratio_low"),
+        (lambda data: data["rows"][0].update(gap="no reason"), "gap"),
+        (lambda data: data["rows"][0].update(unit="hours"), "unit"),
+        (lambda data: data["rows"][0]["ours"].update(runs=0), "runs"),
+        (lambda data: data["rows"][0]["ours"].update(median=-1), "median"),
+        (lambda data: data["rows"][0]["ours"].pop("error"), "error"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path, change, message):
+    path = tmp_path / "result.json"
+    make([ROW]).save(path)
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=rf"result\.json.*{message}"):
+        Result.load_from(path)
+
+
+def test_a_row_without_a_number_needs_a_reason():
+    numberless = {"ours": None, "ratio": None, "ratio_low": None, "ratio_high": None}
+    gap = Row.from_dict({**ROW.to_dict(), **numberless, "gap": "not installed", "reached": None})
+    assert gap.reached is None
+    with pytest.raises(ValueError, match="gap"):
+        Row.from_dict({**ROW.to_dict(), **numberless, "reached": None})
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "target", "reached"),
+    [
+        ("speedup", 3.0, 3.0, True), ("speedup", 2.9, 3.0, False), ("cost", 1.1, 1.1, True),
+        ("cost", 1.2, 1.1, False), ("share", 0.02, 0.03, True), ("speedup", 5.0, None, None),
+    ],
+)  # fmt: skip
+def test_whether_a_target_is_reached(kind, ratio, target, reached):
+    data = ROW.to_dict() | {"kind": kind, "ratio": ratio, "target": target, "reached": reached}
+    assert Row.from_dict(data).reached is reached
+
+
+def test_the_newest_of_each_suite_counts(tmp_path):
+    old, new, quick, other = (
+        make([ROW]), make([ROW]), make([ROW], quick=True), make([ROW], suite="pyramid")
+    )  # fmt: skip
+    dates = ("2020-01-01T00:00:00+00:00", "2021-01-01T00:00:00+00:00", "2022-01-01T00:00:00+00:00")
+    for index, (result, date) in enumerate(zip((old, new, quick), dates, strict=True)):
+        dated = copy.copy(result)
+        object.__setattr__(dated, "date", date)
+        (tmp_path / str(index)).mkdir()
+        dated.save(tmp_path / str(index) / "phase.json")
+    other.save(tmp_path / "0" / "pyramid.json")
+    assert [result.suite for result in newest(tmp_path)] == ["phase", "pyramid"]
+    assert newest(tmp_path)[0].date == dates[1]

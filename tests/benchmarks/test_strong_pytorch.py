@@ -1,0 +1,57 @@
+"""The peer computes the same: only then does its time mean anything."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support.parity import ambiguous_planes, phase_error
+
+from benchmarks.strong_pytorch import StrongPhaseDifference
+from phasenet import reference
+
+
+@pytest.mark.parametrize("unwrap", ["full", "reference"])
+@pytest.mark.parametrize(
+    ("size", "num_phase", "height", "nbands", "levels"),
+    [
+        ((48, 48), 12, 4, 2, (1, 2)),
+        ((40, 64), 5, 5, 3, (3, 1)),
+        ((37, 53), 4, 4, 4, (2,)),
+    ],
+)
+def test_equals_reference(size, num_phase, height, nbands, levels, unwrap):
+    options = {"height": height, "nbands": nbands, "levels": levels}
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.rand(9, *size, dtype=torch.float64, generator=generator)
+    expected = reference.phase_difference_windows(frames, num_phase, unwrap=unwrap, **options)
+    ambiguous = ambiguous_planes(frames, num_phase, **options)
+    # float32 as close as the reference itself comes in float32.
+    for dtype, blur, bar in (
+        (torch.float64, "matmul", 1e-12),
+        (torch.float64, "conv2d", 1e-12),
+        (torch.float32, "matmul", 1e-5),
+        (torch.float32, "conv2d", 1e-5),
+    ):
+        strong = StrongPhaseDifference(
+            size, num_phase, unwrap=unwrap, blur=blur, dtype=dtype, **options
+        )
+        planes = strong(frames.to(dtype))
+        assert len(planes) == len(levels)
+        for got, want, mask in zip(planes, expected, ambiguous, strict=True):
+            assert got.shape == want.shape
+            assert got.dtype == dtype
+            error, left_out = phase_error(got, want, mask)
+            assert error < bar
+            assert left_out < 0.5
+
+
+def test_bytes_are_scaled():
+    frames = torch.randint(0, 256, (5, 24, 24), dtype=torch.uint8)
+    strong = StrongPhaseDifference((24, 24), 2)
+    for got, want in zip(strong(frames), strong(frames.float() / 255), strict=True):
+        torch.testing.assert_close(got, want, rtol=0, atol=0)
+
+
+def test_an_unknown_blur_is_refused():
+    with pytest.raises(ValueError, match=r"blur: .*'box'"):
+        StrongPhaseDifference((24, 24), blur="box")
