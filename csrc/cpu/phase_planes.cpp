@@ -151,7 +151,7 @@ void planes_by_cosines(
 }
 
 // Whether matrix products are faster than Fourier transforms of the mirrored frame. The rates, in
-// operations per nanosecond of one thread, are measured: see benchmarks/NOTES.md. The variable
+// operations per nanosecond of one thread, are estimates still to be calibrated. The variable
 // PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests.
 bool cosines_pay(Size frame, const PhaseOptions& options) {
   const char* asked = std::getenv("PHASENET_TRANSFORM");
