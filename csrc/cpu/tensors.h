@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../common/geometry.h"
+#include "memory.h"
 
 namespace phasenet {
 
@@ -60,7 +61,9 @@ inline int64_t product(const std::vector<int64_t>& sizes) {
 }
 
 inline Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype) {
-  return torch::stable::empty(sizes, dtype);
+  const Tensor result = torch::stable::empty(sizes, dtype);
+  advise_huge_pages(result.mutable_data_ptr(), result.numel() * result.element_size());
+  return result;
 }
 
 // `x` as [product of leading dimensions, last `kept` dimensions], dense.
