@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cosine_bands.h"
 #include "fft.h"
 
 namespace phasenet {
@@ -46,29 +45,12 @@ Tensor mirrored_chunk(const Tensor& frames, int64_t first, int64_t last) {
 }
 
 template <typename T>
-LevelPlanes<T> empty_level(int64_t frames, int64_t nbands, Size mirrored) {
-  const Size size{mirrored.h / 2, mirrored.w / 2};
-  const auto plane = [&](ScalarType dtype) { return empty_planes(frames * nbands, size, dtype); };
-  const ScalarType real = Dtypes<T>::real;
+FramePlanes<T> frame_planes(const LevelPlanes<T>& level, int64_t frame, int64_t band) {
   return {
-      size,
-      nbands,
-      plane(real),
-      plane(real),
-      plane(real),
-      plane(real),
-      plane(ScalarType::Char),
-      empty_cpu({frames, nbands, 2}, ScalarType::Int)};
-}
-
-template <typename T>
-FramePlanes<T> frame_planes(const LevelPlanes<T>& planes, int64_t frame, int64_t band) {
-  const int64_t offset = planes.offset(frame, band);
-  return {
-      planes.phase.template mutable_data_ptr<T>() + offset,
-      planes.amplitude.template mutable_data_ptr<T>() + offset,
-      planes.denoised.template mutable_data_ptr<T>() + offset,
-      planes.inverse.template mutable_data_ptr<T>() + offset};
+      level.mutable_plane(level.phase, frame, band),
+      level.mutable_plane(level.amplitude, frame, band),
+      level.mutable_plane(level.denoised, frame, band),
+      level.mutable_plane(level.inverse, frame, band)};
 }
 
 // Planes of frames `first` on from the mirrored bands of a chunk.
@@ -94,62 +76,6 @@ void fill_planes(const Tensor& bands, int64_t first, const LevelPlanes<T>& plane
   });
 }
 
-// Any size: mirrored frames, ATen's transforms, a chunk of frames at a time.
-template <typename T>
-void planes_by_fourier(
-    const Tensor& frames,
-    const SpectralTables<T>& tables,
-    const std::vector<int64_t>& levels,
-    const std::vector<LevelPlanes<T>>& planes) {
-  const int64_t count = frames.size(0);
-  const int64_t bytes = tables.image.area() * static_cast<int64_t>(sizeof(T));
-  const int64_t chunk = std::clamp<int64_t>(kChunkBytes / bytes, 1, std::max<int64_t>(count, 1));
-  for (int64_t first = 0; first < count; first += chunk) {
-    const int64_t last = std::min(first + chunk, count);
-    const Tensor spectra = rfft2(mirrored_chunk<T>(frames, first, last));
-    for (size_t i = 0; i < planes.size(); ++i) {
-      const Tensor bands = analytic_bands<T>(spectra, tables, levels[i]);
-      fill_planes(bands, first, planes[i]);
-    }
-  }
-}
-
-// Small frames: one frame after the other by matrix products, all of it in the cache.
-template <typename T>
-void planes_by_cosines(
-    const Tensor& frames, const CosineBands<T>& plan, const std::vector<LevelPlanes<T>>& planes) {
-  const Size size = image_size(frames);
-  const bool is_bytes = frames.scalar_type() == ScalarType::Byte;
-  const uint8_t* bytes = is_bytes ? frames.const_data_ptr<uint8_t>() : nullptr;
-  const T* values = is_bytes ? nullptr : frames.const_data_ptr<T>();
-  torch::stable::parallel_for(0, frames.size(0), 1, [&](int64_t begin, int64_t end) {
-    const Scratch<T> scratch(plan.scratch_size()), kernel = kernel_scratch<T>(size);
-    const Scratch<T> converted(size.area());
-    for (int64_t frame = begin; frame < end; ++frame) {
-      if (is_bytes) {
-        for (int64_t i = 0; i < size.area(); ++i) {
-          converted.data()[i] = static_cast<T>(bytes[frame * size.area() + i]) / T(255);
-        }
-      }
-      plan.spectrum(is_bytes ? converted.data() : values + frame * size.area(), scratch.data());
-      for (size_t level = 0; level < planes.size(); ++level) {
-        const Size kept = planes[level].size;
-        for (int64_t band = 0; band < planes[level].nbands; ++band) {
-          const auto parts = plan.band(level, band, scratch.data());
-          kernels<T>().frame_planes(
-              parts.re,
-              parts.im,
-              parts.stride,
-              kept.h,
-              kept.w,
-              frame_planes(planes[level], frame, band),
-              kernel.data());
-        }
-      }
-    }
-  });
-}
-
 // Whether matrix products are faster than Fourier transforms of the mirrored frame. The rates, in
 // operations per nanosecond of one thread, are estimates still to be calibrated. The variable
 // PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests.
@@ -171,30 +97,6 @@ bool cosines_pay(Size frame, const PhaseOptions& options) {
     fourier += static_cast<double>(options.nbands) * transform(sizes[level - 1]);
   }
   return products / kMatrixRate < fourier / kFourierRate;
-}
-
-template <typename T>
-void fill_jumps(const LevelPlanes<T>& planes, int64_t length, bool only_down) {
-  const int64_t stride = planes.nbands * planes.size.area();
-  const T* phase = planes.phase.template const_data_ptr<T>();
-  auto* jumps = planes.jumps.template mutable_data_ptr<int8_t>();
-  auto* rows = planes.jump_rows.template mutable_data_ptr<int32_t>();
-  torch::stable::parallel_for(
-      0, planes.jump_rows.size(0) * planes.nbands, 8, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          if (i / planes.nbands % length > 0) {
-            const int64_t offset = i * planes.size.area();
-            kernels<T>().jumps(
-                phase + offset - stride,
-                phase + offset,
-                only_down,
-                planes.size.h,
-                planes.size.w,
-                jumps + offset,
-                rows + 2 * i);
-          }
-        }
-      });
 }
 
 }  // namespace
@@ -228,29 +130,119 @@ PhaseOptions phase_options(
 }
 
 template <typename T>
-std::vector<LevelPlanes<T>> phase_planes(const Tensor& frames, const PhaseOptions& options) {
-  const Size size = image_size(frames);
-  const Size image{2 * size.h, 2 * size.w};
-  const int64_t length = frames.size(1), count = frames.size(0) * length;
-  const auto tables = spectral_tables<T>(image, options.height, options.nbands);
-  std::vector<LevelPlanes<T>> planes;
-  for (const int64_t level : options.levels) {
-    planes.push_back(empty_level<T>(count, options.nbands, tables->levels[level - 1].size));
+LevelPlanes<T>::LevelPlanes(int64_t frames, int64_t bands, Size mirrored)
+    : size{mirrored.h / 2, mirrored.w / 2}, nbands(bands), capacity(frames) {
+  const int64_t planes = capacity * nbands;
+  for (Tensor* plane : {&phase, &amplitude, &denoised, &inverse}) {
+    *plane = empty_cpu({planes * size.area() + kPlaneSlack}, Dtypes<T>::real);
   }
-  const Tensor flat = torch::stable::reshape(frames, {count, size.h, size.w});
-  if (cosines_pay(size, options)) {
-    const auto plan = CosineBands<T>::plan(*tables, options.height, options.levels);
-    planes_by_cosines(flat, *plan, planes);
-  } else {
-    planes_by_fourier(flat, *tables, options.levels, planes);
-  }
-  for (const LevelPlanes<T>& level : planes) {
-    fill_jumps(level, length, options.only_down);
-  }
-  return planes;
+  const int64_t bytes = jump_cells(size.h, size.w) * static_cast<int64_t>(sizeof(JumpCell));
+  cells = empty_cpu({planes * bytes}, ScalarType::Byte);
+  cell_counts = empty_cpu({planes}, ScalarType::Long);
 }
 
-template std::vector<LevelPlanes<float>> phase_planes(const Tensor&, const PhaseOptions&);
-template std::vector<LevelPlanes<double>> phase_planes(const Tensor&, const PhaseOptions&);
+template <typename T>
+PhasePlanes<T>::PhasePlanes(const Tensor& videos, const PhaseOptions& options, int64_t capacity)
+    : options_(options), length_(videos.size(1)) {
+  const Size size = image_size(videos);
+  const Size image{2 * size.h, 2 * size.w};
+  frames_ = torch::stable::reshape(videos, {videos.size(0) * length_, size.h, size.w});
+  tables_ = spectral_tables<T>(image, options.height, options.nbands);
+  if (cosines_pay(size, options)) {
+    cosines_ = CosineBands<T>::plan(*tables_, options.height, options.levels);
+  }
+  for (const int64_t level : options.levels) {
+    levels_.emplace_back(capacity, options.nbands, tables_->levels[level - 1].size);
+  }
+}
+
+template <typename T>
+void PhasePlanes<T>::fill(int64_t first, int64_t last) {
+  if (cosines_ != nullptr) {
+    fill_by_cosines(first, last);
+  } else {
+    fill_by_fourier(first, last);
+  }
+  for (const LevelPlanes<T>& level : levels_) {
+    fill_jumps(level, first, last);
+  }
+}
+
+// Any size: mirrored frames, Fourier transforms, a chunk of frames at a time.
+template <typename T>
+void PhasePlanes<T>::fill_by_fourier(int64_t first, int64_t last) {
+  const int64_t bytes = tables_->image.area() * static_cast<int64_t>(sizeof(T));
+  const int64_t chunk = std::max<int64_t>(kChunkBytes / bytes, 1);
+  for (int64_t begin = first; begin < last; begin += chunk) {
+    const int64_t end = std::min(begin + chunk, last);
+    const Tensor spectra = rfft2(mirrored_chunk<T>(frames_, begin, end));
+    for (size_t i = 0; i < levels_.size(); ++i) {
+      fill_planes(analytic_bands<T>(spectra, *tables_, options_.levels[i]), begin, levels_[i]);
+    }
+  }
+}
+
+// Small frames: one frame after the other by matrix products, all of it in the cache.
+template <typename T>
+void PhasePlanes<T>::fill_by_cosines(int64_t first, int64_t last) {
+  const Size size = image_size(frames_);
+  const bool is_bytes = frames_.scalar_type() == ScalarType::Byte;
+  const uint8_t* bytes = is_bytes ? frames_.const_data_ptr<uint8_t>() : nullptr;
+  const T* values = is_bytes ? nullptr : frames_.const_data_ptr<T>();
+  torch::stable::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
+    const Scratch<T> scratch(cosines_->scratch_size()), kernel = kernel_scratch<T>(size);
+    const Scratch<T> converted(size.area());
+    for (int64_t frame = begin; frame < end; ++frame) {
+      if (is_bytes) {
+        for (int64_t i = 0; i < size.area(); ++i) {
+          converted.data()[i] = static_cast<T>(bytes[frame * size.area() + i]) / T(255);
+        }
+      }
+      cosines_->spectrum(
+          is_bytes ? converted.data() : values + frame * size.area(), scratch.data());
+      for (size_t i = 0; i < levels_.size(); ++i) {
+        const LevelPlanes<T>& level = levels_[i];
+        for (int64_t band = 0; band < level.nbands; ++band) {
+          const auto parts = cosines_->band(i, band, scratch.data());
+          kernels<T>().frame_planes(
+              parts.re,
+              parts.im,
+              parts.stride,
+              level.size.h,
+              level.size.w,
+              frame_planes(level, frame, band),
+              kernel.data());
+        }
+      }
+    }
+  });
+}
+
+template <typename T>
+void PhasePlanes<T>::fill_jumps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const {
+  const Size size = planes.size;
+  auto* cells = reinterpret_cast<JumpCell*>(planes.cells.template mutable_data_ptr<uint8_t>());
+  auto* counts = planes.cell_counts.template mutable_data_ptr<int64_t>();
+  torch::stable::parallel_for(
+      first * planes.nbands, last * planes.nbands, 8, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t frame = i / planes.nbands, band = i % planes.nbands;
+          const int64_t at = planes.index(frame, band);
+          counts[at] = frame % length_ == 0 ? 0
+                                            : kernels<T>().jumps(
+                                                  planes.plane(planes.phase, frame - 1, band),
+                                                  planes.plane(planes.phase, frame, band),
+                                                  options_.only_down,
+                                                  size.h,
+                                                  size.w,
+                                                  cells + at * jump_cells(size.h, size.w));
+        }
+      });
+}
+
+template struct LevelPlanes<float>;
+template struct LevelPlanes<double>;
+template class PhasePlanes<float>;
+template class PhasePlanes<double>;
 
 }  // namespace phasenet

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "cosine_bands.h"
 #include "pyramid.h"
 #include "scratch.h"
 
@@ -37,61 +38,76 @@ PhaseOptions phase_options(
     const std::string& unwrap,
     const std::string& boundary);
 
-// One level's planes of every frame, [N * T, nbands, h, w], flat, with the kernels' slack behind.
+// One level's planes of the last `capacity` frames that were filled, with the kernels' slack
+// behind. Frames are counted through all videos.
 template <typename T>
 struct LevelPlanes {
-  Size size;  // the quarter of the mirrored band that is kept
-  int64_t nbands;
-  Tensor phase, amplitude, denoised, inverse;
-  Tensor jumps;      // int8, from frame t - 1 to t; that of a video's first frame is not used
-  Tensor jump_rows;  // int32 [N * T, nbands, 2]: the rows that hold jumps
+  LevelPlanes(int64_t frames, int64_t bands, Size mirrored);
 
-  int64_t offset(int64_t frame, int64_t band) const {
-    return (frame * nbands + band) * size.area();
+  Size size;  // the quarter of the mirrored band that is kept
+  int64_t nbands, capacity;
+  Tensor phase, amplitude, denoised, inverse;  // flat [capacity, nbands, h, w]
+  Tensor cells;  // bytes of JumpCell [capacity, nbands, jump_cells(h, w)]
+  Tensor
+      cell_counts;  // int64 [capacity, nbands]; of jumps from the frame before, none at the first
+
+  int64_t index(int64_t frame, int64_t band) const {
+    return frame % capacity * nbands + band;
+  }
+  const T* plane(const Tensor& of, int64_t frame, int64_t band) const {
+    return of.const_data_ptr<T>() + index(frame, band) * size.area();
+  }
+  T* mutable_plane(const Tensor& of, int64_t frame, int64_t band) const {
+    return of.mutable_data_ptr<T>() + index(frame, band) * size.area();
+  }
+  struct Jumps {
+    const JumpCell* cells;
+    int64_t count;
+  };
+  Jumps jumps(int64_t frame, int64_t band) const {
+    const int64_t i = index(frame, band);
+    const auto* all = reinterpret_cast<const JumpCell*>(cells.const_data_ptr<uint8_t>());
+    return {all + i * jump_cells(size.h, size.w), cell_counts.const_data_ptr<int64_t>()[i]};
   }
 };
 
-// A flat tensor of `planes` planes and the kernels' slack.
-inline Tensor empty_planes(int64_t planes, Size size, ScalarType dtype) {
-  return empty_cpu({planes * size.area() + kPlaneSlack}, dtype);
-}
-
+// Bytes of the four planes that are kept of one frame [H, W].
 template <typename T>
-WindowFrame<T> window_frame(
-    const LevelPlanes<T>& planes, int64_t frame, int64_t band, bool repeated) {
-  const int64_t offset = planes.offset(frame, band);
-  const int32_t* rows =
-      planes.jump_rows.template const_data_ptr<int32_t>() + 2 * (frame * planes.nbands + band);
-  return {
-      planes.amplitude.template const_data_ptr<T>() + offset,
-      planes.denoised.template const_data_ptr<T>() + offset,
-      planes.inverse.template const_data_ptr<T>() + offset,
-      repeated ? nullptr : planes.jumps.template const_data_ptr<int8_t>() + offset,
-      rows[0],
-      rows[1]};
-}
-
-// The frames of one window of one band, in order.
-template <typename T>
-void fill_window(
-    const LevelPlanes<T>& planes,
-    const PhaseOptions& options,
-    int64_t video,
-    int64_t length,
-    int64_t window,
-    int64_t band,
-    std::vector<WindowFrame<T>>& frames) {
-  int64_t before = -1;
-  for (int64_t i = 0; i <= options.num_phase; ++i) {
-    const int64_t t = options.frame(window, i, length);
-    const bool repeated = t == before || i == 0;
-    frames[i] = window_frame(planes, video * length + t, band, repeated);
-    before = t;
+int64_t phase_frame_bytes(Size frame, const PhaseOptions& options) {
+  const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
+  int64_t elements = 0;
+  for (const int64_t level : options.levels) {
+    elements += 4 * options.nbands * (sizes[level - 1].h / 2) * (sizes[level - 1].w / 2);
   }
+  return elements * static_cast<int64_t>(sizeof(T));
 }
 
-// Frames [N, T, H, W] to the planes of every level asked for. Each frame is transformed once.
+// The planes of a batch of videos [N, T, H, W], computed for one run of frames after the other.
 template <typename T>
-std::vector<LevelPlanes<T>> phase_planes(const Tensor& frames, const PhaseOptions& options);
+class PhasePlanes {
+ public:
+  // Keeps the last `capacity` frames.
+  PhasePlanes(const Tensor& videos, const PhaseOptions& options, int64_t capacity);
+
+  // Computes frames first ... last - 1, which follow those computed before. Each frame is
+  // transformed once.
+  void fill(int64_t first, int64_t last);
+
+  const std::vector<LevelPlanes<T>>& levels() const {
+    return levels_;
+  }
+
+ private:
+  void fill_by_cosines(int64_t first, int64_t last);
+  void fill_by_fourier(int64_t first, int64_t last);
+  void fill_jumps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const;
+
+  Tensor frames_;  // [N * T, H, W]
+  PhaseOptions options_;
+  int64_t length_;  // T
+  std::shared_ptr<const SpectralTables<T>> tables_;
+  std::shared_ptr<const CosineBands<T>> cosines_;  // null where Fourier transforms are faster
+  std::vector<LevelPlanes<T>> levels_;
+};
 
 }  // namespace phasenet

@@ -20,6 +20,51 @@ struct FrameSums {  // of every window a frame is in, laid out as LevelPlanes
   Tensor turned;    // 2 pi k B(q)
 };
 
+template <typename T>
+struct WindowFrame {  // what a window reads of one of its frames
+  const T* amplitude;
+  const T* denoised;
+  const T* inverse;
+  typename LevelPlanes<T>::Jumps jumps;
+  bool repeated;  // the frame before is the same
+};
+
+// The frames of one window of one band, in order.
+template <typename T>
+void fill_window(
+    const LevelPlanes<T>& planes,
+    const PhaseOptions& options,
+    int64_t video,
+    int64_t length,
+    int64_t window,
+    int64_t band,
+    std::vector<WindowFrame<T>>& frames) {
+  int64_t before = -1;
+  for (int64_t i = 0; i <= options.num_phase; ++i) {
+    const int64_t t = options.frame(window, i, length), frame = video * length + t;
+    frames[i] = {
+        planes.plane(planes.amplitude, frame, band),
+        planes.plane(planes.denoised, frame, band),
+        planes.plane(planes.inverse, frame, band),
+        planes.jumps(frame, band),
+        t == before};
+    before = t;
+  }
+}
+
+// Adds the turns of a frame's jumps.
+template <typename T>
+void add_jumps(const typename LevelPlanes<T>::Jumps& jumps, int64_t w, T* turns) {
+  for (int64_t c = 0; c < jumps.count; ++c) {
+    const JumpCell& cell = jumps.cells[c];
+    T* row = turns + cell.row * w + cell.column;
+    for (uint32_t bits = uint32_t{cell.down} | cell.up; bits != 0; bits &= bits - 1) {
+      const int i = __builtin_ctz(bits);
+      row[i] += cell.up >> i & 1 ? T(1) : T(-1);
+    }
+  }
+}
+
 // Scratch of one thread: the planes of the window at hand.
 template <typename T>
 struct WindowScratch {
@@ -45,12 +90,11 @@ void unwrap_window(
     const T* before = scratch.turns.data() + (i - 1) * n;
     T* turns = scratch.turns.data() + i * n;
     T* unwrapped = scratch.unwrapped.data() + i * n;
-    const int8_t* jumps = frames[i].jumps;
-    bool any = false;
-    for (int64_t j = 0; j < n; ++j) {
-      turns[j] = before[j] + (jumps != nullptr ? T(jumps[j]) : T(0));
-      any = any || turns[j] != 0;
+    std::copy(before, before + n, turns);
+    if (!frames[i].repeated) {
+      add_jumps<T>(frames[i].jumps, size.w, turns);
     }
+    const bool any = std::any_of(turns, turns + n, [](T turn) { return turn != 0; });
     std::copy(frames[i].denoised, frames[i].denoised + n, unwrapped);
     if (any) {
       for (int64_t j = 0; j < n; ++j) {
@@ -77,7 +121,7 @@ void difference_backward(
   const T limit = T(5 * kPi);
   std::fill(scratch.grad.begin(), scratch.grad.end(), T(0));
   for (size_t i = 1; i < frames.size(); ++i, out_grad += n) {
-    if (frames[i].jumps == nullptr) {
+    if (frames[i].repeated) {
       continue;  // the difference of a frame with itself
     }
     const T* before = scratch.unwrapped.data() + (i - 1) * n;
@@ -160,7 +204,7 @@ FrameSums<T> sum_windows(
         difference_backward(frames, grad_data + plane * n, n, scratch);
         for (int64_t i = 0; i <= count; ++i) {
           const int64_t t = video * length + options.frame(window, i, length);
-          const int64_t offset = planes.offset(t, band);
+          const int64_t offset = planes.index(t, band) * planes.size.area();
           add_to_sums(
               frames[i], i, planes.size, scratch, q + offset, q_phase + offset, turned + offset);
         }
@@ -174,7 +218,7 @@ FrameSums<T> sum_windows(
 template <typename T>
 Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size whole) {
   const Size size = planes.size;
-  const int64_t n = size.area(), nbands = planes.nbands, count = planes.jump_rows.size(0);
+  const int64_t n = size.area(), nbands = planes.nbands, count = planes.capacity;
   const Tensor result =
       torch::stable::new_zeros(planes.phase, {count, nbands, whole.h, whole.w}, Dtypes<T>::complex);
   auto* out = result.mutable_data_ptr<Complex<T>>();
@@ -253,7 +297,9 @@ Tensor backward_of(
   const int64_t count = videos.size(0), length = videos.size(1);
   const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
   const auto tables = spectral_tables<T>(image, options.height, options.nbands);
-  const std::vector<LevelPlanes<T>> planes = phase_planes<T>(videos, options);
+  PhasePlanes<T> phase_planes(videos, options, count * length);
+  phase_planes.fill(0, count * length);
+  const std::vector<LevelPlanes<T>>& planes = phase_planes.levels();
   check_grads(grads, planes, options, count, length);
   std::vector<Tensor> band_grads;
   for (size_t i = 0; i < planes.size(); ++i) {

@@ -17,6 +17,11 @@ inline int64_t whole_lines(int64_t elements) {  // of 64 bytes, for either dtype
 
 constexpr int64_t kLines = 8;
 
+template <typename T>
+inline int64_t whole_vectors(int64_t elements) {
+  return (elements + Lanes<T>::count - 1) / Lanes<T>::count * Lanes<T>::count;
+}
+
 inline int64_t line_stride(int64_t w) {  // zeros of the reach on both sides, a vector to spare
   return whole_lines(w + 2 * kBlurReach + 16);
 }
@@ -81,77 +86,61 @@ inline void blur_along_x(
   }
 }
 
-// kRows rows of the result, one vector of columns, from `across` kBlurReach rows above the first.
+// kRows rows of the result, one vector of columns; `rows` points kBlurReach rows above the first.
 template <typename T, int kRows>
-inline void blur_block(const T* across, int64_t stride, Vector<T>* out) {
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    out[r] = load(across + (r + kBlurReach) * stride);
-  }
+inline void blur_block(const T* rows, int64_t stride, Vector<T>* out) {
+  Vector<T> in[kRows + 2 * kBlurReach];
 #pragma GCC unroll 16
   for (int k = 0; k < kRows + 2 * kBlurReach; ++k) {
-    const Vector<T> row = load(across + k * stride);
+    in[k] = load(rows + k * stride);
+  }
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const int distance = k < r + kBlurReach ? r + kBlurReach - k : k - r - kBlurReach;
-      if (distance > 0 && distance <= kBlurReach) {
-        out[r] += T(kTaps[distance]) * row;
-      }
+  for (int r = 0; r < kRows; ++r) {
+    const Vector<T>* at = in + r + kBlurReach;
+    Vector<T> sum = at[0];
+#pragma GCC unroll 16
+    for (int k = 1; k <= kBlurReach; ++k) {
+      sum += T(kTaps[k]) * (at[-k] + at[k]);
     }
+    out[r] = sum;
   }
 }
 
-template <typename T, int kRows, typename Take>
-inline void blur_rows(const BlurBuffers<T>& buffers, int64_t y, const Take& take) {
-  Vector<T> rows[kRows];
-  for (int64_t x = 0; x < buffers.w; x += Lanes<T>::count) {
-    blur_block<T, kRows>(buffers.row(y - kBlurReach) + x, across_stride(buffers.w), rows);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      take(y + r, x, rows[r]);
-    }
-  }
-}
-
-// Second pass, along y: take(y, x, values) gets rows first ... last - 1 of the result, a vector of
-// columns at a time. Rows that the first pass left out, all but filled_first ... filled_last - 1,
-// count as zeros.
+// Second pass, along y, on one vector of columns: take(y, sum) gets `count` rows of the result;
+// `rows` points kBlurReach rows above the first.
 template <typename T, typename Take>
-inline void blur_along_y(
-    const BlurBuffers<T>& buffers,
-    int64_t filled_first,
-    int64_t filled_last,
-    int64_t first,
-    int64_t last,
-    const Take& take) {
+inline void blur_columns(const T* rows, int64_t stride, int64_t count, const Take& take) {
   constexpr int kRows = kVectorBytes == 64 ? 6 : 4;  // with 32 registers, or 16
-  const auto clear = [&](int64_t from, int64_t to) {
-    if (to > from) {
-      memset(buffers.row(from), 0, sizeof(T) * (to - from) * across_stride(buffers.w));
+  Vector<T> sums[kRows];
+  int64_t y = 0;
+  for (; y + kRows <= count; y += kRows) {
+    blur_block<T, kRows>(rows + y * stride, stride, sums);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      take(y + r, sums[r]);
     }
-  };
-  clear(first - kBlurReach, filled_first);
-  clear(filled_last, last + kBlurReach);
-  int64_t y = first;
-  for (; y + kRows <= last; y += kRows) {
-    blur_rows<T, kRows>(buffers, y, take);
   }
-  for (; y < last; ++y) {
-    blur_rows<T, 1>(buffers, y, take);
+  for (; y < count; ++y) {
+    blur_block<T, 1>(rows + y * stride, stride, sums);
+    take(y, sums[0]);
   }
 }
 
-// The whole plane, to dense rows.
+// The second pass on the whole plane, to dense rows.
 template <typename T>
 inline void blur_to(const BlurBuffers<T>& buffers, int64_t h, T* out) {
-  const int64_t w = buffers.w;
-  blur_along_y(buffers, int64_t(0), h, int64_t(0), h, [&](int64_t y, int64_t x, Vector<T> values) {
-    if (x + Lanes<T>::count <= w) {
-      store(out + y * w + x, values);
-    } else {
-      store_within(out + y * w + x, values, w - x, (h - y) * w - x);
-    }
-  });
+  const int64_t w = buffers.w, stride = across_stride(w);
+  memset(buffers.row(-kBlurReach), 0, sizeof(T) * kBlurReach * stride);
+  memset(buffers.row(h), 0, sizeof(T) * kBlurReach * stride);
+  for (int64_t x = 0; x < w; x += Lanes<T>::count) {
+    blur_columns<T>(buffers.row(-kBlurReach) + x, stride, h, [&](int64_t y, Vector<T> values) {
+      if (x + Lanes<T>::count <= w) {
+        store(out + y * w + x, values);
+      } else {
+        store_within(out + y * w + x, values, w - x, (h - y) * w - x);
+      }
+    });
+  }
 }
 
 // Rows of `in` as lines to blur; `in` has a vector to spare behind it.

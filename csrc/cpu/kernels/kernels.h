@@ -16,19 +16,33 @@ struct FramePlanes {  // each h * w, dense
   T* inverse;   // 1 / blur(amplitude)
 };
 
+// Up to 16 columns of one row whose phases jump from one frame to the next by more than half a
+// turn. Bit i stands for column + i: a turn is taken off (down) or added (up) from this frame on.
+constexpr int64_t kCellColumns = 16;
+struct JumpCell {
+  int32_t row, column;
+  uint16_t down, up;
+};
+
+// What a difference is made of: planes of one frame and of the one before.
 template <typename T>
-struct WindowFrame {  // what a window reads of one of its frames
-  const T* amplitude;
-  const T* denoised;
-  const T* inverse;
-  const int8_t* jumps;  // turns to add from the frame before on; null where the frame is repeated
-  int64_t first_row;    // jumps lie in rows first_row ... last_row - 1
-  int64_t last_row;
+struct WindowStep {
+  const T* plain;  // their denoised phases' difference, without turns
+  // Turns since the window's first frame times 2 pi amplitude, blurred (see add_turns); null while
+  // there are none.
+  const T* field;
+  const T* inverse;         // 1 / blur(amplitude)
+  const T* inverse_before;  // the same of the frame before
+  bool has_before;          // whether that frame had turns already
 };
 
 // Planes that are read or written need kPlaneSlack elements of memory behind their end: rows are
 // handled in whole vectors.
 constexpr int64_t kPlaneSlack = 16;
+
+inline int64_t jump_cells(int64_t h, int64_t w) {
+  return h * ((w + kCellColumns - 1) / kCellColumns) + 1;
+}
 
 template <typename T>
 struct Kernels {
@@ -70,22 +84,34 @@ struct Kernels {
       FramePlanes<T> out,
       T* scratch);
 
-  // Turns (-1, 0, 1) that unwrap the step from one frame's phases to the next, and in rows[0] and
-  // rows[1] the first row that holds one and the row after the last (h and 0 if none does). With
-  // `only_down`, steps below -pi are left alone as the published code does.
-  void (*jumps)(
-      const T* before,
-      const T* after,
-      bool only_down,
+  // The cells of an h x w plane that hold jumps from `before` to `after`, row by row; returns their
+  // number. `cells` has room for one more than there can be, jump_cells(size). With `only_down`,
+  // steps below -pi are left alone as the published code does.
+  int64_t (*jumps)(
+      const T* before, const T* after, bool only_down, int64_t h, int64_t w, JumpCell* cells);
+
+  // Elements of a field: a plane of blurred turns with margins.
+  int64_t (*field_elements)(int64_t h, int64_t w);
+
+  // field += blur(2 pi amplitude * turns) of these cells. `scratch` is as large as a field.
+  void (*add_turns)(
+      const JumpCell* cells,
+      int64_t count,
+      const T* amplitude,
       int64_t h,
       int64_t w,
-      int8_t* out,
-      int32_t* rows);
+      T* field,
+      T* scratch);
 
-  // One window of one band: `count` + 1 frames to `count` planes of `out`, each the difference of
-  // consecutive unwrapped denoised phases, less its mean, clamped.
-  void (*window)(
-      const WindowFrame<T>* frames, int64_t count, int64_t h, int64_t w, T* out, T* scratch);
+  // out = after - before
+  void (*subtract)(const T* after, const T* before, int64_t n, T* out);
+
+  // One plane of one window: the difference of the unwrapped denoised phases, less its mean,
+  // clamped. `kept` holds the field of the frame before and gets that of this frame.
+  void (*difference)(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out, T* scratch);
+
+  // What `difference` does to `kept`, alone.
+  void (*keep_field)(const T* field, int64_t h, int64_t w, T* kept);
 };
 
 // The kernels for the best instruction set of this machine. The environment variable

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "kernels.h"
 
@@ -21,7 +24,8 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "spectrum.inl"
 #include "blur.inl"
 #include "frame.inl"
-#include "window.inl"
+#include "turns.inl"
+#include "difference.inl"
 // clang-format on
 
 template <typename T>
@@ -40,7 +44,11 @@ extern const Kernels<float> float_kernels = {
     blur<float>,
     frame_planes<float>,
     jumps<float>,
-    window<float>,
+    field_elements,
+    add_turns<float>,
+    subtract<float>,
+    difference<float>,
+    keep_field<float>,
 };
 extern const Kernels<double> double_kernels = {
     scratch_size<double>,
@@ -51,7 +59,11 @@ extern const Kernels<double> double_kernels = {
     blur<double>,
     frame_planes<double>,
     jumps<double>,
-    window<double>,
+    field_elements,
+    add_turns<double>,
+    subtract<double>,
+    difference<double>,
+    keep_field<double>,
 };
 
 }  // namespace PHASENET_ISA

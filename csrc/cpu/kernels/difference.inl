@@ -1,0 +1,113 @@
+// One plane of one window: the difference of two consecutive frames' denoised phases, unwrapped
+// from the window's start.
+
+// Values of the first `count` lanes, zeros in the others.
+template <typename T>
+inline Vector<T> first_lanes(Vector<T> v, int64_t count) {
+  return count >= Lanes<T>::count ? v : (lane_index<T>() < T(count) ? v : Vector<T>{});
+}
+
+template <typename T>
+inline Vector<T> clamp(Vector<T> value, T limit) {  // NaN stays
+  value = value < -limit ? Vector<T>{} - limit : value;
+  return value > limit ? Vector<T>{} + limit : value;
+}
+
+template <typename T>
+inline void centre_and_clamp(const T* plane, int64_t n, T mean, T* out) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const T limit = T(5 * kPiD);
+  int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    store(out + j, clamp<T>(load(plane + j) - mean, limit));
+  }
+  for (; j < n; ++j) {
+    const T value = plane[j] - mean;
+    out[j] = value < -limit ? -limit : (value > limit ? limit : value);
+  }
+}
+
+template <typename T>
+inline T plane_sum(const T* plane, int64_t n) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  Vector<T> sums{};
+  int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    sums += load(plane + j);
+  }
+  T sum = sum_of_lanes<T>(sums);
+  for (; j < n; ++j) {
+    sum += plane[j];
+  }
+  return sum;
+}
+
+template <typename T>
+void subtract(const T* after, const T* before, int64_t n, T* out) {
+#pragma omp simd
+  for (int64_t j = 0; j < n; ++j) {
+    out[j] = after[j] - before[j];
+  }
+}
+
+// plane = step + field / blur(amplitude) of this frame less that of the frame before; keeps the
+// field for the next frame. Returns the plane's sum.
+template <typename T, bool kHasBefore>
+inline T unwrapped_step(
+    const T* step,
+    const T* field,
+    const T* inverse,
+    const T* inverse_before,
+    int64_t h,
+    int64_t w,
+    T* kept,
+    T* plane) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const int64_t stride = whole_lines(w);
+  Vector<T> sums{};
+  for (int64_t y = 0; y < h; ++y) {
+    const T* row = field + field_row(y, w) + kFieldLeft;
+    T* kept_row = kept + y * stride;
+    const int64_t j = y * w;
+    const auto at = [&](int64_t x) {
+      const Vector<T> turned = load(row + x);
+      Vector<T> value = load(step + j + x);
+      if (kHasBefore) {
+        value -= load(kept_row + x) * load(inverse_before + j + x);
+      }
+      value += turned * load(inverse + j + x);
+      store(kept_row + x, turned);
+      store(plane + j + x, value);  // behind a row: the next row follows
+      return value;
+    };
+    int64_t x = 0;
+    for (; x + lanes <= w; x += lanes) {
+      sums += at(x);
+    }
+    if (x < w) {
+      sums += first_lanes<T>(at(x), w - x);
+    }
+  }
+  return sum_of_lanes<T>(sums);
+}
+
+template <typename T>
+void difference(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out, T* scratch) {
+  const int64_t n = h * w;
+  if (step.field == nullptr) {
+    centre_and_clamp(step.plain, n, plane_sum(step.plain, n) / T(n), out);
+    return;
+  }
+  const auto unwrapped = step.has_before ? unwrapped_step<T, true> : unwrapped_step<T, false>;
+  const T sum =
+      unwrapped(step.plain, step.field, step.inverse, step.inverse_before, h, w, kept, scratch);
+  centre_and_clamp(scratch, n, sum / T(n), out);
+}
+
+template <typename T>
+void keep_field(const T* field, int64_t h, int64_t w, T* kept) {
+  const int64_t stride = whole_lines(w);
+  for (int64_t y = 0; y < h; ++y) {
+    memcpy(kept + y * stride, field + field_row(y, w) + kFieldLeft, sizeof(T) * w);
+  }
+}
