@@ -25,26 +25,10 @@ int64_t reach(int64_t side, int64_t level) {
   return std::min<int64_t>(side, static_cast<int64_t>(std::ceil(limit)));
 }
 
-template <typename T>
-std::vector<T> waves(
-    int64_t samples,
-    int64_t stride,
-    int64_t frequencies,
-    double step,
-    double offset,
-    bool sine,
-    bool frequency_major,
-    double sign = 1) {
-  const int64_t count = frequency_major ? frequencies * stride : samples * frequencies;
-  std::vector<T> out(count);
-  for (int64_t k = 0; k < frequencies; ++k) {
-    for (int64_t n = 0; n < samples; ++n) {
-      const double angle = static_cast<double>(k) * (step * static_cast<double>(n) + offset);
-      const double value = sign * (sine ? std::sin(angle) : std::cos(angle));
-      out[frequency_major ? k * stride + n : n * frequencies + k] = static_cast<T>(value);
-    }
-  }
-  return out;
+// The cosines of a spectrum along one axis of the frame.
+WaveShape spectrum_waves(int64_t side, int64_t frequencies, double scale) {
+  const double step = kPi / static_cast<double>(side);
+  return {side, frequencies, step, step / 2, false, scale};
 }
 
 }  // namespace
@@ -66,8 +50,9 @@ typename CosineBands<T>::Band CosineBands<T>::make_band(
   };
   // For v = 0 the table holds both (u, 0) and (-u, 0).
   std::vector<T> weights[4];  // of cos cos, -sin sin, i sin cos, i cos sin (u first)
+  const int64_t stride = padded(level.rows);
   for (std::vector<T>& w : weights) {
-    w.assign(level.rows * level.columns, T(0));
+    w.assign(level.columns * stride, T(0));
   }
   for (int64_t u = 0; u < level.rows; ++u) {
     for (int64_t v = 0; v < level.columns; ++v) {
@@ -75,7 +60,7 @@ typename CosineBands<T>::Band CosineBands<T>::make_band(
       const double mp = u > 0 ? filter(-u, v) : 0;
       const double pm = v > 0 ? filter(u, -v) : 0;
       const double mm = u > 0 && v > 0 ? filter(-u, -v) : 0;
-      const int64_t at = u * level.columns + v;
+      const int64_t at = v * stride + u;
       weights[0][at] = static_cast<T>(pp + mp + pm + mm);
       weights[1][at] = static_cast<T>(pp - mp - pm + mm);
       weights[2][at] = static_cast<T>(pp - mp + pm - mm);
@@ -116,6 +101,19 @@ typename CosineBands<T>::Band CosineBands<T>::make_band(
 }
 
 template <typename T>
+WaveShape CosineBands<T>::level_waves(
+    Size frame, Size whole, int64_t level, bool along_x, Basis basis) {
+  const int64_t side = along_x ? frame.w : frame.h, kept = along_x ? whole.w : whole.h;
+  return {
+      kept / 2,
+      reach(side, level),
+      2 * kPi / static_cast<double>(kept),
+      kPi / static_cast<double>(2 * side),
+      basis == kSine || basis == kMinusSine,
+      basis == kMinusCosine || basis == kMinusSine ? -1.0 : 1.0};
+}
+
+template <typename T>
 typename CosineBands<T>::Level CosineBands<T>::make_level(
     const SpectralTables<T>& tables, int64_t number) {
   const Size whole = tables.levels[number - 1].size;
@@ -124,17 +122,11 @@ typename CosineBands<T>::Level CosineBands<T>::make_level(
   level.size = {whole.h / 2, whole.w / 2};
   level.rows = reach(frame.h, number);
   level.columns = reach(frame.w, number);
-  const double step_y = 2 * kPi / static_cast<double>(whole.h);
-  const double step_x = 2 * kPi / static_cast<double>(whole.w);
-  const double offset_y = kPi / static_cast<double>(tables.image.h);
-  const double offset_x = kPi / static_cast<double>(tables.image.w);
-  for (const bool sine : {false, true}) {
-    level.along_x[sine] =
-        waves<T>(level.size.w, padded(level.size.w), level.columns, step_x, offset_x, sine, true);
-    for (const bool minus : {false, true}) {
-      level.along_y[(minus ? 2 : 0) + (sine ? 1 : 0)] =
-          waves<T>(level.size.h, 0, level.rows, step_y, offset_y, sine, false, minus ? -1 : 1);
-    }
+  for (const Basis basis : {kCosine, kSine}) {
+    level.along_x.emplace_back(level_waves(frame, whole, number, true, basis));
+  }
+  for (const Basis basis : {kCosine, kSine, kMinusCosine, kMinusSine}) {
+    level.along_y.emplace_back(level_waves(frame, whole, number, false, basis));
   }
   for (int64_t band = 0; band < tables.nbands; ++band) {
     level.bands.push_back(make_band(tables, level, number, band));
@@ -145,20 +137,21 @@ typename CosineBands<T>::Level CosineBands<T>::make_level(
 template <typename T>
 CosineBands<T>::CosineBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels)
     : frame_{tables.image.h / 2, tables.image.w / 2} {
-  for (const int64_t level : levels) {
-    levels_.push_back(make_level(tables, level));
-    rows_ = std::max(rows_, levels_.back().rows);
-    columns_ = std::max(columns_, levels_.back().columns);
+  const auto scratch_for = [&](const Waves<T>& waves, int64_t columns) {
+    wave_scratch_ = std::max(wave_scratch_, waves.scratch_rows() * padded(columns));
+  };
+  for (const int64_t number : levels) {
+    levels_.push_back(make_level(tables, number));
+    const Level& level = levels_.back();
+    rows_ = std::max(rows_, level.rows);
+    columns_ = std::max(columns_, level.columns);
+    scratch_for(level.along_x[0], level.rows);
+    scratch_for(level.along_y[0], level.size.w);
   }
-  const double step_y = kPi / static_cast<double>(frame_.h);
-  const double step_x = kPi / static_cast<double>(frame_.w);
-  // The factor 4 of the spectrum lies in cosines_x_.
-  const std::vector<T> x = waves<T>(frame_.w, 0, columns_, step_x, step_x / 2, false, false, 4);
-  cosines_x_.assign(frame_.w * padded(columns_), T(0));
-  for (int64_t n = 0; n < frame_.w; ++n) {
-    std::copy_n(x.begin() + n * columns_, columns_, cosines_x_.begin() + n * padded(columns_));
-  }
-  cosines_y_ = waves<T>(frame_.h, frame_.h, rows_, step_y, step_y / 2, false, true);
+  analysis_.emplace_back(spectrum_waves(frame_.h, rows_, 1));
+  analysis_.emplace_back(spectrum_waves(frame_.w, columns_, 4));
+  scratch_for(analysis_[0], frame_.w);
+  scratch_for(analysis_[1], rows_);
 }
 
 template <typename T>
@@ -175,69 +168,52 @@ double CosineBands<T>::cost(
     Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels) {
   const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, height);
   double total = 0;
-  double rows = 0, columns = 0;
+  int64_t rows = 0, columns = 0;
+  const auto waves = [](const WaveShape& shape, int64_t across) {
+    return Waves<T>::cost(shape) * static_cast<double>(padded(across));
+  };
   for (const int64_t number : levels) {
-    const double u = static_cast<double>(reach(frame.h, number));
-    const double v = static_cast<double>(reach(frame.w, number));
-    const double h = static_cast<double>(sizes[number - 1].h / 2);
-    const double w = static_cast<double>(padded(sizes[number - 1].w / 2));
+    const Size whole = sizes[number - 1];
+    const int64_t u = reach(frame.h, number), v = reach(frame.w, number);
     // Two bands along the axes share or lack half of their products.
     const double products = nbands == 2 ? 1.5 : 4, terms = nbands == 2 ? 2 : 4;
-    total += 2 * static_cast<double>(nbands) * (products * u * v * w + terms * h * u * w);
+    const WaveShape x = level_waves(frame, whole, number, true, kCosine);
+    const WaveShape y = level_waves(frame, whole, number, false, kCosine);
+    total += static_cast<double>(nbands) * (products * waves(x, u) + terms * waves(y, whole.w / 2));
     rows = std::max(rows, u);
     columns = std::max(columns, v);
   }
-  const double h = static_cast<double>(frame.h), w = static_cast<double>(frame.w);
-  return total + 2 * (h * w * columns + rows * h * columns);
+  total += waves(spectrum_waves(frame.h, rows, 1), frame.w);
+  return 2 * (total + waves(spectrum_waves(frame.w, columns, 1), rows));
 }
 
+// The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
+// intermediate planes and the products along x, and what the waves need.
 template <typename T>
 int64_t CosineBands<T>::spectrum_size() const {
-  return rows_ * padded(columns_);
+  return columns_ * padded(rows_);
 }
 
-// One weighted spectrum and up to four products along x.
 template <typename T>
-int64_t CosineBands<T>::products_size(const Level& level) const {
-  return padded(level.rows * level.columns) + 4 * level.rows * padded(level.size.w);
+int64_t CosineBands<T>::part_size() const {
+  return padded(frame_.h) * padded(frame_.w);
 }
 
 template <typename T>
 int64_t CosineBands<T>::scratch_size() const {
-  int64_t most = frame_.h * padded(columns_);
-  for (const Level& level : levels_) {
-    most = std::max(most, products_size(level) + 2 * level.size.h * padded(level.size.w));
-  }
-  return spectrum_size() + most;
+  return spectrum_size() + 8 * part_size() + wave_scratch_;
 }
 
 template <typename T>
-void CosineBands<T>::spectrum(const T* frame, T* scratch) const {
-  const int64_t columns = padded(columns_);
-  T* along_x = scratch + spectrum_size();
-  const auto matmul = kernels<T>().matmul;
-  matmul(
-      frame,
-      frame_.w,
-      cosines_x_.data(),
-      columns,
-      frame_.h,
-      frame_.w,
-      columns,
-      false,
-      along_x,
-      columns);
-  matmul(
-      cosines_y_.data(),
-      frame_.h,
-      along_x,
-      columns,
-      rows_,
-      frame_.h,
-      columns,
-      false,
-      scratch,
-      columns);
+void CosineBands<T>::spectrum(T* scratch) const {
+  const T* frame = this->frame(scratch);
+  T* along_y = scratch + spectrum_size() + 2 * part_size();
+  T* transposed = along_y + part_size();
+  T* waves = scratch + spectrum_size() + 8 * part_size();
+  const int64_t stride = padded(rows_);
+  analysis_[0].analyse(frame, frame_stride(), frame_stride(), along_y, frame_stride(), waves);
+  kernels<T>().transpose_rows(along_y, frame_stride(), stride, frame_stride(), transposed, stride);
+  analysis_[1].analyse(transposed, stride, stride, scratch, stride, waves);
 }
 
 template <typename T>
@@ -245,48 +221,26 @@ typename CosineBands<T>::Planes CosineBands<T>::band(
     size_t level_index, int64_t band, T* scratch) const {
   const Level& level = levels_[level_index];
   const Band& recipe = level.bands[band];
-  const int64_t u = level.rows, v = level.columns, stride = padded(level.size.w);
-  const T* spectrum = scratch;
-  T* weighted = scratch + spectrum_size();
-  T* products = weighted + padded(u * v);
-  T* re = weighted + products_size(level);
-  T* im = re + level.size.h * stride;
-  const auto matmul = kernels<T>().matmul;
+  const int64_t rows = padded(level.rows), stride = padded(level.size.w);
+  T* re = scratch + spectrum_size();
+  T* im = re + part_size();
+  T* weighted = im + part_size();
+  T* along_x = weighted + part_size();
+  T* products = along_x + part_size();
+  T* waves = products + 4 * part_size();
   for (size_t i = 0; i < recipe.products.size(); ++i) {
     const Product& product = recipe.products[i];
-    for (int64_t row = 0; row < u; ++row) {
-      const T* from = spectrum + row * padded(columns_);
-      const T* weights = product.weights.data() + row * v;
-      for (int64_t column = 0; column < v; ++column) {
-        weighted[row * v + column] = from[column] * weights[column];
-      }
-    }
-    matmul(
-        weighted,
-        v,
-        level.along_x[product.sine].data(),
-        stride,
-        u,
-        v,
-        stride,
-        false,
-        products + static_cast<int64_t>(i) * u * stride,
-        stride);
+    kernels<T>().multiply_rows(
+        scratch, padded(rows_), product.weights.data(), level.columns, rows, weighted);
+    level.along_x[product.sine].synthesize(weighted, rows, rows, false, along_x, rows, waves);
+    kernels<T>().transpose_rows(
+        along_x, rows, stride, rows, products + static_cast<int64_t>(i) * part_size(), stride);
   }
   const auto combine = [&](const std::vector<Term>& terms, T* out) {
     bool accumulate = false;
     for (const Term& term : terms) {
-      matmul(
-          level.along_y[term.basis].data(),
-          u,
-          products + static_cast<int64_t>(term.product) * u * stride,
-          stride,
-          level.size.h,
-          u,
-          stride,
-          accumulate,
-          out,
-          stride);
+      const T* product = products + static_cast<int64_t>(term.product) * part_size();
+      level.along_y[term.basis].synthesize(product, stride, stride, accumulate, out, stride, waves);
       accumulate = true;
     }
     if (!accumulate) {  // no weight at all: a level without frequencies
@@ -300,19 +254,21 @@ typename CosineBands<T>::Planes CosineBands<T>::band(
 
 template <typename T>
 size_t CosineBands<T>::bytes() const {
-  size_t entries = cosines_x_.size() + cosines_y_.size();
+  int64_t entries = 0;
+  const auto add = [&](const std::vector<Waves<T>>& all) {
+    for (const Waves<T>& waves : all) {
+      entries += waves.elements();
+    }
+  };
+  add(analysis_);
   for (const Level& level : levels_) {
-    for (const std::vector<T>& basis : level.along_x) {
-      entries += basis.size();
-    }
-    for (const std::vector<T>& basis : level.along_y) {
-      entries += basis.size();
-    }
+    add(level.along_x);
+    add(level.along_y);
     for (const Band& band : level.bands) {
-      entries += band.products.size() * level.rows * level.columns;
+      entries += static_cast<int64_t>(band.products.size()) * level.columns * padded(level.rows);
     }
   }
-  return entries * sizeof(T);
+  return static_cast<size_t>(entries) * sizeof(T);
 }
 
 template class CosineBands<float>;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "tables.h"
+#include "waves.h"
 
 namespace phasenet {
 
@@ -22,13 +23,19 @@ class CosineBands {
 
   CosineBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels);
 
-  // Elements of aligned scratch that the two steps below share.
+  // Elements of aligned scratch that the steps below share.
   int64_t scratch_size() const;
   size_t bytes() const;
 
-  // First the cosine spectrum of a dense frame [H, W], then any of its bands. The planes handed
-  // back lie in `scratch`, until the next call.
-  void spectrum(const T* frame, T* scratch) const;
+  // First a frame [H, W], then its cosine spectrum, then any of its bands. The planes handed back
+  // lie in `scratch`, until the next call. Rows of the frame are `frame_stride()` apart.
+  T* frame(T* scratch) const {
+    return scratch + spectrum_size();
+  }
+  int64_t frame_stride() const {
+    return padded(frame_.w);
+  }
+  void spectrum(T* scratch) const;
   struct Planes {
     const T* re;
     const T* im;
@@ -37,13 +44,13 @@ class CosineBands {
   Planes band(size_t level_index, int64_t band, T* scratch) const;
 
  private:
-  // Columns of every matrix are padded to whole vectors.
+  // Rows and columns that are transposed are padded to whole squares of vectors.
   static int64_t padded(int64_t columns) {
     return (columns + 15) / 16 * 16;
   }
 
   struct Product {           // weights times the frame's cosine spectrum, transformed along x
-    std::vector<T> weights;  // [U, V]
+    std::vector<T> weights;  // [V, padded(U)]
     bool sine;
   };
   enum Basis { kCosine = 0, kSine = 1, kMinusCosine = 2, kMinusSine = 3 };
@@ -56,26 +63,27 @@ class CosineBands {
     std::vector<Term> re, im;
   };
   struct Level {
-    Size size;                  // of the quarter that is kept
-    int64_t rows, columns;      // U, V: frequencies the level reaches
-    std::vector<T> along_x[2];  // cosine and sine [V, padded(w)]
-    std::vector<T> along_y[4];  // by Basis, [h, U]
+    Size size;                      // of the quarter that is kept
+    int64_t rows, columns;          // U, V: frequencies the level reaches
+    std::vector<Waves<T>> along_x;  // cosine, sine
+    std::vector<Waves<T>> along_y;  // by Basis
     std::vector<Band> bands;
   };
 
   // Sizes of the parts of the scratch.
   int64_t spectrum_size() const;
-  int64_t products_size(const Level& level) const;
+  int64_t part_size() const;
 
+  static WaveShape level_waves(Size frame, Size whole, int64_t level, bool along_x, Basis basis);
   static Level make_level(const SpectralTables<T>& tables, int64_t level);
   static Band make_band(
       const SpectralTables<T>& tables, const Level& level, int64_t number, int64_t band);
 
   Size frame_;
   int64_t rows_ = 0, columns_ = 0;  // of the cosine spectrum, the most any level needs
-  std::vector<T> cosines_x_;        // [W, padded(columns)]
-  std::vector<T> cosines_y_;        // [rows, H]
+  std::vector<Waves<T>> analysis_;  // along y, along x
   std::vector<Level> levels_;
+  int64_t wave_scratch_ = 0;
 };
 
 }  // namespace phasenet

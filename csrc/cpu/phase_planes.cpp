@@ -76,6 +76,16 @@ void fill_planes(const Tensor& bands, int64_t first, const LevelPlanes<T>& plane
   });
 }
 
+// Rows of a dense frame, `stride` apart.
+template <typename T, typename In>
+void copy_rows(const In* from, Size size, T scale, T* to, int64_t stride) {
+  for (int64_t y = 0; y < size.h; ++y) {
+    for (int64_t x = 0; x < size.w; ++x) {
+      to[y * stride + x] = static_cast<T>(from[y * size.w + x]) / scale;
+    }
+  }
+}
+
 // Whether matrix products are faster than Fourier transforms of the mirrored frame. The rates, in
 // operations per nanosecond of one thread, are estimates still to be calibrated. The variable
 // PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests.
@@ -191,15 +201,16 @@ void PhasePlanes<T>::fill_by_cosines(int64_t first, int64_t last) {
   const T* values = is_bytes ? nullptr : frames_.const_data_ptr<T>();
   torch::stable::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
     const Scratch<T> scratch(cosines_->scratch_size()), kernel = kernel_scratch<T>(size);
-    const Scratch<T> converted(size.area());
+    std::fill_n(scratch.data(), cosines_->scratch_size(), T(0));
     for (int64_t frame = begin; frame < end; ++frame) {
+      const int64_t offset = frame * size.area();
+      T* to = cosines_->frame(scratch.data());
       if (is_bytes) {
-        for (int64_t i = 0; i < size.area(); ++i) {
-          converted.data()[i] = static_cast<T>(bytes[frame * size.area() + i]) / T(255);
-        }
+        copy_rows(bytes + offset, size, T(255), to, cosines_->frame_stride());
+      } else {
+        copy_rows(values + offset, size, T(1), to, cosines_->frame_stride());
       }
-      cosines_->spectrum(
-          is_bytes ? converted.data() : values + frame * size.area(), scratch.data());
+      cosines_->spectrum(scratch.data());
       for (size_t i = 0; i < levels_.size(); ++i) {
         const LevelPlanes<T>& level = levels_[i];
         for (int64_t band = 0; band < level.nbands; ++band) {

@@ -66,6 +66,30 @@ struct Kernels {
       T* out,
       int64_t out_stride);
 
+  // Rows i < ceil(n / 2): sum[i] = in[i] + in[n - 1 - i], difference[i] = in[i] - in[n - 1 - i]; a
+  // row in the middle counts once. `columns`, also the stride of both results, is a multiple of 16.
+  void (*fold_rows)(const T* in, int64_t stride, int64_t n, int64_t columns, T* sum, T* difference);
+
+  // Rows i < ceil(n / 2) of dense even and odd: out[i] (+)= even[i] + odd[i] and
+  // out[n - 1 - i] (+)= even[i] - odd[i], or its negative if `antisymmetric`.
+  void (*unfold_rows)(
+      const T* even,
+      const T* odd,
+      int64_t n,
+      int64_t columns,
+      bool antisymmetric,
+      bool accumulate,
+      T* out,
+      int64_t stride);
+
+  // out = a * b element by element, the rows of b and out dense.
+  void (*multiply_rows)(
+      const T* a, int64_t stride, const T* b, int64_t rows, int64_t columns, T* out);
+
+  // out [columns, rows] from in [rows, columns]; both are multiples of 16.
+  void (*transpose_rows)(
+      const T* in, int64_t stride, int64_t rows, int64_t columns, T* out, int64_t out_stride);
+
   // Interleaved complex rows: out[j] = (re + i im) source[j] weights[j], 0 <= j < n, and
   // out[-j] = (re + i im) conj(source[j]) weights[j].
   void (*scale_row)(const T* source, const T* weights, int64_t n, T re, T im, T* out);

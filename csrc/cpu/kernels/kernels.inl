@@ -26,6 +26,8 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "frame.inl"
 #include "turns.inl"
 #include "difference.inl"
+#include "transpose.inl"
+#include "folds.inl"
 // clang-format on
 
 template <typename T>
@@ -39,6 +41,10 @@ extern const Kernels<float> float_kernels = {
     scratch_size<float>,
     atan2_all,
     matmul<float>,
+    fold_rows<float>,
+    unfold_rows<float>,
+    multiply_rows<float>,
+    transpose_rows<float>,
     scale_row<float>,
     scale_row_mirrored<float>,
     blur<float>,
@@ -54,6 +60,10 @@ extern const Kernels<double> double_kernels = {
     scratch_size<double>,
     atan2_all,
     matmul<double>,
+    fold_rows<double>,
+    unfold_rows<double>,
+    multiply_rows<double>,
+    transpose_rows<double>,
     scale_row<double>,
     scale_row_mirrored<double>,
     blur<double>,

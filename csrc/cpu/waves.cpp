@@ -1,0 +1,160 @@
+#include "waves.h"
+
+#include <cmath>
+
+#include "../common/geometry.h"
+#include "kernels/kernels.h"
+
+namespace phasenet {
+namespace {
+
+constexpr int64_t kLeastSplit = 12;  // samples
+
+}  // namespace
+
+template <typename T>
+bool Waves<T>::splits(const WaveShape& shape) {
+  const double step = kPi / static_cast<double>(shape.samples);
+  return shape.samples >= kLeastSplit && shape.frequencies >= 2 &&
+         std::abs(shape.step - step) < 1e-12 * step &&
+         std::abs(shape.offset - step / 2) < 1e-12 * step;
+}
+
+// Even k on the first half of the samples.
+template <typename T>
+WaveShape Waves<T>::even_half(const WaveShape& shape) {
+  const int64_t samples = (shape.samples + 1) / 2, frequencies = (shape.frequencies + 1) / 2;
+  return {samples, frequencies, 2 * shape.step, 2 * shape.offset, shape.sine, shape.sign};
+}
+
+template <typename T>
+Waves<T>::Waves(const WaveShape& shape)
+    : samples_(shape.samples), frequencies_(shape.frequencies), antisymmetric_(shape.sine) {
+  const bool split = splits(shape);
+  const int64_t first = split ? 1 : 0, every = split ? 2 : 1;
+  const int64_t rows = split ? (samples_ + 1) / 2 : samples_;
+  const int64_t columns = split ? frequencies_ / 2 : frequencies_;
+  matrix_.resize(rows * columns);
+  transposed_.resize(rows * columns);
+  for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t j = 0; j < columns; ++j) {
+      const double angle = static_cast<double>(first + every * j) *
+                           (shape.step * static_cast<double>(n) + shape.offset);
+      const double value = shape.sign * (shape.sine ? std::sin(angle) : std::cos(angle));
+      matrix_[n * columns + j] = static_cast<T>(value);
+      transposed_[j * rows + n] = static_cast<T>(value);
+    }
+  }
+  if (split) {
+    even_ = std::make_unique<Waves<T>>(even_half(shape));
+  }
+}
+
+template <typename T>
+void Waves<T>::synthesize(
+    const T* in,
+    int64_t in_stride,
+    int64_t columns,
+    bool accumulate,
+    T* out,
+    int64_t out_stride,
+    T* scratch) const {
+  const auto& kernel = kernels<T>();
+  if (even_ == nullptr) {
+    kernel.matmul(
+        matrix_.data(),
+        frequencies_,
+        in,
+        in_stride,
+        samples_,
+        frequencies_,
+        columns,
+        accumulate,
+        out,
+        out_stride);
+    return;
+  }
+  const int64_t half = (samples_ + 1) / 2, odd_count = frequencies_ / 2;
+  T* even = scratch;
+  T* odd = even + half * columns;
+  even_->synthesize(in, 2 * in_stride, columns, false, even, columns, odd);
+  kernel.matmul(
+      matrix_.data(),
+      odd_count,
+      in + in_stride,
+      2 * in_stride,
+      half,
+      odd_count,
+      columns,
+      false,
+      odd,
+      columns);
+  kernel.unfold_rows(even, odd, samples_, columns, antisymmetric_, accumulate, out, out_stride);
+}
+
+template <typename T>
+void Waves<T>::analyse(
+    const T* in, int64_t in_stride, int64_t columns, T* out, int64_t out_stride, T* scratch) const {
+  const auto& kernel = kernels<T>();
+  if (even_ == nullptr) {
+    kernel.matmul(
+        transposed_.data(),
+        samples_,
+        in,
+        in_stride,
+        frequencies_,
+        samples_,
+        columns,
+        false,
+        out,
+        out_stride);
+    return;
+  }
+  const int64_t half = (samples_ + 1) / 2;
+  T* sum = scratch;
+  T* difference = sum + half * columns;
+  kernel.fold_rows(in, in_stride, samples_, columns, sum, difference);
+  kernel.matmul(
+      transposed_.data(),
+      half,
+      antisymmetric_ ? sum : difference,
+      columns,
+      frequencies_ / 2,
+      half,
+      columns,
+      false,
+      out + out_stride,
+      2 * out_stride);
+  // What the odd half was made of is done with, or comes after what the even half needs.
+  even_->analyse(
+      antisymmetric_ ? difference : sum,
+      columns,
+      columns,
+      out,
+      2 * out_stride,
+      difference + half * columns);
+}
+
+template <typename T>
+int64_t Waves<T>::scratch_rows() const {
+  return even_ == nullptr ? 0 : (samples_ + 1) / 2 * 2 + even_->scratch_rows();
+}
+
+template <typename T>
+int64_t Waves<T>::elements() const {
+  return static_cast<int64_t>(2 * matrix_.size()) + (even_ == nullptr ? 0 : even_->elements());
+}
+
+template <typename T>
+double Waves<T>::cost(const WaveShape& shape) {
+  const auto n = static_cast<double>(shape.samples), k = static_cast<double>(shape.frequencies);
+  if (!splits(shape)) {
+    return n * k;
+  }
+  return std::ceil(n / 2) * std::floor(k / 2) + n + cost(even_half(shape));
+}
+
+template class Waves<float>;
+template class Waves<double>;
+
+}  // namespace phasenet
