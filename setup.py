@@ -40,6 +40,7 @@ COMMON_FLAGS = [
     # Neither changes a result: nothing here reads errno or floating-point exceptions.
     "-fno-math-errno", "-fno-trapping-math",
     "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas", "-Wno-psabi",
+    "-Wno-maybe-uninitialized",  # inside the compiler's own intrinsics
     f"-DTORCH_TARGET_VERSION={TORCH_TARGET}",
 ]  # fmt: skip
 # Only these two files may use instructions beyond the baseline; dispatch.cpp picks at run time.

@@ -7,6 +7,7 @@
 // other, from s = t down: F(t, t) = 0 and F(t, s) = F(t, s + 1) + 2 pi B(a(t) (K(s + 1) - K(s))),
 // where only the few phases that jump between s and s + 1 count.
 #include <algorithm>
+#include <cstring>
 
 #include "phase_planes.h"
 
@@ -79,7 +80,7 @@ class BandWindows {
       const auto jumps = planes_.jumps(frame - i + 1, band);
       if (jumps.count > 0) {
         if (!any) {
-          std::fill_n(field_.data(), field_size_, T(0));
+          std::memset(field_.data(), 0, sizeof(T) * field_size_);
           any = true;
         }
         kernel.add_turns(

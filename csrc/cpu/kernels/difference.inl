@@ -8,22 +8,16 @@ inline Vector<T> first_lanes(Vector<T> v, int64_t count) {
 }
 
 template <typename T>
-inline Vector<T> clamp(Vector<T> value, T limit) {  // NaN stays
-  value = value < -limit ? Vector<T>{} - limit : value;
-  return value > limit ? Vector<T>{} + limit : value;
-}
-
-template <typename T>
 inline void centre_and_clamp(const T* plane, int64_t n, T mean, T* out) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const T limit = T(5 * kPiD);
+  const Vector<T> limit = Vector<T>{} + T(5 * kPiD);
   int64_t j = 0;
   for (; j + lanes <= n; j += lanes) {
-    store(out + j, clamp<T>(load(plane + j) - mean, limit));
+    store(out + j, at_most(limit, at_least(-limit, load(plane + j) - mean)));
   }
   for (; j < n; ++j) {
     const T value = plane[j] - mean;
-    out[j] = value < -limit ? -limit : (value > limit ? limit : value);
+    out[j] = value < -limit[0] ? -limit[0] : (value > limit[0] ? limit[0] : value);
   }
 }
 

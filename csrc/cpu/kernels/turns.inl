@@ -96,6 +96,9 @@ constexpr CellTaps<T> cell_taps() {
 template <typename T>
 constexpr CellTaps<T> kCellTaps = cell_taps<T>();
 
+template <typename T>
+constexpr T kTurn[2] = {T(-2 * kPiD), T(2 * kPiD)};  // down, up
+
 // 2 pi amplitude * turns of one cell, blurred along x: 32 columns.
 template <typename T, int kParts>
 inline void blur_cell(const JumpCell& cell, const T* amplitude, int64_t w, Vector<T>* out) {
@@ -106,8 +109,7 @@ inline void blur_cell(const JumpCell& cell, const T* amplitude, int64_t w, Vecto
   }
   for (uint32_t bits = uint32_t(cell.down) | cell.up; bits != 0; bits &= bits - 1) {
     const int i = __builtin_ctz(bits);
-    const T sign = T((cell.up >> i) & 1) * 2 - 1;
-    const T value = sign * T(2 * kPiD) * row[i];
+    const T value = row[i] * kTurn<T>[(cell.up >> i) & 1];
     for (int p = 0; p < kParts; ++p) {
       out[p] += value * load(kCellTaps<T>.of[i] + p * lanes);
     }
