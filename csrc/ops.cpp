@@ -31,6 +31,9 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
       "phase_difference_windows_backward(Tensor[] grads, Tensor frames, int num_phase, "
       "int height, int nbands, int[] levels, str unwrap, str boundary) -> Tensor");
 
+  // Complex [...] -> real [...].
+  m.def("band_phase(Tensor bands) -> Tensor");
+
   // The instruction set the CPU kernels run with on this machine.
   m.def("instruction_set() -> str");
 }

@@ -12,6 +12,7 @@ _extension.load()
 
 from phasenet import reference  # noqa: E402
 from phasenet._extension import build_info  # noqa: E402
+from phasenet.band_phase import band_phase  # noqa: E402
 from phasenet.coefficients import PyramidCoeffs  # noqa: E402
 from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
 from phasenet.pyramid import SteerablePyramid  # noqa: E402
@@ -22,6 +23,7 @@ __all__ = [
     "PyramidCoeffs",
     "SteerablePyramid",
     "__version__",
+    "band_phase",
     "build_info",
     "phase_difference",
     "phase_difference_windows",

@@ -17,7 +17,7 @@ namespace {
 // Frames are worked on in blocks whose planes take about this much and stay in the cache.
 constexpr int64_t kBlockBytes = int64_t{3} << 20;
 
-// A field without its margins, rows in whole vectors.
+// A plane of turns has rows in whole vectors.
 constexpr int64_t kept_stride(int64_t w) {
   return (w + 15) / 16 * 16;
 }
@@ -46,7 +46,7 @@ class BandWindows {
     for (int64_t frame = first; frame < last; ++frame) {
       const int64_t video = frame / length_, t = frame % length_;
       if (frame == first && t > 1) {
-        keep_fields(frame - 1, t - 1, band);
+        keep_turns(frame - 1, t - 1, band);
       }
       if (t > 0) {
         add_frame(video, t, band);
@@ -91,11 +91,16 @@ class BandWindows {
   }
 
   // What the difference of the next frame needs to know of this one.
-  void keep_fields(int64_t frame, int64_t t, int64_t band) {
+  void keep_turns(int64_t frame, int64_t t, int64_t band) {
     for_fields(frame, t, band, [&](int64_t start, const T* field) {
       has_kept_[start % (options_.num_phase + 1)] = field != nullptr;
       if (field != nullptr) {
-        kernels<T>().keep_field(field, planes_.size.h, planes_.size.w, kept(start));
+        kernels<T>().keep_turns(
+            field,
+            planes_.plane(planes_.inverse, frame, band),
+            planes_.size.h,
+            planes_.size.w,
+            kept(start));
       }
     });
   }
@@ -125,7 +130,6 @@ class BandWindows {
               plain_.data(),
               field,
               planes_.plane(planes_.inverse, frame, band),
-              planes_.plane(planes_.inverse, frame - 1, band),
               start < t - 1 && has_kept_[slot] != 0};
           kernel.difference(step, size.h, size.w, kept(start), out, scratch_.data());
           has_kept_[slot] = field != nullptr;
@@ -154,7 +158,7 @@ class BandWindows {
   int64_t length_, windows_, field_size_, kept_size_;
   T* out_;
   Scratch<T> field_, scratch_, plain_;
-  Scratch<T> kept_;  // fields of the frame before, by their start
+  Scratch<T> kept_;  // turns of the frame before, by the windows' starts
   std::vector<char> has_kept_;
 };
 

@@ -28,6 +28,7 @@ def operator_calls():
         "pyramid_backward": coefficients(),
         "pyramid_inverse": coefficients(),
         "pyramid_inverse_backward": (images, 4, 2),
+        "band_phase": (torch.randn(3, 4, 5, dtype=torch.complex64, requires_grad=True),),
         "phase_difference_windows": (frames, *options),
         "phase_difference_windows_backward": (grads, frames.detach(), *options),
     }

@@ -125,6 +125,17 @@ def test_identical_frames_give_exactly_zero():
         assert torch.count_nonzero(plane) == 0
 
 
+def test_repeated_frames_in_moving_video_give_exactly_zero():
+    """Also behind unwrapped jumps, in every window."""
+    frames = torch.rand(9, 33, 40)
+    frames[5] = frames[4]
+    for planes in phase_difference_windows(frames, 4, boundary="valid"):
+        steps = planes.unflatten(1, (2, 4))
+        for window in range(1, 5):
+            assert torch.count_nonzero(steps[window, :, 4 - window]) == 0
+        assert torch.count_nonzero(steps[0]) > 0
+
+
 def test_flat_and_black_frames_are_finite():
     for value in (0.0, 0.5, 1.0):
         for plane in phase_difference_windows(torch.full((4, 20, 20), value), 3):

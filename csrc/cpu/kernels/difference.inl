@@ -44,18 +44,13 @@ void subtract(const T* after, const T* before, int64_t n, T* out) {
   }
 }
 
-// plane = step + field / blur(amplitude) of this frame less that of the frame before; keeps the
-// field for the next frame. Returns the plane's sum.
+// plane = step + the frame's turns less those of the frame before, where a frame's turns are its
+// field / blur(amplitude); keeps them for the next frame. Returns the plane's sum. Turns are
+// rounded before they are subtracted (they are stored, so no product is fused with the difference):
+// equal frames differ by exactly nothing.
 template <typename T, bool kHasBefore>
 inline T unwrapped_step(
-    const T* step,
-    const T* field,
-    const T* inverse,
-    const T* inverse_before,
-    int64_t h,
-    int64_t w,
-    T* kept,
-    T* plane) {
+    const T* step, const T* field, const T* inverse, int64_t h, int64_t w, T* kept, T* plane) {
   constexpr int64_t lanes = Lanes<T>::count;
   const int64_t stride = whole_lines(w);
   Vector<T> sums{};
@@ -64,12 +59,9 @@ inline T unwrapped_step(
     T* kept_row = kept + y * stride;
     const int64_t j = y * w;
     const auto at = [&](int64_t x) {
-      const Vector<T> turned = load(row + x);
-      Vector<T> value = load(step + j + x);
-      if (kHasBefore) {
-        value -= load(kept_row + x) * load(inverse_before + j + x);
-      }
-      value += turned * load(inverse + j + x);
+      const Vector<T> turned = load(row + x) * load(inverse + j + x);
+      const Vector<T> change = kHasBefore ? turned - load(kept_row + x) : turned;
+      const Vector<T> value = load(step + j + x) + change;
       store(kept_row + x, turned);
       store(plane + j + x, value);  // behind a row: the next row follows
       return value;
@@ -93,15 +85,17 @@ void difference(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out
     return;
   }
   const auto unwrapped = step.has_before ? unwrapped_step<T, true> : unwrapped_step<T, false>;
-  const T sum =
-      unwrapped(step.plain, step.field, step.inverse, step.inverse_before, h, w, kept, scratch);
+  const T sum = unwrapped(step.plain, step.field, step.inverse, h, w, kept, scratch);
   centre_and_clamp(scratch, n, sum / T(n), out);
 }
 
 template <typename T>
-void keep_field(const T* field, int64_t h, int64_t w, T* kept) {
+void keep_turns(const T* field, const T* inverse, int64_t h, int64_t w, T* kept) {
   const int64_t stride = whole_lines(w);
   for (int64_t y = 0; y < h; ++y) {
-    memcpy(kept + y * stride, field + field_row(y, w) + kFieldLeft, sizeof(T) * w);
+    const T* row = field + field_row(y, w) + kFieldLeft;
+    for (int64_t x = 0; x < w; x += Lanes<T>::count) {
+      store(kept + y * stride + x, load(row + x) * load(inverse + y * w + x));
+    }
   }
 }

@@ -31,9 +31,8 @@ struct WindowStep {
   // Turns since the window's first frame times 2 pi amplitude, blurred (see add_turns); null while
   // there are none.
   const T* field;
-  const T* inverse;         // 1 / blur(amplitude)
-  const T* inverse_before;  // the same of the frame before
-  bool has_before;          // whether that frame had turns already
+  const T* inverse;  // 1 / blur(amplitude)
+  bool has_before;   // whether the frame before had turns already
 };
 
 // Planes that are read or written need kPlaneSlack elements of memory behind their end: rows are
@@ -131,11 +130,12 @@ struct Kernels {
   void (*subtract)(const T* after, const T* before, int64_t n, T* out);
 
   // One plane of one window: the difference of the unwrapped denoised phases, less its mean,
-  // clamped. `kept` holds the field of the frame before and gets that of this frame.
+  // clamped. `kept`, h rows of whole vectors, holds what the frame before had of turns (field *
+  // inverse) and gets that of this frame.
   void (*difference)(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out, T* scratch);
 
   // What `difference` does to `kept`, alone.
-  void (*keep_field)(const T* field, int64_t h, int64_t w, T* kept);
+  void (*keep_turns)(const T* field, const T* inverse, int64_t h, int64_t w, T* kept);
 };
 
 // The kernels for the best instruction set of this machine. The environment variable

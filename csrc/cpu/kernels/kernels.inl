@@ -54,7 +54,7 @@ extern const Kernels<float> float_kernels = {
     add_turns<float>,
     subtract<float>,
     difference<float>,
-    keep_field<float>,
+    keep_turns<float>,
 };
 extern const Kernels<double> double_kernels = {
     scratch_size<double>,
@@ -73,7 +73,7 @@ extern const Kernels<double> double_kernels = {
     add_turns<double>,
     subtract<double>,
     difference<double>,
-    keep_field<double>,
+    keep_turns<double>,
 };
 
 }  // namespace PHASENET_ISA
