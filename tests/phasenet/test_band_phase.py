@@ -1,4 +1,4 @@
-"""The arctangent of the kernels over the whole plane, on every instruction set, and its gradient."""
+"""The arctangent of the kernels over the whole plane, on each instruction set, and its gradient."""
 
 from __future__ import annotations
 
