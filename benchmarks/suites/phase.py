@@ -36,7 +36,7 @@ def run(settings: Settings) -> SuiteRun:
         rows: list[Row] = []
         for mode in MODES:
             suite = _Mode(settings, frames, length, mode)
-            rows += [*suite.against_peers(), suite.at_length(), suite.threads()]
+            rows += [*suite.against_peers(), *suite.at_length(), suite.threads()]
         suite = _Mode(settings, frames, length, MODES[0])
         rows += [suite.in_dtype(torch.float64), suite.in_dtype(torch.uint8), suite.floor()]
     settings.tell("phase: peak memory")
@@ -89,8 +89,13 @@ class _Mode:
             self._row("matmul", MATMUL, found["ours"], found["matmul"]),
         ]
 
-    def at_length(self) -> Row:
-        """Cost per frame of a long clip; its parity is that of as many windows in its middle."""
+    def at_length(self) -> list[Row]:
+        """Cost per frame of a long clip, beside a short one and beside short ones at once.
+
+        Its parity is that of as many windows in its middle. The short clip's output is small enough
+        to come from memory that was used before; the long one's comes fresh from the system, which
+        clears it first. As many frames in short clips write as much to fresh memory.
+        """
         long = len(self.frames)
         self._tell(f"{long} frames")
         start = (long - self.length) // 2
@@ -101,12 +106,25 @@ class _Mode:
             return middle([level[start : start + self.length] for level in planes])
 
         floats, short = self._as(torch.float32, self.frames), self._as(torch.float32)
-        found = self._contest({"short": self._ours(short), "long": self._ours(floats, check)})
-        against = f"itself at {self.length} frames, per frame"
-        return self._row(
-            "length", against, found["long"], found["short"], frames=long,
-            kind="cost", scale=self.length / long, target=1.1,
-        )  # fmt: skip
+        clips = floats.unflatten(0, (-1, self.length))
+        found = self._contest(
+            {
+                "short": self._ours(short),
+                "long": self._ours(floats, check),
+                "clips": self._ours(clips, lambda planes: self.parity([x[0] for x in planes])),
+            }
+        )
+        ours = {"frames": long, "kind": "cost"}
+        return [
+            self._row(
+                "length", f"itself at {self.length} frames, per frame", found["long"],
+                found["short"], scale=self.length / long, target=1.1, **ours,
+            ),
+            self._row(
+                "clips", f"itself on {len(clips)} clips of {self.length} frames at once",
+                found["long"], found["clips"], **ours,
+            ),
+        ]  # fmt: skip
 
     def threads(self) -> Row:
         self._tell("threads")
