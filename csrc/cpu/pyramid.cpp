@@ -1,10 +1,12 @@
-// The complex steerable pyramid: ATen's FFTs around one fused pass per level that crops, applies
-// every mask and the orientation phase, and fills all bands.
+// The complex steerable pyramid and the adjoint of its inverse. Where the plane kernels take every
+// side of it, they do everything (plane_pyramid.h). The general path is ATen's FFTs around one fused
+// pass per level that crops, applies every mask and the orientation phase, and fills all bands.
 #include "pyramid.h"
 
 #include <algorithm>
 
 #include "fft.h"
+#include "plane_pyramid.h"
 #include "spectra.h"
 
 namespace phasenet {
@@ -40,6 +42,34 @@ Tensor residual(
   });
 }
 
+// Either of both operators by the plane kernels.
+template <typename T>
+std::vector<Tensor> by_planes(
+    const Tensor& images, int64_t height, int64_t nbands, bool adjoint) {
+  const Size image = image_size(images);
+  const auto batch = leading(images, 2);
+  const auto plan = pyramid_plan<T>(image, height, nbands);
+  std::vector<Tensor> result;
+  PyramidPlanes<T> planes{};
+  const auto real = [&](Size size) {
+    auto shape = batch;
+    shape.insert(shape.end(), {size.h, size.w});
+    result.push_back(empty_cpu(shape, Dtypes<T>::real));
+    return result.back().template mutable_data_ptr<T>();
+  };
+  planes.highpass = real(image);
+  for (const auto& level : plan->levels) {
+    auto shape = batch;
+    shape.insert(shape.end(), {nbands, level.size.h, level.size.w});
+    result.push_back(empty_cpu(shape, Dtypes<T>::complex));
+    planes.levels.push_back(static_cast<T*>(result.back().mutable_data_ptr()));
+  }
+  planes.lowpass = real(plan->residuals[1].size);
+  const Tensor source = to_real<T>(images);
+  analyze_planes(source.const_data_ptr<T>(), product(batch), *plan, adjoint, planes);
+  return result;
+}
+
 template <typename T>
 std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nbands) {
   const Size image = image_size(images);
@@ -59,7 +89,10 @@ std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nba
 std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
   check_pyramid("phasenet::pyramid", image_size(images), height, nbands);
   return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
-    return pyramid_of<decltype(zero)>(images, height, nbands);
+    using T = decltype(zero);
+    return has_plane_kernels(image_size(images), height)
+               ? by_planes<T>(images, height, nbands, false)
+               : pyramid_of<T>(images, height, nbands);
   });
 }
 
@@ -98,7 +131,10 @@ std::vector<Tensor> pyramid_inverse_backward_of(
 std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
   check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);
   return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
-    return pyramid_inverse_backward_of<decltype(zero)>(grad, height, nbands);
+    using T = decltype(zero);
+    return has_plane_kernels(image_size(grad), height)
+               ? by_planes<T>(grad, height, nbands, true)
+               : pyramid_inverse_backward_of<T>(grad, height, nbands);
   });
 }
 

@@ -1,8 +1,10 @@
 // From coefficients to an image: the inverse of the pyramid and the adjoint of the pyramid. Both
-// add every residual and band to one half spectrum, row by row, and transform that once.
+// add every residual and band to one half spectrum, row by row, and transform that once: by the
+// plane kernels where they take every side (plane_pyramid.h), else by ATen's FFTs.
 #include <algorithm>
 
 #include "fft.h"
+#include "plane_pyramid.h"
 #include "pyramid.h"
 #include "spectra.h"
 
@@ -165,6 +167,28 @@ Tensor image_of(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
   return with_batch(synthesize<T>(product(batch), image, norm, residuals, levels), batch);
 }
 
+// The same by the plane kernels.
+template <typename T>
+Tensor by_planes(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
+  const Size image = image_size(coeffs.highpass);
+  const auto plan =
+      pyramid_plan<T>(image, static_cast<int64_t>(coeffs.bands.size()) + 2, nbands);
+  // What is dense already is not copied; copies live as long as the list.
+  std::vector<Tensor> dense{
+      torch::stable::contiguous(coeffs.highpass), torch::stable::contiguous(coeffs.lowpass)};
+  PyramidPlanes<const T> planes{
+      dense[0].template const_data_ptr<T>(), {}, dense[1].template const_data_ptr<T>()};
+  for (const Tensor& bands : coeffs.bands) {
+    dense.push_back(torch::stable::contiguous(bands));
+    planes.levels.push_back(static_cast<const T*>(dense.back().const_data_ptr()));
+  }
+  const auto sizes = coeffs.highpass.sizes();
+  const Tensor result = empty_cpu({sizes.begin(), sizes.end()}, Dtypes<T>::real);
+  const int64_t count = product(leading(coeffs.highpass, 2));
+  synthesize_planes(planes, count, *plan, adjoint, result.template mutable_data_ptr<T>());
+  return result;
+}
+
 template <template <typename> typename Bands>
 Tensor image_of_any(const char* op, const Coefficients& coeffs, bool adjoint) {
   STD_TORCH_CHECK(
@@ -176,8 +200,11 @@ Tensor image_of_any(const char* op, const Coefficients& coeffs, bool adjoint) {
   const int64_t nbands = coeffs.bands[0].size(coeffs.bands[0].dim() - 3);
   check_pyramid(op, image, static_cast<int64_t>(coeffs.bands.size()) + 2, nbands);
   check_coefficients(op, coeffs, image, nbands);
+  const bool planes = has_plane_kernels(image, static_cast<int64_t>(coeffs.bands.size()) + 2);
   return with_compute_dtype("highpass", coeffs.highpass.scalar_type(), [&](auto zero) {
-    return image_of<decltype(zero), Bands>(coeffs, nbands, adjoint);
+    using T = decltype(zero);
+    return planes ? by_planes<T>(coeffs, nbands, adjoint)
+                  : image_of<T, Bands>(coeffs, nbands, adjoint);
   });
 }
 

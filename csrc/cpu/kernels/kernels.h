@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "transforms.h"
+
 namespace phasenet {
 
 constexpr int64_t kBlurReach = 5;  // 11 taps
@@ -136,6 +138,8 @@ struct Kernels {
 
   // What `difference` does to `kept`, alone.
   void (*keep_turns)(const T* field, const T* inverse, int64_t h, int64_t w, T* kept);
+
+  PlaneTransforms<T> planes;
 };
 
 // The kernels for the best instruction set of this machine. The environment variable

@@ -28,6 +28,8 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "difference.inl"
 #include "transpose.inl"
 #include "folds.inl"
+#include "transform.inl"
+#include "planes.inl"
 // clang-format on
 
 template <typename T>
@@ -55,6 +57,7 @@ extern const Kernels<float> float_kernels = {
     subtract<float>,
     difference<float>,
     keep_turns<float>,
+    plane_transforms<float>(),
 };
 extern const Kernels<double> double_kernels = {
     scratch_size<double>,
@@ -74,6 +77,7 @@ extern const Kernels<double> double_kernels = {
     subtract<double>,
     difference<double>,
     keep_turns<double>,
+    plane_transforms<double>(),
 };
 
 }  // namespace PHASENET_ISA

@@ -1,0 +1,573 @@
+// Transforms of planes between space and the tiles of a half spectrum, see transforms.h. Lanes run
+// along x while y is transformed and along ky while x is; in between, squares are transposed.
+
+template <typename T>
+inline int64_t whole(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
+
+// What the transforms of an h x w plane work in.
+template <typename T>
+struct Sizes {
+  static constexpr int64_t lanes = Lanes<T>::count;
+  int64_t h, w;
+  int64_t rows;     // 0 <= ky < h / 2
+  int64_t tiles;    // of ky
+  int64_t padded;   // w in pairs of vectors
+  int64_t columns;  // vectors in that
+
+  static Sizes of(int64_t h, int64_t w) {
+    const int64_t rows = h / 2 + h % 2, padded = whole<T>(w, 2 * lanes);
+    return {h, w, rows, whole<T>(rows, lanes) / lanes, padded, padded / lanes};
+  }
+  int64_t longest() const {
+    return (h > padded ? h : padded) + 1;
+  }
+  int64_t tile_size() const {  // elements of a tile of the spectrum
+    return w * 2 * lanes;
+  }
+  T* work(T* scratch) const {  // two lines
+    return scratch;
+  }
+  T* line(T* scratch) const {
+    return scratch + 4 * lanes * longest();
+  }
+  T* other_line(T* scratch) const {
+    return scratch + 6 * lanes * longest();
+  }
+  T* plane(T* scratch) const {
+    return scratch + 8 * lanes * longest();
+  }
+  int64_t scratch() const {
+    return 8 * lanes * longest() + padded * 2 * (h + 2 * lanes);
+  }
+};
+
+template <typename T>
+int64_t planes_scratch(int64_t h, int64_t w) {
+  return Sizes<T>::of(h, w).scratch();
+}
+
+template <typename T>
+int64_t spectrum_size(int64_t h, int64_t w) {
+  const Sizes<T> size = Sizes<T>::of(h, w);
+  return size.tiles * size.tile_size() + whole<T>(2 * w, 16);
+}
+
+// Where the row of ky = h / 2 begins.
+template <typename T>
+inline int64_t last_row(int64_t h, int64_t w) {
+  const Sizes<T> size = Sizes<T>::of(h, w);
+  return size.tiles * size.tile_size();
+}
+
+// Copies `count` numbers, `step` apart, to a vector, zeros behind them.
+template <typename T>
+inline Vector<T> gather(const T* p, int64_t step, int64_t count) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  if (count >= lanes && step == 1) {
+    return load(p);
+  }
+  if (count > lanes && step == 2) {  // the second vector ends before the next number's part
+    Vector<T> a = load(p), b = load(p + lanes);
+    separate<T>(a, b);
+    return a;
+  }
+  T values[lanes] = {};
+  for (int64_t i = 0; i < (count < lanes ? count : lanes); ++i) {
+    values[i] = p[i * step];
+  }
+  return load(values);
+}
+
+// Two vectors of columns of a real plane, as real and imaginary parts, along y.
+template <typename T>
+inline void transform_columns(
+    const T* plane, int64_t step, const LinePlan<T>& plan, int64_t w, int64_t x, T* out, T* work) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  if (step == 1 && x + 2 * lanes <= w) {
+    T* source = const_cast<T*>(plane) + x;  // only read
+    return transform(plan, Plain<T>{source, source + lanes, w}, tile(out), work);
+  }
+  for (int64_t y = 0; y < plan.n; ++y) {
+    const T* row = plane + (y * w + x) * step;
+    const int64_t left = w - x;
+    store(out + y * 2 * lanes, gather(row, step, left));
+    store(
+        out + y * 2 * lanes + lanes,
+        left > lanes ? gather(row + lanes * step, step, left - lanes) : Vector<T>{});
+  }
+  transform(plan, tile(out), tile(out), work);
+}
+
+// The spectra of both columns of each lane, of so many ky as there are lanes, as [column][ky].
+template <typename T>
+inline void split_columns(
+    const T* line, int64_t h, int64_t first, int64_t rows, T* left, T* right) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  Vector<T> a_re[lanes], a_im[lanes], b_re[lanes], b_im[lanes];
+  for (int64_t i = 0; i < lanes; ++i) {
+    const int64_t k = first + i < rows ? first + i : rows - 1;
+    const T* here = line + k * 2 * lanes;
+    const T* opposite = line + (k == 0 ? 0 : h - k) * 2 * lanes;
+    const Vector<T> re = load(here), im = load(here + lanes);
+    const Vector<T> other_re = load(opposite), other_im = load(opposite + lanes);
+    a_re[i] = T(0.5) * (re + other_re);
+    a_im[i] = T(0.5) * (im - other_im);
+    b_re[i] = T(0.5) * (im + other_im);
+    b_im[i] = T(0.5) * (other_re - re);
+  }
+  if (first == 0) {  // ky = 0 and ky = h / 2 are real and share a lane
+    const T* last = line + h / 2 * 2 * lanes;
+    a_im[0] = h % 2 == 0 ? load(last) : Vector<T>{};
+    b_im[0] = h % 2 == 0 ? load(last + lanes) : Vector<T>{};
+  }
+  transpose<T>(a_re);
+  transpose<T>(a_im);
+  transpose<T>(b_re);
+  transpose<T>(b_im);
+  for (int64_t i = 0; i < lanes; ++i) {
+    store(left + i * 2 * lanes, a_re[i]);
+    store(left + i * 2 * lanes + lanes, a_im[i]);
+    store(right + i * 2 * lanes, b_re[i]);
+    store(right + i * 2 * lanes + lanes, b_im[i]);
+  }
+}
+
+// Lane 0 of the first tile after the transform along x: z = F0 + i F(h / 2), both of real rows.
+template <typename T>
+inline void unpack_first_lane(T* first_tile, int64_t w, T* last) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  for (int64_t k = 0; k <= w / 2; ++k) {
+    const int64_t other = k == 0 ? 0 : w - k;
+    T* here = first_tile + k * 2 * lanes;
+    T* opposite = first_tile + other * 2 * lanes;
+    const T a = here[0], b = here[lanes], c = opposite[0], d = opposite[lanes];
+    // Where k is its own opposite, a = c and b = d.
+    here[0] = opposite[0] = T(0.5) * (a + c);
+    here[lanes] = T(0.5) * (b - d);
+    opposite[lanes] = T(0.5) * (d - b);
+    last[2 * k] = last[2 * other] = T(0.5) * (b + d);
+    last[2 * k + 1] = T(0.5) * (c - a);
+    last[2 * other + 1] = T(0.5) * (a - c);
+  }
+}
+
+template <typename T>
+void forward_plane(
+    const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* between = size.plane(scratch);  // [tile][x][re, im][ky]
+  const int64_t stride = size.padded * 2 * lanes;
+  for (int64_t x = 0; x < size.w; x += 2 * lanes) {
+    transform_columns(plane, step, plan.y, size.w, x, line, size.work(scratch));
+    for (int64_t i = 0; i < size.tiles; ++i) {
+      T* out = between + i * stride + x * 2 * lanes;
+      split_columns(line, size.h, i * lanes, size.rows, out, out + 2 * lanes * lanes);
+    }
+  }
+  for (int64_t i = 0; i < size.tiles; ++i) {
+    T* out = spectrum + i * size.tile_size();
+    transform(plan.x, tile(between + i * stride), tile(out), size.work(scratch));
+  }
+  unpack_first_lane(spectrum, size.w, spectrum + last_row<T>(size.h, size.w));
+}
+
+// The first tile with ky = 0 and ky = h / 2 in lane 0, as it was before `unpack_first_lane`.
+template <typename T>
+inline void pack_first_lane(const T* first_tile, const T* last, int64_t w, T* out) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  memcpy(out, first_tile, sizeof(T) * w * 2 * lanes);
+  for (int64_t k = 0; k < w; ++k) {
+    out[k * 2 * lanes] -= last[2 * k + 1];
+    out[k * 2 * lanes + lanes] += last[2 * k];
+  }
+}
+
+// Squares of [x][ky] to rows [x] in the columns' tiles, which are `stride` elements apart. The first
+// `count` ky go to rows first, first + direction, ...; parts are multiplied by a sign.
+template <typename T>
+inline void transpose_line(
+    const T* line,
+    int64_t columns,
+    int64_t count,
+    const T* signs,
+    T* out,
+    int64_t stride,
+    int64_t first,
+    int64_t direction) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const int64_t step = direction * 2 * lanes;
+  for (int64_t column = 0; column < columns; ++column) {
+    for (int64_t part = 0; part < 2; ++part) {
+      Vector<T> square[lanes];
+      const T* in = line + column * 2 * lanes * lanes + part * lanes;
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < lanes; ++i) {
+        square[i] = load(in + i * 2 * lanes);
+      }
+      transpose<T>(square);
+      T* to = out + column * stride + first * 2 * lanes + part * lanes;
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < lanes; ++i) {
+        if (i < count) {
+          store(to + i * step, signs[part] * square[i]);
+        }
+      }
+    }
+  }
+}
+
+// Real numbers to a row; two vectors from x on.
+template <typename T>
+struct RealColumns {
+  T* out;  // the row's first element of these columns
+  int64_t stride, step, left;
+
+  void put(int64_t i, Pair<T> x) const {  // swapped
+    constexpr int64_t lanes = Lanes<T>::count;
+    put_vector(out + i * stride, x.im, left);
+    if (left > lanes) {
+      put_vector(out + i * stride + lanes * step, x.re, left - lanes);
+    }
+  }
+  void put_vector(T* p, Vector<T> v, int64_t count) const {
+    constexpr int64_t lanes = Lanes<T>::count;
+    if (step == 1 && count >= lanes) {
+      return store(p, v);
+    }
+    count = count < lanes ? count : lanes;
+    if (step == 1) {
+      memcpy(p, &v, sizeof(T) * count);
+      return;
+    }
+    Vector<T> zeros = {};
+    interleave<T>(v, zeros);
+    T both[2 * lanes];
+    store(both, v);
+    store(both + lanes, zeros);
+    memcpy(p, both, sizeof(T) * 2 * count);
+  }
+};
+
+template <typename T>
+void inverse_plane(
+    const T* spectrum, const PlanePlan<T>& plan, int64_t step, T* plane, T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* packed = size.other_line(scratch);
+  T* work = size.work(scratch);
+  T* between = size.plane(scratch);  // [column][ky][re, im][x]
+  const int64_t stride = (size.rows + 1) * 2 * lanes;
+  const T signs[2] = {T(1), T(1)};
+  for (int64_t i = size.w; i < size.padded; ++i) {
+    memset(line + i * 2 * lanes, 0, sizeof(T) * 2 * lanes);
+  }
+  pack_first_lane(spectrum, spectrum + last_row<T>(size.h, size.w), size.w, packed);
+  for (int64_t i = 0; i < size.tiles; ++i) {
+    T* source = i == 0 ? packed : const_cast<T*>(spectrum) + i * size.tile_size();  // only read
+    transform(plan.x, swapped(tile(source)), swapped(tile(line)), work);
+    const int64_t first = i * lanes, left = size.rows - first;
+    const int64_t count = left < lanes ? left : lanes;
+    transpose_line(line, size.columns, count, signs, between, stride, first, 1);
+  }
+  for (int64_t column = 0; column < size.columns; column += 2) {
+    const T* a = between + column * stride;
+    const T* b = a + stride;
+    store(line, load(a));
+    store(line + lanes, load(b));
+    if (size.h % 2 == 0) {
+      store(line + size.h * lanes, load(a + lanes));
+      store(line + size.h * lanes + lanes, load(b + lanes));
+    }
+    for (int64_t k = 1; k < size.rows; ++k) {
+      const Vector<T> a_re = load(a + k * 2 * lanes), a_im = load(a + k * 2 * lanes + lanes);
+      const Vector<T> b_re = load(b + k * 2 * lanes), b_im = load(b + k * 2 * lanes + lanes);
+      T* here = line + k * 2 * lanes;
+      T* opposite = line + (size.h - k) * 2 * lanes;
+      store(here, a_re - b_im);
+      store(here + lanes, a_im + b_re);
+      store(opposite, a_re + b_im);
+      store(opposite + lanes, b_re - a_im);
+    }
+    const int64_t x = column * lanes;
+    const RealColumns<T> out{plane + x * step, size.w * step, step, size.w - x};
+    transform(plan.y, swapped(tile(line)), out, work);
+  }
+}
+
+// Index in an image's tile of the frequency that has index i in a level's.
+inline int64_t image_column(int64_t i, int64_t w, int64_t image_w) {
+  return i < w / 2 + w % 2 ? i : i - w + image_w;
+}
+
+// i^turns times a scale, for a + i b as (b or a) * first, (a or b) * second.
+template <typename T>
+struct Turn {
+  T first, second;
+  bool exchange;
+
+  static Turn of(int turns, T scale) {
+    const int quarter = turns & 3;
+    return {
+        quarter == 0 || quarter == 3 ? scale : -scale,
+        quarter < 2 ? scale : -scale,
+        quarter % 2 == 1};
+  }
+};
+
+template <typename T>
+void crop_spectrum(
+    const T* image_spectrum,
+    int64_t image_h,
+    int64_t image_w,
+    const ResidualFilter<T>& filter,
+    FilterUse<T> use,
+    int64_t h,
+    int64_t w,
+    T* spectrum) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(h, w);
+  const Turn<T> turn = Turn<T>::of(use.turns, use.scale);
+  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  for (int64_t t = 0; t < size.tiles; ++t) {
+    const T* image_tile = image_spectrum + t * image_w * 2 * lanes;
+    for (int64_t i = 0; i < w; ++i) {
+      const T* in = image_tile + image_column(i, w, image_w) * 2 * lanes;
+      const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
+      const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
+      T* out = spectrum + (t * w + i) * 2 * lanes;
+      store(out, load(in + re) * size_of * turn.first);
+      store(out + lanes, load(in + im) * size_of * turn.second);
+    }
+  }
+  T* out = spectrum + last_row<T>(h, w);
+  if (filter.last_row == nullptr) {
+    memset(out, 0, sizeof(T) * 2 * w);
+    return;
+  }
+  const T* in = image_spectrum + last_row<T>(image_h, image_w);
+  for (int64_t i = 0; i < w; ++i) {
+    out[2 * i] = in[2 * i] * filter.last_row[i] * use.scale;
+    out[2 * i + 1] = in[2 * i + 1] * filter.last_row[i] * use.scale;
+  }
+}
+
+template <typename T>
+void add_spectrum(
+    const T* spectrum,
+    int64_t h,
+    int64_t w,
+    const ResidualFilter<T>& filter,
+    FilterUse<T> use,
+    int64_t image_h,
+    int64_t image_w,
+    T* image_spectrum) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(h, w);
+  const Turn<T> turn = Turn<T>::of(use.turns, use.scale);
+  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  for (int64_t t = 0; t < size.tiles; ++t) {
+    T* image_tile = image_spectrum + t * image_w * 2 * lanes;
+    for (int64_t i = 0; i < w; ++i) {
+      const T* in = spectrum + (t * w + i) * 2 * lanes;
+      const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
+      const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
+      T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
+      store(out, load(out) + load(in + re) * size_of * turn.first);
+      store(out + lanes, load(out + lanes) + load(in + im) * size_of * turn.second);
+    }
+  }
+  if (filter.last_row != nullptr) {
+    const T* in = spectrum + last_row<T>(h, w);
+    T* out = image_spectrum + last_row<T>(image_h, image_w);
+    for (int64_t i = 0; i < w; ++i) {
+      out[2 * i] += in[2 * i] * filter.last_row[i] * use.scale;
+      out[2 * i + 1] += in[2 * i + 1] * filter.last_row[i] * use.scale;
+    }
+  }
+}
+
+template <typename T>
+void analytic_plane(
+    const T* image_spectrum,
+    int64_t image_w,
+    const BandFilter<T>& filter,
+    int turns,
+    const PlanePlan<T>& plan,
+    T* plane,
+    T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* work = size.work(scratch);
+  // [column][y in FFT order, a row to spare][re, im][x], swapped
+  T* between = size.plane(scratch);
+  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole<T>(size.w, lanes) / lanes;
+  for (int64_t i = size.w; i < columns * lanes; ++i) {
+    memset(line + i * 2 * lanes, 0, sizeof(T) * 2 * lanes);
+  }
+  const auto clear = [&](int64_t first, int64_t last) {
+    for (int64_t column = 0; column < columns; ++column) {
+      T* rows = between + column * stride + first * 2 * lanes;
+      memset(rows, 0, sizeof(T) * 2 * lanes * (last - first));
+    }
+  };
+  if (size.h % 2 == 0) {
+    clear(size.h / 2, size.h / 2 + 1);
+  }
+  const Turn<T> turn = Turn<T>::of(turns, T(1));
+  for (int64_t i = 0; i < size.tiles; ++i) {
+    const int64_t begin = i * lanes;
+    const int64_t end = begin + lanes < size.rows ? begin + lanes : size.rows;
+    for (int side = 0; side < 2; ++side) {
+      // On side 1, ky goes to row h - ky, and ky = 0 to the row to spare: it was on side 0.
+      const int64_t first = side == 0 ? begin : size.h - begin;
+      const FrequencyRange range = filter.ranges[side * size.tiles + i];
+      if (range.begin >= range.end) {
+        clear(side == 0 ? begin : size.h - end + 1, side == 0 ? end : first + 1);
+        continue;
+      }
+      const T sign = side == 0 ? T(1) : T(-1);
+      const Masked<T> in{
+          image_spectrum + i * image_w * 2 * lanes,
+          filter.weights + i * size.w * lanes,
+          range,
+          sign,
+          size.w,
+          size.w / 2 + size.w % 2,
+          image_w};
+      // What is transformed is c + i d, swapped: at -ky stands the conjugate. A quarter turn
+      // exchanges c and d.
+      transform(plan.x, in, turn.exchange ? swapped(tile(line)) : tile(line), work);
+      const T signs[2] = {
+          turn.exchange ? turn.second : turn.second * sign,
+          turn.exchange ? turn.first * sign : turn.first};
+      const int64_t direction = side == 0 ? 1 : -1;
+      transpose_line(line, columns, end - begin, signs, between, stride, first, direction);
+    }
+  }
+  for (int64_t column = 0; column < columns; ++column) {
+    const int64_t x = column * lanes, left = size.w - x;
+    const Interleaved<T> out{plane + 2 * x, 2 * size.w, left < lanes ? left : lanes};
+    transform(plan.y, tile(between + column * stride), out, work);
+  }
+}
+
+// Columns of complex numbers.
+template <typename T>
+struct Separated {
+  const T* in;
+  int64_t stride, count;  // count: lanes to read
+
+  Pair<T> get(int64_t i) const {
+    constexpr int64_t lanes = Lanes<T>::count;
+    Vector<T> a, b;
+    if (count == lanes) {
+      a = load(in + i * stride);
+      b = load(in + i * stride + lanes);
+    } else {
+      T both[2 * lanes] = {};
+      memcpy(both, in + i * stride, sizeof(T) * 2 * count);
+      a = load(both);
+      b = load(both + lanes);
+    }
+    separate<T>(a, b);
+    return {a, b};
+  }
+};
+
+// What one side's line, the spectrum at k or the conjugate of that at -k, adds to an image's.
+template <typename T>
+inline void add_side(
+    const T* line,
+    const T* weights,
+    T sign,
+    Turn<T> turn,
+    int64_t w,
+    int64_t image_w,
+    T* image_tile) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  for (int64_t i = 0; i < w; ++i) {
+    const T* in = line + i * 2 * lanes;
+    const Vector<T> signed_weight = sign * load(weights + i * lanes);
+    const Vector<T> weight = signed_weight > T(0) ? signed_weight : Vector<T>{};
+    T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
+    store(out, load(out) + load(in + re) * weight * turn.first);
+    store(out + lanes, load(out + lanes) + load(in + im) * weight * turn.second);
+  }
+}
+
+template <typename T>
+void add_analytic_plane(
+    const T* plane,
+    const BandFilter<T>& filter,
+    T scale,
+    int turns,
+    const PlanePlan<T>& plan,
+    int64_t image_w,
+    T* image_spectrum,
+    T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* work = size.work(scratch);
+  T* between = size.plane(scratch);  // [side][tile][x][re, im][ky]
+  const int64_t stride = size.padded * 2 * lanes;
+  for (int64_t x = 0; x < size.w; x += lanes) {
+    const int64_t left = size.w - x;
+    const Separated<T> in{plane + 2 * x, 2 * size.w, left < lanes ? left : lanes};
+    transform(plan.y, in, tile(line), work);
+    for (int64_t i = 0; i < 2 * size.tiles; ++i) {
+      const int64_t side = i / size.tiles, first = i % size.tiles * lanes;
+      for (int64_t part = 0; part < 2; ++part) {
+        Vector<T> square[lanes];
+        for (int64_t j = 0; j < lanes; ++j) {
+          const int64_t k = first + j < size.rows ? first + j : 0;
+          square[j] = load(line + (side == 0 || k == 0 ? k : size.h - k) * 2 * lanes + part * lanes);
+          square[j] = side == 1 && part == 1 ? -square[j] : square[j];
+        }
+        transpose<T>(square);
+        T* out = between + i * stride + x * 2 * lanes + part * lanes;
+        for (int64_t j = 0; j < lanes; ++j) {
+          store(out + j * 2 * lanes, square[j]);
+        }
+      }
+    }
+  }
+  for (int64_t i = 0; i < 2 * size.tiles; ++i) {
+    const int64_t side = i / size.tiles, t = i % size.tiles;
+    // Of ky = 0 both sides count, which the ranges leave out.
+    if (t > 0 && filter.ranges[i].begin >= filter.ranges[i].end) {
+      continue;
+    }
+    transform(plan.x, tile(between + i * stride), tile(line), work);
+    add_side(
+        line,
+        filter.weights + t * size.w * lanes,
+        side == 0 ? T(1) : T(-1),
+        Turn<T>::of(side == 0 ? turns : -turns, scale),
+        size.w,
+        image_w,
+        image_spectrum + t * image_w * 2 * lanes);
+  }
+}
+
+template <typename T>
+constexpr PlaneTransforms<T> plane_transforms() {
+  return {
+      Lanes<T>::count,
+      spectrum_size<T>,
+      planes_scratch<T>,
+      forward_plane<T>,
+      inverse_plane<T>,
+      crop_spectrum<T>,
+      add_spectrum<T>,
+      analytic_plane<T>,
+      add_analytic_plane<T>,
+  };
+}

@@ -1,0 +1,122 @@
+// Fourier transforms of single planes and the filters between them, as the kernels see them. The
+// plans are made in ../transform_plan.h.
+//
+// A spectrum here is the half 0 <= ky < ceil(h / 2) of a real plane's, in tiles of as many ky as a
+// vector has lanes: [tile][kx in FFT order][re, im][lane]. The row of ky = h / 2, which an even
+// height has besides, follows as w complex numbers. Filters lie alike: [tile][kx][lane].
+#pragma once
+
+#include <cstdint>
+
+namespace phasenet {
+
+// A transform of n numbers is a sequence of passes of r-point transforms (Stockham's order): with
+// n = s r m, out[q + s (r p + k)] = w^(p k) sum_j in[q + s (p + m j)] e^(-2 pi i j k / r).
+template <typename T>
+struct TransformPass {
+  int64_t radix, m, s;
+  const T* twiddles;  // w^(p k) = e^(-2 pi i p k / (r m)), k = 1 ... r - 1, of each p: cos, -sin
+  const T* roots;     // cos and sin of 2 pi j / r, j = 0 ... r - 1
+};
+
+constexpr int64_t kMaxPasses = 24;
+
+template <typename T>
+struct LinePlan {
+  int64_t n, count;
+  TransformPass<T> passes[kMaxPasses];
+};
+
+template <typename T>
+struct PlanePlan {
+  LinePlan<T> y, x;
+};
+
+constexpr int64_t kLargestPrime = 31;
+
+struct FrequencyRange {  // begin <= kx < end, signed
+  int32_t begin, end;
+};
+
+template <typename T>
+struct BandFilter {
+  const T* weights;  // negative where the analytic band lives at -k
+  // Of the positive weights of each tile, then of the negative ones.
+  const FrequencyRange* ranges;
+};
+
+template <typename T>
+struct ResidualFilter {
+  const T* weights;
+  const T* last_row;  // [w], ky = h / 2; null if zero
+};
+
+// How a filter's weights are used: i^turns * scale * weight, or of the weight's absolute value.
+template <typename T>
+struct FilterUse {
+  T scale;
+  int turns;
+  bool absolute;
+};
+
+template <typename T>
+struct PlaneTransforms {
+  int64_t lanes;
+  int64_t (*spectrum_size)(int64_t h, int64_t w);  // elements
+  int64_t (*scratch_size)(int64_t h, int64_t w);   // elements, for all below
+
+  // Rows of w numbers, each `step` elements after the one before: 1, or 2 for the real parts of
+  // complex numbers.
+  void (*forward)(
+      const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch);
+
+  // The real plane of a spectrum, times h w. `step` 2 writes complex numbers.
+  void (*inverse)(
+      const T* spectrum, const PlanePlan<T>& plan, int64_t step, T* plane, T* scratch);
+
+  // The part of an image's spectrum that a smaller plane holds, times a filter.
+  void (*crop)(
+      const T* image_spectrum,
+      int64_t image_h,
+      int64_t image_w,
+      const ResidualFilter<T>& filter,
+      FilterUse<T> use,
+      int64_t h,
+      int64_t w,
+      T* spectrum);
+
+  // Its adjoint: adds a smaller plane's spectrum, times a filter, to an image's.
+  void (*add)(
+      const T* spectrum,
+      int64_t h,
+      int64_t w,
+      const ResidualFilter<T>& filter,
+      FilterUse<T> use,
+      int64_t image_h,
+      int64_t image_w,
+      T* image_spectrum);
+
+  // A complex plane [h][w] from the frequencies of an image on one side of a line: i^turns times
+  // the inverse transform, without a factor, of weights * spectrum.
+  void (*analytic)(
+      const T* image_spectrum,
+      int64_t image_w,
+      const BandFilter<T>& filter,
+      int turns,
+      const PlanePlan<T>& plan,
+      T* plane,
+      T* scratch);
+
+  // Its adjoint, scaled: adds to an image's spectrum that whose real plane has this band.
+  void (*add_analytic)(
+      const T* plane,
+      const BandFilter<T>& filter,
+      T scale,
+      int turns,
+      const PlanePlan<T>& plan,
+      int64_t image_w,
+      T* image_spectrum,
+      T* scratch);
+};
+
+}  // namespace phasenet

@@ -1,0 +1,37 @@
+// Pyramids by the plane kernels: one thread takes one plane, or one image with all its planes, and
+// whatever happens to it between being read and being written stays in that core's cache.
+#pragma once
+
+#include "pyramid_plan.h"
+#include "tensors.h"
+
+namespace phasenet {
+
+// Coefficients of N images, dense; null where a part is not wanted.
+template <typename T>
+struct PyramidPlanes {
+  T* highpass;             // [N, H, W]
+  std::vector<T*> levels;  // complex numbers [N, nbands, h, w]
+  T* lowpass;              // [N, h, w]
+};
+
+// The pyramid of real images [N, H, W]. With `adjoint`, the adjoint of its inverse instead: bands
+// are then real, and written as complex numbers.
+template <typename T>
+void analyze_planes(
+    const T* images,
+    int64_t count,
+    const PyramidPlan<T>& plan,
+    bool adjoint,
+    const PyramidPlanes<T>& out);
+
+// The inverse of the pyramid, to [N, H, W], or with `adjoint` the adjoint of the pyramid.
+template <typename T>
+void synthesize_planes(
+    const PyramidPlanes<const T>& in,
+    int64_t count,
+    const PyramidPlan<T>& plan,
+    bool adjoint,
+    T* images);
+
+}  // namespace phasenet

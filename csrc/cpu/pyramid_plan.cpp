@@ -1,0 +1,238 @@
+#include "pyramid_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "recent.h"
+#include "tables.h"
+
+namespace phasenet {
+namespace {
+
+struct Radix {
+  int64_t size;
+  double cost;  // of a pass, per number
+};
+// Where a pass of the largest radices fits in 32 registers, or in 16.
+constexpr Radix kWide[] = {
+    {2, 4}, {3, 6}, {4, 5.5}, {5, 8.5}, {6, 8}, {7, 11}, {8, 8}, {10, 10.5}, {12, 10}, {16, 10.5}};
+constexpr Radix kNarrow[] = {
+    {2, 4}, {3, 6}, {4, 5.5}, {5, 9}, {6, 9}, {7, 13}, {8, 9}, {10, 13}, {12, 12}, {16, 12}};
+
+int64_t largest_prime(int64_t n) {
+  int64_t prime = 1;
+  for (int64_t p = 2; n > 1; ++p) {
+    for (; n % p == 0; n /= p) {
+      prime = p;
+    }
+  }
+  return prime;
+}
+
+// The cheapest passes that make up n, and their cost.
+double cheapest_radices(int64_t n, bool wide, std::vector<int64_t>& radices) {
+  if (n == 1) {
+    radices.clear();
+    return 0;
+  }
+  const int64_t prime = largest_prime(n);
+  double best = std::numeric_limits<double>::infinity();
+  const auto attempt = [&](int64_t radix, double cost) {
+    std::vector<int64_t> rest;
+    cost += cheapest_radices(n / radix, wide, rest);
+    if (cost < best) {
+      best = cost;
+      radices = {radix};
+      radices.insert(radices.end(), rest.begin(), rest.end());
+    }
+  };
+  if (prime > 7) {
+    attempt(prime, 0);
+    return best;
+  }
+  for (const Radix& radix : wide ? kWide : kNarrow) {
+    if (n % radix.size == 0) {
+      attempt(radix.size, radix.cost);
+    }
+  }
+  return best;
+}
+
+double turn_cosine(int64_t j, int64_t n) {
+  return std::cos(2 * kPi * static_cast<double>(j % n) / static_cast<double>(n));
+}
+
+double turn_sine(int64_t j, int64_t n) {
+  return std::sin(2 * kPi * static_cast<double>(j % n) / static_cast<double>(n));
+}
+
+template <typename T>
+Scratch<T> zeros(int64_t elements) {
+  Scratch<T> result(elements);
+  std::fill_n(result.data(), elements, T(0));
+  return result;
+}
+
+// Calls put(tile position, row, column, sign) for every frequency 0 <= ky < h / 2 of a plane: where
+// a half spectrum over kx >= 0 holds it, at k or, with sign -1, at -k.
+template <typename Put>
+void for_tiles(Size size, int64_t lanes, const Put& put) {
+  for (int64_t ky = 0; ky < cropped_side(size.h); ++ky) {
+    for (int64_t i = 0; i < size.w; ++i) {
+      const int64_t kx = frequency(i, size.w);
+      const int64_t place = ((ky / lanes) * size.w + i) * lanes + ky % lanes;
+      const bool here = kx >= 0;
+      put(place, here ? ky : (size.h - ky) % size.h, std::abs(kx), here ? 1 : -1);
+    }
+  }
+}
+
+int64_t tiles_of(Size size, int64_t lanes) {
+  return (cropped_side(size.h) + lanes - 1) / lanes;
+}
+
+// Where a band's weights of one sign lie, tile by tile. ky = 0 counts on the positive side only.
+template <typename T>
+void add_ranges(
+    const T* weights, Size size, int64_t lanes, T sign, std::vector<FrequencyRange>& ranges) {
+  for (int64_t tile = 0; tile < tiles_of(size, lanes); ++tile) {
+    FrequencyRange range{0, 0};
+    for (int64_t i = 0; i < size.w; ++i) {
+      const T* lane = weights + (tile * size.w + i) * lanes;
+      const int64_t first = tile == 0 && sign < 0 ? 1 : 0;
+      if (std::any_of(lane + first, lane + lanes, [&](T weight) { return sign * weight > 0; })) {
+        const auto k = static_cast<int32_t>(frequency(i, size.w));
+        range = range.begin == range.end
+                    ? FrequencyRange{k, k + 1}
+                    : FrequencyRange{std::min(range.begin, k), std::max(range.end, k + 1)};
+      }
+    }
+    ranges.push_back(range);
+  }
+}
+
+}  // namespace
+
+bool has_plane_kernels(Size image, int64_t height) {
+  std::vector<Size> sizes = level_sizes(image, height);
+  return std::all_of(sizes.begin(), sizes.end(), [](Size size) {
+    return std::min(size.h, size.w) >= 2 &&
+           std::max(largest_prime(size.h), largest_prime(size.w)) <= kLargestPrime;
+  });
+}
+
+template <typename T>
+LineTransform<T>::LineTransform(int64_t n, int64_t lanes) {
+  std::vector<int64_t> radices;
+  cheapest_radices(n, lanes * sizeof(T) == 64, radices);
+  std::sort(radices.begin(), radices.end(), std::greater<>());
+  size_t count = 0;
+  plan_ = {n, static_cast<int64_t>(radices.size()), {}};
+  for (int64_t i = 0, m = n; i < plan_.count; ++i) {
+    m /= radices[i];
+    count += 2 * (m * (radices[i] - 1) + radices[i]);
+  }
+  factors_.reserve(count);  // pointers into it are kept
+  int64_t s = 1, m = n;
+  for (int64_t i = 0; i < plan_.count; ++i) {
+    const int64_t radix = radices[i];
+    m /= radix;
+    const T* twiddles = factors_.data() + factors_.size();
+    for (int64_t p = 0; p < m; ++p) {
+      for (int64_t k = 1; k < radix; ++k) {
+        factors_.push_back(static_cast<T>(turn_cosine(p * k, m * radix)));
+        factors_.push_back(static_cast<T>(-turn_sine(p * k, m * radix)));
+      }
+    }
+    // A product of two radices uses those of its odd part.
+    const int64_t part = radix == 6 || radix == 12 ? 3 : (radix == 10 ? 5 : radix);
+    const T* roots = factors_.data() + factors_.size();
+    for (int64_t j = 0; j < part; ++j) {
+      factors_.push_back(static_cast<T>(turn_cosine(j, part)));
+      factors_.push_back(static_cast<T>(turn_sine(j, part)));
+    }
+    plan_.passes[i] = {radix, m, s, twiddles, roots};
+    s *= radix;
+  }
+}
+
+template <typename T>
+PlanePlan<T> PyramidPlan<T>::plane(Size size) {
+  const auto line = [&](int64_t n) -> const LinePlan<T>& {
+    auto& entry = lines_[n];
+    if (entry == nullptr) {
+      entry = std::make_unique<LineTransform<T>>(n, kernels<T>().planes.lanes);
+      bytes_ += entry->bytes();
+    }
+    return entry->plan();
+  };
+  return {line(size.h), line(size.w)};
+}
+
+template <typename T>
+PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of), nbands(count) {
+  const int64_t lanes = kernels<T>().planes.lanes;
+  const auto tables = spectral_tables<double>(image, height, nbands);
+  const auto residual = [&](Size size, const std::vector<double>& filter) {
+    const int64_t elements = tiles_of(size, lanes) * size.w * lanes;
+    const double scale = 1 / static_cast<double>(size.area());
+    Scratch<T> weights = zeros<T>(elements);
+    const auto entry = [&](int64_t row, int64_t column) {
+      return static_cast<T>(filter[row * half_columns(size.w) + column] * scale);
+    };
+    for_tiles(size, lanes, [&](int64_t place, int64_t row, int64_t column, int) {
+      weights.data()[place] = entry(row, column);
+    });
+    // Where the spectrum is cropped, nothing is left at ky = h / 2.
+    const bool has_last = size.h == image.h && size.h % 2 == 0;
+    std::vector<T> last;
+    for (int64_t i = 0; has_last && i < size.w; ++i) {
+      last.push_back(entry(size.h / 2, std::abs(frequency(i, size.w))));
+    }
+    bytes_ += (elements + last.size()) * sizeof(T);
+    residuals.push_back({size, plane(size), std::move(weights), std::move(last)});
+  };
+  residual(image, tables->highpass);
+  residual(tables->lowpass.size, tables->lowpass.weights);
+
+  for (const LevelTable<double>& table : tables->levels) {
+    const Size size = table.size;
+    const int64_t tiles = tiles_of(size, lanes), elements = tiles * size.w * lanes;
+    const double scale = 2 / static_cast<double>(size.area());
+    // Less than this is the rounding of a direction's cosine.
+    const double least = 2 * std::numeric_limits<double>::epsilon();
+    Scratch<T> weights = zeros<T>(nbands * elements);
+    std::vector<FrequencyRange> ranges;
+    for (int64_t band = 0; band < nbands; ++band) {
+      const double* entries = table.weights.data() + band * size.h * half_columns(size.w);
+      T* out = weights.data() + band * elements;
+      for_tiles(size, lanes, [&](int64_t place, int64_t row, int64_t column, int sign) {
+        const double entry = entries[row * half_columns(size.w) + column];
+        out[place] = static_cast<T>(std::abs(entry) < least ? 0 : sign * entry * scale);
+      });
+      add_ranges(out, size, lanes, T(1), ranges);
+      add_ranges(out, size, lanes, T(-1), ranges);
+    }
+    bytes_ += nbands * elements * sizeof(T);
+    levels.push_back({size, plane(size), elements, tiles, std::move(weights), std::move(ranges)});
+  }
+}
+
+template <typename T>
+std::shared_ptr<const PyramidPlan<T>> pyramid_plan(Size image, int64_t height, int64_t nbands) {
+  static Recent<std::array<int64_t, 4>, PyramidPlan<T>> recent;
+  return recent.get({image.h, image.w, height, nbands}, [&] {
+    return std::make_shared<const PyramidPlan<T>>(image, height, nbands);
+  });
+}
+
+template class LineTransform<float>;
+template class LineTransform<double>;
+template class PyramidPlan<float>;
+template class PyramidPlan<double>;
+template std::shared_ptr<const PyramidPlan<float>> pyramid_plan(Size, int64_t, int64_t);
+template std::shared_ptr<const PyramidPlan<double>> pyramid_plan(Size, int64_t, int64_t);
+
+}  // namespace phasenet
