@@ -55,8 +55,15 @@ struct Analysis {
       if (to != nullptr) {
         const FilterUse<T> use{scale(residual.size), 0, false};
         const PlanePlan<T>& lines = residual.plane;
-        cropped(spectrum, residual.filter(), use, residual.size, lines, 1,
-                to + n * residual.size.area(), scratch);
+        cropped(
+            spectrum,
+            residual.filter(),
+            use,
+            residual.size,
+            lines,
+            1,
+            to + n * residual.size.area(),
+            scratch);
       }
       return;
     }
@@ -78,11 +85,16 @@ struct Analysis {
   }
 
   void cropped(
-      const T* spectrum, const ResidualFilter<T>& filter, FilterUse<T> use, Size size,
-      const PlanePlan<T>& lines, int64_t step, T* to, T* scratch) const {
+      const T* spectrum,
+      const ResidualFilter<T>& filter,
+      FilterUse<T> use,
+      Size size,
+      const PlanePlan<T>& lines,
+      int64_t step,
+      T* to,
+      T* scratch) const {
     T* filtered = scratch + plan.scratch_size();
-    kernel.crop(
-        spectrum, plan.image.h, plan.image.w, filter, use, size.h, size.w, filtered);
+    kernel.crop(spectrum, plan.image.h, plan.image.w, filter, use, size.h, size.w, filtered);
     kernel.inverse(filtered, lines, step, to, scratch);
   }
 };
@@ -110,8 +122,14 @@ struct Synthesis {
       const auto& residual = plan.residuals[index == 0 ? 0 : 1];
       const T* from = index == 0 ? in.highpass : in.lowpass;
       if (from != nullptr) {
-        add(from + n * residual.size.area(), 1, residual.filter(),
-            {scale(residual.size), 0, false}, residual.size, residual.plane, spectrum, scratch);
+        add(from + n * residual.size.area(),
+            1,
+            residual.filter(),
+            {scale(residual.size), 0, false},
+            residual.size,
+            residual.plane,
+            spectrum,
+            scratch);
       }
       return;
     }
@@ -128,14 +146,26 @@ struct Synthesis {
       kernel.add_analytic(
           from, filters.band(band), half, turns, filters.plane, plan.image.w, spectrum, scratch);
     } else {
-      add(from, 2, filters.two_sided(band), {half, turns, plan.nbands % 2 == 1}, filters.size,
-          filters.plane, spectrum, scratch);
+      add(from,
+          2,
+          filters.two_sided(band),
+          {half, turns, plan.nbands % 2 == 1},
+          filters.size,
+          filters.plane,
+          spectrum,
+          scratch);
     }
   }
 
   void add(
-      const T* from, int64_t step, const ResidualFilter<T>& filter, FilterUse<T> use, Size size,
-      const PlanePlan<T>& lines, T* spectrum, T* scratch) const {
+      const T* from,
+      int64_t step,
+      const ResidualFilter<T>& filter,
+      FilterUse<T> use,
+      Size size,
+      const PlanePlan<T>& lines,
+      T* spectrum,
+      T* scratch) const {
     T* own = scratch + plan.scratch_size();
     kernel.forward(from, step, lines, own, scratch);
     kernel.add(own, size.h, size.w, filter, use, plan.image.h, plan.image.w, spectrum);
@@ -205,8 +235,7 @@ void synthesize_planes(
     });
     return;
   }
-  const int64_t groups =
-      std::min<int64_t>(planes_of(plan), 2 * torch::stable::get_num_threads());
+  const int64_t groups = std::min<int64_t>(planes_of(plan), 2 * torch::stable::get_num_threads());
   const Scratch<T> sums(count * groups * elements);
   for_tasks<T>(count * groups, scratch_size, [&](int64_t task, T* scratch) {
     sum(task / groups, task % groups, groups, sums.data() + task * elements, scratch);

@@ -1,6 +1,7 @@
 // The complex steerable pyramid and the adjoint of its inverse. Where the plane kernels take every
-// side of it, they do everything (plane_pyramid.h). The general path is ATen's FFTs around one fused
-// pass per level that crops, applies every mask and the orientation phase, and fills all bands.
+// side of it, they do everything (plane_pyramid.h). The general path is ATen's FFTs around one
+// fused pass per level that crops, applies every mask and the orientation phase, and fills all
+// bands.
 #include "pyramid.h"
 
 #include <algorithm>
@@ -44,8 +45,7 @@ Tensor residual(
 
 // Either of both operators by the plane kernels.
 template <typename T>
-std::vector<Tensor> by_planes(
-    const Tensor& images, int64_t height, int64_t nbands, bool adjoint) {
+std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nbands, bool adjoint) {
   const Size image = image_size(images);
   const auto batch = leading(images, 2);
   const auto plan = pyramid_plan<T>(image, height, nbands);

@@ -171,8 +171,7 @@ Tensor image_of(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
 template <typename T>
 Tensor by_planes(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
   const Size image = image_size(coeffs.highpass);
-  const auto plan =
-      pyramid_plan<T>(image, static_cast<int64_t>(coeffs.bands.size()) + 2, nbands);
+  const auto plan = pyramid_plan<T>(image, static_cast<int64_t>(coeffs.bands.size()) + 2, nbands);
   // What is dense already is not copied; copies live as long as the list.
   std::vector<Tensor> dense{
       torch::stable::contiguous(coeffs.highpass), torch::stable::contiguous(coeffs.lowpass)};

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "recent.h"
 #include "tables.h"
@@ -13,13 +14,9 @@ namespace {
 
 struct Radix {
   int64_t size;
-  double cost;  // of a pass, per number
+  double cost;  // of a pass, per number, as measured
 };
-// Where a pass of the largest radices fits in 32 registers, or in 16.
-constexpr Radix kWide[] = {
-    {2, 4}, {3, 6}, {4, 5.5}, {5, 8.5}, {6, 8}, {7, 11}, {8, 8}, {10, 10.5}, {12, 10}, {16, 10.5}};
-constexpr Radix kNarrow[] = {
-    {2, 4}, {3, 6}, {4, 5.5}, {5, 9}, {6, 9}, {7, 13}, {8, 9}, {10, 13}, {12, 12}, {16, 12}};
+constexpr Radix kRadices[] = {{2, 4}, {3, 5}, {4, 5}, {5, 8}, {6, 8.5}, {7, 11}, {8, 7.4}};
 
 int64_t largest_prime(int64_t n) {
   int64_t prime = 1;
@@ -32,7 +29,7 @@ int64_t largest_prime(int64_t n) {
 }
 
 // The cheapest passes that make up n, and their cost.
-double cheapest_radices(int64_t n, bool wide, std::vector<int64_t>& radices) {
+double cheapest_radices(int64_t n, std::vector<int64_t>& radices) {
   if (n == 1) {
     radices.clear();
     return 0;
@@ -41,7 +38,7 @@ double cheapest_radices(int64_t n, bool wide, std::vector<int64_t>& radices) {
   double best = std::numeric_limits<double>::infinity();
   const auto attempt = [&](int64_t radix, double cost) {
     std::vector<int64_t> rest;
-    cost += cheapest_radices(n / radix, wide, rest);
+    cost += cheapest_radices(n / radix, rest);
     if (cost < best) {
       best = cost;
       radices = {radix};
@@ -52,7 +49,7 @@ double cheapest_radices(int64_t n, bool wide, std::vector<int64_t>& radices) {
     attempt(prime, 0);
     return best;
   }
-  for (const Radix& radix : wide ? kWide : kNarrow) {
+  for (const Radix& radix : kRadices) {
     if (n % radix.size == 0) {
       attempt(radix.size, radix.cost);
     }
@@ -124,10 +121,14 @@ bool has_plane_kernels(Size image, int64_t height) {
 }
 
 template <typename T>
-LineTransform<T>::LineTransform(int64_t n, int64_t lanes) {
+LineTransform<T>::LineTransform(int64_t n) {
   std::vector<int64_t> radices;
-  cheapest_radices(n, lanes * sizeof(T) == 64, radices);
-  std::sort(radices.begin(), radices.end(), std::greater<>());
+  cheapest_radices(n, radices);
+  // Powers of two first and the smallest of them first was fastest.
+  std::sort(radices.begin(), radices.end(), [](int64_t a, int64_t b) {
+    const auto rank = [](int64_t radix) { return std::pair(radix % 2 == 1 || radix == 6, radix); };
+    return rank(a) < rank(b);
+  });
   size_t count = 0;
   plan_ = {n, static_cast<int64_t>(radices.size()), {}};
   for (int64_t i = 0, m = n; i < plan_.count; ++i) {
@@ -146,8 +147,7 @@ LineTransform<T>::LineTransform(int64_t n, int64_t lanes) {
         factors_.push_back(static_cast<T>(-turn_sine(p * k, m * radix)));
       }
     }
-    // A product of two radices uses those of its odd part.
-    const int64_t part = radix == 6 || radix == 12 ? 3 : (radix == 10 ? 5 : radix);
+    const int64_t part = radix == 6 ? 3 : radix;  // radix 6 is made of 2 and 3
     const T* roots = factors_.data() + factors_.size();
     for (int64_t j = 0; j < part; ++j) {
       factors_.push_back(static_cast<T>(turn_cosine(j, part)));
@@ -163,7 +163,7 @@ PlanePlan<T> PyramidPlan<T>::plane(Size size) {
   const auto line = [&](int64_t n) -> const LinePlan<T>& {
     auto& entry = lines_[n];
     if (entry == nullptr) {
-      entry = std::make_unique<LineTransform<T>>(n, kernels<T>().planes.lanes);
+      entry = std::make_unique<LineTransform<T>>(n);
       bytes_ += entry->bytes();
     }
     return entry->plan();

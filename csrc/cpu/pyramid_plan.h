@@ -20,7 +20,7 @@ bool has_plane_kernels(Size image, int64_t height);
 template <typename T>
 class LineTransform {
  public:
-  LineTransform(int64_t n, int64_t lanes);
+  explicit LineTransform(int64_t n);
   const LinePlan<T>& plan() const {
     return plan_;
   }
@@ -36,12 +36,12 @@ class LineTransform {
 template <typename T>
 class PyramidPlan {
  public:
-  // One side or residual: a plane of this size, and what reaches it from the image.
+  // A plane of this size, and what reaches it from the image.
   struct Residual {
     Size size;
     PlanePlan<T> plane;
-    Scratch<T> weights;        // filter / (h w)
-    std::vector<T> last_row;   // empty if zero
+    Scratch<T> weights;       // filter / (h w)
+    std::vector<T> last_row;  // empty if zero
     ResidualFilter<T> filter() const {
       return {weights.data(), last_row.empty() ? nullptr : last_row.data()};
     }

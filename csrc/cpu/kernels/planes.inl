@@ -61,14 +61,15 @@ inline int64_t last_row(int64_t h, int64_t w) {
   return size.tiles * size.tile_size();
 }
 
-// Copies `count` numbers, `step` apart, to a vector, zeros behind them.
+// A vector from `count` numbers or more, `step` apart; zeros behind them.
 template <typename T>
 inline Vector<T> gather(const T* p, int64_t step, int64_t count) {
   constexpr int64_t lanes = Lanes<T>::count;
   if (count >= lanes && step == 1) {
     return load(p);
   }
-  if (count > lanes && step == 2) {  // the second vector ends before the next number's part
+  if (count >= lanes &&
+      step == 2) {  // p is at a real part: what is read ends with its imaginary one
     Vector<T> a = load(p), b = load(p + lanes);
     separate<T>(a, b);
     return a;
@@ -80,6 +81,19 @@ inline Vector<T> gather(const T* p, int64_t step, int64_t count) {
   return load(values);
 }
 
+template <typename T>
+inline void scatter(Vector<T> v, T* p, int64_t step, int64_t count) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  if (count >= lanes && step == 1) {
+    return store(p, v);
+  }
+  T values[lanes];
+  store(values, v);
+  for (int64_t i = 0; i < (count < lanes ? count : lanes); ++i) {
+    p[i * step] = values[i];
+  }
+}
+
 // Two vectors of columns of a real plane, as real and imaginary parts, along y.
 template <typename T>
 inline void transform_columns(
@@ -89,49 +103,74 @@ inline void transform_columns(
     T* source = const_cast<T*>(plane) + x;  // only read
     return transform(plan, Plain<T>{source, source + lanes, w}, tile(out), work);
   }
+  const int64_t left = w - x;
   for (int64_t y = 0; y < plan.n; ++y) {
     const T* row = plane + (y * w + x) * step;
-    const int64_t left = w - x;
+    const bool both = left > lanes;
     store(out + y * 2 * lanes, gather(row, step, left));
     store(
         out + y * 2 * lanes + lanes,
-        left > lanes ? gather(row + lanes * step, step, left - lanes) : Vector<T>{});
+        both ? gather(row + lanes * step, step, left - lanes) : Vector<T>{});
   }
   transform(plan, tile(out), tile(out), work);
 }
 
-// The spectra of both columns of each lane, of so many ky as there are lanes, as [column][ky].
+// The sum or difference of a part at ky and one at -ky, halved, to [x][ky]; zeros from `count` ky
+// on.
 template <typename T>
-inline void split_columns(
-    const T* line, int64_t h, int64_t first, int64_t rows, T* left, T* right) {
+inline void combine_square(
+    const T* here,
+    const T* opposite,
+    int64_t count,
+    T sign,
+    T opposite_sign,
+    const Vector<T>* shared,
+    T* out) {
   constexpr int64_t lanes = Lanes<T>::count;
-  Vector<T> a_re[lanes], a_im[lanes], b_re[lanes], b_im[lanes];
+  Vector<T> square[lanes];
+#pragma GCC unroll 16
   for (int64_t i = 0; i < lanes; ++i) {
-    const int64_t k = first + i < rows ? first + i : rows - 1;
-    const T* here = line + k * 2 * lanes;
-    const T* opposite = line + (k == 0 ? 0 : h - k) * 2 * lanes;
-    const Vector<T> re = load(here), im = load(here + lanes);
-    const Vector<T> other_re = load(opposite), other_im = load(opposite + lanes);
-    a_re[i] = T(0.5) * (re + other_re);
-    a_im[i] = T(0.5) * (im - other_im);
-    b_re[i] = T(0.5) * (im + other_im);
-    b_im[i] = T(0.5) * (other_re - re);
+    square[i] = Vector<T>{};
+    if (i < count) {
+      const Vector<T> other = load(opposite - i * 2 * lanes);
+      square[i] = sign * load(here + i * 2 * lanes) + opposite_sign * other;
+    }
   }
-  if (first == 0) {  // ky = 0 and ky = h / 2 are real and share a lane
-    const T* last = line + h / 2 * 2 * lanes;
-    a_im[0] = h % 2 == 0 ? load(last) : Vector<T>{};
-    b_im[0] = h % 2 == 0 ? load(last + lanes) : Vector<T>{};
+  if (shared != nullptr) {
+    square[0] = *shared;
   }
-  transpose<T>(a_re);
-  transpose<T>(a_im);
-  transpose<T>(b_re);
-  transpose<T>(b_im);
+  transpose<T>(square);
+#pragma GCC unroll 16
   for (int64_t i = 0; i < lanes; ++i) {
-    store(left + i * 2 * lanes, a_re[i]);
-    store(left + i * 2 * lanes + lanes, a_im[i]);
-    store(right + i * 2 * lanes, b_re[i]);
-    store(right + i * 2 * lanes + lanes, b_im[i]);
+    store(out + i * 2 * lanes, square[i]);
   }
+}
+
+// The spectra of both columns of each lane, at ky = first ... first + lanes - 1, as [column][ky].
+// `line` has a row h, a copy of row 0.
+template <typename T>
+inline void split_columns(const T* line, int64_t h, int64_t first, T* left, T* right) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const int64_t count = h / 2 + h % 2 - first;
+  const T half = T(0.5);
+  const T* here = line + first * 2 * lanes;
+  const T* opposite = line + (h - first) * 2 * lanes;
+  // ky = 0 and ky = h / 2 are real and share a lane.
+  const T* last = line + h / 2 * 2 * lanes;
+  const Vector<T> shared_left = h % 2 == 0 ? load(last) : Vector<T>{};
+  const Vector<T> shared_right = h % 2 == 0 ? load(last + lanes) : Vector<T>{};
+  combine_square<T>(here, opposite, count, half, half, nullptr, left);
+  combine_square<T>(
+      here + lanes,
+      opposite + lanes,
+      count,
+      half,
+      -half,
+      first == 0 ? &shared_left : nullptr,
+      left + lanes);
+  combine_square<T>(here + lanes, opposite + lanes, count, half, half, nullptr, right);
+  combine_square<T>(
+      here, opposite, count, -half, half, first == 0 ? &shared_right : nullptr, right + lanes);
 }
 
 // Lane 0 of the first tile after the transform along x: z = F0 + i F(h / 2), both of real rows.
@@ -163,9 +202,10 @@ void forward_plane(
   const int64_t stride = size.padded * 2 * lanes;
   for (int64_t x = 0; x < size.w; x += 2 * lanes) {
     transform_columns(plane, step, plan.y, size.w, x, line, size.work(scratch));
+    memcpy(line + size.h * 2 * lanes, line, sizeof(T) * 2 * lanes);
     for (int64_t i = 0; i < size.tiles; ++i) {
       T* out = between + i * stride + x * 2 * lanes;
-      split_columns(line, size.h, i * lanes, size.rows, out, out + 2 * lanes * lanes);
+      split_columns(line, size.h, i * lanes, out, out + 2 * lanes * lanes);
     }
   }
   for (int64_t i = 0; i < size.tiles; ++i) {
@@ -186,8 +226,8 @@ inline void pack_first_lane(const T* first_tile, const T* last, int64_t w, T* ou
   }
 }
 
-// Squares of [x][ky] to rows [x] in the columns' tiles, which are `stride` elements apart. The first
-// `count` ky go to rows first, first + direction, ...; parts are multiplied by a sign.
+// Squares of [x][ky] to rows [x] in the columns' tiles, which are `stride` elements apart. The
+// first `count` ky go to rows first, first + direction, ...; parts are multiplied by a sign.
 template <typename T>
 inline void transpose_line(
     const T* line,
@@ -220,37 +260,21 @@ inline void transpose_line(
   }
 }
 
-// Real numbers to a row; two vectors from x on.
+// Two vectors of columns to a real plane, or, with `step` 2, to one of complex numbers.
 template <typename T>
-struct RealColumns {
-  T* out;  // the row's first element of these columns
-  int64_t stride, step, left;
-
-  void put(int64_t i, Pair<T> x) const {  // swapped
-    constexpr int64_t lanes = Lanes<T>::count;
-    put_vector(out + i * stride, x.im, left);
-    if (left > lanes) {
-      put_vector(out + i * stride + lanes * step, x.re, left - lanes);
+inline void write_columns(const T* line, int64_t h, int64_t w, int64_t x, int64_t step, T* plane) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  for (int64_t y = 0; y < h; ++y) {
+    for (int64_t part = 0; part < 2 && x + part * lanes < w; ++part) {
+      const int64_t first = x + part * lanes;
+      T* to = plane + (y * w + first) * step;
+      scatter(load(line + (2 * y + part) * lanes), to, step, w - first);
+      if (step == 2) {
+        scatter(Vector<T>{}, to + 1, step, w - first);
+      }
     }
   }
-  void put_vector(T* p, Vector<T> v, int64_t count) const {
-    constexpr int64_t lanes = Lanes<T>::count;
-    if (step == 1 && count >= lanes) {
-      return store(p, v);
-    }
-    count = count < lanes ? count : lanes;
-    if (step == 1) {
-      memcpy(p, &v, sizeof(T) * count);
-      return;
-    }
-    Vector<T> zeros = {};
-    interleave<T>(v, zeros);
-    T both[2 * lanes];
-    store(both, v);
-    store(both + lanes, zeros);
-    memcpy(p, both, sizeof(T) * 2 * count);
-  }
-};
+}
 
 template <typename T>
 void inverse_plane(
@@ -294,8 +318,13 @@ void inverse_plane(
       store(opposite + lanes, b_re - a_im);
     }
     const int64_t x = column * lanes;
-    const RealColumns<T> out{plane + x * step, size.w * step, step, size.w - x};
-    transform(plan.y, swapped(tile(line)), out, work);
+    if (step == 1 && x + 2 * lanes <= size.w) {
+      const Plain<T> out{plane + x, plane + x + lanes, size.w};
+      transform(plan.y, swapped(tile(line)), swapped(out), work);
+      continue;
+    }
+    transform(plan.y, swapped(tile(line)), swapped(tile(line)), work);
+    write_columns(line, size.h, size.w, x, step, plane);
   }
 }
 
@@ -452,33 +481,19 @@ void analytic_plane(
   }
   for (int64_t column = 0; column < columns; ++column) {
     const int64_t x = column * lanes, left = size.w - x;
-    const Interleaved<T> out{plane + 2 * x, 2 * size.w, left < lanes ? left : lanes};
-    transform(plan.y, tile(between + column * stride), out, work);
+    const Plain<T> in = tile(between + column * stride);
+    if (left >= lanes) {
+      transform(plan.y, in, Rows<T>{plane + 2 * x, 2 * size.w}, work);
+      continue;
+    }
+    transform(plan.y, in, tile(line), work);
+    for (int64_t y = 0; y < size.h; ++y) {
+      T* to = plane + 2 * (y * size.w + x);
+      scatter(load(line + y * 2 * lanes + lanes), to, 2, left);
+      scatter(load(line + y * 2 * lanes), to + 1, 2, left);
+    }
   }
 }
-
-// Columns of complex numbers.
-template <typename T>
-struct Separated {
-  const T* in;
-  int64_t stride, count;  // count: lanes to read
-
-  Pair<T> get(int64_t i) const {
-    constexpr int64_t lanes = Lanes<T>::count;
-    Vector<T> a, b;
-    if (count == lanes) {
-      a = load(in + i * stride);
-      b = load(in + i * stride + lanes);
-    } else {
-      T both[2 * lanes] = {};
-      memcpy(both, in + i * stride, sizeof(T) * 2 * count);
-      a = load(both);
-      b = load(both + lanes);
-    }
-    separate<T>(a, b);
-    return {a, b};
-  }
-};
 
 // What one side's line, the spectrum at k or the conjugate of that at -k, adds to an image's.
 template <typename T>
@@ -520,15 +535,25 @@ void add_analytic_plane(
   const int64_t stride = size.padded * 2 * lanes;
   for (int64_t x = 0; x < size.w; x += lanes) {
     const int64_t left = size.w - x;
-    const Separated<T> in{plane + 2 * x, 2 * size.w, left < lanes ? left : lanes};
-    transform(plan.y, in, tile(line), work);
+    if (left >= lanes) {
+      T* source = const_cast<T*>(plane) + 2 * x;  // only read
+      transform(plan.y, Rows<T>{source, 2 * size.w}, tile(line), work);
+    } else {
+      for (int64_t y = 0; y < size.h; ++y) {
+        const T* from = plane + 2 * (y * size.w + x);
+        store(line + y * 2 * lanes, gather(from, 2, left));
+        store(line + y * 2 * lanes + lanes, gather(from + 1, 2, left));
+      }
+      transform(plan.y, tile(line), tile(line), work);
+    }
     for (int64_t i = 0; i < 2 * size.tiles; ++i) {
       const int64_t side = i / size.tiles, first = i % size.tiles * lanes;
       for (int64_t part = 0; part < 2; ++part) {
         Vector<T> square[lanes];
         for (int64_t j = 0; j < lanes; ++j) {
           const int64_t k = first + j < size.rows ? first + j : 0;
-          square[j] = load(line + (side == 0 || k == 0 ? k : size.h - k) * 2 * lanes + part * lanes);
+          square[j] =
+              load(line + (side == 0 || k == 0 ? k : size.h - k) * 2 * lanes + part * lanes);
           square[j] = side == 1 && part == 1 ? -square[j] : square[j];
         }
         transpose<T>(square);

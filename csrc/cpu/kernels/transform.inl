@@ -1,41 +1,44 @@
 // Fourier transforms of as many lines at once as a vector has lanes.
 
+// What works on a pass's numbers: they stay in registers only if no function is called.
+#define PHASENET_INLINE inline __attribute__((always_inline))
+
 template <typename T>
 struct Pair {  // complex numbers, one for each lane
   Vector<T> re, im;
 };
 
 template <typename T>
-inline Pair<T> operator+(Pair<T> a, Pair<T> b) {
+PHASENET_INLINE Pair<T> operator+(Pair<T> a, Pair<T> b) {
   return {a.re + b.re, a.im + b.im};
 }
 
 template <typename T>
-inline Pair<T> operator-(Pair<T> a, Pair<T> b) {
+PHASENET_INLINE Pair<T> operator-(Pair<T> a, Pair<T> b) {
   return {a.re - b.re, a.im - b.im};
 }
 
 template <typename T>
-inline Pair<T> times(Pair<T> a, T c, T s) {  // c + i s
+PHASENET_INLINE Pair<T> times(Pair<T> a, T c, T s) {  // c + i s
   return {a.re * c - a.im * s, a.re * s + a.im * c};
 }
 
 template <typename T>
-inline Pair<T> minus_i(Pair<T> a) {
+PHASENET_INLINE Pair<T> minus_i(Pair<T> a) {
   return {a.im, -a.re};
 }
 
 // In place, y[k] = sum x[j] e^(-2 pi i j k / r).
 
 template <typename T>
-inline void dft2(Pair<T>& a, Pair<T>& b) {
+PHASENET_INLINE void dft2(Pair<T>& a, Pair<T>& b) {
   const Pair<T> sum = a + b;
   b = a - b;
   a = sum;
 }
 
 template <typename T>
-inline void dft4(Pair<T>& x0, Pair<T>& x1, Pair<T>& x2, Pair<T>& x3) {
+PHASENET_INLINE void dft4(Pair<T>& x0, Pair<T>& x1, Pair<T>& x2, Pair<T>& x3) {
   const Pair<T> a = x0 + x2, b = x0 - x2, c = x1 + x3, d = x1 - x3;
   x0 = a + c;
   x2 = a - c;
@@ -44,7 +47,7 @@ inline void dft4(Pair<T>& x0, Pair<T>& x1, Pair<T>& x2, Pair<T>& x3) {
 }
 
 template <typename T>
-inline void dft8(Pair<T>* x) {
+PHASENET_INLINE void dft8(Pair<T>* x) {
   constexpr T half = T(0.70710678118654752440);
   dft4(x[0], x[2], x[4], x[6]);
   dft4(x[1], x[3], x[5], x[7]);
@@ -62,43 +65,9 @@ inline void dft8(Pair<T>* x) {
   x[7] = {e3.re - half * c.re, e3.im - half * c.im};
 }
 
-template <typename T>
-inline void dft16(Pair<T>* x) {
-  constexpr T c1 = T(0.92387953251128675613), s1 = T(0.38268343236508977173);
-  constexpr T half = T(0.70710678118654752440);
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    dft4(x[j], x[j + 4], x[j + 8], x[j + 12]);
-  }
-  // x[4 k + j] holds output k of the transform over j, j + 4, ...: times e^(-2 pi i j k / 16).
-  x[5] = times(x[5], c1, -s1);
-  x[6] = {half * (x[6].re + x[6].im), half * (x[6].im - x[6].re)};
-  x[7] = times(x[7], s1, -c1);
-  x[9] = {half * (x[9].re + x[9].im), half * (x[9].im - x[9].re)};
-  x[10] = minus_i(x[10]);
-  x[11] = {half * (x[11].im - x[11].re), -half * (x[11].re + x[11].im)};
-  x[13] = times(x[13], s1, -c1);
-  x[14] = {half * (x[14].im - x[14].re), -half * (x[14].re + x[14].im)};
-  x[15] = times(x[15], -c1, s1);
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; ++k) {
-    dft4(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3]);
-  }
-  // y[k + 4 l] lies in x[4 k + l].
-#pragma GCC unroll 4
-  for (int k = 0; k < 4; ++k) {
-#pragma GCC unroll 4
-    for (int l = 0; l < k; ++l) {
-      const Pair<T> swapped = x[4 * k + l];
-      x[4 * k + l] = x[4 * l + k];
-      x[4 * l + k] = swapped;
-    }
-  }
-}
-
 // Odd r: y[k] and y[r - k] share their products. `roots` are cos and sin of 2 pi j / r.
 template <typename T, int kRadix>
-inline void dft_odd(Pair<T>* x, const T* roots) {
+PHASENET_INLINE void dft_odd(Pair<T>* x, const T* roots) {
   constexpr int half = kRadix / 2;
   Pair<T> sum[half], difference[half];
 #pragma GCC unroll 8
@@ -128,12 +97,12 @@ inline void dft_odd(Pair<T>* x, const T* roots) {
 }
 
 template <typename T, int kRadix>
-inline void dft(Pair<T>* x, const T* roots);
+PHASENET_INLINE void dft(Pair<T>* x, const T* roots);
 
 // r = A B without common factors (Good and Thomas): no twiddles between the two. The roots are
 // those of B.
 template <typename T, int kA, int kB>
-inline void dft_product(Pair<T>* x, const T* roots) {
+PHASENET_INLINE void dft_product(Pair<T>* x, const T* roots) {
   constexpr int n = kA * kB;
   Pair<T> rows[kA][kB];
 #pragma GCC unroll 16
@@ -160,7 +129,7 @@ inline void dft_product(Pair<T>* x, const T* roots) {
 }
 
 template <typename T, int kRadix>
-inline void dft(Pair<T>* x, const T* roots) {
+PHASENET_INLINE void dft(Pair<T>* x, const T* roots) {
   if constexpr (kRadix == 2) {
     dft2(x[0], x[1]);
   } else if constexpr (kRadix == 4) {
@@ -169,12 +138,6 @@ inline void dft(Pair<T>* x, const T* roots) {
     dft_product<T, 2, 3>(x, roots);
   } else if constexpr (kRadix == 8) {
     dft8(x);
-  } else if constexpr (kRadix == 10) {
-    dft_product<T, 2, 5>(x, roots);
-  } else if constexpr (kRadix == 12) {
-    dft_product<T, 4, 3>(x, roots);
-  } else if constexpr (kRadix == 16) {
-    dft16(x);
   } else {
     dft_odd<T, kRadix>(x, roots);
   }
@@ -188,22 +151,23 @@ struct Plain {
   T* im;
   int64_t stride;
 
-  Pair<T> get(int64_t i) const {
+  PHASENET_INLINE Pair<T> get(int64_t i) const {
     return {load(re + i * stride), load(im + i * stride)};
   }
-  void put(int64_t i, Pair<T> x) const {
+  PHASENET_INLINE void put(int64_t i, Pair<T> x) const {
     store(re + i * stride, x.re);
     store(im + i * stride, x.im);
   }
 };
 
 template <typename T>
-inline Plain<T> tile(T* p) {  // [n][re, im][lane]
+PHASENET_INLINE Plain<T> tile(T* p) {  // [n][re, im][lane]
   return {p, p + Lanes<T>::count, 2 * Lanes<T>::count};
 }
 
 template <typename T>
-inline Plain<T> swapped(Plain<T> x) {  // a transform of swapped numbers is the inverse, swapped
+PHASENET_INLINE Plain<T> swapped(
+    Plain<T> x) {  // a transform of swapped numbers is the inverse, swapped
   return {x.im, x.re, x.stride};
 }
 
@@ -216,7 +180,7 @@ struct Masked {
   T sign;
   int64_t w, half, image_w;
 
-  Pair<T> get(int64_t i) const {
+  PHASENET_INLINE Pair<T> get(int64_t i) const {
     constexpr int64_t lanes = Lanes<T>::count;
     const int64_t k = i < half ? i : i - w;
     if (k < range.begin || k >= range.end) {
@@ -229,25 +193,22 @@ struct Masked {
   }
 };
 
-// Rows of complex numbers, from swapped ones.
+// Rows of complex numbers, whole vectors of columns; swapped where they are written.
 template <typename T>
-struct Interleaved {
-  T* out;
-  int64_t stride, count;  // count: lanes to write
+struct Rows {
+  T* p;
+  int64_t stride;
 
-  void put(int64_t i, Pair<T> x) const {
-    constexpr int64_t lanes = Lanes<T>::count;
+  PHASENET_INLINE Pair<T> get(int64_t i) const {
+    Vector<T> a = load(p + i * stride), b = load(p + i * stride + Lanes<T>::count);
+    separate<T>(a, b);
+    return {a, b};
+  }
+  PHASENET_INLINE void put(int64_t i, Pair<T> x) const {
     Vector<T> a = x.im, b = x.re;
     interleave<T>(a, b);
-    if (count == lanes) {
-      store(out + i * stride, a);
-      store(out + i * stride + lanes, b);
-    } else {
-      T both[2 * lanes];
-      store(both, a);
-      store(both + lanes, b);
-      memcpy(out + i * stride, both, sizeof(T) * 2 * count);
-    }
+    store(p + i * stride, a);
+    store(p + i * stride + Lanes<T>::count, b);
   }
 };
 
@@ -330,12 +291,6 @@ inline void any_radix(const TransformPass<T>& plan, In in, Out out) {
       return pass<T, 7, kTwiddles>(plan, in, out);
     case 8:
       return pass<T, 8, kTwiddles>(plan, in, out);
-    case 10:
-      return pass<T, 10, kTwiddles>(plan, in, out);
-    case 12:
-      return pass<T, 12, kTwiddles>(plan, in, out);
-    case 16:
-      return pass<T, 16, kTwiddles>(plan, in, out);
     default:
       return any_pass(plan, in, out);
   }

@@ -32,7 +32,7 @@ struct PlanePlan {
   LinePlan<T> y, x;
 };
 
-constexpr int64_t kLargestPrime = 31;
+constexpr int64_t kLargestPrime = 127;
 
 struct FrequencyRange {  // begin <= kx < end, signed
   int32_t begin, end;
@@ -67,12 +67,10 @@ struct PlaneTransforms {
 
   // Rows of w numbers, each `step` elements after the one before: 1, or 2 for the real parts of
   // complex numbers.
-  void (*forward)(
-      const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch);
+  void (*forward)(const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch);
 
   // The real plane of a spectrum, times h w. `step` 2 writes complex numbers.
-  void (*inverse)(
-      const T* spectrum, const PlanePlan<T>& plan, int64_t step, T* plane, T* scratch);
+  void (*inverse)(const T* spectrum, const PlanePlan<T>& plan, int64_t step, T* plane, T* scratch);
 
   // The part of an image's spectrum that a smaller plane holds, times a filter.
   void (*crop)(

@@ -1,0 +1,88 @@
+"""The plane kernels at every size, on every instruction set, threaded, in poisoned memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from support import transforms
+
+import phasenet
+from phasenet import SteerablePyramid
+
+TESTS = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["baseline", "avx2", "avx512"])
+def test_every_size(name, threads):
+    """Whatever memory glibc hands out or takes back is filled with a byte that is no zero.
+
+    One thread transforms every size; on two it is a part of them, since only the sharing differs.
+    """
+    if name not in phasenet.build_info()["cpu"]:
+        pytest.skip(f"this build has no {name} kernels")
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    environment = {
+        "PHASENET_CPU": name,
+        "MALLOC_PERTURB_": "129",
+        "OMP_WAIT_POLICY": "passive",  # waiting threads leave the cores to other tests
+        "PYTHONPATH": path,
+    }
+    result = subprocess.run(
+        [sys.executable, "-m", "support.transforms", str(threads)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    if found["instruction_set"] != name:
+        pytest.skip(f"this machine has no {name}")
+    assert found["failures"] == []
+    assert found["checked"] == 2 * len(transforms.sizes(threads))
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 9, 17])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_batch_is_its_images(count, dtype):
+    """However the images are shared out to threads, none knows of the others."""
+    images = torch.rand(count, 45, 50, dtype=dtype)
+    pyramid = SteerablePyramid(4, 3)
+    coeffs = pyramid(images)
+    restored = pyramid.inverse(coeffs)
+    for i in range(count):
+        single = pyramid(images[i])
+        for got, want in zip(transforms.flat(coeffs), transforms.flat(single), strict=True):
+            assert torch.equal(got[i], want)
+        torch.testing.assert_close(restored[i], pyramid.inverse(single))
+
+
+@pytest.mark.parametrize("size", [(48, 30), (131, 40)])
+def test_empty_batches(size):
+    """On the plane kernels and on the general path."""
+    coeffs = SteerablePyramid(4, 2)(torch.rand(0, *size))
+    parts = [coeffs.highpass, list(coeffs.bands), coeffs.lowpass]
+    assert torch.ops.phasenet.pyramid_inverse(*parts).shape == (0, *size)
+    assert torch.ops.phasenet.pyramid_backward(*parts).shape == (0, *size)
+    grads = torch.ops.phasenet.pyramid_inverse_backward(torch.rand(0, *size), 4, 2)
+    assert [grad.shape for grad in grads] == [part.shape for part in transforms.flat(coeffs)]
+
+
+def test_a_constant_and_a_wave():
+    """A constant reaches the lowpass alone; a wave has one amplitude all over a band."""
+    pyramid = SteerablePyramid(4, 2)
+    coeffs = pyramid(torch.full((60, 84), 0.5, dtype=torch.float64))
+    # Inverse transforms are normalised by their own size, 1 / 16 of the image's.
+    torch.testing.assert_close(coeffs.lowpass, torch.full((15, 21), 8.0, dtype=torch.float64))
+    assert all(float(part.abs().max()) < 1e-14 for part in transforms.flat(coeffs)[:-1])
+    x = torch.arange(84, dtype=torch.float64)
+    wave = torch.cos(2 * torch.pi * 21 / 84 * x).expand(60, 84)
+    amplitude = pyramid(wave.contiguous()).bands[0][0].abs()
+    torch.testing.assert_close(amplitude, torch.full_like(amplitude, float(amplitude.mean())))
