@@ -13,7 +13,7 @@
 namespace phasenet {
 
 // Whether the plane kernels transform all planes of a pyramid: no side may have a prime factor
-// above kLargestPrime, which would cost its square.
+// above kLargestPrime.
 bool has_plane_kernels(Size image, int64_t height);
 
 // The passes of a transform of n numbers.

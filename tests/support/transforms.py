@@ -46,7 +46,7 @@ def like(coeffs: PyramidCoeffs) -> PyramidCoeffs:
 
 
 def errors(size: tuple[int, int], count: int, nbands: int, dtype: torch.dtype) -> dict[str, float]:
-    """Of each operator on `count` images: against the reference, and adjoints by <Ax,y> = <x,Ay>."""
+    """Of each operator: against the reference, adjoints by <A x, y> = <x, A^T y>."""
     height = 3 if min(size) < 8 else 4
     images = torch.rand(count, *size, dtype=torch.float64).to(dtype)
     pyramid = phasenet.SteerablePyramid(height, nbands)

@@ -30,6 +30,7 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "folds.inl"
 #include "transform.inl"
 #include "planes.inl"
+#include "analytic.inl"
 // clang-format on
 
 template <typename T>

@@ -32,6 +32,7 @@ struct PlanePlan {
   LinePlan<T> y, x;
 };
 
+// A pass of a prime costs that many operations a number; up to here that is less than ATen's way.
 constexpr int64_t kLargestPrime = 127;
 
 struct FrequencyRange {  // begin <= kx < end, signed

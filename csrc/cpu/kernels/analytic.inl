@@ -1,0 +1,271 @@
+// Filters between an image's half spectrum and those of its residuals and bands, and the analytic
+// bands, complex planes, themselves.
+
+// Index in an image's tile of the frequency that has index i in a level's.
+inline int64_t image_column(int64_t i, int64_t w, int64_t image_w) {
+  return i < w / 2 + w % 2 ? i : i - w + image_w;
+}
+
+// i^turns times a scale, for a + i b as (b or a) * first, (a or b) * second.
+template <typename T>
+struct Turn {
+  T first, second;
+  bool exchange;
+
+  static Turn of(int turns, T scale) {
+    const int quarter = turns & 3;
+    return {
+        quarter == 0 || quarter == 3 ? scale : -scale,
+        quarter < 2 ? scale : -scale,
+        quarter % 2 == 1};
+  }
+};
+
+template <typename T>
+void crop_spectrum(
+    const T* image_spectrum,
+    int64_t image_h,
+    int64_t image_w,
+    const ResidualFilter<T>& filter,
+    FilterUse<T> use,
+    int64_t h,
+    int64_t w,
+    T* spectrum) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(h, w);
+  const Turn<T> turn = Turn<T>::of(use.turns, use.scale);
+  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  for (int64_t t = 0; t < size.tiles; ++t) {
+    const T* image_tile = image_spectrum + t * image_w * 2 * lanes;
+    for (int64_t i = 0; i < w; ++i) {
+      const T* in = image_tile + image_column(i, w, image_w) * 2 * lanes;
+      const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
+      const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
+      T* out = spectrum + (t * w + i) * 2 * lanes;
+      store(out, load(in + re) * size_of * turn.first);
+      store(out + lanes, load(in + im) * size_of * turn.second);
+    }
+  }
+  T* out = spectrum + last_row<T>(h, w);
+  if (filter.last_row == nullptr) {
+    memset(out, 0, sizeof(T) * 2 * w);
+    return;
+  }
+  const T* in = image_spectrum + last_row<T>(image_h, image_w);
+  for (int64_t i = 0; i < w; ++i) {
+    out[2 * i] = in[2 * i] * filter.last_row[i] * use.scale;
+    out[2 * i + 1] = in[2 * i + 1] * filter.last_row[i] * use.scale;
+  }
+}
+
+template <typename T>
+void add_spectrum(
+    const T* spectrum,
+    int64_t h,
+    int64_t w,
+    const ResidualFilter<T>& filter,
+    FilterUse<T> use,
+    int64_t image_h,
+    int64_t image_w,
+    T* image_spectrum) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(h, w);
+  const Turn<T> turn = Turn<T>::of(use.turns, use.scale);
+  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  for (int64_t t = 0; t < size.tiles; ++t) {
+    T* image_tile = image_spectrum + t * image_w * 2 * lanes;
+    for (int64_t i = 0; i < w; ++i) {
+      const T* in = spectrum + (t * w + i) * 2 * lanes;
+      const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
+      const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
+      T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
+      store(out, load(out) + load(in + re) * size_of * turn.first);
+      store(out + lanes, load(out + lanes) + load(in + im) * size_of * turn.second);
+    }
+  }
+  if (filter.last_row != nullptr) {
+    const T* in = spectrum + last_row<T>(h, w);
+    T* out = image_spectrum + last_row<T>(image_h, image_w);
+    for (int64_t i = 0; i < w; ++i) {
+      out[2 * i] += in[2 * i] * filter.last_row[i] * use.scale;
+      out[2 * i + 1] += in[2 * i + 1] * filter.last_row[i] * use.scale;
+    }
+  }
+}
+
+template <typename T>
+void analytic_plane(
+    const T* image_spectrum,
+    int64_t image_w,
+    const BandFilter<T>& filter,
+    int turns,
+    const PlanePlan<T>& plan,
+    T* plane,
+    T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* work = size.work(scratch);
+  // [column][y in FFT order, a row to spare][re, im][x], swapped
+  T* between = size.plane(scratch);
+  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole<T>(size.w, lanes) / lanes;
+  for (int64_t i = size.w; i < columns * lanes; ++i) {
+    memset(line + i * 2 * lanes, 0, sizeof(T) * 2 * lanes);
+  }
+  const auto clear = [&](int64_t first, int64_t last) {
+    for (int64_t column = 0; column < columns; ++column) {
+      T* rows = between + column * stride + first * 2 * lanes;
+      memset(rows, 0, sizeof(T) * 2 * lanes * (last - first));
+    }
+  };
+  if (size.h % 2 == 0) {
+    clear(size.h / 2, size.h / 2 + 1);
+  }
+  const Turn<T> turn = Turn<T>::of(turns, T(1));
+  for (int64_t i = 0; i < size.tiles; ++i) {
+    const int64_t begin = i * lanes;
+    const int64_t end = begin + lanes < size.rows ? begin + lanes : size.rows;
+    for (int side = 0; side < 2; ++side) {
+      // On side 1, ky goes to row h - ky, and ky = 0 to the row to spare: it was on side 0.
+      const int64_t first = side == 0 ? begin : size.h - begin;
+      const FrequencyRange range = filter.ranges[side * size.tiles + i];
+      if (range.begin >= range.end) {
+        clear(side == 0 ? begin : size.h - end + 1, side == 0 ? end : first + 1);
+        continue;
+      }
+      const T sign = side == 0 ? T(1) : T(-1);
+      const Masked<T> in{
+          image_spectrum + i * image_w * 2 * lanes,
+          filter.weights + i * size.w * lanes,
+          range,
+          sign,
+          size.w,
+          size.w / 2 + size.w % 2,
+          image_w};
+      // What is transformed is c + i d, swapped: at -ky stands the conjugate. A quarter turn
+      // exchanges c and d.
+      transform(plan.x, in, turn.exchange ? swapped(tile(line)) : tile(line), work);
+      const T signs[2] = {
+          turn.exchange ? turn.second : turn.second * sign,
+          turn.exchange ? turn.first * sign : turn.first};
+      const int64_t direction = side == 0 ? 1 : -1;
+      transpose_line(line, columns, end - begin, signs, between, stride, first, direction);
+    }
+  }
+  for (int64_t column = 0; column < columns; ++column) {
+    const int64_t x = column * lanes, left = size.w - x;
+    const Plain<T> in = tile(between + column * stride);
+    if (left >= lanes) {
+      transform(plan.y, in, Rows<T>{plane + 2 * x, 2 * size.w}, work);
+      continue;
+    }
+    transform(plan.y, in, tile(line), work);
+    for (int64_t y = 0; y < size.h; ++y) {
+      T* to = plane + 2 * (y * size.w + x);
+      scatter(load(line + y * 2 * lanes + lanes), to, 2, left);
+      scatter(load(line + y * 2 * lanes), to + 1, 2, left);
+    }
+  }
+}
+
+// What one side's line, the spectrum at k or the conjugate of that at -k, adds to an image's.
+template <typename T>
+inline void add_side(
+    const T* line,
+    const T* weights,
+    T sign,
+    Turn<T> turn,
+    int64_t w,
+    int64_t image_w,
+    T* image_tile) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  for (int64_t i = 0; i < w; ++i) {
+    const T* in = line + i * 2 * lanes;
+    const Vector<T> signed_weight = sign * load(weights + i * lanes);
+    const Vector<T> weight = signed_weight > T(0) ? signed_weight : Vector<T>{};
+    T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
+    store(out, load(out) + load(in + re) * weight * turn.first);
+    store(out + lanes, load(out + lanes) + load(in + im) * weight * turn.second);
+  }
+}
+
+template <typename T>
+void add_analytic_plane(
+    const T* plane,
+    const BandFilter<T>& filter,
+    T scale,
+    int turns,
+    const PlanePlan<T>& plan,
+    int64_t image_w,
+    T* image_spectrum,
+    T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* work = size.work(scratch);
+  T* between = size.plane(scratch);  // [side][tile][x][re, im][ky]
+  const int64_t stride = size.padded * 2 * lanes;
+  for (int64_t x = 0; x < size.w; x += lanes) {
+    const int64_t left = size.w - x;
+    if (left >= lanes) {
+      T* source = const_cast<T*>(plane) + 2 * x;  // only read
+      transform(plan.y, Rows<T>{source, 2 * size.w}, tile(line), work);
+    } else {
+      for (int64_t y = 0; y < size.h; ++y) {
+        const T* from = plane + 2 * (y * size.w + x);
+        store(line + y * 2 * lanes, gather(from, 2, left));
+        store(line + y * 2 * lanes + lanes, gather(from + 1, 2, left));
+      }
+      transform(plan.y, tile(line), tile(line), work);
+    }
+    for (int64_t i = 0; i < 2 * size.tiles; ++i) {
+      const int64_t side = i / size.tiles, first = i % size.tiles * lanes;
+      for (int64_t part = 0; part < 2; ++part) {
+        Vector<T> square[lanes];
+        for (int64_t j = 0; j < lanes; ++j) {
+          const int64_t k = first + j < size.rows ? first + j : 0;
+          square[j] =
+              load(line + (side == 0 || k == 0 ? k : size.h - k) * 2 * lanes + part * lanes);
+          square[j] = side == 1 && part == 1 ? -square[j] : square[j];
+        }
+        transpose<T>(square);
+        T* out = between + i * stride + x * 2 * lanes + part * lanes;
+        for (int64_t j = 0; j < lanes; ++j) {
+          store(out + j * 2 * lanes, square[j]);
+        }
+      }
+    }
+  }
+  for (int64_t i = 0; i < 2 * size.tiles; ++i) {
+    const int64_t side = i / size.tiles, t = i % size.tiles;
+    // Of ky = 0 both sides count, which the ranges leave out.
+    if (t > 0 && filter.ranges[i].begin >= filter.ranges[i].end) {
+      continue;
+    }
+    transform(plan.x, tile(between + i * stride), tile(line), work);
+    add_side(
+        line,
+        filter.weights + t * size.w * lanes,
+        side == 0 ? T(1) : T(-1),
+        Turn<T>::of(side == 0 ? turns : -turns, scale),
+        size.w,
+        image_w,
+        image_spectrum + t * image_w * 2 * lanes);
+  }
+}
+
+template <typename T>
+constexpr PlaneTransforms<T> plane_transforms() {
+  return {
+      Lanes<T>::count,
+      spectrum_size<T>,
+      planes_scratch<T>,
+      forward_plane<T>,
+      inverse_plane<T>,
+      crop_spectrum<T>,
+      add_spectrum<T>,
+      analytic_plane<T>,
+      add_analytic_plane<T>,
+  };
+}
