@@ -6,6 +6,10 @@
 namespace phasenet {
 namespace {
 
+// What is added up to an image is added in two parts however the work is shared out, so that the
+// number of threads does not change a bit.
+constexpr int64_t kGroups = 2;
+
 // Calls body(task, scratch) for each task; threads take the next one when they are done with one.
 template <typename T, typename Body>
 void for_tasks(int64_t count, int64_t scratch_size, const Body& body) {
@@ -217,38 +221,37 @@ void synthesize_planes(
   const Synthesis<T> synthesis{plan, adjoint, in};
   const PlanePlan<T>& lines = plan.residuals[0].plane;
   const int64_t scratch_size = synthesis.scratch_size(), elements = plan.spectrum_size();
-  // The spectrum of every `groups`-th plane from `group` on.
-  const auto sum = [&](int64_t n, int64_t group, int64_t groups, T* spectrum, T* scratch) {
+  // The spectrum of every kGroups-th plane from `group` on.
+  const auto sum = [&](int64_t n, int64_t group, T* spectrum, T* scratch) {
     std::fill_n(spectrum, elements, T(0));
-    for (int64_t index = group; index < planes_of(plan); index += groups) {
+    for (int64_t index = group; index < planes_of(plan); index += kGroups) {
       synthesis.add_plane(n, index, spectrum, scratch);
     }
   };
-  const auto inverse = [&](int64_t n, const T* spectrum, T* scratch) {
+  // Adds the second group's to the first's.
+  const auto finish = [&](int64_t n, T* spectrum, const T* second, T* scratch) {
+    for (int64_t i = 0; i < elements; ++i) {
+      spectrum[i] += second[i];
+    }
     kernels<T>().planes.inverse(spectrum, lines, 1, images + n * plan.image.area(), scratch);
   };
   if (by_image(count)) {
-    for_tasks<T>(count, scratch_size + elements, [&](int64_t n, T* scratch) {
-      T* spectrum = scratch + scratch_size;
-      sum(n, 0, 1, spectrum, scratch);
-      inverse(n, spectrum, scratch);
+    for_tasks<T>(count, scratch_size + kGroups * elements, [&](int64_t n, T* scratch) {
+      T* first = scratch + scratch_size;
+      T* second = first + elements;
+      sum(n, 0, first, scratch);
+      sum(n, 1, second, scratch);
+      finish(n, first, second, scratch);
     });
     return;
   }
-  const int64_t groups = std::min<int64_t>(planes_of(plan), 2 * torch::stable::get_num_threads());
-  const Scratch<T> sums(count * groups * elements);
-  for_tasks<T>(count * groups, scratch_size, [&](int64_t task, T* scratch) {
-    sum(task / groups, task % groups, groups, sums.data() + task * elements, scratch);
+  const Scratch<T> sums(count * kGroups * elements);
+  for_tasks<T>(count * kGroups, scratch_size, [&](int64_t task, T* scratch) {
+    sum(task / kGroups, task % kGroups, sums.data() + task * elements, scratch);
   });
   for_tasks<T>(count, scratch_size, [&](int64_t n, T* scratch) {
-    T* total = sums.data() + n * groups * elements;
-    for (int64_t group = 1; group < groups; ++group) {
-      const T* part = total + group * elements;
-      for (int64_t i = 0; i < elements; ++i) {
-        total[i] += part[i];
-      }
-    }
-    inverse(n, total, scratch);
+    T* first = sums.data() + n * kGroups * elements;
+    finish(n, first, first + elements, scratch);
   });
 }
 

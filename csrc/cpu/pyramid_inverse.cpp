@@ -224,6 +224,22 @@ Tensor analytic_bands_adjoint(
     const std::vector<Tensor>& band_grads,
     const std::vector<int64_t>& levels,
     const SpectralTables<T>& tables) {
+  const int64_t height = static_cast<int64_t>(tables.levels.size()) + 2;
+  if (has_plane_kernels(tables.image, height)) {
+    const auto plan = pyramid_plan<T>(tables.image, height, tables.nbands);
+    std::vector<Tensor> dense;
+    PyramidPlanes<const T> planes{
+        nullptr, std::vector<const T*>(tables.levels.size(), nullptr), nullptr};
+    for (size_t i = 0; i < levels.size(); ++i) {
+      STD_TORCH_CHECK(planes.levels[levels[i] - 1] == nullptr, "levels: expected distinct levels");
+      dense.push_back(torch::stable::contiguous(band_grads[i]));
+      planes.levels[levels[i] - 1] = static_cast<const T*>(dense.back().const_data_ptr());
+    }
+    const int64_t count = band_grads[0].size(0);
+    const Tensor images = empty_cpu({count, tables.image.h, tables.image.w}, Dtypes<T>::real);
+    synthesize_planes(planes, count, *plan, true, images.template mutable_data_ptr<T>());
+    return images;
+  }
   std::vector<AnalyticBandGrads<T>> spectra;
   for (size_t i = 0; i < levels.size(); ++i) {
     spectra.emplace_back(band_grads[i], tables.levels[levels[i] - 1], tables.nbands);
