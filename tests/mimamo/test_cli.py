@@ -20,7 +20,6 @@ import mimamo.training
 from mimamo import __version__
 from mimamo.cli import main
 
-
 SPEED = (
     r"[\d.]+ s, [\d.]+ frames/s; decode [\d.]+ %, detection [\d.]+ %, "
     r"ResNet50 \((float32|bfloat16)\) [\d.]+ %, phase [\d.]+ %, network [\d.]+ %, writing [\d.]+ %"

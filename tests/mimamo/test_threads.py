@@ -63,9 +63,13 @@ class TestReadAhead:
             while True:
                 yield bytes(10)
 
-        with pytest.raises(ZeroDivisionError), ReadAhead(endless(), 2, "test-leaving") as items:
-            next(items)
-            raise ZeroDivisionError
+        def leave():
+            with ReadAhead(endless(), 2, "test-leaving") as items:
+                next(items)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            leave()
         assert not alive("test-leaving")
 
     def test_a_chain_ends_from_its_end(self):
@@ -126,9 +130,14 @@ class TestWorkers:
 
     def test_what_has_not_begun_is_dropped(self):
         done = []
-        with pytest.raises(KeyboardInterrupt), workers("cpu") as pool:
-            for number in range(1000):
-                pool.submit(lambda number=number: (time.sleep(0.005), done.append(number)))
-            raise KeyboardInterrupt
+
+        def interrupted():
+            with workers("cpu") as pool:
+                for number in range(1000):
+                    pool.submit(lambda number=number: (time.sleep(0.005), done.append(number)))
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
         assert len(done) < 100
         assert not alive("mimamo-worker")
