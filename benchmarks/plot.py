@@ -18,6 +18,7 @@ PANELS = {
     "speedup": "times faster than (more is better)",
     "cost": "times the time or memory of (less is better)",
     "share": "share of (less is better)",
+    "cosine": "cosine to (more is better)",
 }
 _COLOURS = {True: "#2a9d5c", False: "#c8473d", None: "#8a94a0"}
 _LABEL = 75  # characters a line

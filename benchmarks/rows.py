@@ -9,7 +9,7 @@ from typing import Any
 
 UNITS = ("s", "bytes")
 # What a ratio is, and whether more of it is better.
-KINDS = {"speedup": True, "cost": False, "share": False}
+KINDS = {"speedup": True, "cost": False, "share": False, "cosine": True}
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Row:
         unit: of both sides, "s" or "bytes".
         ours, peer: both sides; None where there is nothing to measure or a `gap`.
         kind: what `ratio` is: "speedup" (times faster than the peer), "cost" (times what the peer
-            takes) or "share" (part of a whole).
+            takes), "share" (part of a whole) or "cosine" (of what both sides compute, the least).
         ratio, ratio_low, ratio_high: median and quartiles over the rounds of one run.
-        target: what `ratio` should reach at least ("speedup") or at most (others).
+        target: what `ratio` should reach at least ("speedup", "cosine") or at most (others).
         gap: why there is no ratio.
         note: what a reader has to know.
     """

@@ -85,6 +85,8 @@ def _peers(result: Result) -> list[tuple[str, str]]:
 def _number(value: float, kind: str) -> str:
     if kind == "share":
         return f"{100 * value:.3g} %"
+    if kind == "cosine":
+        return f"{value:.5f}"
     return f"{value:.0f}x" if value >= 100 else f"{value:.3g}x"
 
 

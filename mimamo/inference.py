@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.data.clips import clip_starts, context_indices
+from mimamo.data.clip_stream import ClipInput, ClipStream
 from mimamo.features.temporal import phase_windows
 from mimamo.network.mimamo_net import MIMAMONet
+from mimamo.stage_times import StageTimes
 
 
-@torch.inference_mode()
 def predict_sequence(
     network: MIMAMONet,
     features: Tensor | np.ndarray,
@@ -45,42 +49,71 @@ def predict_sequence(
     """
     features, frames = torch.as_tensor(features), torch.as_tensor(frames)
     _check(network, features, frames, clip_length, stride, batch_size)
-    total = len(frames)
-    length = min(clip_length, total)
-    sums = np.zeros((total, 2))
-    counts = np.zeros((total, 1))
-    starts = clip_starts(total, clip_length, stride) if total else []
+    stream = ClipStream(network.config.num_phase, clip_length, stride)
+    clips = chain(stream.push(features, frames), stream.finish())
+    averages = ClipAverages()
+    with evaluating(network):
+        while batch := list(islice(clips, batch_size)):
+            averages.add(batch, predict_clips(network, batch))
+    return averages.values(len(frames))
+
+
+@torch.inference_mode()
+def predict_clips(
+    network: MIMAMONet, clips: Sequence[ClipInput], times: StageTimes | None = None
+) -> np.ndarray:
+    """Predict clips of one length L: float64 ``[clips, L, 2]``, valence and arousal.
+
+    Args:
+        network: in evaluation mode, on its own device.
+        clips: of `ClipStream`.
+        times: is told what the stages "phase" and "network" take.
+    """
+    times = times or StageTimes()
+    weight = network.head.fc.weight
+    with times.stage("phase"):
+        frames = torch.stack([clip.frames for clip in clips]).to(weight.device)  # [B, L + P, S, S]
+        if weight.dtype == torch.float64:
+            frames = frames.double() / 255  # phases are as precise as what they come from
+        phases = phase_windows(frames, network.config, context=True)
+        phases = tuple(level.to(weight.dtype) for level in phases)
+    with times.stage("network"):
+        features = torch.stack([clip.features for clip in clips])
+        return network(features.to(weight), phases).double().cpu().numpy()
+
+
+class ClipAverages:
+    """Puts clips together again; where they overlap, predictions are averaged."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((0, 2))
+        self._counts = np.zeros((0, 1))
+
+    def add(self, clips: Sequence[ClipInput], predictions: np.ndarray) -> None:
+        """Add the predictions ``[clips, L, 2]`` of some clips."""
+        for clip, prediction in zip(clips, predictions, strict=True):
+            end = clip.start + len(prediction)
+            if end > len(self._sums):  # by doubling, so that growing stays cheap
+                missing = ((0, max(end, 2 * len(self._sums)) - len(self._sums)), (0, 0))
+                self._sums = np.pad(self._sums, missing)
+                self._counts = np.pad(self._counts, missing)
+            self._sums[clip.start : end] += prediction
+            self._counts[clip.start : end] += 1
+
+    def values(self, total: int) -> np.ndarray:
+        """The predictions of all `total` frames, float32 ``[total, 2]``."""
+        return (self._sums[:total] / self._counts[:total]).astype(np.float32)
+
+
+@contextmanager
+def evaluating(network: MIMAMONet) -> Iterator[None]:
+    """Keep a network in evaluation mode inside the block; afterwards it is as before."""
     was_training = network.training
     network.eval()
     try:
-        for first in range(0, len(starts), batch_size):
-            batch = starts[first : first + batch_size]
-            predictions = _predict_clips(network, features, frames, batch, length)
-            for start, prediction in zip(batch, predictions, strict=True):
-                sums[start : start + length] += prediction
-                counts[start : start + length] += 1
+        yield
     finally:
         network.train(was_training)
-    return (sums / counts).astype(np.float32)
-
-
-def _predict_clips(
-    network: MIMAMONet, features: Tensor, frames: Tensor, starts: list[int], length: int
-) -> np.ndarray:
-    """Predict clips of one length: float64 ``[clips, length, 2]``."""
-    weight = network.head.fc.weight
-    around = [
-        context_indices(start, length, network.config.num_phase, len(frames)) for start in starts
-    ]
-    clip_frames = frames[torch.from_numpy(np.stack(around))].to(weight.device)  # [B, L + P, S, S]
-    if weight.dtype == torch.float64:
-        clip_frames = clip_frames.double() / 255  # phases are as precise as what they come from
-    phases = phase_windows(clip_frames, network.config, context=True)
-    clip_features = torch.stack([features[start : start + length] for start in starts])
-    predictions = network(
-        clip_features.to(weight), tuple(level.to(weight.dtype) for level in phases)
-    )
-    return predictions.double().cpu().numpy()
 
 
 def _check(

@@ -1,35 +1,39 @@
 """From videos to files of predictions: the whole path, one video after the other.
 
-Of a video only what the network needs is held in memory: per frame with a face its features
-(8 KB) and its small grey face (2 KB). Frames and aligned faces pass through in small batches.
+A video is read once, its stages working side by side (`mimamo.streaming`), and once more where
+it is rendered. Frames, faces and features pass through; their number does not matter to memory.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from mimamo.errors import InputError
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detector
-from mimamo.faces.extract import observe_faces
-from mimamo.features import SpatialFeatures, phase_frames
+from mimamo.features import SpatialFeatures, choose_precision
+from mimamo.features.precision import Precision
 from mimamo.files import output_folder
-from mimamo.inference import predict_sequence
 from mimamo.network.checkpoint import Checkpoint
 from mimamo.predictions.outputs import Outputs, check_outputs, mark_video, outputs_of
-from mimamo.predictions.panels import Faces
 from mimamo.predictions.plot import save_plot
 from mimamo.predictions.progress import Progress
 from mimamo.predictions.render import render_video
 from mimamo.predictions.rules import NO_FACE, fill_missing
 from mimamo.predictions.sources import find_sources, open_source
 from mimamo.predictions.table import Predictions, write_predictions
+from mimamo.stage_times import StageTimes
+from mimamo.streaming import Models, Observed, observe
+from mimamo.threads import workers
 from mimamo.video import AlignedFolder, VideoReader
 
 
@@ -40,7 +44,12 @@ class PredictSettings:
     Attributes:
         detector: finds the faces; None for the default, CenterFace.
         device: where the networks run.
-        batch_size: faces per pass through the backbone; it does not change the result.
+        precision: in which the ResNet50 computes: "float32", "bfloat16", or "auto", see
+            `choose_precision`. All else is in float32.
+        batch_size: faces per pass through the ResNet50, None for 8 on a CPU and 32 on a GPU; it
+            does not change the result.
+        search_every: search the whole picture for the face in every so manyth frame, and in those
+            between where the face was; 1 is the most reliable, see `FaceTracker`.
         aligned_fps: frames per second of folders of aligned faces, which do not tell.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.
@@ -49,7 +58,9 @@ class PredictSettings:
 
     detector: Detector | None = None
     device: torch.device | str = "cpu"
-    batch_size: int = 32
+    precision: Precision = "auto"
+    batch_size: int | None = None
+    search_every: int = 1
     aligned_fps: float = 30.0
     plot: bool = True
     render: bool = False
@@ -66,12 +77,16 @@ class VideoResult:
         predictions: of every frame that could be decoded; None if there are no results.
         error: what went wrong, in one line that names the file; None if all went well. A
             truncated video has both predictions, which are written, and an error.
+        times: how long it took, and its stages; None if there are no results.
+        precision: in which the ResNet50 computed, "float32" or "bfloat16".
     """
 
     source: Path
     outputs: Outputs
     predictions: Predictions | None = None
     error: str | None = None
+    times: StageTimes | None = None
+    precision: str | None = None
 
 
 def predict_video(
@@ -100,8 +115,8 @@ def predict_video(
     settings = settings or PredictSettings()
     source = Path(source)
     (outputs,) = _planned([source], out_dir, settings)
-    predictor = _Predictor(checkpoint, settings, progress or Progress())
-    return predictor.predict(source, outputs)
+    with _predictor(checkpoint, settings, progress or Progress()) as predictor:
+        return predictor.predict(source, outputs)
 
 
 def predict_many(
@@ -129,15 +144,15 @@ def predict_many(
     progress = progress or Progress()
     sources = find_sources(paths)
     planned = _planned(sources, out_dir, settings)
-    predictor = _Predictor(checkpoint, settings, progress)
     results = []
-    for source, outputs in zip(sources, planned, strict=True):
-        try:
-            result = predictor.predict(source, outputs)
-        except InputError as error:
-            result = VideoResult(source, outputs, error=str(error))
-        progress.finish(result)
-        results.append(result)
+    with _predictor(checkpoint, settings, progress) as predictor:
+        for source, outputs in zip(sources, planned, strict=True):
+            try:
+                result = predictor.predict(source, outputs)
+            except InputError as error:
+                result = VideoResult(source, outputs, error=str(error))
+            progress.finish(result)
+            results.append(result)
     return results
 
 
@@ -175,101 +190,101 @@ def _planned(
     return planned
 
 
-@dataclass(frozen=True, eq=False)
-class _Observed:
-    """What is kept of a video with T frames, F of them with a face."""
-
-    times: np.ndarray  # float64 [T], seconds
-    found: np.ndarray  # bool [T]
-    faces: Faces
-    features: torch.Tensor  # float32 [F, 2048]
-    frames: np.ndarray  # uint8 [F, S, S]
+@contextmanager
+def _predictor(
+    checkpoint: Checkpoint, settings: PredictSettings, progress: Progress
+) -> Iterator[_Predictor]:
+    """A predictor with its workers, which end with the block."""
+    with workers(settings.device) as pool:
+        yield _Predictor(checkpoint, settings, progress, pool)
 
 
 class _Predictor:
     """The models, ready to predict one video after the other."""
 
     def __init__(
-        self, checkpoint: Checkpoint, settings: PredictSettings, progress: Progress
+        self,
+        checkpoint: Checkpoint,
+        settings: PredictSettings,
+        progress: Progress,
+        pool: ThreadPoolExecutor,
     ) -> None:
-        self._network = checkpoint.network.to(settings.device)
-        self._spatial = SpatialFeatures(checkpoint.backbone, settings.device, settings.batch_size)
-        self._detector = settings.detector or CenterFace()
+        device = settings.device
+        self._dtype = choose_precision(settings.precision, device)
+        self._models = Models(
+            detector=settings.detector or CenterFace(),
+            spatial=SpatialFeatures(
+                checkpoint.backbone, device, settings.batch_size, dtype=self._dtype
+            ),
+            # Its convolutions take a third less time in channels_last.
+            network=checkpoint.network.to(device, memory_format=torch.channels_last),
+            search_every=settings.search_every,
+        )
         self._settings = settings
         self._progress = progress
+        self._pool = pool
 
     def predict(self, source: Path, outputs: Outputs) -> VideoResult:
         """Predict a video and write its results; InputError if either fails."""
-        video = open_source(source, self._settings.aligned_fps)
+        times = StageTimes()
+        with times.whole():
+            video = open_source(source, self._settings.aligned_fps)
+            observed = self._observe(source, video, times)
+            times.frames = len(observed.times)
+            truncation = _truncation(video, times.frames, outputs.table)
+            self._warn(source, video, observed, truncation)
+            if not np.isfinite(observed.values).all():
+                raise InputError(
+                    f"{source}: the weights give predictions that are not finite numbers"
+                )
+            predictions = Predictions(
+                observed.times, observed.found, fill_missing(observed.values, observed.found)
+            )
+            try:
+                with times.stage("writing"):
+                    self._write(video, observed, predictions, outputs)
+            except OSError as error:  # such as a full disk
+                raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
+        precision = str(self._dtype).removeprefix("torch.")
+        return VideoResult(source, outputs, predictions, truncation, times, precision)
+
+    def _observe(
+        self, source: Path, video: VideoReader | AlignedFolder, times: StageTimes
+    ) -> Observed:
+        self._progress.begin(f"{video.name}: predicting", video.frame_count)
         try:
-            observed = self._observe(video)
-            self._progress.begin(f"{video.name}: predicting", None)
-            values = predict_sequence(self._network, observed.features, observed.frames)
-        except torch.OutOfMemoryError as error:
+            return observe(
+                video,
+                self._models,
+                self._pool,
+                times,
+                keep_frames=self._settings.render,
+                advance=self._progress.advance,
+            )
+        except (torch.OutOfMemoryError, MemoryError) as error:
             raise InputError(
-                f"{source}: the GPU's memory does not suffice; try a smaller batch size"
+                f"{source}: the memory does not suffice; try a smaller batch size"
             ) from error
-        truncation = _truncation(video, len(observed.times), outputs.table)
+        except cv2.error as error:
+            raise InputError(f"{source}: OpenCV fails on it: {error.err or error}") from error
+
+    def _warn(
+        self,
+        source: Path,
+        video: VideoReader | AlignedFolder,
+        observed: Observed,
+        truncation: str | None,
+    ) -> None:
         for message in video.warnings:
             if truncation is None or not message.startswith(f"{source}: the file is truncated"):
                 self._progress.warn(message)
-        if not np.isfinite(values).all():
-            raise InputError(f"{source}: the weights give predictions that are not finite numbers")
         if not observed.found.any():
             self._progress.warn(f"{source}: no face found; all predictions are {NO_FACE:g}")
-        predictions = Predictions(
-            observed.times, observed.found, fill_missing(values, observed.found)
-        )
-        try:
-            self._write(video, observed, predictions, outputs)
-        except OSError as error:  # such as a full disk
-            raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        return VideoResult(source, outputs, predictions, truncation)
-
-    def _observe(self, video: VideoReader | AlignedFolder) -> _Observed:
-        """Read a video once: find its faces and compute what the network needs of them."""
-        self._progress.begin(f"{video.name}: faces", video.frame_count)
-        times: list[float] = []
-        found: list[bool] = []
-        boxes: list[np.ndarray] = []
-        landmarks: list[np.ndarray] = []
-        crops: list[np.ndarray] = []
-        features: list[torch.Tensor] = []
-        frames: list[np.ndarray] = []
-
-        def flush() -> None:
-            batch = np.stack(crops)
-            features.append(self._spatial(batch))
-            frames.append(phase_frames(batch, self._network.config.phase_size))
-            crops.clear()
-
-        nowhere = np.full((4,), np.nan, np.float32), np.full((5, 2), np.nan, np.float32)
-        for face in observe_faces(video, self._detector):
-            times.append(face.time)
-            found.append(face.crop is not None)
-            boxes.append(nowhere[0] if face.box is None else face.box)
-            landmarks.append(nowhere[1] if face.landmarks is None else face.landmarks)
-            if face.crop is not None:
-                crops.append(face.crop)
-            if len(crops) == self._settings.batch_size:
-                flush()
-            self._progress.advance()
-        if crops:
-            flush()
-
-        size, width = self._network.config.phase_size, self._network.config.feature_dim
-        return _Observed(
-            times=np.array(times, np.float64),
-            found=np.array(found, bool),
-            faces=Faces(np.array(boxes, np.float32), np.array(landmarks, np.float32)),
-            features=torch.cat([torch.empty(0, width), *features]),
-            frames=np.concatenate([np.empty((0, size, size), np.uint8), *frames]),
-        )
 
     def _write(
         self,
         video: VideoReader | AlignedFolder,
-        observed: _Observed,
+        observed: Observed,
         predictions: Predictions,
         outputs: Outputs,
     ) -> None:
@@ -280,7 +295,7 @@ class _Predictor:
             save_plot(outputs.plot, predictions, video.name)
         if outputs.video is not None:
             self._progress.begin(f"{video.name}: rendering", len(predictions))
-            config = self._network.config
+            config = self._models.network.config
             render_video(
                 outputs.video, video, predictions, observed.faces, observed.frames, config,
                 self._progress.advance,

@@ -1,8 +1,11 @@
-"""`mimamo predict` on a video: frames per second, and where the time goes."""
+"""`mimamo predict` on a video: frames per second, where the time goes, and what bfloat16 costs."""
 
 from __future__ import annotations
 
+import copy
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -10,111 +13,183 @@ import numpy as np
 import torch
 
 from benchmarks.contest import Outcome, Parity, Side, compared, contest
-from benchmarks.pipeline import STAGES, plain_spatial, predict_in_stages
-from benchmarks.rows import Row
+from benchmarks.pipeline import plain_spatial, predict_plainly
+from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
-from benchmarks.stages import Stopwatch, share_row
+from benchmarks.stages import share_row
 from benchmarks.timing import Budget
-from mimamo.features import SpatialFeatures
+from mimamo.faces import CenterFace, observe_faces
+from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.network import MIMAMONet, ResNet50
 from mimamo.network.checkpoint import Checkpoint
 from mimamo.predict import PredictSettings, predict_video
-from mimamo.predictions.progress import Progress
 from mimamo.predictions.rules import NO_FACE
+from mimamo.stage_times import STAGES, StageTimes
 from mimamo.synth import write_video
 from mimamo.video import VideoReader
 from tests.support.parity import relative_error
 
-PLAIN = "the same functions one after the other, ResNet50 in float32 without channels_last"
+WORK = "mimamo predict, one video"
+PLAIN = "plain sequential pipeline, float32"
+BEFORE = "the same, ResNet50 in channels_last (the command before its stages overlapped)"
+FLOAT32 = "the same features in float32"
 SHARE = "the whole of mimamo predict"
 TARGETS = {"phase": 0.03}
+SPEEDUP, COSINE = 2.5, 0.999
+OFTEN = 5  # of --search-every, where it is not 1
+FACES = 64  # whose features are compared
+ERROR = "error: of the predictions, against the plain ones"
 
 
 def run(settings: Settings) -> SuiteRun:
-    """Time the whole command, a plain sequential pipeline, and the stages by themselves."""
+    """Time the command, its stages, and the plain pipeline; compare features."""
     cv2.setNumThreads(settings.threads)
     with tempfile.TemporaryDirectory() as folder:
         video = settings.video or _rendered(Path(folder), settings)
-        frames, size = _count(video)
+        reader = VideoReader(video)
+        frames = sum(1 for _ in reader)
         origin = "rendered" if settings.video is None else "given"
-        inputs = {"video": f"{origin}, {size[0]}x{size[1]}, {frames} frames"}
+        inputs = {
+            "video": f"{origin}, {reader.size[0]}x{reader.size[1]}, {frames} frames",
+            "weights": "random with a seed, BatchNorm calibrated on the video's faces",
+        }
         if settings.operator_gap:
             return SuiteRun([_gap(settings, frames)], inputs)
-        watch = Stopwatch(settings.device)
-        with torch.inference_mode():
-            found = contest(
-                _sides(settings, video, Path(folder), watch),
-                settings.threads,
-                Budget(1 if settings.quick else 3, 0.01),
-            )
-    return SuiteRun(_rows(found, watch, frames, settings), inputs)
+        settings.tell("predict: the features in both precisions")
+        suite = _Suite(settings, video, Path(folder), frames)
+        rows = [suite.cosine()]
+        settings.tell("predict: the command and the plain pipeline")
+        found = contest(suite.sides(), settings.threads, Budget(1 if settings.quick else 3, 0.01))
+    return SuiteRun([*suite.speed(found), *suite.shares(found), *rows], inputs)
 
 
-def _sides(settings: Settings, video: Path, folder: Path, watch: Stopwatch) -> dict[str, Side]:
-    device = settings.device
-    image_size = 64 if settings.quick else 224
-    torch.manual_seed(0)
-    network = MIMAMONet().eval().to(device)
-    # Two copies of the same random weights: SpatialFeatures changes the memory layout of its own.
-    ours, plain = (ResNet50(image_size=image_size, seed=0).eval() for _ in range(2))
-    own, simple = SpatialFeatures(ours, device), plain_spatial(plain.to(device), device)
-    predict = PredictSettings(device=device, overwrite=True)
-    expected: list[np.ndarray] = []
+@dataclass
+class _Suite:
+    """The models, and the rows made with them."""
 
-    def whole() -> np.ndarray:
-        result = predict_video(video, Checkpoint(network, ours), folder, predict, Progress())
-        return result.predictions.values
+    settings: Settings
+    video: Path
+    folder: Path
+    frames: int
+    runs: list[StageTimes] = field(default_factory=list)  # of the command
 
-    def agreement(values: np.ndarray) -> Parity:
-        seen = expected[0] != NO_FACE  # frames before the first face would hide the others
-        got, want = (torch.from_numpy(array[seen]) for array in (values, expected[0]))
-        return Parity(relative_error(got, want))
+    def __post_init__(self) -> None:
+        observed = observe_faces(VideoReader(self.video), CenterFace())
+        crops = [face.crop for face in observed if face.crop is not None]
+        chosen = np.linspace(0, len(crops) - 1, min(FACES, len(crops))).round().astype(int)
+        self.crops = np.stack([crops[index] for index in chosen])
+        self.backbone = ResNet50(image_size=64 if self.settings.quick else 224, seed=0)
+        self.backbone.calibrate(torch.from_numpy(self.crops))
+        self.backbone.eval()
+        torch.manual_seed(0)
+        self.network = MIMAMONet().eval().to(self.settings.device)
 
-    return {
-        "plain": Side(
-            lambda: predict_in_stages(video, network, simple, folder, Stopwatch(device)),
-            expected.append,
-        ),
-        "whole": Side(whole, agreement),
-        "stages": Side(lambda: predict_in_stages(video, network, own, folder, watch), agreement),
-    }
+    def sides(self) -> dict[str, Side]:
+        """The command in several settings, and the plain pipeline in two."""
+        expected: list[np.ndarray] = []
 
+        def agreement(values: np.ndarray) -> Parity:
+            seen = expected[0] != NO_FACE  # frames before the first face would hide the others
+            got, want = (torch.from_numpy(array[seen]) for array in (values, expected[0]))
+            return Parity(relative_error(got, want))
 
-def _rows(
-    found: dict[str, Outcome], watch: Stopwatch, frames: int, settings: Settings
-) -> list[Row]:
-    size = _size(frames, settings)
-    whole, plain = found["whole"], found["plain"]
-    per_second = frames / whole.sample.median
-    rows = [
-        compared(
-            whole, plain, id="predict/whole", work="mimamo predict, one video", against=PLAIN,
-            size=size, target=2.5,
-            note=f"{per_second:.1f} frames/s; error: of the predictions, against the plain ones",
-        )
-    ]  # fmt: skip
-    for stage in STAGES:
-        rows.append(
+        return {
+            "plain": Side(self._plain(torch.contiguous_format), expected.append),
+            "before": Side(self._plain(torch.channels_last), agreement),
+            "ours": Side(self._command(), agreement),
+            "float32": Side(self._command(precision="float32"), agreement),
+            "often": Side(self._command(search_every=OFTEN), agreement),
+        }
+
+    def speed(self, found: dict[str, Outcome]) -> list[Row]:
+        """The command beside the plain pipeline."""
+        precision = str(choose_precision("auto", self.settings.device)).removeprefix("torch.")
+        settings = {
+            "ours": ("", f"ResNet50 in {precision}"),
+            "float32": (", --precision float32", ""),
+            "often": (f", --search-every {OFTEN}", f"ResNet50 in {precision}; other landmarks"),
+        }
+        rows = []
+        for name, (options, remark) in settings.items():
+            ours = found[name]
+            speed = f"{self.frames / ours.sample.median:.1f} frames/s"
+            note = f"{WORK}{options}: " + "; ".join(filter(None, (speed, remark, ERROR)))
+            for peer, against in (("plain", PLAIN), ("before", BEFORE)):
+                rows.append(
+                    compared(
+                        ours, found[peer], id=f"predict/{name}/{peer}", work=WORK + options,
+                        against=against, size=self._size(), note=note,
+                        target=SPEEDUP if name == "ours" else None,
+                    )
+                )  # fmt: skip
+        return rows
+
+    def shares(self, found: dict[str, Outcome]) -> list[Row]:
+        """What the command says of its own stages; its first run warmed up and does not count."""
+        return [
             share_row(
-                f"predict/stage/{stage}", f"mimamo predict, {stage}", SHARE, size,
-                settings.threads, seconds=watch.seconds(stage), whole=whole.sample,
-                target=TARGETS.get(stage),
-                note="the stage's own functions, timed without overlap",
+                f"predict/stage/{stage}", f"mimamo predict, {stage}", SHARE, self._size(),
+                self.settings.threads, whole=found["ours"].sample, target=TARGETS.get(stage),
+                seconds=tuple(times.seconds[stage] for times in self.runs[1:]),
+                note="stages overlap: seconds at work, waiting for a core included; their shares "
+                "add up to more than 100 %",
             )
+            for stage in STAGES
+        ]  # fmt: skip
+
+    def cosine(self) -> Row:
+        """How far bfloat16 moves the features: the least cosine of a face's, and the time."""
+        device = self.settings.device
+        exact = SpatialFeatures(self.backbone, device)
+        rough = SpatialFeatures(self.backbone, device, dtype=torch.bfloat16)
+        want, got = exact(self.crops), rough(self.crops)
+        cosine = torch.cosine_similarity(got, want).min().item()
+        mean = want.mean(dim=0)
+        centred = torch.cosine_similarity(got - mean, want - mean).min().item()
+        few = self.crops[:8]
+        timed = contest(
+            {"bfloat16": Side(lambda: rough(few)), "float32": Side(lambda: exact(few))},
+            self.settings.threads,
+            self.settings.slow_budget,
+        )
+        ours, peer = (timed[name].measured for name in ("bfloat16", "float32"))
+        ours = Measured(ours.median, ours.iqr, ours.runs, relative_error(got, want))
+        return Row(
+            id="predict/bfloat16", work="ResNet50 in bfloat16, 8 faces", against=FLOAT32,
+            size=f"{len(want)} faces, at {self.backbone.image_size}",
+            threads=self.settings.threads, ours=ours, peer=peer, kind="cosine",
+            ratio=cosine, ratio_low=cosine, ratio_high=cosine, target=COSINE,
+            note=f"ResNet50 in bfloat16: least cosine of a face's features; {centred:.5f} without "
+            "the mean all faces share. Random weights: no trained ones were at hand",
         )  # fmt: skip
-    return rows
+
+    def _command(self, **options: object) -> Callable[[], np.ndarray]:
+        settings = PredictSettings(device=self.settings.device, overwrite=True, **options)
+        network = copy.deepcopy(self.network)  # it is put into channels_last
+
+        def call() -> np.ndarray:
+            checkpoint = Checkpoint(network, self.backbone)
+            result = predict_video(self.video, checkpoint, self.folder, settings)
+            if not options:
+                self.runs.append(result.times)
+            return result.predictions.values
+
+        return call
+
+    def _plain(self, memory_format: torch.memory_format) -> Callable[[], np.ndarray]:
+        backbone = copy.deepcopy(self.backbone)
+        spatial = plain_spatial(backbone, self.settings.device, memory_format)
+        return lambda: predict_plainly(self.video, self.network, spatial, self.folder)
+
+    def _size(self) -> str:
+        return f"{self.frames} frames, ResNet50 at {self.backbone.image_size}"
 
 
 def _gap(settings: Settings, frames: int) -> Row:
     return Row(
-        id="predict/whole", work="mimamo predict, one video", against=PLAIN,
-        size=_size(frames, settings), threads=settings.threads, target=2.5,
-        gap=settings.operator_gap,
+        id="predict/ours/plain", work=WORK, against=PLAIN, size=f"{frames} frames",
+        threads=settings.threads, target=SPEEDUP, gap=settings.operator_gap,
     )  # fmt: skip
-
-
-def _size(frames: int, settings: Settings) -> str:
-    return f"{frames} frames, ResNet50 at {64 if settings.quick else 224}"
 
 
 def _rendered(folder: Path, settings: Settings) -> Path:
@@ -122,10 +197,4 @@ def _rendered(folder: Path, settings: Settings) -> Path:
     path = folder / "rendered.mp4"
     # At 8 frames/s the camera finds the face within the few frames of a quick run.
     write_video(path, frames=12 if settings.quick else 150, fps=8 if settings.quick else 30)
-    settings.tell("predict: the whole, and stage by stage")
     return path
-
-
-def _count(video: Path) -> tuple[int, tuple[int, int]]:
-    reader = VideoReader(video)
-    return sum(1 for _ in reader), reader.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from mimamo.faces.alignment import align_face
 from mimamo.faces.detection import Detector
 from mimamo.faces.tracking import FaceTracker
 from mimamo.video.folder import AlignedFolder
-from mimamo.video.reader import VideoReader
+from mimamo.video.reader import VideoFrame, VideoReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,12 @@ class FaceObservation:
 
 
 def observe_faces(
-    source: VideoReader | AlignedFolder, detector: Detector | None, *, steady: bool = True
+    source: VideoReader | AlignedFolder,
+    detector: Detector | None,
+    *,
+    steady: bool = True,
+    search_every: int = 1,
+    read: Callable[[Iterable], Iterable] = iter,
 ) -> Iterator[FaceObservation]:
     """Yield one observation for every frame of the video, in order, holding one frame at a time.
 
@@ -45,18 +50,21 @@ def observe_faces(
             folder of aligned faces, given as they are.
         detector: finds the faces of a video; not used for a folder.
         steady: smooth the landmarks over time, so that the crop does not tremble.
+        search_every: as for `FaceTracker`.
+        read: how the source is gone through; gives what iterating over it gives.
 
     Raises ValueError for a video without a detector, and what `source` raises.
     """
     if isinstance(source, AlignedFolder):
-        return _from_folder(source)
+        return _from_folder(source, read(source))
     if detector is None:
         raise ValueError("detector: expected one for a video, got None")
-    return _from_video(source, FaceTracker(detector, steady=steady))
+    tracker = FaceTracker(detector, steady=steady, search_every=search_every)
+    return _from_video(read(source), tracker)
 
 
-def _from_video(video: VideoReader, tracker: FaceTracker) -> Iterator[FaceObservation]:
-    for frame in video:
+def _from_video(frames: Iterable[VideoFrame], tracker: FaceTracker) -> Iterator[FaceObservation]:
+    for frame in frames:
         face = tracker(frame.image, frame.time)
         if face is None:
             yield FaceObservation(frame.index, frame.time, frame.image)
@@ -72,9 +80,11 @@ def _from_video(video: VideoReader, tracker: FaceTracker) -> Iterator[FaceObserv
         )
 
 
-def _from_folder(folder: AlignedFolder) -> Iterator[FaceObservation]:
+def _from_folder(
+    folder: AlignedFolder, images: Iterable[tuple[int, np.ndarray]]
+) -> Iterator[FaceObservation]:
     following = 0
-    for index, crop in folder:
+    for index, crop in images:
         for missing in range(following, index):
             yield FaceObservation(missing, missing / folder.fps, None)
         yield FaceObservation(index, index / folder.fps, None, crop=crop, score=1.0)

@@ -31,10 +31,25 @@ class FaceTracker:
     (`LandmarkFilter`). On a real talking face (640x360, 30 frames/s) these bring the trembling of
     the aligned crop against the head, root mean square between frames, from 1.07 pixels of the
     crop to 0.76 and to 0.60; the smoothing moves it by 0.6 pixels at most.
+
+    Searching the whole picture is half of the work. With `search_every` above 1 it is searched
+    only in every so manyth frame, and wherever the face is not found in a view around its last
+    place; between, a nearer face that comes along is not seen.
     """
 
-    def __init__(self, detector: Detector, *, steady: bool = True, patience: int = 5) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        steady: bool = True,
+        patience: int = 5,
+        search_every: int = 1,
+    ) -> None:
+        if search_every < 1:
+            raise ValueError(f"search_every: expected at least 1, got {search_every}")
         self._detector = detector
+        self._search_every = search_every
+        self._since_search = 0
         self._filter = LandmarkFilter() if steady else None
         self._patience = patience
         self._last: Detection | None = None
@@ -57,6 +72,12 @@ class FaceTracker:
         return replace(found, landmarks=self._filter(found.landmarks, time))
 
     def _find(self, image: np.ndarray) -> Detection | None:
+        self._since_search += 1
+        if self._last is not None and self._since_search < self._search_every:
+            followed = look_closer(self._detector, image, self._last)
+            if followed is not None:
+                return followed
+        self._since_search = 0
         detections = self._detector(image)
         if self._last is None:
             chosen = max(detections, key=lambda face: face.size**2 * face.score, default=None)

@@ -79,9 +79,10 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.project is None else self.project(x)
-        x = F.relu(self.reduce(x))
-        x = F.relu(self.middle(x))
-        return F.relu(shortcut + self.expand(x))
+        # In place, as a pass over memory costs a tenth of a convolution.
+        x = F.relu_(self.reduce(x))
+        x = F.relu_(self.middle(x))
+        return F.relu_(self.expand(x).add_(shortcut))
 
 
 class ResNet50(nn.Module):
@@ -134,7 +135,7 @@ class ResNet50(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features ``[N, 2048]``, all ≥ 0, of preprocessed images ``[N, 3, S, S]``."""
-        x = self.pool(F.relu(self.stem(images)))  # [N, 64, S/4, S/4]
+        x = self.pool(F.relu_(self.stem(images)))  # [N, 64, S/4, S/4]
         x = self.stages(x)  # [N, 2048, S/32, S/32]
         # Never negative after the last block's ReLU: another behind the average, as the authors
         # have it, would change nothing.
@@ -160,7 +161,8 @@ class ResNet50(nn.Module):
                 f"crops: expected uint8 [N, H, W, 3], got {crops.dtype} {list(crops.shape)}"
             )
         size = self.image_size
-        images = rearrange(crops, "n h w c -> n c h w").float()
+        # Antialiased resizing takes half the time on contiguous planes.
+        images = rearrange(crops, "n h w c -> n c h w").float().contiguous()
         height, width = images.shape[2:]
         shorter = round(size * 256 / 224)
         target = [shorter * side // min(height, width) for side in (height, width)]

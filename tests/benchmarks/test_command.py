@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import Result
+from benchmarks.rows import Row
 
 ROOT = Path(__file__).parents[2]
 PHASE_OUTPUT = 8 * 24 * (48**2 + 24**2) * 4  # bytes
@@ -62,15 +63,33 @@ def test_pyramid(pyramid):
             assert row.ours.error < 1e-6
 
 
-@pytest.mark.parametrize(("suite", "share"), [("predict", "phase"), ("train", "loading")])
-def test_shares(tmp_path, suite, share):
-    done = run("--suite", suite, "--out", tmp_path / "result.json")
+def measured(suite: str, folder: Path) -> dict[str, Row]:
+    done = run("--suite", suite, "--out", folder / "result.json")
     assert done.returncode == 0, done.stderr
-    rows = {row.id: row for row in Result.load_from(tmp_path / "result.json").rows}
-    assert 0 < rows[f"{suite}/stage/{share}"].ratio < 1
+    rows = {row.id: row for row in Result.load_from(folder / "result.json").rows}
     stages = [row.ratio for row in rows.values() if "/stage/" in row.id]
     assert len(stages) == 6
     assert 0.3 < sum(stages) < 3  # other work on the machine makes this rough
+    return rows
+
+
+def test_train(tmp_path):
+    assert 0 < measured("train", tmp_path)["train/stage/loading"].ratio < 1
+
+
+def test_predict(tmp_path):
+    rows = measured("predict", tmp_path)
+    assert 0 < rows["predict/stage/phase"].ratio < 1
+    assert rows["predict/stage/phase"].target == 0.03
+    for peer in ("plain", "before"):
+        assert rows[f"predict/ours/{peer}"].target == 2.5
+        assert rows[f"predict/often/{peer}"].target is None
+    assert rows["predict/float32/plain"].ours.error < 1e-4
+    assert rows["predict/ours/plain"].ours.error < 0.05
+    cosine = rows["predict/bfloat16"]
+    assert 0.99 < cosine.ratio < 1  # a few faces of 64 pixels are too few to calibrate on
+    assert cosine.target == 0.999
+    assert 0 < cosine.ours.error < 0.2
 
 
 def test_a_missing_peer_is_a_gap(tmp_path):

@@ -15,10 +15,15 @@ import torch
 from safetensors.torch import save_file
 
 import mimamo.demo
-import mimamo.predict
+import mimamo.streaming
 import mimamo.training
 from mimamo import __version__
 from mimamo.cli import main
+
+SPEED = (
+    r"[\d.]+ s, [\d.]+ frames/s; decode [\d.]+ %, detection [\d.]+ %, "
+    r"ResNet50 \((float32|bfloat16)\) [\d.]+ %, phase [\d.]+ %, network [\d.]+ %, writing [\d.]+ %"
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +57,24 @@ class TestPredict:
         assert predict(video) == 0
         printed = capsys.readouterr()
         table = tmp_path / "out" / "face.csv"
-        assert printed.out == f"{table}: face found in 3 of 5 frames\n"
+        said, speed, hint = printed.out.splitlines()
+        assert said == f"{table}: face found in 3 of 5 frames"
+        assert re.fullmatch(rf"face: 5 frames in {SPEED}", speed), speed
+        assert "side by side" in hint
         assert printed.err == ""
         assert sorted(path.name for path in table.parent.iterdir()) == ["face.csv", "face.png"]
+
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    def test_it_says_in_which_precision(self, predict, video, capsys, precision):
+        assert predict(video, "--precision", precision, "--search-every", 3) == 0
+        assert f", ResNet50 ({precision}) " in capsys.readouterr().out
+
+    def test_several_videos_are_summed_up(self, tmp_path, predict, video, film, capsys):
+        assert predict(video, film(tmp_path / "other.mp4", "xx")) == 0
+        lines = capsys.readouterr().out.splitlines()[2:]
+        for line, start in zip(lines, ("face: 5", "other: 2", "all 2 videos: 7"), strict=False):
+            assert re.fullmatch(rf"{start} frames in {SPEED}", line), line
+        assert len(lines) == 4
 
     def test_options_choose_the_files(self, tmp_path, predict, video):
         assert predict(video, "--render", "--no-plot", "--batch-size", 2) == 0
@@ -93,7 +113,7 @@ class TestPredict:
         cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
         assert predict(cut) == 1
         printed = capsys.readouterr()
-        assert printed.out == f"{table}: face found in 3 of 5 frames\n"
+        assert printed.out.startswith(f"{table}: face found in 3 of 5 frames\ncut: 5 frames in ")
         assert printed.err == (
             f"mimamo: error: {cut}: truncated: 5 frames decoded; any after them are missing "
             f"from {table}\n"
@@ -176,6 +196,8 @@ class TestUnusable:
             (["predict", "a.mp4", "--weights", "w", "--out", "o", "--batch-size", "0"], "batch"),
             (["predict", "a.mp4", "--weights", "w", "--out", "o", "--batch-size", "x"], "batch"),
             (["predict", "a.mp4", "--weights", "w", "--out", "o", "--colour"], "--colour"),
+            (["predict", "a", "--weights", "w", "--out", "o", "--precision", "half"], "precision"),
+            (["predict", "a", "--weights", "w", "--out", "o", "--search-every", "0"], "search"),
             (["paint"], "paint"),
             (["--colour"], "--colour"),
             (["train", "data", "--out", "o"], "--backbone"),
@@ -237,7 +259,7 @@ class TestInterruption:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(mimamo.predict, "predict_sequence", interrupted)
+        monkeypatch.setattr(mimamo.streaming, "predict_clips", interrupted)
         assert predict(video) == 130
         assert capsys.readouterr() == ("", "mimamo: interrupted\n")
         assert not list((tmp_path / "out").iterdir())

@@ -92,7 +92,7 @@ class TestValues:
         expected = predict_sequence(
             checkpoint.network, SpatialFeatures(checkpoint.backbone)(faces), phase_frames(faces)
         )
-        settings = PredictSettings(batch_size=batch_size, plot=False)
+        settings = PredictSettings(batch_size=batch_size, precision="float32", plot=False)
         result = predict_video(video, checkpoint, tmp_path, settings)
         np.testing.assert_allclose(result.predictions.values[FOUND], expected, atol=1e-5)
 
@@ -149,7 +149,7 @@ class TestFiles:
         predict_video(video, checkpoint, out, PredictSettings(overwrite=True))
         assert results_in(out)["face.png"].startswith(b"\x89PNG")
 
-    @pytest.mark.parametrize("stage", ["faces", "rendering"])
+    @pytest.mark.parametrize("stage", ["predicting", "rendering"])
     def test_an_interruption_leaves_no_half_files(self, tmp_path, checkpoint, video, stage):
         class Interrupting(Log):
             def show(self, what, done, total):
@@ -160,7 +160,7 @@ class TestFiles:
             predict_many(
                 [video], checkpoint, tmp_path, PredictSettings(render=True), Interrupting()
             )
-        left = [] if stage == "faces" else ["face.csv", "face.png"]
+        left = [] if stage == "predicting" else ["face.csv", "face.png"]
         assert list(results_in(tmp_path)) == left
 
 
@@ -211,8 +211,7 @@ class TestMany:
         predict_many([video], checkpoint, tmp_path, PredictSettings(render=True), log)
         count = len(PATTERN)
         assert log.stages == [
-            ["face: faces", count, count],
-            ["face: predicting", None, 0],
+            ["face: predicting", count, count],
             ["face: rendering", count, count],
         ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,48 @@ class TestCloserLook:
 
     def test_sees_nothing_where_there_is_no_face(self, detector, without_faces):
         assert look_closer(detector, without_faces[0], _face(160, 120)) is None
+
+
+class TestSearchEvery:
+    def follow(self, every, shown, close):
+        """How often the whole picture was searched before each of some frames."""
+        searches, counts = [], []
+
+        def detector(image):
+            if image.shape != IMAGE.shape:
+                return [close] if close is not None else []
+            searches.append(image)
+            return shown
+
+        tracker = FaceTracker(detector, search_every=every)
+        for step in range(9):
+            counts.append(len(searches))
+            assert (tracker(IMAGE, step / 30) is not None) == bool(shown)
+        return [after - before for before, after in pairwise([*counts, len(searches)])]
+
+    def test_between_searches_only_the_view_is_looked_at(self):
+        close = _face(*(TEMPLATE.mean(axis=0) + 24), size=112)
+        shown = [_face(100)]
+        assert self.follow(1, shown, close) == [1] * 9
+        assert self.follow(2, shown, close) == [1, 0, 1, 0, 1, 0, 1, 0, 1]
+        assert self.follow(4, shown, close) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+
+    def test_a_face_that_is_lost_is_searched_at_once(self):
+        assert self.follow(4, [_face(100)], None) == [1] * 9
+        assert self.follow(4, [], None) == [1] * 9
+
+    def test_finds_the_same_face_in_the_same_place(self, detector, place):
+        frames = [place((160 + 2 * step, 120 - step), 0.8)[0] for step in range(8)]
+        each, some = (
+            [tracker(frame, step / 30) for step, frame in enumerate(frames)]
+            for tracker in (FaceTracker(detector), FaceTracker(detector, search_every=8))
+        )
+        for a, b in zip(each, some, strict=True):
+            assert np.abs(a.landmarks - b.landmarks).max() < 1.0
+
+    def test_has_to_be_a_count(self):
+        with pytest.raises(ValueError, match="search_every: expected at least 1, got 0"):
+            FaceTracker(Script(), search_every=0)
 
 
 class TestLandmarkFilter:
