@@ -265,7 +265,9 @@ class _Predictor:
                 f"{source}: the memory does not suffice; try a smaller batch size"
             ) from error
         except cv2.error as error:
-            raise InputError(f"{source}: OpenCV fails on it: {error.err or error}") from error
+            # Not `error.err`, which belongs to the class and may be an earlier error's.
+            reason = " ".join(str(error).split())
+            raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
 
     def _warn(
         self,
