@@ -140,8 +140,9 @@ def predict(
 ) -> int:
     """Predict valence and arousal of every frame.
 
-    Writes <name>.csv and <name>.png for each video, and with --render <name>.mp4. Prints how fast
-    it was, and which share of the time each stage was at work.
+    Writes <name>.csv and <name>.png for each video, and with --render <name>.mp4.
+
+    Prints frames per second, and the share of the time for which each stage was at work.
     """
     from mimamo.faces import YuNet
     from mimamo.network import load_checkpoint

@@ -1,14 +1,13 @@
 """From videos to files of predictions: the whole path, one video after the other.
 
 A video is read once, its stages working side by side (`mimamo.streaming`), and once more where
-it is rendered. Frames, faces and features pass through; their number does not matter to memory.
+it is rendered. Frames, faces and features pass through and are not kept.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from mimamo.predictions.sources import find_sources, open_source
 from mimamo.predictions.table import Predictions, write_predictions
 from mimamo.stage_times import StageTimes
 from mimamo.streaming import Models, Observed, observe
-from mimamo.threads import workers
+from mimamo.threads import Workers, workers
 from mimamo.video import AlignedFolder, VideoReader
 
 
@@ -207,7 +206,7 @@ class _Predictor:
         checkpoint: Checkpoint,
         settings: PredictSettings,
         progress: Progress,
-        pool: ThreadPoolExecutor,
+        pool: Workers,
     ) -> None:
         device = settings.device
         self._dtype = choose_precision(settings.precision, device)
@@ -266,7 +265,9 @@ class _Predictor:
                 f"{source}: the memory does not suffice; try a smaller batch size"
             ) from error
         except cv2.error as error:
-            raise InputError(f"{source}: OpenCV fails on it: {error.err or error}") from error
+            # Not `error.err`, which belongs to the class and may be an earlier error's.
+            reason = " ".join(str(error).split())
+            raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
 
     def _warn(
         self,

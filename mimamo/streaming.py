@@ -6,7 +6,7 @@
     workers:                  a batch's features and grey frames; a clip's phases and network
 
 Queues between them are short, so a stage that is ahead waits. What a clip needs is dropped once it
-has been predicted: however long a video, about 100 bytes a frame remain, and 2 KB more a frame
+has been predicted: however long a video, a few hundred bytes a frame remain, and 2 KB more a frame
 where the grey faces are to be kept.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from mimamo.inference import ClipAverages, evaluating, predict_clips
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.predictions.panels import Faces
 from mimamo.stage_times import StageTimes
-from mimamo.threads import ReadAhead
+from mimamo.threads import ReadAhead, Workers
 from mimamo.video import AlignedFolder, VideoReader
 
 _FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
@@ -70,7 +70,7 @@ class Models:
 def observe(
     video: VideoReader | AlignedFolder,
     models: Models,
-    pool: ThreadPoolExecutor,
+    pool: Workers,
     times: StageTimes,
     *,
     keep_frames: bool = False,
@@ -114,14 +114,12 @@ class _Gathering:
     depend on which worker was faster.
     """
 
-    def __init__(
-        self, models: Models, pool: ThreadPoolExecutor, times: StageTimes, keep_frames: bool
-    ) -> None:
+    def __init__(self, models: Models, pool: Workers, times: StageTimes, keep_frames: bool) -> None:
         self._models = models
         self._pool = pool
         self._times = times
         self._keep_frames = keep_frames
-        self._limit = pool._max_workers + _TASKS_AHEAD
+        self._limit = pool.count + _TASKS_AHEAD
 
         self._seconds: list[float] = []
         self._found: list[bool] = []

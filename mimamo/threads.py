@@ -78,8 +78,16 @@ class ReadAhead(Generic[T]):
         self._queue.put((False, failure))
 
 
+class Workers(ThreadPoolExecutor):
+    """`count` threads, for each of which torch computes in that thread alone."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, "mimamo-worker", torch.set_num_threads, (1,))
+        self.count = count
+
+
 @contextmanager
-def workers(device: torch.device | str) -> Iterator[ThreadPoolExecutor]:
+def workers(device: torch.device | str) -> Iterator[Workers]:
     """Give a pool of threads that, with one thread beside them that uses OpenCV, fill the cores.
 
     On a CPU there are as many workers as torch has threads, each of which computes by itself:
@@ -95,7 +103,7 @@ def workers(device: torch.device | str) -> Iterator[ThreadPoolExecutor]:
     count = min(torch_threads, _MOST_WORKERS) if on_cpu else 1
     if on_cpu:
         cv2.setNumThreads(max(1, torch_threads // 4))
-    pool = ThreadPoolExecutor(count, "mimamo-worker", torch.set_num_threads, (1,))
+    pool = Workers(count)
     try:
         yield pool
     finally:

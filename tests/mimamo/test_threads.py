@@ -126,7 +126,7 @@ class TestWorkers:
 
     def test_a_gpu_has_one(self):
         with workers("cuda") as pool:
-            assert pool._max_workers == 1
+            assert pool.count == 1
 
     def test_what_has_not_begun_is_dropped(self):
         done = []
