@@ -16,7 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mimamo.data.affwild2 import TRAIN, VALIDATION
+from mimamo.data.annotations import HEADER, NOT_ANNOTATED
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.faces.alignment import align_face
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detection, Detector
@@ -25,11 +26,7 @@ from mimamo.files import output_folder, replacing
 from mimamo.synth.motion import Performance, Setting, perform
 from mimamo.synth.render import render
 
-# Annotated like the others, but where neither training nor validation looks: Aff-Wild2's test set
-# comes without annotations.
-UNSEEN = "Test_Set"
-HEADER = "valence,arousal"
-NOT_ANNOTATED = -5
+UNSEEN = TEST  # annotated like the others, but neither trained nor validated on
 
 _FRAME_SIZE = (320, 288)  # what the detector sees of a frame when it looks closer
 _JPEG_QUALITY = 95
