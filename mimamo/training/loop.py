@@ -162,7 +162,6 @@ class Trainer:
         seen = self._seen(features, frames, images, draws)
         with accelerator.autocast():
             predicted = self._ready(seen, phases)
-        predicted = predicted.float()
         if accelerator.num_processes > 1:
             predicted = gather_rows(predicted, rows, total)
             labels = gather_rows(labels.nan_to_num(), rows, total)
@@ -254,13 +253,18 @@ def pooled_ccc(
     return float(ccc[0]), float(ccc[1])
 
 
-def evaluate(network: MIMAMONet, videos: Sequence[VideoSequence]) -> tuple[float, float]:
+def evaluate(
+    network: MIMAMONet, videos: Sequence[VideoSequence], clip_length: int = 64
+) -> tuple[float, float]:
     """Return the CCC of valence and of arousal over all annotated frames of some videos, pooled.
 
     Videos are predicted whole, just as `mimamo predict` does it. At least one frame must be
     annotated.
     """
-    predictions = [predict_sequence(network, video.features, video.frames) for video in videos]
+    predictions = [
+        predict_sequence(network, video.features, video.frames, clip_length, clip_length)
+        for video in videos
+    ]
     return pooled_ccc(predictions, videos)
 
 

@@ -31,6 +31,7 @@ from mimamo.network.checkpoint import (
     save_checkpoint,
     weights_hash,
 )
+from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training import seeds
@@ -132,8 +133,7 @@ def train(
     for name, reason in cache.skipped.items():
         report(f"{name} is not used: {reason}")
     training, validation = choose_videos(cache, config.fold, report)
-    frozen, model_backbone = _backbones(cache, config)
-    config = replace(config, network=_network_config(cache, config, model_backbone))
+    config = replace(config, network=_network_config(cache, config))
     identity = {
         "weights": cache.manifest.weights_sha256,
         "training": [f"{video.name} {video.annotated_frames}" for video in training],
@@ -148,10 +148,12 @@ def train(
     )
     clips: Clips = ResidentClips(dataset, accelerator.device) if resident else MappedClips(dataset)
     with seeds.seeded(config.seed, accelerator.device):
+        frozen = None if config.spatial == "small" else stored_backbone(cache.root, cache.manifest)
         torch.manual_seed(config.seed)
-        if config.spatial == "small":
-            model_backbone = SmallBackbone(cache.manifest.phase_size)
-        model = TrainedModel(MIMAMONet(config.network), model_backbone)
+        trained = SmallBackbone(cache.manifest.phase_size) if frozen is None else None
+        if config.spatial == "finetune":
+            frozen, trained = None, frozen
+        model = TrainedModel(MIMAMONet(config.network), trained)
         images = None
         if config.spatial == "finetune":
             images = FaceImages([*training, *validation], dataset)
@@ -176,7 +178,7 @@ def train(
             _clear(folder, everything=not resumed)
             config.save(folder / CONFIG)
         run = _Run(
-            folder, config, trainer, model_backbone or frozen,
+            folder, config, trainer, trained or frozen,
             {
                 "labels": label_statistics(training),
                 "trained_on": [video.name for video in training],
@@ -353,30 +355,21 @@ def _check_backbone(cache: Cache, path: str | os.PathLike[str]) -> None:
         )
 
 
-def _backbones(cache: Cache, config: TrainingConfig) -> tuple[Backbone | None, Backbone | None]:
-    """The backbone whose features are taken as they are, and the one that is trained."""
-    cached = cache.manifest.feature_dim > 0
-    if config.spatial == "small":
-        return None, SmallBackbone(cache.manifest.phase_size)
-    if not cached:
+def _network_config(cache: Cache, config: TrainingConfig) -> MIMAMOConfig:
+    """The network's settings, with what the cache and the backbone decide."""
+    manifest = cache.manifest
+    if config.spatial != "small" and manifest.feature_dim == 0:
         raise InputError(
             f"{cache.root}: has no spatial features; train with the small backbone, or extract "
             "with ResNet50 weights"
         )
-    stored = stored_backbone(cache.root, cache.manifest)
-    return (stored, None) if config.spatial == "cached" else (None, stored)
-
-
-def _network_config(cache: Cache, config: TrainingConfig, backbone: Backbone | None):
-    size = cache.manifest.phase_size
-    default = type(config.network)().phase_size
-    if config.network.phase_size not in (size, default):
+    if config.network.phase_size not in (manifest.phase_size, MIMAMOConfig().phase_size):
         raise InputError(
-            f"config: phase_size: expected {size}, as {cache.root} has it, got "
+            f"config: phase_size: expected {manifest.phase_size}, as {cache.root} has it, got "
             f"{config.network.phase_size}"
         )
-    width = cache.manifest.feature_dim if backbone is None else backbone.feature_dim
-    return replace(config.network, feature_dim=width, phase_size=size)
+    width = SmallBackbone.feature_dim if config.spatial == "small" else manifest.feature_dim
+    return replace(config.network, feature_dim=width, phase_size=manifest.phase_size)
 
 
 def _accelerator(device: torch.device, precision: str) -> Accelerator:
