@@ -12,8 +12,8 @@ import pytest
 
 from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
-from mimamo.evaluation import Ensemble, crossval, join, score
-from mimamo.evaluation.scores import face_pairs
+from mimamo.evaluation import Ensemble, crossval, join
+from mimamo.evaluation.scores import face_pairs, score
 from mimamo.training import TrainingConfig
 
 
@@ -70,7 +70,9 @@ class TestJobs:
 
 
 class TestRefused:
-    def test_more_folds_than_subjects(self, small_cache: Path, tmp_path: Path, small_config) -> None:
+    def test_more_folds_than_subjects(
+        self, small_cache: Path, tmp_path: Path, small_config
+    ) -> None:
         with pytest.raises(InputError, match="fold 7 of 7 would have no data"):
             crossval(small_cache, tmp_path / "out", folds=7, config=small_config)
 
@@ -83,7 +85,7 @@ class TestRefused:
     ) -> None:
         out = shutil.copytree(small_folds, tmp_path / "folds")
         shutil.rmtree(out / "fold-2")
-        with pytest.raises(InputError, match="expected the settings of .*fold-1"):
+        with pytest.raises(InputError, match=r"expected the settings of .*fold-1"):
             crossval(
                 small_cache, out, folds=3, only=[2], config=replace(small_config, learning_rate=0.5)
             )

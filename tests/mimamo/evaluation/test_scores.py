@@ -105,7 +105,9 @@ class TestBootstrap:
 
     def test_constant_predictions_agree_with_nothing(self) -> None:
         labels = np.random.default_rng(4).normal(size=(20, 2))
-        interval = bootstrap({"a": [(np.zeros((20, 2)), labels)], "b": [(np.zeros((20, 2)), labels)]})
+        interval = bootstrap(
+            {"a": [(np.zeros((20, 2)), labels)], "b": [(np.zeros((20, 2)), labels)]}
+        )
         assert interval.valence == (0, 0)
 
 

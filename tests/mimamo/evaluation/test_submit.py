@@ -65,9 +65,7 @@ class TestFiles:
         extract(data, cache, backbone="small")
         (root / "films").mkdir()
         film(root / "films/pair.mp4", "." * 8)
-        result = submit(
-            [small_run], cache, root / "out", films=root / "films", decode=decode
-        )
+        result = submit([small_run], cache, root / "out", films=root / "films", decode=decode)
         assert (result.files[0].name, result.frames) == ("pair_left.txt", 8)
 
     def test_a_video_without_any_face_is_all_minus_five(
@@ -86,9 +84,7 @@ class TestFiles:
 
     def test_a_list_chooses_the_videos(self, root: Path, small_run: Path) -> None:
         (root / "names.txt").write_text("train\n\ntest.mp4\n")
-        result = submit(
-            [small_run], root / "cache", root / "out", names=root / "names.txt"
-        )
+        result = submit([small_run], root / "cache", root / "out", names=root / "names.txt")
         assert [path.name for path in result.files] == ["train.txt", "test.txt"]
 
     def test_an_ensemble_of_folds(self, root: Path, small_folds: Path) -> None:
