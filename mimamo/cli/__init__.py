@@ -92,7 +92,7 @@ def predict(
         typer.Option(
             metavar="FILE",
             show_default=False,
-            help="A checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
+            help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
         ),
     ],
     out: Annotated[

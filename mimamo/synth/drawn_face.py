@@ -1,8 +1,8 @@
-"""A drawn face: who it is, what it does, and its picture, exact to any fraction of a pixel.
+"""A drawn face: who it is, what it does, and its picture, exact to a fraction of a pixel.
 
 Every part is a smooth function of the place, so moving the face moves its picture without a trace
-of the grid. Coordinates are those of the face: x to the right and y down, the aligned image spans
--1 to 1.
+of the grid (the skin's texture is sampled to 1/32 of a pixel). Coordinates are those of the face: x
+to the right and y down, the aligned image spans -1 to 1.
 """
 
 from __future__ import annotations

@@ -10,23 +10,25 @@ nears by far more than it trembles, the mouth talks, the eyes blink, and light w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
-from mimamo.files import output_folder
+from mimamo.files import output_folder, replacing
 from mimamo.synth.dataset import gaps, write_annotations, write_jpeg
 from mimamo.synth.drawn_face import Identity, Pose, draw_face, draw_identity
 from mimamo.synth.motion import affect, band_noise, blinks
 
 FPS = 30.0
 TREMOR = 0.011  # amplitude in units of the face: 0.6 pixels of 112, 0.26 of the grey frame's 48
+PEOPLE = "people.png"  # what some of them look like
 SLOW, FAST = 0.4, 6.0  # speed of the tremor at arousal -1 and 1, turns a second
 
 
@@ -86,6 +88,8 @@ def write_lessons(
     test set, at least one each. Videos are named ``<identity>-30-112x112-<take>``, as Aff-Wild2
     names parts of one recording.
 
+    ``people.png`` beside the data shows some of them.
+
     Args:
         root: its folder, new or empty, made if need be.
         identities: how many, at least 3.
@@ -112,7 +116,7 @@ def write_lessons(
 
     def work(job: tuple[int, int]) -> int:
         number, take = job
-        person = draw_identity(np.random.default_rng([seed, 7, number]))
+        person = _person(seed, number)
         rng = np.random.default_rng([seed, 8, number, take])
         name = f"{number + 1}-30-112x112-{take + 1}"
         written = _write_take(folder, name, subsets[number], person, frames, rng)
@@ -120,6 +124,7 @@ def write_lessons(
             progress(next(done), len(jobs))
         return written
 
+    save_people(folder / PEOPLE, [_person(seed, number) for number in range(min(identities, 6))])
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         total = sum(pool.map(work, jobs))
     people = {subset: subsets.count(subset) for subset in (TRAIN, VALIDATION, TEST)}
@@ -171,6 +176,20 @@ def render_take(person: Identity, take: Take, index: int, rng: np.random.Generat
     image = image * (take.gains[index] * across)[:, None]
     image = image + take.noise * rng.standard_normal((size, size, 1), dtype=np.float32)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def save_people(path: Path, people: Sequence[Identity]) -> None:
+    """Write a PNG: a row for each person, from sad to happy, then talking and blinking."""
+    smiles = [Pose(smile=smile) for smile in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    poses = [*smiles, Pose(jaw=1.0), Pose(smile=0.3, jaw=0.3, blink=1.0)]
+    rows = [np.hstack([draw_face(person, pose) for pose in poses]) for person in people]
+    image = np.clip(np.rint(np.vstack(rows)), 0, 255).astype(np.uint8)
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary)
+
+
+def _person(seed: int, number: int) -> Identity:
+    return draw_identity(np.random.default_rng([seed, 7, number]))
 
 
 def _write_take(
