@@ -52,7 +52,10 @@ def extract(
     image_size: Annotated[
         int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
     ] = 224,
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces per pass.")] = 32,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="8 on a CPU, 32 on a GPU", help="Faces per pass."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of random weights.")] = 0,
     detector: Annotated[
         Path | None,
