@@ -55,7 +55,7 @@ def _draw_bars(axes: Axes, pooled: Score, interval: Interval, folds: dict[str, S
         axes.plot([at, at], [low, high], color="#222222", linewidth=1.6)
         for place, height in enumerate(heights):
             axes.annotate(
-                f"{height:.2f}", (place + offset, max(height, 0)), xytext=(0, 2),
+                f"{_rounded(height):.2f}", (place + offset, max(height, 0)), xytext=(0, 2),
                 textcoords="offset points", ha="right" if place == len(bars) - 1 else "center",
                 va="bottom", fontsize=8, color=colour,
             )  # fmt: skip
@@ -72,7 +72,8 @@ def _draw_videos(axes: Axes, videos: Sequence[VideoScore]) -> None:
         values = np.sort([getattr(video.score, name) for video in videos])
         axes.plot(
             (np.arange(len(values)) + 0.5) / len(values) * 100, values, "o-", color=colour,
-            markersize=3.5, linewidth=1.2, label=f"{name}, median {np.median(values):.2f}",
+            markersize=3.5, linewidth=1.2,
+            label=f"{name}, median {_rounded(np.median(values)):.2f}",
         )  # fmt: skip
     axes.axhline(0, color="#444444", linewidth=0.8)
     axes.set(xlim=(0, 100), ylim=(min(-0.05, *axes.get_ylim()), 1.08))
@@ -80,6 +81,10 @@ def _draw_videos(axes: Axes, videos: Sequence[VideoScore]) -> None:
     axes.set_title(f"{len(videos)} videos, each alone, in order")
     axes.legend(loc="upper left", frameon=False, fontsize=9)
     _tidy(axes)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 2) + 0.0  # no "-0.00"
 
 
 def _tidy(axes: Axes) -> None:
