@@ -16,8 +16,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mimamo import InputError, MIMAMOConfig, load_checkpoint
 from mimamo.data import Cache
+from mimamo.evaluation import Ensemble
 from mimamo.extraction import extract
 from mimamo.network import ResNet50, SmallBackbone, save_backbone, weights_hash
+from mimamo.predict import PredictSettings, predict_video
 from mimamo.training import TrainingConfig, TrainResult, evaluate, train
 
 FILES = ["best.safetensors", "config.toml", "history.csv", "last.safetensors", "state.safetensors"]
@@ -126,6 +128,22 @@ class TestFiles:
         for path, number in ((result.best_checkpoint, 2), (result.last_checkpoint, 4)):
             with safe_open(path, "pt") as file:
                 assert f'"number": {number}' in str(file.metadata())
+
+
+class TestPredict:
+    def test_it_predicts_as_the_evaluation_does(
+        self, run: Run, learnable: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        """Clips are as long as they were in training, the backbone is the one trained."""
+        checkpoint = load_checkpoint(run().out)
+        source = learnable / "cropped_aligned/Validation_Set-0"
+        settings = PredictSettings(precision="float32", plot=False)
+        result = predict_video(source, checkpoint, tmp_path / "out", settings)
+        cache = Cache(small_cache)
+        videos = [v for v in cache.videos if v.name == "Validation_Set-0"]
+        expected = Ensemble([tmp_path / "run"], cache).predict(videos)["Validation_Set-0"]
+        np.testing.assert_allclose(result.predictions.values, expected, atol=2e-4)
+        assert expected.std() > 1e-3
 
 
 class TestReproducibility:
