@@ -1,5 +1,6 @@
 # make demo   everything from nothing to predictions on a rendered video
 # make test   everything from nothing through the checks
+# make gpu-check  what needs a GPU, where there is one
 # Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the demo's folder).
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
 
-.PHONY: demo test lint format clean
+.PHONY: demo test gpu-check lint format clean
 
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
@@ -22,6 +23,11 @@ lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+
+gpu-check: $(VENV)/.tests
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		$(BIN)/python -m benchmarks --suite epoch --device cuda; \
+	else echo "gpu-check: no GPU here, nothing to check"; fi
 
 format: $(VENV)/.tests
 	$(BIN)/ruff check --fix .

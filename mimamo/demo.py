@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from mimamo import __version__
-from mimamo.data.affwild2 import TRAIN, VALIDATION
+from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.errors import InputError
+from mimamo.extraction import extract
 from mimamo.files import output_folder, replacing
 from mimamo.network.checkpoint import Checkpoint, load_checkpoint
 from mimamo.network.config import MIMAMOConfig
@@ -193,12 +194,20 @@ class _Run:
                 f"(channels {', '.join(map(str, recipe.network.channels))}), with a recipe of its "
                 f"own ({recipe.epochs} epochs at rate {recipe.learning_rate:g}).",
             )
-            result = train(
+            extract(
                 self.out / "data",
-                self.out / "run",
+                self.out / "cache",
                 backbone="random",
                 image_size=side,
-                config=recipe,
+                subsets=(TRAIN, VALIDATION),
+                seed=self.seed,
+                device=device,
+                progress=self.show,
+            )
+            result = train(
+                self.out / "cache",
+                self.out / "run",
+                config=replace(recipe, seed=self.seed),
                 device=device,
                 report=self.say,
                 progress=self.show,
@@ -312,9 +321,11 @@ nothing. For real faces, use published weights of MIMAMO Net,
    mimamo predict VIDEO --weights model_weights.pth.tar --backbone resnet50_ferplus_dag.pth \\
       --out RESULTS
 or train on Aff-Wild2, which its authors license for research:
-   mimamo train AFF-WILD2 --backbone resnet50_ferplus_dag.pth --out RUN
-   mimamo predict VIDEO --weights RUN/best.safetensors --out RESULTS
+   mimamo extract AFF-WILD2 --backbone resnet50_ferplus_dag.pth --out CACHE
+   mimamo train CACHE --out RUN
+   mimamo predict VIDEO --weights RUN --out RESULTS
 
 Took {sum(run.seconds.values()):.0f} s. In {run.out}:
-   data/"""
+   data/
+   cache/"""
     return [*text.split("\n"), *(f"   {path}" for path in files)]

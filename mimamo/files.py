@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +11,15 @@ from pathlib import Path
 
 from mimamo.errors import InputError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` if the block ends well.
 
     The temporary name keeps the suffix, so writers that choose a format by suffix work.
-    Raises InputError if the folder cannot be written to.
+    Raises InputError if the folder cannot be written to, or the disk is full.
     """
     path = Path(path)
     try:
@@ -31,6 +34,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -218,6 +218,7 @@ class _Predictor:
             # Its convolutions take a third less time in channels_last.
             network=checkpoint.network.to(device, memory_format=torch.channels_last),
             search_every=settings.search_every,
+            clip_length=checkpoint.clip_length,
         )
         self._settings = settings
         self._progress = progress

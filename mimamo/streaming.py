@@ -59,12 +59,13 @@ class Observed:
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """What looks at the frames: the detector, the backbone, the network."""
+    """What looks at the frames: the detector, the backbone, the network on clips of a length."""
 
     detector: Detector
     spatial: SpatialFeatures
     network: MIMAMONet
     search_every: int = 1
+    clip_length: int = 64
 
 
 def observe(
@@ -129,7 +130,8 @@ class _Gathering:
 
         self._crops: list[np.ndarray] = []
         self._batches: deque[Future] = deque()
-        self._stream = ClipStream(models.network.config.num_phase)
+        length = models.clip_length
+        self._stream = ClipStream(models.network.config.num_phase, length, length)
         self._clips: deque[tuple[ClipInput, Future]] = deque()
         self._averages = ClipAverages()
 

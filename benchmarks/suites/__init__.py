@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.settings import Settings, SuiteRun
-from benchmarks.suites import phase, predict, pyramid, train
+from benchmarks.suites import epoch, phase, predict, pyramid, train
 
 SUITES: dict[str, Callable[[Settings], SuiteRun]] = {
     "phase": phase.run,
     "pyramid": pyramid.run,
     "predict": predict.run,
     "train": train.run,
+    "epoch": epoch.run,
 }

@@ -25,16 +25,33 @@ def augment_clips(
     Returns:
         ``[B, T, H, W]`` in [0, 1], float32 or the floating dtype that came in.
     """
-    clips = len(frames)
-    draws = torch.rand(clips, 3, generator=generator, device=generator.device).to(frames.device)
+    draws = augmentation_draws(len(frames), generator)
+    return transform_clips(frames, draws, flip=flip, crop=crop)
+
+
+def augmentation_draws(clips: int, generator: torch.Generator) -> Tensor:
+    """Draw what is random in `augment_clips`: ``[clips, 3]``, uniform in [0, 1)."""
+    return torch.rand(clips, 3, generator=generator, device=generator.device)
+
+
+def transform_clips(frames: Tensor, draws: Tensor, *, flip: float, crop: float) -> Tensor:
+    """Mirror and crop clips as `draws` of `augmentation_draws` say; otherwise `augment_clips`.
+
+    What is one axis before ``[H, W]`` there may here be several: ``[B, …, H, W]``.
+    """
+    draws = draws.to(frames.device)
     # Image coordinates run from -1 to 1, so a window of side `crop` can move by ±(1 - crop).
     shift = (2 * draws[:, :2] - 1) * (1 - crop)
     mirror = torch.where(draws[:, 2] < flip, -1.0, 1.0)
-    transform = torch.zeros(clips, 2, 3, device=frames.device)
+    transform = torch.zeros(len(frames), 2, 3, device=frames.device)
     transform[:, 0, 0] = crop * mirror
     transform[:, 1, 1] = crop
     transform[:, :, 2] = shift
     images = frames / 255 if frames.dtype == torch.uint8 else frames
-    grid = F.affine_grid(transform.to(images.dtype), list(frames.shape), align_corners=False)
     # The frames of a clip are the channels of one image, so that they share its grid.
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    channels = images.flatten(1, -3)
+    grid = F.affine_grid(transform.to(images.dtype), list(channels.shape), align_corners=False)
+    moved = F.grid_sample(
+        channels, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return moved.view(images.shape)

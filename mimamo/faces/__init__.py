@@ -4,6 +4,7 @@ from mimamo.faces.alignment import align_face
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detection, Detector
 from mimamo.faces.extract import FaceObservation, observe_faces
+from mimamo.faces.grey import phase_frames
 from mimamo.faces.tracking import FaceTracker
 from mimamo.faces.yunet import YuNet
 
@@ -16,4 +17,5 @@ __all__ = [
     "YuNet",
     "align_face",
     "observe_faces",
+    "phase_frames",
 ]

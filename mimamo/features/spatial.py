@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mimamo.network.folding import fold_batch_norm
-from mimamo.network.resnet50 import FEATURE_DIM, ResNet50
+from mimamo.network.resnet50 import ResNet50
+from mimamo.network.small_backbone import SmallBackbone
 
 #: Faces per pass. On a CPU the first layers' output of more of them outgrows the cache: 32 take a
 #: third longer per face. A GPU needs more to be busy.
@@ -15,7 +16,7 @@ CPU_BATCH, GPU_BATCH = 8, 32
 
 
 class SpatialFeatures(nn.Module):
-    """A frozen ResNet50 with its preprocessing: aligned faces → features.
+    """A frozen backbone with its preprocessing: aligned faces → features.
 
     It computes in channels_last with BatchNorm folded into the convolutions, on a copy of the
     backbone. A face's features depend on it alone: not on the faces beside it, and but for
@@ -31,7 +32,7 @@ class SpatialFeatures(nn.Module):
 
     def __init__(
         self,
-        backbone: ResNet50,
+        backbone: ResNet50 | SmallBackbone,
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -58,14 +59,15 @@ class SpatialFeatures(nn.Module):
             crops: uint8 ``[N, H, W, 3]``, RGB (aligned faces are 112x112); N may be 0.
 
         Returns:
-            float32 ``[N, 2048]`` on the CPU, detached but fit for training on.
+            float32 ``[N, D]``, D the backbone's `feature_dim`, on the CPU, detached but fit for
+            training on.
 
         Raises:
             ValueError: another dtype or shape.
         """
         device = self.backbone.stem.conv.weight.device
         # Made outside inference mode: a tensor made inside could not be trained on.
-        features = torch.empty(len(crops), FEATURE_DIM)
+        features = torch.empty(len(crops), self.backbone.feature_dim)
         with torch.inference_mode():
             for start in range(0, len(crops), self.batch_size):
                 batch = crops[start : start + self.batch_size]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from mimamo.errors import InputError
 from mimamo.files import replacing
@@ -16,8 +20,18 @@ from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.names import BACKBONE_PREFIX, NETWORK_PREFIX
 from mimamo.network.resnet50 import ResNet50
+from mimamo.network.small_backbone import SmallBackbone
 from mimamo.network.weight_file import Description, WeightFile, read_weights
 from mimamo.network.weights import fit, variant_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
+
+Backbone = ResNet50 | SmallBackbone
 
 
 @dataclass(frozen=True)
@@ -25,14 +39,19 @@ class Checkpoint:
     """All that predicting needs: the network, the backbone its features come from, and notes."""
 
     network: MIMAMONet
-    backbone: ResNet50
+    backbone: Backbone
     info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def clip_length(self) -> int:
+        """Frames of the clips it was trained on; 64 where nothing tells."""
+        return int(self.info.get("training", {}).get("clip_length", 64))
 
 
 def save_checkpoint(
     path: str | os.PathLike[str],
     network: MIMAMONet,
-    backbone: ResNet50 | None = None,
+    backbone: Backbone | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint; the same models and `info` give the same bytes.
@@ -40,7 +59,7 @@ def save_checkpoint(
     Args:
         path: ends in ``.safetensors``; a file there is replaced, whole or not at all.
         network: saved with its configuration.
-        backbone: saved with its variant and image size. Without it, whoever loads the checkpoint
+        backbone: saved with its settings. Without it, whoever loads the checkpoint
             must have the backbone from elsewhere.
         info: notes on the training; anything JSON can hold.
 
@@ -48,18 +67,45 @@ def save_checkpoint(
         InputError: another suffix, or the folder cannot be written to.
         TypeError: JSON cannot hold `info`.
     """
+    tensors = {f"{NETWORK_PREFIX}.{name}": value for name, value in network.state_dict().items()}
+    _save(path, tensors, network.config.to_dict(), backbone, info)
+
+
+def save_backbone(path: str | os.PathLike[str], backbone: Backbone) -> None:
+    """Write a backbone alone, for :func:`load_backbone`; otherwise as :func:`save_checkpoint`."""
+    _save(path, {}, {}, backbone, None)
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 (hexadecimal) of a model's weights: the same for the same names and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        array = value.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _save(
+    path: str | os.PathLike[str],
+    tensors: dict[str, Tensor],
+    config: dict[str, Any],
+    backbone: Backbone | None,
+    info: Mapping[str, Any] | None,
+) -> None:
     if Path(path).suffix != ".safetensors":
         raise InputError(f"{path}: expected a name that ends in .safetensors")
-    tensors = {f"{NETWORK_PREFIX}.{name}": value for name, value in network.state_dict().items()}
-    settings = None
     if backbone is not None:
         tensors |= {f"{BACKBONE_PREFIX}.{k}": value for k, value in backbone.state_dict().items()}
-        settings = {"variant": backbone.variant, "image_size": backbone.image_size}
     # Safetensors asks for contiguous tensors, and weights in channels_last are not.
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    metadata = Description(network.config.to_dict(), settings, dict(info or {})).to_metadata()
+    settings = None if backbone is None else backbone.settings
+    metadata = Description(config, settings, dict(info or {})).to_metadata()
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # such as a full disk
+            raise InputError(f"{path}: cannot be written: {error}") from error
 
 
 def load_checkpoint(
@@ -68,7 +114,8 @@ def load_checkpoint(
     """Load a network and its backbone, in evaluation mode, on the CPU.
 
     Args:
-        path: a checkpoint of this package; or any other file
+        path: a checkpoint of this package; the folder of a training run, whose best epoch is
+            loaded and whose ``config.toml`` describes the network; or any other file
             :func:`~mimamo.network.weights.load_weights` reads into a MIMAMONet of the default
             configuration, such as the authors' ``model_weights.pth.tar``.
         backbone: weights of the ResNet50, see :func:`load_backbone`. Required where `path` holds
@@ -77,10 +124,12 @@ def load_checkpoint(
     Raises:
         InputError: a file cannot be read or does not fit, or there is no backbone.
     """
-    file = read_weights(path)
+    folder = Path(path) if Path(path).is_dir() else None
+    file = read_weights(path if folder is None else folder / RUN_BEST)
     description = file.description or Description()
     try:
-        config = MIMAMOConfig.from_dict(description.config)
+        described = description.config if folder is None else _run_config(folder / RUN_CONFIG)
+        config = MIMAMOConfig.from_dict(described)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     network = fit(MIMAMONet(config), file)
@@ -93,7 +142,17 @@ def load_checkpoint(
     return Checkpoint(network.eval(), loaded, description.info)
 
 
-def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> ResNet50:
+def _run_config(path: Path) -> Mapping[str, Any]:
+    """What a run's settings say of the network."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("network", {})
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
+        raise InputError(f"{path}: expected TOML, got something else ({error})") from error
+
+
+def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbone:
     """Build the ResNet50 that a weight file is for and load it, in evaluation mode, on the CPU.
 
     Args:
@@ -112,9 +171,10 @@ def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> ResNet
     return _backbone({"variant": variant, "image_size": image_size}, file)
 
 
-def _backbone(settings: Mapping[str, Any], file: WeightFile) -> ResNet50:
+def _backbone(settings: Mapping[str, Any], file: WeightFile) -> Backbone:
     try:
-        model = ResNet50(**settings)
+        small = settings.get("kind") == "small"
+        model = SmallBackbone(**settings) if small else ResNet50(**settings)
     except (InputError, TypeError) as error:
         raise InputError(f"{file.path}: backbone: {error}") from error
     return fit(model, file).eval()

@@ -8,6 +8,8 @@ from typing import Any
 
 from mimamo.errors import InputError
 
+STREAMS = ("spatial", "temporal", "both")
+
 
 @dataclass(frozen=True)
 class MIMAMOConfig:
@@ -24,6 +26,9 @@ class MIMAMOConfig:
     nbands: int = 2  # orientations
     levels: tuple[int, ...] = (1, 2)  # level k is half the size of level k - 1
     unwrap: str = "reference"  # "reference": as the published weights expect; "full": np.unwrap
+
+    # What it sees: "spatial" (the face), "temporal" (its motion) or "both".
+    streams: str = "both"
 
     # Widths.
     channels: tuple[int, ...] = (64, 128, 256)  # of the temporal stream's convolution blocks
@@ -56,6 +61,8 @@ class MIMAMOConfig:
             raise _bad("nbands", "at least 2 orientations", self.nbands)
         if self.unwrap not in ("reference", "full"):
             raise _bad("unwrap", "'reference' or 'full'", self.unwrap)
+        if self.streams not in STREAMS:
+            raise _bad("streams", ", ".join(map(repr, STREAMS)), self.streams)
         most = min(self.height - 2, len(self.channels))
         if self.levels != tuple(range(1, len(self.levels) + 1)) or len(self.levels) > most:
             # Each convolution block halves the size, so level k can only enter block k.

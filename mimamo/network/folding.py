@@ -1,4 +1,4 @@
-"""The ResNet50 for inference alone: every BatchNorm folded into the convolution before it."""
+"""A backbone for inference alone: every BatchNorm folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mimamo.network.resnet50 import ConvNorm, ResNet50
+from mimamo.network.small_backbone import SmallBackbone
 
 
-def fold_batch_norm(backbone: ResNet50) -> ResNet50:
+def fold_batch_norm(backbone: ResNet50 | SmallBackbone) -> ResNet50 | SmallBackbone:
     """Return a copy of `backbone`, in evaluation mode, that computes the same with fewer passes.
 
     In evaluation mode BatchNorm multiplies and shifts each channel by constants, and so does a

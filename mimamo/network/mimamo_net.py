@@ -96,11 +96,12 @@ class TemporalStream(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Both streams side by side, ``[N, 2·hidden]``, → ``[N, hidden]``."""
+    """The streams side by side, ``[N, streams·hidden]``, → ``[N, hidden]``."""
 
     def __init__(self, config: MIMAMOConfig) -> None:
         super().__init__()
-        self.fc = nn.Linear(2 * config.hidden, config.hidden)
+        streams = 2 if config.streams == "both" else 1
+        self.fc = nn.Linear(streams * config.hidden, config.hidden)
         self.bn = nn.BatchNorm1d(config.hidden)
         self.dropout = nn.Dropout(config.fusion_dropout)
 
@@ -132,8 +133,9 @@ class MIMAMONet(nn.Module):
     def __init__(self, config: MIMAMOConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MIMAMOConfig()
-        self.spatial = SpatialStream(config)
-        self.temporal = TemporalStream(config)
+        # A stream that the configuration leaves out is None, and its input is not looked at.
+        self.spatial = SpatialStream(config) if config.streams != "temporal" else None
+        self.temporal = TemporalStream(config) if config.streams != "spatial" else None
         self.fusion = Fusion(config)
         self.gru = nn.GRU(
             config.hidden,
@@ -163,7 +165,9 @@ class MIMAMONet(nn.Module):
         """
         self._check(features, phases)
         clips = features.shape[0]
-        x = torch.cat([self.spatial(features), self.temporal(phases)], dim=-1)  # [B, T, 512]
+        inputs = ((self.spatial, features), (self.temporal, phases))
+        seen = [stream(value) for stream, value in inputs if stream is not None]
+        x = torch.cat(seen, dim=-1)  # [B, T, 512]
         x = self.fusion(rearrange(x, "b t c -> (b t) c"))  # [N, 256]
         x, _ = self.gru(rearrange(x, "(b t) c -> b t c", b=clips))  # [B, T, 2·128]
         x = self.head(rearrange(x, "b t c -> (b t) c"))  # [N, 2]

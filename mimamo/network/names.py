@@ -13,6 +13,7 @@ from torch import nn
 
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.resnet50 import STAGES, ResNet50
+from mimamo.network.small_backbone import SmallBackbone
 
 NETWORK_PREFIX = "network"
 BACKBONE_PREFIX = "backbone"
@@ -46,6 +47,8 @@ def namings(model: nn.Module) -> list[Naming]:
         return [*_ours(model, NETWORK_PREFIX, BACKBONE_PREFIX), PUBLISHED]
     if isinstance(model, ResNet50):
         return [*_ours(model, BACKBONE_PREFIX, NETWORK_PREFIX), FERPLUS, TORCHVISION]
+    if isinstance(model, SmallBackbone):
+        return _ours(model, BACKBONE_PREFIX, NETWORK_PREFIX)
     raise TypeError(f"model: expected a MIMAMONet or a ResNet50, got {type(model).__name__}")
 
 

@@ -102,6 +102,8 @@ class ResNet50(nn.Module):
         InputError: an unknown variant, or an image size that is no whole number of at least 32.
     """
 
+    feature_dim = FEATURE_DIM
+
     def __init__(
         self, variant: str = "ferplus", image_size: int = 224, seed: int | None = None
     ) -> None:
@@ -132,6 +134,11 @@ class ResNet50(nn.Module):
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.Sequential(*stages)
         self._draw_weights(seed)
+
+    @property
+    def settings(self) -> dict[str, str | int]:
+        """What a checkpoint has to say of it beside its weights."""
+        return {"variant": self.variant, "image_size": self.image_size}
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features ``[N, 2048]``, all ≥ 0, of preprocessed images ``[N, 3, S, S]``."""

@@ -30,7 +30,7 @@ class Description:
     """What a checkpoint says of itself beside its tensors."""
 
     config: dict[str, Any] = field(default_factory=dict)  # of the network
-    backbone: dict[str, Any] | None = None  # variant, image_size; None: the file has no backbone
+    backbone: dict[str, Any] | None = None  # its settings; None: the file has none
     info: dict[str, Any] = field(default_factory=dict)  # notes on the training
     format: int = _FORMAT
 

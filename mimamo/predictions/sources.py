@@ -7,12 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mimamo.errors import InputError
-from mimamo.video import AlignedFolder, VideoReader
+from mimamo.video import AlignedFolder, VideoReader, is_video
 
-_VIDEO_SUFFIXES = (
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
-)
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -65,7 +61,7 @@ def _sources_in(path: Path) -> list[Path]:
     entries = _entries(path)
     if _are_aligned_faces(entries):
         return [path]
-    return [entry for entry in entries if _is_video(entry) or _may_be_aligned_folder(entry)]
+    return [entry for entry in entries if is_video(entry) or _may_be_aligned_folder(entry)]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -74,10 +70,6 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in _VIDEO_SUFFIXES and not path.is_dir()
 
 
 def _may_be_aligned_folder(path: Path) -> bool:
@@ -93,4 +85,4 @@ def _may_be_aligned_folder(path: Path) -> bool:
 def _are_aligned_faces(entries: Sequence[Path]) -> bool:
     """Whether a folder's entries hold an image with a number for its name, and no video."""
     numbered = any(e.stem.isdecimal() and e.suffix.lower() in _IMAGE_SUFFIXES for e in entries)
-    return numbered and not any(map(_is_video, entries))
+    return numbered and not any(map(is_video, entries))

@@ -16,7 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mimamo.data.affwild2 import TRAIN, VALIDATION
+from mimamo.data.annotations import HEADER, NOT_ANNOTATED
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.faces.alignment import align_face
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detection, Detector
@@ -25,11 +26,7 @@ from mimamo.files import output_folder, replacing
 from mimamo.synth.motion import Performance, Setting, perform
 from mimamo.synth.render import render
 
-# Annotated like the others, but where neither training nor validation looks: Aff-Wild2's test set
-# comes without annotations.
-UNSEEN = "Test_Set"
-HEADER = "valence,arousal"
-NOT_ANNOTATED = -5
+UNSEEN = TEST  # annotated like the others, but neither trained nor validated on
 
 _FRAME_SIZE = (320, 288)  # what the detector sees of a frame when it looks closer
 _JPEG_QUALITY = 95
@@ -133,27 +130,36 @@ def aligned_faces(
 
 def _write_clip(root: Path, name: str, subset: str, frames: int, rng: np.random.Generator) -> Clip:
     performance = perform(rng, frames, setting=SETTINGS[subset], size=_FRAME_SIZE)
-    found, annotated = _gaps(rng, frames)
+    found, annotated = gaps(rng, frames)
     folder = output_folder(root / "cropped_aligned" / name)
     # A detector must not be shared between threads, so every clip has its own.
     for index, crop in enumerate(aligned_faces(performance, CenterFace(), rng)):
         found[index] &= crop is not None
         if found[index]:
-            _write_jpeg(folder / f"{index + 1:05d}.jpg", crop)
-    lines = [HEADER]
-    for known, valence, arousal in zip(
-        annotated, performance.valence, performance.arousal, strict=True
-    ):
-        lines.append(
-            f"{valence:.4f},{arousal:.4f}" if known else f"{NOT_ANNOTATED},{NOT_ANNOTATED}"
-        )
-    annotations = output_folder(root / "annotations" / subset)
-    with replacing(annotations / f"{name}.txt") as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
+            write_jpeg(folder / f"{index + 1:05d}.jpg", crop)
+    write_annotations(root, subset, name, performance.valence, performance.arousal, annotated)
     return Clip(name, subset, performance.valence, performance.arousal, found, annotated)
 
 
-def _gaps(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]:
+def write_annotations(
+    root: Path,
+    subset: str,
+    name: str,
+    valence: np.ndarray,
+    arousal: np.ndarray,
+    annotated: np.ndarray,
+) -> None:
+    """Write a video's annotation file; frames that are not `annotated` say -5."""
+    lines = [HEADER]
+    for known, *values in zip(annotated, valence, arousal, strict=True):
+        texts = [f"{value:.4f}" if known else f"{NOT_ANNOTATED}" for value in values]
+        lines.append(",".join(texts))
+    folder = output_folder(root / "annotations" / subset)
+    with replacing(folder / f"{name}.txt") as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def gaps(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw which frames have a face and which an annotation: bool [T] each.
 
     As in the real data: the face is lost for a moment, some videos begin without one, and some
@@ -170,7 +176,8 @@ def _gaps(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray
     return found, annotated
 
 
-def _write_jpeg(path: Path, image: np.ndarray) -> None:
+def write_jpeg(path: Path, image: np.ndarray) -> None:
+    """Write an image, uint8 [H, W, 3] RGB."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     ok, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not ok:

@@ -15,6 +15,7 @@ _TEXT = f"""{_FIRST_LINE}
 
 faces.png                          the face that was animated, over valence and arousal
 data/                              a data set of it in the layout of Aff-Wild2
+cache/                             its features and small grey faces, computed once
 run/                               the network trained on it: weights, settings, CCC per epoch
 predictions/unseen_clips.png       clips that training has not seen: predictions and truth
 predictions/unseen/                the same in numbers
@@ -33,7 +34,9 @@ _OURS = re.compile(
     r"README\.txt|summary\.json|faces\.png"
     r"|data/annotations/(Train|Validation|Test)_Set/(train|validation|test)_\d+\.txt"
     r"|data/cropped_aligned/(train|validation|test)_\d+/\d{5}\.jpg"
-    r"|run/(config\.toml|history\.csv|best\.safetensors|last\.safetensors)"
+    r"|cache/(manifest\.json|backbone\.safetensors|videos/\w+\.(safetensors|skipped))"
+    r"|run/(config\.toml|history\.csv|(best|last|state)\.safetensors)"
+    r"|run/tensorboard/events\.out\.tfevents\.[^/]+"
     r"|video/(astronaut\.mp4|astronaut_truth\.csv)"
     r"|predictions/(astronaut\.(csv|png|mp4)|astronaut_and_truth\.png|unseen_clips\.png)"
     r"|predictions/unseen/test_\d+\.csv"
@@ -71,9 +74,10 @@ def write_notice(folder: Path) -> None:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """What is in a demo's folder, without the data set, relative to it."""
+    """What is in a demo's folder, without data set, cache and logs, relative to it."""
     files = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    return [file for file in files if file.parts[0] != "data"]
+    left_out = {"data", "cache", "tensorboard"}
+    return [file for file in files if not left_out & set(file.parts)]
 
 
 def _has_notice(folder: Path) -> bool:

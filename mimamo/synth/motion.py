@@ -63,10 +63,12 @@ def band_noise(rng: np.random.Generator, times: np.ndarray, low: float, high: fl
     return waves.sum(axis=1) * math.sqrt(2 / PARTIALS)
 
 
-def affect(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
+def affect(
+    rng: np.random.Generator, times: np.ndarray, low: float = 0.05, high: float = 0.4
+) -> np.ndarray:
     """A trajectory of valence or arousal at `times` (s): slow, spread evenly over ±0.95."""
     # The error function turns a normal distribution into a uniform one.
-    return 0.95 * erf(band_noise(rng, times, 0.05, 0.4) / math.sqrt(2))
+    return 0.95 * erf(band_noise(rng, times, low, high) / math.sqrt(2))
 
 
 def blinks(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 
 import tomli_w
 
+from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.files import replacing
 from mimamo.network.config import MIMAMOConfig
@@ -20,6 +21,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+SPATIAL = ("cached", "small", "finetune")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,13 @@ class TrainingConfig:
     flip: float = 0.5  # probability of mirroring
     crop: float = 0.85  # side of the cropped window, a fraction of the image's
 
-    # Spatial features are computed once and held in memory as "float16" or "float32".
-    feature_dtype: str = "float16"
+    # Where the spatial stream's input comes from: "cached" features; a "small" backbone, or the
+    # cache's ResNet50 ("finetune"), trained with the network.
+    spatial: str = "cached"
+    backbone_rate: float = 0.1  # learning rate of a ResNet50 in training, times that of the rest
+
+    precision: str = "float32"  # or "bfloat16" for the networks; phases and loss stay as they are
+    fold: str = ""  # "i/k": validate on the i-th of k folds of all annotated videos
 
     network: MIMAMOConfig = field(default_factory=MIMAMOConfig)
 
@@ -120,6 +129,13 @@ def _is_real(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_fold(value: object) -> bool:
+    try:
+        return value == "" or (isinstance(value, str) and bool(parse_fold(value)))
+    except InputError:
+        return False
+
+
 _COUNT = (_is_whole, "a whole number of at least 1")
 _FRACTION = (lambda value: _is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
 _PROBABILITY = (lambda value: _is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
@@ -142,7 +158,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "decay": _FRACTION,
     "flip": _PROBABILITY,
     "crop": _FRACTION,
-    "feature_dtype": (lambda value: value in ("float16", "float32"), "'float16' or 'float32'"),
+    "spatial": (lambda value: value in SPATIAL, ", ".join(map(repr, SPATIAL))),
+    "backbone_rate": _FRACTION,
+    "precision": (lambda value: value in PRECISIONS, ", ".join(map(repr, PRECISIONS))),
+    "fold": (_is_fold, "'i/k' with i from 1 to k, or ''"),
     "network": (lambda value: isinstance(value, MIMAMOConfig), "a MIMAMOConfig"),
 }
 

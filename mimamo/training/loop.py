@@ -5,155 +5,279 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor
 from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import MultiStepLR
-from torch.utils.data import DataLoader
 
-from mimamo.data.augmentation import augment_clips
-from mimamo.data.clips import Clip, ClipDataset, VideoSequence
+from mimamo.data.augmentation import augmentation_draws, transform_clips
+from mimamo.data.batches import Clips, ahead, epoch_batches, own_part
+from mimamo.data.clips import Clip, VideoSequence
 from mimamo.errors import InputError
 from mimamo.features.temporal import phase_windows
 from mimamo.inference import predict_sequence
 from mimamo.metrics import concordance_cc
 from mimamo.network.mimamo_net import MIMAMONet
+from mimamo.network.resnet50 import ResNet50
+from mimamo.network.small_backbone import SmallBackbone
+from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
+from mimamo.training.images import FaceImages
 from mimamo.training.loss import ccc_loss
+from mimamo.training.model import TrainedModel
+from mimamo.training.processes import gather_rows, use_global_batch_norm
+from mimamo.training.state import Epoch, Progress
+
+Step = tuple[int, slice, int, Clip, Tensor | None]  # number, rows, batch size, clips, images
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to.
+class Trainer:
+    """Trains a model, one epoch after the other.
 
-    Attributes:
-        number: from 1.
-        learning_rate: during the epoch.
-        loss: mean over its batches of -(CCC valence + CCC arousal), with augmentation and dropout.
-        valence: CCC on the validation videos, over all their annotated frames, after the epoch.
-        arousal: the same.
-        is_best: whether no epoch before had as high a score.
-    """
-
-    number: int
-    learning_rate: float
-    loss: float
-    valence: float
-    arousal: float
-    is_best: bool
-
-    @property
-    def score(self) -> float:
-        """Mean of both CCCs, by which epochs are compared."""
-        return (self.valence + self.arousal) / 2
-
-
-def fit(
-    network: MIMAMONet,
-    training: Sequence[VideoSequence],
-    validation: Sequence[VideoSequence],
-    config: TrainingConfig,
-    progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Epoch]:
-    """Train a network until the last epoch, or until it no longer gets better.
-
-    Shuffling and augmentation are seeded by `config`; dropout draws from torch's global generator.
+    Every draw is seeded by its place in training, so what follows a step depends on nothing but
+    the weights, the optimiser and `progress`.
 
     Args:
-        network: trained in place on the device it is on, where phases are computed too. It has the
-            weights of the epoch that was yielded last.
-        training: videos to cut clips from, at least one frame annotated.
+        model: trained in place; moved to the accelerator's device.
+        clips: to train on, at least one a process.
         validation: videos that are predicted whole after each epoch, at least one frame annotated.
-        config: the recipe; its `network` is not looked at.
-        progress: called with the number of clips trained on so far, and in all epochs.
-
-    Yields:
-        Each epoch when it is done.
-
-    Raises:
-        InputError: the loss is no longer finite.
+        config: the recipe.
+        accelerator: device, precision and processes.
+        images: the faces' images, for a ResNet50 in training.
     """
-    clips = ClipDataset(
-        training,
-        length=config.clip_length,
-        stride=config.stride,
-        num_phase=network.config.num_phase,
-    )
-    generator = torch.Generator().manual_seed(config.seed)
-    loader = DataLoader(clips, batch_size=config.batch_size, shuffle=True, generator=generator)
-    optimizer = SGD(
-        network.parameters(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-    )
-    schedule = MultiStepLR(optimizer, list(config.milestones), gamma=config.decay)
 
-    best_score, best_number = -math.inf, 0
-    done = 0
-    for number in range(1, config.epochs + 1):
-        learning_rate = optimizer.param_groups[0]["lr"]
-        losses: list[float] = []
-        network.train()
-        for batch in loader:
-            loss = _step(network, batch, optimizer, config, generator)
-            if not math.isfinite(loss):
-                raise InputError(
-                    f"learning_rate: the loss is {loss} in step {len(losses) + 1} of epoch "
-                    f"{number}, at {learning_rate:g}; try a lower one"
+    def __init__(
+        self,
+        model: TrainedModel,
+        clips: Clips,
+        validation: Sequence[VideoSequence],
+        config: TrainingConfig,
+        accelerator: Accelerator,
+        images: FaceImages | None = None,
+    ) -> None:
+        self.model = model.to(accelerator.device)
+        self.progress = Progress()
+        self._clips, self._validation, self._images = clips, validation, images
+        self._config, self._accelerator = config, accelerator
+        self.optimizer = _optimizer(model, config)
+        self._ready = model
+        if accelerator.num_processes > 1:
+            use_global_batch_norm(model)
+            self._ready = accelerator.prepare(model)
+
+    @property
+    def clips_per_epoch(self) -> int:
+        """How many clips an epoch has."""
+        return len(self._clips.dataset)
+
+    def epochs(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[Epoch]:
+        """Train until the last epoch, or until it no longer gets better.
+
+        Args:
+            on_step: called after each step with the number of clips trained on so far in all
+                epochs, and its loss; `progress` is then a place to go on from.
+
+        Yields:
+            Each epoch when it is done.
+
+        Raises:
+            InputError: the loss is no longer finite, or there are fewer clips than processes.
+        """
+        config, progress = self._config, self.progress
+        while not self._is_finished():
+            number = len(progress.epochs) + 1
+            rate = config.learning_rate * config.decay ** sum(
+                number > milestone for milestone in config.milestones
+            )
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
+            self.model.train()
+            clips = 0
+            for step in ahead(self._steps(number, len(progress.losses))):
+                loss = self._step(number, step)
+                if not math.isfinite(loss):
+                    raise InputError(
+                        f"learning_rate: the loss is {loss} in step {step[0] + 1} of epoch "
+                        f"{number}, at {rate:g}; try a lower one"
+                    )
+                progress.losses.append(loss)
+                clips += step[2]
+                if on_step:
+                    on_step(clips + (number - 1) * self.clips_per_epoch, loss)
+            valence, arousal = self._validate()
+            best = progress.best
+            progress.epochs.append(
+                Epoch(
+                    number=number,
+                    learning_rate=rate,
+                    loss=statistics.fmean(progress.losses),
+                    valence=valence,
+                    arousal=arousal,
+                    is_best=best is None or (valence + arousal) / 2 > best.score,
                 )
-            losses.append(loss)
-            done += len(batch.mask)
-            if progress:
-                progress(done, len(clips) * config.epochs)
-        schedule.step()
-        valence, arousal = evaluate(network, validation)
-        epoch = Epoch(
-            number=number,
-            learning_rate=learning_rate,
-            loss=statistics.fmean(losses),
-            valence=valence,
-            arousal=arousal,
-            is_best=(valence + arousal) / 2 > best_score,
+            )
+            progress.losses = []
+            yield progress.epochs[-1]
+
+    def _is_finished(self) -> bool:
+        epochs = self.progress.epochs
+        best = self.progress.best
+        return bool(epochs) and (
+            len(epochs) >= self._config.epochs
+            or len(epochs) - (best.number if best else 0) >= self._config.patience
         )
-        if epoch.is_best:
-            best_score, best_number = epoch.score, number
-        yield epoch
-        if number - best_number >= config.patience:
-            return
+
+    def _steps(self, epoch: int, done: int) -> Iterator[Step]:
+        """This process's part of the batches of an epoch, those that are done left out."""
+        config, processes = self._config, self._accelerator.num_processes
+        batches = epoch_batches(self.clips_per_epoch, config.batch_size, config.seed, epoch)
+        if min(map(len, batches)) < processes:
+            raise InputError(
+                f"batch_size: expected batches of at least {processes} clips, one a process, got "
+                f"{min(map(len, batches))}"
+            )
+        for number, batch in enumerate(batches[done:], start=done):
+            rows = own_part(batch, self._accelerator.process_index, processes)
+            images = None if self._images is None else self._images.gather(batch[rows])
+            yield number, rows, len(batch), self._clips.gather(batch[rows]), images
+
+    def _step(self, epoch: int, step: Step) -> float:
+        """Train on one batch and return its loss."""
+        number, rows, total, batch, images = step
+        config, accelerator = self._config, self._accelerator
+        draws = augmentation_draws(
+            total, seeds.generator(config.seed, seeds.AUGMENTATION, epoch, number)
+        )[rows]
+        torch.manual_seed(
+            seeds.derived(config.seed, seeds.DROPOUT, epoch, number, accelerator.process_index)
+        )
+        features, frames, labels, mask = (
+            part.to(accelerator.device, non_blocking=True) for part in batch
+        )
+        frames = transform_clips(frames, draws, flip=config.flip, crop=config.crop)
+        phases = phase_windows(frames, config.network, context=True)
+        seen = self._seen(features, frames, images, draws)
+        with accelerator.autocast():
+            predicted = self._ready(seen, phases)
+        if accelerator.num_processes > 1:
+            predicted = gather_rows(predicted, rows, total)
+            labels = gather_rows(labels.nan_to_num(), rows, total)
+            mask = gather_rows(mask.float(), rows, total) > 0
+        loss = ccc_loss(predicted, labels, mask)
+        self.optimizer.zero_grad()
+        accelerator.backward(loss)
+        self.optimizer.step()
+        return loss.item()
+
+    def _seen(
+        self, features: Tensor, frames: Tensor, images: Tensor | None, draws: Tensor
+    ) -> Tensor:
+        """What the spatial stream sees of a batch."""
+        if isinstance(self.model.backbone, SmallBackbone):
+            return centre(frames, features.shape[1])
+        if images is None:
+            return features.float()
+        images = images.to(self._accelerator.device, non_blocking=True)
+        return transform_clips(images, draws, flip=self._config.flip, crop=self._config.crop)
+
+    def _validate(self) -> tuple[float, float]:
+        """CCC on the validation videos, which the processes share."""
+        accelerator = self._accelerator
+        mine = range(accelerator.process_index, len(self._validation), accelerator.num_processes)
+        predicted = [
+            (index, predict(self.model, self._validation[index], self._config, self._images))
+            for index in mine
+        ]
+        if accelerator.num_processes > 1:
+            predicted = sorted(gather_object(predicted), key=lambda pair: pair[0])
+        return pooled_ccc([values for _, values in predicted], self._validation)
 
 
-def evaluate(network: MIMAMONet, videos: Sequence[VideoSequence]) -> tuple[float, float]:
+def predict(
+    model: TrainedModel,
+    video: VideoSequence,
+    config: TrainingConfig,
+    images: FaceImages | None = None,
+) -> np.ndarray:
+    """Predict a video whole, as `mimamo predict` does: float32 ``[T, 2]``.
+
+    Args:
+        model: used in evaluation mode, left in the mode it was in.
+        video: its features are not looked at where the model has a backbone.
+        config: says how long a clip is.
+        images: of the video, for a ResNet50 in training.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        features = video.features
+        if isinstance(model.backbone, SmallBackbone):
+            features = small_features(model.backbone, video.frames)
+        elif isinstance(model.backbone, ResNet50) and images is not None:
+            features = images.features(model.backbone, video)
+        return predict_sequence(
+            model.network, features, video.frames, config.clip_length, config.clip_length
+        )
+    finally:
+        model.train(was_training)
+
+
+@torch.inference_mode()
+def small_features(backbone: SmallBackbone, frames: Tensor, batch_size: int = 512) -> Tensor:
+    """Features of grey faces, uint8 ``[T, S, S]``: float32 ``[T, 128]`` on the CPU."""
+    device = backbone.stem.conv.weight.device
+    parts = [
+        backbone(backbone.prepare(part.to(device))).float().cpu()
+        for part in frames.split(batch_size)
+    ]
+    return torch.cat(parts)
+
+
+def centre(frames: Tensor, length: int) -> Tensor:
+    """The frames of clips without their context: ``[B, L + P, S, S]`` → ``[B, L, S, S]``."""
+    first = (frames.shape[1] - length) // 2
+    return frames[:, first : first + length]
+
+
+def pooled_ccc(
+    predictions: Sequence[np.ndarray], videos: Sequence[VideoSequence]
+) -> tuple[float, float]:
+    """CCC of valence and of arousal over all annotated frames of some videos, pooled."""
+    annotated = [video.annotated.numpy() for video in videos]
+    predicted = [values[mask] for values, mask in zip(predictions, annotated, strict=True)]
+    labels = [video.labels.numpy()[mask] for video, mask in zip(videos, annotated, strict=True)]
+    ccc = concordance_cc(np.concatenate(predicted), np.concatenate(labels), dim=0)
+    return float(ccc[0]), float(ccc[1])
+
+
+def evaluate(
+    network: MIMAMONet, videos: Sequence[VideoSequence], clip_length: int = 64
+) -> tuple[float, float]:
     """Return the CCC of valence and of arousal over all annotated frames of some videos, pooled.
 
     Videos are predicted whole, just as `mimamo predict` does it. At least one frame must be
     annotated.
     """
     predictions = [
-        predict_sequence(network, video.features, video.frames)[video.annotated.numpy()]
+        predict_sequence(network, video.features, video.frames, clip_length, clip_length)
         for video in videos
     ]
-    labels = [video.labels[video.annotated].numpy() for video in videos]
-    ccc = concordance_cc(np.concatenate(predictions), np.concatenate(labels), dim=0)
-    return float(ccc[0]), float(ccc[1])
+    return pooled_ccc(predictions, videos)
 
 
-def _step(
-    network: MIMAMONet,
-    batch: Clip,
-    optimizer: Optimizer,
-    config: TrainingConfig,
-    generator: torch.Generator,
-) -> float:
-    """Train on one batch of clips and return its loss."""
-    device = next(network.parameters()).device
-    features, frames, labels, mask = (tensor.to(device) for tensor in batch)
-    frames = augment_clips(frames, generator, flip=config.flip, crop=config.crop)
-    phases = phase_windows(frames, network.config, context=True)
-    loss = ccc_loss(network(features.float(), phases), labels, mask)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+def _optimizer(model: TrainedModel, config: TrainingConfig) -> Optimizer:
+    """SGD; a ResNet50 that is trained on has its own learning rate."""
+    pretrained = isinstance(model.backbone, ResNet50)
+    groups = [{"params": list(model.network.parameters()), "factor": 1.0}]
+    if model.backbone is not None:
+        factor = config.backbone_rate if pretrained else 1.0
+        groups.append({"params": list(model.backbone.parameters()), "factor": factor})
+    return SGD(
+        groups,
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )

@@ -1,33 +1,53 @@
-"""Training from a data set on disk to checkpoints on disk: what ``mimamo train`` does."""
+"""Training from a cache to checkpoints on disk: what ``mimamo train`` does."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from functools import partial
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
-from mimamo.data.affwild2 import TRAIN, VALIDATION, AffWild2, AnnotatedVideo
-from mimamo.data.clips import VideoSequence
+from mimamo.data.batches import Clips, MappedClips, ResidentClips
+from mimamo.data.cache import Cache, CachedVideo, annotated
+from mimamo.data.clips import ClipDataset
+from mimamo.data.dataset import TRAIN, VALIDATION
+from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
+from mimamo.extraction.backbone import stored_backbone
 from mimamo.files import output_folder, replacing
-from mimamo.network.checkpoint import load_backbone, save_checkpoint
+from mimamo.network.checkpoint import (
+    RUN_BEST,
+    RUN_CONFIG,
+    Backbone,
+    load_backbone,
+    save_checkpoint,
+    weights_hash,
+)
+from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
-from mimamo.network.resnet50 import FEATURE_DIM, ResNet50
+from mimamo.network.small_backbone import SmallBackbone
+from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
-from mimamo.training.features import extract_features, sample_crops
-from mimamo.training.loop import Epoch, fit
+from mimamo.training.images import FaceImages
+from mimamo.training.journal import Journal
+from mimamo.training.loop import Trainer
+from mimamo.training.model import TrainedModel
+from mimamo.training.state import Epoch, load_state, save_state
 
-_BEST = "best.safetensors"
-_LAST = "last.safetensors"
-_HISTORY = "history.csv"
-_CONFIG = "config.toml"
-_FILES = (_BEST, _LAST, _HISTORY, _CONFIG)
+BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"
+HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
+FILES = (BEST, LAST, STATE, HISTORY, CONFIG)
+_LEFT_OVER = re.compile(r"\.(best|last|state|history|config)\.\w{8}\.\w+")
+
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,185 +72,323 @@ class TrainResult:
     @property
     def best_checkpoint(self) -> Path:
         """The network after its best epoch, with its backbone."""
-        return self.out / _BEST
+        return self.out / BEST
 
     @property
     def last_checkpoint(self) -> Path:
         """The network after the last epoch, with its backbone."""
-        return self.out / _LAST
+        return self.out / LAST
 
 
 def train(
-    data: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | Cache,
     out: str | os.PathLike[str],
     *,
-    backbone: str | os.PathLike[str] | ResNet50 | None = None,
-    image_size: int = 224,
     config: TrainingConfig | None = None,
+    backbone: str | os.PathLike[str] | None = None,
     device: torch.device | str = "cpu",
+    resident: bool = False,
     overwrite: bool = False,
-    report: Callable[[str], None] | None = None,
+    resume: bool = False,
+    save_seconds: float = 600.0,
+    report: Report | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> TrainResult:
-    """Train MIMAMO Net on ``Train_Set`` and validate it on ``Validation_Set``.
+    """Train MIMAMO Net on the videos of a cache.
 
-    Into `out` go ``config.toml``, after every epoch ``last.safetensors`` and ``history.csv`` (one
-    row per epoch), and after the best one yet ``best.safetensors``. On the CPU, the same seed,
-    data and number of threads give the same files. torch's global generator is left as it was.
+    Into `out` go ``config.toml``, after every epoch ``last.safetensors``, ``history.csv`` (one row
+    per epoch) and ``state.safetensors`` (to resume from), after the best one yet
+    ``best.safetensors``, and ``tensorboard/``. On the CPU, the same seed, data and number of
+    threads give the same files but for the last, also if the run was killed and resumed. torch's
+    global generator is left as it was. Processes started by ``torchrun`` share the batches.
 
     Args:
-        data: a data set in the layout of Aff-Wild2 (see :mod:`mimamo.data.affwild2`).
+        cache: made by :func:`mimamo.extraction.extract`.
         out: the run's folder, made if need be.
-        backbone: where the spatial features come from: a file of ResNet50 weights; "random" for
-            random weights, calibrated on training faces; or a ResNet50, used as it is and moved
-            to `device`.
-        image_size: of the ResNet50's input, pixels, where `backbone` does not say.
-        config: the recipe; None for the technical report's.
-        device: where the networks run.
+        config: the recipe; None for the technical report's, or with `resume` for the run's.
+        backbone: a file of weights that the cache must be from; None to take the cache's word.
+        device: where all is computed.
+        resident: keep the training videos on the device.
         overwrite: replace a run that is in `out`.
-        report: called with each line of the account: videos left out, CCC per epoch.
+        resume: go on with the run in `out`; without one, begin.
+        save_seconds: how often to write the state within an epoch.
+        report: called with each line of the account.
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: no backbone is given, `out` holds a run, something in `data` is malformed or
-            there is too little of it, or the loss is no longer finite.
+        InputError: the cache is unusable or from other weights, `out` holds a run, there is too
+            little data, a file cannot be written, or the loss is no longer finite.
     """
-    config = config or TrainingConfig()
-    device = torch.device(device)
     report = report or (lambda line: None)
     progress = progress or (lambda stage, done, total: None)
-    if backbone is None:
-        raise InputError(
-            "backbone: expected a file of ResNet50 weights (FER+, VGGFace2 or torchvision), or "
-            "'random' for random features, got nothing"
-        )
-    if config.network.feature_dim != FEATURE_DIM:
-        raise InputError(
-            f"config: feature_dim: expected {FEATURE_DIM}, as the backbone has it, "
-            f"got {config.network.feature_dim}"
-        )
-    out = _run_folder(out, overwrite)
-    dataset = AffWild2(data)
-    videos = {subset: dataset.videos(subset) for subset in (TRAIN, VALIDATION)}
-    for line in dataset.unused:
-        report(line)
+    folder = _run_folder(out, overwrite, resume)
+    resumed = resume and (folder / CONFIG).exists()
+    config = _config(folder, config, resumed)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    if backbone is not None:
+        _check_backbone(cache, backbone)
+    accelerator = _accelerator(torch.device(device), config.precision)
+    if not accelerator.is_main_process:
+        report = _silent
+    for name, reason in cache.skipped.items():
+        report(f"{name} is not used: {reason}")
+    training, validation = choose_videos(cache, config.fold, report)
+    config = replace(config, network=_network_config(cache, config))
+    identity = {
+        "weights": cache.manifest.weights_sha256,
+        "training": [f"{video.name} {video.annotated_frames}" for video in training],
+        "validation": [f"{video.name} {video.annotated_frames}" for video in validation],
+    }
 
-    with _seeded(config.seed, device):
-        model = _backbone(backbone, image_size, videos[TRAIN], config.seed, device)
-    extract = partial(_extract, backbone=model, config=config, device=device, report=report)
-    training, validation = (
-        extract(subset, videos[subset], progress=partial(progress, f"features of {subset}"))
-        for subset in (TRAIN, VALIDATION)
+    dataset = ClipDataset(
+        [video.sequence for video in training],
+        length=config.clip_length,
+        stride=config.stride,
+        num_phase=config.network.num_phase,
     )
-
-    for name in _FILES:
-        (out / name).unlink(missing_ok=True)
-    config.save(out / _CONFIG)
-    epochs: list[Epoch] = []
-    with _seeded(config.seed, device):
-        network = MIMAMONet(config.network).to(device)
-        for epoch in fit(network, training, validation, config, partial(progress, "training")):
-            epochs.append(epoch)
-            _save(out, epochs, network, model, config)
+    clips: Clips = ResidentClips(dataset, accelerator.device) if resident else MappedClips(dataset)
+    with seeds.seeded(config.seed, accelerator.device):
+        frozen = None if config.spatial == "small" else stored_backbone(cache.root, cache.manifest)
+        torch.manual_seed(config.seed)
+        trained = SmallBackbone(cache.manifest.phase_size) if frozen is None else None
+        if config.spatial == "finetune":
+            frozen, trained = None, frozen
+        model = TrainedModel(MIMAMONet(config.network), trained)
+        images = None
+        if config.spatial == "finetune":
+            images = FaceImages([*training, *validation], dataset)
+        sequences = [video.sequence for video in validation]
+        trainer = Trainer(model, clips, sequences, config, accelerator, images)
+        if resumed and (folder / STATE).exists():
+            trainer.progress = load_state(folder / STATE, model, trainer.optimizer)
+            if trainer.progress.identity != identity:
+                raise InputError(
+                    f"{folder / STATE}: the run was trained on other videos or features than "
+                    f"{cache.root} holds"
+                )
+            done = len(trainer.progress.epochs)
             report(
-                f"epoch {epoch.number}/{config.epochs}: loss {epoch.loss:.4f}, "
-                f"CCC valence {epoch.valence:.3f}, arousal {epoch.arousal:.3f}"
-                + (", best so far" if epoch.is_best else "")
+                f"{folder}: resumed after {done} epochs and {len(trainer.progress.losses)} steps"
             )
-    result = TrainResult(out, tuple(epochs), stopped_early=len(epochs) < config.epochs)
+        elif resume:
+            report(f"{folder}: nothing to resume yet; begins")
+        accelerator.wait_for_everyone()
+        trainer.progress.identity = identity
+        if accelerator.is_main_process:
+            _clear(folder, everything=not resumed)
+            config.save(folder / CONFIG)
+        run = _Run(
+            folder, config, trainer, trained or frozen,
+            {
+                "labels": label_statistics(training),
+                "trained_on": [video.name for video in training],
+                "weights": identity["weights"],
+            },
+            accelerator, save_seconds, report, progress,
+        )  # fmt: skip
+        run.go()
+    epochs = tuple(trainer.progress.epochs)
+    result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs)
     if result.stopped_early:
         report(f"stopped early: no better CCC in {config.patience} epochs")
+    best = result.best
+    report(
+        f"best epoch {best.number}: CCC valence {best.valence:.3f}, arousal {best.arousal:.3f}; "
+        f"{result.best_checkpoint}"
+    )
     return result
 
 
-def _run_folder(path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Return the folder of a new run, made if need be; what is in it is not touched yet."""
-    folder = output_folder(path)
-    if not overwrite:
-        for name in _FILES:
-            if (folder / name).exists():
-                raise InputError(
-                    f"{folder}: holds a run ({name}); give another folder, or overwrite it"
+def choose_videos(
+    cache: Cache, fold: str, report: Report
+) -> tuple[list[CachedVideo], list[CachedVideo]]:
+    """The videos to train on and to validate on: the cache's subsets, or a fold of all.
+
+    Raises InputError if either has no video with a label.
+    """
+    if fold:
+        number, folds = parse_fold(fold)
+        videos = annotated(video for video in cache.videos if video.subset in (TRAIN, VALIDATION))
+        names = split({video.name: video.annotated_frames for video in videos}, folds)
+        held_out = set(names[number - 1])
+        chosen = (
+            [video for video in videos if video.name not in held_out],
+            [video for video in videos if video.name in held_out],
+        )
+        titles = (f"training, without fold {fold}", f"validation, fold {fold}")
+    else:
+        chosen = (annotated(cache.subset(TRAIN)), annotated(cache.subset(VALIDATION)))
+        titles = (TRAIN, VALIDATION)
+    for title, videos in zip(titles, chosen, strict=True):
+        if not videos:
+            raise InputError(f"{title}: expected faces with annotations, found none")
+        faces = sum(map(len, videos))
+        count = sum(video.annotated_frames for video in videos)
+        subjects = len({video.subject for video in videos})
+        report(
+            f"{title}: {len(videos)} videos of {subjects} subjects, {faces} faces, {count} of them "
+            "annotated"
+        )
+    return chosen
+
+
+def label_statistics(videos: Sequence[CachedVideo]) -> dict[str, list[float]]:
+    """Mean and standard deviation of valence and arousal over all annotated frames."""
+    labels = torch.cat([v.sequence.labels[v.sequence.annotated] for v in videos]).double()
+    return {"mean": labels.mean(0).tolist(), "std": labels.std(0, correction=0).tolist()}
+
+
+class _Run:
+    """Writes what comes out of training."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: TrainingConfig,
+        trainer: Trainer,
+        backbone: Backbone,
+        info: dict[str, Any],
+        accelerator: Accelerator,
+        save_seconds: float,
+        report: Report,
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self._folder, self._config, self._trainer = folder, config, trainer
+        self._backbone, self._info = backbone, info
+        self._main = accelerator.is_main_process
+        self._save_seconds, self._report, self._progress = save_seconds, report, progress
+        self._saved = time.monotonic()
+
+    def go(self) -> None:
+        config, trainer = self._config, self._trainer
+        if trainer.progress.finished:
+            self._report(f"{self._folder}: this run is finished")
+            return
+        steps = len(trainer.progress.losses)
+        with Journal(
+            self._folder / LOGS, len(trainer.progress.epochs), steps, enabled=self._main
+        ) as self._journal:
+            for epoch in trainer.epochs(self._on_step):
+                finished = len(trainer.progress.epochs) >= config.epochs
+                best = trainer.progress.best
+                behind = epoch.number - (best.number if best else 0)
+                trainer.progress.finished = finished or behind >= config.patience
+                self._journal.epoch(epoch)
+                if self._main:
+                    self._write(epoch)
+                self._report(
+                    f"epoch {epoch.number}/{config.epochs}: loss {epoch.loss:.4f}, "
+                    f"CCC valence {epoch.valence:.3f}, arousal {epoch.arousal:.3f}"
+                    + (", best so far" if epoch.is_best else "")
                 )
-    return folder
+
+    def _on_step(self, clips: int, loss: float) -> None:
+        trainer = self._trainer
+        self._progress("training", clips, trainer.clips_per_epoch * self._config.epochs)
+        self._journal.step(clips, loss)
+        if self._main and time.monotonic() - self._saved >= self._save_seconds:
+            self._save_state()
+
+    def _save_state(self) -> None:
+        trainer = self._trainer
+        save_state(self._folder / STATE, trainer.model, trainer.optimizer, trainer.progress)
+        self._saved = time.monotonic()
+
+    def _write(self, epoch: Epoch) -> None:
+        """Write what is left of an epoch, each file whole or not at all, the state last."""
+        network = self._trainer.model.network
+        info = self._info | {"training": self._config.to_dict(), "epoch": asdict(epoch)}
+        if epoch.is_best:
+            save_checkpoint(self._folder / BEST, network, self._backbone, info)
+        save_checkpoint(self._folder / LAST, network, self._backbone, info)
+        write_history(self._folder / HISTORY, self._trainer.progress.epochs)
+        self._save_state()
 
 
-def _backbone(
-    backbone: str | os.PathLike[str] | ResNet50,
-    image_size: int,
-    videos: Sequence[AnnotatedVideo],
-    seed: int,
-    device: torch.device,
-) -> ResNet50:
-    if backbone == "random":
-        model = ResNet50(image_size=image_size, seed=seed).to(device)
-        model.calibrate(sample_crops(videos, torch.Generator().manual_seed(seed)))
-        return model
-    if isinstance(backbone, str | os.PathLike):
-        return load_backbone(backbone, image_size)
-    return backbone
-
-
-def _extract(
-    subset: str,
-    videos: Sequence[AnnotatedVideo],
-    *,
-    backbone: ResNet50,
-    config: TrainingConfig,
-    device: torch.device,
-    report: Callable[[str], None],
-    progress: Callable[[int, int], None],
-) -> list[VideoSequence]:
-    """Extract the videos that have an annotated frame, and report the others."""
-    sequences = extract_features(
-        videos,
-        backbone,
-        phase_size=config.network.phase_size,
-        dtype=getattr(torch, config.feature_dtype),
-        device=device,
-        progress=progress,
-    )
-    kept = []
-    for video, sequence in zip(videos, sequences, strict=True):
-        for line in video.faces.warnings:
-            report(line)
-        if sequence.annotated.any():
-            kept.append(sequence)
-        else:
-            report(f"{video.faces.path}: no image has an annotation; not used")
-    if not kept:
-        raise InputError(f"{subset}: expected images with annotations, found none")
-    faces = sum(map(len, kept))
-    annotated = sum(int(sequence.annotated.sum()) for sequence in kept)
-    report(f"{subset}: {len(kept)} videos, {faces} faces, {annotated} of them annotated")
-    return kept
-
-
-def _save(
-    out: Path,
-    epochs: Sequence[Epoch],
-    network: MIMAMONet,
-    backbone: ResNet50,
-    config: TrainingConfig,
-) -> None:
-    """Write what is left of the last epoch, each file whole or not at all."""
-    epoch = epochs[-1]
-    info = {"training": config.to_dict(), "epoch": asdict(epoch)}
-    if epoch.is_best:
-        save_checkpoint(out / _BEST, network, backbone, info)
-    save_checkpoint(out / _LAST, network, backbone, info)
-    with (
-        replacing(out / _HISTORY) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
+def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
+    """Write one row per epoch as CSV."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Epoch)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(asdict, epochs))
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators, and leave them afterwards as they were."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+def _run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> Path:
+    """Return the folder of a run, made if need be; what is in it is not touched yet."""
+    folder = output_folder(path)
+    if not overwrite and not resume:
+        for name in FILES:
+            if (folder / name).exists():
+                raise InputError(
+                    f"{folder}: holds a run ({name}); give another folder, resume it or overwrite "
+                    "it"
+                )
+    return folder
+
+
+def _config(folder: Path, given: TrainingConfig | None, resumed: bool) -> TrainingConfig:
+    if not resumed:
+        return given or TrainingConfig()
+    saved = TrainingConfig.load(folder / CONFIG)
+    if given is not None:
+        old, new = saved.to_dict(), given.to_dict()
+        # What the cache decides is filled in when a run begins.
+        for name in ("feature_dim", "phase_size"):
+            new["network"][name] = old["network"][name]
+        differing = sorted(name for name in old if old[name] != new[name])
+        if differing:
+            name = differing[0]
+            raise InputError(
+                f"{folder}: a run is resumed with its own settings, but {name} is {old[name]!r} in "
+                f"its {CONFIG} and {new[name]!r} is asked for"
+            )
+    return saved
+
+
+def _check_backbone(cache: Cache, path: str | os.PathLike[str]) -> None:
+    found = weights_hash(load_backbone(path))
+    expected = cache.manifest.weights_sha256
+    if found != expected:
+        raise InputError(
+            f"{cache.root}: made with other weights (SHA-256 {expected[:12] or 'none'}…) than "
+            f"{path} ({found[:12]}…)"
+        )
+
+
+def _network_config(cache: Cache, config: TrainingConfig) -> MIMAMOConfig:
+    """The network's settings, with what the cache and the backbone decide."""
+    manifest = cache.manifest
+    if config.spatial != "small" and manifest.feature_dim == 0:
+        raise InputError(
+            f"{cache.root}: has no spatial features; train with the small backbone, or extract "
+            "with ResNet50 weights"
+        )
+    if config.network.phase_size not in (manifest.phase_size, MIMAMOConfig().phase_size):
+        raise InputError(
+            f"config: phase_size: expected {manifest.phase_size}, as {cache.root} has it, got "
+            f"{config.network.phase_size}"
+        )
+    width = SmallBackbone.feature_dim if config.spatial == "small" else manifest.feature_dim
+    return replace(config.network, feature_dim=width, phase_size=manifest.phase_size)
+
+
+def _accelerator(device: torch.device, precision: str) -> Accelerator:
+    mixed = {"float32": "no", "bfloat16": "bf16"}[precision]
+    if "RANK" not in os.environ:
+        # Accelerate keeps the settings of the process's first run; ours may differ from run to run.
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
+
+
+def _clear(folder: Path, *, everything: bool) -> None:
+    """Delete what a killed run was writing, and with `everything` all of an earlier run."""
+    for path in folder.iterdir():
+        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in FILES):
+            path.unlink()
+    if everything and (folder / LOGS).is_dir():
+        for path in (folder / LOGS).glob("events.out.tfevents.*"):
+            path.unlink()
+
+
+def _silent(line: str) -> None:
+    """Only the first process reports."""

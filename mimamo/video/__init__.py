@@ -2,6 +2,7 @@
 
 from mimamo.video.folder import AlignedFolder
 from mimamo.video.reader import VideoFrame, VideoReader
+from mimamo.video.suffixes import is_video
 from mimamo.video.writer import VideoWriter
 
-__all__ = ["AlignedFolder", "VideoFrame", "VideoReader", "VideoWriter"]
+__all__ = ["AlignedFolder", "VideoFrame", "VideoReader", "VideoWriter", "is_video"]

@@ -27,6 +27,7 @@ class AlignedFolder:
         path, name: the folder, and its last component.
         size: (112, 112).
         fps: as given; such a folder does not say.
+        images: the image files by number.
         frame_count: the highest number, or the video's true length where it was given.
         warnings: one line for each thing about the folder that a user should hear of.
 
@@ -49,23 +50,27 @@ class AlignedFolder:
         if not 0 < fps < float("inf"):
             raise ValueError(f"fps: expected a positive number, got {fps}")
 
-        self._images = _numbered_images(self.path)
-        highest = max(self._images)
+        self.images = _numbered_images(self.path)
+        highest = max(self.images)
         self.frame_count = highest if frame_count is None else frame_count
         if self.frame_count < highest:
             raise InputError(
-                f"{self._images[highest]}: is numbered beyond the video's {frame_count} frames"
+                f"{self.images[highest]}: is numbered beyond the video's {frame_count} frames"
             )
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        for number in sorted(self._images):
-            path = self._images[number]
-            image = read_image(path)
-            height, width = image.shape[:2]
-            if (height, width) != (CROP_SIZE, CROP_SIZE):
-                image = _to_crop_size(path, image)
-                self._warn_resized(path, width, height)
-            yield number - 1, image
+        for number in sorted(self.images):
+            yield number - 1, self.read(number)
+
+    def read(self, number: int) -> np.ndarray:
+        """Read one image, uint8 [112, 112, 3] RGB; InputError if it cannot be read in full."""
+        path = self.images[number]
+        image = read_image(path)
+        height, width = image.shape[:2]
+        if (height, width) != (CROP_SIZE, CROP_SIZE):
+            image = _to_crop_size(path, image)
+            self._warn_resized(path, width, height)
+        return image
 
     def _warn_resized(self, path: Path, width: int, height: int) -> None:
         if not self.warnings:  # one line, not one for each image

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.results import Result
 from benchmarks.rows import Row
+from mimamo.data.clips import clip_starts
 
 ROOT = Path(__file__).parents[2]
 PHASE_OUTPUT = 8 * 24 * (48**2 + 24**2) * 4  # bytes
@@ -90,6 +91,20 @@ def test_predict(tmp_path):
     assert 0.99 < cosine.ratio < 1  # a few faces of 64 pixels are too few to calibrate on
     assert cosine.target == 0.999
     assert 0 < cosine.ours.error < 0.2
+
+
+def test_epoch(tmp_path):
+    """In small: on a GPU the same code trains on a cache of Aff-Wild2's size."""
+    done = run("--suite", "epoch", "--out", tmp_path / "result.json")
+    assert done.returncode == 0, done.stderr
+    result = Result.load_from(tmp_path / "result.json")
+    rows = {row.id: row for row in result.rows}
+    epoch, loader = rows["epoch/two_minutes"], rows["epoch/published_loader"]
+    assert epoch.ours.median == loader.ours.median > 0
+    assert epoch.ratio == pytest.approx(epoch.ours.median / 120)
+    assert loader.ratio == pytest.approx(loader.peer.median / loader.ours.median)
+    assert result.inputs["frames"] == 1_930_000
+    assert result.inputs["clips of an epoch"] == len(clip_starts(1_930_000, 64, 32))
 
 
 def test_a_missing_peer_is_a_gap(tmp_path):

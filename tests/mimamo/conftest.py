@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,12 @@ import pytest
 import torch
 from skimage import data
 
-from mimamo.network import MIMAMONet, ResNet50, save_checkpoint
+from mimamo.extraction import extract
+from mimamo.network import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
+from mimamo.training import TrainingConfig
 from mimamo.video import VideoWriter
+
+AddVideo = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +59,97 @@ def film() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def tiny_config() -> TrainingConfig:
+    """A recipe and a network that train in a second."""
+    return TrainingConfig(
+        epochs=2,
+        clip_length=16,
+        stride=8,
+        batch_size=4,
+        network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
+    )
+
+
+@pytest.fixture(scope="session")
+def add_video() -> AddVideo:
+    """Adds a video to a data set: `add_video(root, subset, name, images, annotations)`.
+
+    `images` maps frame numbers, from 1, to uint8 [112, 112, 3] RGB; `annotations` are pairs.
+    """
+
+    def add(
+        root: Path,
+        subset: str,
+        name: str,
+        images: Mapping[int, np.ndarray],
+        annotations: Iterable[tuple[float, float]],
+    ) -> None:
+        for other in ("Train_Set", "Validation_Set"):
+            (root / "annotations" / other).mkdir(parents=True, exist_ok=True)
+        lines = ["valence,arousal", *(f"{valence},{arousal}" for valence, arousal in annotations)]
+        (root / "annotations" / subset / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        folder = root / "cropped_aligned" / name
+        folder.mkdir(parents=True)
+        for number, image in images.items():
+            cv2.imwrite(str(folder / f"{number:05d}.jpg"), image[..., ::-1])
+
+    return add
+
+
+def moving_texture(length: int, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Faces of a kind: valence is how bright they are, arousal how fast their texture moves.
+
+    Returns images uint8 [112, 112, 3], and labels [length, 2].
+    """
+    random = np.random.default_rng(seed)
+    noise = cv2.GaussianBlur(random.standard_normal((112, 1000)), (0, 0), 6)
+    texture = noise / noise.std() * 30
+    time = np.arange(length)
+    phases = random.uniform(0, 2 * np.pi, 2)
+    labels = 0.8 * np.sin(2 * np.pi * time[:, None] / [60, 45] + phases)
+    positions = np.cumsum(2.5 * (1 + labels[:, 1]))
+    images = []
+    for position, valence in zip(positions, labels[:, 0], strict=True):
+        shift = np.array([[1, 0, -position], [0, 1, 0]])
+        grey = cv2.warpAffine(texture, shift, (112, 112)) + 128 + 60 * valence
+        images.append(np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
+    return images, labels
+
+
+@pytest.fixture(scope="session")
+def learnable(tmp_path_factory: pytest.TempPathFactory, add_video: AddVideo) -> Path:
+    """A data set that can be learnt by heart: the validation set is the training set again.
+
+    It is shared; tests that change it take `learnable_copy`.
+    """
+    root = tmp_path_factory.mktemp("learnable")
+    for seed in range(3):
+        images, labels = moving_texture(56, seed)
+        for subset in ("Train_Set", "Validation_Set"):
+            numbered = dict(enumerate(images, start=1))
+            add_video(root, subset, f"{subset}-{seed}", numbered, labels.round(4))
+    return root
+
+
+@pytest.fixture
+def learnable_copy(learnable: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(learnable, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def small_cache(tmp_path_factory: pytest.TempPathFactory, learnable: Path) -> Path:
+    """The learnable data set for a small backbone. It is shared: not to be changed."""
+    root = tmp_path_factory.mktemp("small") / "cache"
+    extract(learnable, root, backbone="small")
+    return root
+
+
+@pytest.fixture(scope="session")
+def resnet_cache(tmp_path_factory: pytest.TempPathFactory, learnable: Path) -> Path:
+    """The learnable data set with the features of a random ResNet50. It is shared as well."""
+    root = tmp_path_factory.mktemp("resnet") / "cache"
+    extract(learnable, root, backbone="random", image_size=32)
+    return root

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mimamo.data.affwild2 import TRAIN, VALIDATION, AffWild2, read_annotations
+from mimamo.data.affwild2 import AffWild2
+from mimamo.data.annotations import read_annotations
+from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.synth.dataset import UNSEEN, write_dataset
+from mimamo.video import AlignedFolder
 
 FRAMES = 24
 COUNTS = {TRAIN: 2, VALIDATION: 1, UNSEEN: 1}
@@ -34,21 +37,21 @@ class TestLayout:
     def test_training_can_read_it(self, dataset):
         root, _, _ = dataset
         data = AffWild2(root)
-        assert [video.name for video in data.videos(TRAIN)] == ["train_01", "train_02"]
-        assert [video.name for video in data.videos(VALIDATION)] == ["validation_01"]
-
-    def test_the_unseen_clips_are_kept_from_it(self, dataset):
-        root, _, _ = dataset
-        (line,) = AffWild2(root).unused
-        assert "test_01" in line
+        assert [(video.subset, video.name) for video in data.videos()] == [
+            (TRAIN, "train_01"),
+            (TRAIN, "train_02"),
+            (VALIDATION, "validation_01"),
+            (UNSEEN, "test_01"),
+        ]
+        assert data.unused == []
 
     def test_aligned_faces_are_of_one_size_and_numbered_by_frame(self, dataset):
         root, clips, _ = dataset
         for clip in clips:
             images = sorted((root / "cropped_aligned" / clip.name).iterdir())
             assert [int(image.stem) - 1 for image in images] == np.flatnonzero(clip.found).tolist()
-        for video in AffWild2(root).videos(TRAIN):
-            for _, crop in video.faces:
+        for video in AffWild2(root).videos():
+            for _, crop in AlignedFolder(video.source):
                 assert crop.shape == (112, 112, 3)
                 assert crop.std() > 20
 

@@ -11,8 +11,11 @@ import torch
 
 from mimamo import InputError, MIMAMONet, concordance_cc
 from mimamo.data import VideoSequence
+from mimamo.data.batches import MappedClips
+from mimamo.data.clips import ClipDataset
 from mimamo.inference import predict_sequence
-from mimamo.training import Epoch, TrainingConfig, evaluate, fit
+from mimamo.training import Epoch, TrainedModel, Trainer, TrainingConfig, evaluate
+from mimamo.training.train import _accelerator
 
 
 def noise_video(frames: int, seed: int, annotated: Iterable[int] | None = None) -> VideoSequence:
@@ -24,7 +27,7 @@ def noise_video(frames: int, seed: int, annotated: Iterable[int] | None = None) 
     return VideoSequence(
         name=str(seed),
         features=torch.rand(frames, 2048, generator=generator).half(),
-        frames=torch.randint(0, 256, (frames, 16, 16), generator=generator, dtype=torch.uint8),
+        frames=torch.randint(0, 256, (frames, 48, 48), generator=generator, dtype=torch.uint8),
         labels=labels,
         annotated=mask,
     )
@@ -35,12 +38,28 @@ def videos() -> list[VideoSequence]:
     return [noise_video(40, 0), noise_video(10, 1), noise_video(30, 2, range(5, 30, 2))]
 
 
+def trainer(
+    network: MIMAMONet,
+    training: list[VideoSequence],
+    validation: list[VideoSequence],
+    config: TrainingConfig,
+) -> Trainer:
+    clips = ClipDataset(
+        training,
+        length=config.clip_length,
+        stride=config.stride,
+        num_phase=config.network.num_phase,
+    )
+    accelerator = _accelerator(torch.device("cpu"), config.precision)
+    return Trainer(TrainedModel(network), MappedClips(clips), validation, config, accelerator)
+
+
 def run(
     config: TrainingConfig, videos: list[VideoSequence], seed: int = 0
 ) -> tuple[MIMAMONet, list[Epoch]]:
     torch.manual_seed(seed)
     network = MIMAMONet(config.network)
-    return network, list(fit(network, videos, videos, config))
+    return network, list(trainer(network, videos, videos, config).epochs())
 
 
 @pytest.fixture
@@ -49,7 +68,7 @@ def validation_scores(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def give(*scores: tuple[float, float]) -> None:
         remaining = iter(scores)
-        monkeypatch.setattr("mimamo.training.loop.evaluate", lambda *_: next(remaining))
+        monkeypatch.setattr("mimamo.training.loop.pooled_ccc", lambda *_: next(remaining))
 
     return give
 
@@ -76,7 +95,8 @@ class TestSchedule:
         network = MIMAMONet(config.network)
         states = [network.head.fc.weight.detach().clone()]
         states += [
-            network.head.fc.weight.detach().clone() for _ in fit(network, videos, videos, config)
+            network.head.fc.weight.detach().clone()
+            for _ in trainer(network, videos, videos, config).epochs()
         ]
         assert (states[1] - states[0]).abs().max() > 1e-4
         torch.testing.assert_close(states[3], states[1], atol=1e-9, rtol=0)
@@ -137,8 +157,9 @@ class TestEvaluate:
     ) -> None:
         torch.manual_seed(0)
         network = MIMAMONet(tiny_config.network)
-        for epoch in fit(network, videos, videos[:1], tiny_config):
-            assert (epoch.valence, epoch.arousal) == evaluate(network, videos[:1])
+        for epoch in trainer(network, videos, videos[:1], tiny_config).epochs():
+            expected = evaluate(network, videos[:1], tiny_config.clip_length)
+            assert (epoch.valence, epoch.arousal) == expected
 
 
 class TestReproducibility:
@@ -163,12 +184,14 @@ class TestProgress:
     def test_counts_the_clips_of_all_epochs(
         self, tiny_config: TrainingConfig, videos: list[VideoSequence]
     ) -> None:
-        calls: list[tuple[int, int]] = []
+        calls: list[int] = []
         network = MIMAMONet(tiny_config.network)
-        for _ in fit(network, videos, videos, tiny_config, lambda *call: calls.append(call)):
+        training = trainer(network, videos, videos, tiny_config)
+        for _ in training.epochs(lambda clips, loss: calls.append(clips)):
             pass
         # 4 clips of 40 frames, 1 of 10, 3 of frames 5 to 29; batches of 4.
-        assert calls == [(4, 16), (8, 16), (12, 16), (16, 16)]
+        assert training.clips_per_epoch == 8
+        assert calls == [4, 8, 12, 16]
 
 
 class TestFailure:

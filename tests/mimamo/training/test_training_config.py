@@ -25,7 +25,10 @@ OTHER = {
     "decay": 0.5,
     "flip": 0.0,
     "crop": 1.0,
-    "feature_dtype": "float32",
+    "spatial": "small",
+    "backbone_rate": 0.5,
+    "precision": "bfloat16",
+    "fold": "2/5",
     "network": MIMAMOConfig(unwrap="full", hidden=32),
 }
 
@@ -65,7 +68,10 @@ class TestFile:
         ("content", "message"),
         [
             (b"epochs = 0", "config: epochs: expected a whole number of at least 1, got 0"),
-            (b"epoch = 5", "config: unknown epoch; expected among batch_size, clip_length"),
+            (
+                b"epoch = 5",
+                "config: unknown epoch; expected among backbone_rate, batch_size, clip_length",
+            ),
             (b"network = 5", "config: expected a mapping"),
             (b"[network]\nunwrap = 'half'", "config: unwrap: expected"),
             (b"epochs: 5", "expected TOML, got something else"),
@@ -107,7 +113,11 @@ class TestChecks:
             ("flip", 1.1),
             ("crop", 0),
             ("crop", 1.01),
-            ("feature_dtype", "bfloat16"),
+            ("spatial", "large"),
+            ("backbone_rate", 0),
+            ("precision", "float16"),
+            ("fold", "6/5"),
+            ("fold", 1),
             ("network", {}),
         ],
     )

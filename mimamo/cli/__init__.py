@@ -7,19 +7,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mimamo.cli.common import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    UNUSABLE,
+    Device,
+    Overwrite,
+    ProgressBar,
+    fail,
+    say,
+)
+from mimamo.cli.data import register_data
+from mimamo.cli.evaluation import register_evaluation
+from mimamo.cli.training import register_training
 from mimamo.errors import InputError
 from mimamo.predictions.progress import Progress
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
-
-OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 app = typer.Typer(
     name="mimamo",
@@ -28,12 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Device = Annotated[
-    Literal["auto", "cpu", "cuda"],
-    typer.Option(help="Where the networks run; auto takes a GPU if there is one."),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
     except typer.TyperException as error:
-        return _fail(error.format_message(), UNUSABLE)
+        return fail(error.format_message(), UNUSABLE)
     except InputError as error:
-        return _fail(str(error), UNUSABLE)
+        return fail(str(error), UNUSABLE)
     except OSError as error:  # such as a full disk
-        return _fail(str(error), FAILED)
+        return fail(str(error), FAILED)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
@@ -87,7 +92,7 @@ def predict(
         typer.Option(
             metavar="FILE",
             show_default=False,
-            help="A checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
+            help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
         ),
     ],
     out: Annotated[
@@ -161,80 +166,14 @@ def predict(
         overwrite=overwrite,
     )
     checkpoint = load_checkpoint(weights, backbone)
-    with _ProgressBar() as bar:
+    with ProgressBar() as bar:
         results = predict_many(videos, checkpoint, out, settings, _PredictProgress(bar))
     for line in speed_lines(results):
-        _say(line)
+        say(line)
     failures = [result.error for result in results if result.error is not None]
     for error in failures:
-        _fail(error, FAILED)
+        fail(error, FAILED)
     return FAILED if failures else OK
-
-
-@app.command()
-def train(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA", show_default=False, help="A data set in the layout of Aff-Wild2."
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", show_default=False, help="Folder for the run.")
-    ],
-    backbone: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="ResNet50 weights (FER+, VGGFace2 or torchvision), or 'random'.",
-        ),
-    ],
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="Settings (TOML), such as an earlier run's."
-        ),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs, at most.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Clips per step.")] = None,
-    unwrap: Annotated[
-        Literal["reference", "full"] | None,
-        typer.Option(help="How phases are unwrapped: as the published code does, or fully."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is random.")] = None,
-    device: Device = "auto",
-    image_size: Annotated[
-        int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
-    ] = 224,
-    overwrite: Overwrite = False,
-) -> None:
-    """Train on Train_Set and print CCC on Validation_Set after every epoch.
-
-    What no option says is as in --config, or else as in the technical report.
-    """
-    from mimamo.predict import choose_device
-    from mimamo.training import TrainingConfig
-    from mimamo.training import train as run_training
-
-    settings = TrainingConfig() if config is None else TrainingConfig.load(config)
-    given = {"epochs": epochs, "learning_rate": lr, "batch_size": batch_size, "seed": seed}
-    settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
-    if unwrap is not None:
-        settings = replace(settings, network=replace(settings.network, unwrap=unwrap))
-    with _ProgressBar() as bar:
-        run_training(
-            data,
-            out,
-            backbone=backbone,
-            image_size=image_size,
-            config=settings,
-            device=choose_device(device),
-            overwrite=overwrite,
-            report=_say,
-            progress=bar.show,
-        )
 
 
 @app.command()
@@ -248,56 +187,14 @@ def demo(
     """Show the whole path on a rendered face: data, training, prediction. Takes minutes."""
     from mimamo.demo import run_demo
 
-    with _ProgressBar() as bar:
-        run_demo(out, device=device, seed=seed, report=_say, progress=bar.show)
-
-
-class _ProgressBar:
-    """A line on stderr, where that is a terminal, with the stage of the work and its progress."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            # A pipe behind stdout must not end up on the terminal.
-            redirect_stdout=sys.stdout.isatty(),
-            disable=not sys.stderr.isatty(),
-        )
-        self._task = self._bar.add_task("", total=None, visible=False)
-        self._stage = ""
-
-    def __enter__(self) -> _ProgressBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        """So much of a stage's work is done; a `total` of None is an unknown one."""
-        if stage != self._stage:
-            self._stage = stage
-            self._bar.reset(self._task, description=stage, total=total, visible=True)
-        self._bar.update(self._task, completed=done, total=total)
+    with ProgressBar() as bar:
+        run_demo(out, device=device, seed=seed, report=say, progress=bar.show)
 
 
 class _PredictProgress(Progress):
     """Prints what happens while predicting: results to stdout, warnings to stderr."""
 
-    def __init__(self, bar: _ProgressBar) -> None:
+    def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
 
     def show(self, stage: str, done: int, total: int | None) -> None:
@@ -309,13 +206,9 @@ class _PredictProgress(Progress):
     def finish(self, result: VideoResult) -> None:
         if result.predictions is not None:
             found = result.predictions.found
-            _say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
+            say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-def _fail(message: str, code: int) -> int:
-    print(f"mimamo: error: {message}", file=sys.stderr)
-    return code
+register_data(app)
+register_training(app)
+register_evaluation(app)

@@ -1,0 +1,82 @@
+"""What the commands share: options, exit codes, and how they print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
+
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(help="Where the networks run; auto takes a GPU if there is one."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
+CacheFolder = Annotated[
+    Path,
+    typer.Argument(metavar="CACHE", show_default=False, help="A cache of `mimamo extract`."),
+]
+Videos = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", show_default=False, help="Folder of the videos, searched with its folders."
+    ),
+]
+
+
+class ProgressBar:
+    """A line on stderr, where that is a terminal, with the stage of the work and its progress."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            # A pipe behind stdout must not end up on the terminal.
+            redirect_stdout=sys.stdout.isatty(),
+            # Of several processes only the first has it.
+            disable=not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0",
+        )
+        self._task = self._bar.add_task("", total=None, visible=False)
+        self._stage = ""
+
+    def __enter__(self) -> ProgressBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        """So much of a stage's work is done; a `total` of None is an unknown one."""
+        if stage != self._stage:
+            self._stage = stage
+            self._bar.reset(self._task, description=stage, total=total, visible=True)
+        self._bar.update(self._task, completed=done, total=total)
+
+
+def say(line: str) -> None:
+    """Print a line of the account."""
+    print(line, flush=True)
+
+
+def fail(message: str, code: int) -> int:
+    """Print an error and return the exit code."""
+    print(f"mimamo: error: {message}", file=sys.stderr)
+    return code

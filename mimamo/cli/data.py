@@ -1,0 +1,120 @@
+"""Commands that make data: ``extract`` and ``synth``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mimamo.cli.common import Device, ProgressBar, Videos, say
+
+
+def register_data(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(extract)
+    app.command()(synth)
+
+
+def extract(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            show_default=False,
+            help="A data set in the layout of Aff-Wild2 or OMG-Emotion.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="CACHE", show_default=False, help="Folder of the cache.")
+    ],
+    backbone: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="ResNet50 weights (FER+, VGGFace2 or torchvision), 'random', or 'small' for a "
+            "small backbone that is trained later.",
+        ),
+    ],
+    videos: Videos = None,
+    subset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help="Only Train_Set, Validation_Set or Test_Set (may be repeated).",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End at the first thing that is wrong with the data.")
+    ] = False,
+    image_size: Annotated[
+        int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
+    ] = 224,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="8 on a CPU, 32 on a GPU", help="Faces per pass."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of random weights.")] = 0,
+    detector: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
+        ),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Compute the features and grey faces of a data set once, into a packed cache.
+
+    Goes on where it was stopped. Several processes share the videos:
+    torchrun --nproc-per-node 4 -m mimamo extract ...
+    """
+    from mimamo.extraction import extract as run
+    from mimamo.faces import YuNet
+    from mimamo.predict import choose_device
+
+    with ProgressBar() as bar:
+        run(
+            data,
+            out,
+            backbone=backbone,
+            image_size=image_size,
+            films=videos,
+            subsets=subset or None,
+            seed=seed,
+            strict=strict,
+            device=choose_device(device),
+            batch_size=batch_size,
+            detector=None if detector is None else YuNet(detector),
+            report=say,
+            progress=bar.show,
+        )
+
+
+def synth(
+    out: Annotated[
+        Path, typer.Option(metavar="DATA", show_default=False, help="Folder of the data set.")
+    ],
+    identities: Annotated[int, typer.Option(min=3, help="How many different faces.")] = 12,
+    takes: Annotated[int, typer.Option(min=1, help="Videos of each.")] = 6,
+    frames: Annotated[int, typer.Option(min=16, help="Of each video, at 30 a second.")] = 192,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+) -> None:
+    """Render faces in the layout of Aff-Wild2 that teach what each stream is for.
+
+    Valence shows in every still, arousal only in motion; light and other motion distract.
+    """
+    from mimamo.synth.lessons import write_lessons
+
+    with ProgressBar() as bar:
+        result = write_lessons(
+            out,
+            identities=identities,
+            takes=takes,
+            frames=frames,
+            seed=seed,
+            progress=lambda done, total: bar.show("rendering videos", done, total),
+        )
+    for line in result.lines():
+        say(line)

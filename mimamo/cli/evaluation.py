@@ -1,0 +1,117 @@
+"""Commands that use what was trained on a cache: ``evaluate`` and ``submit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mimamo.cli.common import Device, Overwrite, ProgressBar, Videos, say
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN",
+        show_default=False,
+        help="Runs, checkpoints or cross-validations; several are averaged.",
+    ),
+]
+CacheOption = Annotated[
+    Path, typer.Option(metavar="CACHE", show_default=False, help="A cache of `mimamo extract`.")
+]
+Streams = Annotated[
+    Literal["spatial", "temporal", "both"],
+    typer.Option(help="Blind the other stream of networks that have both."),
+]
+Rescale = Annotated[
+    bool, typer.Option("--rescale", help="Give predictions the training labels' spread.")
+]
+
+
+def register_evaluation(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(evaluate)
+    app.command()(submit)
+
+
+def evaluate(
+    runs: Runs,
+    cache: CacheOption,
+    subset: Annotated[
+        Literal["held-out", "Train_Set", "Validation_Set", "Test_Set", "all"],
+        typer.Option(help="held-out: the validation set, or what a run's fold held out."),
+    ] = "held-out",
+    streams: Streams = "both",
+    rescale: Rescale = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", show_default=False, help="Folder for tables and a plot."),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Print CCC over all annotated frames of a cache's videos."""
+    from mimamo.evaluation import evaluate_runs
+    from mimamo.predict import choose_device
+
+    with ProgressBar() as bar:
+        evaluate_runs(
+            runs,
+            cache,
+            subset=subset,
+            streams=streams,
+            rescaled=rescale,
+            out=out,
+            device=choose_device(device),
+            report=say,
+            progress=bar.show,
+        )
+
+
+def submit(
+    runs: Runs,
+    cache: CacheOption,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for the files.")
+    ],
+    subset: Annotated[
+        Literal["Train_Set", "Validation_Set", "Test_Set"], typer.Option(help="Which videos.")
+    ] = "Test_Set",
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="Write exactly these videos, one name a line."
+        ),
+    ] = None,
+    videos: Videos = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Count the videos' frames by decoding them.")
+    ] = False,
+    streams: Streams = "both",
+    rescale: Rescale = False,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write <video>.txt with valence and arousal of every frame of the test videos.
+
+    A frame without a face repeats the prediction before it; leading ones are -5.
+    """
+    from mimamo.evaluation import submit as run
+    from mimamo.predict import choose_device
+
+    with ProgressBar() as bar:
+        run(
+            runs,
+            cache,
+            out,
+            subset=subset,
+            names=names,
+            films=videos,
+            decode=decode,
+            streams=streams,
+            rescaled=rescale,
+            overwrite=overwrite,
+            device=choose_device(device),
+            report=say,
+            progress=bar.show,
+        )

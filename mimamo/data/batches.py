@@ -1,0 +1,106 @@
+"""Batches of clips, in an order that only the seed and the epoch decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimamo.data.clips import Clip, ClipDataset
+
+Item = TypeVar("Item")
+
+
+class Clips(Protocol):
+    """Where clips come from."""
+
+    dataset: ClipDataset
+
+    def gather(self, indices: Sequence[int]) -> Clip:
+        """Return the clips of these numbers as one batch."""
+        ...
+
+
+class MappedClips:
+    """Clips cut from videos in memory, or mapped into it."""
+
+    def __init__(self, dataset: ClipDataset) -> None:
+        self.dataset = dataset
+
+    def gather(self, indices: Sequence[int]) -> Clip:
+        """Return the clips of these numbers as one batch, on the CPU."""
+        return Clip(*map(torch.stack, zip(*(self.dataset[i] for i in indices), strict=True)))
+
+
+class ResidentClips:
+    """Clips cut on a device that holds all the videos: 6.4 KB a frame, nothing to load.
+
+    Args:
+        dataset: its videos are copied to `device`, one after the other.
+        device: where they are kept.
+    """
+
+    def __init__(self, dataset: ClipDataset, device: torch.device | str) -> None:
+        self.dataset = dataset
+        videos = dataset.videos
+        lengths = [len(video) for video in videos]
+        self._offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self._lengths = np.array(lengths)
+
+        def packed(part: str) -> Tensor:
+            first = getattr(videos[0], part)
+            whole = first.new_empty((sum(lengths), *first.shape[1:]), device=device)
+            for video, start in zip(videos, self._offsets, strict=False):
+                whole[start : start + len(video)] = getattr(video, part)
+            return whole
+
+        self._features, self._frames = packed("features"), packed("frames")
+        self._labels, self._annotated = packed("labels"), packed("annotated")
+
+    def gather(self, indices: Sequence[int]) -> Clip:
+        """Return the clips of these numbers as one batch, on the device."""
+        chosen = np.array([self.dataset.clips[i] for i in indices])  # [B, 2]: video, start
+        offset = self._offsets[chosen[:, 0]][:, None]
+        last = self._lengths[chosen[:, 0]][:, None] - 1
+        phases, length = self.dataset.num_phase, self.dataset.length
+        own = chosen[:, 1:] + np.arange(length)
+        around = chosen[:, 1:] - phases // 2 + np.arange(length + phases)
+        device = self._features.device
+        inside = torch.from_numpy(own <= last).to(device, non_blocking=True)
+        own = torch.from_numpy(offset + own.clip(max=last)).to(device, non_blocking=True)
+        around = torch.from_numpy(offset + around.clip(0, last)).to(device, non_blocking=True)
+        return Clip(
+            features=self._features[own],
+            frames=self._frames[around],
+            labels=self._labels[own],
+            mask=self._annotated[own] & inside,
+        )
+
+
+def epoch_batches(clips: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Shuffle clips and cut them into batches of at most `batch_size`, sizes differing by one.
+
+    Equal sizes keep a small rest from training BatchNorm on a handful of frames.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(clips)
+    return [part.tolist() for part in np.array_split(order, -(-clips // batch_size))]
+
+
+def own_part(batch: Sequence[int], index: int, count: int) -> slice:
+    """Which part of a batch is that of process `index` of `count`; parts follow each other."""
+    return slice(len(batch) * index // count, len(batch) * (index + 1) // count)
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items of an iterator while a thread makes the next one."""
+    iterator = iter(items)
+    nothing = object()
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, iterator, nothing)
+        while (item := following.result()) is not nothing:
+            following = pool.submit(next, iterator, nothing)
+            yield item

@@ -1,0 +1,269 @@
+"""The packed cache: what training needs of each video, computed once and mapped into memory.
+
+::
+
+    CACHE/manifest.json            format, backbone (with its weights' hash), the videos' subsets
+    CACHE/backbone.safetensors     the backbone the features are from
+    CACHE/videos/<video>.safetensors
+        features     float16 [T, D]      spatial features of the T frames with a face
+        frames       uint8 [T, S, S]     their small grey faces
+        numbers      int32 [T]           their frame numbers, from 1
+        annotations  float32 [F, 2]      valence and arousal of frames 1, 2, …; NaN: not annotated
+    CACHE/videos/<video>.skipped   why a video is not used
+
+6.4 KB a frame with D = 2048 and S = 48. Every file is whole or absent. Files are mapped, not read:
+a clip costs its own pages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mimamo.data.annotations import match_annotations
+from mimamo.data.clips import VideoSequence
+from mimamo.data.dataset import Unit
+from mimamo.data.folds import subject_of
+from mimamo.errors import InputError
+from mimamo.files import replacing
+
+FORMAT = 1
+MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
+_KEY = "mimamo_cache"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a cache says of itself.
+
+    Attributes:
+        layout: of the data set it was made from.
+        unit: what one label is of, "frame" or "utterance".
+        data: the data set's folder.
+        backbone: kind ("resnet50" or "small"), and of a ResNet50 its variant, image_size, and
+            `given`, which weights were asked for.
+        weights_sha256: of the backbone's weights; empty if it has none yet ("small").
+        feature_dim: D; 0 where the backbone is trained with the network.
+        phase_size: S.
+        videos: the subset of each video.
+    """
+
+    layout: str
+    unit: Unit
+    data: str
+    backbone: dict[str, Any]
+    weights_sha256: str
+    feature_dim: int
+    phase_size: int
+    videos: dict[str, str]
+    format: int = FORMAT
+
+    def save(self, root: Path) -> None:
+        """Write it into the cache `root`."""
+        with replacing(root / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, root: Path) -> Manifest:
+        """Read the manifest of the cache `root`.
+
+        Raises InputError if there is none, or it is damaged or of another format.
+        """
+        path = root / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(
+                f"{root}: expected a cache made by `mimamo extract`: {path.name}: {error.strerror}"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{path}: expected JSON, got something else ({error})") from error
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
+            raise InputError(f"{path}: expected cache format {FORMAT}, got {found!r}")
+        try:
+            return cls(**content)
+        except TypeError as error:
+            raise InputError(f"{path}: damaged: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class CachedVideo:
+    """One video of a cache.
+
+    Attributes:
+        name, subset: as in the data set.
+        features, frames: float16 ``[T, D]`` and uint8 ``[T, S, S]``, of the frames with a face.
+        numbers: int32 ``[T]``, their frame numbers, from 1.
+        annotations: float32 ``[F, 2]``, NaN where not annotated; ``[1, 2]`` of an utterance; no
+            rows where there are no labels.
+        frame_count: of the video; the last face's number where nothing tells more.
+        counted: whether `frame_count` is the video's own.
+        unit: what one label is of.
+        source: where the faces are from.
+        problems: what was wrong with it, one line each.
+        fingerprint: of the source, by which a change is noticed.
+    """
+
+    name: str
+    subset: str
+    features: Tensor
+    frames: Tensor
+    numbers: Tensor
+    annotations: Tensor
+    frame_count: int
+    counted: bool
+    unit: Unit
+    source: str
+    problems: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def subject(self) -> str:
+        """Whom it shows, as far as its name tells."""
+        return subject_of(self.name)
+
+    @property
+    def annotated_frames(self) -> int:
+        """How many of its faces have a label."""
+        return int(self.sequence.annotated.sum())
+
+    @cached_property
+    def sequence(self) -> VideoSequence:
+        """The faces with the label of each."""
+        if self.unit == "utterance" and len(self.annotations):
+            labels = self.annotations[:1].expand(len(self), 2).clone()
+        else:
+            numbers = self.numbers.numpy().astype(np.intp) - 1
+            labels = torch.from_numpy(match_annotations(self.annotations.numpy(), numbers))
+        return VideoSequence(
+            self.name, self.features, self.frames, labels, ~labels.isnan().any(dim=1)
+        )
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all. Raises InputError, naming the file, if it cannot be."""
+        tensors = {
+            name: getattr(self, name).contiguous()
+            for name in ("features", "frames", "numbers", "annotations")
+        }
+        rest = {
+            "name": self.name, "subset": self.subset, "frame_count": self.frame_count,
+            "counted": self.counted, "unit": self.unit, "source": self.source,
+            "problems": list(self.problems), "fingerprint": self.fingerprint,
+        }  # fmt: skip
+        with replacing(path) as temporary:
+            try:
+                save_file(tensors, temporary, {_KEY: json.dumps(rest, sort_keys=True)})
+            except (SafetensorError, OSError) as error:  # such as a full disk
+                raise InputError(f"{path}: cannot be written: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> CachedVideo:
+        """Map a file of `save`. Raises InputError, naming it, if it is not whole."""
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                rest = json.loads((file.metadata() or {})[_KEY])
+            video = cls(**tensors, **rest | {"problems": tuple(rest["problems"])})
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"{path}: cut short or damaged ({error}); delete it and run `mimamo extract` again"
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: expected a video of a cache, got another file") from error
+        if not len(video.features) == len(video.frames) == len(video.numbers):
+            raise InputError(f"{path}: damaged: its arrays are of different lengths")
+        return video
+
+
+class Cache:
+    """A cache that is complete, ready to read.
+
+    Attributes:
+        root: its folder.
+        manifest: what it says of itself.
+        videos: all its videos, mapped, by subset and name.
+        skipped: name and reason of each video that is not used.
+
+    Raises:
+        InputError: it is no cache, a video is missing or cut short, or files do not fit together.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+        self.manifest = Manifest.load(self.root)
+        self.videos: list[CachedVideo] = []
+        self.skipped: dict[str, str] = {}
+        missing = []
+        for name, subset in self.manifest.videos.items():
+            path = video_path(self.root, name)
+            if path.exists():
+                self.videos.append(self._checked(path, name, subset))
+            elif skipped_path(self.root, name).exists():
+                self.skipped[name] = skipped_path(self.root, name).read_text(encoding="utf-8")
+            else:
+                missing.append(name)
+        if missing:
+            raise InputError(
+                f"{self.root}: incomplete: {len(missing)} of {len(self.manifest.videos)} videos "
+                f"are missing, such as {missing[0]}; run `mimamo extract` again to complete it"
+            )
+
+    @property
+    def backbone_file(self) -> Path:
+        """The backbone the features are from, as a checkpoint."""
+        return self.root / BACKBONE
+
+    def subset(self, name: str) -> list[CachedVideo]:
+        """The videos of a subset. Raises InputError if there is none."""
+        videos = [video for video in self.videos if video.subset == name]
+        if not videos:
+            there = sorted({video.subset for video in self.videos}) or ["nothing"]
+            raise InputError(
+                f"{self.root}: expected videos of {name}, found only {', '.join(there)}"
+            )
+        return videos
+
+    def _checked(self, path: Path, name: str, subset: str) -> CachedVideo:
+        video = CachedVideo.load(path)
+        size, width = self.manifest.phase_size, self.manifest.feature_dim
+        if (video.name, video.subset) != (name, subset):
+            raise InputError(f"{path}: holds {video.subset}/{video.name}, not {subset}/{name}")
+        expected = {"features": (torch.float16, [width]), "frames": (torch.uint8, [size, size])}
+        for part, (dtype, shape) in expected.items():
+            tensor = getattr(video, part)
+            if tensor.dtype != dtype or list(tensor.shape[1:]) != shape:
+                raise InputError(
+                    f"{path}: {part}: expected {dtype} {['T', *shape]}, as {MANIFEST} says, got "
+                    f"{tensor.dtype} {list(tensor.shape)}"
+                )
+        return video
+
+
+def annotated(videos: Iterable[CachedVideo]) -> list[CachedVideo]:
+    """Those of the videos that have a face with a label."""
+    return [video for video in videos if video.annotated_frames]
+
+
+def video_path(root: Path, name: str) -> Path:
+    """Where the cache `root` holds a video."""
+    return root / VIDEOS / f"{name}.safetensors"
+
+
+def skipped_path(root: Path, name: str) -> Path:
+    """Where the cache `root` says why it does not hold a video."""
+    return root / VIDEOS / f"{name}.skipped"

@@ -1,0 +1,63 @@
+"""What the readers of data sets have in common: videos, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from mimamo.data.problems import Problems
+
+TRAIN, VALIDATION, TEST = "Train_Set", "Validation_Set", "Test_Set"
+
+# What one label is of: a frame, or a whole utterance, whose frames then all bear it.
+Unit = Literal["frame", "utterance"]
+
+
+@dataclass(frozen=True)
+class DatasetVideo:
+    """One video of a data set.
+
+    Attributes:
+        name: unlike that of any other in the set; may become a file's name.
+        subset: `TRAIN`, `VALIDATION` or `TEST`.
+        source: a folder of aligned faces, or a video file.
+        film: the video the aligned faces were cut from, if it is at hand; it tells how many
+            frames there are.
+        labels: where the labels come from; None if there are none.
+        read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN
+            where a frame is not annotated; of an utterance, ``[1, 2]``.
+    """
+
+    name: str
+    subset: str
+    source: Path
+    film: Path | None = None
+    labels: Path | None = None
+    read_labels: Callable[[Problems], np.ndarray] | None = None
+
+
+class Dataset(Protocol):
+    """A data set on disk.
+
+    Attributes:
+        layout: its name in a cache's manifest.
+        unit: what one label is of.
+        unused: one line for each thing in it that is left out.
+    """
+
+    layout: str
+    unit: Unit
+    unused: list[str]
+
+    def videos(self) -> list[DatasetVideo]:
+        """All videos, by subset and name. Raises InputError if there is none."""
+        ...
+
+
+def entries(folder: Path) -> list[Path]:
+    """A folder's visible entries, sorted by name. Raises OSError if it cannot be read."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

@@ -1,0 +1,131 @@
+"""Reading a data set in the layout of OMG-Emotion (Barros et al., IJCNN 2018).
+
+::
+
+    omg_TrainVideos.csv                link,start,end,video,utterance,arousal,valence,EmotionMaxVote
+    omg_ValidationVideos.csv
+    omg_TestVideos_WithLabels.csv      may be missing
+    <folder>/<video>/utterance_1.mp4   or a folder utterance_1 of aligned faces
+
+One label is of a whole utterance: valence in [-1, 1], arousal in [0, 1]. An utterance is looked for
+under the folder that is named for its subset, then anywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Unit
+from mimamo.data.problems import Problems
+from mimamo.errors import InputError
+from mimamo.video import is_video
+
+FILES = {
+    TRAIN: "omg_TrainVideos.csv",
+    VALIDATION: "omg_ValidationVideos.csv",
+    TEST: "omg_TestVideos_WithLabels.csv",
+}
+_COLUMNS = ("video", "utterance", "arousal", "valence")
+
+
+class OMGEmotion:
+    """A data set in the layout of OMG-Emotion.
+
+    Args:
+        root: the folder that holds the tables.
+        films: the folder of the utterances; `root` if None.
+
+    Raises:
+        InputError: a table is missing (but for the test set's), or lacks a column.
+    """
+
+    layout = "OMG-Emotion"
+    unit: Unit = "utterance"
+
+    def __init__(
+        self, root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
+    ) -> None:
+        self.root = Path(root)
+        self.unused: list[str] = []
+        self._sources = _utterances_in(self.root if films is None else Path(films))
+
+    def videos(self) -> list[DatasetVideo]:
+        """All utterances with a video or faces. Raises InputError if there is none."""
+        found: dict[str, DatasetVideo] = {}
+        for subset, table in FILES.items():
+            path = self.root / table
+            if subset == TEST and not path.exists():
+                continue
+            for line, row in _rows(path):
+                utterance = Path(row["utterance"]).stem
+                name = f"{row['video']}_{utterance}"
+                sources = self._sources.get((row["video"], utterance), [])
+                own = [s for s in sources if subset.split("_")[0].lower() in str(s).lower()]
+                if name in found:
+                    self.unused.append(f"{path}:{line}: {name} is there twice; not used again")
+                elif not sources:
+                    self.unused.append(f"{path}:{line}: no video or faces of {name}; not used")
+                else:
+                    found[name] = DatasetVideo(
+                        name, subset, (own or sources)[0], labels=path,
+                        read_labels=_Label(path, line, row["valence"], row["arousal"]),
+                    )  # fmt: skip
+        if not found:
+            raise InputError(f"{self.root}: expected <video>/utterance_N.mp4, found none")
+        order = list(FILES)
+        return sorted(found.values(), key=lambda v: (order.index(v.subset), v.name))
+
+
+class _Label:
+    """One row's label, which is checked when it is read."""
+
+    def __init__(self, path: Path, line: int, valence: str, arousal: str) -> None:
+        self._where, self._texts = f"{path}:{line}", (valence, arousal)
+
+    def __call__(self, problems: Problems) -> np.ndarray:
+        try:
+            valence, arousal = map(float, self._texts)
+        except ValueError:
+            valence = arousal = np.nan
+        if -1 <= valence <= 1 and -1 <= arousal <= 1:
+            return np.array([[valence, arousal]], np.float32)
+        problems.add(
+            f"{self._where}: expected valence and arousal in [-1, 1], got "
+            f"{self._texts[0]!r} and {self._texts[1]!r}"
+        )
+        return np.full((1, 2), np.nan, np.float32)
+
+
+def _utterances_in(folder: Path) -> dict[tuple[str, str], list[Path]]:
+    """Videos and folders of faces by (video, utterance), the names of the last two folders."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in sorted(folder.rglob("utterance_*")) if folder.is_dir() else ():
+        if path.is_dir() or is_video(path):
+            found.setdefault((path.parent.name, path.stem), []).append(path)
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table with their line numbers."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            names = reader.fieldnames or []
+            if missing := [name for name in _COLUMNS if name not in names]:
+                raise InputError(
+                    f"{path}:1: expected a header with {', '.join(_COLUMNS)}, "
+                    f"found no {', '.join(missing)}"
+                )
+            for row in reader:
+                if None in row.values() or not row["video"] or not row["utterance"]:
+                    raise InputError(f"{path}:{reader.line_num}: expected {len(names)} columns")
+                yield reader.line_num, row
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected a text file, got something else ({error})") from error

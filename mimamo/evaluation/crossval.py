@@ -1,0 +1,219 @@
+"""Cross-validation: every fold trained, every video predicted by a network that has not seen it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mimamo.data.cache import Cache
+from mimamo.errors import InputError
+from mimamo.evaluation.ensemble import Ensemble
+from mimamo.evaluation.evaluate import held_out
+from mimamo.evaluation.outcome import Outcome, outcome_of, write_outcome
+from mimamo.evaluation.plot import save_scores
+from mimamo.evaluation.scores import Score, face_pairs, score
+from mimamo.files import output_folder, replacing
+from mimamo.training.config import TrainingConfig
+from mimamo.training.train import CONFIG, train
+
+PREDICTIONS = "held_out.safetensors"
+_KEY = "mimamo_held_out"
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CrossvalResult:
+    """What a cross-validation came to.
+
+    Attributes:
+        out: its folder.
+        missing: folds that are not trained yet.
+        folds: the score of each fold's held-out videos, once all are there.
+        outcome: of all videos, out of fold, once all are there.
+    """
+
+    out: Path
+    missing: tuple[int, ...]
+    folds: tuple[Score, ...] = ()
+    outcome: Outcome | None = None
+
+
+def crossval(
+    cache: str | os.PathLike[str] | Cache,
+    out: str | os.PathLike[str],
+    *,
+    folds: int = 5,
+    only: Sequence[int] | None = None,
+    config: TrainingConfig | None = None,
+    device: torch.device | str = "cpu",
+    resident: bool = False,
+    report: Report | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> CrossvalResult:
+    """Train folds and predict what each held out; join them once all are there.
+
+    Training and validation set are merged and split by subject (:mod:`mimamo.data.folds`). Fold i
+    is a run in ``fold-<i>``, gone on with where it was stopped. Folds may be trained by several
+    calls, on several machines; the call that finds them all joins them (`join`).
+
+    Args:
+        cache: made by :func:`mimamo.extraction.extract`.
+        out: the folder, made if need be.
+        folds: how many.
+        only: which of them to train now, from 1; None for all.
+        config: the recipe, the same for all folds; its `fold` is not looked at.
+        device, resident: as for `train`.
+        report: called with each line of the account.
+        progress: called with the name of a stage, the work done in it, and all of it.
+
+    Raises:
+        InputError: as `train`; a fold has no data; or one in `out` has other settings.
+    """
+    report = report or (lambda line: None)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    root = output_folder(out)
+    _check_folds(root, folds)
+    for fold in only or ():
+        if not 1 <= fold <= folds:
+            raise InputError(f"fold: expected 1 to {folds}, got {fold}")
+    for fold in only or range(1, folds + 1):
+        folder = root / f"fold-{fold}"
+        chosen = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
+        report(f"fold {fold} of {folds}")
+        shown = None if progress is None else _named(progress, f"fold {fold}: ")
+        result = train(
+            cache, folder, config=chosen, device=device, resident=resident, resume=True,
+            report=report, progress=shown,
+        )  # fmt: skip
+        state = PartialState()
+        if state.is_main_process:
+            ensemble = Ensemble([result.best_checkpoint], cache, device)
+            values = ensemble.predict(held_out(cache, chosen.fold))
+            _save_predictions(folder / PREDICTIONS, values, chosen.fold)
+        state.wait_for_everyone()
+    if not PartialState().is_main_process:
+        return CrossvalResult(root, ())
+    return join(cache, root, folds, report)
+
+
+def join(
+    cache: str | os.PathLike[str] | Cache,
+    out: str | os.PathLike[str],
+    folds: int = 5,
+    report: Report | None = None,
+) -> CrossvalResult:
+    """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
+
+    Says which folds are missing if some are. Raises InputError if they do not fit together.
+    """
+    report = report or (lambda line: None)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    root = Path(out)
+    _check_folds(root, folds)
+    paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
+    missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
+    if missing:
+        report(
+            f"{root}: folds {', '.join(map(str, missing))} are still to be trained; joined later"
+        )
+        return CrossvalResult(root, missing)
+    _check_settings(root, folds)
+    values: dict[str, np.ndarray] = {}
+    videos, scores = [], []
+    for fold, path in enumerate(paths, start=1):
+        own = held_out(cache, f"{fold}/{folds}")
+        predicted = _load_predictions(path, f"{fold}/{folds}")
+        for video in own:
+            if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
+                raise InputError(
+                    f"{path}: expected predictions of {len(video)} faces of {video.name}, as "
+                    f"{cache.root} holds them; train this fold again"
+                )
+        values |= predicted
+        videos += own
+        scores.append(score([face_pairs(video, predicted[video.name]) for video in own]))
+    outcome = outcome_of(videos, values)
+    for fold, fold_score in enumerate(scores, start=1):
+        report(
+            f"fold {fold}: {fold_score.count} {outcome.unit}s, CCC valence "
+            f"{fold_score.valence:.3f}, arousal {fold_score.arousal:.3f}"
+        )
+    report("out of fold, all together:")
+    for line in outcome.lines():
+        report(line)
+    settings = {"cache": str(cache.root), "folds": folds}
+    written = write_outcome(root, outcome, "crossval", settings)
+    titles = {f"fold {fold}": fold_score for fold, fold_score in enumerate(scores, start=1)}
+    save_scores(root / "crossval.png", outcome.faces, outcome.interval, outcome.videos, titles)
+    _write_folds(root / "folds.csv", scores, outcome)
+    report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
+    return CrossvalResult(root, (), tuple(scores), outcome)
+
+
+def _check_folds(root: Path, folds: int) -> None:
+    """InputError if `root` holds a cross-validation with another number of folds."""
+    for path in root.glob(f"fold-*/{CONFIG}"):
+        fold = TrainingConfig.load(path).fold
+        if fold.rpartition("/")[2] != str(folds):
+            raise InputError(f"{path}: expected a fold of {folds}, got fold {fold!r}")
+
+
+def _check_settings(root: Path, folds: int) -> None:
+    first, *others = (root / f"fold-{fold}" / CONFIG for fold in range(1, folds + 1))
+    expected = replace(TrainingConfig.load(first), fold="")
+    for path in others:
+        if replace(TrainingConfig.load(path), fold="") != expected:
+            raise InputError(f"{path}: expected the settings of {first}, got others")
+
+
+def _save_predictions(path: Path, values: dict[str, np.ndarray], fold: str) -> None:
+    with replacing(path) as temporary:
+        try:
+            save_file(values, temporary, {_KEY: json.dumps({"fold": fold})})
+        except SafetensorError as error:  # such as a full disk
+            raise InputError(f"{path}: cannot be written: {error}") from error
+
+
+def _load_predictions(path: Path, fold: str) -> dict[str, np.ndarray]:
+    try:
+        with safe_open(path, "np") as file:
+            content = json.loads((file.metadata() or {})[_KEY])
+            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: cut short or damaged ({error}); train this fold again"
+        ) from error
+    if content.get("fold") != fold:
+        raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
+    return values
+
+
+def _write_folds(path: Path, scores: Sequence[Score], outcome: Outcome) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        low_high = ("valence_low", "valence_high", "arousal_low", "arousal_high")
+        writer.writerow(["fold", f"{outcome.unit}s", "valence", "arousal", *low_high])
+        for fold, fold_score in enumerate(scores, start=1):
+            row = [f"{fold_score.valence:.6f}", f"{fold_score.arousal:.6f}", "", "", "", ""]
+            writer.writerow([fold, fold_score.count, *row])
+        pooled, interval = outcome.faces, outcome.interval
+        ends = [f"{end:.6f}" for end in (*interval.valence, *interval.arousal)]
+        row = [f"{pooled.valence:.6f}", f"{pooled.arousal:.6f}", *ends]
+        writer.writerow(["all", pooled.count, *row])
+
+
+def _named(progress: Callable[[str, int, int], None], prefix: str):
+    def show(stage: str, done: int, total: int) -> None:
+        progress(prefix + stage, done, total)
+
+    return show

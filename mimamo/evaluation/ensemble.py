@@ -1,0 +1,166 @@
+"""One or several trained networks that predict the videos of a cache together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.clips import VideoSequence
+from mimamo.errors import InputError
+from mimamo.network.checkpoint import load_checkpoint, weights_hash
+from mimamo.network.config import STREAMS
+from mimamo.network.small_backbone import SmallBackbone
+from mimamo.training.config import TrainingConfig
+from mimamo.training.loop import predict
+from mimamo.training.model import TrainedModel
+from mimamo.training.train import BEST
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One network of an ensemble.
+
+    Attributes:
+        path: its checkpoint.
+        model: with its backbone where that was trained with it and sees what a cache holds.
+        config: its recipe.
+        info: what its checkpoint notes.
+    """
+
+    path: Path
+    model: TrainedModel
+    config: TrainingConfig
+    info: dict[str, Any]
+
+
+class Ensemble:
+    """Networks whose predictions are averaged.
+
+    Args:
+        paths: checkpoints, folders of runs (their best epoch), or folders of cross-validations (all
+            folds).
+        cache: what they are to predict.
+        device: where they run.
+        streams: "spatial" or "temporal" blinds the other stream of networks that have both: it
+            sees the mean features, or a face that does not move. "both" leaves them as they are.
+
+    Raises:
+        InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
+            from another backbone's weights.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        cache: Cache,
+        device: torch.device | str = "cpu",
+        streams: str = "both",
+    ) -> None:
+        if streams not in STREAMS:
+            raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
+        self.cache, self.streams = cache, streams
+        self.members = [
+            _member(path, cache, torch.device(device), streams)
+            for path in (found for given in paths for found in checkpoints_in(given))
+        ]
+        if not self.members:
+            raise InputError("expected at least one checkpoint, got none")
+        self._mean: Tensor | None = None
+
+    @property
+    def label_std(self) -> list[float]:
+        """Deviation of valence and arousal in the training labels; the members' mean."""
+        return np.mean([m.info["labels"]["std"] for m in self.members], axis=0).tolist()
+
+    @property
+    def trained_on(self) -> set[str]:
+        """Names of the videos that any member was trained on."""
+        return {name for member in self.members for name in member.info.get("trained_on", [])}
+
+    def predict(
+        self,
+        videos: Sequence[CachedVideo],
+        members: Sequence[Member] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Predict all faces of some videos: float32 ``[T, 2]`` by name."""
+        members = self.members if members is None else members
+        values = {}
+        for done, video in enumerate(videos, start=1):
+            sequence = self._blinded(video.sequence)
+            predictions = [predict(m.model, sequence, m.config) for m in members]
+            values[video.name] = np.mean(predictions, axis=0, dtype=np.float64).astype(np.float32)
+            if not np.isfinite(values[video.name]).all():
+                raise InputError(f"{members[0].path}: gives predictions that are not finite")
+            if progress:
+                progress("predicting", done, len(videos))
+        return values
+
+    def _blinded(self, video: VideoSequence) -> VideoSequence:
+        if self.streams == "both":
+            return video
+        if any(isinstance(member.model.backbone, SmallBackbone) for member in self.members):
+            raise InputError(
+                "streams: a small backbone sees the same frames as the temporal stream, so neither "
+                "can be blinded afterwards; train with --streams instead"
+            )
+        features, frames = video.features, video.frames
+        if self.streams == "spatial":
+            still = frames.float().mean(dim=0).round().to(torch.uint8)
+            frames = still.expand_as(frames).contiguous()
+        else:
+            features = self._mean_features().expand_as(features)
+        return VideoSequence(video.name, features, frames, video.labels, video.annotated)
+
+    def _mean_features(self) -> Tensor:
+        if self._mean is None:
+            means = [video.features.float().mean(dim=0) for video in self.cache.videos]
+            self._mean = torch.stack(means).mean(dim=0).half()
+        return self._mean
+
+
+def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
+    """The checkpoints a path stands for. Raises InputError if there is none."""
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    if (path / BEST).exists():
+        return [path / BEST]
+    folds = sorted(path.glob(f"fold-*/{BEST}"), key=lambda p: int(p.parent.name.split("-")[1]))
+    if not folds:
+        raise InputError(f"{path}: expected a run or a cross-validation, found no {BEST} in it")
+    return folds
+
+
+def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:
+    checkpoint = load_checkpoint(path)
+    network, backbone, info = checkpoint.network, checkpoint.backbone, checkpoint.info
+    if "training" not in info or "labels" not in info:
+        raise InputError(f"{path}: expected a checkpoint of `mimamo train`, got another one")
+    own = network.config.streams
+    if streams != "both" and own not in ("both", streams):
+        raise InputError(f"{path}: has only the {own} stream, not the {streams} one")
+    if network.config.phase_size != cache.manifest.phase_size:
+        raise InputError(
+            f"{path}: sees frames of {network.config.phase_size} pixels, but {cache.root} holds "
+            f"{cache.manifest.phase_size}"
+        )
+    small = isinstance(backbone, SmallBackbone)
+    if not small:
+        found = weights_hash(backbone)
+        if found != cache.manifest.weights_sha256:
+            raise InputError(
+                f"{path}: its backbone (SHA-256 {found[:12]}…) is not the one {cache.root} was "
+                f"made with ({cache.manifest.weights_sha256[:12] or 'none'}…); extract with "
+                f"--backbone {path}"
+            )
+    model = TrainedModel(network, backbone if small else None).to(device).eval()
+    return Member(path, model, TrainingConfig.from_dict(info["training"]), info)

@@ -1,0 +1,146 @@
+"""Agreement with the labels: pooled, per video, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mimamo.data.cache import CachedVideo
+from mimamo.metrics import concordance_cc
+from mimamo.predictions.rules import fill_missing
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Score:
+    """CCC of valence and arousal over so many frames (or utterances)."""
+
+    count: int
+    valence: float
+    arousal: float
+
+    @property
+    def mean(self) -> float:
+        """Mean of both."""
+        return (self.valence + self.arousal) / 2
+
+
+@dataclass(frozen=True)
+class VideoScore:
+    """The `Score` of one video alone."""
+
+    name: str
+    subset: str
+    score: Score
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval of valence's and arousal's CCC: (low, high) each."""
+
+    valence: tuple[float, float]
+    arousal: tuple[float, float]
+    subjects: int
+
+
+Pairs = tuple[np.ndarray, np.ndarray]  # prediction and label, float64 [N, 2] each
+
+
+def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
+    """Predictions ``[T, 2]`` and labels of a video's annotated faces; of an utterance, one pair.
+
+    An utterance's prediction is the mean over its faces.
+    """
+    sequence = video.sequence
+    mask = sequence.annotated.numpy()
+    predicted = values[mask].astype(np.float64)
+    labels = sequence.labels.numpy()[mask].astype(np.float64)
+    if video.unit == "utterance" and len(labels):
+        return predicted.mean(0, keepdims=True), labels[:1]
+    return predicted, labels
+
+
+def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
+    """Predictions and labels of all annotated frames, also those without a face.
+
+    They are predicted as in a submission: as the frame before, or -5 before the first face.
+    """
+    if video.unit == "utterance":
+        return face_pairs(video, values)
+    found = np.zeros(max(video.frame_count, len(video.annotations)), bool)
+    found[video.numbers.numpy() - 1] = True
+    predicted = fill_missing(values, found)[: len(video.annotations)]
+    labels = video.annotations.numpy()
+    mask = ~np.isnan(labels).any(axis=1)
+    return predicted[mask].astype(np.float64), labels[mask].astype(np.float64)
+
+
+def score(pairs: Sequence[Pairs]) -> Score:
+    """Pool some videos' pairs and compute their CCC. At least one pair."""
+    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    valence, arousal = concordance_cc(predicted, labels, dim=0)
+    return Score(len(labels), float(valence), float(arousal))
+
+
+def bootstrap(
+    pairs: Mapping[str, Sequence[Pairs]], seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Percentile bootstrap of the pooled CCC, with subjects drawn as wholes.
+
+    Frames of a video are anything but independent, so what is drawn anew, with replacement, is
+    subjects (Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+
+    Args:
+        pairs: by subject, the pairs of its videos.
+        seed: of the draws.
+        resamples: how many.
+    """
+    moments = np.stack(
+        [
+            _moments(*(np.concatenate(side) for side in zip(*videos, strict=True)))
+            for videos in pairs.values()
+        ]
+    )  # [subjects, 6, 2]
+    draws = np.random.default_rng(seed).multinomial(
+        len(moments), np.full(len(moments), 1 / len(moments)), size=resamples
+    )
+    count, x, y, xx, yy, xy = np.einsum("rs,smc->mrc", draws.astype(np.float64), moments)
+    mean_x, mean_y = x / count, y / count
+    spread = xx / count - mean_x**2 + yy / count - mean_y**2 + (mean_x - mean_y) ** 2
+    covariance = xy / count - mean_x * mean_y
+    ccc = np.divide(
+        2 * covariance, spread, out=np.zeros_like(spread), where=spread > 1e-12
+    )  # [R, 2]
+    low, high = np.percentile(ccc, [2.5, 97.5], axis=0)
+    return Interval((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), len(moments))
+
+
+def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:
+    """Give predictions the spread of the training labels, about their own mean.
+
+    ``mean + (prediction - mean)·std/std_prediction``, mean and deviation over all frames of all
+    videos (Deng et al., technical report for ABAW 2020).
+
+    Args:
+        values: ``[T, 2]`` by video.
+        std: of the training labels' valence and arousal.
+    """
+    pooled = np.concatenate(list(values.values())).astype(np.float64)
+    mean, spread = pooled.mean(0), pooled.std(0)
+    factor = np.where(spread > 0, np.asarray(std) / np.where(spread > 0, spread, 1), 1.0)
+    return {
+        name: (mean + (video - mean) * factor).astype(np.float32) for name, video in values.items()
+    }
+
+
+def _moments(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Sums that a CCC is made of: [6, 2]."""
+    return np.stack(
+        [
+            np.full(2, len(labels), np.float64), predicted.sum(0), labels.sum(0),
+            (predicted**2).sum(0), (labels**2).sum(0), (predicted * labels).sum(0),
+        ]
+    )  # fmt: skip

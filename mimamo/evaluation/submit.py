@@ -1,0 +1,209 @@
+"""Submission files: one line for every frame of every test video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mimamo.data.affwild2 import films_in
+from mimamo.data.annotations import HEADER
+from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.dataset import TEST
+from mimamo.errors import InputError
+from mimamo.evaluation.ensemble import Ensemble
+from mimamo.evaluation.scores import rescale
+from mimamo.files import output_folder, replacing
+from mimamo.predictions.rules import NO_FACE, fill_missing
+from mimamo.video import VideoReader
+
+_TWINS = ("_left", "_right")
+
+
+@dataclass(frozen=True)
+class SubmitResult:
+    """What a submission came to.
+
+    Attributes:
+        files: one per video.
+        frames: lines in all of them, headers not counted.
+        uncounted: videos whose number of frames nothing told but their last face.
+    """
+
+    files: tuple[Path, ...]
+    frames: int
+    uncounted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A video's file to write."""
+
+    name: str
+    video: CachedVideo | None  # None: no face in it
+    frames: int
+    counted: bool
+
+
+def submit(
+    paths: Sequence[str | os.PathLike[str]],
+    cache: str | os.PathLike[str] | Cache,
+    out: str | os.PathLike[str],
+    *,
+    subset: str = TEST,
+    names: str | os.PathLike[str] | None = None,
+    films: str | os.PathLike[str] | None = None,
+    decode: bool = False,
+    streams: str = "both",
+    rescaled: bool = False,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> SubmitResult:
+    """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
+
+    A frame without a face takes the prediction of the frame before it, -5 before the first face
+    (technical report's rule). Values are clipped to [-1, 1]. Each file is read again and its lines
+    counted.
+
+    Args:
+        paths: checkpoints, runs or cross-validations; several are averaged.
+        cache: whose videos are predicted.
+        out: folder for the files, made if need be.
+        subset: which videos.
+        names: a file with one video's name a line: write exactly these.
+        films: folder of the videos, whose numbers of frames the files must have.
+        decode: count the frames by decoding, not by what the files announce; slow and sure.
+        streams, rescaled: as for `evaluate_runs`.
+        overwrite: replace files that are there.
+        device: where the networks run.
+        report: called with each line of the account.
+        progress: called with the name of a stage, the work done in it, and all of it.
+
+    Raises:
+        InputError: something cannot be read or does not fit, a name is not in the cache, a face
+            lies beyond a video's end, or a file is in the way. Nothing is written then.
+    """
+    report = report or (lambda line: None)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    ensemble = Ensemble(paths, cache, device, streams)
+    lengths = None if films is None else _Lengths(Path(films), decode)
+    jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
+    folder = output_folder(out)
+    for job in jobs:
+        if (folder / f"{job.name}.txt").exists() and not overwrite:
+            raise InputError(f"{folder / job.name}.txt: exists; give another --out or --overwrite")
+    videos = [job.video for job in jobs if job.video is not None]
+    values = ensemble.predict(videos, progress=progress)
+    if rescaled:
+        values = rescale(values, ensemble.label_std)
+    files = []
+    for job in jobs:
+        path = folder / f"{job.name}.txt"
+        _write(path, _lines_of(job, values))
+        _check(path, job.frames)
+        files.append(path)
+    uncounted = tuple(job.name for job in jobs if not job.counted)
+    total = sum(job.frames for job in jobs)
+    report(f"{folder}: {len(files)} videos, {total} frames")
+    if uncounted:
+        report(
+            f"warning: nothing tells how many frames {len(uncounted)} videos have, such as "
+            f"{uncounted[0]}; their files end with the last face (give --videos)"
+        )
+    return SubmitResult(tuple(files), total, uncounted)
+
+
+class _Lengths:
+    """How many frames videos have."""
+
+    def __init__(self, folder: Path, decode: bool) -> None:
+        self._folder, self._decode = folder, decode
+        self._films = films_in(folder)
+        if not self._films:
+            raise InputError(f"{folder}: expected a folder of videos, found none")
+
+    def of(self, name: str) -> int:
+        """Raises InputError if there is no such video."""
+        path = self._films.get(name)
+        for twin in _TWINS:
+            path = path or self._films.get(name.removesuffix(twin))
+        if path is None:
+            raise InputError(f"{self._folder}: expected a video of {name}, found none")
+        with VideoReader(path) as reader:
+            if reader.frame_count is not None and not self._decode:
+                return reader.frame_count
+            return sum(1 for _ in reader)
+
+
+def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> list[str]:
+    if names is None:
+        chosen = [name for name, own in cache.manifest.videos.items() if own == subset]
+        if not chosen:
+            raise InputError(f"{cache.root}: expected videos of {subset}, found none")
+        return chosen
+    try:
+        lines = Path(names).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{names}: cannot be read: {error}") from error
+    chosen = []
+    for number, line in enumerate(lines, start=1):
+        name = line.strip().removesuffix(".txt").removesuffix(".mp4")
+        if not name:
+            continue
+        if name not in cache.manifest.videos:
+            raise InputError(f"{names}:{number}: expected a video of {cache.root}, got {name!r}")
+        if name in chosen:
+            raise InputError(f"{names}:{number}: {name} is there twice")
+        chosen.append(name)
+    if not chosen:
+        raise InputError(f"{names}: expected one video's name a line, found none")
+    return chosen
+
+
+def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
+    video = next((video for video in cache.videos if video.name == name), None)
+    if video is None and lengths is None:
+        raise InputError(
+            f"{name}: {cache.skipped[name]}; how many frames it has is not known either: give "
+            "--videos"
+        )
+    frames = lengths.of(name) if lengths else video.frame_count
+    if video is not None and int(video.numbers.max()) > frames:
+        raise InputError(
+            f"{name}: has a face in frame {int(video.numbers.max())}, but its video only {frames} "
+            "frames"
+        )
+    return _Job(name, video, frames, bool(lengths) or video.counted)
+
+
+def _lines_of(job: _Job, values: dict[str, np.ndarray]) -> np.ndarray:
+    found = np.zeros(job.frames, bool)
+    if job.video is None:
+        return np.full((job.frames, 2), NO_FACE, np.float32)
+    found[job.video.numbers.numpy() - 1] = True
+    return fill_missing(values[job.name].clip(-1, 1), found)
+
+
+def _write(path: Path, values: np.ndarray) -> None:
+    lines = [HEADER]
+    for valence, arousal in values.tolist():
+        empty = valence == NO_FACE
+        lines.append("-5,-5" if empty else f"{valence:.6f},{arousal:.6f}")
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _check(path: Path, frames: int) -> None:
+    with path.open(encoding="ascii") as file:
+        lines = sum(1 for _ in file) - 1
+    if lines != frames:
+        raise InputError(f"{path}: expected {frames} lines, one a frame, got {lines}")

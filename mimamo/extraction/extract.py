@@ -1,0 +1,383 @@
+"""From a data set on disk to a packed cache, resumable and in shards."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from mimamo.data.affwild2 import AffWild2
+from mimamo.data.cache import (
+    BACKBONE,
+    MANIFEST,
+    VIDEOS,
+    CachedVideo,
+    Manifest,
+    skipped_path,
+    video_path,
+)
+from mimamo.data.dataset import Dataset, DatasetVideo
+from mimamo.data.omg import FILES, OMGEmotion
+from mimamo.data.problems import Problems
+from mimamo.errors import InputError
+from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
+from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
+from mimamo.extraction.video import extract_video, fingerprint
+from mimamo.faces import CenterFace, Detector
+from mimamo.features import SpatialFeatures
+from mimamo.files import output_folder, replacing
+from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.network.small_backbone import SmallBackbone
+
+_TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What an extraction came to, of this process's share.
+
+    Attributes:
+        root: the cache.
+        made, kept: videos extracted now, and found whole from an earlier run.
+        skipped: reason of each video that is not used.
+        problems: what is wrong with the others' images and annotations.
+        frames: faces in the videos made and kept.
+        seconds: all in all.
+    """
+
+    root: Path
+    made: int
+    kept: int
+    skipped: tuple[str, ...]
+    problems: tuple[str, ...]
+    frames: int
+    seconds: float
+
+
+def open_dataset(
+    root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
+) -> Dataset:
+    """Open a data set, in the layout of OMG-Emotion if it has its tables, else of Aff-Wild2."""
+    if any((Path(root) / table).exists() for table in FILES.values()):
+        return OMGEmotion(root, films)
+    return AffWild2(root, films)
+
+
+def extract(
+    data: str | os.PathLike[str] | Dataset,
+    out: str | os.PathLike[str],
+    *,
+    backbone: str | os.PathLike[str] | Backbone,
+    image_size: int = 224,
+    films: str | os.PathLike[str] | None = None,
+    subsets: Sequence[str] | None = None,
+    phase_size: int = 48,
+    seed: int = 0,
+    strict: bool = False,
+    device: torch.device | str = "cpu",
+    batch_size: int | None = None,
+    detector: Detector | None = None,
+    shard: Shard | None = None,
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ExtractResult:
+    """Compute the features and grey faces of a data set once (see :mod:`mimamo.data.cache`).
+
+    A video whose file is there and whose source has not changed is kept, so the same call goes on
+    where another was stopped. Several processes may work on one cache, each on its `shard`.
+
+    Args:
+        data: a data set or its folder, see :func:`open_dataset`.
+        out: the cache, made if need be.
+        backbone: a file of ResNet50 weights; "random" for random weights, calibrated on faces of
+            the data; "small" for a small network, trained later, so that there are no features
+            to compute now; or a backbone.
+        image_size: of the ResNet50's input, pixels, where `backbone` does not say.
+        films: the folder of the videos, where it is not in `data`.
+        subsets: which of the data set's; None for all.
+        phase_size: height and width of the grey faces.
+        seed: of random weights.
+        strict: end at the first problem instead of leaving out what it concerns.
+        device: where the backbone runs.
+        batch_size: faces per pass; None for 8 on a CPU and 32 on a GPU.
+        detector: finds faces in videos; None for CenterFace.
+        shard: which part is this process's; None for what ``torchrun`` says.
+        report: called with each line of the account.
+        progress: called with the name of a stage, the work done in it, and all of it.
+
+    Raises:
+        InputError: the data set cannot be read, `out` holds something else or a cache from other
+            weights, a file cannot be written, or with `strict` anything is wrong.
+    """
+    start = time.monotonic()
+    shard = shard or Shard.from_environment()
+    report = report or (lambda line: None)
+    device = torch.device(device)
+    if not isinstance(backbone, torch.nn.Module):
+        backbone = str(backbone)
+    dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
+    videos = [v for v in dataset.videos() if subsets is None or v.subset in subsets]
+    if not videos:
+        raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
+    if shard.index == 0:
+        for line in dataset.unused:
+            report(line)
+    root = _cache_folder(out)
+    problems = Problems(strict, report)
+    if shard.index == 0:
+        model = _prepare(
+            root, dataset, videos, backbone, image_size, seed, phase_size, device, detector, data
+        )
+    else:
+        wait_for_manifest(root)
+        model = stored_backbone(root, Manifest.load(root))
+    spatial = (
+        None if isinstance(model, SmallBackbone) else SpatialFeatures(model, device, batch_size)
+    )
+    if shard.index == 0:
+        _check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
+    worker = _Worker(
+        root, dataset, spatial, phase_size, detector, problems, report,
+        progress or (lambda stage, done, total: None),
+    )  # fmt: skip
+    worker.run(shard.share(videos))
+    result = replace(worker.result(), seconds=time.monotonic() - start)
+    for line in _summary(result, shard, spatial is None):
+        report(line)
+    return result
+
+
+class _Worker:
+    """Extracts one video after the other, and keeps the account."""
+
+    def __init__(
+        self,
+        root: Path,
+        dataset: Dataset,
+        spatial: SpatialFeatures | None,
+        phase_size: int,
+        detector: Detector | None,
+        problems: Problems,
+        report: Callable[[str], None],
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self._root, self._dataset, self._spatial = root, dataset, spatial
+        self._phase_size, self._detector = phase_size, detector
+        self._problems, self._report, self._progress = problems, report, progress
+        self._made = self._kept = self._frames = 0
+        self._skipped: list[str] = []
+
+    def run(self, videos: Sequence[DatasetVideo]) -> None:
+        sizes = [size_of(video) for video in videos]
+        total, done, worked = sum(sizes), 0, 0
+        start = time.monotonic()
+        for number, (video, size) in enumerate(zip(videos, sizes, strict=True), start=1):
+            path = video_path(self._root, video.name)
+            kept = self._whole(path, video)
+            if kept is not None:
+                self._kept += 1
+                self._frames += len(kept)
+                for line in kept.problems:
+                    self._problems.add(line)
+            else:
+                self._extract(video, path, done, total)
+                worked += size
+                left = total - done - size
+                eta = (time.monotonic() - start) / worked * left if worked else 0.0
+                line = f"{number}/{len(videos)} {video.subset} {video.name}"
+                self._report(f"{line}, {_clock(eta)} left" if left else line)
+            done += size
+            self._progress("extracting", done, total)
+
+    def result(self) -> ExtractResult:
+        return ExtractResult(
+            self._root, self._made, self._kept, tuple(self._skipped), tuple(self._problems.lines),
+            self._frames, 0.0,
+        )  # fmt: skip
+
+    def _whole(self, path: Path, video: DatasetVideo) -> CachedVideo | None:
+        """The video of an earlier run; None if there is none, or its source has changed."""
+        if not path.exists():
+            return None
+        try:
+            cached = CachedVideo.load(path)
+        except InputError as error:
+            self._report(f"{error.args[0].split(';')[0]}; made again")
+            return None
+        same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
+        if same and cached.fingerprint == fingerprint(video):
+            return cached
+        self._report(f"{path}: its source has changed; made again")
+        return None
+
+    def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
+        marker = skipped_path(self._root, video.name)
+        for left_over in path.parent.glob(f".{glob.escape(video.name)}.*.safetensors"):
+            left_over.unlink()  # of a run that was killed while writing
+        film = not video.source.is_dir()
+        if film and self._detector is None:
+            self._detector = CenterFace()
+        try:
+            cached = extract_video(
+                video,
+                self._spatial,
+                unit=self._dataset.unit,
+                phase_size=self._phase_size,
+                detector=self._detector,
+                problems=self._problems,
+                progress=None
+                if film
+                else lambda faces: self._progress("extracting", done + faces, total),
+            )
+        except InputError as error:
+            # What is wrong with the weights is wrong with every video.
+            if self._problems.strict or str(error).startswith("backbone:"):
+                raise
+            path.unlink(missing_ok=True)
+            with replacing(marker) as temporary:
+                temporary.write_text(str(error), encoding="utf-8")
+            self._skipped.append(str(error))
+            self._report(str(error))
+            return
+        cached.save(path)
+        marker.unlink(missing_ok=True)
+        self._made += 1
+        self._frames += len(cached)
+
+
+def _prepare(
+    root: Path,
+    dataset: Dataset,
+    videos: Sequence[DatasetVideo],
+    backbone: str | Backbone,
+    image_size: int,
+    seed: int,
+    phase_size: int,
+    device: torch.device,
+    detector: Detector | None,
+    data: object,
+) -> Backbone:
+    """Make sure the cache is this backbone's, and write its manifest and backbone."""
+    earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
+    given = given_name(backbone, image_size, seed)
+    if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
+        model = stored_backbone(root, earlier)
+        if not Path(given).is_file():  # a file may hold other weights by now
+            _expect_same(root, earlier, earlier.weights_sha256, phase_size, dataset)
+            _manifest(root, dataset, videos, model, given, phase_size, data).save(root)
+            return model
+    model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
+    manifest = _manifest(root, dataset, videos, model, given, phase_size, data)
+    if earlier is not None:
+        _expect_same(root, earlier, manifest.weights_sha256, phase_size, dataset)
+        if earlier.backbone | {"given": ""} != manifest.backbone | {"given": ""}:
+            raise InputError(
+                f"{root}: made with the backbone {earlier.backbone}, not {manifest.backbone}; "
+                "give another --out"
+            )
+    else:
+        save_backbone(root / BACKBONE, model)
+    manifest.save(root)
+    return model
+
+
+def _manifest(
+    root: Path,
+    dataset: Dataset,
+    videos: Sequence[DatasetVideo],
+    model: Backbone,
+    given: str,
+    phase_size: int,
+    data: object,
+) -> Manifest:
+    small = isinstance(model, SmallBackbone)
+    return Manifest(
+        layout=dataset.layout,
+        unit=dataset.unit,
+        data=str(Path(data).absolute()) if isinstance(data, str | os.PathLike) else "",
+        backbone=model.settings | {"given": given},
+        weights_sha256="" if small else weights_hash(model),
+        feature_dim=0 if small else model.feature_dim,
+        phase_size=phase_size,
+        videos={video.name: video.subset for video in videos},
+    )
+
+
+def _expect_same(
+    root: Path, earlier: Manifest, weights: str, phase_size: int, dataset: Dataset
+) -> None:
+    if earlier.weights_sha256 != weights:
+        raise InputError(
+            f"{root}: made with other weights, SHA-256 "
+            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not {weights[:12] or 'none'}…; "
+            "give another --out"
+        )
+    if (earlier.phase_size, earlier.layout) != (phase_size, dataset.layout):
+        raise InputError(
+            f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
+            f"{dataset.layout} with {phase_size}; give another --out"
+        )
+
+
+def _cache_folder(path: str | os.PathLike[str]) -> Path:
+    """The cache's folder, made if need be; InputError if it holds something else."""
+    root = output_folder(path)
+    if not (root / MANIFEST).exists():
+        known = {BACKBONE, VIDEOS}
+        foreign = sorted(
+            entry.name
+            for entry in root.iterdir()
+            if entry.name not in known and not entry.name.startswith(".")
+        )
+        if foreign:
+            raise InputError(
+                f"{root}: expected a cache or an empty folder, got one with {foreign[0]}"
+            )
+    output_folder(root / VIDEOS)
+    return root
+
+
+def _check_space(
+    root: Path,
+    videos: Sequence[DatasetVideo],
+    feature_dim: int,
+    phase_size: int,
+    report: Callable[[str], None],
+) -> None:
+    """Warn where the disk will not hold the aligned faces' cache."""
+    frames = sum(
+        size_of(video)
+        for video in videos
+        if video.source.is_dir() and not video_path(root, video.name).exists()
+    )
+    needed = frames * (2 * feature_dim + phase_size**2 + _TYPICAL)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        report(
+            f"{root}: {frames} faces need about {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} "
+            "GB are free"
+        )
+
+
+def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
+    where = f"{result.root}" + f" (process {shard.index + 1} of {shard.count})" * (shard.count > 1)
+    lines = [
+        f"{where}: {result.made} videos extracted, {result.kept} kept from before, "
+        f"{len(result.skipped)} not used, {result.frames} faces, {len(result.problems)} problems, "
+        f"{_clock(result.seconds)}"
+    ]
+    if small:
+        lines.append("no spatial features: the small backbone is trained with the network")
+    return lines
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

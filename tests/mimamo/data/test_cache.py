@@ -1,0 +1,144 @@
+"""The cache's files: whole or refused, and small enough."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mimamo import InputError
+from mimamo.data.cache import Cache, CachedVideo, Manifest, skipped_path, video_path
+
+D, S = 2048, 48
+
+
+def a_video(frames: int = 40, name: str = "video", subset: str = "Train_Set") -> CachedVideo:
+    generator = torch.Generator().manual_seed(frames)
+    numbers = torch.arange(1, 2 * frames, 2, dtype=torch.int32)
+    return CachedVideo(
+        name=name,
+        subset=subset,
+        features=torch.rand(frames, D, generator=generator).half(),
+        frames=torch.randint(0, 256, (frames, S, S), generator=generator).to(torch.uint8),
+        numbers=numbers,
+        annotations=torch.stack([numbers.repeat_interleave(2) / 1000] * 2, dim=1).float(),
+        frame_count=2 * frames,
+        counted=True,
+        unit="frame",
+        source="/there",
+        problems=("one: thing",),
+        fingerprint="f00",
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A cache of two videos and one that is skipped."""
+    (tmp_path / "videos").mkdir()
+    for name in ("a", "b"):
+        a_video(name=name).save(video_path(tmp_path, name))
+    skipped_path(tmp_path, "c").write_text("c.txt: no frame is annotated")
+    names = dict.fromkeys("abc", "Train_Set")
+    Manifest("Aff-Wild2", "frame", "/data", {}, "5ha", D, S, names).save(tmp_path)
+    return tmp_path
+
+
+class TestVideo:
+    def test_it_comes_back_as_it_was(self, tmp_path: Path) -> None:
+        video = a_video()
+        video.save(tmp_path / "v.safetensors")
+        again = CachedVideo.load(tmp_path / "v.safetensors")
+        for name in ("features", "frames", "numbers", "annotations"):
+            assert torch.equal(getattr(again, name), getattr(video, name))
+            assert getattr(again, name).dtype == getattr(video, name).dtype
+        for name in ("name", "subset", "frame_count", "counted", "unit", "problems", "fingerprint"):
+            assert getattr(again, name) == getattr(video, name)
+
+    def test_labels_are_those_of_the_frames_with_a_face(self) -> None:
+        video = a_video(5)
+        assert video.sequence.labels[:, 0].tolist() == pytest.approx(
+            [0.001, 0.003, 0.005, 0.007, 0.009]
+        )
+
+    def test_all_frames_of_an_utterance_have_its_label(self) -> None:
+        video = replace(a_video(5), unit="utterance", annotations=torch.tensor([[0.5, -0.25]]))
+        assert video.sequence.labels.tolist() == [[0.5, -0.25]] * 5
+        assert video.annotated_frames == 5
+
+    def test_the_whole_of_affwild2_fits_in_17_gb(self, tmp_path: Path) -> None:
+        path = tmp_path / "v.safetensors"
+        video = a_video(1000)
+        replace(video, annotations=video.annotations[:1000]).save(path)
+        assert path.stat().st_size / 1000 * 2_650_000 < 17.1e9
+
+    def test_reading_it_does_not_load_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "v.safetensors"
+        a_video(20_000).save(path)  # 128 MB
+
+        def resident() -> int:
+            return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+        before = resident()
+        video = CachedVideo.load(path)
+        assert video.features[10_000:10_064].float().mean() > 0.4
+        assert resident() - before < 30e6
+
+
+class TestCutShort:
+    @pytest.mark.parametrize("left", [0, 5, 500, 200_000, -1])
+    def test_a_cut_file_is_named(self, root: Path, left: int) -> None:
+        path = video_path(root, "a")
+        path.write_bytes(path.read_bytes()[:left])
+        with pytest.raises(InputError) as error:
+            Cache(root)
+        assert str(error.value).startswith(f"{path}: cut short or damaged")
+        assert "mimamo extract" in str(error.value)
+
+    def test_a_missing_file_is_named(self, root: Path) -> None:
+        video_path(root, "b").unlink()
+        with pytest.raises(InputError, match=r"incomplete: 1 of 3 videos are missing, such as b"):
+            Cache(root)
+
+    def test_another_file_in_its_place(self, root: Path) -> None:
+        shutil.copy(video_path(root, "a"), video_path(root, "b"))
+        with pytest.raises(InputError, match=r"b\.safetensors: holds Train_Set/a, not"):
+            Cache(root)
+
+    def test_arrays_of_another_size(self, root: Path) -> None:
+        video = a_video(name="a")
+        replace(video, frames=video.frames[:, :32, :32]).save(video_path(root, "a"))
+        with pytest.raises(InputError, match=r"a\.safetensors: frames: expected .*48.* got .*32"):
+            Cache(root)
+
+
+class TestManifest:
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "expected a cache made by `mimamo extract`"),
+            ("{", "expected JSON"),
+            ("[]", "expected cache format 1, got None"),
+            ('{"format": 2}', "expected cache format 1, got 2"),
+            ('{"format": 1}', "damaged"),
+        ],
+    )
+    def test_what_is_none(self, root: Path, content: str | None, message: str) -> None:
+        (root / "manifest.json").unlink()
+        if content is not None:
+            (root / "manifest.json").write_text(content)
+        with pytest.raises(InputError, match=message):
+            Cache(root)
+
+    def test_it_tells_of_skipped_videos(self, root: Path) -> None:
+        cache = Cache(root)
+        assert [video.name for video in cache.videos] == ["a", "b"]
+        assert cache.skipped == {"c": "c.txt: no frame is annotated"}
+        assert json.loads((root / "manifest.json").read_text())["weights_sha256"] == "5ha"
+
+    def test_a_subset_without_videos(self, root: Path) -> None:
+        with pytest.raises(InputError, match="expected videos of Test_Set, found only Train_Set"):
+            Cache(root).subset("Test_Set")

@@ -1,0 +1,103 @@
+"""Reading OMG-Emotion: utterances, their one label, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mimamo import InputError
+from mimamo.data import Cache, OMGEmotion, Problems
+from mimamo.extraction import extract, open_dataset
+
+HEADER = "link,start,end,video,utterance,arousal,valence,EmotionMaxVote"
+ROWS = {
+    "omg_TrainVideos.csv": [
+        "x,0,1,fb4,utterance_1.mp4,0.4,-0.5,3",
+        "x,1,2,fb4,utterance_2.mp4,0.1,0.25,4",
+    ],
+    "omg_ValidationVideos.csv": ["x,0,1,9ac,utterance_1.mp4,0.9,0.75,1"],
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for table, rows in ROWS.items():
+        (tmp_path / table).write_text("\n".join([HEADER, *rows]) + "\n")
+        for row in rows:
+            video, utterance = row.split(",")[3:5]
+            folder = tmp_path / "faces" / video / utterance.removesuffix(".mp4")
+            folder.mkdir(parents=True)
+            for number in range(1, 21):
+                image = np.full((112, 112, 3), 5 * number, np.uint8)
+                cv2.imwrite(str(folder / f"{number:05d}.jpg"), image)
+    return tmp_path
+
+
+def test_utterances_find_their_label(root: Path) -> None:
+    videos = OMGEmotion(root).videos()
+    assert [(video.subset, video.name) for video in videos] == [
+        ("Train_Set", "fb4_utterance_1"),
+        ("Train_Set", "fb4_utterance_2"),
+        ("Validation_Set", "9ac_utterance_1"),
+    ]
+    labels = [video.read_labels(Problems(strict=True)).tolist() for video in videos]
+    np.testing.assert_allclose(labels, [[[-0.5, 0.4]], [[0.25, 0.1]], [[0.75, 0.9]]], atol=1e-6)
+
+
+def test_a_cache_of_them_knows_that_a_label_is_of_an_utterance(root: Path, tmp_path: Path) -> None:
+    result = extract(root, tmp_path / "cache", backbone="small", strict=True)
+    assert (result.made, result.frames) == (3, 60)
+    cache = Cache(tmp_path / "cache")
+    assert (cache.manifest.layout, cache.manifest.unit) == ("OMG-Emotion", "utterance")
+    video = cache.subset("Validation_Set")[0]
+    assert video.subject == "9ac"
+    np.testing.assert_allclose(video.sequence.labels, [[0.75, 0.9]] * 20, atol=1e-6)
+
+
+def test_the_layout_is_recognised(root: Path) -> None:
+    assert open_dataset(root).layout == "OMG-Emotion"
+
+
+def test_a_video_file_is_found_under_the_folder_of_its_subset(root: Path) -> None:
+    for folder in ("Test", "Train"):
+        path = root / folder / "fb4" / "utterance_1.mp4"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert OMGEmotion(root).videos()[0].source == root / "Train" / "fb4" / "utterance_1.mp4"
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("label", ["1.5,0", "x,0", ",", "0,nan"])
+    def test_a_label_that_is_none(self, root: Path, tmp_path: Path, label: str) -> None:
+        table = root / "omg_TrainVideos.csv"
+        table.write_text(table.read_text().replace("0.1,0.25", label))
+        lines: list[str] = []
+        result = extract(root, tmp_path / "cache", backbone="small", report=lines.append)
+        assert (result.made, len(result.skipped)) == (2, 1)
+        assert result.problems[0].startswith(f"{table}:3: expected valence and arousal")
+
+    def test_an_utterance_without_a_video(self, root: Path) -> None:
+        table = root / "omg_TrainVideos.csv"
+        table.write_text(table.read_text() + "x,0,1,fb4,utterance_9.mp4,0,0,1\n")
+        dataset = OMGEmotion(root)
+        assert len(dataset.videos()) == 3
+        assert dataset.unused == [f"{table}:4: no video or faces of fb4_utterance_9; not used"]
+
+    def test_a_table_without_its_columns(self, root: Path) -> None:
+        (root / "omg_TrainVideos.csv").write_text("video,utterance,valence\n")
+        with pytest.raises(InputError, match=r"TrainVideos\.csv:1: .* found no arousal"):
+            OMGEmotion(root).videos()
+
+    def test_a_row_that_is_cut(self, root: Path) -> None:
+        table = root / "omg_TrainVideos.csv"
+        table.write_text(table.read_text() + "x,0,1,fb4,utt")
+        with pytest.raises(InputError, match=r"TrainVideos\.csv:4: expected 8 columns"):
+            OMGEmotion(root).videos()
+
+    def test_a_missing_table(self, root: Path) -> None:
+        (root / "omg_ValidationVideos.csv").unlink()
+        with pytest.raises(InputError, match=r"omg_ValidationVideos\.csv: cannot be read"):
+            OMGEmotion(root).videos()

@@ -1,0 +1,104 @@
+"""Cross-validation: every video predicted by who has not seen it, in one job or several."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mimamo import InputError, load_checkpoint
+from mimamo.data import Cache, subject_of
+from mimamo.evaluation import Ensemble, crossval, join
+from mimamo.evaluation.scores import face_pairs, score
+from mimamo.training import TrainingConfig
+
+
+class TestOutOfFold:
+    def test_every_video_is_predicted_by_who_has_not_seen_its_subject(
+        self, small_folds: Path, small_cache: Path
+    ) -> None:
+        cache = Cache(small_cache)
+        pairs, names = [], []
+        for fold in (1, 2, 3):
+            trained_on = load_checkpoint(small_folds / f"fold-{fold}").info["trained_on"]
+            known = {subject_of(name) for name in trained_on}
+            unseen = [video for video in cache.videos if video.subject not in known]
+            names += [video.name for video in unseen]
+            values = Ensemble([small_folds / f"fold-{fold}"], cache).predict(unseen)
+            pairs += [face_pairs(video, values[video.name]) for video in unseen]
+        assert sorted(names) == sorted(video.name for video in cache.videos)
+        summary = json.loads((small_folds / "summary.json").read_text())["annotated_with_face"]
+        expected = score(pairs)
+        assert summary["count"] == expected.count == 336
+        assert summary["valence"] == pytest.approx(expected.valence, abs=1e-6)
+        assert summary["arousal"] == pytest.approx(expected.arousal, abs=1e-6)
+
+    def test_files(self, small_folds: Path) -> None:
+        rows = list(csv.DictReader((small_folds / "folds.csv").open()))
+        assert [row["fold"] for row in rows] == ["1", "2", "3", "all"]
+        assert sum(int(row["frames"]) for row in rows[:3]) == int(rows[3]["frames"]) == 336
+        assert float(rows[3]["valence_low"]) <= float(rows[3]["valence_high"])
+        assert len(list(csv.DictReader((small_folds / "videos.csv").open()))) == 6
+        assert (small_folds / "crossval.png").read_bytes().startswith(b"\x89PNG")
+
+
+class TestJobs:
+    def test_folds_can_be_trained_apart_and_joined(
+        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "folds"
+        first = crossval(small_cache, out, folds=3, only=[3], config=small_config)
+        assert first.missing == (1, 2)
+        assert not (out / "folds.csv").exists()
+        shutil.copytree(small_folds / "fold-1", out / "fold-1")  # from another machine
+        assert crossval(small_cache, out, folds=3, only=[2], config=small_config).missing == ()
+        for name in ("folds.csv", "videos.csv", "summary.json"):
+            text = (out / name).read_text()
+            assert text == (small_folds / name).read_text()
+
+    def test_a_finished_one_is_only_joined_again(
+        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig
+    ) -> None:
+        before = (small_folds / "fold-1/best.safetensors").stat().st_mtime_ns
+        result = crossval(small_cache, small_folds, folds=3, config=small_config)
+        assert (small_folds / "fold-1/best.safetensors").stat().st_mtime_ns == before
+        assert result.outcome == join(small_cache, small_folds, 3).outcome
+
+
+class TestRefused:
+    def test_more_folds_than_subjects(
+        self, small_cache: Path, tmp_path: Path, small_config
+    ) -> None:
+        with pytest.raises(InputError, match="fold 7 of 7 would have no data"):
+            crossval(small_cache, tmp_path / "out", folds=7, config=small_config)
+
+    def test_another_number_of_folds(self, small_folds: Path, small_cache: Path) -> None:
+        with pytest.raises(InputError, match=r"expected a fold of 5, got fold '\d/3'"):
+            join(small_cache, small_folds, 5)
+
+    def test_folds_with_other_settings(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path, small_config: TrainingConfig
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        shutil.rmtree(out / "fold-2")
+        with pytest.raises(InputError, match=r"expected the settings of .*fold-1"):
+            crossval(
+                small_cache, out, folds=3, only=[2], config=replace(small_config, learning_rate=0.5)
+            )
+
+    def test_predictions_cut_short(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        path = out / "fold-2" / "held_out.safetensors"
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(InputError, match=r"fold-2/held_out\.safetensors: cut short"):
+            join(small_cache, out, 3)
+
+    def test_a_fold_out_of_range(self, small_cache: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="fold: expected 1 to 3, got 4"):
+            crossval(small_cache, tmp_path / "out", folds=3, only=[4])

@@ -1,0 +1,151 @@
+"""Evaluating runs: on what, with which networks, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mimamo import InputError, concordance_cc, load_checkpoint
+from mimamo.data import Cache
+from mimamo.evaluation import Ensemble, evaluate_runs
+from mimamo.evaluation.ensemble import checkpoints_in
+from mimamo.inference import predict_sequence
+from mimamo.training import TrainingConfig, train
+
+
+class TestNumbers:
+    def test_they_are_those_of_the_training(self, small_run: Path, small_cache: Path) -> None:
+        best = max(
+            csv.DictReader((small_run / "history.csv").open()),
+            key=lambda row: float(row["valence"]) + float(row["arousal"]),
+        )
+        result = evaluate_runs([small_run], small_cache)
+        assert result.outcome.faces.valence == pytest.approx(float(best["valence"]), abs=1e-6)
+        assert result.outcome.faces.arousal == pytest.approx(float(best["arousal"]), abs=1e-6)
+
+    def test_from_scratch(self, resnet_run: Path, resnet_cache: Path) -> None:
+        network = load_checkpoint(resnet_run).network
+        predicted, labels = [], []
+        for video in Cache(resnet_cache).subset("Validation_Set"):
+            values = predict_sequence(network, video.features, video.frames, 16, 16)
+            predicted.append(values.astype(np.float64))
+            labels.append(video.annotations.numpy().astype(np.float64))
+        expected = concordance_cc(np.concatenate(predicted), np.concatenate(labels), dim=0)
+        faces = evaluate_runs([resnet_run], resnet_cache).outcome.faces
+        assert [faces.valence, faces.arousal] == pytest.approx(expected, abs=1e-9)
+        assert faces.count == 168
+
+    def test_an_ensemble_is_the_mean(
+        self, small_run: Path, small_cache: Path, tmp_path: Path, small_config: TrainingConfig
+    ) -> None:
+        other = train(small_cache, tmp_path / "other", config=replace(small_config, seed=1)).out
+        cache = Cache(small_cache)
+        videos = cache.subset("Validation_Set")
+        together = Ensemble([small_run, other], cache).predict(videos)
+        alone = [Ensemble([path], cache).predict(videos) for path in (small_run, other)]
+        for name, values in together.items():
+            np.testing.assert_allclose(values, (alone[0][name] + alone[1][name]) / 2, atol=1e-6)
+            assert not np.allclose(alone[0][name], alone[1][name], atol=1e-3)
+
+    def test_rescaled_predictions_have_the_labels_spread(
+        self, small_run: Path, small_cache: Path
+    ) -> None:
+        info = load_checkpoint(small_run).info
+        labels = np.concatenate([v.annotations for v in Cache(small_cache).subset("Train_Set")])
+        assert info["labels"]["std"] == pytest.approx(labels.std(0).tolist(), rel=1e-5)
+        plain = evaluate_runs([small_run], small_cache).outcome.faces
+        scaled = evaluate_runs([small_run], small_cache, rescaled=True).outcome.faces
+        assert plain.valence != scaled.valence
+
+
+class TestSubsets:
+    def test_a_cross_validation_predicts_out_of_fold(
+        self, small_folds: Path, small_cache: Path
+    ) -> None:
+        expected = json.loads((small_folds / "summary.json").read_text())["annotated_with_face"]
+        faces = evaluate_runs([small_folds], small_cache).outcome.faces
+        assert faces.count == expected["count"] == 336
+        assert faces.valence == pytest.approx(expected["valence"], abs=1e-9)
+
+    def test_a_fold_is_evaluated_on_what_it_held_out(
+        self, small_folds: Path, small_cache: Path
+    ) -> None:
+        result = evaluate_runs([small_folds / "fold-1"], small_cache)
+        assert len(result.outcome.videos) == 2
+
+    def test_videos_trained_on_are_a_warning(self, small_run: Path, small_cache: Path) -> None:
+        lines: list[str] = []
+        evaluate_runs([small_run], small_cache, subset="all", report=lines.append)
+        assert lines[0] == "warning: 3 of these 6 videos were trained on"
+        lines.clear()
+        evaluate_runs([small_run], small_cache, report=lines.append)
+        assert not any("warning" in line for line in lines)
+
+    def test_one_without_videos(self, small_run: Path, small_cache: Path) -> None:
+        with pytest.raises(InputError, match="Test_Set: expected annotated videos"):
+            evaluate_runs([small_run], small_cache, subset="Test_Set")
+
+
+class TestStreams:
+    def test_a_blinded_stream_sees_nothing(self, resnet_run: Path, resnet_cache: Path) -> None:
+        cache = Cache(resnet_cache)
+        videos = cache.subset("Validation_Set")
+        both = Ensemble([resnet_run], cache).predict(videos)
+        spatial = Ensemble([resnet_run], cache, streams="spatial").predict(videos)
+        temporal = Ensemble([resnet_run], cache, streams="temporal").predict(videos)
+        name = videos[0].name
+        assert not np.allclose(both[name], spatial[name], atol=1e-4)
+        assert not np.allclose(both[name], temporal[name], atol=1e-4)
+        # What the blind stream would have seen makes no difference.
+        other = replace(videos[0], features=videos[0].features.flip(0).clone())
+        again = Ensemble([resnet_run], cache, streams="temporal").predict([other])
+        assert np.array_equal(again[name], temporal[name])
+        other = replace(videos[0], frames=videos[0].frames.flip(0).clone())
+        again = Ensemble([resnet_run], cache, streams="spatial").predict([other])
+        np.testing.assert_allclose(again[name], spatial[name], atol=1e-5)
+
+    def test_a_small_backbone_cannot_be_blinded(self, small_run: Path, small_cache: Path) -> None:
+        with pytest.raises(InputError, match="train with --streams instead"):
+            evaluate_runs([small_run], small_cache, streams="spatial")
+
+    def test_a_stream_it_does_not_have(
+        self, resnet_cache: Path, tmp_path: Path, small_config: TrainingConfig
+    ) -> None:
+        network = replace(small_config.network, streams="spatial")
+        config = replace(small_config, spatial="cached", network=network, epochs=1)
+        run = train(resnet_cache, tmp_path / "run", config=config).out
+        with pytest.raises(InputError, match="has only the spatial stream, not the temporal"):
+            evaluate_runs([run], resnet_cache, streams="temporal")
+        assert evaluate_runs([run], resnet_cache, streams="spatial").networks == 1
+
+
+class TestFiles:
+    def test_table_summary_and_plot(
+        self, small_run: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        result = evaluate_runs([small_run], small_cache, out=tmp_path / "out")
+        rows = list(csv.DictReader((tmp_path / "out/videos.csv").open()))
+        assert [row["video"] for row in rows] == [f"Validation_Set-{n}" for n in range(3)]
+        assert sum(int(row["frames"]) for row in rows) == 168
+        summary = json.loads((tmp_path / "out/summary.json").read_text())
+        assert summary["annotated_with_face"]["valence"] == result.outcome.faces.valence
+        assert (tmp_path / "out/evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+class TestRefused:
+    def test_a_cache_from_other_weights(self, resnet_run: Path, small_cache: Path) -> None:
+        with pytest.raises(InputError, match=r"its backbone \(SHA-256 .* is not the one"):
+            evaluate_runs([resnet_run], small_cache)
+
+    def test_a_checkpoint_of_something_else(self, weights: Path, resnet_cache: Path) -> None:
+        with pytest.raises(InputError, match="expected a checkpoint of `mimamo train`"):
+            evaluate_runs([weights], resnet_cache)
+
+    def test_a_folder_without_a_run(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="expected a run or a cross-validation"):
+            checkpoints_in(tmp_path)

@@ -1,0 +1,118 @@
+"""Resuming: bit for bit what an uninterrupted run gives, wherever it was killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mimamo import InputError
+from mimamo.training import TrainingConfig, train
+from mimamo.training.train import FILES
+
+
+class Killed(BaseException):
+    """Ends a run as abruptly as an exception can."""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture
+def config(tiny_config: TrainingConfig) -> TrainingConfig:
+    return replace(tiny_config, epochs=3, spatial="small", learning_rate=0.01)
+
+
+@pytest.fixture
+def whole(small_cache: Path, tmp_path: Path, config: TrainingConfig) -> dict[str, bytes]:
+    """The files of a run that nobody interrupted."""
+    return contents(train(small_cache, tmp_path / "whole", config=config).out)
+
+
+class TestBitForBit:
+    @pytest.mark.parametrize("step", [1, 4, 5, 9, 14])
+    def test_stopped_at_a_step(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole, step: int
+    ) -> None:
+        """There are 5 steps an epoch; the state is written after each."""
+        done = 0
+
+        def stop(*_: object) -> None:
+            nonlocal done
+            done += 1
+            if done == step:
+                raise Killed
+
+        run = tmp_path / "run"
+        with pytest.raises(Killed):
+            train(small_cache, run, config=config, save_seconds=0, progress=stop)
+        lines: list[str] = []
+        train(small_cache, run, resume=True, report=lines.append)
+        assert contents(run) == whole
+        epochs, steps = divmod(step - 1, 5)  # the last step's state was not written any more
+        assert f"resumed after {epochs} epochs and {steps} steps" in "".join(lines) or step == 1
+
+    def test_killed_at_any_moment(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig
+    ) -> None:
+        """SIGKILL, three times, and then it may finish."""
+        config = replace(config, epochs=6, patience=6)
+        config.save(tmp_path / "config.toml")
+        arguments = [*("--config", str(tmp_path / "config.toml")), *("--device", "cpu")]
+        command = [sys.executable, "-m", "mimamo", "train", str(small_cache), *arguments]
+        subprocess.run([*command, "--out", str(tmp_path / "expected")], check=True)
+        run = [*command, "--out", str(tmp_path / "run"), "--resume"]
+        kills = 0
+        for moment in (0.1, 0.7, 1.4):
+            process = subprocess.Popen(run, stdout=subprocess.PIPE, text=True)
+            process.stdout.readline()  # it has begun
+            time.sleep(moment)
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+        subprocess.run(run, check=True)
+        assert contents(tmp_path / "run") == contents(tmp_path / "expected")
+        assert kills >= 2
+        left = {path.name for path in (tmp_path / "run").iterdir()}
+        assert left == {*FILES, "tensorboard"}
+
+
+class TestResume:
+    def test_without_a_run_it_begins(self, small_cache: Path, tmp_path: Path, config) -> None:
+        config = replace(config, epochs=1)
+        result = train(small_cache, tmp_path / "run", config=config, resume=True)
+        assert len(result.epochs) == 1
+
+    def test_a_finished_run_is_left_alone(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        lines: list[str] = []
+        result = train(small_cache, tmp_path / "whole", resume=True, report=lines.append)
+        assert contents(tmp_path / "whole") == whole
+        assert len(result.epochs) == 3
+        assert any("is finished" in line for line in lines)
+
+    def test_other_settings_are_refused(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
+            train(small_cache, tmp_path / "whole", config=replace(config, seed=4), resume=True)
+
+    def test_another_cache_is_refused(
+        self, resnet_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        with pytest.raises(InputError, match="trained on other videos or features"):
+            train(resnet_cache, tmp_path / "whole", resume=True)
+
+    def test_a_damaged_state_is_named(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        path = tmp_path / "whole" / "state.safetensors"
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(InputError, match=r"state\.safetensors: cannot be resumed from"):
+            train(small_cache, tmp_path / "whole", resume=True)
