@@ -136,6 +136,31 @@ def test_repeated_frames_in_moving_video_give_exactly_zero():
         assert torch.count_nonzero(steps[0]) > 0
 
 
+@pytest.mark.parametrize("transform", ["cosine", "fourier"])
+@pytest.mark.parametrize("shape", [(80, 48, 48), (3, 50, 48, 40)])
+def test_videos_longer_than_a_block_of_frames(shape, transform, monkeypatch):
+    """About 34 such frames are worked on at a time; windows reach back into the block before."""
+    monkeypatch.setenv("PHASENET_TRANSFORM", transform)
+    frames = torch.rand(*shape)
+    exact = phase_difference_windows(frames.double(), 12)
+    expected = reference.phase_difference_windows(frames.double(), 12)
+    for got, want in zip(exact, expected, strict=True):
+        assert float((got - want).norm() / want.norm()) < 1e-11
+
+
+@pytest.mark.parametrize("transform", ["cosine", "fourier"])
+def test_nan_stays_in_the_windows_that_hold_its_frame(transform, monkeypatch):
+    monkeypatch.setenv("PHASENET_TRANSFORM", transform)
+    frames = torch.rand(60, 17, 21)
+    clean = phase_difference_windows(frames, 4, boundary="valid")
+    frames[33, 3, 4] = math.nan
+    for got, want in zip(phase_difference_windows(frames, 4, boundary="valid"), clean, strict=True):
+        holds = torch.zeros(56, dtype=torch.bool)
+        holds[29:34] = True
+        assert torch.equal(got[~holds], want[~holds])
+        assert bool(got[holds].isnan().flatten(1).any(1).all())
+
+
 def test_flat_and_black_frames_are_finite():
     for value in (0.0, 0.5, 1.0):
         for plane in phase_difference_windows(torch.full((4, 20, 20), value), 3):
