@@ -17,11 +17,6 @@ namespace {
 // Frames are worked on in blocks whose planes take about this much and stay in the cache.
 constexpr int64_t kBlockBytes = int64_t{3} << 20;
 
-// A plane of turns has rows in whole vectors.
-constexpr int64_t kept_stride(int64_t w) {
-  return (w + 15) / 16 * 16;
-}
-
 // One thread's work on one band of one level: all windows' differences, frame after frame.
 template <typename T>
 class BandWindows {
@@ -32,7 +27,7 @@ class BandWindows {
         length_(length),
         windows_(options.windows(length)),
         field_size_(kernels<T>().field_elements(planes.size.h, planes.size.w)),
-        kept_size_(planes.size.h * kept_stride(planes.size.w)),
+        kept_size_(kernels<T>().kept_elements(planes.size.h, planes.size.w)),
         out_(out),
         field_(field_size_),
         scratch_(field_size_ + planes.size.area() + kPlaneSlack),

@@ -44,6 +44,10 @@ void subtract(const T* after, const T* before, int64_t n, T* out) {
   }
 }
 
+inline int64_t kept_elements(int64_t h, int64_t w) {
+  return h * whole_lines(w);
+}
+
 // plane = step + the frame's turns less those of the frame before, where a frame's turns are its
 // field / blur(amplitude); keeps them for the next frame. Returns the plane's sum. Turns are
 // rounded before they are subtracted (they are stored, so no product is fused with the difference):

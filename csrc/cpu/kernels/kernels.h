@@ -118,6 +118,9 @@ struct Kernels {
   // Elements of a field: a plane of blurred turns with margins.
   int64_t (*field_elements)(int64_t h, int64_t w);
 
+  // Elements of what `difference` keeps of a frame: h rows of whole vectors.
+  int64_t (*kept_elements)(int64_t h, int64_t w);
+
   // field += blur(2 pi amplitude * turns) of these cells. `scratch` is as large as a field.
   void (*add_turns)(
       const JumpCell* cells,
@@ -132,7 +135,7 @@ struct Kernels {
   void (*subtract)(const T* after, const T* before, int64_t n, T* out);
 
   // One plane of one window: the difference of the unwrapped denoised phases, less its mean,
-  // clamped. `kept`, h rows of whole vectors, holds what the frame before had of turns (field *
+  // clamped. `kept` holds what the frame before had of turns (field *
   // inverse) and gets that of this frame.
   void (*difference)(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out, T* scratch);
 
