@@ -9,6 +9,7 @@ from torch import Tensor
 
 UNWRAP_MODES = ("full", "reference")
 BOUNDARIES = ("replicate", "valid")
+MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
 INPUT_DTYPES = (torch.uint8, torch.float32, torch.float64)
 
 
@@ -22,6 +23,24 @@ def check_images(name: str, images: Tensor, min_dim: int, shape: str) -> None:
         raise TypeError(f"{name}: expected a dense (strided) tensor, got {images.layout}")
     if images.dim() < min_dim:
         raise ValueError(f"{name}: expected shape {shape}, got {list(images.shape)}")
+
+
+def check_dense(name: str, value: object) -> None:
+    """Refuse what is not a dense tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
+    if value.layout != torch.strided:
+        raise TypeError(f"{name}: expected a dense (strided) tensor, got {value.layout}")
+
+
+def check_coefficients_type(coeffs: object) -> None:
+    """Refuse what cannot be taken apart as a `PyramidCoeffs`."""
+    if not isinstance(coeffs, tuple) or len(coeffs) != 3:
+        raise TypeError(f"coeffs: expected a PyramidCoeffs, got {type(coeffs).__name__}")
+    if not isinstance(coeffs[1], (tuple, list)):
+        raise TypeError(
+            f"coeffs.bands: expected a tuple of tensors, got {type(coeffs[1]).__name__}"
+        )
 
 
 def check_integer(name: str, value: int, lowest: int) -> None:
@@ -41,6 +60,8 @@ def check_pyramid_options(height: int, nbands: int) -> None:
     """
     check_integer("height", height, 3)
     check_integer("nbands", nbands, 2)
+    if height > 62:
+        raise ValueError(f"height: expected at most 62, got {height}")
     if nbands > 32:
         raise ValueError(f"nbands: expected at most 32, got {nbands}")
 
@@ -78,7 +99,7 @@ def check_levels(levels: Sequence[int], height: int) -> tuple[int, ...]:
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Refuse an option that is not one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         expected = " or ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name}: expected {expected}, got {value!r}")
 
@@ -106,6 +127,8 @@ def check_phase_options(
 def check_window_count(num_frames: int, num_phase: int, boundary: str) -> None:
     """Refuse clips too short for the windows asked for."""
     check_integer("num_phase", num_phase, 1)
+    if num_phase > MAX_NUM_PHASE:
+        raise ValueError(f"num_phase: expected at most {MAX_NUM_PHASE}, got {num_phase}")
     check_choice("boundary", boundary, BOUNDARIES)
     if boundary == "valid" and num_frames < num_phase + 1:
         raise ValueError(

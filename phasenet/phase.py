@@ -29,6 +29,11 @@ def phase_difference(
     amplitude-weighted 11 x 11 Gaussian, and consecutive frames are subtracted. Each difference
     plane has its mean taken off and is clamped to +-5 pi.
 
+    Two equal consecutive frames give exactly 0. A black frame has phase 0 everywhere, one without
+    structure the phases of its rounding errors: both give finite values that mean nothing. Finite
+    frames give finite values (float32: up to magnitudes of 1e18). NaN or infinity in a frame makes
+    the differences to the frames beside it NaN; windows without that frame do not change.
+
     Args:
         clips: ``[..., P + 1, H, W]`` grey frames in [0, 1], float32 or float64, or uint8, which
             is scaled by 1/255 and computed in float32. P at least 1.
@@ -78,7 +83,7 @@ def phase_difference_windows(
 
     Args:
         frames: ``[..., T, H, W]`` as `clips` of `phase_difference`.
-        num_phase: P, differences per window, at least 1.
+        num_phase: P, differences per window, 1 to 65536.
         height, nbands, levels, unwrap: as in `phase_difference`.
         boundary: "replicate" gives T windows; that of frame t has the frames
             ``clamp(t - P // 2 + i, 0, T - 1)``, i = 0 ... P. "valid" gives the ``T - P`` windows

@@ -66,9 +66,11 @@ class SteerablePyramid(torch.nn.Module):
         image of their real parts.
 
         Raises:
-            TypeError: a coefficient has another dtype than the first.
+            TypeError: `coeffs` is not a `PyramidCoeffs`, or a coefficient has another dtype than
+                the first.
             ValueError: the shapes are not those of one pyramid of this height and nbands.
         """
+        checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
         _check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
         return _ops.pyramid_inverse(highpass, list(bands), lowpass)
@@ -104,6 +106,7 @@ def _check_coefficients(
     ]
     expected.append(("coeffs.lowpass", lowpass, highpass.dtype, (*batch, *low_size)))
     for name, tensor, dtype, shape in expected:
+        checks.check_dense(name, tensor)
         if tensor.device != highpass.device:
             raise ValueError(f"{name}: expected a tensor on {highpass.device}, got {tensor.device}")
         if tensor.dtype != dtype:

@@ -64,6 +64,7 @@ class SteerablePyramid(torch.nn.Module):
         return PyramidCoeffs(highpass, tuple(bands), _centred_ifft(spectrum).real)
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
+        checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
         n = self.nbands - 1
         log_radius, angle = _polar_grid(highpass.shape[-2:], highpass)
