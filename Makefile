@@ -1,5 +1,7 @@
 # make demo   everything from nothing to predictions on a rendered video
 # make test   everything from nothing through the checks
+# make nightly   the checks that take longer: fuzzing, very large images
+# make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make gpu-check  what needs a GPU, where there is one
 # Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the demo's folder).
 PYTHON ?= python3
@@ -11,13 +13,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
 
-.PHONY: demo test gpu-check lint format clean
+.PHONY: demo test nightly sanitize gpu-check lint format clean
 
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+nightly: $(VENV)/.tests
+	$(BIN)/pytest -m nightly
+
+sanitize: $(VENV)/.tests
+	OMP_NUM_THREADS=2 $(BIN)/python tests/support/sanitize.py
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .

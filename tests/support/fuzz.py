@@ -30,8 +30,11 @@ class Call:
         return self.function(*map_tensors(change, self.arguments), **self.options)
 
     def __repr__(self) -> str:
-        shown = map_tensors(lambda x: f"<{x.dtype} {list(x.shape)} {x.stride()}>", self.arguments)
-        return f"{self.name}{shown} {self.options}"
+        tensors = [
+            f"{x.dtype} {list(x.shape)}" + (f" {x.stride()}" if x.layout == torch.strided else "")
+            for x in tensors_in(self.arguments)
+        ]
+        return f"{self.name}({self.arguments if not tensors else tensors}, {self.options})"
 
 
 def map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
@@ -195,7 +198,8 @@ def inverse_calls(draw: st.DrawFn) -> Call:
     if draw(st.integers(0, 19)) == 0:
         coeffs = draw(st.one_of(NONSENSE, st.just(tuple(parts[:2]))))
     inverse = SteerablePyramid(height, nbands).inverse
-    return Call(f"SteerablePyramid({height}, {nbands}).inverse", inverse, (coeffs,), {}, ("coeffs",))
+    names = ("coeffs", "height")
+    return Call(f"SteerablePyramid({height}, {nbands}).inverse", inverse, (coeffs,), {}, names)
 
 
 @st.composite
