@@ -13,7 +13,7 @@ from phasenet import SteerablePyramid, phase_difference_windows
 
 
 def test_threads_call_at_once():
-    """Different sizes, so that plans are made, shared and dropped meanwhile; results bit for bit."""
+    """Different sizes, so that plans are made and dropped meanwhile; results are bit for bit."""
     torch.manual_seed(0)
     videos = [torch.rand(8, 16 + i, 20 + i % 5, requires_grad=True) for i in range(24)]
 

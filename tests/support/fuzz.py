@@ -34,7 +34,7 @@ class Call:
             f"{x.dtype} {list(x.shape)}" + (f" {x.stride()}" if x.layout == torch.strided else "")
             for x in tensors_in(self.arguments)
         ]
-        return f"{self.name}({self.arguments if not tensors else tensors}, {self.options})"
+        return f"{self.name}({tensors or self.arguments}, {self.options})"
 
 
 def map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
@@ -183,9 +183,7 @@ def inverse_calls(draw: st.DrawFn) -> Call:
     size = [draw(st.integers(2 ** (height - 1), 40)) for _ in range(2)]
     dtype = draw(st.sampled_from(FLOATS))
     *sizes, low = phasenet.pyramid.level_sizes(size, height)
-    bands = [
-        draw(strided(draw(values([*lead, nbands, *s], dtype.to_complex())))) for s in sizes
-    ]
+    bands = [draw(strided(draw(values([*lead, nbands, *s], dtype.to_complex())))) for s in sizes]
     parts: list[Any] = [
         draw(strided(draw(values([*lead, *size], dtype)))),
         tuple(band.conj() if draw(st.booleans()) else band for band in bands),
