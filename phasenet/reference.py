@@ -59,7 +59,11 @@ class SteerablePyramid(torch.nn.Module):
             bands.append(_centred_ifft(filtered))
 
             crop = _crop_slices(spectrum.shape[-2:])
-            log_radius, angle, spectrum = log_radius[crop], angle[crop], spectrum[(..., *crop)]
+            log_radius, angle, spectrum = (
+                log_radius[crop],
+                angle[crop],
+                spectrum[..., crop[0], crop[1]],
+            )
             spectrum = spectrum * _lo(log_radius, -level)
         return PyramidCoeffs(highpass, tuple(bands), _centred_ifft(spectrum).real)
 
@@ -80,7 +84,8 @@ class SteerablePyramid(torch.nn.Module):
             spectrum = spectrum * _lo(grids[level][0], -level)
             radius, angle = grids[level - 1]
             padded = spectrum.new_zeros(*spectrum.shape[:-2], *radius.shape)
-            padded[(..., *_crop_slices(radius.shape))] = spectrum
+            crop = _crop_slices(radius.shape)
+            padded[..., crop[0], crop[1]] = spectrum
             masks = torch.stack([_angular_mask(angle, b, self.nbands) for b in range(n + 1)])
             band_spectra = _centred_fft(bands[level - 1]) * _hi(radius, -level) * masks * 1j**n
             spectrum = padded + band_spectra.sum(-3)
