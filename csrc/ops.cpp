@@ -23,10 +23,11 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
   m.def("pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass) -> Tensor");
   m.def("pyramid_inverse_backward(Tensor grad, int height, int nbands) -> Tensor[]");
 
-  // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level.
+  // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level, of dtype float16,
+  // bfloat16, float32 or float64; without one, of the dtype that is computed in.
   m.def(
       "phase_difference_windows(Tensor frames, int num_phase, int height, int nbands, "
-      "int[] levels, str unwrap, str boundary) -> Tensor[]");
+      "int[] levels, str unwrap, str boundary, ScalarType? dtype=None) -> Tensor[]");
   m.def(
       "phase_difference_windows_backward(Tensor[] grads, Tensor frames, int num_phase, "
       "int height, int nbands, int[] levels, str unwrap, str boundary) -> Tensor");

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
+from phasenet.precision import compute_input, result_dtype
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
 MAX_DIFFERENCE = 5 * math.pi
@@ -151,6 +152,7 @@ def phase_difference(
     nbands: int = 2,
     levels: Sequence[int] = (1, 2),
     unwrap: str = "full",
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """See `phasenet.phase_difference`."""
     levels = checks.check_phase_options(
@@ -160,7 +162,9 @@ def phase_difference(
         raise ValueError(f"clips: expected at least 2 frames, got {clips.shape[-3]}")
     frames = _mirror(_to_float(clips))
     bands = SteerablePyramid(height, nbands)(frames).bands
-    return tuple(_band_phase_difference(bands[level - 1], unwrap) for level in levels)
+    planes = [_band_phase_difference(bands[level - 1], unwrap) for level in levels]
+    dtype = result_dtype(clips, dtype) or frames.dtype
+    return tuple(plane.to(dtype) for plane in planes)
 
 
 def phase_difference_windows(
@@ -172,6 +176,7 @@ def phase_difference_windows(
     levels: Sequence[int] = (1, 2),
     unwrap: str = "full",
     boundary: str = "replicate",
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """See `phasenet.phase_difference_windows`. Transforms a frame once for each window it is in."""
     checks.check_phase_options("frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]")
@@ -184,7 +189,9 @@ def phase_difference_windows(
         starts = torch.arange(num_frames - num_phase)
     index = (starts[:, None] + offsets).clamp(0, max(num_frames - 1, 0)).to(frames.device)
     clips = frames[..., index, :, :]
-    per_level = phase_difference(clips, height=height, nbands=nbands, levels=levels, unwrap=unwrap)
+    per_level = phase_difference(
+        clips, height=height, nbands=nbands, levels=levels, unwrap=unwrap, dtype=dtype
+    )
     return tuple(planes.flatten(-4, -3) for planes in per_level)
 
 
@@ -233,4 +240,4 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _to_float(x: Tensor) -> Tensor:
-    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else x
+    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else compute_input(x)

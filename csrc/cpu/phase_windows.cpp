@@ -8,7 +8,9 @@
 // where only the few phases that jump between s and s + 1 count.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "convert.h"
 #include "phase_planes.h"
 
 namespace phasenet {
@@ -21,17 +23,21 @@ constexpr int64_t kBlockBytes = int64_t{3} << 20;
 template <typename T>
 class BandWindows {
  public:
-  BandWindows(const LevelPlanes<T>& planes, const PhaseOptions& options, int64_t length, T* out)
+  BandWindows(
+      const LevelPlanes<T>& planes, const PhaseOptions& options, int64_t length, const Tensor& out)
       : planes_(planes),
         options_(options),
         length_(length),
         windows_(options.windows(length)),
         field_size_(kernels<T>().field_elements(planes.size.h, planes.size.w)),
         kept_size_(kernels<T>().kept_elements(planes.size.h, planes.size.w)),
-        out_(out),
+        out_(static_cast<char*>(out.mutable_data_ptr())),
+        out_size_(static_cast<int64_t>(out.element_size())),
+        convert_(conversion<T>(out.scalar_type())),
         field_(field_size_),
         scratch_(field_size_ + planes.size.area() + kPlaneSlack),
         plain_(planes.size.area() + kPlaneSlack),
+        computed_(convert_ == nullptr ? 0 : planes.size.area() + kPlaneSlack),
         kept_(kept_size_ * (options.num_phase + 1)),
         has_kept_(options.num_phase + 1) {
   }
@@ -53,10 +59,14 @@ class BandWindows {
   }
 
  private:
-  T* window_plane(int64_t video, int64_t window, int64_t band, int64_t i) const {
+  void* window_plane(int64_t video, int64_t window, int64_t band, int64_t i) const {
     const int64_t plane =
         ((video * windows_ + window) * options_.nbands + band) * options_.num_phase + i;
-    return out_ + plane * planes_.size.area();
+    return out_ + plane * plane_bytes();
+  }
+
+  int64_t plane_bytes() const {
+    return planes_.size.area() * out_size_;
   }
 
   T* kept(int64_t start) const {
@@ -117,20 +127,24 @@ class BandWindows {
       const int64_t first =
           start == 0 ? std::max<int64_t>(0, t + shift - options_.num_phase) : last;
       const auto slot = static_cast<size_t>(start % (options_.num_phase + 1));
-      T* done = nullptr;
+      const void* done = nullptr;
       for (int64_t window = first; window <= std::min(last, windows_ - 1); ++window) {
-        T* out = window_plane(video, window, band, t - window + shift - 1);
+        void* out = window_plane(video, window, band, t - window + shift - 1);
         if (done == nullptr) {
           const WindowStep<T> step{
               plain_.data(),
               field,
               planes_.plane(planes_.inverse, frame, band),
               start < t - 1 && has_kept_[slot] != 0};
-          kernel.difference(step, size.h, size.w, kept(start), out, scratch_.data());
+          T* plane = convert_ == nullptr ? static_cast<T*>(out) : computed_.data();
+          kernel.difference(step, size.h, size.w, kept(start), plane, scratch_.data());
+          if (convert_ != nullptr) {
+            convert_(plane, size.area(), out);
+          }
           has_kept_[slot] = field != nullptr;
           done = out;
         } else {
-          std::copy_n(done, size.area(), out);
+          std::memcpy(out, done, plane_bytes());
         }
       }
     });
@@ -142,7 +156,7 @@ class BandWindows {
       for (int64_t i = 1; i <= options_.num_phase; ++i) {
         const int64_t from = options_.frame(window, i - 1, length_);
         if (from == t && from == options_.frame(window, i, length_)) {
-          std::fill_n(window_plane(video, window, band, i - 1), planes_.size.area(), T(0));
+          std::memset(window_plane(video, window, band, i - 1), 0, plane_bytes());
         }
       }
     }
@@ -151,14 +165,17 @@ class BandWindows {
   const LevelPlanes<T>& planes_;
   const PhaseOptions& options_;
   int64_t length_, windows_, field_size_, kept_size_;
-  T* out_;
-  Scratch<T> field_, scratch_, plain_;
+  char* out_;
+  int64_t out_size_;    // bytes of an element
+  Convert<T> convert_;  // null where planes are written in the dtype they are computed in
+  Scratch<T> field_, scratch_, plain_, computed_;
   Scratch<T> kept_;  // turns of the frame before, by the windows' starts
   std::vector<char> has_kept_;
 };
 
 template <typename T>
-std::vector<Tensor> windows_of(const Tensor& frames, const PhaseOptions& options) {
+std::vector<Tensor> windows_of(
+    const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
   const Tensor videos = as_batch(frames, 3);
   const int64_t length = videos.size(1), count = videos.size(0) * length;
   const int64_t nbands = options.nbands, windows = options.windows(length);
@@ -167,19 +184,17 @@ std::vector<Tensor> windows_of(const Tensor& frames, const PhaseOptions& options
   const int64_t block = std::min(std::max(kBlockBytes / per_frame, least), count);
   PhasePlanes<T> planes(videos, options, block + options.num_phase + 1);
   std::vector<Tensor> result;
-  std::vector<T*> out;
   for (const LevelPlanes<T>& level : planes.levels()) {
     const Size size = level.size;
-    result.push_back(empty_cpu(
-        {videos.size(0), windows, nbands * options.num_phase, size.h, size.w}, Dtypes<T>::real));
-    out.push_back(result.back().template mutable_data_ptr<T>());
+    result.push_back(
+        empty_cpu({videos.size(0), windows, nbands * options.num_phase, size.h, size.w}, dtype));
   }
   for (int64_t first = 0; first < count; first += block) {
     const int64_t last = std::min(first + block, count), frames_here = last - first;
     planes.fill(first, last);
     torch::stable::parallel_for(0, nbands * frames_here, 1, [&](int64_t begin, int64_t end) {
-      for (size_t i = 0; i < out.size(); ++i) {
-        BandWindows<T> band_windows(planes.levels()[i], options, length, out[i]);
+      for (size_t i = 0; i < result.size(); ++i) {
+        BandWindows<T> band_windows(planes.levels()[i], options, length, result[i]);
         for (int64_t band = begin / frames_here; band * frames_here < end; ++band) {
           const int64_t offset = first - band * frames_here;
           band_windows.run(band, std::max(begin + offset, first), std::min(end + offset, last));
@@ -200,11 +215,13 @@ std::vector<Tensor> phase_difference_windows(
     int64_t nbands,
     std::vector<int64_t> levels,
     std::string unwrap,
-    std::string boundary) {
+    std::string boundary,
+    std::optional<ScalarType> dtype) {
   const PhaseOptions options =
       phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
   return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
-    return windows_of<decltype(zero)>(frames, options);
+    using T = decltype(zero);
+    return windows_of<T>(frames, options, dtype.value_or(Dtypes<T>::real));
   });
 }
 
