@@ -32,6 +32,19 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
       "phase_difference_windows_backward(Tensor[] grads, Tensor frames, int num_phase, "
       "int height, int nbands, int[] levels, str unwrap, str boundary) -> Tensor");
 
+  // The windows of a video frame by frame. The state of N streams of frames [N, H, W], to begin
+  // with: for each level six tensors of planes and the windows that are not complete yet, [N,
+  // num_phase, nbands * num_phase, h, w].
+  m.def(
+      "phase_stream_state(Tensor frames, int num_phase, int height, int nbands, int[] levels, "
+      "ScalarType? dtype=None) -> Tensor[]");
+  // Adds frame t, counted from 0, to each. A window lies in the slot of its number modulo
+  // num_phase; it is complete with the frame num_phase (less num_phase // 2 if
+  // boundary="replicate") after.
+  m.def(
+      "phase_stream_push(Tensor frames, Tensor(a!)[] state, int t, int num_phase, int height, "
+      "int nbands, int[] levels, str unwrap, str boundary) -> ()");
+
   // Complex [...] -> real [...].
   m.def("band_phase(Tensor bands) -> Tensor");
 

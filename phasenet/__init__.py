@@ -16,12 +16,15 @@ from phasenet.band_phase import band_phase  # noqa: E402
 from phasenet.coefficients import PyramidCoeffs  # noqa: E402
 from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
 from phasenet.pyramid import SteerablePyramid  # noqa: E402
+from phasenet.stream import PhaseStream, StreamWindow  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "PhaseStream",
     "PyramidCoeffs",
     "SteerablePyramid",
+    "StreamWindow",
     "__version__",
     "band_phase",
     "build_info",
