@@ -1,8 +1,9 @@
 """Phase-based motion features for PyTorch.
 
 `SteerablePyramid` is the complex steerable pyramid with an exact inverse; `phase_difference` and
-`phase_difference_windows` turn grey frames into temporal phase differences. They call the
-operators ``torch.ops.phasenet.*``, compiled from C++; `phasenet.reference` has the same functions
+`phase_difference_windows` turn grey frames into temporal phase differences, `PhaseStream` does so as
+frames come, `denoised_phase` and `local_motion` give the phases themselves and the motion in pixels
+that they measure. They call the operators ``torch.ops.phasenet.*``, compiled from C++; `phasenet.reference` has the same functions
 in plain PyTorch.
 """
 
@@ -14,6 +15,8 @@ from phasenet import reference  # noqa: E402
 from phasenet._extension import build_info  # noqa: E402
 from phasenet.band_phase import band_phase  # noqa: E402
 from phasenet.coefficients import PyramidCoeffs  # noqa: E402
+from phasenet.denoised_phase import denoised_phase  # noqa: E402
+from phasenet.local_motion import local_motion  # noqa: E402
 from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
 from phasenet.pyramid import SteerablePyramid  # noqa: E402
 from phasenet.stream import PhaseStream, StreamWindow  # noqa: E402
@@ -28,6 +31,8 @@ __all__ = [
     "__version__",
     "band_phase",
     "build_info",
+    "denoised_phase",
+    "local_motion",
     "phase_difference",
     "phase_difference_windows",
     "reference",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 UNWRAP_MODES = ("full", "reference")
 BOUNDARIES = ("replicate", "valid")
+IMAGE_BOUNDARIES = ("periodic", "symmetric")
 OUTPUT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INPUT_DTYPES = (torch.uint8, *OUTPUT_DTYPES)
 

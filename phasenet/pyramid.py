@@ -26,16 +26,22 @@ class SteerablePyramid(torch.nn.Module):
             ``height - 2`` oriented levels. An image needs ``2**(height - 1)`` pixels a side.
         nbands: number of orientations per level, 2 to 32. Band ``b`` answers to structure that
             varies along the direction ``pi * b / nbands`` from the x axis towards +y (downwards).
+        boundary: what lies beyond the image's border. "periodic": the image again, so that opposite
+            borders meet. "symmetric": its mirror image, so that nothing jumps at the border; the
+            pyramid is that of the mirrored image, twice as large on each side, and
+            `PyramidCoeffs.unmirrored` is the part over the image itself.
     """
 
-    def __init__(self, height: int = 4, nbands: int = 2) -> None:
+    def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
         super().__init__()
         checks.check_pyramid_options(height, nbands)
+        checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
         self.height = height
         self.nbands = nbands
+        self.boundary = boundary
 
     def extra_repr(self) -> str:
-        return f"height={self.height}, nbands={self.nbands}"
+        return f"height={self.height}, nbands={self.nbands}, boundary={self.boundary!r}"
 
     def forward(self, images: Tensor) -> PyramidCoeffs:
         """Coefficients of `images`.
@@ -49,7 +55,7 @@ class SteerablePyramid(torch.nn.Module):
         Returns:
             `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
             ``[..., nbands, h, w]`` for each level (sides halved from level to level, rounded up)
-            and ``lowpass`` ``[..., h, w]``.
+            and ``lowpass`` ``[..., h, w]``; with boundary "symmetric" H and W are doubled first.
 
         Raises:
             TypeError: `images` is not a dense tensor of one of these dtypes.
@@ -57,23 +63,40 @@ class SteerablePyramid(torch.nn.Module):
         """
         checks.check_images("images", images, 2, "[..., H, W]")
         _extension.check_device("images", images)
-        checks.check_height_fits("images", images.shape[-2:], self.height, images.shape)
-        highpass, *bands, lowpass = _pyramid(compute_input(images), self.height, self.nbands)
+        scale = 2 if self.boundary == "symmetric" else 1
+        size = [scale * side for side in images.shape[-2:]]
+        checks.check_height_fits("images", size, self.height, images.shape)
+        images = compute_input(images)
+        if self.boundary == "symmetric":
+            images = mirror(images)
+        highpass, *bands, lowpass = _pyramid(images, self.height, self.nbands)
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
         """The images these coefficients belong to, ``[..., H, W]``.
 
-        Exact to rounding for coefficients of `forward`; coefficients that were changed give the
-        image of their real parts.
+        Exact to rounding for coefficients of `forward`. Coefficients may be changed before: the
+        result is then the image of their real parts, as for any filter bank.
 
         Raises:
             TypeError: a coefficient has another dtype than the first.
             ValueError: the shapes are not those of one pyramid of this height and nbands.
         """
         highpass, bands, lowpass = coeffs
+        if self.boundary == "symmetric":
+            _check_mirrored(highpass)
         _check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
-        return _inverse(highpass, list(bands), lowpass)
+        images = _inverse(highpass, list(bands), lowpass)
+        if self.boundary == "symmetric":
+            h, w = images.shape[-2:]
+            images = images[..., : h // 2, : w // 2]
+        return images
+
+
+def mirror(images: Tensor) -> Tensor:
+    """Half-sample symmetric extension of the last two axes to twice their size."""
+    images = torch.cat([images, images.flip(-1)], dim=-1)
+    return torch.cat([images, images.flip(-2)], dim=-2)
 
 
 def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
@@ -84,6 +107,15 @@ def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
         h, w = (h + 1) // 2, (w + 1) // 2
         sizes.append((h, w))
     return sizes
+
+
+def _check_mirrored(highpass: Tensor) -> None:
+    checks.check_images("coeffs.highpass", highpass, 2, "[..., 2 H, 2 W]")
+    if any(side % 2 for side in highpass.shape[-2:]):
+        raise ValueError(
+            f"coeffs.highpass: expected shape [..., 2 H, 2 W] for boundary='symmetric', "
+            f"got {list(highpass.shape)}"
+        )
 
 
 def _check_coefficients(

@@ -34,16 +34,17 @@ AMPLITUDE_FLOOR = 1e-10
 class SteerablePyramid(torch.nn.Module):
     """The complex steerable pyramid and its inverse; see `phasenet.SteerablePyramid`."""
 
-    def __init__(self, height: int = 4, nbands: int = 2) -> None:
+    def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
         super().__init__()
         checks.check_pyramid_options(height, nbands)
-        self.height, self.nbands = height, nbands
+        checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
+        self.height, self.nbands, self.mirrors = height, nbands, boundary == "symmetric"
 
     def forward(self, images: Tensor) -> PyramidCoeffs:
         checks.check_images("images", images, 2, "[..., H, W]")
-        size = images.shape[-2:]
+        x = _mirror(_to_float(images)) if self.mirrors else _to_float(images)
+        size = x.shape[-2:]
         checks.check_height_fits("images", size, self.height, images.shape)
-        x = _to_float(images)
         n = self.nbands - 1
 
         log_radius, angle = _polar_grid(size, x)
@@ -85,7 +86,9 @@ class SteerablePyramid(torch.nn.Module):
             band_spectra = _centred_fft(bands[level - 1]) * _hi(radius, -level) * masks * 1j**n
             spectrum = padded + band_spectra.sum(-3)
         spectrum = spectrum * _lo(log_radius, 0) + _centred_fft(highpass) * _hi(log_radius, 0)
-        return _centred_ifft(spectrum).real
+        image = _centred_ifft(spectrum).real
+        h, w = image.shape[-2:]
+        return image[..., : h // 2, : w // 2] if self.mirrors else image
 
 
 def _polar_grid(size: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
