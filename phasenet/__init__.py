@@ -1,10 +1,10 @@
 """Phase-based motion features for PyTorch.
 
-`SteerablePyramid` is the complex steerable pyramid with an exact inverse; `phase_difference` and
-`phase_difference_windows` turn grey frames into temporal phase differences, `PhaseStream` does so as
-frames come, `denoised_phase` and `local_motion` give the phases themselves and the motion in pixels
-that they measure. They call the operators ``torch.ops.phasenet.*``, compiled from C++; `phasenet.reference` has the same functions
-in plain PyTorch.
+`SteerablePyramid` is the complex steerable pyramid with an exact inverse. `phase_difference` and
+`phase_difference_windows` turn grey frames into temporal phase differences; `PhaseStream` does so
+as frames come. `band_phase`, `denoised_phase` and `local_motion` give phases themselves, and the
+motion in pixels that they measure. They call the operators ``torch.ops.phasenet.*``, compiled from
+C++; `phasenet.reference` has the transforms in plain PyTorch.
 """
 
 from phasenet import _extension

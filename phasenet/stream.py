@@ -28,7 +28,7 @@ class StreamWindow(NamedTuple):
 
 
 class PhaseStream:
-    """Phase differences of frames from a camera or a decoder, each window as soon as it is complete.
+    """Phase differences of frames that come one by one, each window as soon as it is complete.
 
     Windows are equal, bit for bit, to those of `phase_difference_windows` on the whole video. Every
     frame is transformed once; memory and time per frame do not grow with the video. Nothing is

@@ -1,4 +1,4 @@
-"""What a stream keeps of its frames: planes where the operators can go on from them, else frames."""
+"""What a stream keeps of its frames: planes, where operators can go on from them, else frames."""
 
 from __future__ import annotations
 
