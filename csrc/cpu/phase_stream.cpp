@@ -10,6 +10,10 @@
 namespace phasenet {
 namespace {
 
+// Differences a task should make at least: a thread that has to be woken costs more than fewer, and
+// on a machine with other work to do much more.
+constexpr int64_t kTaskValues = int64_t{1} << 18;
+
 constexpr size_t kPerLevel = 7;  // tensors of the state: six of planes, then the windows
 
 // The planes that a new frame is compared with, and the jumps since the oldest window's start.
@@ -101,8 +105,13 @@ void push_to_video(
   }
   PhasePlanes<T> planes(frame, options, std::move(levels), t);
   planes.fill(t, t + 1);
+  int64_t values = 0;
+  for (const Tensor& level : windows) {
+    values = std::max(values, level.numel() / options.nbands / options.num_phase);
+  }
+  const int64_t grain = std::max<int64_t>(1, kTaskValues / std::max<int64_t>(1, values));
   const int64_t tasks = t == 0 ? 0 : static_cast<int64_t>(windows.size()) * options.nbands;
-  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const size_t level = task / options.nbands;
       BandWindows<T> band_windows(
