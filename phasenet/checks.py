@@ -10,15 +10,20 @@ from torch import Tensor
 UNWRAP_MODES = ("full", "reference")
 BOUNDARIES = ("replicate", "valid")
 MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
-INPUT_DTYPES = (torch.uint8, torch.float32, torch.float64)
+IMAGE_BOUNDARIES = ("periodic", "symmetric")
+OUTPUT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INPUT_DTYPES = (torch.uint8, *OUTPUT_DTYPES)
 
 
 def check_images(name: str, images: Tensor, min_dim: int, shape: str) -> None:
-    """Refuse what is not a dense uint8, float32 or float64 tensor with `min_dim` or more axes."""
+    """Refuse what is not a dense uint8 or floating tensor with `min_dim` or more axes."""
     if not isinstance(images, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor {shape}, got {type(images).__name__}")
     if images.dtype not in INPUT_DTYPES:
-        raise TypeError(f"{name}: expected dtype uint8, float32 or float64, got {images.dtype}")
+        raise TypeError(
+            f"{name}: expected dtype uint8, float16, bfloat16, float32 or float64, "
+            f"got {images.dtype}"
+        )
     if images.layout != torch.strided:
         raise TypeError(f"{name}: expected a dense (strided) tensor, got {images.layout}")
     if images.dim() < min_dim:
@@ -40,6 +45,14 @@ def check_coefficients_type(coeffs: object) -> None:
     if not isinstance(coeffs[1], (tuple, list)):
         raise TypeError(
             f"coeffs.bands: expected a tuple of tensors, got {type(coeffs[1]).__name__}"
+        )
+
+
+def check_output_dtype(dtype: torch.dtype) -> None:
+    """Refuse a dtype that no result can have."""
+    if dtype not in OUTPUT_DTYPES:
+        raise TypeError(
+            f"dtype: expected torch.float16, bfloat16, float32 or float64, got {dtype!r}"
         )
 
 

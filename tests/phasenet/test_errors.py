@@ -41,7 +41,7 @@ def test_window_options(module, options, error, words):
     ("frames", "error", "words"),
     [
         (FRAMES.numpy(), TypeError, ["frames", "torch.Tensor", "ndarray"]),
-        (FRAMES.half(), TypeError, ["frames", "uint8, float32 or float64", "float16"]),
+        (FRAMES.int(), TypeError, ["frames", "uint8, float16, bfloat16, float32", "int32"]),
         (FRAMES.to(torch.complex64), TypeError, ["frames", "complex64"]),
         (FRAMES[0], ValueError, ["frames", "[..., T, H, W]", "[16, 16]"]),
         (FRAMES[:, :3], ValueError, ["height", "[5, 3, 16]"]),
