@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phasenet import SteerablePyramid, phase_difference, reference, viz
+from phasenet import SteerablePyramid, local_motion, phase_difference, reference, viz
 
 
 def waves(length: int, size: int, dx: float, seed: int = 3) -> Tensor:
@@ -94,9 +94,8 @@ def pictures(folder: Path) -> None:
     small = waves(9, 48, 0.25)
     strip = viz.film_strip(phase_difference(small)[0], limit=0.5)
     viz.save(folder / "strip.png", strip.repeat(2, axis=0).repeat(2, axis=1))
-    y = torch.arange(48.0)[:, None].expand(48, 48)
-    known = torch.stack([0.25 * (y < 24), torch.zeros(48, 48)])
-    viz.save(folder / "arrows.png", viz.draw_motion(small[0], known, scale=20, enlarge=8))
+    measured = local_motion(frames[4:6])[0]
+    viz.save(folder / "arrows.png", viz.draw_motion(frames[4], measured, scale=20))
 
 
 def make(app: Any) -> None:

@@ -55,6 +55,7 @@ def tensors_in(value: Any) -> list[Tensor]:
 
 
 FLOATS = (torch.float32, torch.float64)
+HALVES = (torch.float16, torch.bfloat16)
 WRONG_DTYPES = (torch.int32, torch.int64, torch.bool, torch.complex64)
 # What somebody may pass by mistake where a number, a word or a sequence belongs.
 NONSENSE = st.sampled_from(
@@ -74,7 +75,7 @@ def values(draw: st.DrawFn, shape: list[int], dtype: torch.dtype) -> Tensor:
     elif kind == "spikes":
         x = (x > 0.98).to(real)
     elif kind == "large":
-        x = (x - 0.5) * 1e12
+        x = (x - 0.5) * (1e4 if dtype == torch.float16 else 1e12)
     elif kind == "tiny":
         x = x * 1e-42  # denormal in float32
     elif kind == "repeated" and len(shape) > 2 and shape[-3]:
@@ -100,7 +101,7 @@ def strided(draw: st.DrawFn, x: Tensor) -> Tensor:
         return torch.cat([x.new_ones(3), x.reshape(-1)])[3:].view(x.shape)
     if kind == "expanded" and x.dim() > 3:
         return x[:1].expand(x.shape)
-    if kind == "negative" and x.is_floating_point():
+    if kind == "negative" and x.dtype in FLOATS:
         return torch.complex(x, -x).conj().imag  # a view that is read as its negative
     return x
 
@@ -112,7 +113,7 @@ def images(draw: st.DrawFn, dims: int) -> Tensor:
     inner = [draw(st.integers(0, 9)) for _ in range(dims - 2)]
     side = st.one_of(st.integers(0, 40), st.sampled_from([67, 128, 131]))
     shape = [*lead, *inner, draw(side), draw(side)]
-    dtype = draw(st.sampled_from([torch.uint8, *FLOATS, *FLOATS]))
+    dtype = draw(st.sampled_from([torch.uint8, *FLOATS, *FLOATS, *HALVES]))
     return draw(strided(draw(values(shape, dtype))))
 
 
@@ -144,16 +145,22 @@ BANDS = one_in(15, NONSENSE, st.integers(2, 6))
 
 @st.composite
 def phase_calls(draw: st.DrawFn) -> Call:
-    name = draw(st.sampled_from(["phase_difference", "phase_difference_windows"]))
-    module = draw(st.sampled_from([phasenet, phasenet, reference]))
+    names = ["phase_difference", "phase_difference_windows", "denoised_phase", "local_motion"]
+    name = draw(st.sampled_from(names))
+    own = name in ("denoised_phase", "local_motion")
+    module = phasenet if own else draw(st.sampled_from([phasenet, phasenet, reference]))
     frames = draw(one_in(15, wrong_images(), images(3)))
     level_lists = st.lists(st.integers(1, 3), min_size=1, max_size=3, unique=True)
     options = {
         "height": draw(HEIGHTS),
         "nbands": draw(BANDS),
         "levels": draw(one_in(15, NONSENSE, level_lists)),
-        "unwrap": draw(one_in(15, NONSENSE, st.sampled_from(["full", "reference"]))),
     }
+    if name != "local_motion":
+        modes = st.sampled_from(["full", "reference"])
+        options["unwrap"] = draw(one_in(15, NONSENSE, modes))
+    if not own and module is phasenet:
+        options["dtype"] = draw(one_in(15, NONSENSE, st.sampled_from([None, *FLOATS, *HALVES])))
     if name == "phase_difference_windows":
         options["num_phase"] = draw(one_in(15, NONSENSE, st.integers(1, 12)))
         options["boundary"] = draw(one_in(15, NONSENSE, st.sampled_from(["replicate", "valid"])))
@@ -166,12 +173,15 @@ def phase_calls(draw: st.DrawFn) -> Call:
 def pyramid_calls(draw: st.DrawFn) -> Call:
     module = draw(st.sampled_from([phasenet, phasenet, reference]))
     height, nbands = draw(HEIGHTS), draw(BANDS)
+    boundary = draw(one_in(15, NONSENSE, st.sampled_from(["periodic", "symmetric"])))
     x = draw(one_in(15, wrong_images(), images(2)))
 
     def forward(x: Any) -> PyramidCoeffs:
-        return module.SteerablePyramid(height, nbands)(x)
+        if module is reference:
+            return reference.SteerablePyramid(height, nbands)(x)
+        return phasenet.SteerablePyramid(height, nbands, boundary=boundary)(x)
 
-    names = ("height", "nbands", "images")
+    names = ("height", "nbands", "boundary", "images")
     return Call(f"{module.__name__}.SteerablePyramid({height}, {nbands})", forward, (x,), {}, names)
 
 
@@ -209,4 +219,41 @@ def band_phase_calls(draw: st.DrawFn) -> Call:
     return Call("band_phase", phasenet.band_phase, (bands,), {}, ("bands",))
 
 
-calls = st.one_of(phase_calls(), pyramid_calls(), inverse_calls(), band_phase_calls())
+@st.composite
+def stream_calls(draw: st.DrawFn) -> Call:
+    """Frames pushed one by one; all windows of them."""
+    num_phase = draw(one_in(15, NONSENSE, st.integers(1, 12)))
+    options = {
+        "height": draw(one_in(15, NONSENSE, st.integers(3, 5))),
+        "nbands": draw(one_in(15, NONSENSE, st.integers(2, 4))),
+        "levels": draw(one_in(15, NONSENSE, st.just((1,)))),
+        "unwrap": draw(one_in(15, NONSENSE, st.sampled_from(["full", "reference"]))),
+        "boundary": draw(one_in(15, NONSENSE, st.sampled_from(["replicate", "valid"]))),
+        "dtype": draw(one_in(15, NONSENSE, st.sampled_from([None, *FLOATS, *HALVES]))),
+    }
+    frames = draw(images(3))
+    one = draw(one_in(15, wrong_images(), images(2)))  # of another shape, most often
+    stray = draw(st.integers(0, 9)) == 0
+
+    def push(frames: Tensor, one: Any) -> tuple[Tensor, ...]:
+        stream = phasenet.PhaseStream(num_phase, **options)
+        windows = [window for frame in frames.unbind(-3) for window in stream.push(frame)]
+        if stray:
+            windows += stream.push(one)
+        windows += stream.flush()
+        if stray or not windows:
+            return tuple(level for window in windows for level in window.levels)
+        whole = phasenet.phase_difference_windows(frames, num_phase, **options)
+        for level, parts in zip(whole, zip(*(w.levels for w in windows), strict=True), strict=True):
+            stacked = torch.stack(parts, -4)
+            # On the meta device there are only shapes.
+            same = stacked.shape == level.shape if level.is_meta else torch.equal(stacked, level)
+            assert same, "a stream's windows are not the video's"
+        return whole
+
+    return Call("PhaseStream", push, (frames, one), {}, ("num_phase", "frame", *options))
+
+
+calls = st.one_of(
+    stream_calls(), phase_calls(), pyramid_calls(), inverse_calls(), band_phase_calls()
+)
