@@ -23,7 +23,7 @@ class StreamWindow(NamedTuple):
         levels: one tensor ``[..., nbands * P, h, w]`` for each level, in radians per frame.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides the method of tuples
     levels: tuple[Tensor, ...]
 
 
