@@ -102,6 +102,9 @@ def _solve(equations: Tensor) -> Tensor:
     tiny = torch.finfo(equations.dtype).tiny
     ridge = 1e-4 * (xx + yy) + tiny**0.5
     xx, yy = xx + ridge, yy + ridge
+    # The determinant has the fourth power of the amplitude, which float32 may not hold.
+    trace = xx + yy
+    xx, xy, yy, x_t, y_t = (part / trace for part in (xx, xy, yy, x_t, y_t))
     determinant = xx * yy - xy * xy
     v_x, v_y = yy * x_t - xy * y_t, xx * y_t - xy * x_t
     # Without any structure the determinant is the square of almost nothing.
