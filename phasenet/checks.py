@@ -137,11 +137,16 @@ def check_phase_options(
     return levels
 
 
-def check_window_count(num_frames: int, num_phase: int, boundary: str) -> None:
-    """Refuse clips too short for the windows asked for."""
+def check_num_phase(num_phase: int) -> None:
+    """Refuse what is not a number of differences of a window."""
     check_integer("num_phase", num_phase, 1)
     if num_phase > MAX_NUM_PHASE:
         raise ValueError(f"num_phase: expected at most {MAX_NUM_PHASE}, got {num_phase}")
+
+
+def check_window_count(num_frames: int, num_phase: int, boundary: str) -> None:
+    """Refuse clips too short for the windows asked for."""
+    check_num_phase(num_phase)
     check_choice("boundary", boundary, BOUNDARIES)
     if boundary == "valid" and num_frames < num_phase + 1:
         raise ValueError(

@@ -62,7 +62,7 @@ class PhaseStream:
         boundary: str = "replicate",
         dtype: torch.dtype | None = None,
     ) -> None:
-        checks.check_integer("num_phase", num_phase, 1)
+        checks.check_num_phase(num_phase)
         checks.check_pyramid_options(height, nbands)
         levels = checks.check_levels(levels, height)
         checks.check_choice("unwrap", unwrap, checks.UNWRAP_MODES)
