@@ -20,6 +20,11 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def complex_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The complex dtype of a computed one; `dtype.to_complex` stops torch.compile."""
+    return torch.complex128 if dtype == torch.float64 else torch.complex64
+
+
 def result_dtype(images: Tensor, dtype: torch.dtype | None) -> torch.dtype | None:
     """The dtype of a result, None standing for the one that is computed in.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from phasenet import _extension, checks
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.operators import Operator
-from phasenet.precision import compute_dtype, compute_input
+from phasenet.precision import complex_dtype, compute_dtype, compute_input
 
 
 class SteerablePyramid(torch.nn.Module):
@@ -132,10 +132,10 @@ def _check_coefficients(
             f"coeffs.bands: expected height - 2 = {height - 2} levels, got {len(bands)}"
         )
     checks.check_height_fits("coeffs.highpass", highpass.shape[-2:], height, highpass.shape)
-    batch, complex_dtype = highpass.shape[:-2], highpass.dtype.to_complex()
+    batch, band_dtype = highpass.shape[:-2], complex_dtype(highpass.dtype)
     *sizes, low_size = level_sizes(highpass.shape[-2:], height)
     expected = [
-        (f"coeffs.bands[{i}]", band, complex_dtype, (*batch, nbands, *size))
+        (f"coeffs.bands[{i}]", band, band_dtype, (*batch, nbands, *size))
         for i, (band, size) in enumerate(zip(bands, sizes, strict=True))
     ]
     expected.append(("coeffs.lowpass", lowpass, highpass.dtype, (*batch, *low_size)))
@@ -158,7 +158,7 @@ def _fake_coefficients(images: Tensor, height: int, nbands: int) -> list[Tensor]
     *sizes, low_size = level_sizes(images.shape[-2:], height)
     return [
         images.new_empty(images.shape, dtype=dtype),
-        *(images.new_empty((*batch, nbands, *s), dtype=dtype.to_complex()) for s in sizes),
+        *(images.new_empty((*batch, nbands, *s), dtype=complex_dtype(dtype)) for s in sizes),
         images.new_empty((*batch, *low_size), dtype=dtype),
     ]
 

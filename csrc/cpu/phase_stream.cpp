@@ -136,6 +136,7 @@ std::vector<Tensor> phase_stream_state(
       stream_options(frames, num_phase, height, nbands, std::move(levels), "full", "valid");
   return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
+    conversion<T>(dtype.value_or(Dtypes<T>::real));  // refuses what is no dtype for planes
     std::vector<Tensor> state;
     for (const StatePart& part : state_parts<T>(frames, options, dtype.value_or(Dtypes<T>::real))) {
       state.push_back(torch::stable::new_zeros(frames, part.shape, part.dtype));

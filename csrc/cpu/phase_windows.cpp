@@ -14,6 +14,7 @@ constexpr int64_t kBlockBytes = int64_t{3} << 20;
 template <typename T>
 std::vector<Tensor> windows_of(
     const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
+  conversion<T>(dtype);  // refuses what is no dtype for planes
   const Tensor videos = as_batch(frames, 3);
   const int64_t length = videos.size(1), count = videos.size(0) * length;
   const int64_t nbands = options.nbands, windows = options.windows(length);
