@@ -20,7 +20,10 @@ def main() -> None:
                 levels = phasenet.phase_difference_windows(frames, 4, unwrap=unwrap)
                 sum(level.square().sum() for level in levels).backward()
                 assert bool(torch.isfinite(frames.grad).all())
-                calls += 2
+                stream = phasenet.PhaseStream(4, unwrap=unwrap)
+                windows = [w for frame in frames[0].detach() for w in stream.push(frame)]
+                assert len(windows + stream.flush()) == 15
+                calls += 3
     for dtype in (torch.float32, torch.float64):
         # Plane kernels with small and prime factors, and the general path (131).
         for size, nbands in (((48, 30), 2), ((49, 77), 3), ((13, 127), 4), ((131, 40), 2)):
