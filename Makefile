@@ -1,5 +1,9 @@
 # make demo   everything from nothing to predictions on a rendered video
 # make test   everything from nothing through the checks
+# make docs   the documentation, in build/docs
+# make wheel-check  a wheel and a source archive, installed and used in fresh environments
+# make nightly   the checks that take longer: fuzzing, very large images
+# make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make gpu-check  what needs a GPU, where there is one
 # Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the demo's folder).
 PYTHON ?= python3
@@ -11,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
 
-.PHONY: demo test gpu-check lint format clean
+.PHONY: demo test docs nightly sanitize wheel-check gpu-check lint format clean
 
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
@@ -19,10 +23,24 @@ demo: $(VENV)/.package
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
+nightly: $(VENV)/.tests
+	$(BIN)/pytest -m nightly
+
+sanitize: $(VENV)/.tests
+	OMP_NUM_THREADS=2 $(BIN)/python tests/support/sanitize.py
+
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+	$(BIN)/mypy
+
+docs: $(VENV)/.tests
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	@echo "docs: build/docs/index.html"
+
+wheel-check: $(VENV)/.tests
+	$(BIN)/python tests/support/wheel_check.py
 
 gpu-check: $(VENV)/.tests
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
@@ -45,7 +63,7 @@ $(VENV)/.package: $(VENV)/.torch $(PACKAGE)
 	touch $@
 
 $(VENV)/.tests: $(VENV)/.package
-	$(PIP) --no-build-isolation '.[test,lint]'
+	$(PIP) --no-build-isolation '.[test,lint,docs]'
 	touch $@
 
 clean:

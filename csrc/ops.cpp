@@ -23,13 +23,27 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
   m.def("pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass) -> Tensor");
   m.def("pyramid_inverse_backward(Tensor grad, int height, int nbands) -> Tensor[]");
 
-  // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level.
+  // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level, of dtype float16,
+  // bfloat16, float32 or float64; without one, of the dtype that is computed in.
   m.def(
       "phase_difference_windows(Tensor frames, int num_phase, int height, int nbands, "
-      "int[] levels, str unwrap, str boundary) -> Tensor[]");
+      "int[] levels, str unwrap, str boundary, ScalarType? dtype=None) -> Tensor[]");
   m.def(
       "phase_difference_windows_backward(Tensor[] grads, Tensor frames, int num_phase, "
       "int height, int nbands, int[] levels, str unwrap, str boundary) -> Tensor");
+
+  // The windows of a video frame by frame. The state of N streams of frames [N, H, W], to begin
+  // with: for each level six tensors of planes and the windows that are not complete yet, [N,
+  // num_phase, nbands * num_phase, h, w].
+  m.def(
+      "phase_stream_state(Tensor frames, int num_phase, int height, int nbands, int[] levels, "
+      "ScalarType? dtype=None) -> Tensor[]");
+  // Adds frame t, counted from 0, to each. A window lies in the slot of its number modulo
+  // num_phase; it is complete with the frame num_phase (less num_phase // 2 if
+  // boundary="replicate") after.
+  m.def(
+      "phase_stream_push(Tensor frames, Tensor(a!)[] state, int t, int num_phase, int height, "
+      "int nbands, int[] levels, str unwrap, str boundary) -> ()");
 
   // Complex [...] -> real [...].
   m.def("band_phase(Tensor bands) -> Tensor");

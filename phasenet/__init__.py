@@ -1,9 +1,10 @@
 """Phase-based motion features for PyTorch.
 
-`SteerablePyramid` is the complex steerable pyramid with an exact inverse; `phase_difference` and
-`phase_difference_windows` turn grey frames into temporal phase differences. They call the
-operators ``torch.ops.phasenet.*``, compiled from C++; `phasenet.reference` has the same functions
-in plain PyTorch.
+`SteerablePyramid` is the complex steerable pyramid with an exact inverse. `phase_difference` and
+`phase_difference_windows` turn grey frames into temporal phase differences; `PhaseStream` does so
+as frames come. `band_phase`, `denoised_phase` and `local_motion` give phases themselves, and the
+motion in pixels that they measure. They call the operators ``torch.ops.phasenet.*``, compiled from
+C++; `phasenet.reference` has the transforms in plain PyTorch.
 """
 
 from phasenet import _extension
@@ -14,17 +15,24 @@ from phasenet import reference  # noqa: E402
 from phasenet._extension import build_info  # noqa: E402
 from phasenet.band_phase import band_phase  # noqa: E402
 from phasenet.coefficients import PyramidCoeffs  # noqa: E402
+from phasenet.denoised_phase import denoised_phase  # noqa: E402
+from phasenet.local_motion import local_motion  # noqa: E402
 from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
 from phasenet.pyramid import SteerablePyramid  # noqa: E402
+from phasenet.stream import PhaseStream, StreamWindow  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "PhaseStream",
     "PyramidCoeffs",
     "SteerablePyramid",
+    "StreamWindow",
     "__version__",
     "band_phase",
     "build_info",
+    "denoised_phase",
+    "local_motion",
     "phase_difference",
     "phase_difference_windows",
     "reference",

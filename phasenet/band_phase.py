@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from phasenet import _extension
-
-_ops = torch.ops.phasenet
+from phasenet.operators import Operator
 
 
 def band_phase(bands: Tensor) -> Tensor:
@@ -32,10 +31,9 @@ def band_phase(bands: Tensor) -> Tensor:
     if bands.dtype not in (torch.complex64, torch.complex128):
         raise TypeError(f"bands: expected complex64 or complex128, got {bands.dtype}")
     _extension.check_device("bands", bands)
-    return _ops.band_phase(bands.resolve_conj())
+    return _band_phase(bands.resolve_conj())
 
 
-@torch.library.register_fake("phasenet::band_phase")
 def _fake_band_phase(bands: Tensor) -> Tensor:
     dtype = torch.float64 if bands.dtype == torch.complex128 else torch.float32
     return bands.new_empty(bands.shape, dtype=dtype)
@@ -45,12 +43,12 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _backward(ctx: Any, grad: Tensor) -> Tensor:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor]:
     """The phase turns across the coefficient: i c / |c|^2, and nothing at zero."""
     (bands,) = ctx.saved_tensors
     power = bands.real.square() + bands.imag.square()
     inverse = torch.where(power > 0, 1 / power, 0)
-    return torch.complex(-bands.imag * inverse * grad, bands.real * inverse * grad)
+    return (torch.complex(-bands.imag * inverse * grad, bands.real * inverse * grad),)
 
 
-torch.library.register_autograd("phasenet::band_phase", _backward, setup_context=_setup)
+_band_phase = Operator("band_phase", fake=_fake_band_phase, setup=_setup, backward=_backward)

@@ -9,19 +9,51 @@ from torch import Tensor
 
 UNWRAP_MODES = ("full", "reference")
 BOUNDARIES = ("replicate", "valid")
-INPUT_DTYPES = (torch.uint8, torch.float32, torch.float64)
+MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
+IMAGE_BOUNDARIES = ("periodic", "symmetric")
+OUTPUT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INPUT_DTYPES = (torch.uint8, *OUTPUT_DTYPES)
 
 
 def check_images(name: str, images: Tensor, min_dim: int, shape: str) -> None:
-    """Refuse what is not a dense uint8, float32 or float64 tensor with `min_dim` or more axes."""
+    """Refuse what is not a dense uint8 or floating tensor with `min_dim` or more axes."""
     if not isinstance(images, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor {shape}, got {type(images).__name__}")
     if images.dtype not in INPUT_DTYPES:
-        raise TypeError(f"{name}: expected dtype uint8, float32 or float64, got {images.dtype}")
+        raise TypeError(
+            f"{name}: expected dtype uint8, float16, bfloat16, float32 or float64, "
+            f"got {images.dtype}"
+        )
     if images.layout != torch.strided:
         raise TypeError(f"{name}: expected a dense (strided) tensor, got {images.layout}")
     if images.dim() < min_dim:
         raise ValueError(f"{name}: expected shape {shape}, got {list(images.shape)}")
+
+
+def check_dense(name: str, value: object) -> None:
+    """Refuse what is not a dense tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
+    if value.layout != torch.strided:
+        raise TypeError(f"{name}: expected a dense (strided) tensor, got {value.layout}")
+
+
+def check_coefficients_type(coeffs: object) -> None:
+    """Refuse what cannot be taken apart as a `PyramidCoeffs`."""
+    if not isinstance(coeffs, tuple) or len(coeffs) != 3:
+        raise TypeError(f"coeffs: expected a PyramidCoeffs, got {type(coeffs).__name__}")
+    if not isinstance(coeffs[1], (tuple, list)):
+        raise TypeError(
+            f"coeffs.bands: expected a tuple of tensors, got {type(coeffs[1]).__name__}"
+        )
+
+
+def check_output_dtype(dtype: torch.dtype) -> None:
+    """Refuse a dtype that no result can have."""
+    if dtype not in OUTPUT_DTYPES:
+        raise TypeError(
+            f"dtype: expected torch.float16, bfloat16, float32 or float64, got {dtype!r}"
+        )
 
 
 def check_integer(name: str, value: int, lowest: int) -> None:
@@ -41,6 +73,8 @@ def check_pyramid_options(height: int, nbands: int) -> None:
     """
     check_integer("height", height, 3)
     check_integer("nbands", nbands, 2)
+    if height > 62:
+        raise ValueError(f"height: expected at most 62, got {height}")
     if nbands > 32:
         raise ValueError(f"nbands: expected at most 32, got {nbands}")
 
@@ -78,7 +112,7 @@ def check_levels(levels: Sequence[int], height: int) -> tuple[int, ...]:
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Refuse an option that is not one of `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         expected = " or ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name}: expected {expected}, got {value!r}")
 
@@ -103,9 +137,16 @@ def check_phase_options(
     return levels
 
 
+def check_num_phase(num_phase: int) -> None:
+    """Refuse what is not a number of differences of a window."""
+    check_integer("num_phase", num_phase, 1)
+    if num_phase > MAX_NUM_PHASE:
+        raise ValueError(f"num_phase: expected at most {MAX_NUM_PHASE}, got {num_phase}")
+
+
 def check_window_count(num_frames: int, num_phase: int, boundary: str) -> None:
     """Refuse clips too short for the windows asked for."""
-    check_integer("num_phase", num_phase, 1)
+    check_num_phase(num_phase)
     check_choice("boundary", boundary, BOUNDARIES)
     if boundary == "valid" and num_frames < num_phase + 1:
         raise ValueError(

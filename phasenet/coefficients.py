@@ -31,6 +31,18 @@ class PyramidCoeffs(NamedTuple):
         bands = tuple(band.to(highpass.device, complex_dtype) for band in self.bands)
         return PyramidCoeffs(highpass, bands, self.lowpass.to(*args, **kwargs))
 
+    def unmirrored(self) -> PyramidCoeffs:
+        """The coefficients over the image itself, of a pyramid with boundary "symmetric".
+
+        The top left quarter of each tensor; a view. These are what one looks at and measures on;
+        the inverse takes the whole.
+        """
+        highpass, *bands, lowpass = (
+            x[..., : x.shape[-2] // 2, : x.shape[-1] // 2]
+            for x in (self.highpass, *self.bands, self.lowpass)
+        )
+        return PyramidCoeffs(highpass, tuple(bands), lowpass)
+
     def __repr__(self) -> str:
         lines = [f"highpass: {_describe(self.highpass)}"]
         lines += [f"level {i}: {_describe(band)}" for i, band in enumerate(self.bands, start=1)]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from phasenet import _extension, checks
+from phasenet.operators import Operator
+from phasenet.precision import compute_dtype, compute_input, result_dtype
 from phasenet.pyramid import level_sizes
-
-_ops = torch.ops.phasenet
 
 
 def phase_difference(
@@ -21,6 +21,7 @@ def phase_difference(
     nbands: int = 2,
     levels: Sequence[int] = (1, 2),
     unwrap: str = "full",
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """Phase differences of one window of frames (Deng et al., AAAI 2020).
 
@@ -29,15 +30,27 @@ def phase_difference(
     amplitude-weighted 11 x 11 Gaussian, and consecutive frames are subtracted. Each difference
     plane has its mean taken off and is clamped to +-5 pi.
 
+    Two equal consecutive frames give exactly 0. A black frame has phase 0 everywhere, one without
+    structure the phases of its rounding errors: both give finite values that mean nothing. Finite
+    frames give finite values (float32: up to magnitudes of 1e18). NaN or infinity in a frame makes
+    the differences to the frames beside it NaN; windows without that frame do not change.
+
     Args:
-        clips: ``[..., P + 1, H, W]`` grey frames in [0, 1], float32 or float64, or uint8, which
-            is scaled by 1/255 and computed in float32. P at least 1.
+        clips: ``[..., P + 1, H, W]`` grey frames in [0, 1], P at least 1. float64 is computed in
+            float64; float32, float16, bfloat16, and uint8, which is scaled by 1/255, in float32.
         height: scales of the pyramid, see `phasenet.SteerablePyramid`; it is built on the
             mirrored frame, so ``2 * min(H, W)`` has to be at least ``2**(height - 1)``.
         nbands: orientations per level, 2 to 32.
         levels: oriented levels to return, 1 (finest) to ``height - 2``, in this order.
         unwrap: "full" as ``numpy.unwrap``, or "reference" as the published code, which corrects
             jumps above pi and leaves those below -pi alone.
+        dtype: of the result: float16, bfloat16, float32 or float64. None keeps a floating dtype
+            of `clips` and gives float32 for uint8, and for float16 and bfloat16 under autocast.
+            Planes are converted one by one as they are written. Against float64 a result in
+            float16 has a relative error of 2e-4, in bfloat16 of 2e-3. Frames that were rounded
+            themselves are another matter, since small coefficients have sensitive phases: on
+            moving textures 2e-2 to 6e-2 for float16 and 1e-1 to 4e-1 for bfloat16. Keep frames in
+            uint8 or float32 and ask for the dtype you want.
 
     Returns:
         One tensor ``[..., nbands, P, h, w]`` in radians per frame for each level. Level 1 has
@@ -55,8 +68,9 @@ def phase_difference(
     if clips.shape[-3] < 2:
         raise ValueError(f"clips: expected at least 2 frames, got {clips.shape[-3]}")
     num_phase = clips.shape[-3] - 1
-    per_level = _ops.phase_difference_windows(
-        clips, num_phase, height, nbands, levels, unwrap, "valid"
+    dtype = result_dtype(clips, dtype)
+    per_level = _windows_operator(
+        compute_input(clips), num_phase, height, nbands, levels, unwrap, "valid", dtype
     )
     return tuple(x.squeeze(-4).unflatten(-3, (nbands, num_phase)) for x in per_level)
 
@@ -70,6 +84,7 @@ def phase_difference_windows(
     levels: Sequence[int] = (1, 2),
     unwrap: str = "full",
     boundary: str = "replicate",
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """Phase differences of the window around every frame of a video.
 
@@ -78,8 +93,8 @@ def phase_difference_windows(
 
     Args:
         frames: ``[..., T, H, W]`` as `clips` of `phase_difference`.
-        num_phase: P, differences per window, at least 1.
-        height, nbands, levels, unwrap: as in `phase_difference`.
+        num_phase: P, differences per window, 1 to 65536.
+        height, nbands, levels, unwrap, dtype: as in `phase_difference`.
         boundary: "replicate" gives T windows; that of frame t has the frames
             ``clamp(t - P // 2 + i, 0, T - 1)``, i = 0 ... P. "valid" gives the ``T - P`` windows
             that lie inside the video; window t starts at frame t.
@@ -95,12 +110,17 @@ def phase_difference_windows(
     )
     _extension.check_device("frames", frames)
     checks.check_window_count(frames.shape[-3], num_phase, boundary)
+    dtype = result_dtype(frames, dtype)
     return tuple(
-        _ops.phase_difference_windows(frames, num_phase, height, nbands, levels, unwrap, boundary)
+        _windows_operator(
+            compute_input(frames), num_phase, height, nbands, levels, unwrap, boundary, dtype
+        )
     )
 
 
-@torch.library.register_fake("phasenet::phase_difference_windows")
+# --- What PyTorch has to know of the operators ---------------------------------------------------
+
+
 def _fake_windows(
     frames: Tensor,
     num_phase: int,
@@ -109,8 +129,9 @@ def _fake_windows(
     levels: Sequence[int],
     unwrap: str,
     boundary: str,
+    dtype: torch.dtype | None = None,
 ) -> list[Tensor]:
-    dtype = torch.float64 if frames.dtype == torch.float64 else torch.float32
+    dtype = dtype or compute_dtype(frames.dtype)
     *batch, length, h, w = frames.shape
     windows = length if boundary == "replicate" else length - num_phase
     sizes = level_sizes((2 * h, 2 * w), height)
@@ -118,31 +139,35 @@ def _fake_windows(
     return [frames.new_empty(shapes[level - 1], dtype=dtype) for level in levels]
 
 
-@torch.library.register_fake("phasenet::phase_difference_windows_backward")
-def _fake_windows_backward(grads: list[Tensor], frames: Tensor, *options: Any) -> Tensor:
-    return frames.new_empty(frames.shape)
-
-
 def _setup_windows(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    frames, *ctx.options = inputs
+    frames, *ctx.options, _ = inputs
     ctx.save_for_backward(frames)
 
 
 def _windows_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...]:
     (frames,) = ctx.saved_tensors
-    grad = _ops.phase_difference_windows_backward(grads, frames, *ctx.options)
-    return grad, *(None for _ in ctx.options)
+    grads = [grad.to(frames.dtype) for grad in grads]
+    grad = _backward_operator(grads, frames, *ctx.options)
+    # The dispatcher leaves out a dtype that is None, and wants no gradient for what it left out.
+    return grad, *(None for _ in ctx.needs_input_grad[1:])
 
 
-torch.library.register_autograd(
-    "phasenet::phase_difference_windows", _windows_backward, setup_context=_setup_windows
-)
+def _fake_windows_backward(grads: list[Tensor], frames: Tensor, *options: Any) -> Tensor:
+    return frames.new_empty(frames.shape)
 
 
 def _refuse_second_derivative(ctx: Any, grad: Tensor) -> None:
     raise NotImplementedError("phase differences are differentiable once, not twice")
 
 
-torch.library.register_autograd(
-    "phasenet::phase_difference_windows_backward", _refuse_second_derivative
+_windows_operator = Operator(
+    "phase_difference_windows",
+    fake=_fake_windows,
+    setup=_setup_windows,
+    backward=_windows_backward,
+)
+_backward_operator = Operator(
+    "phase_difference_windows_backward",
+    fake=_fake_windows_backward,
+    backward=_refuse_second_derivative,
 )

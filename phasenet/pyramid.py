@@ -10,8 +10,8 @@ from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.coefficients import PyramidCoeffs
-
-_ops = torch.ops.phasenet
+from phasenet.operators import Operator
+from phasenet.precision import complex_dtype, compute_dtype, compute_input
 
 
 class SteerablePyramid(torch.nn.Module):
@@ -26,28 +26,36 @@ class SteerablePyramid(torch.nn.Module):
             ``height - 2`` oriented levels. An image needs ``2**(height - 1)`` pixels a side.
         nbands: number of orientations per level, 2 to 32. Band ``b`` answers to structure that
             varies along the direction ``pi * b / nbands`` from the x axis towards +y (downwards).
+        boundary: what lies beyond the image's border. "periodic": the image again, so that opposite
+            borders meet. "symmetric": its mirror image, so that nothing jumps at the border; the
+            pyramid is that of the mirrored image, twice as large on each side, and
+            `PyramidCoeffs.unmirrored` is the part over the image itself.
     """
 
-    def __init__(self, height: int = 4, nbands: int = 2) -> None:
+    def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
         super().__init__()
         checks.check_pyramid_options(height, nbands)
+        checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
         self.height = height
         self.nbands = nbands
+        self.boundary = boundary
 
     def extra_repr(self) -> str:
-        return f"height={self.height}, nbands={self.nbands}"
+        return f"height={self.height}, nbands={self.nbands}, boundary={self.boundary!r}"
 
     def forward(self, images: Tensor) -> PyramidCoeffs:
         """Coefficients of `images`.
 
         Args:
-            images: ``[..., H, W]``, float32 or float64, or uint8, which is scaled by 1/255 and
-                computed in float32.
+            images: ``[..., H, W]``. float64 is computed in float64; float32, float16, bfloat16,
+                and uint8, which is scaled by 1/255, in float32. Coefficients have the dtype that
+                is computed in, float32 and complex64 for half precision: half a complex number
+                has a range and a support in PyTorch too small for what one does with it.
 
         Returns:
             `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
             ``[..., nbands, h, w]`` for each level (sides halved from level to level, rounded up)
-            and ``lowpass`` ``[..., h, w]``.
+            and ``lowpass`` ``[..., h, w]``; with boundary "symmetric" H and W are doubled first.
 
         Raises:
             TypeError: `images` is not a dense tensor of one of these dtypes.
@@ -55,23 +63,42 @@ class SteerablePyramid(torch.nn.Module):
         """
         checks.check_images("images", images, 2, "[..., H, W]")
         _extension.check_device("images", images)
-        checks.check_height_fits("images", images.shape[-2:], self.height, images.shape)
-        highpass, *bands, lowpass = _ops.pyramid(images, self.height, self.nbands)
+        scale = 2 if self.boundary == "symmetric" else 1
+        size = [scale * side for side in images.shape[-2:]]
+        checks.check_height_fits("images", size, self.height, images.shape)
+        images = compute_input(images)
+        if self.boundary == "symmetric":
+            images = mirror(images)
+        highpass, *bands, lowpass = _pyramid(images, self.height, self.nbands)
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
         """The images these coefficients belong to, ``[..., H, W]``.
 
-        Exact to rounding for coefficients of `forward`; coefficients that were changed give the
-        image of their real parts.
+        Exact to rounding for coefficients of `forward`. Coefficients may be changed before: the
+        result is then the image of their real parts, as for any filter bank.
 
         Raises:
-            TypeError: a coefficient has another dtype than the first.
+            TypeError: `coeffs` is not a `PyramidCoeffs`, or a coefficient has another dtype than
+                the first.
             ValueError: the shapes are not those of one pyramid of this height and nbands.
         """
+        checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
+        if self.boundary == "symmetric":
+            _check_mirrored(highpass)
         _check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
-        return _ops.pyramid_inverse(highpass, list(bands), lowpass)
+        images = _inverse(highpass, list(bands), lowpass)
+        if self.boundary == "symmetric":
+            h, w = images.shape[-2:]
+            images = images[..., : h // 2, : w // 2]
+        return images
+
+
+def mirror(images: Tensor) -> Tensor:
+    """Half-sample symmetric extension of the last two axes to twice their size."""
+    images = torch.cat([images, images.flip(-1)], dim=-1)
+    return torch.cat([images, images.flip(-2)], dim=-2)
 
 
 def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
@@ -84,26 +111,36 @@ def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
     return sizes
 
 
+def _check_mirrored(highpass: Tensor) -> None:
+    checks.check_images("coeffs.highpass", highpass, 2, "[..., 2 H, 2 W]")
+    if any(side % 2 for side in highpass.shape[-2:]):
+        raise ValueError(
+            f"coeffs.highpass: expected shape [..., 2 H, 2 W] for boundary='symmetric', "
+            f"got {list(highpass.shape)}"
+        )
+
+
 def _check_coefficients(
     highpass: Tensor, bands: Sequence[Tensor], lowpass: Tensor, height: int, nbands: int
 ) -> None:
     checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
     _extension.check_device("coeffs.highpass", highpass)
-    if highpass.dtype == torch.uint8:
-        raise TypeError("coeffs.highpass: expected dtype float32 or float64, got torch.uint8")
+    if highpass.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
     if len(bands) != height - 2:
         raise ValueError(
             f"coeffs.bands: expected height - 2 = {height - 2} levels, got {len(bands)}"
         )
     checks.check_height_fits("coeffs.highpass", highpass.shape[-2:], height, highpass.shape)
-    batch, complex_dtype = highpass.shape[:-2], highpass.dtype.to_complex()
+    batch, band_dtype = highpass.shape[:-2], complex_dtype(highpass.dtype)
     *sizes, low_size = level_sizes(highpass.shape[-2:], height)
     expected = [
-        (f"coeffs.bands[{i}]", band, complex_dtype, (*batch, nbands, *size))
+        (f"coeffs.bands[{i}]", band, band_dtype, (*batch, nbands, *size))
         for i, (band, size) in enumerate(zip(bands, sizes, strict=True))
     ]
     expected.append(("coeffs.lowpass", lowpass, highpass.dtype, (*batch, *low_size)))
     for name, tensor, dtype, shape in expected:
+        checks.check_dense(name, tensor)
         if tensor.device != highpass.device:
             raise ValueError(f"{name}: expected a tensor on {highpass.device}, got {tensor.device}")
         if tensor.dtype != dtype:
@@ -116,24 +153,18 @@ def _check_coefficients(
 
 
 def _fake_coefficients(images: Tensor, height: int, nbands: int) -> list[Tensor]:
-    dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
+    dtype = compute_dtype(images.dtype)
     batch = images.shape[:-2]
     *sizes, low_size = level_sizes(images.shape[-2:], height)
     return [
         images.new_empty(images.shape, dtype=dtype),
-        *(images.new_empty((*batch, nbands, *s), dtype=dtype.to_complex()) for s in sizes),
+        *(images.new_empty((*batch, nbands, *s), dtype=complex_dtype(dtype)) for s in sizes),
         images.new_empty((*batch, *low_size), dtype=dtype),
     ]
 
 
 def _fake_image(highpass: Tensor, bands: list[Tensor], lowpass: Tensor) -> Tensor:
     return highpass.new_empty(highpass.shape)
-
-
-for _name in ("pyramid", "pyramid_inverse_backward"):
-    torch.library.register_fake(f"phasenet::{_name}", _fake_coefficients)
-for _name in ("pyramid_inverse", "pyramid_backward"):
-    torch.library.register_fake(f"phasenet::{_name}", _fake_image)
 
 
 # --- Gradients ---------------------------------------------------------------------------------
@@ -150,39 +181,51 @@ def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.height, ctx.nbands = len(bands) + 2, bands[0].shape[-3]
 
 
-def _analysis_backward(synthesis: Any) -> Any:
-    def backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor, None, None]:
-        highpass, *bands, lowpass = grads
-        return synthesis(highpass, bands, lowpass), None, None
-
-    return backward
+def _pyramid_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor, None, None]:
+    highpass, *bands, lowpass = grads
+    return _adjoint(highpass, bands, lowpass), None, None
 
 
-def _synthesis_backward(analysis: Any) -> Any:
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
-        highpass, *bands, lowpass = analysis(grad, ctx.height, ctx.nbands)
-        return highpass, bands, lowpass
-
-    return backward
+def _inverse_adjoint_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor, None, None]:
+    highpass, *bands, lowpass = grads
+    return _inverse(highpass, bands, lowpass), None, None
 
 
-torch.library.register_autograd(
-    "phasenet::pyramid",
-    _analysis_backward(_ops.pyramid_backward),
-    setup_context=_setup_analysis,
+def _inverse_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    highpass, *bands, lowpass = _inverse_adjoint(grad, ctx.height, ctx.nbands)
+    return highpass, bands, lowpass
+
+
+def _adjoint_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    highpass, *bands, lowpass = _pyramid(grad, ctx.height, ctx.nbands)
+    return highpass, bands, lowpass
+
+
+_pyramid = Operator(
+    "pyramid",
+    fake=_fake_coefficients,
+    setup=_setup_analysis,
+    backward=_pyramid_backward,
+    linear=True,
 )
-torch.library.register_autograd(
-    "phasenet::pyramid_inverse_backward",
-    _analysis_backward(_ops.pyramid_inverse),
-    setup_context=_setup_analysis,
+_adjoint = Operator(
+    "pyramid_backward",
+    fake=_fake_image,
+    setup=_setup_synthesis,
+    backward=_adjoint_backward,
+    linear=True,
 )
-torch.library.register_autograd(
-    "phasenet::pyramid_inverse",
-    _synthesis_backward(_ops.pyramid_inverse_backward),
-    setup_context=_setup_synthesis,
+_inverse = Operator(
+    "pyramid_inverse",
+    fake=_fake_image,
+    setup=_setup_synthesis,
+    backward=_inverse_backward,
+    linear=True,
 )
-torch.library.register_autograd(
-    "phasenet::pyramid_backward",
-    _synthesis_backward(_ops.pyramid),
-    setup_context=_setup_synthesis,
+_inverse_adjoint = Operator(
+    "pyramid_inverse_backward",
+    fake=_fake_coefficients,
+    setup=_setup_analysis,
+    backward=_inverse_adjoint_backward,
+    linear=True,
 )

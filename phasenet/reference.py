@@ -21,6 +21,7 @@ from torch import Tensor
 
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
+from phasenet.precision import compute_input, result_dtype
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
 MAX_DIFFERENCE = 5 * math.pi
@@ -33,16 +34,17 @@ AMPLITUDE_FLOOR = 1e-10
 class SteerablePyramid(torch.nn.Module):
     """The complex steerable pyramid and its inverse; see `phasenet.SteerablePyramid`."""
 
-    def __init__(self, height: int = 4, nbands: int = 2) -> None:
+    def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
         super().__init__()
         checks.check_pyramid_options(height, nbands)
-        self.height, self.nbands = height, nbands
+        checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
+        self.height, self.nbands, self.mirrors = height, nbands, boundary == "symmetric"
 
     def forward(self, images: Tensor) -> PyramidCoeffs:
         checks.check_images("images", images, 2, "[..., H, W]")
-        size = images.shape[-2:]
+        x = _mirror(_to_float(images)) if self.mirrors else _to_float(images)
+        size = x.shape[-2:]
         checks.check_height_fits("images", size, self.height, images.shape)
-        x = _to_float(images)
         n = self.nbands - 1
 
         log_radius, angle = _polar_grid(size, x)
@@ -59,11 +61,16 @@ class SteerablePyramid(torch.nn.Module):
             bands.append(_centred_ifft(filtered))
 
             crop = _crop_slices(spectrum.shape[-2:])
-            log_radius, angle, spectrum = log_radius[crop], angle[crop], spectrum[(..., *crop)]
+            log_radius, angle, spectrum = (
+                log_radius[crop],
+                angle[crop],
+                spectrum[..., crop[0], crop[1]],
+            )
             spectrum = spectrum * _lo(log_radius, -level)
         return PyramidCoeffs(highpass, tuple(bands), _centred_ifft(spectrum).real)
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
+        checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
         n = self.nbands - 1
         log_radius, angle = _polar_grid(highpass.shape[-2:], highpass)
@@ -79,12 +86,15 @@ class SteerablePyramid(torch.nn.Module):
             spectrum = spectrum * _lo(grids[level][0], -level)
             radius, angle = grids[level - 1]
             padded = spectrum.new_zeros(*spectrum.shape[:-2], *radius.shape)
-            padded[(..., *_crop_slices(radius.shape))] = spectrum
+            crop = _crop_slices(radius.shape)
+            padded[..., crop[0], crop[1]] = spectrum
             masks = torch.stack([_angular_mask(angle, b, self.nbands) for b in range(n + 1)])
             band_spectra = _centred_fft(bands[level - 1]) * _hi(radius, -level) * masks * 1j**n
             spectrum = padded + band_spectra.sum(-3)
         spectrum = spectrum * _lo(log_radius, 0) + _centred_fft(highpass) * _hi(log_radius, 0)
-        return _centred_ifft(spectrum).real
+        image = _centred_ifft(spectrum).real
+        h, w = image.shape[-2:]
+        return image[..., : h // 2, : w // 2] if self.mirrors else image
 
 
 def _polar_grid(size: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,6 +161,7 @@ def phase_difference(
     nbands: int = 2,
     levels: Sequence[int] = (1, 2),
     unwrap: str = "full",
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """See `phasenet.phase_difference`."""
     levels = checks.check_phase_options(
@@ -160,7 +171,9 @@ def phase_difference(
         raise ValueError(f"clips: expected at least 2 frames, got {clips.shape[-3]}")
     frames = _mirror(_to_float(clips))
     bands = SteerablePyramid(height, nbands)(frames).bands
-    return tuple(_band_phase_difference(bands[level - 1], unwrap) for level in levels)
+    planes = [_band_phase_difference(bands[level - 1], unwrap) for level in levels]
+    dtype = result_dtype(clips, dtype) or frames.dtype
+    return tuple(plane.to(dtype) for plane in planes)
 
 
 def phase_difference_windows(
@@ -172,6 +185,7 @@ def phase_difference_windows(
     levels: Sequence[int] = (1, 2),
     unwrap: str = "full",
     boundary: str = "replicate",
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """See `phasenet.phase_difference_windows`. Transforms a frame once for each window it is in."""
     checks.check_phase_options("frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]")
@@ -184,7 +198,9 @@ def phase_difference_windows(
         starts = torch.arange(num_frames - num_phase)
     index = (starts[:, None] + offsets).clamp(0, max(num_frames - 1, 0)).to(frames.device)
     clips = frames[..., index, :, :]
-    per_level = phase_difference(clips, height=height, nbands=nbands, levels=levels, unwrap=unwrap)
+    per_level = phase_difference(
+        clips, height=height, nbands=nbands, levels=levels, unwrap=unwrap, dtype=dtype
+    )
     return tuple(planes.flatten(-4, -3) for planes in per_level)
 
 
@@ -233,4 +249,4 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _to_float(x: Tensor) -> Tensor:
-    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else x
+    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else compute_input(x)

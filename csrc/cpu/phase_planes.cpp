@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "fft.h"
 
@@ -147,29 +148,68 @@ PhaseOptions phase_options(
 }
 
 template <typename T>
+std::vector<typename LevelPlanes<T>::Part> LevelPlanes<T>::parts(
+    int64_t frames, int64_t bands, Size mirrored) {
+  const int64_t planes = frames * bands, h = mirrored.h / 2, w = mirrored.w / 2;
+  const int64_t bytes = jump_cells(h, w) * static_cast<int64_t>(sizeof(JumpCell));
+  const Part plane{planes * h * w + kPlaneSlack, Dtypes<T>::real};
+  return {
+      plane, plane, plane, plane, {planes * bytes, ScalarType::Byte}, {planes, ScalarType::Long}};
+}
+
+template <typename T>
 LevelPlanes<T>::LevelPlanes(int64_t frames, int64_t bands, Size mirrored)
-    : size{mirrored.h / 2, mirrored.w / 2}, nbands(bands), capacity(frames) {
-  const int64_t planes = capacity * nbands;
-  for (Tensor* plane : {&phase, &amplitude, &denoised, &inverse}) {
-    *plane = empty_cpu({planes * size.area() + kPlaneSlack}, Dtypes<T>::real);
-  }
-  const int64_t bytes = jump_cells(size.h, size.w) * static_cast<int64_t>(sizeof(JumpCell));
-  cells = empty_cpu({planes * bytes}, ScalarType::Byte);
-  cell_counts = empty_cpu({planes}, ScalarType::Long);
+    : LevelPlanes(frames, bands, mirrored, [&] {
+        std::vector<Tensor> storage;
+        for (const Part& part : parts(frames, bands, mirrored)) {
+          storage.push_back(empty_cpu({part.elements}, part.dtype));
+        }
+        return storage;
+      }()) {
+}
+
+template <typename T>
+LevelPlanes<T>::LevelPlanes(
+    int64_t frames, int64_t bands, Size mirrored, const std::vector<Tensor>& storage)
+    : size{mirrored.h / 2, mirrored.w / 2},
+      nbands(bands),
+      capacity(frames),
+      phase(storage.at(0)),
+      amplitude(storage.at(1)),
+      denoised(storage.at(2)),
+      inverse(storage.at(3)),
+      cells(storage.at(4)),
+      cell_counts(storage.at(5)) {
 }
 
 template <typename T>
 PhasePlanes<T>::PhasePlanes(const Tensor& videos, const PhaseOptions& options, int64_t capacity)
-    : options_(options), length_(videos.size(1)) {
+    : options_(options), length_(videos.size(1)), start_(0) {
   const Size size = image_size(videos);
-  const Size image{2 * size.h, 2 * size.w};
   frames_ = torch::stable::reshape(videos, {videos.size(0) * length_, size.h, size.w});
-  tables_ = spectral_tables<T>(image, options.height, options.nbands);
-  if (cosines_pay(size, options)) {
-    cosines_ = CosineBands<T>::plan(*tables_, options.height, options.levels);
-  }
+  plan();
   for (const int64_t level : options.levels) {
     levels_.emplace_back(capacity, options.nbands, tables_->levels[level - 1].size);
+  }
+}
+
+template <typename T>
+PhasePlanes<T>::PhasePlanes(
+    const Tensor& frame, const PhaseOptions& options, std::vector<LevelPlanes<T>> levels, int64_t t)
+    : frames_(frame),
+      options_(options),
+      length_(std::numeric_limits<int64_t>::max()),
+      start_(t),
+      levels_(std::move(levels)) {
+  plan();
+}
+
+template <typename T>
+void PhasePlanes<T>::plan() {
+  const Size size = image_size(frames_), image{2 * size.h, 2 * size.w};
+  tables_ = spectral_tables<T>(image, options_.height, options_.nbands);
+  if (cosines_pay(size, options_)) {
+    cosines_ = CosineBands<T>::plan(*tables_, options_.height, options_.levels);
   }
 }
 
@@ -192,7 +232,7 @@ void PhasePlanes<T>::fill_by_fourier(int64_t first, int64_t last) {
   const int64_t chunk = std::max<int64_t>(kChunkBytes / bytes, 1);
   for (int64_t begin = first; begin < last; begin += chunk) {
     const int64_t end = std::min(begin + chunk, last);
-    const Tensor spectra = rfft2(mirrored_chunk<T>(frames_, begin, end));
+    const Tensor spectra = rfft2(mirrored_chunk<T>(frames_, begin - start_, end - start_));
     for (size_t i = 0; i < levels_.size(); ++i) {
       fill_planes(analytic_bands<T>(spectra, *tables_, options_.levels[i]), begin, levels_[i]);
     }
@@ -210,7 +250,7 @@ void PhasePlanes<T>::fill_by_cosines(int64_t first, int64_t last) {
     const Scratch<T> scratch(cosines_->scratch_size()), kernel = kernel_scratch<T>(size);
     std::fill_n(scratch.data(), cosines_->scratch_size(), T(0));
     for (int64_t frame = begin; frame < end; ++frame) {
-      const int64_t offset = frame * size.area();
+      const int64_t offset = (frame - start_) * size.area();
       T* to = cosines_->frame(scratch.data());
       if (is_bytes) {
         copy_rows(bytes + offset, size, T(255), to, cosines_->frame_stride());

@@ -43,6 +43,15 @@ PhaseOptions phase_options(
 template <typename T>
 struct LevelPlanes {
   LevelPlanes(int64_t frames, int64_t bands, Size mirrored);
+  // In given memory.
+  LevelPlanes(int64_t frames, int64_t bands, Size mirrored, const std::vector<Tensor>& storage);
+
+  struct Part {
+    int64_t elements;
+    ScalarType dtype;
+  };
+  // What the six tensors below hold, in their order.
+  static std::vector<Part> parts(int64_t frames, int64_t bands, Size mirrored);
 
   Size size;  // the quarter of the mirrored band that is kept
   int64_t nbands, capacity;
@@ -89,6 +98,13 @@ class PhasePlanes {
   // Keeps the last `capacity` frames.
   PhasePlanes(const Tensor& videos, const PhaseOptions& options, int64_t capacity);
 
+  // Goes on with the planes of an endless video, of which `frame` [1, H, W] is frame t.
+  PhasePlanes(
+      const Tensor& frame,
+      const PhaseOptions& options,
+      std::vector<LevelPlanes<T>> levels,
+      int64_t t);
+
   // Computes frames first ... last - 1, which follow those computed before. Each frame is
   // transformed once.
   void fill(int64_t first, int64_t last);
@@ -98,6 +114,7 @@ class PhasePlanes {
   }
 
  private:
+  void plan();
   void fill_by_cosines(int64_t first, int64_t last);
   void fill_by_fourier(int64_t first, int64_t last);
   void fill_jumps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const;
@@ -105,6 +122,7 @@ class PhasePlanes {
   Tensor frames_;  // [N * T, H, W]
   PhaseOptions options_;
   int64_t length_;  // T
+  int64_t start_;   // the number of the first of frames_
   std::shared_ptr<const SpectralTables<T>> tables_;
   std::shared_ptr<const CosineBands<T>> cosines_;  // null where Fourier transforms are faster
   std::vector<LevelPlanes<T>> levels_;

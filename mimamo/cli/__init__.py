@@ -25,6 +25,7 @@ from mimamo.cli.common import (
 )
 from mimamo.cli.data import register_data
 from mimamo.cli.evaluation import register_evaluation
+from mimamo.cli.live import register_live
 from mimamo.cli.training import register_training
 from mimamo.errors import InputError
 from mimamo.predictions.progress import Progress
@@ -209,6 +210,7 @@ class _PredictProgress(Progress):
             say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
+register_live(app)
 register_data(app)
 register_training(app)
 register_evaluation(app)

@@ -17,6 +17,7 @@ from mimamo.predictions import canvas
 from mimamo.predictions.canvas import Axes, Colour, Rect
 from mimamo.predictions.rules import runs
 from mimamo.predictions.table import Predictions
+from phasenet.viz import colour_signed
 
 WIDTH, HEIGHT = 1280, 720
 MOTION_LIMIT = 0.5  # radians a frame at the ends of the colour scale
@@ -78,7 +79,6 @@ class Renderer:
         self._span = min(_SPAN, max(float(times[-1]), self._frame_time)) if len(times) else 1.0
         limit = predictions.axis_limit
         self._plane = Axes(_PLANE, -limit, limit, limit)
-        self._motion_colours = _diverging_colours()
         self._still = self._draw_still(name, nbands)
 
     def draw(
@@ -236,8 +236,7 @@ class Renderer:
         """`values` ``[h, w]`` in the size of `rect` and the colours of the motion scale."""
         size = (rect.width, rect.height)
         values = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
-        share = np.clip((values / MOTION_LIMIT + 1) / 2, 0, 1)
-        return self._motion_colours[np.rint(share * 255).astype(np.uint8)]
+        return colour_signed(values, MOTION_LIMIT, _PANEL)
 
 
 def _draw_box(panel: np.ndarray, corners: np.ndarray) -> None:
@@ -273,11 +272,3 @@ def _number(value: float, style: str = "g") -> str:
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:
     """`share` of colour `one` and the rest of `other`."""
     return tuple(round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
-
-
-def _diverging_colours() -> np.ndarray:
-    """uint8 ``[256, 3]``: light blue, blue, the panel's dark for 0, orange, light orange."""
-    colours = np.array([(170, 222, 255), (44, 126, 214), _PANEL, (214, 104, 24), (255, 214, 140)])
-    places = np.linspace(0, 255, len(colours))
-    ramp = [np.interp(np.arange(256), places, channel) for channel in colours.T]
-    return np.rint(np.stack(ramp, axis=1)).astype(np.uint8)

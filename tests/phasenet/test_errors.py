@@ -41,7 +41,7 @@ def test_window_options(module, options, error, words):
     ("frames", "error", "words"),
     [
         (FRAMES.numpy(), TypeError, ["frames", "torch.Tensor", "ndarray"]),
-        (FRAMES.half(), TypeError, ["frames", "uint8, float32 or float64", "float16"]),
+        (FRAMES.int(), TypeError, ["frames", "uint8, float16, bfloat16, float32", "int32"]),
         (FRAMES.to(torch.complex64), TypeError, ["frames", "complex64"]),
         (FRAMES[0], ValueError, ["frames", "[..., T, H, W]", "[16, 16]"]),
         (FRAMES[:, :3], ValueError, ["height", "[5, 3, 16]"]),
@@ -136,3 +136,19 @@ def assert_says(raised, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: SteerablePyramid().inverse(None), ["coeffs", "PyramidCoeffs", "NoneType"]),
+        (lambda: SteerablePyramid().inverse((FRAMES, FRAMES, FRAMES)), ["coeffs.bands", "Tensor"]),
+        (lambda: phase_difference_windows(FRAMES, 2**40), ["num_phase", "65536", str(2**40)]),
+        (lambda: phasenet.PhaseStream(2**40), ["num_phase", "65536", str(2**40)]),
+        (lambda: SteerablePyramid(10**30), ["height", "at most 62"]),
+    ],
+)
+def test_what_only_a_mistake_can_mean(call, words):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        call()
+    assert_says(raised, words)

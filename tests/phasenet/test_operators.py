@@ -18,6 +18,13 @@ def coefficients(size=(18, 21), dtype=torch.float32, grad=True):
     return highpass, bands, lowpass
 
 
+def stream_state():
+    frames = torch.rand(2, 18, 21)
+    state = ops.phase_stream_state(frames, 3, 4, 2, (1, 2))
+    ops.phase_stream_push(frames, state, 0, 3, 4, 2, (1, 2), "full", "valid")
+    return state
+
+
 def operator_calls():
     images = torch.rand(2, 18, 21, requires_grad=True)
     frames = torch.rand(2, 6, 18, 21, requires_grad=True)
@@ -31,6 +38,8 @@ def operator_calls():
         "band_phase": (torch.randn(3, 4, 5, dtype=torch.complex64, requires_grad=True),),
         "phase_difference_windows": (frames, *options),
         "phase_difference_windows_backward": (grads, frames.detach(), *options),
+        "phase_stream_state": (frames.detach()[0, :2], *options[:4], torch.bfloat16),
+        "phase_stream_push": (frames.detach()[0, :2], stream_state(), 1, *options),
     }
 
 

@@ -186,3 +186,48 @@ def test_coefficients_print_and_move():
     moved = coeffs.to(torch.float64)
     assert moved.bands[0].dtype == torch.complex128
     assert moved.lowpass.dtype == torch.float64
+
+
+@pytest.mark.parametrize("size", [(48, 48), (37, 50), (9, 12)])
+@pytest.mark.parametrize("nbands", [2, 5])
+def test_mirrored_boundary(size, nbands):
+    """The pyramid of the mirrored image, an exact inverse, and a view of the image's own part."""
+    images = torch.rand(2, *size, dtype=torch.float64)
+    pyramid = SteerablePyramid(4, nbands, boundary="symmetric")
+    coeffs = pyramid(images)
+    exact = reference.SteerablePyramid(4, nbands, boundary="symmetric")
+    expected = exact(images)
+    assert relative_error(exact.inverse(expected), images) < 1e-13
+    for got, want in zip(flat(coeffs), flat(expected), strict=True):
+        assert relative_error(got, want) < 1e-13
+    assert relative_error(pyramid.inverse(coeffs), images) < 1e-14
+    own = coeffs.unmirrored()
+    assert own.highpass.shape == images.shape
+    assert torch.equal(
+        own.bands[1],
+        coeffs.bands[1][..., : own.bands[1].shape[-2], :][..., : own.bands[1].shape[-1]],
+    )
+    assert "boundary='symmetric'" in repr(pyramid)
+
+
+def test_nothing_jumps_at_a_mirrored_border():
+    """A ramp is a step where it is continued periodically, and none where it is mirrored."""
+    ramp = torch.linspace(0, 1, 64, dtype=torch.float64).expand(64, 64)
+    periodic = SteerablePyramid(4, 2)(ramp).highpass.abs().max()
+    mirrored = SteerablePyramid(4, 2, boundary="symmetric")(ramp).highpass.abs().max()
+    assert float(mirrored) < 0.01 * float(periodic)
+
+
+def test_boundaries_are_checked():
+    with pytest.raises(ValueError, match="boundary: expected 'periodic' or 'symmetric', got 'no'"):
+        SteerablePyramid(4, 2, boundary="no")
+    coeffs = SteerablePyramid(4, 2)(torch.rand(17, 16))
+    with pytest.raises(ValueError, match=r"coeffs.highpass: expected shape \[..., 2 H, 2 W\]"):
+        SteerablePyramid(4, 2, boundary="symmetric").inverse(coeffs)
+
+
+def test_a_smaller_image_is_allowed_where_it_is_mirrored():
+    images = torch.rand(4, 5)
+    assert SteerablePyramid(4, 2, boundary="symmetric")(images).lowpass.shape == (2, 3)
+    with pytest.raises(ValueError, match="height: expected at most 3 for images"):
+        SteerablePyramid(4, 2)(images)

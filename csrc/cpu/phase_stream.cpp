@@ -1,0 +1,177 @@
+// Phase differences of every window of a video whose frames come one by one. Each frame is
+// transformed once, and each difference is made as soon as its second frame is there, exactly as
+// phase_difference_windows makes it.
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "band_windows.h"
+
+namespace phasenet {
+namespace {
+
+// Differences a task should make at least: a thread that has to be woken costs more than fewer, and
+// on a machine with other work to do much more.
+constexpr int64_t kTaskValues = int64_t{1} << 18;
+
+constexpr size_t kPerLevel = 7;  // tensors of the state: six of planes, then the windows
+
+// The planes that a new frame is compared with, and the jumps since the oldest window's start.
+int64_t kept_frames(const PhaseOptions& options) {
+  return options.num_phase + 1;
+}
+
+std::vector<Size> band_sizes(const Tensor& frames, const PhaseOptions& options) {
+  const Size size = image_size(frames);
+  return level_sizes({2 * size.h, 2 * size.w}, options.height);
+}
+
+// Options of frames [N, H, W], which stand for videos of one frame.
+PhaseOptions stream_options(
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    const std::string& unwrap,
+    const std::string& boundary) {
+  PhaseOptions options =
+      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, "replicate");
+  STD_TORCH_CHECK(frames.dim() == 3, "phasenet: phase_stream: frames: expected shape [N, H, W]");
+  STD_TORCH_CHECK(
+      boundary == "replicate" || boundary == "valid",
+      "phasenet: phase_stream: boundary: unknown ",
+      boundary);
+  options.replicate = boundary == "replicate";
+  return options;
+}
+
+struct StatePart {
+  std::vector<int64_t> shape;
+  ScalarType dtype;
+};
+
+// The tensors of the state, for windows of `dtype`.
+template <typename T>
+std::vector<StatePart> state_parts(
+    const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
+  const std::vector<Size> sizes = band_sizes(frames, options);
+  const int64_t count = frames.size(0), channels = options.nbands * options.num_phase;
+  std::vector<StatePart> state;
+  for (const int64_t level : options.levels) {
+    const Size size = sizes[level - 1];
+    for (const auto& part : LevelPlanes<T>::parts(kept_frames(options), options.nbands, size)) {
+      state.push_back({{count, part.elements}, part.dtype});
+    }
+    state.push_back({{count, options.num_phase, channels, size.h / 2, size.w / 2}, dtype});
+  }
+  return state;
+}
+
+// The state is memory that is written to, so it has to be what was given out.
+template <typename T>
+void check_state(
+    const std::vector<Tensor>& state, const Tensor& frames, const PhaseOptions& options) {
+  bool same = state.size() == kPerLevel * options.levels.size();
+  if (same) {
+    const auto expected = state_parts<T>(frames, options, state[kPerLevel - 1].scalar_type());
+    for (size_t i = 0; same && i < state.size(); ++i) {
+      const auto sizes = state[i].sizes();
+      same = state[i].scalar_type() == expected[i].dtype && state[i].is_contiguous() &&
+             std::vector<int64_t>(sizes.begin(), sizes.end()) == expected[i].shape;
+    }
+  }
+  STD_TORCH_CHECK(
+      same, "phasenet::phase_stream_push: state: expected what phase_stream_state gave");
+}
+
+template <typename T>
+void push_to_video(
+    const Tensor& frame,
+    const std::vector<Tensor>& state,
+    int64_t video,
+    int64_t t,
+    const PhaseOptions& options) {
+  const std::vector<Size> sizes = band_sizes(frame, options);
+  std::vector<LevelPlanes<T>> levels;
+  std::vector<Tensor> windows;
+  for (size_t i = 0; i < options.levels.size(); ++i) {
+    std::vector<Tensor> parts;
+    for (size_t j = 0; j < kPerLevel; ++j) {
+      parts.push_back(slice(state[i * kPerLevel + j], video, video + 1));
+    }
+    windows.push_back(parts.back());
+    levels.emplace_back(kept_frames(options), options.nbands, sizes[options.levels[i] - 1], parts);
+  }
+  PhasePlanes<T> planes(frame, options, std::move(levels), t);
+  planes.fill(t, t + 1);
+  int64_t values = 0;
+  for (const Tensor& level : windows) {
+    values = std::max(values, level.numel() / options.nbands / options.num_phase);
+  }
+  const int64_t grain = std::max<int64_t>(1, kTaskValues / std::max<int64_t>(1, values));
+  const int64_t tasks = t == 0 ? 0 : static_cast<int64_t>(windows.size()) * options.nbands;
+  torch::stable::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const size_t level = task / options.nbands;
+      BandWindows<T> band_windows(
+          planes.levels()[level],
+          options,
+          std::numeric_limits<int64_t>::max(),
+          options.num_phase,
+          windows[level]);
+      band_windows.push(t, task % options.nbands);
+    }
+  });
+}
+
+std::vector<Tensor> phase_stream_state(
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::optional<ScalarType> dtype) {
+  const PhaseOptions options =
+      stream_options(frames, num_phase, height, nbands, std::move(levels), "full", "valid");
+  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    conversion<T>(dtype.value_or(Dtypes<T>::real));  // refuses what is no dtype for planes
+    std::vector<Tensor> state;
+    for (const StatePart& part : state_parts<T>(frames, options, dtype.value_or(Dtypes<T>::real))) {
+      state.push_back(torch::stable::new_zeros(frames, part.shape, part.dtype));
+    }
+    return state;
+  });
+}
+
+void phase_stream_push(
+    const Tensor& frames,
+    std::vector<Tensor> state,
+    int64_t t,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::string unwrap,
+    std::string boundary) {
+  const PhaseOptions options =
+      stream_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
+  STD_TORCH_CHECK(t >= 0, "phasenet::phase_stream_push: t: expected at least 0, got ", t);
+  const Tensor dense = torch::stable::contiguous(frames);
+  with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    check_state<T>(state, frames, options);
+    for (int64_t video = 0; video < dense.size(0); ++video) {
+      push_to_video<T>(slice(dense, video, video + 1), state, video, t, options);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace phasenet
+
+STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
+  m.impl("phase_stream_state", TORCH_BOX(&phasenet::phase_stream_state));
+  m.impl("phase_stream_push", TORCH_BOX(&phasenet::phase_stream_push));
+}

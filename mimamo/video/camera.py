@@ -1,0 +1,76 @@
+"""Frames of a camera, always the newest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from time import perf_counter
+
+import cv2
+import numpy as np
+
+from mimamo.errors import InputError
+from mimamo.video.quiet import quiet_opencv
+from mimamo.video.reader import VideoFrame
+
+
+class Camera:
+    """A camera by its number; iterate over it for frames until it is closed or unplugged.
+
+    A thread reads every frame. Whoever is slower than the camera is given the newest one, so that
+    nothing queues up; `missed` counts those in between. Times are seconds since the first frame.
+
+    Raises InputError if there is no such camera.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.name = f"camera {number}"
+        self.missed = 0
+        with quiet_opencv():
+            self._capture = cv2.VideoCapture(number)
+        if not self._capture.isOpened():
+            raise InputError(f"camera {number}: cannot be opened; expected the number of a camera")
+        self._changed = threading.Condition()
+        self._newest: tuple[float, np.ndarray] | None = None
+        self._ended = False
+        self._thread = threading.Thread(target=self._read, name="mimamo-camera", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        index, start = 0, None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._ended)
+                newest, self._newest = self._newest, None
+            if newest is None:
+                return
+            moment, image = newest
+            start = moment if start is None else start
+            yield VideoFrame(index, moment - start, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+            index += 1
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the camera; an iteration ends."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        self._thread.join()
+        self._capture.release()
+
+    def _read(self) -> None:
+        while not self._ended:
+            with quiet_opencv():
+                decoded, image = self._capture.read()
+            with self._changed:
+                if not decoded:
+                    self._ended = True
+                else:
+                    self.missed += self._newest is not None
+                    self._newest = (perf_counter(), image)
+                self._changed.notify_all()

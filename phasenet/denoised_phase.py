@@ -1,0 +1,60 @@
+"""Phases of a video's bands, unwrapped in time and smoothed: what phase differences are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from phasenet import _extension, checks, reference
+from phasenet.band_phase import band_phase
+from phasenet.pyramid import SteerablePyramid
+
+
+def denoised_phase(
+    frames: Tensor,
+    *,
+    height: int = 4,
+    nbands: int = 2,
+    levels: Sequence[int] = (1, 2),
+    unwrap: str = "full",
+) -> tuple[Tensor, ...]:
+    """Phases of every frame, unwrapped from the first frame on and smoothed by amplitude.
+
+    With phase p, amplitude a and the 11 x 11 Gaussian blur B of standard deviation 2 this is
+    ``B(a p) / B(a)`` (Wadhwa et al., "Phase-based video motion processing", SIGGRAPH 2013). The
+    difference of consecutive frames, less its mean and clamped, is `phase_difference`.
+
+    Plain PyTorch on the compiled pyramid, differentiable; memory is that of all frames' bands.
+
+    Args:
+        frames: ``[..., T, H, W]`` grey frames in [0, 1], uint8 or floating, T at least 1.
+        height, nbands, levels, unwrap: as in `phasenet.phase_difference`.
+
+    Returns:
+        One tensor ``[..., nbands, T, h, w]`` in radians for each level, float64 for float64 frames,
+        else float32.
+
+    Raises:
+        TypeError, ValueError: as `phasenet.phase_difference`.
+    """
+    checks.check_phase_options("frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]")
+    phases = []
+    for bands in mirrored_bands(frames, height, nbands, levels):
+        bands = bands.movedim(-3, -4)
+        amplitude = bands.abs() + reference.AMPLITUDE_FLOOR
+        phase = reference._unwrap(band_phase(bands), unwrap)
+        if phase.numel() > 0:
+            phase = reference._blur(amplitude * phase) / reference._blur(amplitude)
+        phases.append(phase)
+    return tuple(phases)
+
+
+def mirrored_bands(
+    frames: Tensor, height: int, nbands: int, levels: Sequence[int]
+) -> tuple[Tensor, ...]:
+    """Complex bands ``[..., T, nbands, h, w]`` of each level over the frames themselves."""
+    _extension.check_device("frames", frames)
+    pyramid = SteerablePyramid(height, nbands, boundary="symmetric")
+    bands = pyramid(frames).unmirrored().bands
+    return tuple(bands[level - 1].contiguous() for level in levels)  # three quarters are let go

@@ -1,0 +1,134 @@
+"""Ties a compiled operator to PyTorch: fake kernel, gradient, `torch.func` and autocast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Operator:
+    """``torch.ops.phasenet.<name>`` with what PyTorch has to know about it.
+
+    Args:
+        name: of the operator.
+        fake: arguments of the operator -> empty tensors of the result's shapes and dtypes.
+        setup: ``setup(ctx, inputs, output)`` keeps what the gradient needs.
+        backward: ``backward(ctx, grads)`` with a list of gradients where the operator returns a
+            list, else one gradient; returns a tuple shaped as the operator's arguments.
+        linear: in its tensor arguments; it is then its own forward-mode derivative, which
+            others refuse.
+        autocast: whether float16 and bfloat16 arguments are cast to float32 under autocast.
+
+    The leading dimensions of every tensor argument are a batch, so `torch.func.vmap` only moves the
+    mapped dimension to the front. Called while a `torch.func` transform is active, the operator
+    goes through a `torch.autograd.Function`, because the transforms of PyTorch 2.13 do not reach
+    gradients that were given to `torch.library.register_autograd`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fake: Callable[..., Any],
+        backward: Callable[..., Any],
+        setup: Callable[..., None] | None = None,
+        linear: bool = False,
+        autocast: bool = True,
+    ) -> None:
+        self.call = getattr(torch.ops.phasenet, name)
+        qualified = f"phasenet::{name}"
+        torch.library.register_fake(qualified, fake)
+        torch.library.register_autograd(qualified, backward, setup_context=setup)
+        torch.library.register_vmap(qualified, self._vmap)
+        for device in ("cpu", "cuda") if autocast else ():
+            torch.library.register_autocast(qualified, device, torch.float32)
+        self._function = _function(name, self, setup, backward, linear)
+
+    def __call__(self, *args: Any) -> Any:
+        if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+            lengths, flat = _flatten(args)
+            result = self._function.apply(lengths, *flat)
+            return list(result) if isinstance(result, tuple) else result
+        return self.call(*args)
+
+    def _vmap(self, info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+        batched = [_batched(x, d, info.batch_size) for x, d in zip(args, in_dims, strict=True)]
+        result = self(*batched)
+        return result, [0] * len(result) if isinstance(result, list) else 0
+
+
+def _function(name: str, operator: Operator, setup: Any, backward: Any, linear: bool) -> Any:
+    """A `torch.autograd.Function` of the operator whose arguments hold no lists of tensors."""
+
+    def forward(lengths: tuple[int, ...], *flat: Any) -> Any:
+        result = operator.call(*_unflatten(lengths, flat))
+        return tuple(result) if isinstance(result, list) else result
+
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        lengths, *flat = inputs
+        ctx.grouped = isinstance(output, tuple)
+        ctx.lengths, ctx.options = lengths, [None if isinstance(x, Tensor) else x for x in flat]
+        if setup is not None:
+            setup(ctx, _unflatten(lengths, flat), output)
+
+    def flat_backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        result = backward(ctx, list(grads) if ctx.grouped else grads[0])
+        return None, *_flatten(result if isinstance(result, tuple) else (result,))[1]
+
+    def jvp(ctx: Any, _: None, *tangents: Any) -> Any:
+        if not linear:
+            raise NotImplementedError(
+                f"phasenet::{name} has no forward-mode derivative; use torch.func.jacrev or vjp"
+            )
+        flat = [x if t is None else t for x, t in zip(ctx.options, tangents, strict=True)]
+        result = operator(*_unflatten(ctx.lengths, flat))
+        return tuple(result) if isinstance(result, list) else result
+
+    def vmap(info: Any, in_dims: tuple[Any, ...], lengths: Any, *flat: Any) -> tuple[Any, Any]:
+        batched = [_batched(x, d, info.batch_size) for x, d in zip(flat, in_dims[1:], strict=True)]
+        result = function.apply(lengths, *batched)  # type: ignore[attr-defined]
+        return result, (0,) * len(result) if isinstance(result, tuple) else 0
+
+    methods: dict[str, Any] = {
+        "forward": forward,
+        "setup_context": setup_context,
+        "backward": flat_backward,
+        "jvp": jvp,
+        "vmap": vmap,
+    }
+    function: Any = type(
+        f"phasenet_{name}",
+        (torch.autograd.Function,),
+        {key: staticmethod(method) for key, method in methods.items()},
+    )
+    return function
+
+
+def _is_tensors(argument: Any) -> bool:
+    return isinstance(argument, (list, tuple)) and any(isinstance(x, Tensor) for x in argument)
+
+
+def _flatten(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[Any]]:
+    """Arguments with lists of tensors spliced in, and their lengths, -1 for what is no list."""
+    lengths = tuple(len(x) if _is_tensors(x) else -1 for x in args)
+    return lengths, [y for x in args for y in (x if _is_tensors(x) else (x,))]
+
+
+def _unflatten(lengths: tuple[int, ...], flat: Any) -> tuple[Any, ...]:
+    rest = iter(flat)
+    return tuple(next(rest) if n < 0 else [next(rest) for _ in range(n)] for n in lengths)
+
+
+def _batched(argument: Any, dims: Any, size: int) -> Any:
+    """`argument` with the mapped dimension in front; repeated, without a copy, if not mapped."""
+    if isinstance(argument, Tensor):
+        if dims is None:
+            return argument.expand(size, *argument.shape)
+        return argument.movedim(dims, 0)
+    if _is_tensors(argument):
+        dims = [None] * len(argument) if dims is None else dims
+        return [_batched(x, d, size) for x, d in zip(argument, dims, strict=True)]
+    return argument

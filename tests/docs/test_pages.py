@@ -1,0 +1,101 @@
+"""The documentation builds without a warning, and what it shows runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from mimamo.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+
+
+def fenced(page: Path, languages: tuple[str, ...]) -> list[str]:
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [text for language, text in blocks if language in languages]
+
+
+def test_it_builds_without_a_warning(tmp_path):
+    pytest.importorskip("furo", reason="Sphinx and its theme are not installed (extra: docs)")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    result = subprocess.run(
+        [*command, "-d", str(tmp_path / "cache"), str(DOCS), str(tmp_path / "html")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    html = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.glob("html/*.html")}
+    assert {page.stem for page in PAGES[2:]} <= set(html)
+    assert "<math" in html["maths"]
+    assert all(f"figures/{name}.png" not in html["maths"] for name in ("radial", "motion"))
+    assert "_images/radial.png" in html["maths"]
+    for page, text in html.items():  # readable without a network
+        loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(http[^"]*)"', text)
+        assert loaded == [], page
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES[2:] if fenced(p, ("python",))], ids=lambda p: p.stem
+)
+def test_snippets_run(page, tmp_path, monkeypatch):
+    """One after the other, as they are read."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": page.stem}
+    for snippet in fenced(page, ("python",)):
+        exec(compile(snippet, str(page), "exec"), names)
+    if page.stem == "tutorial":
+        made = {path.name for path in tmp_path.glob("*.png")}
+        assert made == {"pyramid.png", "strip.png", "arrows.png"}
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    found = []
+    for page in PAGES:
+        for block in fenced(page, ("", "sh", "bash", "console")):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = line.split("#")[0].split()
+                while words and re.fullmatch(r"[A-Z_0-9]+=.*", words[0]):
+                    words = words[1:]
+                found += [(page.name, words)] if words else []
+    return found
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
+    used = {words[1] for _, words in commands() if words[0] == "make" and len(words) > 1}
+    text = " ".join(page.read_text(encoding="utf-8") for page in PAGES)
+    used |= set(re.findall(r"`make ([a-z-]+)", text))
+    assert {"demo", "test", "sanitize", "nightly"} <= used
+    assert used <= targets
+
+
+def test_commands_of_mimamo_exist_with_their_options():
+    group = typer.main.get_command(app)
+    checked = 0
+    for page, words in commands():
+        if "mimamo" not in words:
+            continue
+        name, *rest = words[words.index("mimamo") + 1 :] or [""]
+        if name.startswith("-") or not name:
+            continue
+        assert name in group.commands, (page, words)
+        known = {
+            option
+            for parameter in group.commands[name].params
+            for option in [*parameter.opts, *parameter.secondary_opts]
+        }
+        used = {word.split("=")[0] for word in rest if word.startswith("--")}
+        assert used <= known, (page, words)
+        checked += 1
+    assert checked > 10

@@ -1,0 +1,66 @@
+"""MIMAMO Net and the phases it is given, compiled as one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mimamo.features import phase_windows
+from mimamo.network import MIMAMOConfig, MIMAMONet
+
+
+class Whole(nn.Module):
+    """From spatial features [B, T, D] and grey frames with context [B, T + P, S, S]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = MIMAMONet(
+            MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8)
+        )
+
+    def forward(self, features: Tensor, frames: Tensor) -> Tensor:
+        phases = phase_windows(frames, self.network.config, context=True)
+        return self.network(features, phases)
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> Iterator[None]:
+    """PyTorch 2.13 compiles a GRU only where it is told that it may."""
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    with torch._dynamo.config.patch(allow_rnn=True):
+        yield
+    torch._dynamo.reset()
+
+
+def test_one_graph_with_the_operator_inside():
+    whole = Whole().eval()
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(whole, fullgraph=True, backend=backend)
+    frames = torch.randint(0, 256, (2, 9, 48, 48), dtype=torch.uint8)
+    features = torch.rand(2, 5, 2048)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(features, frames), whole(features, frames))
+    called = [str(node.target) for node in graphs[0].graph.nodes]
+    assert any("phasenet.phase_difference_windows" in name for name in called)
+    assert len(graphs) == 1
+
+
+def test_it_trains_compiled():
+    whole = Whole().eval()  # no dropout, so that gradients can be compared
+    frames = torch.randint(0, 256, (2, 9, 48, 48), dtype=torch.uint8)
+    features = torch.rand(2, 5, 2048)
+    grads = []
+    for model in (whole, torch.compile(whole, fullgraph=True, backend="aot_eager")):
+        loss = model(features, frames).square().sum()
+        grads.append(torch.autograd.grad(loss, list(whole.parameters())))
+    for eager, compiled in zip(*grads, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,121 @@
+"""Motion in pixels against known sub-pixel shifts, and the denoised phase it goes with."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from support.textures import moving_texture
+from torch.autograd import gradcheck
+
+from phasenet import denoised_phase, local_motion, phase_difference
+
+MARGIN = 16  # pixels whose window reaches the mirrored border
+
+
+def inside(motion: torch.Tensor) -> torch.Tensor:
+    return motion[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+@pytest.mark.parametrize("size", [(96, 96), (75, 101)])
+@pytest.mark.parametrize(
+    "shift", [(0.0, 0.1), (0.05, 0.02), (0.25, -0.4), (-0.5, 0.5), (0.01, -0.01), (0.0, 0.7)]
+)
+def test_known_shifts(shift, size):
+    """Root mean square error over pixels below 2 % of the shift, in either precision."""
+    for seed in (1, 2):
+        frames = moving_texture(3, size, shift, seed=seed)
+        expected = torch.tensor([shift[1], shift[0]], dtype=torch.float64)[:, None, None]
+        for dtype in (torch.float64, torch.float32):
+            motion = local_motion(frames.to(dtype))
+            assert motion.shape == (2, 2, *size)
+            assert motion.dtype == dtype
+            error = (inside(motion) - expected).square().sum(1).mean().sqrt()
+            assert float(error) < 0.02 * math.hypot(*shift)
+
+
+def test_coarser_levels_measure_faster_motion():
+    frames = moving_texture(2, (128, 128), (0.0, 2.0))
+    fine, coarse = (
+        inside(local_motion(frames, height=5, levels=levels))[0, 0].median()
+        for levels in ((1,), (3,))
+    )
+    assert float(coarse) == pytest.approx(2.0, rel=0.1)
+    assert abs(float(fine) - 2.0) > 0.5  # more than half a wavelength: documented
+
+
+def test_motion_differs_over_the_image():
+    left, right = (moving_texture(2, (64, 64), shift) for shift in ((0.0, 0.3), (-0.2, 0.0)))
+    motion = local_motion(torch.cat([left, right], dim=-1))[0]
+    assert float(motion[0, 16:48, 16:44].mean()) == pytest.approx(0.3, rel=0.05)
+    assert float(motion[1, 16:48, 84:112].mean()) == pytest.approx(-0.2, rel=0.05)
+    assert float(motion[1, 16:48, 16:44].abs().mean()) < 0.02
+
+
+def test_an_edge_shows_the_motion_across_it():
+    position = torch.arange(64, dtype=torch.float64)
+    waves = torch.stack([torch.cos(math.pi / 2 * (position - 0.2 * t)) for t in range(2)])
+    motion = inside(local_motion(waves[:, None, :].expand(2, 64, 64)))
+    assert float(motion[0, 0].mean()) == pytest.approx(0.2, rel=0.01)
+    assert float(motion[0, 1].abs().max()) < 1e-6
+
+
+def test_still_flat_and_black_frames_do_not_move():
+    still = torch.rand(1, 33, 40).expand(3, 33, 40)
+    assert torch.count_nonzero(local_motion(still)) == 0
+    for value in (0.0, 0.5):
+        motion = local_motion(torch.full((3, 33, 40), value))
+        assert torch.isfinite(motion).all()
+        assert float(motion.abs().max()) < 1.0
+
+
+def test_batches_and_bytes():
+    frames = torch.randint(0, 256, (2, 3, 4, 33, 40), dtype=torch.uint8)
+    motion = local_motion(frames)
+    assert motion.shape == (2, 3, 3, 2, 33, 40)
+    assert motion.dtype == torch.float32
+    torch.testing.assert_close(motion[1, 2], local_motion(frames[1, 2] / 255), rtol=1e-3, atol=1e-3)
+    assert local_motion(frames[:0]).shape == (0, 3, 3, 2, 33, 40)
+    assert local_motion((frames / 255).half()).dtype == torch.float32
+    with pytest.raises(ValueError, match="frames: expected at least 2 frames, got 1"):
+        local_motion(frames[0, 0, :1])
+
+
+def test_motion_has_gradients():
+    torch.manual_seed(0)
+    frames = moving_texture(2, (12, 13), (0.1, 0.2)).requires_grad_()
+    assert gradcheck(
+        lambda x: local_motion(x, height=3, levels=(1,)), frames, eps=1e-6, atol=1e-3, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("unwrap", ["full", "reference"])
+def test_phase_differences_are_those_of_denoised_phases(unwrap):
+    """The operator in C++ and the phases in PyTorch, to the last step."""
+    clips = torch.rand(2, 7, 24, 30, dtype=torch.float64)
+    options = {"height": 5, "nbands": 3, "levels": (3, 1), "unwrap": unwrap}
+    for phase, expected in zip(
+        denoised_phase(clips, **options), phase_difference(clips, **options), strict=True
+    ):
+        assert phase.shape[:3] == (2, 3, 7)
+        steps = phase.diff(dim=-3)
+        steps = (steps - steps.mean((-2, -1), keepdim=True)).clamp(-5 * math.pi, 5 * math.pi)
+        torch.testing.assert_close(steps, expected, rtol=0, atol=1e-10)
+
+
+def test_denoised_phase_of_a_wave():
+    """A wave that moves by d pixels a frame: its phase goes on by -k d a frame, without bound."""
+    position = torch.arange(64, dtype=torch.float64)
+    waves = torch.stack([torch.cos(math.pi / 2 * (position - 0.5 * t)) for t in range(20)])
+    (phase,) = denoised_phase(waves[:, None, :].expand(20, 64, 64), levels=(1,))
+    moved = phase[0, :, 16:48, 16:48] - phase[0, :1, 16:48, 16:48]
+    expected = -math.pi / 2 * 0.5 * torch.arange(20, dtype=torch.float64)
+    # Smoothing weighs neighbours a quarter of a turn apart; over the plane that cancels.
+    torch.testing.assert_close(moved.mean((-2, -1)), expected, rtol=0.02, atol=0.02)
+
+
+def test_denoised_phase_of_nothing_and_bytes():
+    assert denoised_phase(torch.rand(0, 3, 16, 16))[1].shape == (0, 2, 3, 8, 8)
+    frames = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
+    assert denoised_phase(frames)[0].dtype == torch.float32

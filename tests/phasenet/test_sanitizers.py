@@ -1,0 +1,48 @@
+"""The operators under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+Here a part: the baseline kernels and a few calls. `make sanitize` runs every test of phasenet on a
+build with all kernels.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import sanitize
+
+COMPILER = os.environ.get("SANITIZED_CXX", "g++")
+
+
+@pytest.mark.skipif(sanitize.why_not(COMPILER) is not None, reason=str(sanitize.why_not(COMPILER)))
+def test_calls_are_clean():
+    program = Path(sanitize.__file__)
+    result = subprocess.run(
+        [sys.executable, program, "--baseline"], capture_output=True, text=True, timeout=500
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert "76 calls on baseline" in result.stdout
+    assert "sanitize-baseline" in result.stdout  # not the ordinary build
+
+
+@pytest.mark.skipif(sanitize.why_not(COMPILER) is not None, reason=str(sanitize.why_not(COMPILER)))
+def test_an_error_is_found(tmp_path):
+    """A read past the end ends a process that was started as the tests are."""
+    source = tmp_path / "past_the_end.cpp"
+    source.write_text(
+        'extern "C" int read(int i) { int* p = new int[4](); int v = p[i]; delete[] p; return v; }'
+    )
+    compile_it = [sys.executable, Path(sanitize.__file__).with_name("sanitizing_cxx.py")]
+    library = tmp_path / "past_the_end.so"
+    subprocess.run([*compile_it, "-fPIC", "-shared", source, "-o", library], check=True)
+    environment = sanitize.environment(tmp_path, COMPILER)
+    for index, fails in ((3, False), (4, True)):
+        code = f"import ctypes; ctypes.CDLL({str(library)!r}).read({index})"
+        result = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        assert (result.returncode != 0) == fails
+        assert ("heap-buffer-overflow" in result.stderr) == fails

@@ -1,0 +1,55 @@
+"""Builds a source archive and, from it, a wheel; installs and uses the wheel in fresh environments.
+
+    python tests/support/wheel_check.py [PYTHON ...]     (`make wheel-check`)
+
+Nothing is compiled in those environments. Each PYTHON is an interpreter; without one, this one is
+used. TORCH says which torch is installed there (torch==2.13.0).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SMOKE = Path(__file__).with_name("smoke.py")
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> None:
+    print("+", *command, flush=True)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*map(str, command)], cwd=cwd, env={**kept, **environment}, check=True)
+
+
+def main(pythons: list[str]) -> None:
+    torch = os.environ.get("TORCH", "torch==2.13.0")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # Without isolation: this environment has the torch that builds are pinned to.
+        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+        run(*build, cwd=folder)
+        (wheel,), (archive,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder / "sources", filter="data")
+        (sources,) = (folder / "sources").iterdir()
+        for i, python in enumerate(pythons):
+            environment = folder / f"environment{i}"
+            run(python, "-m", "venv", environment, cwd=folder)
+            installed = environment / "bin" / "python"
+            pip = [installed, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+            run(*pip, torch, wheel, cwd=folder, CXX="/bin/false")
+            run(installed, SMOKE, cwd=folder)
+            run(environment / "bin" / "mimamo", "--help", cwd=folder)
+        # The archive has its tests, and they pass on the wheel.
+        run(*pip, "pytest", "pytest-timeout", cwd=folder)
+        golden = sources / "tests" / "phasenet" / "test_golden.py"
+        run(installed, "-m", "pytest", "-q", "-c", sources / "pyproject.toml", golden, cwd=folder)
+    print("wheel-check: passed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or [sys.executable])

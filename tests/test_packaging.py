@@ -1,0 +1,86 @@
+"""What is packed, and that a wheel works where nothing else of the sources is.
+
+`make wheel-check` goes further: it builds from the archive and installs in fresh environments.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SMOKE = ROOT / "tests" / "support" / "smoke.py"
+NOT_PACKED = {".gitignore"}
+
+
+def setup(*command: str) -> None:
+    """Builds in the checkout, where the libraries are already compiled."""
+    result = subprocess.run(
+        [sys.executable, "setup.py", "-q", *command],
+        cwd=ROOT, env={**os.environ, "PHASENET_CUDA": "0"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout knows what belongs to it")
+def test_the_source_archive_is_complete(tmp_path):
+    setup("sdist", "--dist-dir", str(tmp_path))
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        packed = {name.split("/", 1)[1] for name in tar.getnames() if "/" in name}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    tracked = set(listed.stdout.split())
+    assert len(tracked) > 200
+    assert tracked - packed == NOT_PACKED & tracked
+    extra = {name for name in packed - tracked if (ROOT / name).is_file()}
+    assert not [name for name in extra if name.endswith((".so", ".pyc", "build_info.json"))]
+
+
+def test_the_wheel_has_what_it_needs_and_works_alone(tmp_path):
+    setup("bdist_wheel", "--dist-dir", str(tmp_path))
+    (wheel,) = tmp_path.glob("*.whl")
+    assert "-py3-none-" in wheel.name
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+        packed.extractall(tmp_path / "installed")
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        text = packed.read(metadata).decode()
+    needed = {"phasenet/libphasenet_cpu.so", "phasenet/build_info.json"}
+    needed |= {"phasenet/py.typed", "mimamo/py.typed"}
+    for package in ("phasenet", "mimamo"):
+        needed |= {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
+    assert needed <= names
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"phasenet", "mimamo"}
+    assert "Requires-Python: >=3.10" in text
+    assert "Requires-Dist: torch>=2.10" in text
+    result = subprocess.run(
+        [sys.executable, SMOKE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert "smoke test passed" in result.stdout, result.stderr
+
+
+def test_the_library_needs_no_python(tmp_path):
+    """One binary for every Python: no symbol of it is left undefined in the library."""
+    symbols = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(ROOT / "phasenet" / "libphasenet_cpu.so")],
+        capture_output=True,
+        text=True,
+    )
+    if symbols.returncode:
+        pytest.skip(f"nm cannot read the library here: {symbols.stderr.strip()}")
+    names = [line.split()[-1].split("@")[0] for line in symbols.stdout.splitlines()]
+    assert any("torch" in name for name in names)
+    assert not [name for name in names if name.startswith(("Py", "_Py"))]
+    # Of torch itself only the stable C interface: no C++ symbol of its namespaces.
+    assert not [name for name in names if name.startswith(("_ZN2at", "_ZN3c10", "_ZNK2at"))]
