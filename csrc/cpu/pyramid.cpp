@@ -43,6 +43,9 @@ Tensor residual(
   });
 }
 
+// What images of bytes may take as numbers at a time.
+constexpr int64_t kBytesChunk = int64_t{4} << 20;
+
 // Either of both operators by the plane kernels.
 template <typename T>
 std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nbands, bool adjoint) {
@@ -65,8 +68,24 @@ std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nban
     planes.levels.push_back(static_cast<T*>(result.back().mutable_data_ptr()));
   }
   planes.lowpass = real(plan->residuals[1].size);
-  const Tensor source = to_real<T>(images);
-  analyze_planes(source.const_data_ptr<T>(), product(batch), *plan, adjoint, planes);
+  // Bytes become numbers a few images at a time, so that there is no whole copy of them in T.
+  const Tensor source = as_batch(images, 2);
+  const int64_t count = source.size(0);
+  const int64_t bytes = image.area() * static_cast<int64_t>(sizeof(T));
+  const bool whole = images.scalar_type() == Dtypes<T>::real;
+  const int64_t chunk =
+      whole ? std::max<int64_t>(count, 1) : std::max<int64_t>(1, kBytesChunk / bytes);
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t here = std::min(chunk, count - first);
+    const Tensor part = to_real<T>(slice(source, first, first + here));
+    PyramidPlanes<T> target = planes;
+    target.highpass += first * image.area();
+    target.lowpass += first * plan->residuals[1].size.area();
+    for (size_t i = 0; i < plan->levels.size(); ++i) {
+      target.levels[i] += 2 * first * nbands * plan->levels[i].size.area();
+    }
+    analyze_planes(part.const_data_ptr<T>(), here, *plan, adjoint, target);
+  }
   return result;
 }
 

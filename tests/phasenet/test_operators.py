@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from phasenet import PyramidCoeffs, SteerablePyramid, phase_difference_windows, reference
+from phasenet import (
+    PyramidCoeffs,
+    SteerablePyramid,
+    phase_difference,
+    phase_difference_windows,
+    reference,
+)
 
 ops = torch.ops.phasenet
 
@@ -125,6 +131,26 @@ def test_phase_gradcheck():
     assert gradcheck(
         lambda x: phase_difference_windows(x, 3), frames, eps=1e-7, atol=1e-4, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("unwrap", ["full", "reference"])
+def test_clip_gradcheck(unwrap):
+    torch.manual_seed(0)  # away from branch cuts, as above
+    clips = torch.rand(2, 3, 7, 8, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(
+        lambda x: phase_difference(x, height=3, levels=(1,), unwrap=unwrap),
+        clips,
+        eps=1e-7,
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+def test_mirrored_pyramid_gradients():
+    pyramid = SteerablePyramid(3, 2, boundary="symmetric")
+    images = torch.rand(4, 5, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda x: pyramid(x).unmirrored().bands[0], images)
+    assert gradcheck(lambda x: pyramid.inverse(pyramid(x)), images)
 
 
 def test_phase_second_derivative_is_refused():
