@@ -25,6 +25,7 @@ from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
+from mimamo.training.features import video_features
 from mimamo.training.images import FaceImages
 from mimamo.training.loss import ccc_loss
 from mimamo.training.model import TrainedModel
@@ -141,7 +142,11 @@ class Trainer:
             )
         for number, batch in enumerate(batches[done:], start=done):
             rows = own_part(batch, self._accelerator.process_index, processes)
-            images = None if self._images is None else self._images.gather(batch[rows])
+            images = (
+                None
+                if self._images is None
+                else self._images.gather(self._clips.dataset, batch[rows])
+            )
             yield number, rows, len(batch), self._clips.gather(batch[rows]), images
 
     def _step(self, epoch: int, step: Step) -> float:
@@ -213,27 +218,12 @@ def predict(
     was_training = model.training
     model.eval()
     try:
-        features = video.features
-        if isinstance(model.backbone, SmallBackbone):
-            features = small_features(model.backbone, video.frames)
-        elif isinstance(model.backbone, ResNet50) and images is not None:
-            features = images.features(model.backbone, video)
+        features = video_features(model.backbone, video, images)
         return predict_sequence(
             model.network, features, video.frames, config.clip_length, config.clip_length
         )
     finally:
         model.train(was_training)
-
-
-@torch.inference_mode()
-def small_features(backbone: SmallBackbone, frames: Tensor, batch_size: int = 512) -> Tensor:
-    """Features of grey faces, uint8 ``[T, S, S]``: float32 ``[T, 128]`` on the CPU."""
-    device = backbone.stem.conv.weight.device
-    parts = [
-        backbone(backbone.prepare(part.to(device))).float().cpu()
-        for part in frames.split(batch_size)
-    ]
-    return torch.cat(parts)
 
 
 def centre(frames: Tensor, length: int) -> Tensor:

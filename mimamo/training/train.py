@@ -156,7 +156,7 @@ def train(
         model = TrainedModel(MIMAMONet(config.network), trained)
         images = None
         if config.spatial == "finetune":
-            images = FaceImages([*training, *validation], dataset)
+            images = FaceImages([*training, *validation])
         sequences = [video.sequence for video in validation]
         trainer = Trainer(model, clips, sequences, config, accelerator, images)
         if resumed and (folder / STATE).exists():
