@@ -30,6 +30,7 @@ from mimamo.training.images import FaceImages
 from mimamo.training.loss import ccc_loss
 from mimamo.training.model import TrainedModel
 from mimamo.training.processes import gather_rows, use_global_batch_norm
+from mimamo.training.shared_dropout import Part, use_shared_dropout
 from mimamo.training.state import Epoch, Progress
 
 Step = tuple[int, slice, int, Clip, Tensor | None]  # number, rows, batch size, clips, images
@@ -64,9 +65,10 @@ class Trainer:
         self._clips, self._validation, self._images = clips, validation, images
         self._config, self._accelerator = config, accelerator
         self.optimizer = _optimizer(model, config)
-        self._ready = model
+        self._ready, self._part = model, Part()
         if accelerator.num_processes > 1:
             use_global_batch_norm(model)
+            use_shared_dropout(model, self._part)
             self._ready = accelerator.prepare(model)
 
     @property
@@ -85,7 +87,8 @@ class Trainer:
             Each epoch when it is done.
 
         Raises:
-            InputError: the loss is no longer finite, or there are fewer clips than processes.
+            InputError: the loss or a prediction is no longer finite, or there are fewer clips than
+                processes.
         """
         config, progress = self._config, self.progress
         while not self._is_finished():
@@ -109,6 +112,11 @@ class Trainer:
                 if on_step:
                     on_step(clips + (number - 1) * self.clips_per_epoch, loss)
             valence, arousal = self._validate()
+            if not math.isfinite(valence + arousal):
+                raise InputError(
+                    f"learning_rate: predictions are not finite after epoch {number}, at {rate:g}; "
+                    "try a lower one"
+                )
             best = progress.best
             progress.epochs.append(
                 Epoch(
@@ -156,9 +164,8 @@ class Trainer:
         draws = augmentation_draws(
             total, seeds.generator(config.seed, seeds.AUGMENTATION, epoch, number)
         )[rows]
-        torch.manual_seed(
-            seeds.derived(config.seed, seeds.DROPOUT, epoch, number, accelerator.process_index)
-        )
+        self._part.rows, self._part.total = rows, total
+        torch.manual_seed(seeds.derived(config.seed, seeds.DROPOUT, epoch, number))
         features, frames, labels, mask = (
             part.to(accelerator.device, non_blocking=True) for part in batch
         )
