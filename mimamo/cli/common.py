@@ -19,6 +19,10 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option(help="Where the networks run; auto takes a GPU if there is one."),
 ]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(help="Of the ResNet50; auto takes bfloat16 on a CPU that computes in it."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
 CacheFolder = Annotated[
     Path,
