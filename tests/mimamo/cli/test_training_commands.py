@@ -54,6 +54,15 @@ class TestTrain:
         assert (called["config"].epochs, called["config"].patience) == (4, 2)
 
 
+class TestRefused:
+    @pytest.mark.parametrize("command", ["train", "crossval"])
+    def test_what_is_no_cache_leaves_nothing_behind(self, tmp_path, one_error, command):
+        cache = tmp_path / "cache"
+        assert main([command, str(cache), "--out", str(tmp_path / "out")]) == 2
+        assert one_error().startswith(f"{cache}: expected a cache made by `mimamo extract`")
+        assert not list(tmp_path.iterdir())
+
+
 class TestFromDataToSubmission:
     """The commands one after the other, on a small data set."""
 
