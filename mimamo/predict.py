@@ -156,13 +156,21 @@ def predict_many(
 
 
 def choose_device(name: str) -> torch.device:
-    """The device "cpu", "cuda", or with "auto" cuda where there is one; InputError otherwise."""
+    """The device "cpu", "cuda", or with "auto" cuda where there is one; InputError otherwise.
+
+    Each process that ``torchrun`` started has a GPU of its own, as long as there are enough.
+    """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"device: expected auto, cpu or cuda, got {name!r}")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("device: cuda asked for, but torch finds no CUDA device here")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if not available or name == "cpu":
+        return torch.device("cpu")
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is None:
+        return torch.device("cuda")
+    return torch.device("cuda", int(rank) % torch.cuda.device_count())
 
 
 def _truncation(video: VideoReader | AlignedFolder, decoded: int, table: Path) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from mimamo.cli.common import (
     UNUSABLE,
     Device,
     Overwrite,
+    Precision,
     ProgressBar,
     fail,
     say,
@@ -118,10 +119,7 @@ def predict(
             metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
         ),
     ] = None,
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
-        typer.Option(help="Of the ResNet50; auto takes bfloat16 on a CPU that computes in it."),
-    ] = "auto",
+    precision: Precision = "auto",
     search_every: Annotated[
         int,
         typer.Option(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -14,6 +18,10 @@ OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option(help="Where the networks run; auto takes a GPU if there is one."),
+]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(help="Of the ResNet50; auto takes bfloat16 on a CPU that computes in it."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
 CacheFolder = Annotated[
@@ -26,6 +34,43 @@ Videos = Annotated[
         metavar="DIR", show_default=False, help="Folder of the videos, searched with its folders."
     ),
 ]
+
+
+Command = Callable[..., Any]
+
+
+def taking(options: type) -> Callable[[Command], Command]:
+    """Give a command the fields of the dataclass `options` as options of its own.
+
+    They stand where the command has a parameter of that type, which it is called with.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    fields = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(options)
+    ]
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        (place,) = (p.name for p in signature.parameters.values() if p.annotation is options)
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in signature.parameters.items():
+            parameters += fields if name == place else [parameter]
+
+        @functools.wraps(command)
+        def call(**values: Any) -> Any:
+            given = options(**{field.name: values.pop(field.name) for field in fields})
+            return command(**values, **{place: given})
+
+        call.__signature__ = signature.replace(parameters=parameters)
+        return call
+
+    return decorate
 
 
 class ProgressBar:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mimamo.cli.common import Device, ProgressBar, Videos, say
+from mimamo.cli.common import Device, Precision, ProgressBar, Videos, say
 
 
 def register_data(app: typer.Typer) -> None:
@@ -52,6 +52,7 @@ def extract(
     image_size: Annotated[
         int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
     ] = 224,
+    precision: Precision = "float32",
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, show_default="8 on a CPU, 32 on a GPU", help="Faces per pass."),
@@ -85,6 +86,7 @@ def extract(
             seed=seed,
             strict=strict,
             device=choose_device(device),
+            precision=precision,
             batch_size=batch_size,
             detector=None if detector is None else YuNet(detector),
             report=say,

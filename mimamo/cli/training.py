@@ -2,66 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mimamo.cli.common import CacheFolder, Device, Overwrite, ProgressBar, say
+from mimamo.cli.common import CacheFolder, Device, Overwrite, ProgressBar, say, taking
 
 if TYPE_CHECKING:
     from mimamo.training import TrainingConfig
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", show_default=False, help="Settings (TOML), such as an earlier run's."
-    ),
-]
-Epochs = Annotated[int | None, typer.Option(show_default=False, help="Epochs, at most.")]
-Rate = Annotated[float | None, typer.Option(show_default=False, help="Learning rate.")]
-BatchSize = Annotated[
-    int | None, typer.Option(show_default=False, help="Clips per step, in all processes together.")
-]
-Unwrap = Annotated[
-    Literal["reference", "full"] | None,
-    typer.Option(
-        show_default=False,
-        help="How phases are unwrapped: as the published code does, or fully.",
-    ),
-]
-Streams = Annotated[
-    Literal["spatial", "temporal", "both"] | None,
-    typer.Option(show_default=False, help="What the network sees."),
-]
-Precision = Annotated[
-    Literal["float32", "bfloat16"] | None,
-    typer.Option(show_default=False, help="Of the networks."),
-]
-Small = Annotated[
-    bool,
-    typer.Option(
-        "--small-backbone", help="Train a small backbone instead of using cached features."
-    ),
-]
-Finetune = Annotated[
-    bool,
-    typer.Option(
-        "--finetune-backbone",
-        help="Train the ResNet50 too; reads the images the cache was made from.",
-    ),
-]
-Seed = Annotated[int | None, typer.Option(show_default=False, help="Of all that is random.")]
 Resident = Annotated[
     bool, typer.Option("--resident", help="Keep the training videos on the device.")
 ]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """Options that say how to train, in all commands that do."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="Settings (TOML), such as an earlier run's."
+        ),
+    ] = None
+    streams: Annotated[
+        Literal["spatial", "temporal", "both"] | None,
+        typer.Option(show_default=False, help="What the network sees."),
+    ] = None
+    unwrap: Annotated[
+        Literal["reference", "full"] | None,
+        typer.Option(
+            show_default=False,
+            help="How phases are unwrapped: as the published code does, or fully.",
+        ),
+    ] = None
+    epochs: Annotated[int | None, typer.Option(show_default=False, help="Epochs, at most.")] = None
+    lr: Annotated[float | None, typer.Option(show_default=False, help="Learning rate.")] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(show_default=False, help="Clips per step, in all processes together."),
+    ] = None
+    seed: Annotated[int | None, typer.Option(show_default=False, help="Of all that is random.")] = (
+        None
+    )
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(show_default=False, help="Of the networks."),
+    ] = None
+    small_backbone: Annotated[
+        bool,
+        typer.Option(
+            "--small-backbone", help="Train a small backbone instead of using cached features."
+        ),
+    ] = False
+    finetune_backbone: Annotated[
+        bool,
+        typer.Option(
+            "--finetune-backbone",
+            help="Train the ResNet50 too; reads the images the cache was made from.",
+        ),
+    ] = False
+
+    def settings(self, fold: str | None = None) -> TrainingConfig:
+        """The settings of the file, or the report's, with what the options give instead."""
+        from mimamo.training import TrainingConfig
+
+        settings = TrainingConfig() if self.config is None else TrainingConfig.load(self.config)
+        network = _chosen(streams=self.streams, unwrap=self.unwrap)
+        own = _chosen(
+            epochs=self.epochs, learning_rate=self.lr, batch_size=self.batch_size, seed=self.seed,
+            precision=self.precision, spatial=self._spatial(), fold=fold,
+        )  # fmt: skip
+        return replace(settings, network=replace(settings.network, **network), **own)
+
+    def _spatial(self) -> str | None:
+        if self.small_backbone and self.finetune_backbone:
+            raise typer.BadParameter("--small-backbone and --finetune-backbone exclude each other")
+        return "small" if self.small_backbone else "finetune" if self.finetune_backbone else None
+
+
 def register_training(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    app.command()(train)
-    app.command()(crossval)
+    app.command()(taking(Recipe)(train))
+    app.command()(taking(Recipe)(crossval))
 
 
 def train(
@@ -69,7 +95,7 @@ def train(
     out: Annotated[
         Path, typer.Option(metavar="RUN", show_default=False, help="Folder for the run.")
     ],
-    config: Config = None,
+    recipe: Recipe,
     fold: Annotated[
         str | None,
         typer.Option(
@@ -78,15 +104,6 @@ def train(
             help="Validate on the i-th of k folds instead of on Validation_Set.",
         ),
     ] = None,
-    streams: Streams = None,
-    unwrap: Unwrap = None,
-    epochs: Epochs = None,
-    lr: Rate = None,
-    batch_size: BatchSize = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    small_backbone: Small = False,
-    finetune_backbone: Finetune = False,
     backbone: Annotated[
         Path | None,
         typer.Option(
@@ -108,15 +125,8 @@ def train(
     from mimamo.predict import choose_device
     from mimamo.training import train as run
 
-    spatial = _spatial(small_backbone, finetune_backbone)
-    given: dict[str, Any] = {
-        "epochs": epochs, "learning_rate": lr, "batch_size": batch_size, "seed": seed,
-        "precision": precision, "fold": fold, "spatial": spatial,
-    }  # fmt: skip
-    settings = settings_of(config, given, {"streams": streams, "unwrap": unwrap})
-    nothing = config is None and not any(
-        value is not None for value in (*given.values(), streams, unwrap)
-    )
+    settings = recipe.settings(fold)
+    nothing = recipe == Recipe() and fold is None
     with ProgressBar() as bar:
         run(
             cache,
@@ -137,6 +147,7 @@ def crossval(
     out: Annotated[
         Path, typer.Option(metavar="DIR", show_default=False, help="Folder for all folds.")
     ],
+    recipe: Recipe,
     folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
     fold: Annotated[
         list[int] | None,
@@ -148,16 +159,6 @@ def crossval(
     join: Annotated[
         bool, typer.Option("--join", help="Train nothing; join the folds that are there.")
     ] = False,
-    config: Config = None,
-    streams: Streams = None,
-    unwrap: Unwrap = None,
-    epochs: Epochs = None,
-    lr: Rate = None,
-    batch_size: BatchSize = None,
-    seed: Seed = None,
-    precision: Precision = None,
-    small_backbone: Small = False,
-    finetune_backbone: Finetune = False,
     resident: Resident = False,
     device: Device = "auto",
 ) -> None:
@@ -172,18 +173,13 @@ def crossval(
     if join:
         run_join(cache, out, folds, say)
         return
-    spatial = _spatial(small_backbone, finetune_backbone)
-    given: dict[str, Any] = {
-        "epochs": epochs, "learning_rate": lr, "batch_size": batch_size, "seed": seed,
-        "precision": precision, "spatial": spatial,
-    }  # fmt: skip
     with ProgressBar() as bar:
         run(
             cache,
             out,
             folds=folds,
             only=fold or None,
-            config=settings_of(config, given, {"streams": streams, "unwrap": unwrap}),
+            config=recipe.settings(),
             device=choose_device(device),
             resident=resident,
             report=say,
@@ -191,19 +187,6 @@ def crossval(
         )
 
 
-def settings_of(
-    config: Path | None, given: dict[str, Any], network: dict[str, Any]
-) -> TrainingConfig:
-    """The settings of a file, or the report's, with what the options give instead."""
-    from mimamo.training import TrainingConfig
-
-    settings = TrainingConfig() if config is None else TrainingConfig.load(config)
-    own = {name: value for name, value in network.items() if value is not None}
-    settings = replace(settings, network=replace(settings.network, **own))
-    return replace(settings, **{name: value for name, value in given.items() if value is not None})
-
-
-def _spatial(small: bool, finetune: bool) -> str | None:
-    if small and finetune:
-        raise typer.BadParameter("--small-backbone and --finetune-backbone exclude each other")
-    return "small" if small else "finetune" if finetune else None
+def _chosen(**values: Any) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -10,7 +10,9 @@
 
 The i-th line after the header is the annotation of image i. A video with two people has an
 annotation and a folder per person (``<video>``, ``<video>_left``, ``<video>_right``): they pair up
-by their full names. Folders of faces without annotation are taken for the test set.
+by their full names. Faces without annotation are taken for the test set, unless the other person
+of their video is annotated. Where the
+videos stand in for the faces, both sides are found in ``<video>.mp4``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from functools import partial
 from pathlib import Path
 
 from mimamo.data.annotations import read_annotations
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Unit, entries
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, entries
+from mimamo.data.folds import recording_of
 from mimamo.errors import InputError
 from mimamo.video import is_video
 
@@ -75,7 +78,7 @@ class AffWild2:
         """
         found = []
         for name, (subset, path) in self._annotations.items():
-            source = self._sources.get(name)
+            source, side = self._source_of(name)
             if source is None or (source.is_dir() and not any(source.iterdir())):
                 where = self._faces / name if self._faces else f"a video {name}.mp4"
                 self.unused.append(f"{path}: no faces in {where}; not used")
@@ -83,17 +86,30 @@ class AffWild2:
                 found.append(
                     DatasetVideo(
                         name, subset, source, self._films.get(name), path,
-                        partial(read_annotations, path),
+                        partial(read_annotations, path), side,
                     )
                 )  # fmt: skip
+        annotated = {recording_of(name) for name in self._annotations}
         for name in sorted(self._sources.keys() - self._annotations.keys()):
-            found.append(DatasetVideo(name, TEST, self._sources[name], self._films.get(name)))
+            source = self._sources[name]
+            if recording_of(name) not in annotated:
+                found.append(DatasetVideo(name, TEST, source, self._films.get(name)))
+            elif self._faces is not None:
+                # Both people of a video are in one set, so this is nobody of the test set.
+                self.unused.append(f"{source}: beside annotated faces, but not annotated; not used")
         if not found:
             raise InputError(
                 f"{self.root}: expected videos with faces in {FACES} or {VIDEOS}, found none"
             )
         order = (*SUBSETS, TEST)
         return sorted(found, key=lambda video: (order.index(video.subset), video.name))
+
+    def _source_of(self, name: str) -> tuple[Path | None, Side | None]:
+        """Where a video's faces are, and which of them are meant."""
+        source, side = self._sources.get(name), name.rpartition("_")[2]
+        if source is None and self._faces is None and side in ("left", "right"):
+            return self._films.get(recording_of(name)), side
+        return source, None
 
 
 def films_in(folder: Path) -> dict[str, Path]:

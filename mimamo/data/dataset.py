@@ -16,6 +16,9 @@ TRAIN, VALIDATION, TEST = "Train_Set", "Validation_Set", "Test_Set"
 # What one label is of: a frame, or a whole utterance, whose frames then all bear it.
 Unit = Literal["frame", "utterance"]
 
+# Which of two people's faces in a video; None: the main one.
+Side = Literal["left", "right"]
+
 
 @dataclass(frozen=True)
 class DatasetVideo:
@@ -30,6 +33,7 @@ class DatasetVideo:
         labels: where the labels come from; None if there are none.
         read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN
             where a frame is not annotated; of an utterance, ``[1, 2]``.
+        side: of a video file that shows two people, whose face it is.
     """
 
     name: str
@@ -38,6 +42,7 @@ class DatasetVideo:
     film: Path | None = None
     labels: Path | None = None
     read_labels: Callable[[Problems], np.ndarray] | None = None
+    side: Side | None = None
 
 
 class Dataset(Protocol):

@@ -14,12 +14,17 @@ _PART = re.compile(r"^(\d+-\d+-\d+x\d+)-\d+$")
 _UTTERANCE = re.compile(r"_utterance_\d+$")
 
 
+def recording_of(name: str) -> str:
+    """The video in which somebody is on the left or the right; any other name as it is."""
+    return _TWIN.sub("", name)
+
+
 def subject_of(name: str) -> str:
     """Whom a video shows, as far as its name tells: videos with the same answer belong together.
 
     Twins (``_left``, ``_right``) show two people, but in one light and one conversation.
     """
-    name = _UTTERANCE.sub("", _TWIN.sub("", name))
+    name = _UTTERANCE.sub("", recording_of(name))
     part = _PART.match(name)
     return part[1] if part else name
 

@@ -52,7 +52,8 @@ class OMGEmotion:
     ) -> None:
         self.root = Path(root)
         self.unused: list[str] = []
-        self._sources = _utterances_in(self.root if films is None else Path(films))
+        self._films = self.root if films is None else Path(films)
+        self._sources = _utterances_in(self._films)
 
     def videos(self) -> list[DatasetVideo]:
         """All utterances with a video or faces. Raises InputError if there is none."""
@@ -65,7 +66,9 @@ class OMGEmotion:
                 utterance = Path(row["utterance"]).stem
                 name = f"{row['video']}_{utterance}"
                 sources = self._sources.get((row["video"], utterance), [])
-                own = [s for s in sources if subset.split("_")[0].lower() in str(s).lower()]
+                # Below the data set only: the way to it may be called anything.
+                word = subset.split("_")[0].lower()
+                own = [s for s in sources if word in str(s.relative_to(self._films)).lower()]
                 if name in found:
                     self.unused.append(f"{path}:{line}: {name} is there twice; not used again")
                 elif not sources:

@@ -15,13 +15,19 @@ from torch import Tensor
 from mimamo.data.cache import Cache, CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.errors import InputError
-from mimamo.network.checkpoint import load_checkpoint, weights_hash
+from mimamo.inference import predict_sequence
+from mimamo.network.checkpoint import Backbone, load_checkpoint, weights_hash
 from mimamo.network.config import STREAMS
+from mimamo.network.mimamo_net import MIMAMONet
+from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training.config import TrainingConfig
-from mimamo.training.loop import predict
+from mimamo.training.features import video_features
+from mimamo.training.images import FaceImages
 from mimamo.training.model import TrainedModel
 from mimamo.training.train import BEST
+
+_FACES = 32  # of each video, whose mean features a blind stream sees
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +36,15 @@ class Member:
 
     Attributes:
         path: its checkpoint.
-        model: with its backbone where that was trained with it and sees what a cache holds.
+        network: in evaluation mode.
+        backbone: that was trained with it; None where the cache holds its features.
         config: its recipe.
         info: what its checkpoint notes.
     """
 
     path: Path
-    model: TrainedModel
+    network: MIMAMONet
+    backbone: Backbone | None
     config: TrainingConfig
     info: dict[str, Any]
 
@@ -50,7 +58,8 @@ class Ensemble:
         cache: what they are to predict.
         device: where they run.
         streams: "spatial" or "temporal" blinds the other stream of networks that have both: it
-            sees the mean features, or a face that does not move. "both" leaves them as they are.
+            sees the mean of the cache's features (of up to 32 faces a video), or a face that does
+            not move. "both" leaves them as they are.
 
     Raises:
         InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
@@ -73,7 +82,7 @@ class Ensemble:
         ]
         if not self.members:
             raise InputError("expected at least one checkpoint, got none")
-        self._mean: Tensor | None = None
+        self._means: dict[Path, Tensor] = {}
 
     @property
     def label_std(self) -> list[float]:
@@ -91,12 +100,16 @@ class Ensemble:
         members: Sequence[Member] | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Predict all faces of some videos: float32 ``[T, 2]`` by name."""
+        """Predict all faces of some videos: float32 ``[T, 2]`` by name.
+
+        Raises InputError if a prediction is not finite, or a ResNet50 that was trained needs
+        images that are no longer there.
+        """
         members = self.members if members is None else members
+        images = self._images(members, videos)
         values = {}
         for done, video in enumerate(videos, start=1):
-            sequence = self._blinded(video.sequence)
-            predictions = [predict(m.model, sequence, m.config) for m in members]
+            predictions = [self._predict(member, video.sequence, images) for member in members]
             values[video.name] = np.mean(predictions, axis=0, dtype=np.float64).astype(np.float32)
             if not np.isfinite(values[video.name]).all():
                 raise InputError(f"{members[0].path}: gives predictions that are not finite")
@@ -104,27 +117,38 @@ class Ensemble:
                 progress("predicting", done, len(videos))
         return values
 
-    def _blinded(self, video: VideoSequence) -> VideoSequence:
-        if self.streams == "both":
-            return video
-        if any(isinstance(member.model.backbone, SmallBackbone) for member in self.members):
-            raise InputError(
-                "streams: a small backbone sees the same frames as the temporal stream, so neither "
-                "can be blinded afterwards; train with --streams instead"
-            )
-        features, frames = video.features, video.frames
+    def _predict(
+        self, member: Member, video: VideoSequence, images: FaceImages | None
+    ) -> np.ndarray:
+        if self.streams == "temporal":
+            features = self._mean_features(member).expand(len(video), -1)
+        else:
+            features = video_features(member.backbone, video, images)
+        frames = video.frames
         if self.streams == "spatial":
             still = frames.float().mean(dim=0).round().to(torch.uint8)
             frames = still.expand_as(frames).contiguous()
-        else:
-            features = self._mean_features().expand_as(features)
-        return VideoSequence(video.name, features, frames, video.labels, video.annotated)
+        length = member.config.clip_length
+        return predict_sequence(member.network, features, frames, length, length)
 
-    def _mean_features(self) -> Tensor:
-        if self._mean is None:
-            means = [video.features.float().mean(dim=0) for video in self.cache.videos]
-            self._mean = torch.stack(means).mean(dim=0).half()
-        return self._mean
+    def _mean_features(self, member: Member) -> Tensor:
+        """What a blind spatial stream sees of every face: float32 ``[D]``."""
+        if member.path not in self._means:
+            images = self._images([member], self.cache.videos)
+            means = []
+            for video in self.cache.videos:
+                some = np.unique(np.linspace(0, len(video) - 1, _FACES).round().astype(np.int64))
+                features = video_features(member.backbone, video.sequence, images, some)
+                means.append(features.float().mean(dim=0))
+            self._means[member.path] = torch.stack(means).mean(dim=0)
+        return self._means[member.path]
+
+    @staticmethod
+    def _images(members: Sequence[Member], videos: Sequence[CachedVideo]) -> FaceImages | None:
+        """The videos' images, if any member's backbone sees them."""
+        if any(isinstance(member.backbone, ResNet50) for member in members):
+            return FaceImages(videos)
+        return None
 
 
 def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
@@ -153,14 +177,17 @@ def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Mem
             f"{path}: sees frames of {network.config.phase_size} pixels, but {cache.root} holds "
             f"{cache.manifest.phase_size}"
         )
-    small = isinstance(backbone, SmallBackbone)
-    if not small:
+    config = TrainingConfig.from_dict(info["training"])
+    trained = backbone
+    if not isinstance(backbone, SmallBackbone):
         found = weights_hash(backbone)
-        if found != cache.manifest.weights_sha256:
+        if found == cache.manifest.weights_sha256:
+            trained = None
+        elif config.spatial != "finetune":
             raise InputError(
                 f"{path}: its backbone (SHA-256 {found[:12]}…) is not the one {cache.root} was "
                 f"made with ({cache.manifest.weights_sha256[:12] or 'none'}…); extract with "
                 f"--backbone {path}"
             )
-    model = TrainedModel(network, backbone if small else None).to(device).eval()
-    return Member(path, model, TrainingConfig.from_dict(info["training"]), info)
+    model = TrainedModel(network, trained).to(device).eval()
+    return Member(path, model.network, model.backbone, config, info)

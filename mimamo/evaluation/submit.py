@@ -14,14 +14,13 @@ from mimamo.data.affwild2 import films_in
 from mimamo.data.annotations import HEADER
 from mimamo.data.cache import Cache, CachedVideo
 from mimamo.data.dataset import TEST
+from mimamo.data.folds import recording_of
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble
 from mimamo.evaluation.scores import rescale
 from mimamo.files import output_folder, replacing
 from mimamo.predictions.rules import NO_FACE, fill_missing
 from mimamo.video import VideoReader
-
-_TWINS = ("_left", "_right")
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,7 @@ class _Lengths:
 
     def of(self, name: str) -> int:
         """Raises InputError if there is no such video."""
-        path = self._films.get(name)
-        for twin in _TWINS:
-            path = path or self._films.get(name.removesuffix(twin))
+        path = self._films.get(name) or self._films.get(recording_of(name))
         if path is None:
             raise InputError(f"{self._folder}: expected a video of {name}, found none")
         with VideoReader(path) as reader:

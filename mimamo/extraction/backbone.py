@@ -97,7 +97,8 @@ def sample_crops(
 def _crops(video: DatasetVideo, detector: Detector | None):
     try:
         if not video.source.is_dir():
-            seen = observe_faces(VideoReader(video.source), detector or CenterFace())
+            reader = VideoReader(video.source)
+            seen = observe_faces(reader, detector or CenterFace(), side=video.side)
             yield from (face.crop for face in seen if face.crop is not None)
             return
         folder = AlignedFolder(video.source)

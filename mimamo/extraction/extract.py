@@ -30,7 +30,7 @@ from mimamo.extraction.backbone import choose_backbone, given_name, stored_backb
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
 from mimamo.extraction.video import extract_video, fingerprint
 from mimamo.faces import CenterFace, Detector
-from mimamo.features import SpatialFeatures
+from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.files import output_folder, replacing
 from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.network.small_backbone import SmallBackbone
@@ -81,6 +81,7 @@ def extract(
     seed: int = 0,
     strict: bool = False,
     device: torch.device | str = "cpu",
+    precision: str = "float32",
     batch_size: int | None = None,
     detector: Detector | None = None,
     shard: Shard | None = None,
@@ -105,6 +106,8 @@ def extract(
         seed: of random weights.
         strict: end at the first problem instead of leaving out what it concerns.
         device: where the backbone runs.
+        precision: of the backbone: "float32", "bfloat16", or "auto" for the latter on a CPU that
+            computes in it (:func:`mimamo.features.choose_precision`). A cache has one.
         batch_size: faces per pass; None for 8 on a CPU and 32 on a GPU.
         detector: finds faces in videos; None for CenterFace.
         shard: which part is this process's; None for what ``torchrun`` says.
@@ -125,21 +128,23 @@ def extract(
     videos = [v for v in dataset.videos() if subsets is None or v.subset in subsets]
     if not videos:
         raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
+    problems = Problems(strict, report)
+    dtype = choose_precision(precision, device)
     if shard.index == 0:
         for line in dataset.unused:
             report(line)
     root = _cache_folder(out)
-    problems = Problems(strict, report)
     if shard.index == 0:
         model = _prepare(
-            root, dataset, videos, backbone, image_size, seed, phase_size, device, detector, data
-        )
+            root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
+            data,
+        )  # fmt: skip
     else:
         wait_for_manifest(root)
         model = stored_backbone(root, Manifest.load(root))
-    spatial = (
-        None if isinstance(model, SmallBackbone) else SpatialFeatures(model, device, batch_size)
-    )
+    spatial = None
+    if not isinstance(model, SmallBackbone):
+        spatial = SpatialFeatures(model, device, batch_size, dtype)
     if shard.index == 0:
         _check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
     worker = _Worker(
@@ -260,6 +265,7 @@ def _prepare(
     seed: int,
     phase_size: int,
     device: torch.device,
+    dtype: torch.dtype,
     detector: Detector | None,
     data: object,
 ) -> Backbone:
@@ -269,18 +275,14 @@ def _prepare(
     if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
         model = stored_backbone(root, earlier)
         if not Path(given).is_file():  # a file may hold other weights by now
-            _expect_same(root, earlier, earlier.weights_sha256, phase_size, dataset)
-            _manifest(root, dataset, videos, model, given, phase_size, data).save(root)
+            manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
+            _expect_same(root, earlier, manifest)
+            manifest.save(root)
             return model
     model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
-    manifest = _manifest(root, dataset, videos, model, given, phase_size, data)
+    manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
     if earlier is not None:
-        _expect_same(root, earlier, manifest.weights_sha256, phase_size, dataset)
-        if earlier.backbone | {"given": ""} != manifest.backbone | {"given": ""}:
-            raise InputError(
-                f"{root}: made with the backbone {earlier.backbone}, not {manifest.backbone}; "
-                "give another --out"
-            )
+        _expect_same(root, earlier, manifest)
     else:
         save_backbone(root / BACKBONE, model)
     manifest.save(root)
@@ -288,20 +290,23 @@ def _prepare(
 
 
 def _manifest(
-    root: Path,
     dataset: Dataset,
     videos: Sequence[DatasetVideo],
     model: Backbone,
     given: str,
+    dtype: torch.dtype,
     phase_size: int,
     data: object,
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
+    settings = model.settings | {"given": given}
+    if not small:
+        settings["precision"] = str(dtype).removeprefix("torch.")
     return Manifest(
         layout=dataset.layout,
         unit=dataset.unit,
         data=str(Path(data).absolute()) if isinstance(data, str | os.PathLike) else "",
-        backbone=model.settings | {"given": given},
+        backbone=settings,
         weights_sha256="" if small else weights_hash(model),
         feature_dim=0 if small else model.feature_dim,
         phase_size=phase_size,
@@ -309,20 +314,26 @@ def _manifest(
     )
 
 
-def _expect_same(
-    root: Path, earlier: Manifest, weights: str, phase_size: int, dataset: Dataset
-) -> None:
-    if earlier.weights_sha256 != weights:
+def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
+    """InputError if a cache was made of other things than would be now."""
+    if earlier.weights_sha256 != now.weights_sha256:
         raise InputError(
             f"{root}: made with other weights, SHA-256 "
-            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not {weights[:12] or 'none'}…; "
-            "give another --out"
+            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not "
+            f"{now.weights_sha256[:12] or 'none'}…; give another --out"
         )
-    if (earlier.phase_size, earlier.layout) != (phase_size, dataset.layout):
+    if (earlier.phase_size, earlier.layout) != (now.phase_size, now.layout):
         raise InputError(
             f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
-            f"{dataset.layout} with {phase_size}; give another --out"
+            f"{now.layout} with {now.phase_size}; give another --out"
         )
+    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - {"given"}):
+        was, is_now = earlier.backbone.get(name), now.backbone.get(name)
+        if was != is_now:
+            raise InputError(
+                f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
+                "--out"
+            )
 
 
 def _cache_folder(path: str | os.PathLike[str]) -> Path:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from mimamo.data.annotations import check_length
+from mimamo.data.batches import ahead
 from mimamo.data.cache import CachedVideo
-from mimamo.data.dataset import DatasetVideo, Unit
+from mimamo.data.dataset import DatasetVideo, Side, Unit
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.faces import Detector, observe_faces, phase_frames
@@ -62,12 +63,12 @@ def extract_video(
     if video.source.is_dir():
         faces = _Folder(video.source, video.film, heard)
     else:
-        faces = _Film(video.source, detector, heard)
+        faces = _Film(video.source, video.side, detector, heard)
     numbers: list[int] = []
     width = spatial.backbone.feature_dim if spatial else 0
     features = [torch.empty(0, width, dtype=torch.float16)]
     frames = [np.empty((0, phase_size, phase_size), np.uint8)]
-    for batch, crops in faces.batches():
+    for batch, crops in ahead(faces.batches()):
         numbers += batch
         computed = spatial(crops) if spatial else torch.empty(len(batch), 0)
         features.append(computed.half())
@@ -162,10 +163,12 @@ class _Folder:
 
 
 class _Film:
-    """A video whose main face is found, followed and aligned."""
+    """A video whose main face, or that on one side, is found, followed and aligned."""
 
-    def __init__(self, path: Path, detector: Detector | None, problems: Problems) -> None:
-        self._reader = VideoReader(path)
+    def __init__(
+        self, path: Path, side: Side | None, detector: Detector | None, problems: Problems
+    ) -> None:
+        self._reader, self._side = VideoReader(path), side
         self._detector, self._problems = detector, problems
         self.frame_count, self.counted = 0, True
         self.last = ""
@@ -173,7 +176,7 @@ class _Film:
     def batches(self) -> Batches:
         numbers: list[int] = []
         crops: list[np.ndarray] = []
-        for face in observe_faces(self._reader, self._detector):
+        for face in observe_faces(self._reader, self._detector, side=self._side):
             self.frame_count = face.index + 1
             if face.crop is not None:
                 numbers.append(face.index + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -41,6 +42,7 @@ def observe_faces(
     *,
     steady: bool = True,
     search_every: int = 1,
+    side: Literal["left", "right"] | None = None,
     read: Callable[[Iterable], Iterable] = iter,
 ) -> Iterator[FaceObservation]:
     """Yield one observation for every frame of the video, in order, holding one frame at a time.
@@ -50,7 +52,7 @@ def observe_faces(
             folder of aligned faces, given as they are.
         detector: finds the faces of a video; not used for a folder.
         steady: smooth the landmarks over time, so that the crop does not tremble.
-        search_every: as for `FaceTracker`.
+        search_every, side: as for `FaceTracker`.
         read: how the source is gone through; gives what iterating over it gives.
 
     Raises ValueError for a video without a detector, and what `source` raises.
@@ -59,7 +61,7 @@ def observe_faces(
         return _from_folder(source, read(source))
     if detector is None:
         raise ValueError("detector: expected one for a video, got None")
-    tracker = FaceTracker(detector, steady=steady, search_every=search_every)
+    tracker = FaceTracker(detector, steady=steady, search_every=search_every, side=side)
     return _from_video(read(source), tracker)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -26,6 +28,9 @@ class FaceTracker:
     detection is, the face is looked for where it was last. After `patience` frames without it, the
     main face is chosen anew.
 
+    With a `side`, another face is followed in the same way: of the two main faces the one further
+    to this side of the picture, or a lone one if it is in this half.
+
     Each face found is looked at again, cut out upright and at a fixed size, as that is where
     landmarks are most exact (`look_closer`). With `steady`, landmarks are then smoothed over time
     (`LandmarkFilter`). On a real talking face (640x360, 30 frames/s) these bring the trembling of
@@ -44,10 +49,11 @@ class FaceTracker:
         steady: bool = True,
         patience: int = 5,
         search_every: int = 1,
+        side: Literal["left", "right"] | None = None,
     ) -> None:
         if search_every < 1:
             raise ValueError(f"search_every: expected at least 1, got {search_every}")
-        self._detector = detector
+        self._detector, self._side = detector, side
         self._search_every = search_every
         self._since_search = 0
         self._filter = LandmarkFilter() if steady else None
@@ -80,7 +86,7 @@ class FaceTracker:
         self._since_search = 0
         detections = self._detector(image)
         if self._last is None:
-            chosen = max(detections, key=lambda face: face.size**2 * face.score, default=None)
+            chosen = self._first(detections, image.shape[1] / 2)
         else:
             near = [face for face in detections if _is_near(face, self._last)]
             last = self._last.centre
@@ -88,6 +94,17 @@ class FaceTracker:
         if chosen is not None:
             return look_closer(self._detector, image, chosen) or chosen
         return None if self._last is None else look_closer(self._detector, image, self._last)
+
+    def _first(self, detections: Sequence[Detection], middle: float) -> Detection | None:
+        """The face to follow from now on; `middle` is that of the picture, in pixels."""
+        main = sorted(detections, key=lambda face: -(face.size**2) * face.score)[:2]
+        if self._side is None or not main:
+            return main[0] if main else None
+        if len(main) == 1:
+            is_left = main[0].centre[0] < middle
+            return main[0] if is_left == (self._side == "left") else None
+        outermost = min if self._side == "left" else max
+        return outermost(main, key=lambda face: face.centre[0])
 
 
 def look_closer(detector: Detector, image: np.ndarray, face: Detection) -> Detection | None:

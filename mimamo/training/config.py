@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.files import replacing
 from mimamo.network.config import MIMAMOConfig
+from mimamo.settings import Settings, bad, is_real, is_whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,7 +27,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """Settings of :func:`mimamo.training.train`.
 
     The phase transform belongs to the network, so its choices, ``unwrap`` among them, are in
@@ -68,37 +68,18 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, (valid, expected) in _CHECKS.items():
             if not valid(getattr(self, name)):
-                raise _bad(name, expected, getattr(self, name))
+                raise bad(name, expected, getattr(self, name))
         if self.stride > self.clip_length:
             # Frames between two clips would never be trained on.
-            raise _bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain Python numbers, strings, lists and dicts."""
-        settings = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
-        return settings | {"network": self.network.to_dict()}
+            raise bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:
-        """Build the settings from what :meth:`to_dict` gave; what is not there is default.
-
-        Raises InputError for an unknown or bad setting, naming it.
-        """
-        known = {entry.name for entry in fields(cls)}
-        if unknown := sorted(str(key) for key in settings if key not in known):
-            raise InputError(
-                f"config: unknown {', '.join(unknown)}; expected among {', '.join(sorted(known))}"
-            )
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in settings.items()
-        }
-        if "network" in values:
-            values["network"] = MIMAMOConfig.from_dict(values["network"])
-        return cls(**values)
+        """As `Settings.from_dict`, `network` being a mapping as well."""
+        network = settings.get("network") if isinstance(settings, Mapping) else None
+        if network is not None:
+            settings = {**settings, "network": MIMAMOConfig.from_dict(network)}
+        return super().from_dict(settings)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
@@ -121,14 +102,6 @@ class TrainingConfig:
             raise InputError(f"{path}: expected TOML, got something else ({error})") from error
 
 
-def _is_whole(value: object, lowest: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _is_fold(value: object) -> bool:
     try:
         return value == "" or (isinstance(value, str) and bool(parse_fold(value)))
@@ -136,23 +109,23 @@ def _is_fold(value: object) -> bool:
         return False
 
 
-_COUNT = (_is_whole, "a whole number of at least 1")
-_FRACTION = (lambda value: _is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
-_PROBABILITY = (lambda value: _is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
+_COUNT = (is_whole, "a whole number of at least 1")
+_FRACTION = (lambda value: is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
+_PROBABILITY = (lambda value: is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": _COUNT,
     "patience": _COUNT,
-    "seed": (lambda value: _is_whole(value, 0), "a whole number of at least 0"),
+    "seed": (lambda value: is_whole(value, 0), "a whole number of at least 0"),
     # BatchNorm cannot train on a batch of one frame.
-    "clip_length": (lambda value: _is_whole(value, 2), "a whole number of at least 2"),
+    "clip_length": (lambda value: is_whole(value, 2), "a whole number of at least 2"),
     "stride": _COUNT,
     "batch_size": _COUNT,
-    "learning_rate": (lambda value: _is_real(value) and value > 0, "a number above 0"),
+    "learning_rate": (lambda value: is_real(value) and value > 0, "a number above 0"),
     "momentum": _PROBABILITY,
-    "weight_decay": (lambda value: _is_real(value) and value >= 0, "a number of at least 0"),
+    "weight_decay": (lambda value: is_real(value) and value >= 0, "a number of at least 0"),
     "milestones": (
-        lambda value: isinstance(value, tuple) and all(map(_is_whole, value)),
+        lambda value: isinstance(value, tuple) and all(map(is_whole, value)),
         "a list of whole numbers of at least 1",
     ),
     "decay": _FRACTION,
@@ -164,7 +137,3 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "fold": (_is_fold, "'i/k' with i from 1 to k, or ''"),
     "network": (lambda value: isinstance(value, MIMAMOConfig), "a MIMAMOConfig"),
 }
-
-
-def _bad(name: str, expected: str, got: object) -> InputError:
-    return InputError(f"config: {name}: expected {expected}, got {got!r}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mimamo.data.cache import CachedVideo
-from mimamo.data.clips import ClipDataset, VideoSequence
+from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
 from mimamo.features import SpatialFeatures
 from mimamo.network.resnet50 import ResNet50
@@ -25,14 +25,12 @@ class FaceImages:
 
     Args:
         videos: of a cache; their folders of aligned faces must still be there.
-        dataset: the clips that are trained on, cut from some of the videos.
 
     Raises:
         InputError: a video's faces are not images in a folder, or some are no longer there.
     """
 
-    def __init__(self, videos: Sequence[CachedVideo], dataset: ClipDataset) -> None:
-        self._dataset = dataset
+    def __init__(self, videos: Sequence[CachedVideo]) -> None:
         self._folders: dict[str, tuple[AlignedFolder, np.ndarray]] = {}
         for video in videos:
             source = Path(video.source)
@@ -48,22 +46,24 @@ class FaceImages:
             self._folders[video.name] = folder, numbers
         self._pool = ThreadPoolExecutor(_READERS)
 
-    def gather(self, indices: Sequence[int]) -> Tensor:
-        """The images of clips: uint8 ``[B, L, 3, 112, 112]``."""
+    def gather(self, dataset: ClipDataset, indices: Sequence[int]) -> Tensor:
+        """The images of these clips of `dataset`: uint8 ``[B, L, 3, 112, 112]``."""
         clips = []
         for index in indices:
-            number, start = self._dataset.clips[index]
-            video = self._dataset.videos[number]
-            own = np.arange(start, start + self._dataset.length).clip(max=len(video) - 1)
+            number, start = dataset.clips[index]
+            video = dataset.videos[number]
+            own = np.arange(start, start + dataset.length).clip(max=len(video) - 1)
             clips.append(self._read(video.name, own))
         return torch.from_numpy(np.stack(clips)).permute(0, 1, 4, 2, 3)
 
-    def features(self, backbone: ResNet50, video: VideoSequence, batch: int = 256) -> Tensor:
-        """All features of a video by `backbone` as it is now: float32 ``[T, 2048]``."""
+    def features(
+        self, backbone: ResNet50, name: str, faces: np.ndarray, batch: int = 256
+    ) -> Tensor:
+        """Features of T faces of a video by `backbone` as it is now: float32 ``[T, 2048]``."""
         device = backbone.stem.conv.weight.device
         spatial = SpatialFeatures(backbone, device)
-        parts = np.array_split(np.arange(len(video)), -(-len(video) // batch))
-        return torch.cat([spatial(self._read(video.name, part)) for part in parts])
+        parts = np.array_split(faces, -(-len(faces) // batch))
+        return torch.cat([spatial(self._read(name, part)) for part in parts])
 
     def _read(self, name: str, frames: np.ndarray) -> np.ndarray:
         folder, numbers = self._folders[name]

@@ -25,10 +25,12 @@ from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
+from mimamo.training.features import video_features
 from mimamo.training.images import FaceImages
 from mimamo.training.loss import ccc_loss
 from mimamo.training.model import TrainedModel
 from mimamo.training.processes import gather_rows, use_global_batch_norm
+from mimamo.training.shared_dropout import Part, use_shared_dropout
 from mimamo.training.state import Epoch, Progress
 
 Step = tuple[int, slice, int, Clip, Tensor | None]  # number, rows, batch size, clips, images
@@ -63,9 +65,10 @@ class Trainer:
         self._clips, self._validation, self._images = clips, validation, images
         self._config, self._accelerator = config, accelerator
         self.optimizer = _optimizer(model, config)
-        self._ready = model
+        self._ready, self._part = model, Part()
         if accelerator.num_processes > 1:
             use_global_batch_norm(model)
+            use_shared_dropout(model, self._part)
             self._ready = accelerator.prepare(model)
 
     @property
@@ -84,7 +87,8 @@ class Trainer:
             Each epoch when it is done.
 
         Raises:
-            InputError: the loss is no longer finite, or there are fewer clips than processes.
+            InputError: the loss or a prediction is no longer finite, or there are fewer clips than
+                processes.
         """
         config, progress = self._config, self.progress
         while not self._is_finished():
@@ -108,6 +112,11 @@ class Trainer:
                 if on_step:
                     on_step(clips + (number - 1) * self.clips_per_epoch, loss)
             valence, arousal = self._validate()
+            if not math.isfinite(valence + arousal):
+                raise InputError(
+                    f"learning_rate: predictions are not finite after epoch {number}, at {rate:g}; "
+                    "try a lower one"
+                )
             best = progress.best
             progress.epochs.append(
                 Epoch(
@@ -141,7 +150,11 @@ class Trainer:
             )
         for number, batch in enumerate(batches[done:], start=done):
             rows = own_part(batch, self._accelerator.process_index, processes)
-            images = None if self._images is None else self._images.gather(batch[rows])
+            images = (
+                None
+                if self._images is None
+                else self._images.gather(self._clips.dataset, batch[rows])
+            )
             yield number, rows, len(batch), self._clips.gather(batch[rows]), images
 
     def _step(self, epoch: int, step: Step) -> float:
@@ -151,9 +164,8 @@ class Trainer:
         draws = augmentation_draws(
             total, seeds.generator(config.seed, seeds.AUGMENTATION, epoch, number)
         )[rows]
-        torch.manual_seed(
-            seeds.derived(config.seed, seeds.DROPOUT, epoch, number, accelerator.process_index)
-        )
+        self._part.rows, self._part.total = rows, total
+        torch.manual_seed(seeds.derived(config.seed, seeds.DROPOUT, epoch, number))
         features, frames, labels, mask = (
             part.to(accelerator.device, non_blocking=True) for part in batch
         )
@@ -213,27 +225,12 @@ def predict(
     was_training = model.training
     model.eval()
     try:
-        features = video.features
-        if isinstance(model.backbone, SmallBackbone):
-            features = small_features(model.backbone, video.frames)
-        elif isinstance(model.backbone, ResNet50) and images is not None:
-            features = images.features(model.backbone, video)
+        features = video_features(model.backbone, video, images)
         return predict_sequence(
             model.network, features, video.frames, config.clip_length, config.clip_length
         )
     finally:
         model.train(was_training)
-
-
-@torch.inference_mode()
-def small_features(backbone: SmallBackbone, frames: Tensor, batch_size: int = 512) -> Tensor:
-    """Features of grey faces, uint8 ``[T, S, S]``: float32 ``[T, 128]`` on the CPU."""
-    device = backbone.stem.conv.weight.device
-    parts = [
-        backbone(backbone.prepare(part.to(device))).float().cpu()
-        for part in frames.split(batch_size)
-    ]
-    return torch.cat(parts)
 
 
 def centre(frames: Tensor, length: int) -> Tensor:

@@ -55,11 +55,18 @@ class TrainedModel(nn.Module):
         if isinstance(self.backbone, SmallBackbone):
             features = self.backbone(self.backbone.prepare(images))
         else:
-            chunks = resnet_input(self.backbone, images).split(_CHUNK)
             features = torch.cat(
-                [checkpoint(self.backbone, chunk, use_reentrant=False) for chunk in chunks]
+                [
+                    checkpoint(resnet_features, self.backbone, chunk, use_reentrant=False)
+                    for chunk in images.split(_CHUNK)
+                ]
             )
         return features.view(clips, frames, -1)
+
+
+def resnet_features(backbone: ResNet50, images: Tensor) -> Tensor:
+    """Features ``[N, 2048]`` of faces ``[N, 3, H, W]`` in [0, 1]."""
+    return backbone(resnet_input(backbone, images))
 
 
 def resnet_input(backbone: ResNet50, images: Tensor) -> Tensor:

@@ -121,10 +121,10 @@ def train(
     """
     report = report or (lambda line: None)
     progress = progress or (lambda stage, done, total: None)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = _run_folder(out, overwrite, resume)
     resumed = resume and (folder / CONFIG).exists()
     config = _config(folder, config, resumed)
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
     if backbone is not None:
         _check_backbone(cache, backbone)
     accelerator = _accelerator(torch.device(device), config.precision)
@@ -156,7 +156,7 @@ def train(
         model = TrainedModel(MIMAMONet(config.network), trained)
         images = None
         if config.spatial == "finetune":
-            images = FaceImages([*training, *validation], dataset)
+            images = FaceImages([*training, *validation])
         sequences = [video.sequence for video in validation]
         trainer = Trainer(model, clips, sequences, config, accelerator, images)
         if resumed and (folder / STATE).exists():

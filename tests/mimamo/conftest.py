@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -21,6 +22,25 @@ from mimamo.video import VideoWriter
 AddVideo = Callable[..., None]
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many bytes, where one may be mounted: `small_disk(3_000_000)`."""
+    place = tmp_path / "disk"
+
+    def mount(size: int) -> Path:
+        place.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True
+        )
+        if done.returncode:
+            pytest.skip("a file system may not be mounted here, which needs root")
+        return place
+
+    yield mount
+    if place.is_mount():
+        subprocess.run(["umount", str(place)], check=True)
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with random weights; its small images make it quick."""
@@ -36,7 +56,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def face_frames(pattern: str, size: int = 256) -> Iterator[np.ndarray]:
-    """A moving face where `pattern` has an "x", only a backdrop where it has a "."."""
+    """A moving face where `pattern` has an "x", only a backdrop where it has a "."."
+
+    With "|" in it, two of them side by side.
+    """
+    if "|" in pattern:
+        for sides in zip(*map(face_frames, pattern.split("|")), strict=True):
+            yield np.concatenate(sides, axis=1)
+        return
     photograph = cv2.resize(data.astronaut(), (size, size), interpolation=cv2.INTER_AREA)
     backdrop = np.full((size, size, 3), 90, np.uint8)
     for number, letter in enumerate(pattern):

@@ -264,6 +264,15 @@ class TestDevice:
         assert choose_device("auto") == torch.device(expected)
         assert choose_device("cpu") == torch.device("cpu")
 
+    def test_processes_of_torchrun_have_a_gpu_each(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        assert choose_device("auto") == torch.device("cuda")
+        for rank, expected in (("0", 0), ("1", 1), ("2", 0)):
+            monkeypatch.setenv("LOCAL_RANK", rank)
+            assert choose_device("auto") == torch.device("cuda", expected)
+            assert choose_device("cpu") == torch.device("cpu")
+
     def test_others_are_refused(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         with pytest.raises(InputError, match="finds no CUDA device"):

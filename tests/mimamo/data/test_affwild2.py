@@ -63,6 +63,7 @@ class TestPairing:
         assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
             "empty.txt",
             "lonely.txt",
+            "lonely_left",
         ]
 
     def test_faces_without_annotation_are_the_test_set(self, root: Path) -> None:
@@ -77,6 +78,17 @@ class TestPairing:
         add_video(root, "known", subset="Test_Set")
         (video,) = AffWild2(root).videos()
         assert (video.subset, video.labels.name) == ("Test_Set", "known.txt")
+
+    def test_faces_beside_an_annotated_person_are_not_the_test_set(self, root: Path) -> None:
+        add_video(root, "talk_left")
+        for name in ("talk", "talk_right", "alone_left"):
+            add_video(root, name, subset=None)
+        dataset = AffWild2(root)
+        assert names(dataset, "Test_Set") == ["alone_left"]
+        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
+            "talk",
+            "talk_right",
+        ]
 
     def test_hidden_and_other_files_are_passed_over(self, root: Path) -> None:
         add_video(root, "good")
@@ -108,6 +120,22 @@ class TestFilms:
         (films / "good.avi").touch()
         (video,) = AffWild2(root, films).videos()
         assert (video.subset, video.source) == ("Train_Set", films / "good.avi")
+
+    def test_both_people_of_a_film_are_looked_for_in_it(self, root: Path) -> None:
+        for name in ("talk_left", "talk_right", "nobody_left"):
+            (root / f"annotations/Train_Set/{name}.txt").write_text(f"{HEADER}\n0,0\n")
+        (root / "cropped_aligned").rmdir()
+        (root / "videos").mkdir()
+        (root / "videos/talk.mp4").touch()
+        dataset = AffWild2(root)
+        found = {video.name: (video.source.name, video.side) for video in dataset.videos()}
+        assert found == {
+            "talk_left": ("talk.mp4", "left"),
+            "talk_right": ("talk.mp4", "right"),
+        }
+        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
+            "nobody_left.txt"
+        ]
 
     def test_two_of_one_name(self, root: Path) -> None:
         for folder in ("batch1", "batch2"):

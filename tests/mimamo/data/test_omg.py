@@ -61,6 +61,19 @@ def test_the_layout_is_recognised(root: Path) -> None:
     assert open_dataset(root).layout == "OMG-Emotion"
 
 
+def test_the_way_to_the_data_set_says_nothing_of_its_subsets(tmp_path: Path) -> None:
+    root = tmp_path / "my training"
+    for folder in ("Train_videos", "Validation_videos"):
+        (root / folder / "fb4").mkdir(parents=True)
+        (root / folder / "fb4" / "utterance_1.mp4").touch()
+    for table in ROWS:
+        row = "x,0,1,fb4,utterance_1.mp4,0.4,-0.5,3"
+        (root / table).write_text(f"{HEADER}\n{row if 'Train' in table else ''}\n")
+    (root / "Train_videos").rename(root / "z_Train_videos")  # the last one found
+    (video,) = OMGEmotion(root).videos()
+    assert video.source == root / "z_Train_videos/fb4/utterance_1.mp4"
+
+
 def test_a_video_file_is_found_under_the_folder_of_its_subset(root: Path) -> None:
     for folder in ("Test", "Train"):
         path = root / folder / "fb4" / "utterance_1.mp4"

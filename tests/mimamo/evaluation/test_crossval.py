@@ -46,6 +46,16 @@ class TestOutOfFold:
         assert (small_folds / "crossval.png").read_bytes().startswith(b"\x89PNG")
 
 
+class TestFinetuned:
+    def test_each_folds_own_backbone_predicts_what_it_held_out(
+        self, resnet_cache: Path, small_config: TrainingConfig, tmp_path: Path
+    ) -> None:
+        config = replace(small_config, spatial="finetune", epochs=1, clip_length=8, stride=8)
+        result = crossval(resnet_cache, tmp_path / "folds", folds=2, config=config)
+        assert result.outcome is not None
+        assert result.outcome.faces.count == 336
+
+
 class TestJobs:
     def test_folds_can_be_trained_apart_and_joined(
         self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, tmp_path: Path

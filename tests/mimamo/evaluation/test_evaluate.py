@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mimamo import InputError, concordance_cc, load_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluation import Ensemble, evaluate_runs
 from mimamo.evaluation.ensemble import checkpoints_in
+from mimamo.extraction import extract
 from mimamo.inference import predict_sequence
 from mimamo.training import TrainingConfig, train
 
@@ -92,26 +95,44 @@ class TestSubsets:
 
 
 class TestStreams:
-    def test_a_blinded_stream_sees_nothing(self, resnet_run: Path, resnet_cache: Path) -> None:
-        cache = Cache(resnet_cache)
+    @pytest.mark.parametrize("kind", ["resnet", "small"])
+    def test_a_blinded_stream_sees_nothing(self, kind: str, request: pytest.FixtureRequest) -> None:
+        run, cache = (request.getfixturevalue(f"{kind}_{what}") for what in ("run", "cache"))
+        cache = Cache(cache)
         videos = cache.subset("Validation_Set")
-        both = Ensemble([resnet_run], cache).predict(videos)
-        spatial = Ensemble([resnet_run], cache, streams="spatial").predict(videos)
-        temporal = Ensemble([resnet_run], cache, streams="temporal").predict(videos)
+        both, spatial, temporal = (
+            Ensemble([run], cache, streams=streams) for streams in ("both", "spatial", "temporal")
+        )
         name = videos[0].name
-        assert not np.allclose(both[name], spatial[name], atol=1e-4)
-        assert not np.allclose(both[name], temporal[name], atol=1e-4)
-        # What the blind stream would have seen makes no difference.
-        other = replace(videos[0], features=videos[0].features.flip(0).clone())
-        again = Ensemble([resnet_run], cache, streams="temporal").predict([other])
-        assert np.array_equal(again[name], temporal[name])
-        other = replace(videos[0], frames=videos[0].frames.flip(0).clone())
-        again = Ensemble([resnet_run], cache, streams="spatial").predict([other])
-        np.testing.assert_allclose(again[name], spatial[name], atol=1e-5)
+        seen = [ensemble.predict(videos)[name] for ensemble in (both, spatial, temporal)]
+        for one, other in combinations(seen, 2):
+            assert not np.allclose(one, other, atol=1e-4)
+        # What a stream that can see is shown makes a difference, and what a blind one is does not.
+        appearance = replace(videos[0], features=videos[0].features.flip(0).clone())
+        motion = replace(videos[0], frames=videos[0].frames.flip(0).clone())
+        if kind == "small":  # it sees the frames
+            changed = spatial.predict([motion])[name]
+            assert not np.allclose(changed, seen[1], atol=1e-4)
+        else:
+            np.testing.assert_allclose(spatial.predict([motion])[name], seen[1], atol=1e-5)
+            assert not np.allclose(spatial.predict([appearance])[name], seen[1], atol=1e-4)
+        assert np.array_equal(temporal.predict([appearance])[name], seen[2])
+        assert not np.allclose(temporal.predict([motion])[name], seen[2], atol=1e-4)
 
-    def test_a_small_backbone_cannot_be_blinded(self, small_run: Path, small_cache: Path) -> None:
-        with pytest.raises(InputError, match="train with --streams instead"):
-            evaluate_runs([small_run], small_cache, streams="spatial")
+    def test_a_small_backbone_blind_to_motion_sees_every_face(
+        self, small_run: Path, small_cache: Path
+    ) -> None:
+        """By the parts: its features of the true faces, and phases of one that stands still."""
+        cache = Cache(small_cache)
+        video = cache.subset("Validation_Set")[0]
+        checkpoint = load_checkpoint(small_run)
+        with torch.no_grad():
+            backbone = checkpoint.backbone.eval()
+            features = backbone(backbone.prepare(video.frames))
+        still = video.frames.float().mean(0).round().byte().repeat(len(video), 1, 1)
+        expected = predict_sequence(checkpoint.network, features, still, 16, 16)
+        found = Ensemble([small_run], cache, streams="spatial").predict([video])[video.name]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
     def test_a_stream_it_does_not_have(
         self, resnet_cache: Path, tmp_path: Path, small_config: TrainingConfig
@@ -122,6 +143,43 @@ class TestStreams:
         with pytest.raises(InputError, match="has only the spatial stream, not the temporal"):
             evaluate_runs([run], resnet_cache, streams="temporal")
         assert evaluate_runs([run], resnet_cache, streams="spatial").networks == 1
+
+
+class TestFinetuned:
+    """A ResNet50 that was trained sees the images, as the cache's features are not its own."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def finetuned(
+        tmp_path_factory: pytest.TempPathFactory, resnet_cache: Path, small_config: TrainingConfig
+    ) -> Path:
+        config = replace(small_config, spatial="finetune", epochs=1, clip_length=8, stride=8)
+        out = tmp_path_factory.mktemp("finetuned") / "run"
+        return train(resnet_cache, out, config=config).out
+
+    def test_it_predicts_what_validation_did(self, finetuned: Path, resnet_cache: Path) -> None:
+        (epoch,) = csv.DictReader((finetuned / "history.csv").open())
+        faces = evaluate_runs([finetuned], resnet_cache).outcome.faces
+        assert faces.valence == pytest.approx(float(epoch["valence"]), abs=1e-5)
+        assert faces.arousal == pytest.approx(float(epoch["arousal"]), abs=1e-5)
+
+    def test_its_features_in_a_cache_are_taken_from_there(
+        self, finetuned: Path, resnet_cache: Path, learnable: Path, tmp_path: Path
+    ) -> None:
+        extract(learnable, tmp_path / "cache", backbone=finetuned / "best.safetensors")
+        cache = Cache(tmp_path / "cache")
+        ensemble = Ensemble([finetuned], cache)
+        assert ensemble.members[0].backbone is None
+        video = cache.subset("Validation_Set")[0]
+        expected = Ensemble([finetuned], Cache(resnet_cache)).predict([video])[video.name]
+        # float16 in the cache
+        assert np.abs(ensemble.predict([video])[video.name] - expected).max() < 0.02
+
+    def test_it_can_be_blinded(self, finetuned: Path, resnet_cache: Path) -> None:
+        cache = Cache(resnet_cache)
+        video = cache.subset("Validation_Set")[0]
+        blind = Ensemble([finetuned], cache, streams="temporal").predict([video])[video.name]
+        assert not np.allclose(blind, Ensemble([finetuned], cache).predict([video])[video.name])
 
 
 class TestFiles:

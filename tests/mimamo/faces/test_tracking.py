@@ -64,6 +64,24 @@ class TestChoice:
     def test_does_not_take_a_face_of_quite_another_size(self, size):
         assert _follow([_face(100)], [_face(100, size=size)]) == [100, None]
 
+    @pytest.mark.parametrize(("side", "expected"), [("left", 120), ("right", 400)])
+    def test_with_a_side_begins_with_that_of_the_two_main_faces(self, side, expected):
+        small = _face(20 if side == "left" else 600, size=30)
+        assert _follow([_face(400, size=150), small, _face(120)], side=side) == [expected]
+        # Both in the right half: still the one further left is the left one.
+        pair = [_face(380), _face(600)]
+        assert _follow(pair, side=side) == [380 if side == "left" else 600]
+
+    @pytest.mark.parametrize("side", ["left", "right"])
+    def test_with_a_side_a_lone_face_has_to_be_in_that_half(self, side):
+        for place in (120, 500):
+            own = place < 320 if side == "left" else place > 320
+            assert _follow([_face(place)], side=side) == [place if own else None]
+
+    def test_with_a_side_a_face_is_followed_across_the_middle(self):
+        frames = [[_face(place)] for place in (290, 320, 350, 380)]
+        assert _follow(*frames, side="left") == [290, 320, 350, 380]
+
     def test_a_missed_frame_is_no_face_and_the_face_is_found_again(self):
         assert _follow([_face(100)], [], [_face(110)]) == [100, None, 110]
 

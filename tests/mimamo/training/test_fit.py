@@ -203,3 +203,13 @@ class TestFailure:
             InputError, match=r"^learning_rate: the loss is nan in step 2 of epoch 1, at 1e\+38"
         ):
             run(config, videos)
+
+    def test_predictions_that_are_not_finite_end_it_too(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence], validation_scores
+    ) -> None:
+        """Else the first epoch would be the best for ever: nothing is more than NaN."""
+        validation_scores((0.1, 0.1), (np.nan, 0.1))
+        with pytest.raises(
+            InputError, match=r"predictions are not finite after epoch 2, at 0\.001"
+        ):
+            run(tiny_config, videos)

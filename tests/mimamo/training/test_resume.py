@@ -82,6 +82,22 @@ class TestBitForBit:
         assert left == {*FILES, "tensorboard"}
 
 
+class TestFullDisk:
+    def test_it_is_named_and_with_room_the_run_goes_on(
+        self, small_cache: Path, tmp_path: Path, small_disk, config: TrainingConfig, whole
+    ) -> None:
+        needed = sum(map(len, whole.values()))
+        disk = small_disk(2 * needed)
+        run, ballast = disk / "run", disk / "ballast"
+        ballast.write_bytes(bytes(needed + needed // 2))
+        with pytest.raises((InputError, OSError), match="No space left"):
+            train(small_cache, run, config=config)
+        assert not [path for path in run.iterdir() if path.name.startswith(".")]
+        ballast.unlink()
+        train(small_cache, run, resume=True)
+        assert contents(run) == whole
+
+
 class TestResume:
     def test_without_a_run_it_begins(self, small_cache: Path, tmp_path: Path, config) -> None:
         config = replace(config, epochs=1)

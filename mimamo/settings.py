@@ -1,0 +1,61 @@
+"""Settings that are checked, and that come from and go into plain dicts (JSON, TOML)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from mimamo.errors import InputError
+
+Own = TypeVar("Own", bound="Settings")
+
+
+class Settings:
+    """A dataclass of settings: numbers, strings, tuples of these, and other settings."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain Python numbers, strings, lists and dicts."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls: type[Own], settings: Mapping[str, Any]) -> Own:
+        """Build the settings from what :meth:`to_dict` gave; what is not there is default.
+
+        Raises InputError if `settings` is not a mapping, has an unknown key, or a bad value.
+        """
+        if not isinstance(settings, Mapping):
+            raise InputError(f"config: expected a mapping, got {type(settings).__name__}")
+        known = {entry.name for entry in fields(cls)}
+        if unknown := sorted(str(key) for key in settings if key not in known):
+            raise InputError(
+                f"config: unknown {', '.join(unknown)}; expected among {', '.join(sorted(known))}"
+            )
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in settings.items()
+            }
+        )
+
+
+def is_whole(value: object, lowest: int = 1) -> bool:
+    """Whether it is a whole number of at least `lowest`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+
+
+def is_real(value: object) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def bad(name: str, expected: str, got: object) -> InputError:
+    """The error for a setting that is not what was expected."""
+    return InputError(f"config: {name}: expected {expected}, got {got!r}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,41 @@
+"""Running the command line as a user does, in this process."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mimamo.cli import main
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory, film) -> Path:
+    return film(tmp_path_factory.mktemp("video") / "face.mp4", ".xxx.")
+
+
+@pytest.fixture
+def predict(weights, tmp_path):
+    """Runs `mimamo predict ... --weights W --out OUT` and returns its exit code."""
+
+    def run(*arguments, **options):
+        given = {"weights": weights, "out": tmp_path / "out"} | options
+        pairs = [word for name, value in given.items() for word in (f"--{name}", value)]
+        return main(["predict", *map(str, (*arguments, *pairs))])
+
+    return run
+
+
+@pytest.fixture
+def one_error(capsys):
+    """Gives the message of the one error line that was printed; nothing else may have been."""
+
+    def read() -> str:
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        match = re.fullmatch(r"mimamo: error: (.+)\n", printed.err)
+        assert match, printed.err
+        return match[1]
+
+    return read

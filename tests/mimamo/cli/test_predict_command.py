@@ -1,0 +1,160 @@
+"""`mimamo predict`: what it prints, what it writes, and its exit codes."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+
+import mimamo.demo
+import mimamo.streaming
+import mimamo.training
+
+SPEED = (
+    r"[\d.]+ s, [\d.]+ frames/s; decode [\d.]+ %, detection [\d.]+ %, "
+    r"ResNet50 \((float32|bfloat16)\) [\d.]+ %, phase [\d.]+ %, network [\d.]+ %, writing [\d.]+ %"
+)
+
+
+class TestPredict:
+    def test_it_says_what_it_wrote(self, tmp_path, predict, video, capsys):
+        assert predict(video) == 0
+        printed = capsys.readouterr()
+        table = tmp_path / "out" / "face.csv"
+        said, speed, hint = printed.out.splitlines()
+        assert said == f"{table}: face found in 3 of 5 frames"
+        assert re.fullmatch(rf"face: 5 frames in {SPEED}", speed), speed
+        assert "side by side" in hint
+        assert printed.err == ""
+        assert sorted(path.name for path in table.parent.iterdir()) == ["face.csv", "face.png"]
+
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    def test_it_says_in_which_precision(self, predict, video, capsys, precision):
+        assert predict(video, "--precision", precision, "--search-every", 3) == 0
+        assert f", ResNet50 ({precision}) " in capsys.readouterr().out
+
+    def test_several_videos_are_summed_up(self, tmp_path, predict, video, film, capsys):
+        assert predict(video, film(tmp_path / "other.mp4", "xx")) == 0
+        lines = capsys.readouterr().out.splitlines()[2:]
+        for line, start in zip(lines, ("face: 5", "other: 2", "all 2 videos: 7"), strict=False):
+            assert re.fullmatch(rf"{start} frames in {SPEED}", line), line
+        assert len(lines) == 4
+
+    def test_options_choose_the_files(self, tmp_path, predict, video):
+        assert predict(video, "--render", "--no-plot", "--batch-size", 2) == 0
+        names = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert names == ["face.csv", "face.mp4"]
+
+    def test_a_second_run_says_what_it_replaces(self, tmp_path, predict, video, capsys):
+        assert predict(video) == 0
+        capsys.readouterr()
+        assert predict(video) == 0
+        table = tmp_path / "out" / "face.csv"
+        assert capsys.readouterr().err == f"mimamo: warning: {table}: replaced\n"
+
+    def test_a_failed_video_is_named_at_the_end_and_the_others_are_written(
+        self, tmp_path, predict, video, capsys
+    ):
+        bad = tmp_path / "bad.mp4"
+        bad.write_bytes(b"")
+        assert predict(bad, video) == 1
+        printed = capsys.readouterr()
+        assert "face.csv: face found in 3 of 5" in printed.out
+        assert printed.err == f"mimamo: error: {bad}: expected a video, but the file is empty\n"
+
+    def test_a_folder_without_videos_is_named_at_the_end_and_the_others_are_written(
+        self, tmp_path, predict, video, capsys
+    ):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        assert predict(empty, video) == 1
+        printed = capsys.readouterr()
+        assert "face.csv: face found in 3 of 5" in printed.out
+        assert re.fullmatch(rf"mimamo: error: {re.escape(str(empty))}: .+\n", printed.err)
+
+    def test_a_truncated_video_is_written_but_an_error(self, tmp_path, predict, video, capsys):
+        cut, table = tmp_path / "cut.mp4", tmp_path / "out" / "cut.csv"
+        cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
+        assert predict(cut) == 1
+        printed = capsys.readouterr()
+        assert printed.out.startswith(f"{table}: face found in 3 of 5 frames\ncut: 5 frames in ")
+        assert printed.err == (
+            f"mimamo: error: {cut}: truncated: 5 frames decoded; any after them are missing "
+            f"from {table}\n"
+        )
+        assert sorted(path.name for path in table.parent.iterdir()) == ["cut.csv", "cut.png"]
+
+    def test_a_video_without_a_face_is_a_warning(self, tmp_path, predict, film, capsys):
+        video = film(tmp_path / "none.mp4", "..")
+        assert predict(video) == 0
+        expected = f"mimamo: warning: {video}: no face found; all predictions are -5\n"
+        assert capsys.readouterr().err == expected
+
+    def test_a_terminal_sees_progress_and_warnings(self, tmp_path, predict, film, monkeypatch):
+        class Terminal(io.StringIO):
+            def isatty(self):
+                return True
+
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "200")
+        film(tmp_path / "[red]none.mp4", "..")
+        assert predict(tmp_path / "[red]none.mp4") == 0
+        shown = terminal.getvalue()
+        assert "[red]none: predicting" in shown
+        assert "no face found" in shown
+
+
+class TestBadVideo:
+    """Exit code 1, one line, no traceback."""
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "No such file"),
+            (b"", "empty"),
+            (b"no film at all\n" * 9, "text"),
+            (bytes(range(256)) * 9, "expected a video"),
+        ],
+        ids=["missing", "empty", "text", "noise"],
+    )
+    def test_what_is_no_video(self, tmp_path, predict, one_error, content, message):
+        path = tmp_path / "clip.mp4"
+        if content is not None:
+            path.write_bytes(content)
+        assert predict(path) == 1
+        error = one_error()
+        assert error.startswith(f"{path}: ")
+        assert message in error
+
+    def test_a_video_cut_short(self, tmp_path, predict, video, one_error):
+        path = tmp_path / "cut.mp4"
+        path.write_bytes(video.read_bytes()[:3000])
+        assert predict(path) == 1
+        assert one_error().startswith(f"{path}: ")
+
+    def test_a_video_without_frames(self, tmp_path, predict, video, one_error):
+        path = tmp_path / "none.mp4"
+        path.write_bytes(video.read_bytes()[:32])  # only the file type
+        assert predict(path) == 1
+        assert one_error().startswith(f"{path}: ")
+
+    def test_a_folder_without_videos(self, tmp_path, predict, one_error):
+        path = tmp_path / "empty"
+        path.mkdir()
+        assert predict(path) == 1
+        assert one_error().startswith(f"{path}: expected videos or aligned faces")
+
+
+class TestInterruption:
+    def test_it_ends_with_130_and_no_traceback(self, tmp_path, predict, video, monkeypatch, capsys):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(mimamo.streaming, "predict_clips", interrupted)
+        assert predict(video) == 130
+        assert capsys.readouterr() == ("", "mimamo: interrupted\n")
+        assert not list((tmp_path / "out").iterdir())

@@ -1,0 +1,92 @@
+"""The commands from data to a submission, and what their options come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import mimamo.demo
+import mimamo.streaming
+import mimamo.training
+from mimamo.cli import main
+
+
+class TestTrain:
+    @pytest.fixture
+    def called(self, monkeypatch):
+        """What `mimamo.training.train` was called with."""
+        given = {}
+
+        def train(cache, out, **options):
+            given.update(options, cache=cache, out=out)
+            options["report"]("epoch 1")
+            options["progress"]("training", 1, 2)
+
+        monkeypatch.setattr(mimamo.training, "train", train)
+        return given
+
+    def test_options_override_the_recipe(self, called, capsys):
+        arguments = "cache --out run --epochs 3 --lr 0.5 --batch-size 4 --seed 7 --fold 1/5"
+        more = "--unwrap full --streams temporal --precision bfloat16 --small-backbone"
+        assert main(["train", *arguments.split(), *more.split()]) == 0
+        assert capsys.readouterr().out == "epoch 1\n"
+        assert (called["cache"], called["out"]) == (Path("cache"), Path("run"))
+        config = called["config"]
+        assert (config.epochs, config.learning_rate, config.batch_size) == (3, 0.5, 4)
+        assert (config.seed, config.fold, config.precision) == (7, "1/5", "bfloat16")
+        assert (config.network.unwrap, config.network.streams) == ("full", "temporal")
+        assert config.spatial == "small"
+
+    def test_without_options_the_recipe_holds(self, called):
+        assert main(["train", "cache", "--out", "run"]) == 0
+        assert called["config"] == mimamo.training.TrainingConfig()
+        assert not called["resume"]
+
+    def test_resuming_without_options_takes_the_runs_own_settings(self, called):
+        assert main(["train", "cache", "--out", "run", "--resume"]) == 0
+        assert (called["config"], called["resume"]) == (None, True)
+
+    def test_a_file_of_settings_is_the_base(self, tmp_path, called):
+        mimamo.training.TrainingConfig(epochs=9, patience=2).save(tmp_path / "config.toml")
+        arguments = ["cache", "--out", "run", "--epochs", "4"]
+        assert main(["train", *arguments, "--config", str(tmp_path / "config.toml")]) == 0
+        assert (called["config"].epochs, called["config"].patience) == (4, 2)
+
+
+class TestRefused:
+    @pytest.mark.parametrize("command", ["train", "crossval"])
+    def test_what_is_no_cache_leaves_nothing_behind(self, tmp_path, one_error, command):
+        cache = tmp_path / "cache"
+        assert main([command, str(cache), "--out", str(tmp_path / "out")]) == 2
+        assert one_error().startswith(f"{cache}: expected a cache made by `mimamo extract`")
+        assert not list(tmp_path.iterdir())
+
+
+class TestFromDataToSubmission:
+    """The commands one after the other, on a small data set."""
+
+    def test_all_of_them(self, tmp_path, learnable_copy, tiny_config, capsys):
+        data, cache = learnable_copy, tmp_path / "cache"
+        (data / "annotations/Validation_Set/Validation_Set-2.txt").unlink()  # becomes the test set
+        tiny_config.save(tmp_path / "tiny.toml")
+        recipe = ["--small-backbone", "--epochs", "1", "--config", tmp_path / "tiny.toml"]
+
+        def run(*words) -> str:
+            assert main([str(word) for word in words]) == 0
+            return capsys.readouterr().out
+
+        printed = run("extract", data, "--out", cache, "--backbone", "small", "--strict")
+        assert "6 videos extracted, 0 kept from before, 0 not used, 336 faces, 0 prob" in printed
+        assert "best epoch 1" in run("train", cache, "--out", tmp_path / "run", *recipe)
+        assert "annotated frames with a face" in run(
+            "evaluate", tmp_path / "run", "--cache", cache, "--out", tmp_path / "evaluation"
+        )
+        folds = ["crossval", cache, "--out", tmp_path / "folds", "--folds", "2", *recipe]
+        assert "still to be trained" in run(*folds, "--fold", "1")
+        assert "out of fold" in run(*folds, "--fold", "2")
+        assert "out of fold" in run(*folds[:4], "--folds", "2", "--join")
+        printed = run("submit", tmp_path / "folds", "--cache", cache, "--out", tmp_path / "sent")
+        assert "1 videos, 56 frames" in printed
+        lines = (tmp_path / "sent" / "Validation_Set-2.txt").read_text().splitlines()
+        assert (lines[0], len(lines)) == ("valence,arousal", 57)

@@ -1,0 +1,145 @@
+"""An extraction that was stopped goes on; several processes share one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.plain_faces import plain
+
+from mimamo import InputError
+from mimamo.data import Cache
+from mimamo.data.cache import video_path
+from mimamo.extraction import extract
+from mimamo.extraction.shards import Shard
+from mimamo.network import ResNet50, save_backbone
+
+
+class TestResume:
+    def test_what_is_there_is_kept(self, run, tmp_path: Path) -> None:
+        run()
+        before = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache/videos").iterdir()}
+        result = run()
+        assert (result.made, result.kept, result.frames) == (0, 2, 52)
+        assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache/videos").iterdir()}
+
+    def test_a_file_cut_short_is_made_again(self, run, tmp_path: Path) -> None:
+        run()
+        path = video_path(tmp_path / "cache", "plain")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        assert (run().made, path.read_bytes()) == (1, whole)
+        assert any("plain.safetensors: cut short" in line for line in run.lines)
+
+    def test_changed_annotations_are_read_again(self, run, data: Path, tmp_path: Path) -> None:
+        run()
+        path = data / "annotations/Validation_Set/plain.txt"
+        path.write_text("valence,arousal\n" + "0.5,0.5\n" * 20)
+        assert run().made == 1
+        labels = Cache(tmp_path / "cache").videos[1].sequence.labels
+        assert (labels == 0.5).all()
+
+    def test_other_weights_are_refused(self, run, tmp_path: Path) -> None:
+        files = []
+        for seed in (0, 1):
+            files.append(tmp_path / f"{seed}.safetensors")
+            save_backbone(files[-1], ResNet50(image_size=32, seed=seed))
+        run(backbone=files[0])
+        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        with pytest.raises(
+            InputError, match=r"cache: made with other weights, SHA-256 \w{12}…, not"
+        ):
+            run(backbone=files[1])
+        with pytest.raises(InputError, match="made with other weights"):
+            run(backbone="small")
+        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
+        assert run(backbone=files[0]).kept == 2
+
+    def test_another_precision_is_refused(self, run, tmp_path: Path) -> None:
+        path = tmp_path / "w.safetensors"
+        save_backbone(path, ResNet50(image_size=32, seed=0))
+        for backbone in (path, "random"):
+            shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+            run(backbone=backbone, image_size=32)
+            with pytest.raises(
+                InputError, match="backbone whose precision is float32, not bfloat16"
+            ):
+                run(backbone=backbone, image_size=32, precision="bfloat16")
+
+    def test_the_same_file_with_other_weights_is_refused(self, run, tmp_path: Path) -> None:
+        path = tmp_path / "w.safetensors"
+        save_backbone(path, ResNet50(image_size=32, seed=0))
+        run(backbone=path)
+        save_backbone(path, ResNet50(image_size=32, seed=1))
+        with pytest.raises(InputError, match="made with other weights"):
+            run(backbone=path)
+
+    def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
+        run(backbone="random", image_size=32)
+        assert run(backbone="random", image_size=32).kept == 2
+        with pytest.raises(InputError, match="made with other weights"):
+            run(backbone="random", image_size=32, seed=1)
+
+    def test_a_folder_of_something_else_is_refused(self, run, tmp_path: Path) -> None:
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache/thesis.txt").write_text("years of work")
+        with pytest.raises(InputError, match=r"expected a cache or an empty folder.*thesis"):
+            run()
+        assert [p.name for p in (tmp_path / "cache").iterdir()] == ["thesis.txt"]
+
+    def test_killed_anywhere_it_goes_on_to_the_same_bytes(
+        self, run, data: Path, tmp_path: Path, add_video
+    ) -> None:
+        for number in range(12):
+            images = {n: plain(n) for n in range(1, 60)}
+            add_video(data, "Train_Set", f"more-{number}", images, [(0.1, 0.2)] * 59)
+        expected = tmp_path / "expected"
+        extract(data, expected, backbone="small")
+        arguments = [sys.executable, "-m", "mimamo", "extract", str(data), "--backbone", "small"]
+        killed = 0
+        for delay in (1.6, 1.8, 2.0):
+            command = [*arguments, "--out", str(tmp_path / "cache")]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            time.sleep(delay)
+            killed += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            for path in (tmp_path / "cache").glob("videos/more*.safetensors"):
+                assert path.read_bytes() == (expected / "videos" / path.name).read_bytes()
+        run()
+        found = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").iterdir()}
+        assert found == {p.name: p.read_bytes() for p in (expected / "videos").iterdir()}
+        assert killed
+
+
+class TestShards:
+    def test_they_share_the_videos(self, run, data: Path, tmp_path: Path, add_video) -> None:
+        for number, count in enumerate((30, 5, 40, 10)):
+            images = {n: plain(n) for n in range(1, count + 1)}
+            add_video(data, "Train_Set", f"more-{number}", images, [(0, 0)] * count)
+        first = run(shard=Shard(0, 2))
+        with pytest.raises(InputError, match="incomplete"):
+            Cache(tmp_path / "cache")
+        second = run(shard=Shard(1, 2))
+        assert first.made + second.made == 6
+        assert abs(first.frames - second.frames) <= 10
+        assert len(Cache(tmp_path / "cache").videos) == 6
+
+    def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
+        out = tmp_path / "cache"
+        command = [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *("-m", "mimamo", "extract", str(data), "--backbone", "small", "--out", str(out)),
+        ]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert "process 1 of 2" in done.stdout
+        assert "process 2 of 2" in done.stdout
+        assert len(Cache(out).videos) == 2
