@@ -1,6 +1,7 @@
 // The linear maps between images and bands as the CPU operators share them.
 #pragma once
 
+#include "../common/phase_options.h"
 #include "tables.h"
 #include "tensors.h"
 
@@ -22,7 +23,5 @@ Tensor analytic_bands_adjoint(
     const std::vector<int64_t>& levels,
     const SpectralTables<T>& tables);
 
-// What both directions refuse.
-void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands);
 
 }  // namespace phasenet
