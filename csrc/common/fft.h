@@ -35,10 +35,11 @@ inline torch::stable::Tensor empty_transform(
   const auto sizes = x.sizes();
   std::vector<int64_t> shape{sizes.begin(), sizes.end()};
   shape.back() = columns;
-  return torch::stable::empty(shape, dtype);
+  return torch::stable::new_empty(x, shape, dtype);
 }
 
-// Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised.
+// Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised. On a GPU the columns of the
+// result lie in memory one after the other, not its rows.
 inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
   using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
@@ -53,7 +54,8 @@ inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
       {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(Norm::none)), from(true)});
 }
 
-// Complex [..., h, w / 2 + 1] -> real [..., h, w].
+// Complex [..., h, w / 2 + 1] -> real [..., h, w]. On a GPU one copy is saved where the columns of
+// `x` lie in memory one after the other.
 inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, Norm norm) {
   using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
