@@ -212,12 +212,11 @@ def cuda_library(architectures: list[str], compiler: str, folder: Path) -> Libra
             "CXX to a g++ or clang++ it knows, or PHASENET_CUDA=0"
         )
     sources = sorted([*(SOURCES / "cuda").rglob("*.cu"), *(SOURCES / "cuda").rglob("*.cpp")])
-    # The CUDA runtime is linked in, so that no particular one has to be there.
-    static = [f"-L{folder}", "-Wl,--no-as-needed", "-ltorch_cuda", "-Wl,-z,defs"]
-    static += [f"-L{Path(nvcc[0]).resolve().parent.parent / 'lib64'}", "-lcudart_static"]
-    static += ["-ldl", "-lrt", "-lpthread", "-Wl,--exclude-libs,ALL"]
+    # nvcc links the CUDA runtime in, so that no particular one has to be there.
+    link = [f"-L{folder}", "-Xlinker=--no-as-needed", "-ltorch_cuda"]
+    link += ["-Xlinker=-z,defs,--exclude-libs,ALL", f"-ccbin={host}"]
     nvcc += [*NVCC_FLAGS, *architecture_flags(architectures)]
-    return Library("libphasenet_cuda.so", sources, static, nvcc)
+    return Library("libphasenet_cuda.so", sources, link, nvcc)
 
 
 def cpu_library() -> Library:
@@ -244,13 +243,14 @@ def ninja_file(library: Library, compiler: str, torch_folder: Path, target: Path
         return str(path).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
 
     nvcc = " ".join(f"'{part}'" for part in library.nvcc)
+    linker = library.nvcc[0] if library.nvcc else compiler
     log = "> $out.log 2>&1 || (cat $out.log; exit 1)"  # each kernel's registers and memory
     lines = [
         f"rule compile\n  command = {compiler} -MMD -MF $out.d $flags -c $in -o $out",
         "  depfile = $out.d\n  deps = gcc\n  description = compile $in",
         f"rule nvcc\n  command = {nvcc} -MMD -MF $out.d $flags -c $in -o $out {log}",
         "  depfile = $out.d\n  deps = gcc\n  description = compile $in",
-        f"rule link\n  command = {compiler} -shared $in -o $out $flags\n  description = link $out",
+        f"rule link\n  command = {linker} -shared $in -o $out $flags\n  description = link $out",
     ]
     objects = []
     for source in library.sources:

@@ -86,12 +86,11 @@ inline torch::stable::Tensor fft2(const torch::stable::Tensor& x) {
   return transform2(x, Norm::none, true);
 }
 
-// Normalised by the size.
-inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x) {
-  return transform2(x, Norm::by_size, false);
+inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x, Norm norm = Norm::by_size) {
+  return transform2(x, norm, false);
 }
 
-// The same, written to `out`.
+// Normalised by the size, written to `out`.
 inline void ifft2_out(const torch::stable::Tensor& x, const torch::stable::Tensor& out) {
   using torch::stable::detail::from;
   detail::call<5>(
