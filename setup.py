@@ -202,8 +202,9 @@ def cuda_library(architectures: list[str], compiler: str, folder: Path) -> Libra
     folder.mkdir(parents=True, exist_ok=True)
     probe, stand_in = folder / "torch_cuda.cu", folder / "libtorch_cuda.so"
     probe.write_text(TORCH_CUDA)
-    flags = ["-std=c++20", "-Xcompiler=-fPIC", "-shared", "-cudart=none"]
-    command = [*nvcc, *flags, "-Xlinker=-soname,libtorch_cuda.so", str(probe), "-o", str(stand_in)]
+    flags = ["-std=c++20", "-Xcompiler=-fPIC", "-shared"]
+    flags += ["-Xlinker=-soname,libtorch_cuda.so,--exclude-libs,ALL"]
+    command = [*nvcc, *flags, str(probe), "-o", str(stand_in)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         told = (done.stderr or done.stdout).strip().splitlines()

@@ -27,6 +27,16 @@ torch::stable::Tensor call(
   return torch::stable::detail::to<torch::stable::Tensor>(stack[0]);
 }
 
+#if defined(PHASENET_EMULATED)
+// As on a GPU: columns in memory one after the other.
+inline torch::stable::Tensor by_columns(torch::stable::Tensor x) {
+  const int64_t last = x.dim() - 1;
+  torch::stable::Tensor columns =
+      torch::stable::contiguous(torch::stable::transpose(x, last - 1, last));
+  return torch::stable::transpose(columns, last - 1, last);
+}
+#endif
+
 }  // namespace detail
 
 // ATen refuses to transform nothing; the result is then nothing of another width and dtype.
@@ -48,10 +58,15 @@ inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
     const auto dtype = is_double ? ScalarType::ComplexDouble : ScalarType::ComplexFloat;
     return empty_transform(x, x.size(x.dim() - 1) / 2 + 1, dtype);
   }
-  return detail::call<4>(
+  const auto result = detail::call<4>(
       "aten::_fft_r2c",
       "",
       {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(Norm::none)), from(true)});
+#if defined(PHASENET_EMULATED)
+  return detail::by_columns(result);
+#else
+  return result;
+#endif
 }
 
 // Complex [..., h, w / 2 + 1] -> real [..., h, w]. On a GPU one copy is saved where the columns of

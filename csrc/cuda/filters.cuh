@@ -153,6 +153,9 @@ __device__ __forceinline__ T power(T cosine, int nbands) {
 // A block covers a square of the half spectrum, once along rows and once along columns.
 constexpr int kTile = 32;
 constexpr int kTileRows = 8;  // threads are kTile x kTileRows
+// Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
+template <typename T>
+constexpr int kResident = sizeof(T) == 4 ? 4 : 2;
 
 template <typename T>
 constexpr int64_t tile_bytes() {

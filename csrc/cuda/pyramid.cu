@@ -43,7 +43,7 @@ struct Analysis {
 
 // `one_sided`: analytic bands, else real ones with filters on both half planes.
 template <typename T, bool one_sided>
-__global__ void __launch_bounds__(kTile* kTileRows) analyze(Analysis<T> p) {
+__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analysis<T> p) {
   Complex<T>* tile = shared_memory<Complex<T>>();
   const int columns = p.w / 2 + 1;
   const Tile at = this_tile(p.h, columns);

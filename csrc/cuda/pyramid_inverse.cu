@@ -81,7 +81,7 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
 }
 
 template <typename T, bool one_sided>
-__global__ void __launch_bounds__(kTile* kTileRows) synthesize(Synthesis<T> p) {
+__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Synthesis<T> p) {
   Complex<T>* tile = shared_memory<Complex<T>>();
   const int columns = p.w / 2 + 1;
   const Tile at = this_tile(p.h, columns);
