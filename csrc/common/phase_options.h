@@ -1,34 +1,13 @@
 // The options of the phase operators, checked and read: the same for every backend.
 #pragma once
 
-#include <torch/csrc/stable/tensor.h>
-
-#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "geometry.h"
+#include "coefficients.h"
 
 namespace phasenet {
-
-inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
-  STD_TORCH_CHECK(
-      height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
-      op,
-      ": expected height >= 3 and 2 <= nbands <= 32, got ",
-      height,
-      " and ",
-      nbands);
-  STD_TORCH_CHECK(
-      std::min(image.h, image.w) >= (int64_t{1} << (height - 1)),
-      op,
-      ": height ",
-      height,
-      " is too large for an image of ",
-      image.h,
-      " x ",
-      image.w);
-}
 
 struct PhaseOptions {
   int64_t num_phase;

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "fft.h"
+#include "../common/fft.h"
 
 namespace phasenet {
 namespace {

@@ -6,7 +6,8 @@
 
 #include <algorithm>
 
-#include "fft.h"
+#include "../common/coefficients.h"
+#include "../common/fft.h"
 #include "plane_pyramid.h"
 #include "spectra.h"
 

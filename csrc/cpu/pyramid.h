@@ -1,7 +1,7 @@
 // The linear maps between images and bands as the CPU operators share them.
 #pragma once
 
-#include "../common/phase_options.h"
+#include "../common/coefficients.h"
 #include "tables.h"
 #include "tensors.h"
 
@@ -22,6 +22,5 @@ Tensor analytic_bands_adjoint(
     const std::vector<Tensor>& band_grads,
     const std::vector<int64_t>& levels,
     const SpectralTables<T>& tables);
-
 
 }  // namespace phasenet

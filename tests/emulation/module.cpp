@@ -47,7 +47,9 @@ Tensor to_tensor(const py::array& given) {
   const py::array array = py::array::ensure(given, py::array::c_style);
   const std::vector<int64_t> sizes(array.shape(), array.shape() + array.ndim());
   const Tensor tensor = torch::stable::empty(sizes, dtype_of(array));
-  std::memcpy(tensor.mutable_data_ptr(), array.data(), static_cast<size_t>(array.nbytes()));
+  if (array.nbytes() > 0) {  // nothing has no address
+    std::memcpy(tensor.mutable_data_ptr(), array.data(), static_cast<size_t>(array.nbytes()));
+  }
   return tensor;
 }
 
@@ -64,8 +66,9 @@ py::array to_array(const Tensor& given) {
   const auto sizes = tensor.sizes();
   py::array array(
       numpy_dtype(tensor.scalar_type()), std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
-  std::memcpy(
-      array.mutable_data(), tensor.const_data_ptr(), static_cast<size_t>(array.nbytes()));
+  if (array.nbytes() > 0) {
+    std::memcpy(array.mutable_data(), tensor.const_data_ptr(), static_cast<size_t>(array.nbytes()));
+  }
   return array;
 }
 
