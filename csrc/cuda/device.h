@@ -41,8 +41,7 @@ class Launch {
  public:
   explicit Launch(const Tensor& on)
 #if defined(PHASENET_EMULATED)
-  {
-  }
+      {}
 #else
       : device_(on.get_device_index()), guard_(device_) {
     void* stream = nullptr;
@@ -89,7 +88,7 @@ class Launch {
           cudaFuncSetAttribute(
               kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
     }
-    kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream_>>>(
+    kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream_> > >(
         static_cast<Parameters>(arguments)...);
     check("launch", cudaGetLastError());
 #endif

@@ -106,8 +106,7 @@ uint64_t bits_of(T value) {
 template <typename T>
 T shuffle(const char* at, uint32_t mask, T value, int source) {
   uint32_t present = 0;
-  const uint64_t* all =
-      Block::current().wait_for_warp(at, mask, bits_of(value), &present);
+  const uint64_t* all = Block::current().wait_for_warp(at, mask, bits_of(value), &present);
   T result = value;
   if (source >= 0 && source < kWarp && (present >> source & 1)) {
     std::memcpy(&result, &all[source], sizeof(T));

@@ -124,8 +124,8 @@ class Block {
   void prepare(int count) {
     while (static_cast<int>(fibers_.size()) < count) {
       auto& fiber = fibers_.emplace_back();
-      fiber.stack = mmap(
-          nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      fiber.stack =
+          mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (fiber.stack == MAP_FAILED) {
         throw std::bad_alloc();
       }

@@ -214,15 +214,16 @@ PYBIND11_MODULE(phasenet_emulated, m) {
          const std::string& unwrap,
          const std::string& boundary,
          const std::optional<std::string>& dtype) {
-        return to_arrays(ops::phase_difference_windows(
-            to_tensor(frames),
-            num_phase,
-            height,
-            nbands,
-            levels,
-            unwrap,
-            boundary,
-            output_dtype(dtype)));
+        return to_arrays(
+            ops::phase_difference_windows(
+                to_tensor(frames),
+                num_phase,
+                height,
+                nbands,
+                levels,
+                unwrap,
+                boundary,
+                output_dtype(dtype)));
       },
       py::arg("frames"),
       py::arg("num_phase") = 12,
@@ -242,15 +243,16 @@ PYBIND11_MODULE(phasenet_emulated, m) {
          const std::vector<int64_t>& levels,
          const std::string& unwrap,
          const std::string& boundary) {
-        return to_array(ops::phase_difference_windows_backward(
-            to_tensors(grads),
-            to_tensor(frames),
-            num_phase,
-            height,
-            nbands,
-            levels,
-            unwrap,
-            boundary));
+        return to_array(
+            ops::phase_difference_windows_backward(
+                to_tensors(grads),
+                to_tensor(frames),
+                num_phase,
+                height,
+                nbands,
+                levels,
+                unwrap,
+                boundary));
       });
   m.def("band_phase", [](const py::array& bands) {
     return to_array(ops::band_phase(to_tensor(bands)));
