@@ -37,7 +37,7 @@ def test_the_steps_of_a_gpu(tmp_path):
     assert "--quick" not in steps["cuda"].command
     for tool in gpu_check.SANITIZERS:
         assert tool in steps[tool].command
-        assert "tests.cuda.small_case" in steps[tool].command
+        assert "tests.gpu.small_case" in steps[tool].command
     words = " ".join(word for step in steps.values() for word in step.command)
     assert "pip" not in words
     assert "sudo" not in words

@@ -22,7 +22,7 @@ TORCH = Path(torch.__file__).parent
 FLAGS = [
     "-std=c++20", "-fPIC", "-fvisibility=hidden", "-DPHASENET_EMULATED",
     # `extern __shared__` and CUDA's names for qualifiers come from the header beside this file.
-    f"-I{HERE}", f"-isystem{TORCH / 'include'}", f"-isystem{pybind11.get_include()}",
+    f"-I{HERE}", f"-isystem{HERE}", f"-isystem{TORCH / 'include'}", f"-isystem{pybind11.get_include()}",
     f"-isystem{sysconfig.get_paths()['include']}",
     "-DTORCH_TARGET_VERSION=0x020a000000000000",
     "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulation import build
+from emulation import build
 
 
 @pytest.fixture(scope="session")
