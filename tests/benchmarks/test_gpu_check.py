@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import phasenet
 from benchmarks import device_timing, gpu_check
 from benchmarks.gpu_check import Step
 from benchmarks.results import Result
@@ -53,7 +54,7 @@ def test_on_the_cpu_the_suites_run_in_small(tmp_path):
     assert found["memcheck"]["status"] == "skipped"
     assert found["memcheck"]["reason"] == "it needs a GPU"
     assert found["cuda"]["status"] == "passed"
-    (path,) = (tmp_path / "0.1.0").glob("cuda--*.json")
+    (path,) = (tmp_path / phasenet.__version__).glob("cuda--*.json")
     result = Result.load_from(path)
     rows = {row.id: row for row in result.rows}
     for mode in ("reference", "full"):
