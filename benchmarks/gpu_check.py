@@ -69,7 +69,7 @@ def steps(out: Path, device: str, architecture: str | None) -> list[Step]:
             tool,
             [
                 sanitizer or "compute-sanitizer", "--tool", tool, "--error-exitcode", "9",
-                "--print-limit", "20", *_filter(tool), *python, "-m", "tests.cuda.small_case",
+                "--print-limit", "20", *_filter(tool), *python, "-m", "tests.gpu.small_case",
             ],
             60,
             {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"},  # so that each tensor has bounds of its own
@@ -80,7 +80,7 @@ def steps(out: Path, device: str, architecture: str | None) -> list[Step]:
     benchmarks = [*python, "-m", "benchmarks", "--device", device, *quick, "--out", str(out)]
     return [
         Step("build", [*python, "setup.py", "build_ext", "--inplace"], 240, build),
-        Step("tests", [*python, "-m", "pytest", "-m", "cuda", "tests/cuda", "tests/phasenet"], 120),
+        Step("tests", [*python, "-m", "pytest", "-m", "cuda", "tests/gpu", "tests/phasenet"], 120),
         *checks,
         Step("cuda", [*benchmarks, "--suite", "cuda"], 180),
         Step("epoch", [*benchmarks, "--suite", "epoch"], 180),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import phasenet
 from benchmarks import device_timing, gpu_check
 from benchmarks.gpu_check import Step
 from benchmarks.results import Result
@@ -37,7 +38,7 @@ def test_the_steps_of_a_gpu(tmp_path):
     assert "--quick" not in steps["cuda"].command
     for tool in gpu_check.SANITIZERS:
         assert tool in steps[tool].command
-        assert "tests.cuda.small_case" in steps[tool].command
+        assert "tests.gpu.small_case" in steps[tool].command
     words = " ".join(word for step in steps.values() for word in step.command)
     assert "pip" not in words
     assert "sudo" not in words
@@ -53,7 +54,7 @@ def test_on_the_cpu_the_suites_run_in_small(tmp_path):
     assert found["memcheck"]["status"] == "skipped"
     assert found["memcheck"]["reason"] == "it needs a GPU"
     assert found["cuda"]["status"] == "passed"
-    (path,) = (tmp_path / "0.1.0").glob("cuda--*.json")
+    (path,) = (tmp_path / phasenet.__version__).glob("cuda--*.json")
     result = Result.load_from(path)
     rows = {row.id: row for row in result.rows}
     for mode in ("reference", "full"):

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from tests.emulation import build
+from emulation import build
 
 
 def pyramid(module) -> None:

@@ -26,7 +26,7 @@ def run(what: str) -> subprocess.CompletedProcess[str]:
         "LD_PRELOAD": str(library),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
     }
     return subprocess.run(
         [sys.executable, str(Path(__file__).with_name("exercise.py")), what],

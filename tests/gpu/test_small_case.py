@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cuda import small_case
+from gpu import small_case
 
 
 def test_it_runs_on_the_cpu(capsys):

@@ -1,6 +1,6 @@
 """Every operator on a GPU once, on little: what compute-sanitizer looks at.
 
-`python -m tests.cuda.small_case [cuda|cpu]`; results are checked against the float64 reference.
+`python -m tests.gpu.small_case [cuda|cpu]`; results are checked against the float64 reference.
 """
 
 from __future__ import annotations
