@@ -1,12 +1,31 @@
 // What the pyramid's operators refuse, on every device.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
-#include "phase_options.h"
 #include "tensors.h"
 
 namespace phasenet {
+
+inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
+  STD_TORCH_CHECK(
+      height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
+      op,
+      ": expected height >= 3 and 2 <= nbands <= 32, got ",
+      height,
+      " and ",
+      nbands);
+  STD_TORCH_CHECK(
+      std::min(image.h, image.w) >= (int64_t{1} << (height - 1)),
+      op,
+      ": height ",
+      height,
+      " is too large for an image of ",
+      image.h,
+      " x ",
+      image.w);
+}
 
 struct Coefficients {
   Tensor highpass;
