@@ -40,10 +40,7 @@ inline PhaseOptions phase_options(
   constexpr const char* op = "phasenet::phase_difference_windows";
   STD_TORCH_CHECK(frames.dim() >= 3, op, ": frames: expected shape [..., T, H, W]");
   check_pyramid(
-      op,
-      {2 * frames.size(frames.dim() - 2), 2 * frames.size(frames.dim() - 1)},
-      height,
-      nbands);
+      op, {2 * frames.size(frames.dim() - 2), 2 * frames.size(frames.dim() - 1)}, height, nbands);
   STD_TORCH_CHECK(num_phase >= 1, op, ": num_phase: expected at least 1, got ", num_phase);
   STD_TORCH_CHECK(!levels.empty(), op, ": levels: expected at least one");
   for (const int64_t level : levels) {

@@ -88,8 +88,10 @@ class Launch {
           cudaFuncSetAttribute(
               kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
     }
-    kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream_> > >(
+    // clang-format off
+    kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream_>>>(
         static_cast<Parameters>(arguments)...);
+    // clang-format on
     check("launch", cudaGetLastError());
 #endif
   }
