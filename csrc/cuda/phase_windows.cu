@@ -115,7 +115,7 @@ __device__ void blur_down(const T* field, T* out) {
 }
 
 template <typename T, typename Out>
-__global__ void __launch_bounds__(kColumns* kGroups) window_differences(
+__global__ void __launch_bounds__(kColumns* kGroups, 4) window_differences(
     Planes<T> planes, WindowShape shape, int tiles_across, int tiles_down, Out* out) {
   T* after = shared_memory<T>();
   T* before = after + kFieldRows * kColumns;

@@ -22,7 +22,7 @@ TORCH = Path(torch.__file__).parent
 FLAGS = [
     "-std=c++20", "-fPIC", "-fvisibility=hidden", "-DPHASENET_EMULATED",
     # `extern __shared__` and CUDA's names for qualifiers come from the header beside this file.
-    f"-I{HERE}", f"-isystem{HERE}", f"-isystem{TORCH / 'include'}", f"-isystem{pybind11.get_include()}",
+    f"-I{HERE}", f"-isystem{TORCH / 'include'}", f"-isystem{pybind11.get_include()}",
     f"-isystem{sysconfig.get_paths()['include']}",
     "-DTORCH_TARGET_VERSION=0x020a000000000000",
     "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas",
@@ -71,7 +71,8 @@ def build(variant: str = "plain") -> Path:
 def load(variant: str = "plain") -> ModuleType:
     """Build and import it."""
     spec = importlib.util.spec_from_file_location(NAME, build(variant))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

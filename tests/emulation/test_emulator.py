@@ -1,4 +1,4 @@
-"""The emulator itself: it finds missing barriers, barriers not all reach and reads out of bounds."""
+"""The emulator itself finds missing barriers and barriers that not all threads reach."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ def run(what: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_pyramid_is_clean():
-    done = run("pyramid")
+@pytest.mark.parametrize("what", ["pyramid", "phase"])
+def test_the_operators_are_clean(what):
+    done = run(what)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.strip().endswith("clean")
 
