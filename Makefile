@@ -5,7 +5,8 @@
 # make nightly   the checks that take longer: fuzzing, very large images
 # make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make gpu-check  what needs a GPU, where there is one
-# Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the demo's folder).
+# Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the folder of the demo,
+# or of gpu-check).
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo-out
@@ -32,7 +33,7 @@ sanitize: $(VENV)/.tests
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 	$(BIN)/mypy
 
 docs: $(VENV)/.tests
@@ -42,15 +43,15 @@ docs: $(VENV)/.tests
 wheel-check: $(VENV)/.tests
 	$(BIN)/python tests/support/wheel_check.py
 
-gpu-check: $(VENV)/.tests
-	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
-		$(BIN)/python -m benchmarks --suite epoch --device cuda; \
-	else echo "gpu-check: no GPU here, nothing to check"; fi
+# With PYTHON's own torch: nothing is installed. Logs and results go to OUT.
+gpu-check: OUT = gpu-check-out
+gpu-check:
+	@$(PYTHON) -m benchmarks.gpu_check --out "$(OUT)"
 
 format: $(VENV)/.tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl')
+	$(BIN)/clang-format -i $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 
 # torch comes first and the package is then built against it, so that it is fetched only once.
 $(VENV)/.torch: constraints.txt

@@ -2,10 +2,14 @@
 
 The libraries contain no Python: one binary serves every Python >= 3.10 and every torch >= 2.10.
 They are built beside the sources, in `phasenet/`, so that the package also works from a checkout.
-Each library is a `Library` below; the CUDA one is independent of the CPU one.
+Each library is a `Library` below; the CUDA one is independent of the CPU one and compiles against
+any torch, but only a torch with CUDA loads it.
 
-Environment: CXX (compiler), MAX_JOBS (parallel compilations), PHASENET_CUDA=0 (never build CUDA),
-TORCH_CUDA_ARCH_LIST (CUDA architectures).
+Environment: CXX (compiler), MAX_JOBS (parallel compilations), NVCC (CUDA compiler), PHASENET_CUDA
+(0 never builds the CUDA library, 1 always; without it, where torch has CUDA and there is an nvcc),
+TORCH_CUDA_ARCH_LIST (CUDA architectures, such as "8.0;9.0+PTX").
+
+`python setup.py build_cuda --folder DIR` builds the CUDA library alone, into DIR.
 """
 
 from __future__ import annotations
@@ -13,13 +17,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from setuptools import Distribution, setup
+from setuptools import Command, Distribution, setup
 
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
@@ -51,6 +56,21 @@ INSTRUCTION_SETS = {
         "-mprefer-vector-width=512",
     ],
 }  # fmt: skip
+CUDA_ARCHITECTURES = ["8.0", "8.6", "8.9", "9.0", "10.0", "12.0+PTX"]
+OLDEST_NVCC = (12, 0)  # the first that knows C++20
+NVCC_FLAGS = [
+    "-std=c++20", "-O3", "-DUSE_CUDA", f"-DTORCH_TARGET_VERSION={TORCH_TARGET}",
+    "-Xcompiler=-fPIC,-fvisibility=hidden", "-Xptxas=-v",
+    "-diag-suppress=20012,20013,20014",  # of annotations in headers that are not ours
+]  # fmt: skip
+# What only a torch with CUDA has. The library is linked with a stand-in of that name, so that one
+# built against a CPU torch asks the loader for the real one.
+TORCH_CUDA = """
+extern "C" __attribute__((visibility("default"))) int aoti_torch_get_current_cuda_stream(
+    int, void**) {
+  return 1;
+}
+"""
 
 
 @dataclass
@@ -60,6 +80,7 @@ class Library:
     name: str
     sources: list[Path]
     link_flags: list[str] = field(default_factory=list)
+    nvcc: list[str] = field(default_factory=list)  # the compiler of .cu, with its flags
 
 
 def fail(message: str) -> None:
@@ -106,13 +127,97 @@ def compiler_version(compiler: str) -> str:
     return result.stdout.split("\n")[0]
 
 
+def run_compiler(command: list[str]) -> str:
+    """What a compiler says of itself."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        fail(f"{' '.join(command)} does not work; set NVCC to CUDA's compiler, or PHASENET_CUDA=0")
+        raise
+
+
+def find_nvcc() -> str | None:
+    places = [os.environ.get("NVCC"), shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc"]
+    if home := os.environ.get("CUDA_HOME"):
+        places.insert(1, f"{home}/bin/nvcc")
+    return next((place for place in places if place and shutil.which(place)), None)
+
+
 def cuda_decision() -> tuple[list[str] | None, str]:
     """Architectures to build the CUDA library for, or None, and the reason."""
-    if not (SOURCES / "cuda").is_dir():
-        return None, "this version has no CUDA kernels yet"
-    if os.environ.get("PHASENET_CUDA") == "0":
+    import torch
+
+    asked = os.environ.get("PHASENET_CUDA", "")
+    if asked not in ("", "0", "1"):
+        fail(f"PHASENET_CUDA: expected 0 or 1, got {asked!r}")
+    if asked == "0":
         return None, "PHASENET_CUDA=0"
-    return None, "no nvcc found" if shutil.which("nvcc") is None else "not supported yet"
+    nvcc = find_nvcc()
+    if nvcc is None:
+        if asked == "1":
+            fail("PHASENET_CUDA=1, but there is no nvcc; put it into PATH or set NVCC or CUDA_HOME")
+        return None, "no nvcc found"
+    if not asked and torch.version.cuda is None:
+        return None, f"torch {torch.__version__} has no CUDA (PHASENET_CUDA=1 builds anyway)"
+    reason = "PHASENET_CUDA=1" if asked else f"torch has CUDA {torch.version.cuda}"
+    return cuda_architectures(nvcc), reason
+
+
+def cuda_architectures(nvcc: str) -> list[str]:
+    """Those of TORCH_CUDA_ARCH_LIST, or the usual ones as far as nvcc knows them."""
+    version = re.search(r"release (\d+)\.(\d+)", run_compiler([nvcc, "--version"]))
+    if version is None or tuple(map(int, version.groups())) < OLDEST_NVCC:
+        fail(f"{nvcc} is too old, CUDA >= {'.'.join(map(str, OLDEST_NVCC))} is needed")
+    known = re.findall(r"compute_(\d+)", run_compiler([nvcc, "--list-gpu-arch"]))
+    listed = os.environ.get("TORCH_CUDA_ARCH_LIST", "")
+    names = re.split(r"[;,\s]+", listed.strip()) if listed.strip() else CUDA_ARCHITECTURES
+    found = []
+    for name in filter(None, names):
+        match = re.fullmatch(r"(\d+)\.(\d)([af]?)(\+PTX)?", name)
+        if match is None:
+            fail(f"TORCH_CUDA_ARCH_LIST: expected a list like '8.0;9.0+PTX', got {listed!r}")
+        if f"{match[1]}{match[2]}" in known:
+            found.append(name)
+        elif listed:
+            fail(f"TORCH_CUDA_ARCH_LIST: {nvcc} does not know architecture {name}")
+    if not found:
+        fail(f"{nvcc} knows none of the architectures {', '.join(names)}")
+    return found
+
+
+def architecture_flags(architectures: list[str]) -> list[str]:
+    flags = []
+    for name in architectures:
+        number = name.removesuffix("+PTX").replace(".", "")
+        flags.append(f"-gencode=arch=compute_{number},code=sm_{number}")
+        if name.endswith("+PTX"):
+            flags.append(f"-gencode=arch=compute_{number},code=compute_{number}")
+    return flags
+
+
+def cuda_library(architectures: list[str], compiler: str, folder: Path) -> Library:
+    """The CUDA library; nvcc and the C++ compiler are tried first on next to nothing."""
+    host = next(word for word in compiler.split() if Path(word).name not in ("ccache", "sccache"))
+    nvcc = [find_nvcc() or "nvcc", f"-ccbin={host}"]
+    folder.mkdir(parents=True, exist_ok=True)
+    probe, stand_in = folder / "torch_cuda.cu", folder / "libtorch_cuda.so"
+    probe.write_text(TORCH_CUDA)
+    flags = ["-std=c++20", "-Xcompiler=-fPIC", "-shared"]
+    flags += ["-Xlinker=-soname,libtorch_cuda.so,--exclude-libs,ALL"]
+    command = [*nvcc, *flags, str(probe), "-o", str(stand_in)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        told = (done.stderr or done.stdout).strip().splitlines()
+        fail(
+            f"nvcc cannot compile with {compiler} ({told[-1] if told else 'it says nothing'}); set "
+            "CXX to a g++ or clang++ it knows, or PHASENET_CUDA=0"
+        )
+    sources = sorted([*(SOURCES / "cuda").rglob("*.cu"), *(SOURCES / "cuda").rglob("*.cpp")])
+    # nvcc links the CUDA runtime in, so that no particular one has to be there.
+    link = [f"-L{folder}", "-Xlinker=--no-as-needed", "-ltorch_cuda"]
+    link += ["-Xlinker=-z,defs,--exclude-libs,ALL", f"-ccbin={host}"]
+    nvcc += [*NVCC_FLAGS, *architecture_flags(architectures)]
+    return Library("libphasenet_cuda.so", sources, link, nvcc)
 
 
 def cpu_library() -> Library:
@@ -138,30 +243,42 @@ def ninja_file(library: Library, compiler: str, torch_folder: Path, target: Path
     def escape(path: Path) -> str:
         return str(path).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
 
+    nvcc = " ".join(f"'{part}'" for part in library.nvcc)
+    linker = library.nvcc[0] if library.nvcc else compiler
+    log = "> $out.log 2>&1 || (cat $out.log; exit 1)"  # each kernel's registers and memory
     lines = [
         f"rule compile\n  command = {compiler} -MMD -MF $out.d $flags -c $in -o $out",
         "  depfile = $out.d\n  deps = gcc\n  description = compile $in",
-        f"rule link\n  command = {compiler} -shared $in -o $out $flags\n  description = link $out",
+        f"rule nvcc\n  command = {nvcc} -MMD -MF $out.d $flags -c $in -o $out {log}",
+        "  depfile = $out.d\n  deps = gcc\n  description = compile $in",
+        f"rule link\n  command = {linker} -shared $in -o $out $flags\n  description = link $out",
     ]
     objects = []
     for source in library.sources:
         name = "_".join(source.relative_to(SOURCES).with_suffix(".o").parts)
-        flags = " ".join(f"'{flag}'" for flag in compile_flags(source, torch_folder))
-        lines.append(f"build {name}: compile {escape(source)}\n  flags = {flags}")
+        rule, flags = "compile", compile_flags(source, torch_folder)
+        if source.suffix == ".cu":
+            rule, flags = "nvcc", [f"-isystem={torch_folder / 'include'}"]
+        elif library.nvcc:
+            flags = [*flags, "-DUSE_CUDA"]
+        quoted = " ".join(f"'{flag}'" for flag in flags)
+        lines.append(f"build {name}: {rule} {escape(source)}\n  flags = {quoted}")
         objects.append(name)
     flags = " ".join(f"'{flag}'" for flag in [*link_flags(torch_folder), *library.link_flags])
     lines.append(f"build {escape(target)}: link {' '.join(objects)}\n  flags = {flags}")
     return "\n".join(lines) + "\n"
 
 
-def build_library(library: Library, compiler: str, torch_folder: Path, folder: Path) -> Path:
-    """Compile what changed and link; the result lies in the package folder."""
+def build_library(
+    library: Library, compiler: str, torch_folder: Path, folder: Path, into: Path = PACKAGE
+) -> Path:
+    """Compile what changed in `folder` and link; the result lies in the package folder."""
     try:
         import ninja  # noqa: F401
     except ImportError:
         fail("ninja is not installed; pip install ninja, or build without --no-build-isolation")
     folder.mkdir(parents=True, exist_ok=True)
-    target = PACKAGE / library.name
+    target = into / library.name
     (folder / "build.ninja").write_text(ninja_file(library, compiler, torch_folder, target))
     command = [sys.executable, "-m", "ninja", "-C", str(folder)]
     if jobs := os.environ.get("MAX_JOBS"):
@@ -171,7 +288,8 @@ def build_library(library: Library, compiler: str, torch_folder: Path, folder: P
     try:
         subprocess.run(command, check=True)
     except subprocess.CalledProcessError:
-        fail(f"{library.name} did not compile with {compiler}; the compiler's message is above")
+        name = "nvcc" if library.nvcc else compiler
+        fail(f"{library.name} did not compile with {name}; the compiler's message is above")
     return target
 
 
@@ -197,6 +315,12 @@ class BuildLibraries(build_ext):
         for key, value in info.items():
             print(f"phasenet build: {key}: {value}", flush=True)
         outputs = [build_library(cpu_library(), compiler, torch_folder, ROOT / "build" / "cpu")]
+        if architectures:
+            folder = ROOT / "build" / "cuda"
+            library = cuda_library(architectures, compiler, folder)
+            outputs.append(build_library(library, compiler, torch_folder, folder))
+        else:  # one of an earlier build would be loaded
+            (PACKAGE / "libphasenet_cuda.so").unlink(missing_ok=True)
         info_file = PACKAGE / "build_info.json"
         info_file.write_text(json.dumps(info, indent=2) + "\n")
         outputs.append(info_file)
@@ -208,10 +332,34 @@ class BuildLibraries(build_ext):
 
     def get_outputs(self) -> list[str]:
         names = [cpu_library().name, "build_info.json"]
+        names += ["libphasenet_cuda.so"] if cuda_decision()[0] else []
         return [str(Path(self.build_lib) / "phasenet" / name) for name in names]
 
     def get_output_mapping(self) -> dict[str, str]:
         return {}
+
+
+class BuildCuda(Command):
+    """Builds the CUDA library alone; beside it lie the resources that each kernel takes."""
+
+    description = "build the CUDA library alone, for TORCH_CUDA_ARCH_LIST or all architectures"
+    user_options = [("folder=", None, "where to build")]  # noqa: RUF012
+
+    def initialize_options(self) -> None:
+        self.folder: str | None = None
+
+    def finalize_options(self) -> None:
+        if self.folder is None:
+            fail("build_cuda: expected --folder DIR")
+
+    def run(self) -> None:
+        nvcc, folder = find_nvcc(), Path(str(self.folder)).resolve()
+        if nvcc is None:
+            fail("no nvcc found; put it into PATH or set NVCC or CUDA_HOME")
+        torch_folder, _ = find_torch()
+        compiler = find_compiler()
+        library = cuda_library(cuda_architectures(str(nvcc)), compiler, folder)
+        print(build_library(library, compiler, torch_folder, folder, folder))
 
 
 class AnyPythonWheel(bdist_wheel):
@@ -229,5 +377,9 @@ class BinaryDistribution(Distribution):
 setup(
     distclass=BinaryDistribution,
     ext_modules=[Extension("phasenet.libphasenet_cpu", [])],
-    cmdclass={"build_ext": BuildLibraries, "bdist_wheel": AnyPythonWheel},
+    cmdclass={
+        "build_ext": BuildLibraries,
+        "build_cuda": BuildCuda,
+        "bdist_wheel": AnyPythonWheel,
+    },
 )

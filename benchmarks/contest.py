@@ -55,8 +55,16 @@ class Outcome:
         return Measured(sample.median, sample.iqr, sample.runs, error, left_out)
 
 
-def contest(sides: Mapping[str, Side], threads: int, budget: Budget) -> dict[str, Outcome]:
-    """Check every side once, then time those that can take part."""
+Calls = Mapping[str, Callable[[], Any]]
+
+
+def contest(
+    sides: Mapping[str, Side],
+    threads: int,
+    budget: Budget,
+    time: Callable[[Calls, Budget], Mapping[str, Sample]] | None = None,
+) -> dict[str, Outcome]:
+    """Check every side once, then time those that can take part; by `time`, if given."""
     outcomes: dict[str, Outcome] = {}
     for name, side in sides.items():
         gap, parity = side.gap, None
@@ -64,7 +72,10 @@ def contest(sides: Mapping[str, Side], threads: int, budget: Budget) -> dict[str
             gap, parity = _try(side)
         outcomes[name] = Outcome(side.threads or threads, parity=parity, gap=gap)
     able = {name: side.call for name, side in sides.items() if outcomes[name].gap is None}
-    samples = alternate(able, {name: outcomes[name].threads for name in able}, budget)
+    if time is None:
+        samples = alternate(able, {name: outcomes[name].threads for name in able}, budget)
+    else:
+        samples = dict(time(able, budget))
     for name, sample in samples.items():
         old = outcomes[name]
         outcomes[name] = Outcome(old.threads, sample, old.parity)

@@ -20,7 +20,9 @@ BLURS = ("conv2d", "matmul")
 
 
 class StrongPhaseDifference(torch.nn.Module):
-    """`phasenet.phase_difference_windows` with boundary "replicate" for frames ``[T, H, W]``.
+    """`phasenet.phase_difference_windows` with boundary "replicate".
+
+    Of frames ``[T, H, W]``, or of clips ``[N, T, H, W]``, all of them at once.
 
     Args:
         size: height and width of the frames.
@@ -56,10 +58,14 @@ class StrongPhaseDifference(torch.nn.Module):
         ).to(device)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Planes ``[T, nbands * P, h, w]`` per level, in whatever memory layout they came to be."""
+        """Planes ``[..., T, nbands * P, h, w]`` per level, in whatever layout they came to be."""
         frames = frames.to(self.dtype) / 255 if frames.dtype == torch.uint8 else frames
         spectrum = torch.fft.fft2(reference._mirror(frames))  # a real FFT, then its symmetric half
-        return tuple(level(spectrum, self.unwrap) for level in self.levels)
+        if frames.ndim == 3:
+            return tuple(level(spectrum, self.unwrap) for level in self.levels)
+        spectrum = spectrum.movedim(0, 1)  # clips are as bands are
+        planes = [level(spectrum, self.unwrap) for level in self.levels]
+        return tuple(x.unflatten(1, (len(frames), -1)).movedim(1, 0) for x in planes)
 
 
 class _Level(torch.nn.Module):
@@ -90,10 +96,11 @@ class _Level(torch.nn.Module):
             self.register_buffer(name, banded.to(dtype))
 
     def forward(self, spectrum: Tensor, unwrap: str) -> Tensor:
-        """Spectra of mirrored frames ``[T, 2H, 2W]`` to planes ``[T, nbands * P, h, w]``."""
+        """Spectra of mirrored frames ``[T, ..., 2H, 2W]`` to ``[T, ... * nbands * P, h, w]``."""
         if self.masks.shape[-2:] != spectrum.shape[-2:]:
             spectrum = spectrum.index_select(-2, self.rows).index_select(-1, self.columns)
-        band = torch.fft.ifft2(spectrum[:, None] * self.masks)[..., : self.h, : self.w]
+        band = torch.fft.ifft2(spectrum[..., None, :, :] * self.masks)[..., : self.h, : self.w]
+        band = band.flatten(1, -3)
         amplitude = band.abs().add_(reference.AMPLITUDE_FLOOR)
         phase = band.angle()
 

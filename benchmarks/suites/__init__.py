@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.settings import Settings, SuiteRun
-from benchmarks.suites import epoch, phase, predict, pyramid, train
+from benchmarks.suites import cuda, epoch, phase, predict, pyramid, train
 
 SUITES: dict[str, Callable[[Settings], SuiteRun]] = {
     "phase": phase.run,
@@ -13,4 +13,5 @@ SUITES: dict[str, Callable[[Settings], SuiteRun]] = {
     "predict": predict.run,
     "train": train.run,
     "epoch": epoch.run,
+    "cuda": cuda.run,
 }

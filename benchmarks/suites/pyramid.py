@@ -63,7 +63,7 @@ class _Shape:
 
     def forward(self) -> list[Row]:
         self._tell("forward")
-        plenoptic = self._plenoptic()
+        plenoptic = plenoptic_pyramid(self.shape, self.settings.device)
         peers = {"plenoptic": self._plenoptic_forward(plenoptic), "ffts": self._ffts()}
         found = self._contest({"ours": self._ours(), **peers})
         ours = found["ours"]
@@ -74,7 +74,7 @@ class _Shape:
 
     def inverse(self) -> Row:
         self._tell("inverse")
-        plenoptic = self._plenoptic()
+        plenoptic = plenoptic_pyramid(self.shape, self.settings.device)
         peer = Side(gap=plenoptic) if isinstance(plenoptic, str) else None
         if peer is None:
             theirs = plenoptic(self.images[:, None])
@@ -142,17 +142,6 @@ class _Shape:
             lambda: self.pyramid.inverse(coefficients), reconstruction_parity(self.images), threads
         )
 
-    def _plenoptic(self) -> Any:
-        """plenoptic's pyramid of this shape, or why there is none."""
-        plenoptic = _import("plenoptic")
-        if isinstance(plenoptic, str):
-            return plenoptic
-        _, side, height, nbands = self.shape
-        return plenoptic.process.SteerablePyramidFreq(
-            (side, side), height=height - 2, order=nbands - 1, is_complex=True,
-            downsample=True, tight_frame=False,
-        ).to(self.settings.device)  # fmt: skip
-
     def _plenoptic_forward(self, plenoptic: Any) -> Side:
         if isinstance(plenoptic, str):
             return Side(gap=plenoptic)
@@ -197,6 +186,18 @@ class _Shape:
     def _tell(self, what: str) -> None:
         count, side, *_ = self.shape
         self.settings.tell(f"pyramid: {count}x{side}x{side}, {what}")
+
+
+def plenoptic_pyramid(shape: Shape, device: str) -> Any:
+    """plenoptic's pyramid of this shape, or why there is none."""
+    plenoptic = _import("plenoptic")
+    if isinstance(plenoptic, str):
+        return plenoptic
+    _, side, height, nbands = shape
+    return plenoptic.process.SteerablePyramidFreq(
+        (side, side), height=height - 2, order=nbands - 1, is_complex=True,
+        downsample=True, tight_frame=False,
+    ).to(device)  # fmt: skip
 
 
 def _import(name: str) -> ModuleType | str:

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include "fft.h"
+#include "../common/fft.h"
 
 namespace phasenet {
 namespace {
@@ -118,34 +118,6 @@ bool cosines_pay(Size frame, const PhaseOptions& options) {
 }
 
 }  // namespace
-
-PhaseOptions phase_options(
-    const Tensor& frames,
-    int64_t num_phase,
-    int64_t height,
-    int64_t nbands,
-    std::vector<int64_t> levels,
-    const std::string& unwrap,
-    const std::string& boundary) {
-  constexpr const char* op = "phasenet::phase_difference_windows";
-  STD_TORCH_CHECK(frames.dim() >= 3, op, ": frames: expected shape [..., T, H, W]");
-  const Size size = image_size(frames);
-  check_pyramid(op, {2 * size.h, 2 * size.w}, height, nbands);
-  STD_TORCH_CHECK(num_phase >= 1, op, ": num_phase: expected at least 1, got ", num_phase);
-  STD_TORCH_CHECK(!levels.empty(), op, ": levels: expected at least one");
-  for (const int64_t level : levels) {
-    STD_TORCH_CHECK(level >= 1 && level <= height - 2, op, ": levels: no level ", level);
-  }
-  STD_TORCH_CHECK(unwrap == "full" || unwrap == "reference", op, ": unwrap: unknown ", unwrap);
-  STD_TORCH_CHECK(
-      boundary == "replicate" || boundary == "valid", op, ": boundary: unknown ", boundary);
-  const bool replicate = boundary == "replicate";
-  STD_TORCH_CHECK(
-      replicate || frames.size(frames.dim() - 3) > num_phase,
-      op,
-      ": frames: expected at least num_phase + 1 frames for boundary='valid'");
-  return {num_phase, height, nbands, std::move(levels), unwrap == "reference", replicate};
-}
 
 template <typename T>
 std::vector<typename LevelPlanes<T>::Part> LevelPlanes<T>::parts(

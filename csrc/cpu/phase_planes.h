@@ -3,40 +3,12 @@
 
 #include <string>
 
+#include "../common/phase_options.h"
 #include "cosine_bands.h"
 #include "pyramid.h"
 #include "scratch.h"
 
 namespace phasenet {
-
-struct PhaseOptions {
-  int64_t num_phase;
-  int64_t height;
-  int64_t nbands;
-  std::vector<int64_t> levels;
-  bool only_down;  // unwrap="reference"
-  bool replicate;  // boundary="replicate", else "valid"
-
-  int64_t windows(int64_t frames) const {
-    return replicate ? frames : frames - num_phase;
-  }
-
-  // Frame i of window `window`, 0 <= i <= num_phase, in a video of `frames` frames.
-  int64_t frame(int64_t window, int64_t i, int64_t frames) const {
-    const int64_t t = window + i - (replicate ? num_phase / 2 : 0);
-    return t < 0 ? 0 : (t >= frames ? frames - 1 : t);
-  }
-};
-
-// Checks what the schema cannot and reads the two options given as words.
-PhaseOptions phase_options(
-    const Tensor& frames,
-    int64_t num_phase,
-    int64_t height,
-    int64_t nbands,
-    std::vector<int64_t> levels,
-    const std::string& unwrap,
-    const std::string& boundary);
 
 // One level's planes of the last `capacity` frames that were filled, with the kernels' slack
 // behind. Frames are counted through all videos.

@@ -6,7 +6,8 @@
 
 #include <algorithm>
 
-#include "fft.h"
+#include "../common/coefficients.h"
+#include "../common/fft.h"
 #include "plane_pyramid.h"
 #include "spectra.h"
 
@@ -158,25 +159,6 @@ std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height,
 }
 
 }  // namespace
-
-void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
-  STD_TORCH_CHECK(
-      height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
-      op,
-      ": expected height >= 3 and 2 <= nbands <= 32, got ",
-      height,
-      " and ",
-      nbands);
-  STD_TORCH_CHECK(
-      std::min(image.h, image.w) >= (int64_t{1} << (height - 1)),
-      op,
-      ": height ",
-      height,
-      " is too large for an image of ",
-      image.h,
-      " x ",
-      image.w);
-}
 
 template <typename T>
 Tensor to_real(const Tensor& images) {

@@ -1,6 +1,7 @@
 // The linear maps between images and bands as the CPU operators share them.
 #pragma once
 
+#include "../common/coefficients.h"
 #include "tables.h"
 #include "tensors.h"
 
@@ -21,8 +22,5 @@ Tensor analytic_bands_adjoint(
     const std::vector<Tensor>& band_grads,
     const std::vector<int64_t>& levels,
     const SpectralTables<T>& tables);
-
-// What both directions refuse.
-void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands);
 
 }  // namespace phasenet

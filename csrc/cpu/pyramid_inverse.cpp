@@ -3,7 +3,8 @@
 // plane kernels where they take every side (plane_pyramid.h), else by ATen's FFTs.
 #include <algorithm>
 
-#include "fft.h"
+#include "../common/coefficients.h"
+#include "../common/fft.h"
 #include "plane_pyramid.h"
 #include "pyramid.h"
 #include "spectra.h"
@@ -121,31 +122,6 @@ Tensor synthesize(
   return irfft2(sum, image.w, norm);
 }
 
-struct Coefficients {
-  Tensor highpass;
-  std::vector<Tensor> bands;
-  Tensor lowpass;
-};
-
-void check_coefficients(const char* op, const Coefficients& coeffs, Size image, int64_t nbands) {
-  const auto sizes = level_sizes(image, static_cast<int64_t>(coeffs.bands.size()) + 2);
-  const int64_t count = product(leading(coeffs.highpass, 2));
-  const auto fits = [&](const Tensor& x, Size size, int64_t planes) {
-    const Size got = image_size(x);
-    return got.h == size.h && got.w == size.w && x.numel() == count * planes * size.area();
-  };
-  bool good = fits(coeffs.lowpass, sizes.back(), 1) &&
-              coeffs.lowpass.scalar_type() == coeffs.highpass.scalar_type();
-  for (size_t i = 0; i < coeffs.bands.size(); ++i) {
-    good = good && fits(coeffs.bands[i], sizes[i], nbands) &&
-           coeffs.bands[i].scalar_type() == coeffs.bands[0].scalar_type();
-  }
-  const bool is_double = coeffs.highpass.scalar_type() == ScalarType::Double;
-  const ScalarType complex = is_double ? Dtypes<double>::complex : Dtypes<float>::complex;
-  good = good && coeffs.bands[0].scalar_type() == complex;
-  STD_TORCH_CHECK(good, op, ": coefficients do not belong to one pyramid");
-}
-
 // The inverse (Bands = RealBands) or the adjoint (Bands = AnalyticBandGrads). The adjoint of an
 // inverse transform normalised by its own size is a forward one over that size, and the whole
 // then goes back to the image by a transform that is not normalised.
@@ -190,15 +166,8 @@ Tensor by_planes(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
 
 template <template <typename> typename Bands>
 Tensor image_of_any(const char* op, const Coefficients& coeffs, bool adjoint) {
-  STD_TORCH_CHECK(
-      !coeffs.bands.empty() && coeffs.bands[0].dim() >= 3 && coeffs.highpass.dim() >= 2 &&
-          coeffs.lowpass.dim() >= 2,
-      op,
-      ": expected highpass [..., H, W], bands [..., nbands, h, w], lowpass [..., h, w]");
+  const int64_t nbands = check_coefficients(op, coeffs);
   const Size image = image_size(coeffs.highpass);
-  const int64_t nbands = coeffs.bands[0].size(coeffs.bands[0].dim() - 3);
-  check_pyramid(op, image, static_cast<int64_t>(coeffs.bands.size()) + 2, nbands);
-  check_coefficients(op, coeffs, image, nbands);
   const bool planes = has_plane_kernels(image, static_cast<int64_t>(coeffs.bands.size()) + 2);
   return with_compute_dtype("highpass", coeffs.highpass.scalar_type(), [&](auto zero) {
     using T = decltype(zero);

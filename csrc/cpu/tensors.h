@@ -1,64 +1,15 @@
 // Small helpers on stable tensors that the CPU operators share.
 #pragma once
 
-#include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
-#include <torch/headeronly/core/ScalarType.h>
 #include <torch/headeronly/util/complex.h>
 
-#include <vector>
-
-#include "../common/geometry.h"
+#include "../common/tensors.h"
 #include "memory.h"
 
 namespace phasenet {
 
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
-
 template <typename T>
 using Complex = c10::complex<T>;
-
-template <typename T>
-struct Dtypes;
-template <>
-struct Dtypes<float> {
-  static constexpr ScalarType real = ScalarType::Float;
-  static constexpr ScalarType complex = ScalarType::ComplexFloat;
-};
-template <>
-struct Dtypes<double> {
-  static constexpr ScalarType real = ScalarType::Double;
-  static constexpr ScalarType complex = ScalarType::ComplexDouble;
-};
-
-// Calls body(T{}) with the dtype the work is done in: that of the input, float32 for uint8.
-template <typename Body>
-auto with_compute_dtype(const char* name, ScalarType dtype, const Body& body) {
-  if (dtype == ScalarType::Double) {
-    return body(double{});
-  }
-  STD_TORCH_CHECK(
-      dtype == ScalarType::Float || dtype == ScalarType::Byte,
-      name,
-      ": expected dtype uint8, float32 or float64");
-  return body(float{});
-}
-
-// All dimensions but the last `count`.
-inline std::vector<int64_t> leading(const Tensor& x, int64_t count) {
-  const auto sizes = x.sizes();
-  return {sizes.begin(), sizes.end() - count};
-}
-
-inline int64_t product(const std::vector<int64_t>& sizes) {
-  int64_t result = 1;
-  for (const int64_t size : sizes) {
-    result *= size;
-  }
-  return result;
-}
 
 inline Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype) {
   const Tensor result = torch::stable::empty(sizes, dtype);
@@ -66,30 +17,8 @@ inline Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype) {
   return result;
 }
 
-// `x` as [product of leading dimensions, last `kept` dimensions], dense.
-inline Tensor as_batch(const Tensor& x, int64_t kept) {
-  std::vector<int64_t> shape{product(leading(x, kept))};
-  for (int64_t i = x.dim() - kept; i < x.dim(); ++i) {
-    shape.push_back(x.size(i));
-  }
-  return torch::stable::reshape(torch::stable::contiguous(x), shape);
-}
-
-// [N, ...] back to the batch dimensions N was made of.
-inline Tensor with_batch(const Tensor& x, std::vector<int64_t> batch) {
-  for (int64_t i = 1; i < x.dim(); ++i) {
-    batch.push_back(x.size(i));
-  }
-  return torch::stable::reshape(x, batch);
-}
-
 inline Tensor to_complex(const Tensor& real, ScalarType dtype) {
   return torch::stable::to(real, dtype);
-}
-
-inline Size image_size(const Tensor& x) {
-  STD_TORCH_CHECK(x.dim() >= 2, "phasenet: expected images of shape [..., H, W]");
-  return {x.size(x.dim() - 2), x.size(x.dim() - 1)};
 }
 
 inline Tensor slice(const Tensor& x, int64_t begin, int64_t end) {

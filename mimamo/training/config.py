@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.files import replacing
@@ -83,6 +81,8 @@ class TrainingConfig(Settings):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
+        import tomli_w  # here, so that reading and training need no package for writing
+
         with replacing(path) as temporary:
             temporary.write_text(tomli_w.dumps(self.to_dict()), encoding="utf-8")
 

@@ -45,6 +45,14 @@ def test_equals_reference(size, num_phase, height, nbands, levels, unwrap):
             assert left_out < 0.5
 
 
+def test_clips_at_once_are_as_one_by_one():
+    clips = torch.rand(3, 6, 24, 30, dtype=torch.float64)
+    strong = StrongPhaseDifference((24, 30), 4, nbands=3, dtype=torch.float64)
+    single = zip(*(strong(clip) for clip in clips), strict=True)
+    for got, want in zip(strong(clips), single, strict=True):
+        torch.testing.assert_close(got, torch.stack(want))
+
+
 def test_bytes_are_scaled():
     frames = torch.randint(0, 256, (5, 24, 24), dtype=torch.uint8)
     strong = StrongPhaseDifference((24, 24), 2)

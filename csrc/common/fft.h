@@ -27,6 +27,16 @@ torch::stable::Tensor call(
   return torch::stable::detail::to<torch::stable::Tensor>(stack[0]);
 }
 
+#if defined(PHASENET_EMULATED)
+// As on a GPU: columns in memory one after the other.
+inline torch::stable::Tensor by_columns(torch::stable::Tensor x) {
+  const int64_t last = x.dim() - 1;
+  torch::stable::Tensor columns =
+      torch::stable::contiguous(torch::stable::transpose(x, last - 1, last));
+  return torch::stable::transpose(columns, last - 1, last);
+}
+#endif
+
 }  // namespace detail
 
 // ATen refuses to transform nothing; the result is then nothing of another width and dtype.
@@ -35,10 +45,11 @@ inline torch::stable::Tensor empty_transform(
   const auto sizes = x.sizes();
   std::vector<int64_t> shape{sizes.begin(), sizes.end()};
   shape.back() = columns;
-  return torch::stable::empty(shape, dtype);
+  return torch::stable::new_empty(x, shape, dtype);
 }
 
-// Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised.
+// Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised. On a GPU the columns of the
+// result lie in memory one after the other, not its rows.
 inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
   using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
@@ -47,13 +58,19 @@ inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
     const auto dtype = is_double ? ScalarType::ComplexDouble : ScalarType::ComplexFloat;
     return empty_transform(x, x.size(x.dim() - 1) / 2 + 1, dtype);
   }
-  return detail::call<4>(
+  const auto result = detail::call<4>(
       "aten::_fft_r2c",
       "",
       {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(Norm::none)), from(true)});
+#if defined(PHASENET_EMULATED)
+  return detail::by_columns(result);
+#else
+  return result;
+#endif
 }
 
-// Complex [..., h, w / 2 + 1] -> real [..., h, w].
+// Complex [..., h, w / 2 + 1] -> real [..., h, w]. On a GPU one copy is saved where the columns of
+// `x` lie in memory one after the other.
 inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, Norm norm) {
   using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
@@ -84,12 +101,11 @@ inline torch::stable::Tensor fft2(const torch::stable::Tensor& x) {
   return transform2(x, Norm::none, true);
 }
 
-// Normalised by the size.
-inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x) {
-  return transform2(x, Norm::by_size, false);
+inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x, Norm norm = Norm::by_size) {
+  return transform2(x, norm, false);
 }
 
-// The same, written to `out`.
+// Normalised by the size, written to `out`.
 inline void ifft2_out(const torch::stable::Tensor& x, const torch::stable::Tensor& out) {
   using torch::stable::detail::from;
   detail::call<5>(

@@ -1,0 +1,69 @@
+// What the pyramid's operators refuse, on every device.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "tensors.h"
+
+namespace phasenet {
+
+inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
+  STD_TORCH_CHECK(
+      height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
+      op,
+      ": expected height >= 3 and 2 <= nbands <= 32, got ",
+      height,
+      " and ",
+      nbands);
+  STD_TORCH_CHECK(
+      std::min(image.h, image.w) >= (int64_t{1} << (height - 1)),
+      op,
+      ": height ",
+      height,
+      " is too large for an image of ",
+      image.h,
+      " x ",
+      image.w);
+}
+
+struct Coefficients {
+  Tensor highpass;
+  std::vector<Tensor> bands;
+  Tensor lowpass;
+
+  int64_t height() const {
+    return static_cast<int64_t>(bands.size()) + 2;
+  }
+};
+
+// Checks that the coefficients belong to one pyramid and returns its number of bands.
+inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
+  STD_TORCH_CHECK(
+      !coeffs.bands.empty() && coeffs.bands[0].dim() >= 3 && coeffs.highpass.dim() >= 2 &&
+          coeffs.lowpass.dim() >= 2,
+      op,
+      ": expected highpass [..., H, W], bands [..., nbands, h, w], lowpass [..., h, w]");
+  const Size image = image_size(coeffs.highpass);
+  const int64_t nbands = coeffs.bands[0].size(coeffs.bands[0].dim() - 3);
+  check_pyramid(op, image, coeffs.height(), nbands);
+  const auto sizes = level_sizes(image, coeffs.height());
+  const int64_t count = product(leading(coeffs.highpass, 2));
+  const auto fits = [&](const Tensor& x, Size size, int64_t planes) {
+    const Size got = image_size(x);
+    return got.h == size.h && got.w == size.w && x.numel() == count * planes * size.area();
+  };
+  bool good = fits(coeffs.lowpass, sizes.back(), 1) &&
+              coeffs.lowpass.scalar_type() == coeffs.highpass.scalar_type();
+  for (size_t i = 0; i < coeffs.bands.size(); ++i) {
+    good = good && fits(coeffs.bands[i], sizes[i], nbands) &&
+           coeffs.bands[i].scalar_type() == coeffs.bands[0].scalar_type();
+  }
+  const bool is_double = coeffs.highpass.scalar_type() == ScalarType::Double;
+  const ScalarType complex = is_double ? Dtypes<double>::complex : Dtypes<float>::complex;
+  good = good && coeffs.bands[0].scalar_type() == complex;
+  STD_TORCH_CHECK(good, op, ": coefficients do not belong to one pyramid");
+  return nbands;
+}
+
+}  // namespace phasenet

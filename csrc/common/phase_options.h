@@ -1,0 +1,60 @@
+// The options of the phase operators, checked and read: the same for every backend.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coefficients.h"
+
+namespace phasenet {
+
+struct PhaseOptions {
+  int64_t num_phase;
+  int64_t height;
+  int64_t nbands;
+  std::vector<int64_t> levels;
+  bool only_down;  // unwrap="reference"
+  bool replicate;  // boundary="replicate", else "valid"
+
+  int64_t windows(int64_t frames) const {
+    return replicate ? frames : frames - num_phase;
+  }
+
+  // Frame i of window `window`, 0 <= i <= num_phase, in a video of `frames` frames.
+  int64_t frame(int64_t window, int64_t i, int64_t frames) const {
+    const int64_t t = window + i - (replicate ? num_phase / 2 : 0);
+    return t < 0 ? 0 : (t >= frames ? frames - 1 : t);
+  }
+};
+
+// Checks what the schema cannot and reads the two options given as words.
+inline PhaseOptions phase_options(
+    const torch::stable::Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    const std::string& unwrap,
+    const std::string& boundary) {
+  constexpr const char* op = "phasenet::phase_difference_windows";
+  STD_TORCH_CHECK(frames.dim() >= 3, op, ": frames: expected shape [..., T, H, W]");
+  check_pyramid(
+      op, {2 * frames.size(frames.dim() - 2), 2 * frames.size(frames.dim() - 1)}, height, nbands);
+  STD_TORCH_CHECK(num_phase >= 1, op, ": num_phase: expected at least 1, got ", num_phase);
+  STD_TORCH_CHECK(!levels.empty(), op, ": levels: expected at least one");
+  for (const int64_t level : levels) {
+    STD_TORCH_CHECK(level >= 1 && level <= height - 2, op, ": levels: no level ", level);
+  }
+  STD_TORCH_CHECK(unwrap == "full" || unwrap == "reference", op, ": unwrap: unknown ", unwrap);
+  STD_TORCH_CHECK(
+      boundary == "replicate" || boundary == "valid", op, ": boundary: unknown ", boundary);
+  const bool replicate = boundary == "replicate";
+  STD_TORCH_CHECK(
+      replicate || frames.size(frames.dim() - 3) > num_phase,
+      op,
+      ": frames: expected at least num_phase + 1 frames for boundary='valid'");
+  return {num_phase, height, nbands, std::move(levels), unwrap == "reference", replicate};
+}
+
+}  // namespace phasenet

@@ -1,0 +1,50 @@
+// Phases of complex coefficients.
+#include <cmath>
+
+#include "../common/tensors.h"
+#include "filters.cuh"
+#include "operators.h"
+
+namespace phasenet::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+template <typename T>
+__global__ void angles(const Complex<T>* bands, int64_t count, T* out) {
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i < count) {
+    out[i] = std::atan2(bands[i].im, bands[i].re);
+  }
+}
+
+template <typename T>
+Tensor phase_of(const Tensor& bands) {
+  const Tensor dense = torch::stable::contiguous(bands);
+  const auto sizes = dense.sizes();
+  const Tensor out = empty_like_device(dense, {sizes.begin(), sizes.end()}, Dtypes<T>::real);
+  const Launch launch(dense);
+  launch(
+      angles<T>,
+      blocks_for(dense.numel(), kThreads),
+      dim3(kThreads),
+      0,
+      static_cast<const Complex<T>*>(dense.const_data_ptr()),
+      dense.numel(),
+      out.mutable_data_ptr<T>());
+  return out;
+}
+
+}  // namespace
+
+Tensor band_phase(const Tensor& bands) {
+  if (bands.scalar_type() == ScalarType::ComplexDouble) {
+    return phase_of<double>(bands);
+  }
+  STD_TORCH_CHECK(
+      bands.scalar_type() == ScalarType::ComplexFloat,
+      "phasenet::band_phase: bands: expected complex64 or complex128");
+  return phase_of<float>(bands);
+}
+
+}  // namespace phasenet::cuda

@@ -1,0 +1,121 @@
+// What kernels and their host code need of CUDA, in one place: the tests compile the same sources
+// for the CPU, where a header of theirs stands in for CUDA's.
+#pragma once
+
+#if defined(PHASENET_EMULATED)
+#include "cuda_on_cpu.h"
+#else
+#include <cuda_runtime.h>
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+#include <torch/csrc/stable/accelerator.h>
+#endif
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace phasenet::cuda {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+// The block's dynamic shared memory; there is no other.
+template <typename T>
+__device__ __forceinline__ T* shared_memory() {
+#if defined(PHASENET_EMULATED)
+  return reinterpret_cast<T*>(emulation::shared_bytes());
+#else
+  extern __shared__ __align__(128) unsigned char phasenet_shared[];
+  return reinterpret_cast<T*>(phasenet_shared);
+#endif
+}
+
+// Launches kernels on the device of a tensor, on its current stream; the device is the current one
+// for as long as this lives. Nothing is synchronised.
+class Launch {
+ public:
+  explicit Launch(const Tensor& on)
+#if defined(PHASENET_EMULATED)
+      {}
+#else
+      : device_(on.get_device_index()), guard_(device_) {
+    void* stream = nullptr;
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(device_, &stream));
+    stream_ = static_cast<cudaStream_t>(stream);
+  }
+#endif
+
+  // Most dynamic shared memory a block can ask for.
+  int64_t shared_limit() const {
+#if defined(PHASENET_EMULATED)
+    return static_cast<int64_t>(emulation::settings.shared_limit);
+#else
+    int bytes = 0;
+    check(
+        "the device's shared memory",
+        cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
+    return bytes;
+#endif
+  }
+
+  // Nothing is launched for an empty grid.
+  template <typename... Parameters, typename... Arguments>
+  void operator()(
+      void (*kernel)(Parameters...),
+      int64_t blocks,
+      dim3 threads,
+      int64_t shared_bytes,
+      Arguments&&... arguments) const {
+    if (blocks == 0) {
+      return;
+    }
+    STD_TORCH_CHECK(
+        blocks <= 0x7fffffff, "phasenet: too much at once for one launch: ", blocks, " blocks");
+    const dim3 grid(static_cast<unsigned>(blocks));
+#if defined(PHASENET_EMULATED)
+    emulation::run(grid, threads, static_cast<size_t>(shared_bytes), [&] {
+      kernel(static_cast<Parameters>(arguments)...);
+    });
+#else
+    if (shared_bytes > 48 * 1024) {
+      check(
+          "shared memory",
+          cudaFuncSetAttribute(
+              kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
+    }
+    // clang-format off
+    kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream_>>>(
+        static_cast<Parameters>(arguments)...);
+    // clang-format on
+    check("launch", cudaGetLastError());
+#endif
+  }
+
+ private:
+#if !defined(PHASENET_EMULATED)
+  static void check(const char* what, cudaError_t error) {
+    STD_TORCH_CHECK(error == cudaSuccess, "phasenet: CUDA ", what, ": ", cudaGetErrorString(error));
+  }
+
+  int32_t device_;
+  torch::stable::accelerator::DeviceGuard guard_;
+  cudaStream_t stream_ = nullptr;
+#endif
+};
+
+// Memory of torch's allocator on the device of `like`.
+inline Tensor empty_like_device(
+    const Tensor& like, const std::vector<int64_t>& sizes, ScalarType dtype) {
+  return torch::stable::new_empty(like, sizes, dtype);
+}
+
+inline int64_t blocks_for(int64_t work, int64_t per_block) {
+  return (work + per_block - 1) / per_block;
+}
+
+}  // namespace phasenet::cuda

@@ -1,0 +1,185 @@
+// The pyramid's filters at one frequency, computed where they are used. In closed form few of the
+// raised cosines are left: with s the square of the radius, scaled by 4^level, band `level` is
+// cos(pi/4 log2 s) for 1/4 < s < 4 and zero elsewhere, since where hi(-level) falls all lo are 1
+// and where lo(1 - level) falls hi(-level) is 1. Likewise the lowpass is its last lo alone.
+#pragma once
+
+#include <cmath>
+
+#include "../common/geometry.h"
+#include "device.h"
+
+namespace phasenet::cuda {
+
+constexpr int kMostBands = 32;  // check_pyramid refuses more
+
+template <typename T>
+struct alignas(2 * sizeof(T)) Complex {
+  T re, im;
+};
+
+template <typename T>
+__device__ __forceinline__ Complex<T> operator*(Complex<T> a, Complex<T> b) {
+  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+
+template <typename T>
+__device__ __forceinline__ Complex<T> operator*(Complex<T> a, T b) {
+  return {a.re * b, a.im * b};
+}
+
+template <typename T>
+__device__ __forceinline__ Complex<T> operator+(Complex<T> a, Complex<T> b) {
+  return {a.re + b.re, a.im + b.im};
+}
+
+template <typename T>
+__device__ __forceinline__ Complex<T> conjugate(Complex<T> z) {
+  return {z.re, -z.im};
+}
+
+// (-i)^(nbands - 1), the phase of every analysis filter; its conjugate is that of the synthesis.
+template <typename T>
+Complex<T> analysis_phase(int64_t nbands) {
+  constexpr Complex<T> powers[] = {{1, 0}, {0, -1}, {-1, 0}, {0, 1}};
+  return powers[(nbands - 1) % 4];
+}
+
+// The directions of the bands; a kernel's parameter.
+template <typename T>
+struct Directions {
+  int count;
+  T scale;  // sqrt(c)
+  T cosine[kMostBands], sine[kMostBands];
+};
+
+template <typename T>
+Directions<T> directions(int64_t nbands) {
+  Directions<T> result{static_cast<int>(nbands), static_cast<T>(angular_scale(nbands)), {}, {}};
+  for (int64_t band = 0; band < nbands; ++band) {
+    const double angle = kPi * static_cast<double>(band) / static_cast<double>(nbands);
+    result.cosine[band] = static_cast<T>(std::cos(angle));
+    result.sine[band] = static_cast<T>(std::sin(angle));
+  }
+  return result;
+}
+
+// Frequencies in cycles of one transform, to radii where the image's Nyquist of each axis is 1.
+template <typename T>
+struct Steps {
+  T y, x;
+};
+
+template <typename T>
+Steps<T> steps(Size image) {
+  return {
+      static_cast<T>(2.0 / static_cast<double>(image.h)),
+      static_cast<T>(2.0 / static_cast<double>(image.w))};
+}
+
+// Signed frequency of an index in FFT order, and back; sides below 2^31.
+__device__ __forceinline__ int signed_frequency(int index, int side) {
+  return index < side - side / 2 ? index : index - side;
+}
+
+__device__ __forceinline__ int index_of(int frequency, int side) {
+  return frequency < 0 ? frequency + side : frequency;
+}
+
+// Whether a transform of this side holds the frequency.
+__device__ __forceinline__ bool holds(int side, int frequency) {
+  return frequency >= -(side / 2) && frequency < side - side / 2;
+}
+
+__device__ __forceinline__ float log2_of(float x) {
+  return log2f(x);
+}
+
+__device__ __forceinline__ double log2_of(double x) {
+  return log2(x);
+}
+
+__device__ __forceinline__ void sine_cosine_pi(float x, float* sine, float* cosine) {
+  sincospif(x, sine, cosine);
+}
+
+__device__ __forceinline__ void sine_cosine_pi(double x, double* sine, double* cosine) {
+  sincospi(x, sine, cosine);
+}
+
+template <typename T>
+__device__ __forceinline__ T square(T x) {
+  return x * x;
+}
+
+// cos(pi/4 log2 s): one octave on each side of s = 1.
+template <typename T>
+__device__ __forceinline__ T bump(T s) {
+  T sine, cosine;
+  sine_cosine_pi(T(0.25) * log2_of(s), &sine, &cosine);
+  return cosine;
+}
+
+template <typename T>
+__device__ __forceinline__ T band_mask(T s) {
+  return s > T(0.25) && s < T(4) ? bump(s) : T(0);
+}
+
+template <typename T>
+__device__ __forceinline__ T highpass_mask(T s) {
+  return s >= T(1) ? T(1) : (s > T(0.25) ? bump(s) : T(0));
+}
+
+template <typename T>
+__device__ __forceinline__ T lowpass_mask(T s) {
+  if (s <= T(0.25) || s >= T(1)) {
+    return s < T(1) ? T(1) : T(0);
+  }
+  T sine, cosine;
+  sine_cosine_pi(T(-0.25) * log2_of(s), &sine, &cosine);
+  return sine;
+}
+
+// cos(d)^(nbands - 1), with the sign that the power leaves.
+template <typename T>
+__device__ __forceinline__ T power(T cosine, int nbands) {
+  T result = cosine;
+  for (int i = 2; i < nbands; ++i) {
+    result *= cosine;
+  }
+  return result;
+}
+
+// A block covers a square of the half spectrum, once along rows and once along columns.
+constexpr int kTile = 32;
+constexpr int kTileRows = 8;  // threads are kTile x kTileRows
+// Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
+template <typename T>
+constexpr int kResident = sizeof(T) == 4 ? 4 : 2;
+
+template <typename T>
+constexpr int64_t tile_bytes() {
+  return int64_t{kTile} * (kTile + 1) * static_cast<int64_t>(sizeof(Complex<T>));
+}
+
+struct Tile {
+  int64_t plane;
+  int row, column;
+};
+
+// Blocks are numbered along columns, rows, planes.
+inline int64_t tiles_of(int64_t planes, int64_t rows, int64_t columns) {
+  return planes * blocks_for(rows, kTile) * blocks_for(columns, kTile);
+}
+
+__device__ __forceinline__ Tile this_tile(int rows, int columns) {
+  const unsigned across = (static_cast<unsigned>(columns) + kTile - 1) / kTile;
+  const unsigned down = (static_cast<unsigned>(rows) + kTile - 1) / kTile;
+  const unsigned line = blockIdx.x / across;
+  return {
+      static_cast<int64_t>(line / down),
+      static_cast<int>(line % down) * kTile,
+      static_cast<int>(blockIdx.x % across) * kTile};
+}
+
+}  // namespace phasenet::cuda

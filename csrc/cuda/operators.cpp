@@ -1,0 +1,16 @@
+// Registers the operators for CUDA tensors.
+#include "operators.h"
+
+#include <torch/csrc/stable/library.h>
+
+STABLE_TORCH_LIBRARY_IMPL(phasenet, CUDA, m) {
+  m.impl("pyramid", TORCH_BOX(&phasenet::cuda::pyramid));
+  m.impl("pyramid_backward", TORCH_BOX(&phasenet::cuda::pyramid_backward));
+  m.impl("pyramid_inverse", TORCH_BOX(&phasenet::cuda::pyramid_inverse));
+  m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::cuda::pyramid_inverse_backward));
+  m.impl("phase_difference_windows", TORCH_BOX(&phasenet::cuda::phase_difference_windows));
+  m.impl(
+      "phase_difference_windows_backward",
+      TORCH_BOX(&phasenet::cuda::phase_difference_windows_backward));
+  m.impl("band_phase", TORCH_BOX(&phasenet::cuda::band_phase));
+}

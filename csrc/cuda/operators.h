@@ -1,0 +1,40 @@
+// The CUDA implementations of the operators; their schema is in ../ops.cpp.
+#pragma once
+
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace phasenet::cuda {
+
+using torch::stable::Tensor;
+
+std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands);
+Tensor pyramid_backward(
+    const Tensor& highpass_grad, std::vector<Tensor> band_grads, const Tensor& lowpass_grad);
+Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass);
+std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands);
+std::vector<Tensor> phase_difference_windows(
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::string unwrap,
+    std::string boundary,
+    std::optional<torch::headeronly::ScalarType> dtype);
+Tensor phase_difference_windows_backward(
+    std::vector<Tensor> grads,
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::string unwrap,
+    std::string boundary);
+Tensor band_phase(const Tensor& bands);
+
+}  // namespace phasenet::cuda

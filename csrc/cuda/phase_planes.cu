@@ -1,0 +1,258 @@
+// Planes of every frame (see phase_planes.h). Small frames are transformed by products with cosines
+// in shared memory (cosine_planes.cuh), others by FFT of the mirrored frame.
+#include "../common/fft.h"
+#include "cosine_planes.cuh"
+#include "denoise.cuh"
+#include "phase_planes.h"
+#include "pyramid.h"
+
+namespace phasenet::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kSide = 32;
+// Frames are transformed in chunks whose mirrored spectra take about this much.
+constexpr int64_t kChunkBytes = int64_t{512} << 20;
+
+// Half-sample symmetric extension of frames [n, H, W] to [n, 2H, 2W].
+template <typename T>
+__global__ void mirror(const T* frames, int64_t elements, int h, int w, T* out) {
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= elements) {
+    return;
+  }
+  const int x = static_cast<int>(i % (2 * w));
+  const int y = static_cast<int>(i / (2 * w) % (2 * h));
+  const int64_t frame = i / (int64_t{4} * h * w);
+  const int from_y = y < h ? y : 2 * h - 1 - y, from_x = x < w ? x : 2 * w - 1 - x;
+  out[i] = frames[(frame * h + from_y) * w + from_x];
+}
+
+// One tile of one plane: reads the mirrored band around it.
+template <typename T>
+__global__ void planes_of_bands(
+    const Complex<T>* bands, int whole_h, int whole_w, int64_t first, Planes<T> planes) {
+  const int across = (planes.w + kSide - 1) / kSide;
+  const int64_t plane = blockIdx.x / planes.tiles;
+  const int tile = static_cast<int>(blockIdx.x % planes.tiles);
+  const PlaneTile at = tile_at(tile / across * kSide, tile % across * kSide, kSide, planes);
+  T* shared = shared_memory<T>();
+  const int stride = at.region.stride();
+  T* weighted = shared + at.region.elements();
+  const Complex<T>* source = bands + plane * whole_h * whole_w;
+  const int count = at.region.rows * at.region.columns;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+    const int y = i / at.region.columns, x = i % at.region.columns;
+    const Complex<T> value = source[int64_t{at.y + y} * whole_w + at.x + x];
+    put_phase(
+        planes,
+        at,
+        first * planes.nbands + plane,
+        y,
+        x,
+        value.re,
+        value.im,
+        shared + y * stride + x,
+        weighted + y * stride + x);
+  }
+  denoise(planes, at, first * planes.nbands + plane, tile, shared);
+}
+
+// Which phases of a frame jump from the frame before; a warp makes one word.
+template <typename T>
+__global__ void find_jumps(Planes<T> planes, int64_t words, int64_t length, bool only_down) {
+  const int64_t word = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32;
+  if (word >= words) {
+    return;
+  }
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int64_t row = word / planes.words;
+  const int x = (static_cast<int>(word % planes.words) - 1) * 32 + lane;
+  const int64_t plane = row / planes.h, frame = plane / planes.nbands;
+  bool down = false, up = false;
+  if (x >= 0 && x < planes.w && frame % length > 0) {
+    const int64_t after = row * planes.w + x;
+    const T step =
+        planes.phase[after] - planes.phase[after - int64_t{planes.nbands} * planes.h * planes.w];
+    down = step > T(kPi);
+    up = !only_down && step < -T(kPi);
+  }
+  const uint32_t downs = __ballot_sync(0xffffffffu, down);
+  const uint32_t ups = __ballot_sync(0xffffffffu, up);
+  if (lane == 0) {
+    planes.down[word] = downs;
+    planes.up[word] = ups;
+  }
+}
+
+// Means of one plane; see Planes::means. The blur being its own adjoint, turns k add
+// sum(k * influence) to the sum of a denoised plane.
+template <typename T>
+__global__ void find_means(Planes<T> planes, int64_t length, int num_phase) {
+  double* scratch = shared_memory<double>();
+  const int64_t plane = blockIdx.x;
+  const int64_t t = plane / planes.nbands % length;
+  const int64_t area = int64_t{planes.h} * planes.w;
+  const int words = planes.h * planes.words;
+  const T* influence = planes.influence + plane * area;
+  double* means = planes.means + plane * (num_phase + 1);
+  double total = 0;
+  if (threadIdx.x == 0) {
+    for (int tile = 0; tile < planes.tiles; ++tile) {
+      total += planes.sums[plane * planes.tiles + tile];
+    }
+    means[0] = total / static_cast<double>(area);
+  }
+  total = 0;
+  for (int i = 1; i <= num_phase && i <= t; ++i) {
+    const int64_t jumps = (plane - int64_t{i - 1} * planes.nbands) * words;
+    double sum = 0;
+    for (int word = static_cast<int>(threadIdx.x); word < words;
+         word += static_cast<int>(blockDim.x)) {
+      const uint32_t up = planes.up[jumps + word];
+      const T* row =
+          influence + int64_t{word / planes.words} * planes.w + (word % planes.words - 1) * 32;
+      for (uint32_t bits = up | planes.down[jumps + word]; bits != 0; bits &= bits - 1) {
+        const int x = __ffs(bits) - 1;
+        sum += (up >> x & 1) != 0 ? double(row[x]) : -double(row[x]);
+      }
+    }
+    total += block_sum(sum, scratch) * (2 * kPi) / static_cast<double>(area);
+    if (threadIdx.x == 0) {
+      means[i] = total;
+    }
+  }
+}
+
+template <typename T>
+OwnedPlanes<T> allocate(
+    const Tensor& like, const PhaseOptions& options, int64_t frames, Size size, int tiles) {
+  OwnedPlanes<T> owned;
+  const auto memory = [&](int64_t elements, ScalarType dtype) {
+    owned.memory.push_back(empty_like_device(like, {elements}, dtype));
+    return owned.memory.back();
+  };
+  const int64_t planes = frames * options.nbands, words = mask_words(size.w);
+  const auto plane = [&] {
+    return memory(planes * size.area(), Dtypes<T>::real).template mutable_data_ptr<T>();
+  };
+  const auto masks = [&] {
+    return reinterpret_cast<uint32_t*>(
+        memory(planes * size.h * words, ScalarType::Int).template mutable_data_ptr<int32_t>());
+  };
+  const auto doubles = [&](int64_t each) {
+    return memory(planes * each, ScalarType::Double).template mutable_data_ptr<double>();
+  };
+  owned.planes = {
+      plane(),
+      plane(),
+      plane(),
+      plane(),
+      plane(),
+      masks(),
+      masks(),
+      doubles(tiles),
+      doubles(options.num_phase + 1),
+      static_cast<int>(size.h),
+      static_cast<int>(size.w),
+      static_cast<int>(words),
+      static_cast<int>(options.nbands),
+      tiles};
+  return owned;
+}
+
+template <typename T>
+void fill_by_fourier(
+    const Launch& launch,
+    const Tensor& frames,
+    const PhaseOptions& options,
+    const std::vector<OwnedPlanes<T>>& levels) {
+  const Size frame = image_size(frames), image{2 * frame.h, 2 * frame.w};
+  const int64_t count = frames.size(0);
+  const int64_t bytes = image.area() * static_cast<int64_t>(sizeof(T)) * (1 + options.nbands);
+  const int64_t chunk = std::max<int64_t>(1, kChunkBytes / bytes);
+  const auto sizes = level_sizes(image, options.height);
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t n = std::min(chunk, count - first);
+    const Tensor mirrored = empty_like_device(frames, {n, image.h, image.w}, Dtypes<T>::real);
+    launch(
+        mirror<T>,
+        blocks_for(mirrored.numel(), kThreads),
+        dim3(kThreads),
+        0,
+        frames.const_data_ptr<T>() + first * frame.area(),
+        mirrored.numel(),
+        static_cast<int>(frame.h),
+        static_cast<int>(frame.w),
+        mirrored.template mutable_data_ptr<T>());
+    const Tensor spectra = rfft2(mirrored);
+    for (size_t i = 0; i < levels.size(); ++i) {
+      const Planes<T>& planes = levels[i].planes;
+      const int64_t level = options.levels[i];
+      const Size whole = sizes[level - 1];
+      const Tensor bands = torch::stable::contiguous(
+          analytic_bands<T>(spectra, image, options.height, options.nbands, level));
+      launch(
+          planes_of_bands<T>,
+          n * options.nbands * planes.tiles,
+          dim3(kThreads),
+          denoise_bytes<T>(largest_region(kSide, planes)),
+          static_cast<const Complex<T>*>(bands.const_data_ptr()),
+          static_cast<int>(whole.h),
+          static_cast<int>(whole.w),
+          first,
+          planes);
+    }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+std::vector<OwnedPlanes<T>> phase_planes(const Tensor& videos, const PhaseOptions& options) {
+  const Size frame = image_size(videos);
+  const int64_t length = videos.size(1), count = videos.size(0) * length;
+  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
+  const Launch launch(videos);
+  const CosinePlan plan = cosine_plan<T>(frame, sizes, options, launch.shared_limit());
+  std::vector<OwnedPlanes<T>> levels;
+  for (const int64_t level : options.levels) {
+    const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
+    const int64_t tiles = blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
+    levels.push_back(
+        allocate<T>(videos, options, count, size, plan.pays ? 1 : static_cast<int>(tiles)));
+  }
+  const Tensor frames = torch::stable::reshape(videos, {count, frame.h, frame.w});
+  if (plan.pays) {
+    fill_by_cosines<T>(launch, frames, options, plan, levels);
+  } else {
+    fill_by_fourier<T>(launch, to_real<T>(frames), options, levels);
+  }
+  for (const OwnedPlanes<T>& owned : levels) {
+    const Planes<T>& planes = owned.planes;
+    const int64_t words = count * planes.nbands * planes.h * planes.words;
+    launch(
+        find_jumps<T>,
+        blocks_for(words * 32, kThreads),
+        dim3(kThreads),
+        0,
+        planes,
+        words,
+        length,
+        options.only_down);
+    launch(
+        find_means<T>,
+        count * planes.nbands,
+        dim3(128),
+        33 * sizeof(double),
+        planes,
+        length,
+        static_cast<int>(options.num_phase));
+  }
+  return levels;
+}
+
+template std::vector<OwnedPlanes<float>> phase_planes(const Tensor&, const PhaseOptions&);
+template std::vector<OwnedPlanes<double>> phase_planes(const Tensor&, const PhaseOptions&);
+
+}  // namespace phasenet::cuda

@@ -1,0 +1,43 @@
+// What windows share: planes of every frame, where its phases jump from the frame before, and the
+// means that a window's difference has.
+#pragma once
+
+#include "../common/phase_options.h"
+#include "device.h"
+
+namespace phasenet::cuda {
+
+// One level of all frames of a batch of videos, [frames, nbands, h, w] each.
+template <typename T>
+struct Planes {
+  T* phase;
+  T* amplitude;
+  T* denoised;   // B(a p) / B(a)
+  T* inverse;    // 1 / B(a)
+  T* influence;  // a B(1 / B(a)): what a turn at a pixel adds to the sum of the denoised phase
+  // Bit masks of the jumps from the frame before, [frames, nbands, h, words]: bit 32 + x of a row
+  // is column x. None at a video's first frame.
+  uint32_t* down;
+  uint32_t* up;
+  double* sums;   // [frames, nbands, tiles] of the denoised phase
+  double* means;  // [frames, nbands, P + 1]: of the denoised phase, and what the turns of the last
+                  // 1 ... P jumps add
+  int h, w, words, nbands, tiles;
+};
+
+inline int mask_words(int64_t w) {
+  return static_cast<int>((w + 31) / 32) + 2;  // an empty one on either side
+}
+
+// Planes and the memory they lie in.
+template <typename T>
+struct OwnedPlanes {
+  Planes<T> planes;
+  std::vector<Tensor> memory;
+};
+
+// Of `videos` [N, T, H, W], one for each of the options' levels.
+template <typename T>
+std::vector<OwnedPlanes<T>> phase_planes(const Tensor& videos, const PhaseOptions& options);
+
+}  // namespace phasenet::cuda

@@ -1,0 +1,258 @@
+// The complex steerable pyramid and the adjoint of its inverse: one real transform of the images,
+// then for every level one kernel that crops, applies all masks and phases and fills all bands and
+// the residuals, and one inverse transform of all bands.
+#include "../common/coefficients.h"
+#include "../common/fft.h"
+#include "filters.cuh"
+#include "operators.h"
+#include "pyramid.h"
+
+namespace phasenet::cuda {
+namespace {
+
+constexpr int kConvertThreads = 256;
+constexpr int kConvertEach = 4;
+
+template <typename T>
+__global__ void scale_bytes(const uint8_t* from, int64_t count, T* to) {
+  const int64_t first = int64_t{blockIdx.x} * (kConvertThreads * kConvertEach) + threadIdx.x;
+  for (int i = 0; i < kConvertEach; ++i) {
+    const int64_t at = first + i * kConvertThreads;
+    if (at < count) {
+      to[at] = static_cast<T>(from[at]) / T(255);
+    }
+  }
+}
+
+template <typename T>
+struct Analysis {
+  const Complex<T>* spectra;  // half spectra of the images
+  int64_t plane_stride, row_stride, column_stride;
+  int image_h, h, w;
+  Steps<T> steps;
+  T octaves;  // 4^level
+  Directions<T> directions;
+  Complex<T> phase;   // of the bands, with everything that is constant
+  Complex<T>* bands;  // [N, nbands, h, w]
+  // Half spectra [N, columns, rows], or null: the transforms that follow read columns.
+  Complex<T>* highpass;
+  Complex<T>* lowpass;
+  int low_h, low_w;
+  T high_scale, low_scale;
+};
+
+// `one_sided`: analytic bands, else real ones with filters on both half planes.
+template <typename T, bool one_sided>
+__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analysis<T> p) {
+  Complex<T>* tile = shared_memory<Complex<T>>();
+  const int columns = p.w / 2 + 1;
+  const Tile at = this_tile(p.h, columns);
+  const int along = static_cast<int>(threadIdx.x), across = static_cast<int>(threadIdx.y);
+
+  // Down the columns, as the spectra lie in memory.
+  for (int i = across; i < kTile; i += kTileRows) {
+    const int y = at.row + along, x = at.column + i;
+    if (y >= p.h || x >= columns) {
+      continue;
+    }
+    const int k = signed_frequency(y, p.h);
+    const Complex<T> value = p.spectra
+                                 [at.plane * p.plane_stride +
+                                  index_of(k, p.image_h) * p.row_stride + x * p.column_stride];
+    tile[i * (kTile + 1) + along] = value;
+    const T radius2 = square(T(k) * p.steps.y) + square(T(x) * p.steps.x);
+    if (p.highpass != nullptr) {
+      p.highpass[(at.plane * columns + x) * p.h + y] =
+          value * (highpass_mask(radius2) * p.high_scale);
+    }
+    if (p.lowpass != nullptr && holds(p.low_h, k) && x <= p.low_w / 2) {
+      const int64_t line = at.plane * (p.low_w / 2 + 1) + x;
+      p.lowpass[line * p.low_h + index_of(k, p.low_h)] =
+          value * (lowpass_mask(radius2 * p.octaves) * p.low_scale);
+    }
+  }
+  __syncthreads();
+
+  // Along the rows, as the bands lie in memory: each value goes to its frequency and to the
+  // opposite one.
+  for (int i = across; i < kTile; i += kTileRows) {
+    const int y = at.row + i, x = at.column + along;
+    if (y >= p.h || x >= columns) {
+      continue;
+    }
+    const T f_y = T(signed_frequency(y, p.h)) * p.steps.y, f_x = T(x) * p.steps.x;
+    const T radius2 = square(f_y) + square(f_x);
+    const T radial = band_mask(radius2 * p.octaves);
+    const T inverse = radial > T(0) ? T(1) / sqrt(radius2) : T(0);
+    const Complex<T> value = tile[along * (kTile + 1) + i];
+    const Complex<T> here = value * p.phase * radial;
+    const Complex<T> there = conjugate(value) * (one_sided ? p.phase : conjugate(p.phase)) * radial;
+    const bool has_opposite = x > 0 && 2 * x != p.w;  // else it has a thread of its own
+    const int64_t opposite = int64_t{y == 0 ? 0 : p.h - y} * p.w + (p.w - x);
+    const int64_t area = int64_t{p.h} * p.w;
+    Complex<T>* out = p.bands + at.plane * p.directions.count * area;
+    for (int band = 0; band < p.directions.count; ++band, out += area) {
+      const T cosine = (f_x * p.directions.cosine[band] + f_y * p.directions.sine[band]) * inverse;
+      const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, p.directions.count);
+      const bool is_here = !one_sided || cosine > T(0);
+      const bool is_there = !one_sided || cosine < T(0);
+      out[int64_t{y} * p.w + x] = here * (is_here ? weight : T(0));
+      if (has_opposite) {
+        out[opposite] = there * (is_there ? weight : T(0));
+      }
+    }
+  }
+}
+
+// What one level's launch gives; residuals only where asked for.
+template <typename T>
+struct Filtered {
+  Tensor bands;
+  Tensor highpass, lowpass;  // spectra [N, h, w / 2 + 1], columns in memory one after the other
+};
+
+enum class Bands { analytic, real };
+
+struct Residuals {
+  bool high = false, low = false;
+};
+
+// Every spectrum is weighted so that its inverse transform needs no normalisation.
+template <typename T>
+Filtered<T> filter_level(
+    const Tensor& spectra,
+    Size image,
+    const std::vector<Size>& sizes,
+    int64_t nbands,
+    int64_t level,
+    Bands kind,
+    Residuals residuals) {
+  const Size size = sizes[level - 1], low = sizes[level];
+  const int64_t count = spectra.size(0);
+  STD_TORCH_CHECK(
+      std::max(image.h, image.w) < (int64_t{1} << 30), "phasenet: an image is too large");
+  const auto norm = [&](Size of) {
+    return 1.0 / static_cast<double>((kind == Bands::analytic ? of : image).area());
+  };
+  const auto half = [&](Size of) {
+    return empty_like_device(spectra, {count, half_columns(of.w), of.h}, Dtypes<T>::complex);
+  };
+  const Tensor bands =
+      empty_like_device(spectra, {count, nbands, size.h, size.w}, Dtypes<T>::complex);
+  Filtered<T> result{bands, bands, bands};
+  Analysis<T> p{};
+  p.spectra = static_cast<const Complex<T>*>(spectra.const_data_ptr());
+  p.plane_stride = spectra.stride(0);
+  p.row_stride = spectra.stride(1);
+  p.column_stride = spectra.stride(2);
+  p.image_h = static_cast<int>(image.h);
+  p.h = static_cast<int>(size.h);
+  p.w = static_cast<int>(size.w);
+  p.steps = steps<T>(image);
+  p.octaves = static_cast<T>(std::pow(4.0, static_cast<double>(level)));
+  p.directions = directions<T>(nbands);
+  const auto scale =
+      static_cast<T>((kind == Bands::analytic ? 2 : 1) * angular_scale(nbands) * norm(size));
+  p.phase = {analysis_phase<T>(nbands).re * scale, analysis_phase<T>(nbands).im * scale};
+  p.bands = static_cast<Complex<T>*>(bands.mutable_data_ptr());
+  if (residuals.high) {
+    result.highpass = half(image);
+    p.highpass = static_cast<Complex<T>*>(result.highpass.mutable_data_ptr());
+    p.high_scale = static_cast<T>(norm(image));
+    result.highpass = torch::stable::transpose(result.highpass, 1, 2);
+  }
+  if (residuals.low) {
+    result.lowpass = half(low);
+    p.lowpass = static_cast<Complex<T>*>(result.lowpass.mutable_data_ptr());
+    p.low_h = static_cast<int>(low.h);
+    p.low_w = static_cast<int>(low.w);
+    p.low_scale = static_cast<T>(norm(low));
+    result.lowpass = torch::stable::transpose(result.lowpass, 1, 2);
+  }
+  const Launch launch(spectra);
+  launch(
+      kind == Bands::analytic ? analyze<T, true> : analyze<T, false>,
+      tiles_of(count, size.h, half_columns(size.w)),
+      dim3(kTile, kTileRows),
+      tile_bytes<T>(),
+      p);
+  return result;
+}
+
+template <typename T>
+std::vector<Tensor> coefficients(const Tensor& images, int64_t height, int64_t nbands, Bands kind) {
+  const Size image = image_size(images);
+  const auto batch = leading(images, 2);
+  const auto sizes = level_sizes(image, height);
+  const Tensor spectra = rfft2(to_real<T>(as_batch(images, 2)));
+  const auto real = [&](const Tensor& half, Size size) {
+    const Tensor planes = torch::stable::contiguous(irfft2(half, size.w, Norm::none));
+    return with_batch(planes, batch);
+  };
+  std::vector<Tensor> result;
+  for (int64_t level = 1; level < height - 1; ++level) {
+    const Residuals residuals{level == 1, level == height - 2};
+    const auto filtered = filter_level<T>(spectra, image, sizes, nbands, level, kind, residuals);
+    if (residuals.high) {
+      result.push_back(real(filtered.highpass, image));
+    }
+    result.push_back(with_batch(ifft2(filtered.bands, Norm::none), batch));
+    if (residuals.low) {
+      result.push_back(real(filtered.lowpass, sizes.back()));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+template <typename T>
+Tensor to_real(const Tensor& images) {
+  const Tensor dense = torch::stable::contiguous(images);
+  if (images.scalar_type() == Dtypes<T>::real) {
+    return dense;
+  }
+  const auto sizes = dense.sizes();
+  const Tensor real = empty_like_device(dense, {sizes.begin(), sizes.end()}, Dtypes<T>::real);
+  const Launch launch(dense);
+  launch(
+      scale_bytes<T>,
+      blocks_for(dense.numel(), kConvertThreads * kConvertEach),
+      dim3(kConvertThreads),
+      0,
+      dense.const_data_ptr<uint8_t>(),
+      dense.numel(),
+      real.mutable_data_ptr<T>());
+  return real;
+}
+
+template <typename T>
+Tensor analytic_bands(
+    const Tensor& spectra, Size image, int64_t height, int64_t nbands, int64_t level) {
+  const auto sizes = level_sizes(image, height);
+  const auto filtered =
+      filter_level<T>(spectra, image, sizes, nbands, level, Bands::analytic, Residuals{});
+  return ifft2(filtered.bands, Norm::none);
+}
+
+std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
+  check_pyramid("phasenet::pyramid", image_size(images), height, nbands);
+  return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
+    return coefficients<decltype(zero)>(images, height, nbands, Bands::analytic);
+  });
+}
+
+// The imaginary parts of the bands are rounding.
+std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
+  check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);
+  return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
+    return coefficients<decltype(zero)>(grad, height, nbands, Bands::real);
+  });
+}
+
+template Tensor to_real<float>(const Tensor&);
+template Tensor to_real<double>(const Tensor&);
+template Tensor analytic_bands<float>(const Tensor&, Size, int64_t, int64_t, int64_t);
+template Tensor analytic_bands<double>(const Tensor&, Size, int64_t, int64_t, int64_t);
+
+}  // namespace phasenet::cuda

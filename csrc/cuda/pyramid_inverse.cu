@@ -1,0 +1,264 @@
+// From coefficients to an image: the inverse of the pyramid and the adjoint of the pyramid. Every
+// residual and level is transformed once; one kernel applies all masks and phases and adds them to
+// half spectra, which are transformed back.
+#include "../common/coefficients.h"
+#include "../common/fft.h"
+#include "filters.cuh"
+#include "operators.h"
+#include "pyramid.h"
+
+namespace phasenet::cuda {
+namespace {
+
+constexpr int kMostLevels = 30;  // sides stay below 2^30
+
+template <typename T>
+struct Level {
+  const Complex<T>* bands;  // full spectra [N, nbands, h, w]
+  int h, w;
+  T octaves;  // 4^level
+  T scale;
+};
+
+template <typename T>
+struct Residual {
+  const Complex<T>* spectra;  // half spectra of real planes, or null
+  int64_t plane_stride, row_stride, column_stride;
+  int h, w;
+  T scale;
+};
+
+template <typename T>
+struct Synthesis {
+  Complex<T>* out;  // half spectra [N, columns, rows]: the transforms that follow read columns
+  int h, w;
+  Steps<T> steps;
+  Directions<T> directions;
+  Complex<T> phase;  // i^(nbands - 1)
+  Residual<T> highpass, lowpass;
+  T low_octaves;
+  int count;
+  Level<T> levels[kMostLevels];
+};
+
+template <typename T>
+__device__ __forceinline__ Complex<T> load(const Residual<T>& of, int64_t plane, int k, int x) {
+  return of
+      .spectra[plane * of.plane_stride + index_of(k, of.h) * of.row_stride + x * of.column_stride];
+}
+
+// The sum of a level's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
+// (`one_sided`) the Hermitian part of their filtered spectra, of others that of their real parts.
+template <typename T, bool one_sided>
+__device__ __forceinline__ Complex<T> sum_of_bands(
+    const Level<T>& level,
+    const Directions<T>& directions,
+    Complex<T> phase,
+    int64_t plane,
+    int k,
+    int x,
+    T unit_y,
+    T unit_x) {
+  const int y = index_of(k, level.h);
+  const int64_t here = int64_t{y} * level.w + x;
+  const int64_t there = int64_t{y == 0 ? 0 : level.h - y} * level.w + (x == 0 ? 0 : level.w - x);
+  const int64_t area = int64_t{level.h} * level.w;
+  const Complex<T>* band = level.bands + plane * directions.count * area;
+  Complex<T> sum{T(0), T(0)};
+  for (int b = 0; b < directions.count; ++b, band += area) {
+    const T cosine = unit_x * directions.cosine[b] + unit_y * directions.sine[b];
+    if (one_sided) {
+      const bool is_here = cosine >= T(0);
+      const Complex<T> value = band[is_here ? here : there] * phase;
+      sum = sum + (is_here ? value : conjugate(value)) *
+                      power(is_here ? cosine : -cosine, directions.count);
+    } else {
+      const Complex<T> value = (band[here] + conjugate(band[there])) * T(0.5);
+      sum = sum + value * phase * power(cosine, directions.count);
+    }
+  }
+  return sum;
+}
+
+template <typename T, bool one_sided>
+__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Synthesis<T> p) {
+  Complex<T>* tile = shared_memory<Complex<T>>();
+  const int columns = p.w / 2 + 1;
+  const Tile at = this_tile(p.h, columns);
+  const int along = static_cast<int>(threadIdx.x), across = static_cast<int>(threadIdx.y);
+
+  // Along the rows, as the bands lie in memory. At most two levels answer to a frequency; of the
+  // others nothing is read.
+  for (int i = across; i < kTile; i += kTileRows) {
+    const int y = at.row + i, x = at.column + along;
+    if (y >= p.h || x >= columns) {
+      continue;
+    }
+    const int k = signed_frequency(y, p.h);
+    const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
+    const T radius2 = square(f_y) + square(f_x);
+    Complex<T> sum{T(0), T(0)};
+    for (int l = 0; l < p.count; ++l) {
+      const Level<T>& level = p.levels[l];
+      const T radial = band_mask(radius2 * level.octaves);
+      if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
+        const T inverse = T(1) / sqrt(radius2);
+        sum =
+            sum + sum_of_bands<T, one_sided>(
+                      level, p.directions, p.phase, at.plane, k, x, f_y * inverse, f_x * inverse) *
+                      (radial * level.scale);
+      }
+    }
+    tile[along * (kTile + 1) + i] = sum;
+  }
+  __syncthreads();
+
+  // Down the columns, as residuals and result lie in memory.
+  for (int i = across; i < kTile; i += kTileRows) {
+    const int y = at.row + along, x = at.column + i;
+    if (y >= p.h || x >= columns) {
+      continue;
+    }
+    const int k = signed_frequency(y, p.h);
+    const T radius2 = square(T(k) * p.steps.y) + square(T(x) * p.steps.x);
+    Complex<T> sum = tile[i * (kTile + 1) + along];
+    if (p.highpass.spectra != nullptr) {
+      const T mask = highpass_mask(radius2);
+      if (mask > T(0)) {
+        sum = sum + load(p.highpass, at.plane, k, x) * (mask * p.highpass.scale);
+      }
+    }
+    if (p.lowpass.spectra != nullptr && holds(p.lowpass.h, k) && x <= p.lowpass.w / 2) {
+      const T mask = lowpass_mask(radius2 * p.low_octaves);
+      if (mask > T(0)) {
+        sum = sum + load(p.lowpass, at.plane, k, x) * (mask * p.lowpass.scale);
+      }
+    }
+    p.out[(at.plane * columns + x) * p.h + y] = sum;
+  }
+}
+
+// The bands of some levels, [N, nbands, h, w], and which they are.
+struct BandLevels {
+  std::vector<Tensor> bands;
+  std::vector<int64_t> levels;
+};
+
+template <typename T>
+T power_of_four(int64_t exponent) {
+  return static_cast<T>(std::pow(4.0, static_cast<double>(exponent)));
+}
+
+// Real images [N, H, W]. As the last transform is not normalised, the inverse takes the image's
+// area off every weight, and the adjoint of a transform normalised by its own size takes that off.
+template <typename T>
+Tensor images_of(
+    const BandLevels& given,
+    const Tensor* highpass,
+    const Tensor* lowpass,
+    Size image,
+    int64_t height,
+    int64_t nbands,
+    bool adjoint) {
+  const auto sizes = level_sizes(image, height);
+  STD_TORCH_CHECK(
+      std::max(image.h, image.w) < (int64_t{1} << 30) && given.levels.size() <= kMostLevels,
+      "phasenet: an image is too large");
+  const auto norm = [&](Size of) {
+    return static_cast<T>(1.0 / static_cast<double>((adjoint ? of : image).area()));
+  };
+  // The tensors that the kernel reads live until it is launched; the allocator then knows its
+  // stream.
+  std::vector<Tensor> spectra;
+  Synthesis<T> p{};
+  p.h = static_cast<int>(image.h);
+  p.w = static_cast<int>(image.w);
+  p.steps = steps<T>(image);
+  p.directions = directions<T>(nbands);
+  p.phase = {analysis_phase<T>(nbands).re, -analysis_phase<T>(nbands).im};
+  const T angular = p.directions.scale;
+  const auto residual = [&](const Tensor* planes, Size size) -> Residual<T> {
+    if (planes == nullptr) {
+      return {};
+    }
+    spectra.push_back(rfft2(as_batch(*planes, 2)));
+    const Tensor& half = spectra.back();
+    return {
+        static_cast<const Complex<T>*>(half.const_data_ptr()),
+        half.stride(0),
+        half.stride(1),
+        half.stride(2),
+        static_cast<int>(size.h),
+        static_cast<int>(size.w),
+        norm(size)};
+  };
+  p.highpass = residual(highpass, image);
+  p.lowpass = residual(lowpass, sizes.back());
+  p.low_octaves = power_of_four<T>(height - 2);
+  for (size_t i = 0; i < given.levels.size(); ++i) {
+    const int64_t level = given.levels[i];
+    const Size size = sizes[level - 1];
+    spectra.push_back(torch::stable::contiguous(fft2(as_batch(given.bands[i], 3))));
+    p.levels[p.count++] = {
+        static_cast<const Complex<T>*>(spectra.back().const_data_ptr()),
+        static_cast<int>(size.h),
+        static_cast<int>(size.w),
+        power_of_four<T>(level),
+        norm(size) * angular};
+  }
+  const Tensor& like = spectra.front();
+  const int64_t count = like.size(0), columns = half_columns(image.w);
+  const Tensor sum = empty_like_device(like, {count, columns, image.h}, Dtypes<T>::complex);
+  p.out = static_cast<Complex<T>*>(sum.mutable_data_ptr());
+  const Launch launch(sum);
+  launch(
+      adjoint ? synthesize<T, true> : synthesize<T, false>,
+      tiles_of(count, image.h, columns),
+      dim3(kTile, kTileRows),
+      tile_bytes<T>(),
+      p);
+  Tensor half = sum;
+  half = torch::stable::transpose(half, 1, 2);
+  return torch::stable::contiguous(irfft2(half, image.w, Norm::none));
+}
+
+Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint) {
+  const int64_t nbands = check_coefficients(op, coeffs);
+  const Size image = image_size(coeffs.highpass);
+  BandLevels given{coeffs.bands, {}};
+  for (int64_t level = 1; level < coeffs.height() - 1; ++level) {
+    given.levels.push_back(level);
+  }
+  return with_compute_dtype("highpass", coeffs.highpass.scalar_type(), [&](auto zero) {
+    const Tensor images = images_of<decltype(zero)>(
+        given, &coeffs.highpass, &coeffs.lowpass, image, coeffs.height(), nbands, adjoint);
+    return with_batch(images, leading(coeffs.highpass, 2));
+  });
+}
+
+}  // namespace
+
+Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
+  return image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false);
+}
+
+Tensor pyramid_backward(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
+  return image_of("phasenet::pyramid_backward", {highpass, std::move(bands), lowpass}, true);
+}
+
+template <typename T>
+Tensor analytic_bands_adjoint(
+    const std::vector<Tensor>& band_grads,
+    const std::vector<int64_t>& levels,
+    Size image,
+    int64_t height) {
+  const int64_t nbands = band_grads.at(0).size(1);
+  return images_of<T>({band_grads, levels}, nullptr, nullptr, image, height, nbands, true);
+}
+
+template Tensor analytic_bands_adjoint<float>(
+    const std::vector<Tensor>&, const std::vector<int64_t>&, Size, int64_t);
+template Tensor analytic_bands_adjoint<double>(
+    const std::vector<Tensor>&, const std::vector<int64_t>&, Size, int64_t);
+
+}  // namespace phasenet::cuda

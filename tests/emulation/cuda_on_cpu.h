@@ -1,0 +1,194 @@
+// CUDA's words with a meaning on the CPU, so that the tests run the kernels' own sources without a
+// GPU. Only what the kernels use. Shared memory is dynamic only: it is filled with NaN for every
+// block, and AddressSanitizer sees where it ends.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "fibers.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+
+struct uint3 {
+  unsigned x = 0, y = 0, z = 0;
+};
+
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {
+  }
+};
+
+inline uint3 threadIdx, blockIdx;
+inline dim3 blockDim, gridDim;
+
+namespace emulation {
+
+constexpr size_t kSharedLimit = size_t{227} << 10;  // of a block on the largest device
+
+struct Settings {
+  Order order = Order::forward;
+  uint32_t seed = 0;
+  size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
+  int64_t launches = 0;
+};
+inline Settings settings;
+inline std::unique_ptr<unsigned char, decltype(&std::free)> shared{nullptr, &std::free};
+
+inline unsigned char* shared_bytes() {
+  return shared.get();
+}
+
+inline void check_launch(dim3 grid, dim3 block, size_t bytes) {
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  const bool fits = threads >= 1 && threads <= 1024 && block.z <= 64 && grid.x >= 1 &&
+                    grid.x <= 0x7fffffff && grid.y >= 1 && grid.y <= 65535 && grid.z >= 1 &&
+                    grid.z <= 65535;
+  if (!fits || bytes > settings.shared_limit) {
+    throw std::runtime_error("a launch that no device takes");
+  }
+}
+
+template <typename Body>
+void run(dim3 grid, dim3 block, size_t bytes, const Body& body) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard<std::mutex> lock(one_at_a_time);
+  check_launch(grid, block, bytes);
+  ++settings.launches;
+  shared.reset(
+      static_cast<unsigned char*>(std::aligned_alloc(128, (bytes + 127) / 128 * 128 + 128)));
+#if defined(__SANITIZE_ADDRESS__)
+  // Exactly as long as asked for, so that reading behind it is found.
+  shared.reset(nullptr);
+  void* exact = nullptr;
+  if (posix_memalign(&exact, 128, std::max<size_t>(bytes, 1)) != 0) {
+    throw std::bad_alloc();
+  }
+  shared.reset(static_cast<unsigned char*>(exact));
+#endif
+  gridDim = grid;
+  blockDim = block;
+  const int threads = static_cast<int>(block.x * block.y * block.z);
+  const std::function<void()> start = [&] { body(); };
+  const std::function<void(int)> enter = [&](int i) {
+    threadIdx.x = i % block.x;
+    threadIdx.y = i / block.x % block.y;
+    threadIdx.z = i / (block.x * block.y);
+  };
+  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
+  for (uint64_t i = 0; i < blocks; ++i) {
+    const uint64_t index = settings.order == Order::backward ? blocks - 1 - i : i;
+    blockIdx.x = index % grid.x;
+    blockIdx.y = index / grid.x % grid.y;
+    blockIdx.z = index / (uint64_t{grid.x} * grid.y);
+    std::memset(shared.get(), 0xff, bytes);
+    Block::current().run(
+        threads, settings.order, settings.seed + static_cast<uint32_t>(i), start, enter);
+  }
+}
+
+template <typename T>
+uint64_t bits_of(T value) {
+  static_assert(sizeof(T) <= 8);
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  return bits;
+}
+
+template <typename T>
+T shuffle(const char* at, uint32_t mask, T value, int source) {
+  uint32_t present = 0;
+  const uint64_t* all = Block::current().wait_for_warp(at, mask, bits_of(value), &present);
+  T result = value;
+  if (source >= 0 && source < kWarp && (present >> source & 1)) {
+    std::memcpy(&result, &all[source], sizeof(T));
+  }
+  return result;
+}
+
+}  // namespace emulation
+
+inline void __syncthreads() {
+  emulation::Block::current().wait_for_block("__syncthreads", false);
+}
+
+inline int __syncthreads_or(int value) {
+  return emulation::Block::current().wait_for_block("__syncthreads_or", value != 0);
+}
+
+inline void __syncwarp(uint32_t mask = 0xffffffff) {
+  uint32_t present = 0;
+  emulation::Block::current().wait_for_warp("__syncwarp", mask, 0, &present);
+}
+
+inline uint32_t __ballot_sync(uint32_t mask, int value) {
+  uint32_t present = 0, result = 0;
+  const uint64_t* all =
+      emulation::Block::current().wait_for_warp("__ballot_sync", mask, value != 0, &present);
+  for (int i = 0; i < emulation::kWarp; ++i) {
+    result |= ((present >> i & 1) != 0 && all[i] != 0) ? 1u << i : 0u;
+  }
+  return result;
+}
+
+template <typename T>
+T __shfl_sync(uint32_t mask, T value, int source) {
+  return emulation::shuffle("__shfl_sync", mask, value, source % emulation::kWarp);
+}
+
+template <typename T>
+T __shfl_xor_sync(uint32_t mask, T value, int lanes) {
+  const int self = emulation::Block::current().lane();
+  return emulation::shuffle("__shfl_xor_sync", mask, value, self ^ lanes);
+}
+
+template <typename T>
+T __shfl_down_sync(uint32_t mask, T value, unsigned lanes) {
+  const int self = emulation::Block::current().lane();
+  return emulation::shuffle("__shfl_down_sync", mask, value, self + static_cast<int>(lanes));
+}
+
+template <typename T>
+T __shfl_up_sync(uint32_t mask, T value, unsigned lanes) {
+  const int self = emulation::Block::current().lane();
+  return emulation::shuffle("__shfl_up_sync", mask, value, self - static_cast<int>(lanes));
+}
+
+template <typename T>
+T __ldg(const T* pointer) {
+  return *pointer;
+}
+
+inline int __popc(uint32_t x) {
+  return __builtin_popcount(x);
+}
+
+inline int __ffs(uint32_t x) {
+  return __builtin_ffs(static_cast<int>(x));
+}
+
+inline void sincospi(double x, double* sine, double* cosine) {
+  *sine = std::sin(M_PI * x);
+  *cosine = std::cos(M_PI * x);
+}
+
+inline void sincospif(float x, float* sine, float* cosine) {
+  *sine = static_cast<float>(std::sin(M_PI * static_cast<double>(x)));
+  *cosine = static_cast<float>(std::cos(M_PI * static_cast<double>(x)));
+}
+
+inline double cospi(double x) {
+  return std::cos(M_PI * x);
+}
+
+inline double sinpi(double x) {
+  return std::sin(M_PI * x);
+}

@@ -1,0 +1,52 @@
+"""Runs the sanitized build of the CUDA sources on small inputs: `python exercise.py OPERATORS`.
+
+Whatever AddressSanitizer or UBSan find ends the process.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from emulation import build
+
+
+def pyramid(module) -> None:
+    """Both transforms and both adjoints, at sizes that leave partial tiles."""
+    random = np.random.default_rng(0)
+    cases = [((2, 33, 40), 4, 3), ((1, 9, 67), 4, 2), ((3, 4, 5), 3, 4), ((0, 16, 16), 4, 2)]
+    for shape, height, nbands in cases:
+        for dtype in (np.float32, np.float64):
+            images = random.random(shape).astype(dtype)
+            for order in ("forward", "shuffled"):
+                module.configure(order=order, seed=1)
+                parts = module.pyramid(images, height, nbands)
+                module.pyramid_inverse_backward(images, height, nbands)
+                module.pyramid_inverse(parts[0], parts[1:-1], parts[-1])
+                module.pyramid_backward(parts[0], parts[1:-1], parts[-1])
+        module.pyramid((255 * random.random(shape)).astype(np.uint8), height, nbands)
+
+
+def phase(module) -> None:
+    """Windows by either transform, at sizes that leave partial tiles."""
+    random = np.random.default_rng(0)
+    for shape, num_phase, nbands in [((1, 4, 20, 19), 3, 3), ((2, 3, 9, 67), 2, 2)]:
+        for dtype in (np.float32, np.float64):
+            frames = random.random(shape).astype(dtype)
+            for order in ("forward", "shuffled"):
+                module.configure(order=order, seed=1)
+                module.phase_difference_windows(frames, num_phase, 4, nbands)
+        module.phase_difference_windows(frames.astype(np.float32), num_phase, dtype="float16")
+    module.phase_difference_windows((255 * frames).astype(np.uint8), 2, boundary="valid")
+    module.band_phase(random.random((3, 7)).astype(np.complex64))
+
+
+def beyond_shared(module) -> None:
+    """A fault made on purpose."""
+    module.probe("beyond_shared", np.zeros(1, np.float32))
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](build.load("sanitized"))
+    print("clean")

@@ -1,0 +1,260 @@
+// The CUDA operators on numpy arrays, run by fibers on the CPU. Only the tests build this.
+#include <pybind11/complex.h>
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include "../../csrc/cuda/device.h"
+#include "../../csrc/cuda/operators.h"
+
+namespace py = pybind11;
+using phasenet::cuda::ScalarType;
+using phasenet::cuda::Tensor;
+
+namespace {
+
+ScalarType dtype_of(const py::array& array) {
+  const std::string name = py::str(array.dtype().attr("name"));
+  if (name == "uint8") return ScalarType::Byte;
+  if (name == "float32") return ScalarType::Float;
+  if (name == "float64") return ScalarType::Double;
+  if (name == "complex64") return ScalarType::ComplexFloat;
+  if (name == "complex128") return ScalarType::ComplexDouble;
+  throw py::type_error("no operator takes arrays of " + name);
+}
+
+py::dtype numpy_dtype(ScalarType dtype) {
+  switch (dtype) {
+    case ScalarType::Float:
+      return py::dtype("float32");
+    case ScalarType::Double:
+      return py::dtype("float64");
+    case ScalarType::ComplexFloat:
+      return py::dtype("complex64");
+    case ScalarType::ComplexDouble:
+      return py::dtype("complex128");
+    case ScalarType::Half:
+      return py::dtype("float16");
+    case ScalarType::BFloat16:  // numpy has no such dtype: the bits
+      return py::dtype("uint16");
+    default:
+      throw py::type_error("no operator returns this dtype");
+  }
+}
+
+Tensor to_tensor(const py::array& given) {
+  const py::array array = py::array::ensure(given, py::array::c_style);
+  const std::vector<int64_t> sizes(array.shape(), array.shape() + array.ndim());
+  const Tensor tensor = torch::stable::empty(sizes, dtype_of(array));
+  if (array.nbytes() > 0) {  // nothing has no address
+    std::memcpy(tensor.mutable_data_ptr(), array.data(), static_cast<size_t>(array.nbytes()));
+  }
+  return tensor;
+}
+
+std::vector<Tensor> to_tensors(const std::vector<py::array>& arrays) {
+  std::vector<Tensor> tensors;
+  for (const py::array& array : arrays) {
+    tensors.push_back(to_tensor(array));
+  }
+  return tensors;
+}
+
+py::array to_array(const Tensor& given) {
+  const Tensor tensor = torch::stable::contiguous(given);
+  const auto sizes = tensor.sizes();
+  py::array array(
+      numpy_dtype(tensor.scalar_type()), std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
+  if (array.nbytes() > 0) {
+    std::memcpy(array.mutable_data(), tensor.const_data_ptr(), static_cast<size_t>(array.nbytes()));
+  }
+  return array;
+}
+
+std::vector<py::array> to_arrays(const std::vector<Tensor>& tensors) {
+  std::vector<py::array> arrays;
+  for (const Tensor& tensor : tensors) {
+    arrays.push_back(to_array(tensor));
+  }
+  return arrays;
+}
+
+std::optional<ScalarType> output_dtype(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  if (*name == "float16") return ScalarType::Half;
+  if (*name == "bfloat16") return ScalarType::BFloat16;
+  if (*name == "float32") return ScalarType::Float;
+  if (*name == "float64") return ScalarType::Double;
+  throw py::value_error("dtype: no output of " + *name);
+}
+
+void configure(const std::string& order, uint32_t seed, int64_t shared_limit) {
+  auto& settings = emulation::settings;
+  settings.order = order == "backward"   ? emulation::Order::backward
+                   : order == "shuffled" ? emulation::Order::shuffled
+                                         : emulation::Order::forward;
+  settings.seed = seed;
+  settings.shared_limit = static_cast<size_t>(shared_limit);
+}
+
+// What the emulator itself promises, for its own tests.
+__global__ void sum_of_block(const float* values, int count, float* out) {
+  float* shared = phasenet::cuda::shared_memory<float>();
+  const int i = static_cast<int>(threadIdx.x);
+  shared[i] = i < count ? values[i] : 0.0f;
+  for (int half = static_cast<int>(blockDim.x) / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (i < half) {
+      shared[i] += shared[i + half];
+    }
+  }
+  if (i == 0) {
+    *out = shared[0];
+  }
+}
+
+__global__ void sum_without_barriers(const float* values, int count, float* out) {
+  float* shared = phasenet::cuda::shared_memory<float>();
+  const int i = static_cast<int>(threadIdx.x);
+  shared[i] = i < count ? values[i] : 0.0f;
+  if (i == 0) {
+    float sum = 0;
+    for (int j = 0; j < static_cast<int>(blockDim.x); ++j) {
+      sum += shared[j];
+    }
+    *out = sum;
+  }
+}
+
+__global__ void barrier_for_half(float* out) {
+  if (threadIdx.x < blockDim.x / 2) {
+    __syncthreads();
+  } else {
+    __syncthreads_or(1);
+  }
+  *out = 1;
+}
+
+__global__ void beyond_shared(float* out) {
+  float* shared = phasenet::cuda::shared_memory<float>();
+  *out = shared[blockDim.x];
+}
+
+__global__ void warp_sums(const float* values, float* out) {
+  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  float sum = values[i];
+  for (int lanes = 16; lanes > 0; lanes /= 2) {
+    sum += __shfl_xor_sync(0xffffffffu, sum, lanes);
+  }
+  const uint32_t positive = __ballot_sync(0xffffffffu, values[i] > 0);
+  out[2 * i] = sum;
+  out[2 * i + 1] = static_cast<float>(__popc(positive));
+}
+
+py::array_t<float> probe(const std::string& kernel, const py::array_t<float>& values) {
+  const phasenet::cuda::Launch launch(to_tensor(values));
+  const int count = static_cast<int>(values.size());
+  const int64_t outputs = kernel == "warp_sums" ? 2 * count : 1;
+  py::array_t<float> out(outputs);
+  float* target = out.mutable_data();
+  if (kernel == "sum_of_block") {
+    launch(sum_of_block, 1, 256, 256 * 4, values.data(), count, target);
+  } else if (kernel == "sum_without_barriers") {
+    launch(sum_without_barriers, 1, 256, 256 * 4, values.data(), count, target);
+  } else if (kernel == "barrier_for_half") {
+    launch(barrier_for_half, 1, 64, 0, target);
+  } else if (kernel == "beyond_shared") {
+    launch(beyond_shared, 1, 64, 64 * 4, target);
+  } else if (kernel == "warp_sums") {
+    launch(warp_sums, count / 64, 64, 0, values.data(), target);
+  } else {
+    throw py::value_error("kernel: no such probe: " + kernel);
+  }
+  return out;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(phasenet_emulated, m) {
+  namespace ops = phasenet::cuda;
+  m.def(
+      "configure",
+      &configure,
+      py::arg("order") = "forward",
+      py::arg("seed") = 0,
+      py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit));
+  m.def("launches", [] { return emulation::settings.launches; });
+  m.def("probe", &probe);
+  m.def("pyramid", [](const py::array& images, int64_t height, int64_t nbands) {
+    return to_arrays(ops::pyramid(to_tensor(images), height, nbands));
+  });
+  m.def(
+      "pyramid_backward",
+      [](const py::array& highpass, const std::vector<py::array>& bands, const py::array& lowpass) {
+        return to_array(
+            ops::pyramid_backward(to_tensor(highpass), to_tensors(bands), to_tensor(lowpass)));
+      });
+  m.def(
+      "pyramid_inverse",
+      [](const py::array& highpass, const std::vector<py::array>& bands, const py::array& lowpass) {
+        return to_array(
+            ops::pyramid_inverse(to_tensor(highpass), to_tensors(bands), to_tensor(lowpass)));
+      });
+  m.def("pyramid_inverse_backward", [](const py::array& grad, int64_t height, int64_t nbands) {
+    return to_arrays(ops::pyramid_inverse_backward(to_tensor(grad), height, nbands));
+  });
+  m.def(
+      "phase_difference_windows",
+      [](const py::array& frames,
+         int64_t num_phase,
+         int64_t height,
+         int64_t nbands,
+         const std::vector<int64_t>& levels,
+         const std::string& unwrap,
+         const std::string& boundary,
+         const std::optional<std::string>& dtype) {
+        return to_arrays(
+            ops::phase_difference_windows(
+                to_tensor(frames),
+                num_phase,
+                height,
+                nbands,
+                levels,
+                unwrap,
+                boundary,
+                output_dtype(dtype)));
+      },
+      py::arg("frames"),
+      py::arg("num_phase") = 12,
+      py::arg("height") = 4,
+      py::arg("nbands") = 2,
+      py::arg("levels") = std::vector<int64_t>{1, 2},
+      py::arg("unwrap") = "full",
+      py::arg("boundary") = "replicate",
+      py::arg("dtype") = py::none());
+  m.def(
+      "phase_difference_windows_backward",
+      [](const std::vector<py::array>& grads,
+         const py::array& frames,
+         int64_t num_phase,
+         int64_t height,
+         int64_t nbands,
+         const std::vector<int64_t>& levels,
+         const std::string& unwrap,
+         const std::string& boundary) {
+        return to_array(
+            ops::phase_difference_windows_backward(
+                to_tensors(grads),
+                to_tensor(frames),
+                num_phase,
+                height,
+                nbands,
+                levels,
+                unwrap,
+                boundary));
+      });
+  m.def("band_phase", [](const py::array& bands) {
+    return to_array(ops::band_phase(to_tensor(bands)));
+  });
+}

@@ -1,0 +1,124 @@
+"""Phase differences by the CUDA sources against the float64 reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from support.parity import ambiguous_planes, phase_error
+
+from phasenet import reference
+
+# Frame size, frames, num_phase, height, nbands, levels: products with cosines up to 64, FFT above.
+CASES = {
+    "mimamo": ((48, 48), 15, 12, 4, 2, (1, 2)),
+    "three bands": ((20, 30), 6, 4, 4, 3, (1, 2)),
+    "odd, levels swapped": ((17, 23), 5, 3, 4, 4, (2, 1)),
+    "tiny": ((8, 8), 4, 2, 3, 2, (1,)),
+    "narrow": ((4, 31), 4, 1, 3, 2, (1,)),
+    "by FFT, odd": ((35, 70), 4, 2, 4, 2, (1, 2)),
+    "by FFT, four bands": ((66, 80), 3, 2, 5, 4, (1, 3)),
+}
+
+
+def run(emulated, frames, num_phase, height, nbands, levels, *options):
+    planes = emulated.phase_difference_windows(
+        frames.numpy(), num_phase, height, nbands, list(levels), *options
+    )
+    return [torch.from_numpy(p) for p in planes]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
+)
+def test_windows_match_the_reference(emulated, case, dtype, unwrap, boundary):
+    size, length, num_phase, height, nbands, levels = case
+    frames = torch.rand(length, *size, dtype=dtype)
+    options = {"height": height, "nbands": nbands, "levels": levels, "boundary": boundary}
+    got = run(emulated, frames, num_phase, height, nbands, levels, unwrap, boundary)
+    expected = reference.phase_difference_windows(
+        frames.double(), num_phase, unwrap=unwrap, **options
+    )
+    single = dtype == torch.float32
+    ambiguous = ambiguous_planes(frames, num_phase, rounding=2e-6 if single else 1e-13, **options)
+    for planes, right, unclear in zip(got, expected, ambiguous, strict=True):
+        assert planes.dtype == dtype
+        error, left_out = phase_error(planes, right, unclear)
+        assert error < (1e-5 if single else 1e-11)
+        assert left_out < 0.1
+
+
+def test_every_order_of_threads_gives_the_same_bits(emulated):
+    for size in ((48, 48), (40, 70)):
+        frames = torch.rand(2, 4, *size)
+        results = []
+        for order in ("forward", "backward", "shuffled"):
+            emulated.configure(order=order, seed=11)
+            results.append(run(emulated, frames, 3, 4, 2, (1, 2)))
+        for other in results[1:]:
+            assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize("kilobytes", [99, 163, 227])
+def test_either_transform_serves_where_shared_memory_is_less(emulated, kilobytes):
+    frames = torch.rand(3, 64, 64, dtype=torch.float64)
+    expected = reference.phase_difference_windows(frames, 2)
+    emulated.configure(shared_limit=kilobytes * 1024)
+    for planes, right in zip(run(emulated, frames, 2, 4, 2, (1, 2)), expected, strict=True):
+        assert (planes - right).norm() / right.norm() < 1e-11
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype):
+    frames = torch.rand(3, 24, 20)
+    whole = run(emulated, frames, 2, 4, 2, (1, 2))
+    half = emulated.phase_difference_windows(frames.numpy(), 2, dtype=dtype)
+    kind = getattr(torch, dtype)
+    for rounded, planes in zip(half, whole, strict=True):
+        assert torch.equal(torch.from_numpy(rounded).view(kind), planes.to(kind))
+
+
+def test_bytes_are_scaled(emulated):
+    frames = torch.randint(0, 256, (3, 16, 70), dtype=torch.uint8)
+    for planes, right in zip(
+        run(emulated, frames, 2, 4, 2, (1,)),
+        run(emulated, frames.float() / 255, 2, 4, 2, (1,)),
+        strict=True,
+    ):
+        assert torch.equal(planes, right)
+
+
+def test_equal_frames_give_exactly_zero(emulated):
+    frames = torch.rand(4, 24, 24)
+    frames[2] = frames[1]
+    (planes,) = run(emulated, frames, 2, 4, 2, (1,))
+    planes = planes.unflatten(1, (2, 2))
+    # Window t has the frames t - 1, t, t + 1.
+    assert (planes[1, :, 1] == 0).all()
+    assert (planes[2, :, 0] == 0).all()
+    assert (planes[3, :, 1] == 0).all()  # the last frame repeated
+    assert planes[3, :, 0].any()
+
+
+def test_nan_stays_in_the_windows_that_have_it(emulated):
+    frames = torch.rand(6, 24, 24)
+    whole = run(emulated, frames, 2, 4, 2, (1, 2))
+    frames[0, 3, 3] = float("nan")
+    for planes, clean in zip(run(emulated, frames, 2, 4, 2, (1, 2)), whole, strict=True):
+        assert planes[0].isnan().any()
+        assert torch.equal(planes[2:], clean[2:])
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 16, 16), (2, 0, 16, 16)])
+def test_nothing_gives_nothing(emulated, shape):
+    (planes,) = run(emulated, torch.zeros(shape), 2, 4, 2, (1,))
+    assert planes.shape == (*shape[:2], 4, 16, 16)
+
+
+def test_band_phase_is_the_angle(emulated):
+    values = np.random.default_rng().standard_normal((3, 5, 2)).view(np.complex128)[..., 0]
+    np.testing.assert_allclose(emulated.band_phase(values), np.angle(values), rtol=1e-14)
+    single = values.astype(np.complex64)
+    np.testing.assert_allclose(emulated.band_phase(single), np.angle(values), atol=1e-6)

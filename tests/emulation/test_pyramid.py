@@ -1,0 +1,187 @@
+"""The CUDA pyramid's own sources on the CPU: parity, adjoints, determinism, strides, limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from phasenet import PyramidCoeffs, reference
+
+ORDERS = ("forward", "backward", "shuffled")
+BARS = {torch.float32: 1e-5, torch.float64: 1e-12}
+# Odd, even, not square, one tile, several, tiny; height, bands, images.
+CASES = [
+    ((16, 16), 4, 2, 2),
+    ((33, 40), 4, 3, 1),
+    ((9, 31), 4, 4, 3),
+    ((75, 101), 5, 6, 1),
+    ((64, 96), 6, 2, 2),
+    ((4, 5), 3, 4, 2),
+    ((8, 131), 4, 5, 1),
+    ((40, 32), 4, 32, 1),
+]
+
+
+def flat(coeffs: PyramidCoeffs) -> list[Tensor]:
+    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
+
+
+def wide(x: Tensor) -> Tensor:
+    return x.to(torch.complex128 if x.is_complex() else torch.float64)
+
+
+def error(got: Tensor, want: Tensor, least: float) -> float:
+    """Relative; where the result is nothing but rounding, to the input."""
+    assert got.shape == want.shape
+    return float((wide(got) - want).norm()) / max(float(want.norm()), 1e-2 * least)
+
+
+def analyzed(module, name: str, images: Tensor, height: int, nbands: int) -> list[Tensor]:
+    return [
+        torch.from_numpy(part) for part in getattr(module, name)(images.numpy(), height, nbands)
+    ]
+
+
+def synthesized(module, name: str, parts: list[Tensor]) -> Tensor:
+    highpass, *bands, lowpass = (part.numpy() for part in parts)
+    return torch.from_numpy(getattr(module, name)(highpass, bands, lowpass))
+
+
+def changed(parts: list[Tensor]) -> list[Tensor]:
+    return [torch.randn_like(part) for part in parts]
+
+
+@pytest.mark.parametrize("dtype", list(BARS))
+@pytest.mark.parametrize(("size", "height", "nbands", "count"), CASES)
+def test_equals_reference(emulated, size, height, nbands, count, dtype):
+    images = torch.rand(count, *size).to(dtype)
+    exact = reference.SteerablePyramid(height, nbands)
+    expected = flat(exact(images.double()))
+    got = analyzed(emulated, "pyramid", images, height, nbands)
+    least = float(images.double().norm())
+    for part, want in zip(got, expected, strict=True):
+        assert part.is_complex() == want.is_complex()
+        assert error(part, want, least) < BARS[dtype]
+    back = synthesized(emulated, "pyramid_inverse", got)
+    assert error(back, images.double(), least) < BARS[dtype]
+    other = changed(got)  # not in the range of the pyramid, with imaginary parts of their own
+    highpass, *bands, lowpass = map(wide, other)
+    want = exact.inverse(PyramidCoeffs(highpass, tuple(bands), lowpass))
+    assert error(synthesized(emulated, "pyramid_inverse", other), want, 0) < BARS[dtype]
+
+
+@pytest.mark.parametrize("dtype", list(BARS))
+@pytest.mark.parametrize(("size", "height", "nbands", "count"), CASES)
+def test_adjoints_equal_the_gradients_of_the_reference(
+    emulated, size, height, nbands, count, dtype
+):
+    images = torch.rand(count, *size, dtype=torch.float64).to(dtype)
+    exact = reference.SteerablePyramid(height, nbands)
+    leaf = images.double().clone().requires_grad_()
+    parts = flat(exact(leaf))
+    grads = [torch.randn_like(part).to(_like(part, dtype)) for part in parts]
+    torch.autograd.backward(parts, [wide(grad) for grad in grads])
+    got = synthesized(emulated, "pyramid_backward", grads)
+    assert error(got, leaf.grad, 0) < BARS[dtype]
+
+    leaves = [part.detach().clone().requires_grad_() for part in parts]
+    highpass, *bands, lowpass = leaves
+    exact.inverse(PyramidCoeffs(highpass, tuple(bands), lowpass)).backward(images.double())
+    got = analyzed(emulated, "pyramid_inverse_backward", images, height, nbands)
+    for part, leaf in zip(got, leaves, strict=True):
+        assert error(part, leaf.grad, float(images.double().norm())) < BARS[dtype]
+
+
+def _like(part: Tensor, dtype: torch.dtype) -> torch.dtype:
+    return dtype.to_complex() if part.is_complex() else dtype
+
+
+def test_bytes_are_scaled(emulated):
+    images = torch.randint(0, 256, (3, 37, 41), dtype=torch.uint8)
+    got = analyzed(emulated, "pyramid", images, 4, 2)
+    want = flat(reference.SteerablePyramid(4, 2)(images.double() / 255))
+    for part, expected in zip(got, want, strict=True):
+        assert part.dtype in (torch.float32, torch.complex64)
+        assert error(part, expected, 0) < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(0, 16, 20), (3, 0, 16, 20)])
+def test_empty_batches(emulated, shape):
+    images = torch.rand(shape)
+    got = analyzed(emulated, "pyramid", images, 4, 3)
+    want = flat(reference.SteerablePyramid(4, 3)(images))
+    assert [(part.shape, part.dtype) for part in got] == [(x.shape, x.dtype) for x in want]
+    for name in ("pyramid_inverse", "pyramid_backward"):
+        assert synthesized(emulated, name, got).shape == shape
+    parts = analyzed(emulated, "pyramid_inverse_backward", images, 4, 3)
+    assert [part.shape for part in parts] == [part.shape for part in want]
+
+
+def test_batch_dimensions_are_kept(emulated):
+    images = torch.rand(2, 3, 20, 24)
+    got = analyzed(emulated, "pyramid", images, 4, 2)
+    single = analyzed(emulated, "pyramid", images[1, 2], 4, 2)
+    for part, alone in zip(got, single, strict=True):
+        assert torch.equal(part[1, 2], alone)
+    assert synthesized(emulated, "pyramid_inverse", got).shape == images.shape
+
+
+def test_the_order_of_threads_changes_no_bit(emulated):
+    images = torch.rand(2, 45, 70)
+    results = []
+    for order in ORDERS:
+        emulated.configure(order=order, seed=7)
+        parts = analyzed(emulated, "pyramid", images, 4, 3)
+        torch.manual_seed(3)
+        other = changed(parts)
+        parts += analyzed(emulated, "pyramid_inverse_backward", images, 4, 3)
+        parts += [
+            synthesized(emulated, name, other) for name in ("pyramid_inverse", "pyramid_backward")
+        ]
+        results.append(parts)
+    for parts in results[1:]:
+        for part, first in zip(parts, results[0], strict=True):
+            assert part.numpy().tobytes() == first.numpy().tobytes()
+
+
+def test_one_kernel_a_level_and_one_back(emulated):
+    before = emulated.launches()
+    parts = emulated.pyramid(np.random.default_rng().random((2, 48, 48), np.float32), 5, 2)
+    assert emulated.launches() - before == 3
+    emulated.pyramid_inverse(parts[0], parts[1:-1], parts[-1])
+    assert emulated.launches() - before == 4
+
+
+def test_every_device_has_the_shared_memory(emulated):
+    """48 KB need no leave to be asked for."""
+    emulated.configure(shared_limit=48 << 10)
+    parts = emulated.pyramid(np.random.default_rng().random((1, 40, 48)), 4, 4)
+    emulated.pyramid_backward(parts[0], parts[1:-1], parts[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.zeros((16, 16), np.float32), 2, 2), "height >= 3"),
+        ((np.zeros((16, 16), np.float32), 4, 1), "nbands"),
+        ((np.zeros((16, 16), np.float32), 6, 2), "too large"),
+        ((np.zeros((16, 16), np.complex64), 4, 2), "images: expected dtype"),
+        ((np.zeros(16, np.float32), 4, 2), r"\[\.\.\., H, W\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(emulated, arguments, message):
+    with pytest.raises(RuntimeError, match=message):
+        emulated.pyramid(*arguments)
+
+
+def test_coefficients_of_different_pyramids_are_refused(emulated):
+    highpass, *bands, lowpass = emulated.pyramid(np.zeros((2, 16, 16), np.float32), 4, 2)
+    for parts in (
+        (highpass[:1], bands, lowpass),
+        (highpass, [bands[0], bands[1][..., :-1]], lowpass),
+        (highpass, bands, lowpass.astype(np.float64)),
+    ):
+        with pytest.raises(RuntimeError, match="do not belong to one pyramid"):
+            emulated.pyramid_inverse(*parts)
