@@ -3,7 +3,6 @@
 // before, in every window that has both, and writes each once; their means are known beforehand
 // (phase_planes.h), so nothing is read back.
 #include <optional>
-#include <type_traits>
 
 #include "blur.cuh"
 #include "operators.h"
@@ -257,16 +256,20 @@ std::vector<Tensor> windows_of(
           down,
           data);
     };
-    if (dtype == Dtypes<T>::real) {
-      run(window_differences<T, T>, out.mutable_data_ptr<T>());
-    } else if constexpr (std::is_same_v<T, float>) {
-      if (dtype == ScalarType::Half) {
-        using Half = torch::headeronly::Half;
-        run(window_differences<float, Half>, out.mutable_data_ptr<Half>());
-      } else {
-        using BFloat16 = torch::headeronly::BFloat16;
-        run(window_differences<float, BFloat16>, out.mutable_data_ptr<BFloat16>());
-      }
+    using torch::headeronly::BFloat16;
+    using torch::headeronly::Half;
+    switch (dtype) {
+      case ScalarType::Half:
+        run(window_differences<T, Half>, out.mutable_data_ptr<Half>());
+        break;
+      case ScalarType::BFloat16:
+        run(window_differences<T, BFloat16>, out.mutable_data_ptr<BFloat16>());
+        break;
+      case ScalarType::Float:
+        run(window_differences<T, float>, out.mutable_data_ptr<float>());
+        break;
+      default:
+        run(window_differences<T, double>, out.mutable_data_ptr<double>());
     }
     result.push_back(with_batch(out, leading(frames, 3)));
   }
@@ -289,11 +292,11 @@ std::vector<Tensor> phase_difference_windows(
   return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const ScalarType wanted = dtype.value_or(Dtypes<T>::real);
-    const bool half = wanted == ScalarType::Half || wanted == ScalarType::BFloat16;
     STD_TORCH_CHECK(
-        wanted == Dtypes<T>::real || (std::is_same_v<T, float> && half),
-        "phasenet::phase_difference_windows: dtype: expected that of the computation, or float16 "
-        "or bfloat16 where that is float32");
+        wanted == ScalarType::Half || wanted == ScalarType::BFloat16 ||
+            wanted == ScalarType::Float || wanted == ScalarType::Double,
+        "phasenet::phase_difference_windows: dtype: expected float16, bfloat16, float32 or "
+        "float64");
     return windows_of<T>(frames, options, wanted);
   });
 }
