@@ -165,7 +165,7 @@ class Trainer:
             total, seeds.generator(config.seed, seeds.AUGMENTATION, epoch, number)
         )[rows]
         self._part.rows, self._part.total = rows, total
-        torch.manual_seed(seeds.derived(config.seed, seeds.DROPOUT, epoch, number))
+        torch.manual_seed(seeds.derived(config.seed, seeds.DROPOUT, epoch, number, 0))
         features, frames, labels, mask = (
             part.to(accelerator.device, non_blocking=True) for part in batch
         )

@@ -8,12 +8,14 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs
 
 from mimamo.data.batches import Clips, MappedClips, ResidentClips
 from mimamo.data.cache import Cache, CachedVideo, annotated
@@ -377,7 +379,9 @@ def _accelerator(device: torch.device, precision: str) -> Accelerator:
     if "RANK" not in os.environ:
         # Accelerate keeps the settings of the process's first run; ours may differ from run to run.
         AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
+    # The others wait while the first process predicts what a fold held out.
+    waiting = InitProcessGroupKwargs(timeout=timedelta(hours=2))
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[waiting])
 
 
 def _clear(folder: Path, *, everything: bool) -> None:
