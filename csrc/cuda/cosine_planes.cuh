@@ -231,6 +231,11 @@ __device__ __forceinline__ Four<T> four(const T* from) {
   return *reinterpret_cast<const Four<T>*>(from);
 }
 
+// Blocks for which a multiprocessor's registers have to suffice: more would make the compiler
+// spill.
+template <typename T>
+constexpr int kCosineBlocks = sizeof(T) == 4 ? 2 : 1;
+
 // Calls visit(m, n) for the first row and column of each of a thread's tiles of a matrix.
 template <typename Visit>
 __device__ __forceinline__ void for_tiles(int rows, int columns, const Visit& visit) {
@@ -241,7 +246,7 @@ __device__ __forceinline__ void for_tiles(int rows, int columns, const Visit& vi
 }
 
 template <typename T, typename In>
-__global__ void __launch_bounds__(256) planes_by_cosines(
+__global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
     const In* frames,
     T scale,
     CosinePlan plan,
