@@ -33,6 +33,20 @@ struct Region {
   }
 };
 
+// kRun values of a line, from these and their neighbours.
+template <typename T>
+__device__ __forceinline__ void blur_run(const T* in, T* out) {
+#pragma unroll
+  for (int j = 0; j < kRun; ++j) {
+    T sum = in[j + kReach];
+#pragma unroll
+    for (int k = 1; k <= kReach; ++k) {
+      sum += tap<T>(k) * (in[j + kReach - k] + in[j + kReach + k]);
+    }
+    out[j] = sum;
+  }
+}
+
 // `lines` runs of `length` values, `step` apart within a line and `line_step` between lines.
 template <typename T>
 __device__ void blur_lines(const T* from, T* to, int lines, int length, int step, int line_step) {
@@ -47,15 +61,12 @@ __device__ void blur_lines(const T* from, T* to, int lines, int length, int step
       const int at = begin + j - kReach;
       in[j] = at >= 0 && at < length ? source[at * step] : T(0);
     }
+    T out[kRun];
+    blur_run(in, out);
 #pragma unroll
     for (int j = 0; j < kRun; ++j) {
-      T sum = in[j + kReach];
-#pragma unroll
-      for (int k = 1; k <= kReach; ++k) {
-        sum += tap<T>(k) * (in[j + kReach - k] + in[j + kReach + k]);
-      }
       if (begin + j < length) {
-        to[line * line_step + (begin + j) * step] = sum;
+        to[line * line_step + (begin + j) * step] = out[j];
       }
     }
   }

@@ -9,8 +9,7 @@
 
 namespace phasenet::cuda {
 
-// The part of a plane that a block answers for, and the region around it that this depends on: two
-// blurs, one of the other's result, so twice the reach.
+// The part of a plane that a block answers for, and the region around it that this depends on.
 struct PlaneTile {
   int y, x;  // where the region begins in the plane
   Region region;
@@ -18,9 +17,11 @@ struct PlaneTile {
   int rows, columns;
 };
 
+// `denoise` blurs what it has blurred.
+constexpr int kDenoiseHalo = 2 * kReach;
+
 template <typename T>
-__device__ PlaneTile tile_at(int y, int x, int side, const Planes<T>& planes) {
-  constexpr int halo = 2 * kReach;
+__device__ PlaneTile tile_at(int y, int x, int side, int halo, const Planes<T>& planes) {
   const int begin_y = y > halo ? y - halo : 0, begin_x = x > halo ? x - halo : 0;
   const int end_y = y + side + halo < planes.h ? y + side + halo : planes.h;
   const int end_x = x + side + halo < planes.w ? x + side + halo : planes.w;
@@ -38,8 +39,8 @@ __device__ PlaneTile tile_at(int y, int x, int side, const Planes<T>& planes) {
 
 // The largest region of any tile.
 template <typename T>
-Region largest_region(int side, const Planes<T>& planes) {
-  const int most = side + 4 * kReach;
+Region largest_region(int side, int halo, const Planes<T>& planes) {
+  const int most = side + 2 * halo;
   return {std::min(most, planes.h), std::min(most, planes.w)};
 }
 

@@ -35,7 +35,8 @@ __global__ void planes_of_bands(
   const int across = (planes.w + kSide - 1) / kSide;
   const int64_t plane = blockIdx.x / planes.tiles;
   const int tile = static_cast<int>(blockIdx.x % planes.tiles);
-  const PlaneTile at = tile_at(tile / across * kSide, tile % across * kSide, kSide, planes);
+  const PlaneTile at =
+      tile_at(tile / across * kSide, tile % across * kSide, kSide, kDenoiseHalo, planes);
   T* shared = shared_memory<T>();
   const int stride = at.region.stride();
   T* weighted = shared + at.region.elements();
@@ -196,7 +197,7 @@ void fill_by_fourier(
           planes_of_bands<T>,
           n * options.nbands * planes.tiles,
           dim3(kThreads),
-          denoise_bytes<T>(largest_region(kSide, planes)),
+          denoise_bytes<T>(largest_region(kSide, kDenoiseHalo, planes)),
           static_cast<const Complex<T>*>(bands.const_data_ptr()),
           static_cast<int>(whole.h),
           static_cast<int>(whole.w),

@@ -29,14 +29,17 @@ def pyramid(module) -> None:
 
 
 def phase(module) -> None:
-    """Windows by either transform, at sizes that leave partial tiles."""
+    """Windows and their gradient by either transform, at sizes that leave partial tiles."""
     random = np.random.default_rng(0)
     for shape, num_phase, nbands in [((1, 4, 20, 19), 3, 3), ((2, 3, 9, 67), 2, 2)]:
         for dtype in (np.float32, np.float64):
             frames = random.random(shape).astype(dtype)
             for order in ("forward", "shuffled"):
                 module.configure(order=order, seed=1)
-                module.phase_difference_windows(frames, num_phase, 4, nbands)
+                planes = module.phase_difference_windows(frames, num_phase, 4, nbands)
+                module.phase_difference_windows_backward(
+                    planes, frames, num_phase, 4, nbands, [1, 2], "full", "replicate"
+                )
         module.phase_difference_windows(frames.astype(np.float32), num_phase, dtype="float16")
     module.phase_difference_windows((255 * frames).astype(np.uint8), 2, boundary="valid")
     module.band_phase(random.random((3, 7)).astype(np.complex64))

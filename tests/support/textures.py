@@ -28,3 +28,18 @@ def moving_texture(
         phase = ky * (y - time * shift[0]) + kx * (x - time * shift[1])
         frames += torch.cos(phase + 2 * math.pi * offset) / frequency
     return 0.5 + 0.4 * frames / frames.abs().max()
+
+
+def clashing_waves(length: int, height: int, width: int) -> Tensor:
+    """Frames [length, height, width] whose phase differences reach the clamp, float64.
+
+    Waves run apart from the middle and their halves are bright in turn: where they meet, the
+    denoised phase swings between the turns of either half.
+    """
+    x = torch.arange(width, dtype=torch.float64)
+    t = torch.arange(length, dtype=torch.float64)[:, None]
+    left = x < width // 2
+    waves = torch.cos(1.6 * x + torch.where(left, 2.0, -2.0) * t)
+    brightness = torch.where((t % 2 == 0) == left, 1.0, 0.02)
+    rows = 0.9 + 0.2 * torch.rand(height, 1, dtype=torch.float64)
+    return 0.5 + 0.4 * (brightness * waves)[:, None, :] * rows

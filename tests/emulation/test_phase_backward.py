@@ -1,0 +1,110 @@
+"""The gradient of phase differences by the CUDA sources."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from support.textures import clashing_waves, moving_texture
+
+import phasenet
+
+# Frame size, frames, num_phase, height, nbands, levels; rough frames, so that phases jump.
+CASES = {
+    "mimamo": ((48, 48), 14, 12, 4, 2, (1, 2)),
+    "three bands": ((20, 30), 6, 4, 4, 3, (1, 2)),
+    "odd, levels swapped": ((17, 23), 5, 3, 4, 4, (2, 1)),
+    "tiny": ((8, 8), 4, 2, 3, 2, (1,)),
+    "narrow": ((4, 31), 4, 1, 3, 2, (1,)),
+    "by FFT, odd": ((35, 70), 4, 2, 4, 2, (1, 2)),
+    "by FFT, four bands": ((66, 80), 3, 2, 5, 4, (1, 3)),
+}
+
+
+def gradients(emulated, frames, num_phase, height, nbands, levels, unwrap, boundary):
+    """Ours, and the CPU operator's in float64, for the same random gradient of the windows."""
+    options = (num_phase, height, nbands, list(levels), unwrap, boundary)
+    exact = frames.double().clone().requires_grad_()
+    planes = phasenet.phase_difference_windows(
+        exact, num_phase, height=height, nbands=nbands, levels=levels, unwrap=unwrap,
+        boundary=boundary,
+    )  # fmt: skip
+    grads = [torch.randn_like(p) for p in planes]
+    (expected,) = torch.autograd.grad(planes, exact, grads)
+    given = [g.to(frames.dtype).numpy() for g in grads]
+    got = emulated.phase_difference_windows_backward(given, frames.numpy(), *options)
+    return torch.from_numpy(got), expected
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(
+    ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
+)
+def test_gradients_match_the_cpu_operator(emulated, case, unwrap, boundary):
+    size, length, num_phase, height, nbands, levels = case
+    frames = torch.rand(2, length, *size, dtype=torch.float64)
+    got, expected = gradients(emulated, frames, num_phase, height, nbands, levels, unwrap, boundary)
+    assert got.shape == frames.shape
+    assert (got - expected).norm() / expected.norm() < 1e-11
+
+
+@pytest.mark.parametrize("unwrap", ["full", "reference"])
+def test_nothing_comes_back_through_the_clamp(emulated, unwrap):
+    frames = clashing_waves(50, 16, 20)
+    options = (48, 4, 2, (1, 2), unwrap, "valid")
+    planes = phasenet.phase_difference_windows(frames, 48, unwrap=unwrap, boundary="valid")
+    assert sum(int((p.abs() == 5 * math.pi).sum()) for p in planes) > 0
+    got, expected = gradients(emulated, frames, *options)
+    assert (got - expected).norm() / expected.norm() < 1e-11
+
+
+def test_single_precision(emulated):
+    # Smooth motion: no phase lies so near a jump that rounding decides.
+    frames = moving_texture(9, (48, 48), (0.3, -0.4)).float()
+    got, expected = gradients(emulated, frames, 6, 4, 2, (1, 2), "full", "replicate")
+    assert got.dtype == torch.float32
+    assert (got - expected).norm() / expected.norm() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(48, 48), (40, 70)])
+def test_every_order_of_threads_gives_the_same_bits(emulated, size):
+    frames = torch.rand(2, 4, *size)
+    grads = [p.numpy() for p in phasenet.phase_difference_windows(frames, 3)]
+    results = []
+    for order in ("forward", "backward", "shuffled"):
+        emulated.configure(order=order, seed=5)
+        results.append(
+            emulated.phase_difference_windows_backward(
+                grads, frames.numpy(), 3, 4, 2, [1, 2], "full", "replicate"
+            )
+        )
+    assert (results[0] == results[1]).all()
+    assert (results[0] == results[2]).all()
+
+
+def test_flat_frames_have_no_gradient(emulated):
+    frames = np.zeros((4, 16, 16), np.float32)
+    grads = [np.ones((4, 4, 16, 16), np.float32)]
+    got = emulated.phase_difference_windows_backward(
+        grads, frames, 2, 4, 2, [1], "full", "replicate"
+    )
+    assert (got == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 16, 16), (2, 0, 16, 16)])
+def test_nothing_gives_nothing(emulated, shape):
+    grads = [np.zeros((*shape[:2], 4, 16, 16), np.float32)]
+    got = emulated.phase_difference_windows_backward(
+        grads, np.zeros(shape, np.float32), 2, 4, 2, [1], "full", "replicate"
+    )
+    assert got.shape == shape
+
+
+def test_gradients_of_another_shape_are_refused(emulated):
+    grads = [np.zeros((4, 4, 16, 15), np.float32)]
+    with pytest.raises(RuntimeError, match="grads: expected the shapes and dtype"):
+        emulated.phase_difference_windows_backward(
+            grads, np.zeros((4, 16, 16), np.float32), 2, 4, 2, [1], "full", "replicate"
+        )

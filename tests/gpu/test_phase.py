@@ -1,0 +1,136 @@
+"""Phase differences on a GPU: parity, gradients, bits, graphs, dtypes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support.parity import ambiguous_planes, phase_error
+from support.textures import clashing_waves, moving_texture
+
+import phasenet
+from phasenet import phase_difference_windows, reference
+
+pytestmark = pytest.mark.cuda
+# Frame size, frames, num_phase, height, nbands, levels: products with cosines up to 64, FFT above.
+CASES = {
+    "mimamo": ((48, 48), 20, 12, 4, 2, (1, 2)),
+    "three bands": ((20, 30), 6, 4, 4, 3, (1, 2)),
+    "odd, levels swapped": ((17, 23), 5, 3, 4, 4, (2, 1)),
+    "narrow": ((4, 31), 4, 1, 3, 2, (1,)),
+    "by FFT, odd": ((75, 101), 6, 4, 4, 2, (1, 2)),
+    "by FFT, four bands": ((256, 192), 4, 2, 5, 4, (1, 3)),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
+)
+def test_windows_match_the_reference(case, dtype, unwrap, boundary):
+    size, length, num_phase, height, nbands, levels = case
+    frames = torch.rand(length, *size, dtype=dtype)
+    options = {"height": height, "nbands": nbands, "levels": levels, "boundary": boundary}
+    got = phase_difference_windows(frames.cuda(), num_phase, unwrap=unwrap, **options)
+    expected = reference.phase_difference_windows(
+        frames.double(), num_phase, unwrap=unwrap, **options
+    )
+    single = dtype == torch.float32
+    ambiguous = ambiguous_planes(frames, num_phase, rounding=2e-6 if single else 1e-13, **options)
+    for planes, right, unclear in zip(got, expected, ambiguous, strict=True):
+        assert planes.is_cuda
+        assert planes.dtype == dtype
+        error, left_out = phase_error(planes.cpu(), right, unclear)
+        assert error < (1e-5 if single else 1e-11)
+        assert left_out < 0.1
+
+
+def gradients(frames: torch.Tensor, num_phase: int, **options) -> tuple[torch.Tensor, ...]:
+    """On the GPU, and on the CPU in float64, for the same gradient of the windows."""
+    given = frames.cuda().requires_grad_()
+    exact = frames.double().clone().requires_grad_()
+    expected = phase_difference_windows(exact, num_phase, **options)
+    grads = [torch.randn_like(plane) for plane in expected]
+    planes = phase_difference_windows(given, num_phase, **options)
+    (got,) = torch.autograd.grad(planes, given, [g.to("cuda", given.dtype) for g in grads])
+    (want,) = torch.autograd.grad(expected, exact, grads)
+    return got.cpu(), want
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(
+    ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
+)
+def test_gradients_match_the_cpu(case, unwrap, boundary):
+    size, length, num_phase, height, nbands, levels = case
+    options = {"height": height, "nbands": nbands, "levels": levels}
+    frames = torch.rand(2, length, *size, dtype=torch.float64)
+    got, want = gradients(frames, num_phase, unwrap=unwrap, boundary=boundary, **options)
+    assert (got - want).norm() / want.norm() < 1e-11
+
+
+def test_gradients_through_the_clamp_and_in_single_precision():
+    got, want = gradients(clashing_waves(50, 16, 20), 48, boundary="valid")
+    assert (got - want).norm() / want.norm() < 1e-11
+    smooth = moving_texture(9, (48, 48), (0.3, -0.4)).float()
+    got, want = gradients(smooth, 6)
+    assert got.dtype == torch.float32
+    assert (got - want).norm() / want.norm() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(48, 48), (90, 70)])
+def test_the_same_bits_every_time(size):
+    frames = torch.rand(2, 14, *size, device="cuda", requires_grad=True)
+
+    def everything() -> list[torch.Tensor]:
+        planes = phase_difference_windows(frames, 4)
+        (grad,) = torch.autograd.grad(sum(p.square().sum() for p in planes), frames)
+        return [*planes, grad]
+
+    first = everything()
+    for _ in range(3):
+        for again, right in zip(everything(), first, strict=True):
+            assert torch.equal(again, right)
+
+
+@pytest.mark.parametrize("size", [(48, 48), (90, 70)])
+def test_a_graph_replays_on_new_frames(size):
+    frames = torch.rand(2, 8, *size, device="cuda")
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(2):
+            phase_difference_windows(frames, 4)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        planes = phase_difference_windows(frames, 4)
+    frames.copy_(torch.rand_like(frames))
+    graph.replay()
+    torch.cuda.synchronize()
+    for got, want in zip(planes, phase_difference_windows(frames, 4), strict=True):
+        assert torch.equal(got, want)
+
+
+def test_bytes_and_half_outputs():
+    frames = torch.randint(0, 256, (6, 48, 48), dtype=torch.uint8, device="cuda")
+    whole = phase_difference_windows(frames, 4)
+    for planes, same in zip(whole, phase_difference_windows(frames.float() / 255, 4), strict=True):
+        torch.testing.assert_close(planes, same, rtol=1e-5, atol=1e-4)
+    for dtype in (torch.float16, torch.bfloat16):
+        for half, planes in zip(
+            phase_difference_windows(frames, 4, dtype=dtype), whole, strict=True
+        ):
+            assert torch.equal(half, planes.to(dtype))
+
+
+def test_nothing_gives_nothing_and_equal_frames_zero():
+    (planes,) = phase_difference_windows(torch.rand(0, 3, 16, 16, device="cuda"), 2, levels=(1,))
+    assert planes.shape == (0, 3, 4, 16, 16)
+    frames = torch.rand(1, 48, 48, device="cuda").expand(5, 48, 48)
+    assert all(bool((level == 0).all()) for level in phase_difference_windows(frames, 2))
+
+
+def test_band_phase_is_the_angle():
+    bands = torch.randn(3, 50, 70, dtype=torch.complex64, device="cuda")
+    torch.testing.assert_close(phasenet.band_phase(bands), bands.angle(), rtol=0, atol=1e-6)
