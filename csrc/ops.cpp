@@ -11,6 +11,10 @@ std::string instruction_set() {
   return phasenet::instruction_set();
 }
 
+std::string instruction_sets() {
+  return phasenet::instruction_sets();
+}
+
 }  // namespace
 
 STABLE_TORCH_LIBRARY(phasenet, m) {
@@ -50,8 +54,11 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
 
   // The instruction set the CPU kernels run with on this machine.
   m.def("instruction_set() -> str");
+  // Those it could run with, by commas.
+  m.def("instruction_sets() -> str");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, CompositeExplicitAutograd, m) {
   m.impl("instruction_set", TORCH_BOX(&instruction_set));
+  m.impl("instruction_sets", TORCH_BOX(&instruction_sets));
 }

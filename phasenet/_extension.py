@@ -32,8 +32,9 @@ def check_device(name: str, tensor: Tensor) -> None:
 def load() -> None:
     """Register ``torch.ops.phasenet``; the CUDA operators only where torch has CUDA.
 
-    Raises ImportError if the package was imported from its source folder without being built, or
-    if this torch is older than what the libraries need.
+    Raises ImportError if the package was imported from its source folder without being built, if
+    this torch is older than what the libraries need, or if the environment variable PHASENET_CPU
+    asks for an instruction set that this machine lacks or that does not exist.
     """
     if not _CPU_LIBRARY.exists():
         raise ImportError(
@@ -43,6 +44,10 @@ def load() -> None:
     _load(_CPU_LIBRARY)
     if has_cuda():
         _load(_CUDA_LIBRARY)
+    try:
+        torch.ops.phasenet.instruction_set()
+    except RuntimeError as error:
+        raise ImportError(f"phasenet: {error}") from None
 
 
 def _load(library: Path) -> None:
@@ -61,9 +66,11 @@ def build_info() -> dict[str, Any]:
     Returns a dictionary with ``version``, ``build_torch`` (the torch the libraries were compiled
     against), ``torch_target`` (the oldest torch they run on), ``compiler``, ``cpu`` (the
     instruction sets compiled in), ``cuda`` (architectures, or None), ``cuda_reason`` (why), and,
-    found at run time, ``torch`` and ``instruction_set`` (the one this machine uses).
+    found at run time, ``torch``, ``instruction_set`` (the one in use) and ``instruction_sets``
+    (all that this machine can run, the best last).
     """
     info = json.loads(_BUILD_FILE.read_text()) if _BUILD_FILE.exists() else {}
     info["torch"] = torch.__version__
     info["instruction_set"] = torch.ops.phasenet.instruction_set()
+    info["instruction_sets"] = torch.ops.phasenet.instruction_sets().split(", ")
     return info

@@ -100,8 +100,14 @@ double matrix_rate() {
 // PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests.
 bool cosines_pay(Size frame, const PhaseOptions& options) {
   const char* asked = std::getenv("PHASENET_TRANSFORM");
-  if (asked != nullptr) {
-    return std::strcmp(asked, "cosine") == 0;
+  if (asked != nullptr && *asked != '\0') {
+    const bool cosine = std::strcmp(asked, "cosine") == 0;
+    STD_TORCH_CHECK(
+        cosine || std::strcmp(asked, "fourier") == 0,
+        "PHASENET_TRANSFORM: expected cosine or fourier, got '",
+        asked,
+        "'");
+    return cosine;
   }
   const double products =
       CosineBands<float>::cost(frame, options.height, options.nbands, options.levels);

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import BEGIN, END
-from benchmarks.results import describe
+import phasenet
+from benchmarks.report import BEGIN, END, markdown
+from benchmarks.results import describe, newest
 from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
 
@@ -74,3 +75,23 @@ def test_nothing_stored_is_an_error(tmp_path):
     assert done.returncode == 2
     assert "found none" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_readme_shows_what_is_stored():
+    """The newest committed results and nothing else; `python -m benchmarks.report` puts them in."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, begin, rest = text.partition(BEGIN)
+    shown, end, _ = rest.partition(END)
+    assert begin
+    assert end
+    assert shown == f"\n{markdown(newest())}\n"
+
+
+def test_every_suite_is_stored_for_this_version():
+    """Whole runs on a CPU, all suites of the README's table on one machine at least."""
+    stored: dict[str, set[str]] = {}
+    for result in newest():
+        if result.device == "cpu" and result.versions["phasenet"] == phasenet.__version__:
+            stored.setdefault(result.machine_name, set()).add(result.suite)
+    wanted = {"phase", "pyramid", "predict", "train"}
+    assert any(wanted <= suites for suites in stored.values()), stored

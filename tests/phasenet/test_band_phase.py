@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
+from support.instruction_sets import NAMES, run_with, skip_unless_available
 from torch.autograd import gradcheck, gradgradcheck
 
 from phasenet import SteerablePyramid, band_phase
@@ -33,17 +32,14 @@ def worst_error() -> float:
     return float((band_phase(bands).double() - exact).abs().max())
 
 
-@pytest.mark.parametrize("name", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("name", NAMES)
 def test_error_over_the_whole_plane(name):
-    """Within 1e-6 rad; a set this machine lacks falls back to one it has."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    code = f"import sys; sys.path.insert(0, {here!r})\n"
+    """Within 1e-6 rad."""
+    skip_unless_available(name)
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
     code += "from test_band_phase import worst_error; print(worst_error())"
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PHASENET_CPU": name},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    result = run_with(name, "-c", code)
+    assert result.returncode == 0, result.stderr
     assert float(result.stdout) <= 1e-6
 
 

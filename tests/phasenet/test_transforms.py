@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from support import transforms
+from support.instruction_sets import NAMES, run_with, skip_unless_available
 
-import phasenet
 from phasenet import SteerablePyramid
-
-TESTS = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_size(name, threads):
     """Whatever memory glibc hands out or takes back is filled with a byte that is no zero.
 
     One thread transforms every size; on two it is a part of them, since only the sharing differs.
     """
-    if name not in phasenet.build_info()["cpu"]:
-        pytest.skip(f"this build has no {name} kernels")
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    skip_unless_available(name)
     environment = {
-        "PHASENET_CPU": name,
         "MALLOC_PERTURB_": "129",
         "OMP_WAIT_POLICY": "passive",  # waiting threads leave the cores to other tests
-        "PYTHONPATH": path,
     }
-    result = subprocess.run(
-        [sys.executable, "-m", "support.transforms", str(threads)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_with(name, "-m", "support.transforms", str(threads), **environment)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
-    if found["instruction_set"] != name:
-        pytest.skip(f"this machine has no {name}")
+    assert found["instruction_set"] == name
     assert found["failures"] == []
     assert found["checked"] == 2 * len(transforms.sizes(threads))
 

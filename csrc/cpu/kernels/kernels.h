@@ -146,11 +146,15 @@ struct Kernels {
 };
 
 // The kernels for the best instruction set of this machine. The environment variable
-// PHASENET_CPU=baseline|avx2|avx512, read once, asks for a lower one.
+// PHASENET_CPU=baseline|avx2|avx512, read once, asks for another; one that this machine lacks or
+// that does not exist is refused with std::runtime_error.
 template <typename T>
 const Kernels<T>& kernels();
 
 // The name of the instruction set in use.
 const char* instruction_set();
+
+// The names of those this machine can run, by commas.
+const char* instruction_sets();
 
 }  // namespace phasenet
