@@ -9,6 +9,7 @@ from torch import Tensor
 from phasenet import _extension, checks, reference
 from phasenet.band_phase import band_phase
 from phasenet.pyramid import SteerablePyramid
+from phasenet.runs import in_runs
 
 
 def denoised_phase(
@@ -56,5 +57,9 @@ def mirrored_bands(
     """Complex bands ``[..., T, nbands, h, w]`` of each level over the frames themselves."""
     _extension.check_device("frames", frames)
     pyramid = SteerablePyramid(height, nbands, boundary="symmetric")
-    bands = pyramid(frames).unmirrored().bands
-    return tuple(bands[level - 1].contiguous() for level in levels)  # three quarters are let go
+
+    def of_run(run: Tensor) -> tuple[Tensor, ...]:
+        bands = pyramid(run).unmirrored().bands
+        return tuple(bands[level - 1].contiguous() for level in levels)  # the rest is let go
+
+    return in_runs(of_run, frames)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from phasenet import checks, reference
 from phasenet.denoised_phase import mirrored_bands
+from phasenet.runs import in_runs
 
 
 def local_motion(
@@ -29,8 +30,9 @@ def local_motion(
     levels for faster motion. Borders are mirrored, so within about ten pixels of them
     motion across the border is underestimated.
 
-    Plain PyTorch on the compiled pyramid, differentiable. The error on textures that move by known
-    sub-pixel shifts is below 2 % of the shift (``tests/phasenet/test_local_motion.py``).
+    Plain PyTorch on the compiled pyramid, differentiable, some frames at a time. The error on
+    textures that move by known sub-pixel shifts is below 2 % of the shift
+    (``tests/phasenet/test_local_motion.py``).
 
     Args:
         frames: ``[..., T, H, W]`` grey frames in [0, 1], uint8 or floating, T at least 2.
@@ -49,6 +51,14 @@ def local_motion(
     )
     if frames.shape[-3] < 2:
         raise ValueError(f"frames: expected at least 2 frames, got {frames.shape[-3]}")
+
+    def of_run(run: Tensor) -> tuple[Tensor, ...]:
+        return (_motion(run, height, nbands, levels),)
+
+    return in_runs(of_run, frames, overlap=1)[0]
+
+
+def _motion(frames: Tensor, height: int, nbands: int, levels: Sequence[int]) -> Tensor:
     size = frames.shape[-2:]
     total = None
     for level, bands in zip(levels, mirrored_bands(frames, height, nbands, levels), strict=True):

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_library = torch.library.Library("phasenet", "IMPL")
+
 
 class Operator:
     """``torch.ops.phasenet.<name>`` with what PyTorch has to know about it.
@@ -20,12 +22,14 @@ class Operator:
             list, else one gradient; returns a tuple shaped as the operator's arguments.
         linear: in its tensor arguments; it is then its own forward-mode derivative, which
             others refuse.
-        autocast: whether float16 and bfloat16 arguments are cast to float32 under autocast.
+        reads_halves: whether the CPU's operator takes float16 and bfloat16 itself. Elsewhere
+            autocast casts them to float32.
 
     The leading dimensions of every tensor argument are a batch, so `torch.func.vmap` only moves the
     mapped dimension to the front. Called while a `torch.func` transform is active, the operator
     goes through a `torch.autograd.Function`, because the transforms of PyTorch 2.13 do not reach
-    gradients that were given to `torch.library.register_autograd`.
+    gradients that were given to `torch.library.register_autograd`. That is registered with the
+    dispatcher, so ``torch.ops.phasenet.<name>`` itself does so too.
     """
 
     def __init__(
@@ -36,28 +40,26 @@ class Operator:
         backward: Callable[..., Any],
         setup: Callable[..., None] | None = None,
         linear: bool = False,
-        autocast: bool = True,
+        reads_halves: bool = False,
     ) -> None:
         self.call = getattr(torch.ops.phasenet, name)
         qualified = f"phasenet::{name}"
         torch.library.register_fake(qualified, fake)
         torch.library.register_autograd(qualified, backward, setup_context=setup)
-        torch.library.register_vmap(qualified, self._vmap)
-        for device in ("cpu", "cuda") if autocast else ():
+        for device in ("cuda",) if reads_halves else ("cpu", "cuda"):
             torch.library.register_autocast(qualified, device, torch.float32)
         self._function = _function(name, self, setup, backward, linear)
+        _library.impl(name, self._transformed, "FuncTorchDynamicLayerFrontMode")
 
     def __call__(self, *args: Any) -> Any:
-        if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-            lengths, flat = _flatten(args)
-            result = self._function.apply(lengths, *flat)
-            return list(result) if isinstance(result, tuple) else result
         return self.call(*args)
 
-    def _vmap(self, info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
-        batched = [_batched(x, d, info.batch_size) for x, d in zip(args, in_dims, strict=True)]
-        result = self(*batched)
-        return result, [0] * len(result) if isinstance(result, list) else 0
+    def _transformed(self, *args: Any, **kwargs: Any) -> Any:
+        """The operator under a transform; the dispatcher leaves out arguments at their defaults."""
+        rest = self.call.default._schema.arguments[len(args) :]
+        lengths, flat = _flatten((*args, *(kwargs.get(x.name, x.default_value) for x in rest)))
+        result = self._function.apply(lengths, *flat)
+        return list(result) if isinstance(result, tuple) else result
 
 
 def _function(name: str, operator: Operator, setup: Any, backward: Any, linear: bool) -> Any:

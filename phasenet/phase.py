@@ -146,7 +146,7 @@ def _setup_windows(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _windows_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...]:
     (frames,) = ctx.saved_tensors
-    grads = [grad.to(frames.dtype) for grad in grads]
+    grads = [grad.to(compute_dtype(frames.dtype)) for grad in grads]
     grad = _backward_operator(grads, frames, *ctx.options)
     # The dispatcher leaves out a dtype that is None, and wants no gradient for what it left out.
     return grad, *(None for _ in ctx.needs_input_grad[1:])
@@ -165,9 +165,11 @@ _windows_operator = Operator(
     fake=_fake_windows,
     setup=_setup_windows,
     backward=_windows_backward,
+    reads_halves=True,
 )
 _backward_operator = Operator(
     "phase_difference_windows_backward",
     fake=_fake_windows_backward,
     backward=_refuse_second_derivative,
+    reads_halves=True,
 )

@@ -11,7 +11,12 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 def compute_input(images: Tensor) -> Tensor:
-    """What the operators take: float16 and bfloat16 become float32, others stay as they are."""
+    """What the operators take, which read float16 and bfloat16 themselves but for those on CUDA."""
+    return as_computed(images) if images.device.type == "cuda" else images
+
+
+def as_computed(images: Tensor) -> Tensor:
+    """float16 and bfloat16 as float32; others stay as they are."""
     return images.to(torch.float32) if images.dtype in _HALF else images
 
 

@@ -173,7 +173,8 @@ def _fake_image(highpass: Tensor, bands: list[Tensor], lowpass: Tensor) -> Tenso
 
 
 def _setup_analysis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    _, ctx.height, ctx.nbands = inputs
+    images, ctx.height, ctx.nbands = inputs
+    ctx.dtype = images.dtype
 
 
 def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -183,12 +184,12 @@ def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _pyramid_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor, None, None]:
     highpass, *bands, lowpass = grads
-    return _adjoint(highpass, bands, lowpass), None, None
+    return _adjoint(highpass, bands, lowpass).to(ctx.dtype), None, None
 
 
 def _inverse_adjoint_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor, None, None]:
     highpass, *bands, lowpass = grads
-    return _inverse(highpass, bands, lowpass), None, None
+    return _inverse(highpass, bands, lowpass).to(ctx.dtype), None, None
 
 
 def _inverse_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
@@ -207,6 +208,7 @@ _pyramid = Operator(
     setup=_setup_analysis,
     backward=_pyramid_backward,
     linear=True,
+    reads_halves=True,
 )
 _adjoint = Operator(
     "pyramid_backward",
@@ -228,4 +230,5 @@ _inverse_adjoint = Operator(
     setup=_setup_analysis,
     backward=_inverse_adjoint_backward,
     linear=True,
+    reads_halves=True,
 )

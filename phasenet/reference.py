@@ -21,7 +21,7 @@ from torch import Tensor
 
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
-from phasenet.precision import compute_input, result_dtype
+from phasenet.precision import as_computed, result_dtype
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
 MAX_DIFFERENCE = 5 * math.pi
@@ -249,4 +249,4 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _to_float(x: Tensor) -> Tensor:
-    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else compute_input(x)
+    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else as_computed(x)

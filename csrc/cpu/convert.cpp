@@ -31,7 +31,44 @@ __attribute__((target("avx,f16c"))) void to_half_f16c(const float* from, int64_t
     out[i] = static_cast<c10::Half>(from[i]);
   }
 }
+
+__attribute__((target("avx,f16c"))) void read_half_f16c(const void* from, int64_t n, float* to) {
+  const auto* half = static_cast<const c10::Half*>(from);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(half + i));
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(eight));
+  }
+  for (; i < n; ++i) {
+    to[i] = static_cast<float>(half[i]);
+  }
+}
+
+bool has_f16c() {
+  return __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+}
 #endif
+
+template <typename T, typename In>
+void read_each(const void* from, int64_t n, T* to) {
+  const In* in = static_cast<const In*>(from);
+  for (int64_t i = 0; i < n; ++i) {
+    to[i] = static_cast<T>(in[i]);
+  }
+}
+
+template <typename T>
+void read_bytes(const void* from, int64_t n, T* to) {
+  const auto* in = static_cast<const uint8_t*>(from);
+  for (int64_t i = 0; i < n; ++i) {
+    to[i] = static_cast<T>(in[i]) / T(255);
+  }
+}
+
+template <typename T>
+Read<T> read_half() {
+  return &read_each<T, c10::Half>;
+}
 
 template <typename T>
 Convert<T> to_half() {
@@ -41,8 +78,12 @@ Convert<T> to_half() {
 #if defined(PHASENET_X86)
 template <>
 Convert<float> to_half<float>() {
-  const bool has = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
-  return has ? &to_half_f16c : &convert_each<float, c10::Half>;
+  return has_f16c() ? &to_half_f16c : &convert_each<float, c10::Half>;
+}
+
+template <>
+Read<float> read_half<float>() {
+  return has_f16c() ? &read_half_f16c : &read_each<float, c10::Half>;
 }
 #endif
 
@@ -68,6 +109,23 @@ Convert<T> conversion(ScalarType dtype) {
   }
 }
 
+template <typename T>
+Read<T> reader(ScalarType dtype) {
+  switch (dtype) {
+    case ScalarType::Byte:
+      return &read_bytes<T>;
+    case ScalarType::Half:
+      return read_half<T>();
+    case ScalarType::BFloat16:
+      return &read_each<T, c10::BFloat16>;
+    default:
+      STD_TORCH_CHECK(dtype == Dtypes<T>::real, "phasenet: no dtype for images");
+      return &read_each<T, T>;
+  }
+}
+
+template Read<float> reader<float>(ScalarType);
+template Read<double> reader<double>(ScalarType);
 template Convert<float> conversion<float>(ScalarType);
 template Convert<double> conversion<double>(ScalarType);
 

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "../common/fft.h"
+#include "convert.h"
 
 namespace phasenet {
 namespace {
@@ -15,34 +16,23 @@ namespace {
 constexpr int64_t kChunkBytes = int64_t{4} << 20;
 
 // Half-sample symmetric extension of frames first ... last - 1 to [n, 2H, 2W].
-template <typename T, typename In>
-Tensor mirrored(const Tensor& frames, int64_t first, int64_t last, T scale) {
+template <typename T>
+Tensor mirrored(const Tensor& frames, int64_t first, int64_t last) {
   const Size size = image_size(frames);
   const Tensor result = empty_cpu({last - first, 2 * size.h, 2 * size.w}, Dtypes<T>::real);
-  const In* from = frames.const_data_ptr<In>();
+  const Source<T> read(frames);
   T* to = result.mutable_data_ptr<T>();
   torch::stable::parallel_for(0, (last - first) * size.h, 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t n = i / size.h, y = i % size.h;
-      const In* row = from + (first * size.h + i) * size.w;
       T* upper = to + (n * 2 * size.h + y) * 2 * size.w;
       T* lower = to + (n * 2 * size.h + 2 * size.h - 1 - y) * 2 * size.w;
-      for (int64_t x = 0; x < size.w; ++x) {
-        const T value = static_cast<T>(row[x]) / scale;
-        upper[x] = value;
-        upper[2 * size.w - 1 - x] = value;
-      }
+      read((first * size.h + i) * size.w, size.w, upper);
+      std::reverse_copy(upper, upper + size.w, upper + size.w);
       std::copy(upper, upper + 2 * size.w, lower);
     }
   });
   return result;
-}
-
-template <typename T>
-Tensor mirrored_chunk(const Tensor& frames, int64_t first, int64_t last) {
-  return frames.scalar_type() == ScalarType::Byte
-             ? mirrored<T, uint8_t>(frames, first, last, T(255))
-             : mirrored<T, T>(frames, first, last, T(1));
 }
 
 template <typename T>
@@ -75,16 +65,6 @@ void fill_planes(const Tensor& bands, int64_t first, const LevelPlanes<T>& plane
       kernels<T>().frame_planes(re, im, size.w, size.h, size.w, out, scratch.data());
     }
   });
-}
-
-// Rows of a dense frame, `stride` apart.
-template <typename T, typename In>
-void copy_rows(const In* from, Size size, T scale, T* to, int64_t stride) {
-  for (int64_t y = 0; y < size.h; ++y) {
-    for (int64_t x = 0; x < size.w; ++x) {
-      to[y * stride + x] = static_cast<T>(from[y * size.w + x]) / scale;
-    }
-  }
 }
 
 // Operations per nanosecond of one thread that the routes reach as a whole, measured on frames of
@@ -210,7 +190,7 @@ void PhasePlanes<T>::fill_by_fourier(int64_t first, int64_t last) {
   const int64_t chunk = std::max<int64_t>(kChunkBytes / bytes, 1);
   for (int64_t begin = first; begin < last; begin += chunk) {
     const int64_t end = std::min(begin + chunk, last);
-    const Tensor spectra = rfft2(mirrored_chunk<T>(frames_, begin - start_, end - start_));
+    const Tensor spectra = rfft2(mirrored<T>(frames_, begin - start_, end - start_));
     for (size_t i = 0; i < levels_.size(); ++i) {
       fill_planes(analytic_bands<T>(spectra, *tables_, options_.levels[i]), begin, levels_[i]);
     }
@@ -221,19 +201,14 @@ void PhasePlanes<T>::fill_by_fourier(int64_t first, int64_t last) {
 template <typename T>
 void PhasePlanes<T>::fill_by_cosines(int64_t first, int64_t last) {
   const Size size = image_size(frames_);
-  const bool is_bytes = frames_.scalar_type() == ScalarType::Byte;
-  const uint8_t* bytes = is_bytes ? frames_.const_data_ptr<uint8_t>() : nullptr;
-  const T* values = is_bytes ? nullptr : frames_.const_data_ptr<T>();
+  const Source<T> read(frames_);
   torch::stable::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
     const Scratch<T> scratch(cosines_->scratch_size()), kernel = kernel_scratch<T>(size);
     std::fill_n(scratch.data(), cosines_->scratch_size(), T(0));
     for (int64_t frame = begin; frame < end; ++frame) {
-      const int64_t offset = (frame - start_) * size.area();
       T* to = cosines_->frame(scratch.data());
-      if (is_bytes) {
-        copy_rows(bytes + offset, size, T(255), to, cosines_->frame_stride());
-      } else {
-        copy_rows(values + offset, size, T(1), to, cosines_->frame_stride());
+      for (int64_t y = 0; y < size.h; ++y) {
+        read(((frame - start_) * size.h + y) * size.w, size.w, to + y * cosines_->frame_stride());
       }
       cosines_->spectrum(scratch.data());
       for (size_t i = 0; i < levels_.size(); ++i) {

@@ -134,7 +134,7 @@ std::vector<Tensor> phase_stream_state(
     std::optional<ScalarType> dtype) {
   const PhaseOptions options =
       stream_options(frames, num_phase, height, nbands, std::move(levels), "full", "valid");
-  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+  return with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     conversion<T>(dtype.value_or(Dtypes<T>::real));  // refuses what is no dtype for planes
     std::vector<Tensor> state;
@@ -159,7 +159,7 @@ void phase_stream_push(
       stream_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
   STD_TORCH_CHECK(t >= 0, "phasenet::phase_stream_push: t: expected at least 0, got ", t);
   const Tensor dense = torch::stable::contiguous(frames);
-  with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+  with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     check_state<T>(state, frames, options);
     for (int64_t video = 0; video < dense.size(0); ++video) {

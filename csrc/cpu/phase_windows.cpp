@@ -58,7 +58,7 @@ std::vector<Tensor> phase_difference_windows(
     std::optional<ScalarType> dtype) {
   const PhaseOptions options =
       phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
-  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+  return with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     return windows_of<T>(frames, options, dtype.value_or(Dtypes<T>::real));
   });

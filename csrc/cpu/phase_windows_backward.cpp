@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "convert.h"
 #include "phase_planes.h"
 
 namespace phasenet {
@@ -249,21 +250,28 @@ Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size wh
   return result;
 }
 
-// Adjoint of the mirroring: [N, 2H, 2W] -> [N, H, W].
+// Adjoint of the mirroring: [N, 2H, 2W] -> [N, H, W] of `dtype`.
 template <typename T>
-Tensor fold_mirror(const Tensor& image, Size size) {
+Tensor fold_mirror(const Tensor& image, Size size, ScalarType dtype) {
   const int64_t count = image.size(0), width = 2 * size.w;
-  const Tensor result = empty_cpu({count, size.h, size.w}, Dtypes<T>::real);
+  const Tensor result = empty_cpu({count, size.h, size.w}, dtype);
   const T* from = image.const_data_ptr<T>();
-  T* to = result.mutable_data_ptr<T>();
+  char* to = static_cast<char*>(result.mutable_data_ptr());
+  const int64_t row_bytes = size.w * static_cast<int64_t>(result.element_size());
+  const Convert<T> convert = conversion<T>(dtype);
   torch::stable::parallel_for(0, count * size.h, 64, [&](int64_t begin, int64_t end) {
+    const Scratch<T> computed(size.w);
     for (int64_t i = begin; i < end; ++i) {
+      T* row = convert == nullptr ? reinterpret_cast<T*>(to + i * row_bytes) : computed.data();
       const int64_t image_index = i / size.h, y = i % size.h;
       const T* upper = from + (image_index * 2 * size.h + y) * width;
       const T* lower = from + (image_index * 2 * size.h + 2 * size.h - 1 - y) * width;
       for (int64_t x = 0; x < size.w; ++x) {
         const int64_t mirrored = width - 1 - x;
-        to[i * size.w + x] = upper[x] + upper[mirrored] + lower[x] + lower[mirrored];
+        row[x] = upper[x] + upper[mirrored] + lower[x] + lower[mirrored];
+      }
+      if (convert != nullptr) {
+        convert(row, size.w, to + i * row_bytes);
       }
     }
   });
@@ -309,7 +317,7 @@ Tensor backward_of(
     band_grads.push_back(band_grad(planes[i], sums, whole));
   }
   const Tensor image_grad = analytic_bands_adjoint<T>(band_grads, options.levels, *tables);
-  const Tensor frame_grads = fold_mirror<T>(image_grad, size);
+  const Tensor frame_grads = fold_mirror<T>(image_grad, size, frames.scalar_type());
   const auto sizes = frames.sizes();
   return torch::stable::reshape(frame_grads, std::vector<int64_t>{sizes.begin(), sizes.end()});
 }
@@ -329,7 +337,7 @@ Tensor phase_difference_windows_backward(
       grads.size() == options.levels.size() && frames.scalar_type() != ScalarType::Byte,
       "phasenet::phase_difference_windows_backward: expected one gradient per level and frames of "
       "a floating dtype");
-  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+  return with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     return backward_of<decltype(zero)>(grads, frames, options);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "../common/coefficients.h"
 #include "../common/fft.h"
+#include "convert.h"
 #include "plane_pyramid.h"
 #include "spectra.h"
 
@@ -44,8 +45,44 @@ Tensor residual(
   });
 }
 
-// What images of bytes may take as numbers at a time.
-constexpr int64_t kBytesChunk = int64_t{4} << 20;
+// What images of another dtype, or without plane kernels, may take as T at a time.
+constexpr int64_t kImagesChunk = int64_t{4} << 20;
+
+template <typename T>
+int64_t images_at_a_time(Size image) {
+  return std::max<int64_t>(1, kImagesChunk / image.area() / static_cast<int64_t>(sizeof(T)));
+}
+
+// The coefficients that `analyze` makes of real images [n, H, W], for all images [..., H, W], some
+// at a time: neither the images as T nor their spectra are ever there as a whole.
+template <typename T, typename Analyze>
+std::vector<Tensor> in_chunks(const Tensor& images, const Analyze& analyze) {
+  const Tensor source = as_batch(images, 2);
+  const int64_t count = source.size(0), chunk = images_at_a_time<T>(image_size(images));
+  std::vector<Tensor> result;
+  for (int64_t first = 0; first < count || result.empty(); first += chunk) {
+    const int64_t last = std::min(first + chunk, count);
+    std::vector<Tensor> part = analyze(to_real<T>(slice(source, first, last)));
+    if (last - first == count) {
+      result = std::move(part);
+      break;
+    }
+    for (size_t i = 0; i < part.size(); ++i) {
+      if (first == 0) {
+        const auto sizes = part[i].sizes();
+        std::vector<int64_t> shape{sizes.begin(), sizes.end()};
+        shape[0] = count;
+        result.push_back(empty_cpu(shape, part[i].scalar_type()));
+      }
+      Tensor target = slice(result[i], first, last);
+      torch::stable::copy_(target, part[i]);
+    }
+  }
+  for (Tensor& level : result) {
+    level = with_batch(level, leading(images, 2));
+  }
+  return result;
+}
 
 // Either of both operators by the plane kernels.
 template <typename T>
@@ -69,13 +106,11 @@ std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nban
     planes.levels.push_back(static_cast<T*>(result.back().mutable_data_ptr()));
   }
   planes.lowpass = real(plan->residuals[1].size);
-  // Bytes become numbers a few images at a time, so that there is no whole copy of them in T.
+  // Other dtypes become T a few images at a time, so that there is no whole copy of them.
   const Tensor source = as_batch(images, 2);
   const int64_t count = source.size(0);
-  const int64_t bytes = image.area() * static_cast<int64_t>(sizeof(T));
   const bool whole = images.scalar_type() == Dtypes<T>::real;
-  const int64_t chunk =
-      whole ? std::max<int64_t>(count, 1) : std::max<int64_t>(1, kBytesChunk / bytes);
+  const int64_t chunk = whole ? std::max<int64_t>(count, 1) : images_at_a_time<T>(image);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t here = std::min(chunk, count - first);
     const Tensor part = to_real<T>(slice(source, first, first + here));
@@ -93,22 +128,22 @@ std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nban
 template <typename T>
 std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nbands) {
   const Size image = image_size(images);
-  const auto batch = leading(images, 2);
   const auto tables = spectral_tables<T>(image, height, nbands);
-  const Tensor spectra = rfft2(to_real<T>(as_batch(images, 2)));
-  std::vector<Tensor> result;
-  result.push_back(with_batch(residual<T>(spectra, image, tables->highpass, image, T(1)), batch));
-  for (int64_t level = 1; level < height - 1; ++level) {
-    result.push_back(with_batch(analytic_bands<T>(spectra, *tables, level), batch));
-  }
-  const LevelTable<T>& low = tables->lowpass;
-  result.push_back(with_batch(residual<T>(spectra, image, low.weights, low.size, T(1)), batch));
-  return result;
+  return in_chunks<T>(images, [&](const Tensor& real) {
+    const Tensor spectra = rfft2(real);
+    std::vector<Tensor> result{residual<T>(spectra, image, tables->highpass, image, T(1))};
+    for (int64_t level = 1; level < height - 1; ++level) {
+      result.push_back(analytic_bands<T>(spectra, *tables, level));
+    }
+    const LevelTable<T>& low = tables->lowpass;
+    result.push_back(residual<T>(spectra, image, low.weights, low.size, T(1)));
+    return result;
+  });
 }
 
 std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
   check_pyramid("phasenet::pyramid", image_size(images), height, nbands);
-  return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
+  return with_input_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     return has_plane_kernels(image_size(images), height)
                ? by_planes<T>(images, height, nbands, false)
@@ -122,35 +157,33 @@ template <typename T>
 std::vector<Tensor> pyramid_inverse_backward_of(
     const Tensor& grad, int64_t height, int64_t nbands) {
   const Size image = image_size(grad);
-  const auto batch = leading(grad, 2);
   const auto tables = spectral_tables<T>(image, height, nbands);
-  const Tensor spectra = rfft2(to_real<T>(as_batch(grad, 2)));
-  const auto* source = spectra.const_data_ptr<Complex<T>>();
   const int64_t stride = image.h * half_columns(image.w);
   const auto scale = [&](Size size) { return T(double(size.area()) / double(image.area())); };
-
-  std::vector<Tensor> result;
-  result.push_back(with_batch(residual<T>(spectra, image, tables->highpass, image, T(1)), batch));
-  for (const LevelTable<T>& level : tables->levels) {
-    const Complex<T> factor = analysis_phase<T>(nbands) * scale(level.size);
-    const Tensor real = real_images<T>(
-        spectra.size(0) * nbands, level.size, [&](int64_t n, int64_t row, Complex<T>* out) {
-          const Complex<T>* spectrum = source + n / nbands * stride;
-          real_band_row(spectrum, image, level, nbands, n % nbands, row, factor, out);
-        });
-    const Size size = level.size;
-    const Tensor split = torch::stable::reshape(real, {spectra.size(0), nbands, size.h, size.w});
-    result.push_back(to_complex(with_batch(split, batch), Dtypes<T>::complex));
-  }
-  const LevelTable<T>& low = tables->lowpass;
-  result.push_back(
-      with_batch(residual<T>(spectra, image, low.weights, low.size, scale(low.size)), batch));
-  return result;
+  return in_chunks<T>(grad, [&](const Tensor& chunk) {
+    const Tensor spectra = rfft2(chunk);
+    const auto* source = spectra.const_data_ptr<Complex<T>>();
+    std::vector<Tensor> result{residual<T>(spectra, image, tables->highpass, image, T(1))};
+    for (const LevelTable<T>& level : tables->levels) {
+      const Complex<T> factor = analysis_phase<T>(nbands) * scale(level.size);
+      const Tensor real = real_images<T>(
+          spectra.size(0) * nbands, level.size, [&](int64_t n, int64_t row, Complex<T>* out) {
+            const Complex<T>* spectrum = source + n / nbands * stride;
+            real_band_row(spectrum, image, level, nbands, n % nbands, row, factor, out);
+          });
+      const Size size = level.size;
+      const Tensor split = torch::stable::reshape(real, {spectra.size(0), nbands, size.h, size.w});
+      result.push_back(to_complex(split, Dtypes<T>::complex));
+    }
+    const LevelTable<T>& low = tables->lowpass;
+    result.push_back(residual<T>(spectra, image, low.weights, low.size, scale(low.size)));
+    return result;
+  });
 }
 
 std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
   check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);
-  return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
+  return with_input_dtype("grad", grad.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     return has_plane_kernels(image_size(grad), height)
                ? by_planes<T>(grad, height, nbands, true)
@@ -168,12 +201,10 @@ Tensor to_real(const Tensor& images) {
   const Tensor dense = torch::stable::contiguous(images);
   const auto sizes = dense.sizes();
   const Tensor real = empty_cpu({sizes.begin(), sizes.end()}, Dtypes<T>::real);
-  const auto* from = dense.const_data_ptr<uint8_t>();
+  const Source<T> read(dense);
   auto* to = real.mutable_data_ptr<T>();
   torch::stable::parallel_for(0, dense.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      to[i] = static_cast<T>(from[i]) / T(255);
-    }
+    read(begin, end - begin, to + begin);
   });
   return real;
 }

@@ -7,7 +7,7 @@
 
 namespace phasenet {
 
-// [N, H, W] uint8 or of dtype T -> dense, of dtype T; uint8 is scaled by 1 / 255.
+// [N, H, W] of a dtype that is read as T -> dense, of dtype T; uint8 is scaled by 1 / 255.
 template <typename T>
 Tensor to_real(const Tensor& images);
 

@@ -11,6 +11,18 @@ namespace phasenet {
 template <typename T>
 using Complex = c10::complex<T>;
 
+// As with_compute_dtype, for operators that read float16 and bfloat16 themselves.
+template <typename Body>
+auto with_input_dtype(const char* name, ScalarType dtype, const Body& body) {
+  const bool half = dtype == ScalarType::Half || dtype == ScalarType::BFloat16;
+  STD_TORCH_CHECK(
+      half || dtype == ScalarType::Byte || dtype == ScalarType::Float ||
+          dtype == ScalarType::Double,
+      name,
+      ": expected dtype uint8, float16, bfloat16, float32 or float64");
+  return with_compute_dtype(name, half ? ScalarType::Float : dtype, body);
+}
+
 inline Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype) {
   const Tensor result = torch::stable::empty(sizes, dtype);
   advise_huge_pages(result.mutable_data_ptr(), result.numel() * result.element_size());

@@ -9,7 +9,7 @@ import torch
 from support.textures import moving_texture
 from torch.autograd import gradcheck
 
-from phasenet import denoised_phase, local_motion, phase_difference
+from phasenet import denoised_phase, local_motion, phase_difference, runs
 
 MARGIN = 16  # pixels whose window reaches the mirrored border
 
@@ -119,3 +119,17 @@ def test_denoised_phase_of_nothing_and_bytes():
     assert denoised_phase(torch.rand(0, 3, 16, 16))[1].shape == (0, 2, 3, 8, 8)
     frames = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
     assert denoised_phase(frames)[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("pixels", [1, 3 * 24 * 20, 11 * 24 * 20])
+def test_runs_of_frames_change_nothing(monkeypatch, pixels):
+    """One frame at a time, parts of videos, and some whole videos."""
+    frames = torch.rand(2, 3, 5, 24, 20, dtype=torch.float64, requires_grad=True)
+    once = [local_motion(frames), *denoised_phase(frames)]
+    (want,) = torch.autograd.grad(once[0].square().sum(), frames)
+    monkeypatch.setattr(runs, "_PIXELS", pixels)
+    parts = [local_motion(frames), *denoised_phase(frames)]
+    for got, whole in zip(parts, once, strict=True):
+        torch.testing.assert_close(got, whole, rtol=1e-12, atol=1e-12)
+    (got,) = torch.autograd.grad(parts[0].square().sum(), frames)
+    torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)

@@ -136,3 +136,60 @@ def test_vjp_of_half_precision():
     planes, pull = vjp(lambda x: phasenet.phase_difference_windows(x, 2)[0], frames)
     assert planes.dtype == torch.float16
     assert pull(torch.ones_like(planes))[0].dtype == torch.float16
+
+
+OPS = torch.ops.phasenet
+
+
+def direct(name, x):
+    """The operator itself, without the public functions, and a real number of each result."""
+    coeffs = flat(SMALL(x))
+    call = {
+        "pyramid": lambda: OPS.pyramid(x, 3, 2),
+        "pyramid_inverse": lambda: [OPS.pyramid_inverse(coeffs[0], [coeffs[1]], coeffs[2])],
+        "pyramid_backward": lambda: [OPS.pyramid_backward(coeffs[0], [coeffs[1]], coeffs[2])],
+        "pyramid_inverse_backward": lambda: OPS.pyramid_inverse_backward(x, 3, 2),
+        "band_phase": lambda: [OPS.band_phase(coeffs[1])],
+        "phase_difference_windows": lambda: OPS.phase_difference_windows(
+            x, 2, 3, 2, [1], "full", "valid"
+        ),
+        "with a dtype": lambda: OPS.phase_difference_windows(
+            x, 2, 3, 2, [1], "full", "valid", dtype=torch.float32
+        ),
+    }[name]
+    return sum(y.abs().square().sum() for y in call())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pyramid", "pyramid_inverse", "pyramid_backward", "pyramid_inverse_backward", "band_phase",
+     "phase_difference_windows", "with a dtype"],
+)  # fmt: skip
+def test_operators_called_directly_under_transforms(name):
+    torch.manual_seed(0)
+    frames = torch.rand(2, 3, 6, 7, dtype=torch.float64)
+
+    def loss(x):
+        return direct(name, x)
+
+    want = torch.stack([torch.autograd.functional.vjp(loss, x)[1] for x in frames])
+    assert float(want.norm()) > 0
+    torch.testing.assert_close(grad(loss)(frames[0]), want[0])
+    torch.testing.assert_close(jacrev(loss)(frames[1]), want[1])
+    torch.testing.assert_close(vmap(grad(loss))(frames), want)
+    torch.testing.assert_close(vmap(loss)(frames), torch.stack([loss(x) for x in frames]))
+    if name not in ("band_phase", "phase_difference_windows", "with a dtype"):
+        torch.testing.assert_close(jacfwd(loss)(frames[0]), want[0])
+    else:
+        with pytest.raises(NotImplementedError, match="no forward-mode derivative; use"):
+            jacfwd(loss)(frames[0])
+
+
+def test_streams_are_refused_under_transforms():
+    frames = torch.rand(2, 9, 10)
+
+    def pushed(frame):
+        return OPS.phase_stream_state(frame[None], 2, 3, 2, [1])[0]
+
+    with pytest.raises(RuntimeError, match="phase_stream_state"):
+        vmap(pushed)(frames)
