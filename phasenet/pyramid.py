@@ -87,7 +87,8 @@ class SteerablePyramid(torch.nn.Module):
         highpass, bands, lowpass = coeffs
         if self.boundary == "symmetric":
             _check_mirrored(highpass)
-        _check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        _extension.check_device("coeffs.highpass", highpass)
         images = _inverse(highpass, list(bands), lowpass)
         if self.boundary == "symmetric":
             h, w = images.shape[-2:]
@@ -120,11 +121,11 @@ def _check_mirrored(highpass: Tensor) -> None:
         )
 
 
-def _check_coefficients(
+def check_coefficients(
     highpass: Tensor, bands: Sequence[Tensor], lowpass: Tensor, height: int, nbands: int
 ) -> None:
+    """Refuse what are not the coefficients of one pyramid of this height and nbands."""
     checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
-    _extension.check_device("coeffs.highpass", highpass)
     if highpass.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
     if len(bands) != height - 2:

@@ -22,6 +22,7 @@ from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
 
 Picture = np.ndarray
+_LONGEST = 1e4  # pixels of an arrow, beyond any picture
 DARK = (24, 28, 34)
 
 __all__ = [
@@ -57,8 +58,9 @@ def colour_signed(values: Any, limit: float | None = None, ground: Sequence[int]
     x = _real("values", values)
     _check_limit(limit)
     _check_colour(ground)
-    limit = limit or float(np.nanmax(np.abs(x), initial=0)) or 1.0
-    share = np.clip(np.nan_to_num(x / limit), -1, 1)
+    limit = limit or float(np.nan_to_num(np.abs(x)).max(initial=0)) or 1.0
+    with np.errstate(all="ignore"):
+        share = np.clip(np.nan_to_num(x / limit), -1, 1)
     ends = np.array([(170, 222, 255), (44, 126, 214), ground, (214, 104, 24), (255, 214, 140)])
     channels = [np.interp(share, np.linspace(-1, 1, len(ends)), channel) for channel in ends.T]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
@@ -88,7 +90,9 @@ def colour_phase(coefficients: Any, limit: float | None = None) -> Picture:
     phase = np.angle(c)[..., None]
     # Three cosines a third of a turn apart: the lightness hardly changes on the way round.
     hue = 0.55 + 0.45 * np.cos(phase - 2 * math.pi / 3 * np.arange(3))
-    share = np.sqrt(np.clip(amplitude / limit, 0, 1))[..., None]  # small ones stay visible
+    with np.errstate(all="ignore"):
+        amplitude = np.nan_to_num(np.clip(amplitude / limit, 0, 1))
+    share = np.sqrt(amplitude)[..., None]  # small ones stay visible
     return np.rint(255 * hue * share).astype(np.uint8)
 
 
@@ -121,7 +125,8 @@ def grey(values: Any, low: float | None = None, high: float | None = None) -> Pi
             _check_number(name, end)
     low = float(x.min(initial=math.inf)) if low is None else low
     high = float(x.max(initial=-math.inf)) if high is None else high
-    share = np.clip((x - low) / max(high - low, 1e-12), 0, 1)
+    with np.errstate(all="ignore"):
+        share = np.nan_to_num(np.clip((x - low) / max(high - low, 1e-12), 0, 1))
     return np.rint(np.repeat(255 * share[..., None], 3, axis=-1)).astype(np.uint8)
 
 
@@ -227,7 +232,7 @@ def motion_arrows(motion: Any, *, scale: float = 10.0, step: int = 8) -> np.ndar
 
     Returns:
         float64 ``[N, 2, 2]``: N arrows, start and end, x and y in pixels from the left and upper
-        border.
+        border. NaN and infinity count as no motion; 1e4 pixels is the longest.
 
     Raises:
         TypeError: `motion` has no real numbers, or an option has the wrong type.
@@ -239,11 +244,12 @@ def motion_arrows(motion: Any, *, scale: float = 10.0, step: int = 8) -> np.ndar
     _check_number("scale", scale)
     checks.check_integer("step", step, 1)
     rows, columns = field.shape[1] // step, field.shape[2] // step
-    cells = np.nan_to_num(field)[:, : rows * step, : columns * step]
+    cells = np.nan_to_num(field, posinf=0, neginf=0)[:, : rows * step, : columns * step]
     means = cells.reshape(2, rows, step, columns, step).mean(axis=(2, 4))
     y, x = np.mgrid[:rows, :columns] * step + step / 2
     starts = np.stack((x, y), axis=-1).reshape(-1, 2)
-    return np.stack((starts, starts + scale * means.reshape(2, -1).T), axis=1)
+    lengths = np.clip(scale * means.reshape(2, -1).T, -_LONGEST, _LONGEST)
+    return np.stack((starts, starts + lengths), axis=1)
 
 
 def draw_motion(
