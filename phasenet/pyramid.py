@@ -52,6 +52,9 @@ class SteerablePyramid(torch.nn.Module):
                 is computed in, float32 and complex64 for half precision: half a complex number
                 has a range and a support in PyTorch too small for what one does with it.
 
+        NaN or infinity in an image makes all of its coefficients NaN, and no other image's; a black
+        image has zeros only.
+
         Returns:
             `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
             ``[..., nbands, h, w]`` for each level (sides halved from level to level, rounded up)

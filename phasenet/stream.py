@@ -32,7 +32,7 @@ class PhaseStream:
 
     Windows are equal, bit for bit, to those of `phase_difference_windows` on the whole video. Every
     frame is transformed once; memory and time per frame do not grow with the video. Nothing is
-    recorded for gradients.
+    recorded for gradients. NaN or infinity in a frame stays in the windows that have it.
 
     ::
 
