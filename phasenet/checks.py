@@ -56,12 +56,14 @@ def check_output_dtype(dtype: torch.dtype) -> None:
         )
 
 
-def check_integer(name: str, value: int, lowest: int) -> None:
-    """Refuse what is not an integer of at least `lowest`."""
+def check_integer(name: str, value: int, lowest: int, highest: int | None = None) -> None:
+    """Refuse what is not an integer of at least `lowest`, and at most `highest`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}")
     if value < lowest:
         raise ValueError(f"{name}: expected at least {lowest}, got {value}")
+    if highest is not None and value > highest:
+        raise ValueError(f"{name}: expected at most {highest}, got {value}")
 
 
 def check_pyramid_options(height: int, nbands: int) -> None:
@@ -71,12 +73,8 @@ def check_pyramid_options(height: int, nbands: int) -> None:
     nothing could be reconstructed from it. The upper bounds only keep a slip of the keyboard from
     asking for terabytes.
     """
-    check_integer("height", height, 3)
-    check_integer("nbands", nbands, 2)
-    if height > 62:
-        raise ValueError(f"height: expected at most 62, got {height}")
-    if nbands > 32:
-        raise ValueError(f"nbands: expected at most 32, got {nbands}")
+    check_integer("height", height, 3, 62)
+    check_integer("nbands", nbands, 2, 32)
 
 
 def max_height(size: Sequence[int]) -> int:
@@ -139,9 +137,7 @@ def check_phase_options(
 
 def check_num_phase(num_phase: int) -> None:
     """Refuse what is not a number of differences of a window."""
-    check_integer("num_phase", num_phase, 1)
-    if num_phase > MAX_NUM_PHASE:
-        raise ValueError(f"num_phase: expected at most {MAX_NUM_PHASE}, got {num_phase}")
+    check_integer("num_phase", num_phase, 1, MAX_NUM_PHASE)
 
 
 def check_window_count(num_frames: int, num_phase: int, boundary: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+from phasenet import checks
 
 
 class PyramidCoeffs(NamedTuple):
@@ -21,35 +24,84 @@ class PyramidCoeffs(NamedTuple):
     bands: tuple[Tensor, ...]
     lowpass: Tensor
 
-    def to(self, *args: Any, **kwargs: Any) -> PyramidCoeffs:
-        """Move every tensor to another device, as ``Tensor.to`` does.
+    def to(
+        self,
+        *args: Any,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+    ) -> PyramidCoeffs:
+        """Move every tensor to another device or dtype, as ``Tensor.to`` does.
 
-        A real dtype asked for reaches the bands as the complex dtype of the same precision.
+        Args:
+            args: a device, a dtype, or both, in any order.
+            device, dtype: the same by name. dtype is float16, float32 or float64 and reaches the
+                bands as the complex dtype of the same precision.
+            non_blocking, copy: as for ``Tensor.to``.
+
+        Raises:
+            TypeError: no device or dtype, or another dtype.
+            ValueError: the tensors cannot be moved to `device`.
         """
-        highpass = self.highpass.to(*args, **kwargs)
-        complex_dtype = highpass.dtype.to_complex()
-        bands = tuple(band.to(highpass.device, complex_dtype) for band in self.bands)
-        return PyramidCoeffs(highpass, bands, self.lowpass.to(*args, **kwargs))
+        for arg in args:
+            if isinstance(arg, torch.dtype) and dtype is None:
+                dtype = arg
+            elif isinstance(arg, (str, int, torch.device)) and device is None:
+                device = arg
+            else:
+                raise TypeError(f"args: expected a device and a dtype, got {arg!r}")
+        if dtype not in (None, torch.float16, torch.float32, torch.float64):
+            raise TypeError(f"dtype: expected torch.float16, float32 or float64, got {dtype!r}")
+        self._check()
+        complex_dtype = None if dtype is None else dtype.to_complex()
+        try:
+            target = None if device is None else torch.device(device)
+            highpass, *bands, lowpass = (
+                x.to(target, complex_dtype if x.is_complex() else dtype, non_blocking, copy)
+                for x in (self.highpass, *self.bands, self.lowpass)
+            )
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, TypeError, ValueError, OverflowError) as error:
+            # What PyTorch says depends on the device and may take many lines.
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"device: cannot move to {device!r}: {reason}") from error
+        return PyramidCoeffs(highpass, tuple(bands), lowpass)
 
     def unmirrored(self) -> PyramidCoeffs:
         """The coefficients over the image itself, of a pyramid with boundary "symmetric".
 
         The top left quarter of each tensor; a view. These are what one looks at and measures on;
         the inverse takes the whole.
+
+        Raises:
+            TypeError, ValueError: these are no coefficients of images.
         """
+        self._check()
         highpass, *bands, lowpass = (
             x[..., : x.shape[-2] // 2, : x.shape[-1] // 2]
             for x in (self.highpass, *self.bands, self.lowpass)
         )
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
 
+    def _check(self) -> None:
+        checks.check_coefficients_type(self)
+        for x in (self.highpass, *self.bands, self.lowpass):
+            checks.check_dense("coeffs", x)
+            if x.dim() < 2:
+                raise ValueError(f"coeffs: expected shape [..., H, W], got {list(x.shape)}")
+
     def __repr__(self) -> str:
         lines = [f"highpass: {_describe(self.highpass)}"]
-        lines += [f"level {i}: {_describe(band)}" for i, band in enumerate(self.bands, start=1)]
+        bands = self.bands if isinstance(self.bands, (tuple, list)) else (self.bands,)
+        lines += [f"level {i}: {_describe(band)}" for i, band in enumerate(bands, start=1)]
         lines += [f"lowpass: {_describe(self.lowpass)}"]
         return "PyramidCoeffs(\n" + "".join(f"    {line}\n" for line in lines) + ")"
 
 
-def _describe(tensor: Tensor) -> str:
+def _describe(tensor: Any) -> str:
+    if not isinstance(tensor, Tensor):
+        return type(tensor).__name__
     dtype = str(tensor.dtype).removeprefix("torch.")
     return f"{dtype} {list(tensor.shape)} on {tensor.device}"

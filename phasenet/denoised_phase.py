@@ -27,6 +27,9 @@ def denoised_phase(
     difference of consecutive frames, less its mean and clamped, is `phase_difference`.
 
     Plain PyTorch on the compiled pyramid, differentiable; memory is that of all frames' bands.
+    Equal consecutive frames have equal phases; those of black frames are 0, those of flat ones come
+    from rounding errors. NaN or infinity in a frame makes its own phases and, as unwrapping goes
+    on from them, all later ones of its video NaN.
 
     Args:
         frames: ``[..., T, H, W]`` grey frames in [0, 1], uint8 or floating, T at least 1.

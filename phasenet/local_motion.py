@@ -28,7 +28,9 @@ def local_motion(
     the motion across. Where there is no structure at all it is zero. A level measures motion up to
     half its wavelength, about one pixel on level 1, two on level 2, and so on: choose coarser
     levels for faster motion. Borders are mirrored, so within about ten pixels of them
-    motion across the border is underestimated.
+    motion across the border is underestimated. Between equal frames, and where frames are flat or
+    black, it is exactly zero. NaN or infinity in a frame makes the two motions that it takes part
+    in NaN, and no other.
 
     Plain PyTorch on the compiled pyramid, differentiable, some frames at a time. The error on
     textures that move by known sub-pixel shifts is below 2 % of the shift

@@ -52,6 +52,9 @@ class SteerablePyramid(torch.nn.Module):
                 is computed in, float32 and complex64 for half precision: half a complex number
                 has a range and a support in PyTorch too small for what one does with it.
 
+        NaN or infinity in an image makes all of its coefficients NaN, and no other image's; a black
+        image has zeros only.
+
         Returns:
             `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
             ``[..., nbands, h, w]`` for each level (sides halved from level to level, rounded up)
@@ -87,7 +90,8 @@ class SteerablePyramid(torch.nn.Module):
         highpass, bands, lowpass = coeffs
         if self.boundary == "symmetric":
             _check_mirrored(highpass)
-        _check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        _extension.check_device("coeffs.highpass", highpass)
         images = _inverse(highpass, list(bands), lowpass)
         if self.boundary == "symmetric":
             h, w = images.shape[-2:]
@@ -120,11 +124,11 @@ def _check_mirrored(highpass: Tensor) -> None:
         )
 
 
-def _check_coefficients(
+def check_coefficients(
     highpass: Tensor, bands: Sequence[Tensor], lowpass: Tensor, height: int, nbands: int
 ) -> None:
+    """Refuse what are not the coefficients of one pyramid of this height and nbands."""
     checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
-    _extension.check_device("coeffs.highpass", highpass)
     if highpass.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
     if len(bands) != height - 2:

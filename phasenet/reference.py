@@ -22,6 +22,7 @@ from torch import Tensor
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.precision import as_computed, result_dtype
+from phasenet.pyramid import check_coefficients
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
 MAX_DIFFERENCE = 5 * math.pi
@@ -72,6 +73,7 @@ class SteerablePyramid(torch.nn.Module):
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
         checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
+        check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
         n = self.nbands - 1
         log_radius, angle = _polar_grid(highpass.shape[-2:], highpass)
 

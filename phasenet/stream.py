@@ -32,7 +32,7 @@ class PhaseStream:
 
     Windows are equal, bit for bit, to those of `phase_difference_windows` on the whole video. Every
     frame is transformed once; memory and time per frame do not grow with the video. Nothing is
-    recorded for gradients.
+    recorded for gradients. NaN or infinity in a frame stays in the windows that have it.
 
     ::
 
@@ -99,7 +99,8 @@ class PhaseStream:
         Raises:
             TypeError: `frame` is not a dense tensor of a dtype that is taken.
             ValueError: it is too small for ``height``, on a device without operators, or of
-                another shape, dtype or device than the frames before.
+                another shape, dtype or device than the frames before; or the windows under way,
+                ``P`` of ``nbands * P`` planes for each level, exceed the machine's memory.
         """
         if self._state is None:
             self._begin(frame)

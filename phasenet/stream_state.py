@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -41,9 +42,9 @@ class KeptPlanes:
 
     def __init__(self, options: StreamOptions, frame: Tensor, dtype: torch.dtype | None) -> None:
         self._options = options
-        self._state = _ops.phase_stream_state(
-            frame.reshape(-1, *frame.shape[-2:]), *options[:4], dtype
-        )
+        frames = frame.reshape(-1, *frame.shape[-2:])
+        _check_memory(frames, options, dtype)
+        self._state = _ops.phase_stream_state(frames, *options[:4], dtype)
 
     @staticmethod
     def serves(device: torch.device) -> bool:
@@ -65,6 +66,18 @@ class KeptPlanes:
             for copy in copies:
                 copy.unflatten(1, (-1, num_phase))[:, :, made:].zero_()
         return copies
+
+
+def _check_memory(frames: Tensor, options: StreamOptions, dtype: torch.dtype | None) -> None:
+    """Refuse what the machine cannot hold: systems give such memory, and kill who uses it."""
+    state = _fake_state(frames.to("meta"), *options[:4], dtype)
+    needed = sum(x.nbytes for x in state)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if frames.device.type == "cpu" and needed > there:
+        raise ValueError(
+            f"num_phase: expected windows that fit into the memory of {there / 2**30:.1f} GiB, got "
+            f"{options.num_phase} differences of {list(frames.shape)}, {needed / 2**30:.1f} GiB"
+        )
 
 
 class KeptFrames:

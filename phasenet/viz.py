@@ -18,9 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
 
 Picture = np.ndarray
+_LONGEST = 1e4  # pixels of an arrow, beyond any picture
 DARK = (24, 28, 34)
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "draw_motion",
     "film_strip",
     "grey",
+    "motion_arrows",
     "phase_wheel",
     "save",
     "tile",
@@ -49,14 +52,15 @@ def colour_signed(values: Any, limit: float | None = None, ground: Sequence[int]
         uint8 ``[..., 3]``.
 
     Raises:
-        TypeError: `values` is complex.
-        ValueError: `limit` is not positive.
+        TypeError: `values` are no real numbers, or an option has the wrong type.
+        ValueError: `limit` is not positive, or `ground` no colour.
     """
     x = _real("values", values)
-    if limit is not None and not limit > 0:
-        raise ValueError(f"limit: expected a positive number, got {limit}")
-    limit = limit or float(np.nanmax(np.abs(x), initial=0)) or 1.0
-    share = np.clip(np.nan_to_num(x / limit), -1, 1)
+    _check_limit(limit)
+    _check_colour(ground)
+    limit = limit or float(np.nan_to_num(np.abs(x)).max(initial=0)) or 1.0
+    with np.errstate(all="ignore"):
+        share = np.clip(np.nan_to_num(x / limit), -1, 1)
     ends = np.array([(170, 222, 255), (44, 126, 214), ground, (214, 104, 24), (255, 214, 140)])
     channels = [np.interp(share, np.linspace(-1, 1, len(ends)), channel) for channel in ends.T]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
@@ -73,21 +77,22 @@ def colour_phase(coefficients: Any, limit: float | None = None) -> Picture:
         uint8 ``[..., 3]``; `phase_wheel` is the legend.
 
     Raises:
-        TypeError: `coefficients` is not complex.
+        TypeError: `coefficients` are not complex, or `limit` is no number.
         ValueError: `limit` is not positive.
     """
-    c = _array(coefficients)
+    c = _array("coefficients", coefficients)
     if not np.iscomplexobj(c):
         raise TypeError(f"coefficients: expected complex numbers, got {c.dtype}")
-    if limit is not None and not limit > 0:
-        raise ValueError(f"limit: expected a positive number, got {limit}")
+    _check_limit(limit)
     c = np.nan_to_num(c)
     amplitude = np.abs(c)
     limit = limit or float(amplitude.max(initial=0)) or 1.0
     phase = np.angle(c)[..., None]
     # Three cosines a third of a turn apart: the lightness hardly changes on the way round.
     hue = 0.55 + 0.45 * np.cos(phase - 2 * math.pi / 3 * np.arange(3))
-    share = np.sqrt(np.clip(amplitude / limit, 0, 1))[..., None]  # small ones stay visible
+    with np.errstate(all="ignore"):
+        amplitude = np.nan_to_num(np.clip(amplitude / limit, 0, 1))
+    share = np.sqrt(amplitude)[..., None]  # small ones stay visible
     return np.rint(255 * hue * share).astype(np.uint8)
 
 
@@ -95,7 +100,11 @@ def phase_wheel(size: int = 128) -> Picture:
     """The legend of `colour_phase`: the complex plane up to `limit`, uint8 ``[size, size, 3]``.
 
     Phase 0 is to the right and phases grow upwards, as in a textbook.
+
+    Raises:
+        TypeError, ValueError: `size` is no integer from 1 to 8192.
     """
+    checks.check_integer("size", size, 1, 8192)
     y, x = np.mgrid[1 : -1 : size * 1j, -1 : 1 : size * 1j]
     plane = x + 1j * y
     picture = colour_phase(plane, 1.0)
@@ -104,11 +113,20 @@ def phase_wheel(size: int = 128) -> Picture:
 
 
 def grey(values: Any, low: float | None = None, high: float | None = None) -> Picture:
-    """Real values ``[...]`` from black (`low`, else the least) to white, uint8 ``[..., 3]``."""
+    """Real values ``[...]`` from black (`low`, else the least) to white, uint8 ``[..., 3]``.
+
+    Raises:
+        TypeError: `values`, `low` or `high` are no real numbers.
+        ValueError: `low` or `high` is not finite.
+    """
     x = np.nan_to_num(_real("values", values))
+    for name, end in (("low", low), ("high", high)):
+        if end is not None:
+            _check_number(name, end)
     low = float(x.min(initial=math.inf)) if low is None else low
     high = float(x.max(initial=-math.inf)) if high is None else high
-    share = np.clip((x - low) / max(high - low, 1e-12), 0, 1)
+    with np.errstate(all="ignore"):
+        share = np.nan_to_num(np.clip((x - low) / max(high - low, 1e-12), 0, 1))
     return np.rint(np.repeat(255 * share[..., None], 3, axis=-1)).astype(np.uint8)
 
 
@@ -117,15 +135,19 @@ def tile(rows: Sequence[Sequence[Picture]], gap: int = 4, ground: Sequence[int] 
 
     Args:
         rows: pictures uint8 ``[h, w, 3]``; rows may differ in length.
-        gap: pixels between and around them.
+        gap: pixels between and around them, up to 1024.
         ground: RGB of what they do not cover.
 
     Returns:
         uint8 ``[H, W, 3]``.
 
     Raises:
-        ValueError: there is no picture.
+        TypeError: an argument has the wrong type.
+        ValueError: there is no picture, or an option is out of range.
     """
+    _check_rows(rows)
+    _check_gap(gap)
+    _check_colour(ground)
     if not any(len(row) for row in rows):
         raise ValueError("rows: expected at least one picture, got none")
     columns = max(len(row) for row in rows)
@@ -158,19 +180,24 @@ def tile_pyramid(coeffs: PyramidCoeffs, gap: int = 4) -> Picture:
         uint8 ``[h, w, 3]``.
 
     Raises:
+        TypeError: `coeffs` is no `PyramidCoeffs`.
         ValueError: `coeffs` has batch dimensions.
     """
-    if coeffs.highpass.dim() != 2:
-        raise ValueError(
-            "coeffs: expected those of one image, highpass [H, W], "
-            f"got {list(coeffs.highpass.shape)}"
-        )
+    checks.check_coefficients_type(coeffs)
+    coeffs = PyramidCoeffs(*coeffs)
+    for part, dims in ((coeffs.highpass, 2), *((x, 3) for x in coeffs.bands), (coeffs.lowpass, 2)):
+        checks.check_dense("coeffs", part)
+        if part.dim() != dims:
+            raise ValueError(
+                "coeffs: expected those of one image, highpass and lowpass [H, W] and bands "
+                f"[nbands, h, w], got {list(part.shape)}"
+            )
     rows = [[colour_signed(coeffs.highpass), grey(coeffs.lowpass)]]
     rows += [list(colour_phase(level)) for level in coeffs.bands]
     return tile(rows, gap)
 
 
-def film_strip(window: Tensor, limit: float = 1.0, gap: int = 2) -> Picture:
+def film_strip(window: Any, limit: float = 1.0, gap: int = 2) -> Picture:
     """One window's phase differences as a film strip: time to the right, a row for each band.
 
     Args:
@@ -184,12 +211,45 @@ def film_strip(window: Tensor, limit: float = 1.0, gap: int = 2) -> Picture:
         uint8 ``[H, W, 3]``.
 
     Raises:
-        ValueError: another number of dimensions.
+        TypeError: `window` has no real numbers, or an option has the wrong type.
+        ValueError: another number of dimensions, nothing to show, or an option out of range.
     """
     planes = _real("window", window)
-    if planes.ndim != 4:
+    if planes.ndim != 4 or 0 in planes.shape[:2]:
         raise ValueError(f"window: expected shape [nbands, P, h, w], got {list(planes.shape)}")
+    if limit is None:
+        raise TypeError("limit: expected a positive number, got None")
     return tile([list(colour_signed(band, limit)) for band in planes], gap)
+
+
+def motion_arrows(motion: Any, *, scale: float = 10.0, step: int = 8) -> np.ndarray:
+    """Where the arrows that show motion begin and end.
+
+    Args:
+        motion: ``[2, H, W]``, pixels a frame: first along x (to the right), then along y (down).
+        scale: how many pixels long an arrow is for a motion of one pixel.
+        step: pixels between arrows; each shows the mean of its ``step x step`` cell.
+
+    Returns:
+        float64 ``[N, 2, 2]``: N arrows, start and end, x and y in pixels from the left and upper
+        border. NaN and infinity count as no motion; 1e4 pixels is the longest.
+
+    Raises:
+        TypeError: `motion` has no real numbers, or an option has the wrong type.
+        ValueError: `motion` has another shape, `scale` is not finite, or `step` is below 1.
+    """
+    field = _real("motion", motion)
+    if field.ndim != 3 or field.shape[0] != 2:
+        raise ValueError(f"motion: expected shape [2, H, W], got {list(field.shape)}")
+    _check_number("scale", scale)
+    checks.check_integer("step", step, 1)
+    rows, columns = field.shape[1] // step, field.shape[2] // step
+    cells = np.nan_to_num(field, posinf=0, neginf=0)[:, : rows * step, : columns * step]
+    means = cells.reshape(2, rows, step, columns, step).mean(axis=(2, 4))
+    y, x = np.mgrid[:rows, :columns] * step + step / 2
+    starts = np.stack((x, y), axis=-1).reshape(-1, 2)
+    lengths = np.clip(scale * means.reshape(2, -1).T, -_LONGEST, _LONGEST)
+    return np.stack((starts, starts + lengths), axis=1)
 
 
 def draw_motion(
@@ -200,21 +260,21 @@ def draw_motion(
     Args:
         frame: grey ``[H, W]``, uint8 or 0 to 1.
         motion: ``[2, H, W]``, pixels a frame: first along x (to the right), then along y (down).
-        scale: how many pixels of the frame an arrow is long for a motion of one pixel.
-        step: pixels of the frame between arrows; each shows the mean of its ``step x step`` cell.
-        enlarge: pixels of the picture for each of the frame.
+        scale, step: as in `motion_arrows`, in pixels of the frame.
+        enlarge: pixels of the picture for each of the frame, up to 256.
 
     Returns:
         uint8 ``[enlarge * H, enlarge * W, 3]``.
 
     Raises:
-        ValueError: `motion` has not the size of `frame`, or `step` or `enlarge` is below 1.
+        TypeError: `frame` or `motion` has no real numbers, or an option has the wrong type.
+        ValueError: `motion` has not the size of `frame`, or an option is out of range.
         ImportError: OpenCV is not installed.
     """
     cv2 = _opencv()
-    picture, field = _array(frame), _real("motion", motion)
-    if step < 1 or enlarge < 1:
-        raise ValueError(f"step, enlarge: expected at least 1, got {step}, {enlarge}")
+    picture, field = _array("frame", frame), _real("motion", motion)
+    _real("frame", picture)
+    checks.check_integer("enlarge", enlarge, 1, 256)
     if picture.ndim != 2 or field.shape != (2, *picture.shape):
         raise ValueError(
             f"motion: expected shape [2, H, W] for frame {list(picture.shape)}, "
@@ -223,16 +283,11 @@ def draw_motion(
     high = 255 if picture.dtype == np.uint8 else 1
     small = grey(picture * 0.6, 0, high)  # darker, so that the arrows stand out
     big = np.repeat(np.repeat(small, enlarge, axis=0), enlarge, axis=1)
-    for top in range(0, picture.shape[0] - step + 1, step):
-        for left in range(0, picture.shape[1] - step + 1, step):
-            cell = field[:, top : top + step, left : left + step]
-            dx, dy = np.nan_to_num(cell).mean(axis=(1, 2)) * scale * enlarge
-            x, y = ((np.array((left, top)) + step / 2) * enlarge).tolist()
-            # OpenCV takes sixteenths of a pixel: short arrows keep their direction.
-            start = (round(16 * x), round(16 * y))
-            end = (round(16 * (x + dx)), round(16 * (y + dy)))
-            cv2.line(big, start, end, (240, 160, 40), max(1, enlarge // 3), cv2.LINE_AA, 4)
-            cv2.circle(big, end, 6 * enlarge, (255, 214, 140), -1, cv2.LINE_AA, 4)
+    # OpenCV takes sixteenths of a pixel: short arrows keep their direction.
+    arrows = np.rint(16 * enlarge * motion_arrows(field, scale=scale, step=step)).astype(int)
+    for start, end in arrows.tolist():
+        cv2.line(big, start, end, (240, 160, 40), max(1, enlarge // 3), cv2.LINE_AA, 4)
+        cv2.circle(big, end, 6 * enlarge, (255, 214, 140), -1, cv2.LINE_AA, 4)
     return big
 
 
@@ -240,10 +295,15 @@ def save(path: str | os.PathLike[str], picture: Picture) -> None:
     """Write `picture`, uint8 ``[h, w, 3]`` in RGB, to a file whose suffix says the format.
 
     Raises:
+        TypeError: `path` is no path, or `picture` no picture.
         OSError: the file cannot be written.
         ImportError: OpenCV is not installed.
     """
-    cv2, path = _opencv(), Path(path)
+    cv2 = _opencv()
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path: expected a path, got {type(path).__name__}")
+    _check_picture("picture", picture)
+    path = Path(path)
     try:
         done, data = cv2.imencode(path.suffix or ".png", picture[..., ::-1])
     except cv2.error:
@@ -265,17 +325,71 @@ def _opencv() -> ModuleType:
     return cv2
 
 
-def _array(values: Any) -> np.ndarray:
+def _array(name: str, values: Any) -> np.ndarray:
     if isinstance(values, Tensor):
+        checks.check_dense(name, values)
+        if values.is_meta:
+            raise ValueError(f"{name}: expected numbers, got a tensor on the meta device")
         values = values.detach().cpu().resolve_conj().resolve_neg()
         if values.dtype in (torch.float16, torch.bfloat16):
             values = values.float()
         return values.numpy()
-    return np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise TypeError(f"{name}: expected a tensor or an array, got uneven parts") from None
+    if array.dtype.kind not in "buifc":
+        raise TypeError(f"{name}: expected numbers, got {type(values).__name__} of {array.dtype}")
+    return array
 
 
 def _real(name: str, values: Any) -> np.ndarray:
-    array = _array(values)
+    array = _array(name, values)
     if np.iscomplexobj(array):
         raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
     return array.astype(np.float64)
+
+
+def _check_number(name: str, value: float, expected: str = "a finite number") -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+    if not abs(value) <= np.finfo(np.float64).max:
+        raise ValueError(f"{name}: expected {expected}, got {value}")
+
+
+def _check_limit(limit: float | None) -> None:
+    if limit is not None:
+        _check_number("limit", limit, "a positive number")
+        if not limit > 0:
+            raise ValueError(f"limit: expected a positive number, got {limit}")
+
+
+def _check_gap(gap: int) -> None:
+    checks.check_integer("gap", gap, 0, 1024)
+
+
+def _check_colour(ground: Sequence[int]) -> None:
+    if isinstance(ground, (str, bytes)) or not isinstance(ground, Sequence):
+        raise TypeError(f"ground: expected three integers, got {type(ground).__name__}")
+    if len(ground) != 3:
+        raise ValueError(f"ground: expected three integers, got {len(ground)}")
+    for value in ground:
+        checks.check_integer("ground", value, 0, 255)
+
+
+def _check_rows(rows: Sequence[Sequence[Picture]]) -> None:
+    for row in (rows, *rows) if isinstance(rows, Sequence) else (rows,):
+        if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
+            raise TypeError(f"rows: expected lists of pictures, got {type(row).__name__}")
+    for row in rows:
+        for picture in row:
+            _check_picture("rows", picture)
+
+
+def _check_picture(name: str, picture: Picture) -> None:
+    if not isinstance(picture, np.ndarray):
+        raise TypeError(f"{name}: expected uint8 [h, w, 3], got {type(picture).__name__}")
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise TypeError(
+            f"{name}: expected uint8 [h, w, 3], got {picture.dtype} {list(picture.shape)}"
+        )

@@ -123,6 +123,13 @@ def line(
         cv2.polylines(image, [fixed], closed, colour, width, cv2.LINE_AA, _SUBPIXEL)
 
 
+def lines(image: np.ndarray, segments: np.ndarray, colour: Colour, width: int = 1) -> None:
+    """Antialiased lines, `segments` ``[N, 2, 2]`` in pixels, each from its first to its second."""
+    if len(segments):
+        fixed = np.rint(np.asarray(segments) * (1 << _SUBPIXEL)).astype(np.int32)
+        cv2.polylines(image, list(fixed), False, colour, width, cv2.LINE_AA, _SUBPIXEL)
+
+
 def dot(image: np.ndarray, point: Sequence[float], radius: float, colour: Colour) -> None:
     """A filled, antialiased circle."""
     scale = 1 << _SUBPIXEL

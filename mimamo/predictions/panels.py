@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import cv2
@@ -15,9 +16,10 @@ import numpy as np
 
 from mimamo.predictions import canvas
 from mimamo.predictions.canvas import Axes, Colour, Rect
+from mimamo.predictions.face_motion import FaceMotion
 from mimamo.predictions.rules import runs
 from mimamo.predictions.table import Predictions
-from phasenet.viz import colour_signed
+from phasenet.viz import colour_signed, film_strip, motion_arrows
 
 WIDTH, HEIGHT = 1280, 720
 MOTION_LIMIT = 0.5  # radians a frame at the ends of the colour scale
@@ -34,11 +36,18 @@ _VALENCE: Colour = (86, 180, 233)
 _AROUSAL: Colour = (240, 160, 40)
 
 _VIDEO = Rect(24, 56, 800, 450)
-_CROP = Rect(848, 56, 128, 128)
-_BANDS = (Rect(988, 56, 128, 128), Rect(1128, 56, 128, 128))
-_BAR = Rect(988, 192, 268, 8)
-_PLANE = Rect(890, 266, 366, 366)
+_CROP = Rect(848, 56, 160, 160)
+_BANDS = (Rect(1020, 56, 114, 114), Rect(1142, 56, 114, 114))
+_BAR = Rect(1020, 180, 236, 8)
+_STRIP = Rect(847, 262, 410, 70)
+_PLANE = Rect(943, 384, 262, 262)
 _OVER_TIME = Rect(66, 556, 758, 124)
+
+_ARROWS = 20  # times what moved
+_HEAD: Colour = (255, 214, 140)
+_ARROW_STEP = 6  # pixels of the grey face between arrows
+_STRIP_GAP = 2
+_STRIP_PLANES = 24  # a longer window is shown in part
 
 _SPAN = 30.0  # seconds of the trajectories in view; a longer video scrolls
 _TRAIL = 3.0  # seconds of the path in the plane in view
@@ -68,9 +77,17 @@ class Renderer:
         predictions: of every frame of the video.
         faces: where the face is in every frame.
         nbands: orientations of the pyramid, to name the directions of the motion maps.
+        num_phase: differences of a window.
     """
 
-    def __init__(self, name: str, predictions: Predictions, faces: Faces, nbands: int = 2) -> None:
+    def __init__(
+        self,
+        name: str,
+        predictions: Predictions,
+        faces: Faces,
+        nbands: int = 2,
+        num_phase: int = 12,
+    ) -> None:
         self._predictions = predictions
         self._known = predictions.known
         self._faces = faces
@@ -79,14 +96,14 @@ class Renderer:
         self._span = min(_SPAN, max(float(times[-1]), self._frame_time)) if len(times) else 1.0
         limit = predictions.axis_limit
         self._plane = Axes(_PLANE, -limit, limit, limit)
-        self._still = self._draw_still(name, nbands)
+        self._still = self._draw_still(name, nbands, num_phase)
 
     def draw(
         self,
         index: int,
         image: np.ndarray | None,
         crop: np.ndarray | None = None,
-        motion: np.ndarray | None = None,
+        motion: FaceMotion | None = None,
     ) -> np.ndarray:
         """The rendered frame.
 
@@ -94,8 +111,8 @@ class Renderer:
             index: the frame's, from 0.
             image: uint8 ``[H, W, 3]``, the frame; None if there is none to show.
             crop: uint8 ``[h, w, 3]``, the aligned face, if one was found.
-            motion: float32 ``[bands, h, w]``, phase differences of level 1 in radians a frame;
-                the first two bands are shown.
+            motion: of the face, drawn over `crop`; of the phase differences the first two bands
+                are shown, those to the frame before and those of the whole window.
 
         Returns:
             uint8 ``[720, 1280, 3]``.
@@ -104,29 +121,35 @@ class Renderer:
         self._draw_video(picture, index, image)
         if crop is not None:
             canvas.paste(picture, crop, _CROP)
-        for band, rect in zip(motion if motion is not None else (), _BANDS, strict=False):
-            rect.of(picture)[...] = self._coloured(band, rect)
+        if motion is not None:
+            for band, rect in zip(motion.difference, _BANDS, strict=False):
+                rect.of(picture)[...] = self._coloured(band, rect)
+            _draw_arrows(_CROP.of(picture), motion.field)
+            _draw_strip(picture, motion)
         self._draw_over_time(picture, index)
         self._draw_plane(picture, index)
         return picture
 
-    def _draw_still(self, name: str, nbands: int) -> np.ndarray:
+    def _draw_still(self, name: str, nbands: int, num_phase: int) -> np.ndarray:
         still = np.full((HEIGHT, WIDTH, 3), _BACKGROUND, dtype=np.uint8)
-        for rect in (_VIDEO, _CROP, *_BANDS, _PLANE, _OVER_TIME):
+        for rect in (_VIDEO, _CROP, *_BANDS, _STRIP, _PLANE, _OVER_TIME):
             rect.of(still)[...] = _PANEL
         title = name if len(name) <= 44 else f"{name[:22]}…{name[-21:]}"
         canvas.write(still, title, _VIDEO.left, 34, _INK, 18, bold=True)
-        canvas.write(still, "aligned face", _CROP.left, 36, _FAINT, 13)
+        title = f"face, motion \N{MULTIPLICATION SIGN} {_ARROWS}"
+        canvas.write(still, title, _CROP.left, 36, _FAINT, 13)
         for band, rect in enumerate(_BANDS):
             angle = 180 * band / nbands  # of the motion a band sees best
             direction = {0: "↔", 90: "↕"}.get(angle, f"{angle:.0f}°")
-            canvas.write(still, f"motion {direction}", rect.left, 36, _FAINT, 13)
+            canvas.write(still, f"phases {direction}", rect.left, 36, _FAINT, 13)
+        text = f"the {num_phase} phase differences around this frame: past to future"
+        canvas.write(still, text, _CROP.left, _STRIP.top - 14, _FAINT, 13)
 
         ramp = np.linspace(-MOTION_LIMIT, MOTION_LIMIT, _BAR.width, dtype=np.float32)[None]
         _BAR.of(still)[...] = self._coloured(ramp, _BAR)
         for x, text, anchor in (
             (_BAR.left, _number(-MOTION_LIMIT), "left"),
-            ((_BAR.left + _BAR.right) / 2, "phase difference, level 1 (rad)", "middle"),
+            ((_BAR.left + _BAR.right) / 2, "radians a frame, level 1", "middle"),
             (_BAR.right, _number(MOTION_LIMIT), "right"),
         ):
             canvas.write(still, text, x, _BAR.bottom + 12, _FAINT, 12, anchor=anchor)
@@ -237,6 +260,45 @@ class Renderer:
         size = (rect.width, rect.height)
         values = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
         return colour_signed(values, MOTION_LIMIT, _PANEL)
+
+
+def _draw_arrows(panel: np.ndarray, field: np.ndarray) -> None:
+    """Motion ``[2, S, S]`` in pixels as arrows over the face, which is made darker."""
+    scale = panel.shape[0] / field.shape[-1]
+    np.multiply(panel, 0.7, out=panel, casting="unsafe")
+    arrows = scale * motion_arrows(field, scale=_ARROWS, step=_ARROW_STEP)
+    arrows = arrows[np.abs(arrows[:, 1] - arrows[:, 0]).max(axis=-1) > 1.5]
+    canvas.lines(panel, arrows, _AROUSAL)
+    for end in arrows[:, 1]:
+        canvas.dot(panel, end, 1.3, _HEAD)
+
+
+def _draw_strip(picture: np.ndarray, motion: FaceMotion) -> None:
+    """The window as a film strip, the difference to the frame before in a frame."""
+    count = motion.window.shape[1]
+    step = -(-count // _STRIP_PLANES)
+    planes = motion.window[:2, motion.middle % step :: step]
+    bands, shown = planes.shape[:2]
+    side = (_STRIP.width - _STRIP_GAP) // shown - _STRIP_GAP
+    side = min(side, (_STRIP.height - _STRIP_GAP) // bands - _STRIP_GAP)
+    # All at once: a call of OpenCV for each plane takes many times as long.
+    means = _cell_means(planes.shape[-1], side)
+    strip = film_strip(means @ planes @ means.T, MOTION_LIMIT, _STRIP_GAP)
+    place = Rect(_STRIP.left, _STRIP.top, strip.shape[1], strip.shape[0])
+    place.of(picture)[...] = strip
+    left = _STRIP.left + _STRIP_GAP + motion.middle // step * (side + _STRIP_GAP)
+    canvas.frame(
+        picture, Rect(left, _STRIP.top + _STRIP_GAP, side, strip.shape[0] - 2 * _STRIP_GAP), _FACE
+    )
+
+
+@lru_cache(maxsize=4)
+def _cell_means(size: int, cells: int) -> np.ndarray:
+    """float32 ``[cells, size]``: the means of `cells` equal parts of `size` numbers."""
+    edges = np.linspace(0, size, cells + 1)[:, None]
+    numbers = np.arange(size)
+    overlap = np.minimum(edges[1:], numbers + 1) - np.maximum(edges[:-1], numbers)
+    return (np.clip(overlap, 0, None) * cells / size).astype(np.float32)
 
 
 def _draw_box(panel: np.ndarray, corners: np.ndarray) -> None:

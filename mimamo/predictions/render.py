@@ -6,17 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 
-from mimamo.data.clips import context_indices
 from mimamo.faces.alignment import align_face
-from mimamo.features.temporal import phase_windows
 from mimamo.network.config import MIMAMOConfig
+from mimamo.predictions.face_motion import face_motions
 from mimamo.predictions.panels import Faces, Renderer
 from mimamo.predictions.table import Predictions
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
-
-_CHUNK = 64  # frames whose motion is computed, and held, at a time
 
 
 def render_video(
@@ -42,33 +38,13 @@ def render_video(
     Raises:
         InputError: `video` can no longer be read, or `path` cannot be written.
     """
-    motion = motion_maps(frames, config)
-    renderer = Renderer(video.name, predictions, faces, config.nbands)
+    motions = face_motions(frames, config)
+    renderer = Renderer(video.name, predictions, faces, config.nbands, config.num_phase)
     with VideoWriter(path, video.fps) as writer:
         for index, image, crop in _pictures(video, predictions.found, faces):
-            shown = next(motion) if predictions.found[index] else None
+            shown = next(motions) if predictions.found[index] else None
             writer.write(renderer.draw(index, image, crop, shown))
             advance()
-
-
-def motion_maps(frames: np.ndarray, config: MIMAMOConfig) -> Iterator[np.ndarray]:
-    """Yield what moved into each frame: the middle of its window's phase differences.
-
-    Args:
-        frames: grey faces in order, uint8 ``[F, S, S]``.
-        config: of the phase differences.
-
-    Yields:
-        For each frame the difference to the frame before it as the network sees it at level 1,
-        float32 ``[nbands, S, S]``, radians.
-    """
-    middle = max(0, config.num_phase // 2 - 1)
-    for start in range(0, len(frames), _CHUNK):
-        length = min(_CHUNK, len(frames) - start)
-        around = context_indices(start, length, config.num_phase, len(frames))
-        level = phase_windows(torch.from_numpy(frames[around]), config, context=True)[0]
-        bands = level.unflatten(1, (config.nbands, config.num_phase))
-        yield from bands[:, :, middle].numpy()
 
 
 def _pictures(

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from support.clip_dataset import Clips
+from torch.utils.data import DataLoader
 
 from phasenet import SteerablePyramid, phase_difference_windows
 
@@ -36,15 +37,6 @@ def test_threads_call_at_once():
     for results in both:
         for i, expected in enumerate(alone):
             assert all(map(torch.equal, results[i], expected))
-
-
-class Clips(Dataset):
-    def __len__(self) -> int:
-        return 6
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        frames = torch.rand(9, 40, 40, generator=torch.Generator().manual_seed(index))
-        return phase_difference_windows(frames, 4)[0]
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])

@@ -44,7 +44,7 @@ def test_a_tiled_pyramid_has_its_parts():
     assert picture.shape == (2 + 40 + 2 + 40 + 2 + 20 + 2, 2 + 3 * 58, 3)
     assert (picture[2:42, 2:58] == viz.colour_signed(coeffs.highpass)).all()
     assert (picture[44:84, 60:116] == viz.colour_phase(coeffs.bands[0])[1]).all()
-    with pytest.raises(ValueError, match=r"coeffs: .* one image, highpass \[H, W\]"):
+    with pytest.raises(ValueError, match=r"coeffs: .* one image, highpass and"):
         viz.tile_pyramid(SteerablePyramid(4, 3)(image[None]))
 
 

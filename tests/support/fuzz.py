@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
 from typing import Any
 
 import torch
@@ -12,132 +10,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import phasenet
-from phasenet import PyramidCoeffs, SteerablePyramid, reference
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call, and the names one of which a refusal has to contain."""
-
-    name: str
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    names: tuple[str, ...]
-
-    def run(self, change: Callable[[Any], Any] = lambda x: x) -> Any:
-        """The result, every tensor argument changed first."""
-        return self.function(*map_tensors(change, self.arguments), **self.options)
-
-    def __repr__(self) -> str:
-        tensors = [
-            f"{x.dtype} {list(x.shape)}" + (f" {x.stride()}" if x.layout == torch.strided else "")
-            for x in tensors_in(self.arguments)
-        ]
-        return f"{self.name}({tensors or self.arguments}, {self.options})"
-
-
-def map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
-    """`value` with every tensor in its tuples and lists changed."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, PyramidCoeffs):
-        return PyramidCoeffs(*(map_tensors(change, part) for part in value))
-    if isinstance(value, (tuple, list)):
-        return type(value)(map_tensors(change, part) for part in value)
-    return value
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    map_tensors(found.append, value)
-    return found
-
-
-FLOATS = (torch.float32, torch.float64)
-HALVES = (torch.float16, torch.bfloat16)
-WRONG_DTYPES = (torch.int32, torch.int64, torch.bool, torch.complex64)
-# What somebody may pass by mistake where a number, a word or a sequence belongs.
-NONSENSE = st.sampled_from(
-    [None, "2", 2.0, True, -1, 0, 2**31, 2**63, 10**30, math.nan, (), [[1]], (1, None), b"\x07"]
+from phasenet import PyramidCoeffs, SteerablePyramid, reference, viz
+from support.fuzz_values import (
+    FLOATS,
+    HALVES,
+    NONSENSE,
+    Call,
+    images,
+    one_in,
+    strided,
+    values,
+    wrong_images,
 )
-
-
-@st.composite
-def values(draw: st.DrawFn, shape: list[int], dtype: torch.dtype) -> Tensor:
-    """Finite numbers of one of several kinds: noise, constants, spikes, large and tiny ones."""
-    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
-    kind = draw(st.sampled_from(["noise", "constant", "spikes", "large", "tiny", "repeated"]))
-    real = torch.float64 if dtype in (torch.float64, torch.complex128) else torch.float32
-    x = torch.rand(shape, generator=generator, dtype=real)
-    if kind == "constant":
-        x = torch.full(shape, draw(st.sampled_from([0.0, -0.0, 0.5, 1.0])), dtype=real)
-    elif kind == "spikes":
-        x = (x > 0.98).to(real)
-    elif kind == "large":
-        x = (x - 0.5) * (1e4 if dtype == torch.float16 else 1e12)
-    elif kind == "tiny":
-        x = x * 1e-42  # denormal in float32
-    elif kind == "repeated" and len(shape) > 2 and shape[-3]:
-        x = x[..., :1, :, :].expand(shape).clone()
-    if dtype == torch.uint8:
-        return (x.clamp(0, 1) * 255).to(dtype)
-    if dtype.is_complex:
-        return torch.complex(x, x.flip(-1) if x.dim() else x).to(dtype)
-    return x.to(dtype)
-
-
-@st.composite
-def strided(draw: st.DrawFn, x: Tensor) -> Tensor:
-    """The same numbers in another layout in memory."""
-    kind = draw(st.sampled_from(["dense", "transposed", "step", "offset", "expanded", "negative"]))
-    if kind == "transposed" and x.dim() >= 2:
-        return x.transpose(-1, -2).contiguous().transpose(-1, -2)
-    if kind == "step":
-        wide = x.new_zeros((*x.shape, 3))
-        wide[..., 1] = x
-        return wide[..., 1]
-    if kind == "offset":
-        return torch.cat([x.new_ones(3), x.reshape(-1)])[3:].view(x.shape)
-    if kind == "expanded" and x.dim() > 3:
-        return x[:1].expand(x.shape)
-    if kind == "negative" and x.dtype in FLOATS:
-        return torch.complex(x, -x).conj().imag  # a view that is read as its negative
-    return x
-
-
-@st.composite
-def images(draw: st.DrawFn, dims: int) -> Tensor:
-    """``[..., H, W]`` with `dims` trailing axes and up to two leading ones; sometimes refused."""
-    lead = draw(st.lists(st.integers(0, 3), max_size=2))
-    inner = [draw(st.integers(0, 9)) for _ in range(dims - 2)]
-    side = st.one_of(st.integers(0, 40), st.sampled_from([67, 128, 131]))
-    shape = [*lead, *inner, draw(side), draw(side)]
-    dtype = draw(st.sampled_from([torch.uint8, *FLOATS, *FLOATS, *HALVES]))
-    return draw(strided(draw(values(shape, dtype))))
-
-
-@st.composite
-def wrong_images(draw: st.DrawFn) -> Any:
-    return draw(
-        st.sampled_from(
-            [
-                None,
-                [[1.0, 2.0]],
-                torch.zeros(20, 20).numpy(),
-                torch.zeros(3, 20, 20).to_sparse(),
-                torch.tensor(1.0),
-                torch.zeros(20),
-                *(torch.zeros(3, 20, 20, dtype=dtype) for dtype in WRONG_DTYPES),
-            ]
-        )
-    )
-
-
-@st.composite
-def one_in(draw: st.DrawFn, often: int, rare: Any, common: Any) -> Any:
-    return draw(rare if draw(st.integers(0, often - 1)) == 0 else common)
-
+from support.fuzz_viz import VIZ
 
 HEIGHTS = one_in(15, NONSENSE, st.integers(3, 7))
 BANDS = one_in(15, NONSENSE, st.integers(2, 6))
@@ -166,7 +51,10 @@ def phase_calls(draw: st.DrawFn) -> Call:
         options["boundary"] = draw(one_in(15, NONSENSE, st.sampled_from(["replicate", "valid"])))
     first = "clips" if name == "phase_difference" else "frames"
     function = getattr(module, name)
-    return Call(f"{module.__name__}.{name}", function, (frames,), options, (first, *options))
+    prefix = "reference." if module is reference else ""
+    covers = frozenset({f"{prefix}{name}"})
+    names = (first, *options)
+    return Call(f"{module.__name__}.{name}", function, (frames,), options, names, covers)
 
 
 @st.composite
@@ -179,16 +67,23 @@ def pyramid_calls(draw: st.DrawFn) -> Call:
     def forward(x: Any) -> PyramidCoeffs:
         if module is reference:
             return reference.SteerablePyramid(height, nbands)(x)
-        return phasenet.SteerablePyramid(height, nbands, boundary=boundary)(x)
+        pyramid = phasenet.SteerablePyramid(height, nbands, boundary=boundary)
+        assert repr(pyramid)
+        coeffs = pyramid(x)
+        assert repr(coeffs)
+        return coeffs
 
     names = ("height", "nbands", "boundary", "images")
-    return Call(f"{module.__name__}.SteerablePyramid({height}, {nbands})", forward, (x,), {}, names)
+    own = ("SteerablePyramid", "SteerablePyramid.forward", "SteerablePyramid.extra_repr")
+    theirs = ("reference.SteerablePyramid", "reference.SteerablePyramid.forward")
+    covers = frozenset(theirs if module is reference else (*own, "PyramidCoeffs"))
+    name = f"{module.__name__}.SteerablePyramid({height}, {nbands})"
+    return Call(name, forward, (x,), {}, names, covers)
 
 
 @st.composite
-def inverse_calls(draw: st.DrawFn) -> Call:
+def coefficients(draw: st.DrawFn, height: int, nbands: int) -> PyramidCoeffs:
     """Coefficients of one pyramid, now and then with a part that does not belong."""
-    height, nbands = draw(st.integers(3, 5)), draw(st.integers(2, 4))
     lead = draw(st.lists(st.integers(0, 2), max_size=2))
     size = [draw(st.integers(2 ** (height - 1), 40)) for _ in range(2)]
     dtype = draw(st.sampled_from(FLOATS))
@@ -202,12 +97,48 @@ def inverse_calls(draw: st.DrawFn) -> Call:
     if draw(st.integers(0, 4)) == 0:
         wrong = st.one_of(NONSENSE, wrong_images(), images(2))
         parts[draw(st.integers(0, 2))] = draw(st.one_of(wrong, st.tuples(wrong, wrong)))
-    coeffs: Any = PyramidCoeffs(*parts)
+    return PyramidCoeffs(*parts)
+
+
+@st.composite
+def inverse_calls(draw: st.DrawFn) -> Call:
+    height, nbands = draw(st.integers(3, 5)), draw(st.integers(2, 4))
+    coeffs: Any = draw(coefficients(height, nbands))
     if draw(st.integers(0, 19)) == 0:
-        coeffs = draw(st.one_of(NONSENSE, st.just(tuple(parts[:2]))))
-    inverse = SteerablePyramid(height, nbands).inverse
+        coeffs = draw(st.one_of(NONSENSE, st.just(tuple(coeffs[:2]))))
+    boundary = draw(one_in(4, st.just("symmetric"), st.just("periodic")))
+    module = draw(one_in(4, st.just(reference), st.just(phasenet)))
+    covers = frozenset({"SteerablePyramid.inverse"})
+    inverse = SteerablePyramid(height, nbands, boundary=boundary).inverse
+    if module is reference and isinstance(coeffs, PyramidCoeffs):
+        inverse = reference.SteerablePyramid(height, nbands).inverse
+        covers = frozenset({"reference.SteerablePyramid.inverse"})
     names = ("coeffs", "height")
-    return Call(f"SteerablePyramid({height}, {nbands}).inverse", inverse, (coeffs,), {}, names)
+    name = f"{module.__name__}.SteerablePyramid({height}, {nbands}).inverse"
+    return Call(name, inverse, (coeffs,), {}, names, covers)
+
+
+@st.composite
+def coefficient_calls(draw: st.DrawFn) -> Call:
+    """What coefficients do themselves."""
+    height, nbands = draw(st.integers(3, 5)), draw(st.integers(2, 4))
+    coeffs = draw(coefficients(height, nbands))
+    if draw(st.booleans()):
+        covers = frozenset({"PyramidCoeffs.unmirrored"})
+        unmirrored = PyramidCoeffs.unmirrored
+        return Call("PyramidCoeffs.unmirrored", unmirrored, (coeffs,), {}, ("coeffs",), covers)
+    devices = ["cpu", torch.device("cpu"), "meta", "nonsense", "cuda:99", -1]
+    right = st.sampled_from([*devices, torch.float16, *FLOATS, torch.bfloat16, torch.int32])
+    places = draw(st.lists(one_in(10, NONSENSE, right), max_size=2))
+    covers = frozenset({"PyramidCoeffs.to"})
+
+    def moved(coeffs: PyramidCoeffs) -> PyramidCoeffs:
+        result = coeffs.to(*places)
+        assert repr(result)
+        return result if "meta" not in places else PyramidCoeffs(*(torch.zeros(1), (), coeffs[0]))
+
+    names = ("args", "device", "dtype", "coeffs")
+    return Call(f"PyramidCoeffs.to({places})", moved, (coeffs,), {}, names, covers, False)
 
 
 @st.composite
@@ -216,7 +147,8 @@ def band_phase_calls(draw: st.DrawFn) -> Call:
     dtype = draw(st.sampled_from([torch.complex64, torch.complex128]))
     right = draw(strided(draw(values(shape, dtype))))
     bands = draw(one_in(8, st.one_of(NONSENSE, wrong_images()), st.just(right)))
-    return Call("band_phase", phasenet.band_phase, (bands,), {}, ("bands",))
+    covers = frozenset({"band_phase"})
+    return Call("band_phase", phasenet.band_phase, (bands,), {}, ("bands",), covers)
 
 
 @st.composite
@@ -237,6 +169,9 @@ def stream_calls(draw: st.DrawFn) -> Call:
 
     def push(frames: Tensor, one: Any) -> tuple[Tensor, ...]:
         stream = phasenet.PhaseStream(num_phase, **options)
+        assert repr(stream)
+        assert stream.delay >= 0
+        stream.reset()
         windows = [window for frame in frames.unbind(-3) for window in stream.push(frame)]
         if stray:
             windows += stream.push(one)
@@ -251,9 +186,51 @@ def stream_calls(draw: st.DrawFn) -> Call:
             assert same, "a stream's windows are not the video's"
         return whole
 
-    return Call("PhaseStream", push, (frames, one), {}, ("num_phase", "frame", *options))
+    own = ("push", "flush", "reset", "delay")
+    covers = frozenset({"PhaseStream", "StreamWindow", *(f"PhaseStream.{name}" for name in own)})
+    names = ("num_phase", "frame", *options)
+    return Call("PhaseStream", push, (frames, one), {}, names, covers)
 
 
-calls = st.one_of(
-    stream_calls(), phase_calls(), pyramid_calls(), inverse_calls(), band_phase_calls()
+def build_info_calls() -> st.SearchStrategy[Call]:
+    def told() -> None:
+        assert phasenet.build_info()["version"] == phasenet.__version__
+
+    return st.just(Call("build_info", told, (), {}, (), frozenset({"build_info"})))
+
+
+STRATEGIES = (
+    stream_calls(),
+    phase_calls(),
+    pyramid_calls(),
+    inverse_calls(),
+    coefficient_calls(),
+    band_phase_calls(),
+    build_info_calls(),
+    *VIZ,
 )
+calls = st.one_of(*STRATEGIES)
+
+
+def public_names() -> set[str]:
+    """Every public function, class and method of phasenet."""
+    found = set()
+    modules = (("", phasenet), ("viz.", viz))
+    exported = [(prefix + name, getattr(m, name)) for prefix, m in modules for name in m.__all__]
+    exported += [
+        (f"reference.{name}", thing)
+        for name, thing in vars(reference).items()
+        if getattr(thing, "__module__", None) == reference.__name__ and not name.startswith("_")
+    ]
+    for name, thing in exported:
+        if inspect.ismodule(thing) or isinstance(thing, str):
+            continue
+        found.add(name)
+        if inspect.isclass(thing):
+            found |= {
+                f"{name}.{method}"
+                for method, value in vars(thing).items()
+                if not method.startswith("_")
+                and (inspect.isfunction(value) or isinstance(value, property))
+            }
+    return found

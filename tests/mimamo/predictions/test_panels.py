@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mimamo.predictions import panels
+from mimamo.predictions.face_motion import FaceMotion
 from mimamo.predictions.panels import MOTION_LIMIT, Faces, Renderer
 
 VIDEO, CROP, BANDS = panels._VIDEO, panels._CROP, panels._BANDS
@@ -15,6 +16,12 @@ def faces(count: int, box=(30.0, 20.0, 70.0, 80.0)) -> Faces:
     boxes = np.tile(np.array(box, np.float32), (count, 1))
     middle = boxes.reshape(count, 2, 2).mean(axis=1, keepdims=True)
     return Faces(boxes, middle + np.linspace(-10, 10, 10, dtype=np.float32).reshape(1, 5, 2))
+
+
+def moved(maps: np.ndarray, field: np.ndarray | None = None, count: int = 12) -> FaceMotion:
+    """Motion whose difference to the frame before is `maps`, one of the bands' whole window."""
+    window = np.repeat(np.float32(maps)[:, None], count, axis=1)
+    return FaceMotion(window, np.zeros((2, *maps.shape[1:])) if field is None else field)
 
 
 def grey(height: int, width: int, value: int = 100) -> np.ndarray:
@@ -65,36 +72,36 @@ class TestVideo:
 
     def test_the_frame_is_left_as_it_is(self, predictions):
         image = grey(90, 160)
-        Renderer("a", predictions("x"), faces(1)).draw(0, image, image, np.ones((2, 8, 8)))
+        Renderer("a", predictions("x"), faces(1)).draw(0, image, image, moved(np.ones((2, 8, 8))))
         assert (image == 100).all()
 
     def test_a_frame_does_not_depend_on_what_was_drawn_before(self, predictions):
         renderer = Renderer("a", predictions("xx.x"), faces(4))
         first = renderer.draw(3, grey(50, 50))
-        renderer.draw(0, grey(50, 50, 7), grey(112, 112), np.ones((2, 8, 8)))
+        renderer.draw(0, grey(50, 50, 7), grey(112, 112), moved(np.ones((2, 8, 8))))
         np.testing.assert_array_equal(renderer.draw(3, grey(50, 50)), first)
 
 
 class TestMotion:
     def test_colours_tell_the_sign_and_zero_is_dark(self, predictions):
         renderer = Renderer("a", predictions("x"), faces(1))
-        motion = np.zeros((2, 48, 48), np.float32)
-        motion[0, :, :24], motion[0, :, 24:] = -MOTION_LIMIT / 2, MOTION_LIMIT / 2
-        picture = renderer.draw(0, None, None, motion)
+        maps = np.zeros((2, 48, 48), np.float32)
+        maps[0, :, :24], maps[0, :, 24:] = -MOTION_LIMIT / 2, MOTION_LIMIT / 2
+        picture = renderer.draw(0, None, None, moved(maps))
         left, right = (
-            BANDS[0].of(picture)[64, 20].astype(int),
-            BANDS[0].of(picture)[64, -20].astype(int),
+            BANDS[0].of(picture)[57, 20].astype(int),
+            BANDS[0].of(picture)[57, -20].astype(int),
         )
         assert left[2] - left[0] > 100  # blue
         assert right[0] - right[2] > 100  # orange
         np.testing.assert_allclose(
-            BANDS[1].of(picture), np.broadcast_to(panels._PANEL, (128, 128, 3)), atol=3
+            BANDS[1].of(picture), np.broadcast_to(panels._PANEL, (114, 114, 3)), atol=3
         )
 
     def test_beyond_the_scale_the_colour_stays_at_its_end(self, predictions):
         renderer = Renderer("a", predictions("x"), faces(1))
         ends = [
-            BANDS[0].of(renderer.draw(0, None, None, np.full((2, 8, 8), value, np.float32)))
+            BANDS[0].of(renderer.draw(0, None, None, moved(np.full((2, 8, 8), value))))
             for value in (MOTION_LIMIT, 15.0)
         ]
         np.testing.assert_array_equal(*ends)
@@ -104,8 +111,43 @@ class TestMotion:
         crop = np.zeros((112, 112, 3), np.uint8)
         crop[:56] = (250, 10, 20)
         shown = CROP.of(renderer.draw(0, None, crop))
-        np.testing.assert_array_equal(shown[20, 64], (250, 10, 20))
-        np.testing.assert_array_equal(shown[-20, 64], (0, 0, 0))
+        np.testing.assert_array_equal(shown[20, 80], (250, 10, 20))
+        np.testing.assert_array_equal(shown[-20, 80], (0, 0, 0))
+
+    def test_arrows_lie_over_the_face(self, predictions):
+        renderer = Renderer("a", predictions("x"), faces(1))
+        field = np.zeros((2, 48, 48), np.float32)
+        field[0, :, 24:] = 0.2  # the right half moves to the right
+        motion = moved(np.zeros((2, 48, 48)), field)
+        crop = CROP.of(renderer.draw(0, None, grey(112, 112), motion)).astype(int)
+        drawn = np.argwhere(crop[..., 0] - crop[..., 2] > 60)  # orange
+        rows = np.unique(drawn[:, 0])
+        assert len(rows) < 8 * 4  # eight rows of level lines
+        # From the middle of the first moving cell of 6 pixels of the grey face.
+        assert abs(drawn[:, 1].min() - 90) <= 1
+
+    @pytest.mark.parametrize("count", [1, 2, 12, 13, 24, 25, 100])
+    @pytest.mark.parametrize("bands", [2, 4])
+    def test_the_film_strip_shows_the_window_from_past_to_future(self, predictions, count, bands):
+        renderer = Renderer("a", predictions("x"), faces(1), bands, count)
+        window = np.zeros((bands, count, 48, 48), np.float32)
+        window[0, : count // 2 + 1] = -MOTION_LIMIT  # blue; the second row is dark
+        window[0, count // 2 + 1 :] = MOTION_LIMIT  # orange
+        picture = renderer.draw(0, None, None, FaceMotion(window, np.zeros((2, 48, 48))))
+        strip = panels._STRIP.of(picture).astype(int)
+        blue = np.argwhere(strip[..., 2] - strip[..., 0] > 60)
+        assert len(blue) > 8 * (count // 2 + 1) / max(1, count // 24 + 1)
+        assert blue[:, 0].max() < strip.shape[0] / 2
+        if count > 2:
+            orange = np.argwhere((strip[..., 0] - strip[..., 2] > 60) & (strip[..., 1] < 220))
+            assert blue[:, 1].max() < orange[:, 1].max()
+        outside = picture.copy()
+        panels._STRIP.of(outside)[...] = 0
+        still = renderer.draw(0, None, None, moved(np.zeros((2, 48, 48))))
+        panels._STRIP.of(still)[...] = 0
+        for rect in panels._BANDS:
+            rect.of(outside)[...] = rect.of(still)[...] = 0
+        np.testing.assert_array_equal(outside, still)
 
 
 class TestTrajectories:

@@ -11,8 +11,9 @@ from PIL import Image
 from mimamo.features import phase_windows
 from mimamo.network import MIMAMOConfig
 from mimamo.predictions import panels
+from mimamo.predictions.face_motion import face_motions
 from mimamo.predictions.panels import Faces
-from mimamo.predictions.render import motion_maps, render_video
+from mimamo.predictions.render import render_video
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
 
 
@@ -33,12 +34,16 @@ def half_moving(frames: int, dx: float, dy: float) -> np.ndarray:
     return clip
 
 
-class TestMotionMaps:
+def motion_maps(clip: np.ndarray, config: MIMAMOConfig) -> list[np.ndarray]:
+    return [motion.difference for motion in face_motions(clip, config)]
+
+
+class TestFaceMotions:
     @pytest.mark.parametrize("frames", [1, 5, 64, 150])
     def test_they_are_the_differences_to_the_frame_before_as_the_network_sees_them(self, frames):
         clip = half_moving(frames, 0.3, 0.1)
         config = MIMAMOConfig()
-        maps = np.stack(list(motion_maps(clip, config)))
+        maps = np.stack(motion_maps(clip, config))
         level = phase_windows(torch.from_numpy(clip), config, context=False)[0]
         # A window holds the frames t - 6 ... t + 6; its sixth difference is that of t and t - 1.
         expected = level.reshape(frames, 2, 12, 48, 48)[:, :, 5]
@@ -46,16 +51,26 @@ class TestMotionMaps:
         assert maps.dtype == np.float32
 
     def test_no_frames_give_no_maps(self):
-        assert list(motion_maps(np.empty((0, 48, 48), np.uint8), MIMAMOConfig())) == []
+        assert motion_maps(np.empty((0, 48, 48), np.uint8), MIMAMOConfig()) == []
 
     @pytest.mark.parametrize(("direction", "band"), [((0.4, 0.0), 0), ((0.0, 0.4), 1)])
     def test_the_first_band_sees_motion_across_and_the_second_up_and_down(self, direction, band):
-        maps = list(motion_maps(half_moving(20, *direction), MIMAMOConfig()))[10]
+        maps = motion_maps(half_moving(20, *direction), MIMAMOConfig())[10]
         contrast = np.abs(maps[:, :, 28:].mean(axis=(1, 2)) - maps[:, :, :20].mean(axis=(1, 2)))
         assert contrast[band] > 2 * contrast[1 - band]
 
+    @pytest.mark.parametrize("direction", [(0.4, 0.0), (0.0, -0.3), (0.2, 0.2)])
+    def test_motion_in_pixels_is_since_the_frame_before(self, direction):
+        clip = half_moving(70, *direction)
+        fields = np.stack([motion.field for motion in face_motions(clip, MIMAMOConfig())])
+        assert fields.shape == (70, 2, 48, 48)
+        assert (fields[0] == 0).all()
+        moving = np.median(fields[1:, :, 10:-10, 32:38], axis=(2, 3))  # over the seam of chunks too
+        np.testing.assert_allclose(np.median(moving, axis=0), direction, atol=0.06)
+        assert np.median(np.abs(fields[1:, :, 10:-10, 6:14])) < 0.01
+
     def test_a_still_face_has_none(self):
-        maps = np.stack(list(motion_maps(half_moving(20, 0, 0), MIMAMOConfig())))
+        maps = np.stack(motion_maps(half_moving(20, 0, 0), MIMAMOConfig()))
         assert np.abs(maps).max() < 1e-6
 
 
@@ -92,12 +107,13 @@ class TestRenderVideo:
         assert rendered.size == (1280, 720)
         assert len(frames) == len(steps) == 9
         for number, image in enumerate(frames):
-            # The frame's grey level tells which frame it is, and the crop shows the same.
+            # The frame's grey level tells which frame it is.
             assert region(image, panels._VIDEO)[300:400, 200:600].mean() == pytest.approx(
                 20 * number, abs=9
             )
             crop = region(image, panels._CROP).mean()
-            shown = 20 * number if made.found[number] else np.mean(panels._PANEL)
+            # Darker under the arrows.
+            shown = 0.7 * 20 * number if made.found[number] else np.mean(panels._PANEL)
             assert crop == pytest.approx(shown, abs=9)
 
     def test_a_folder_of_aligned_faces_is_its_own_picture(self, tmp_path, predictions):

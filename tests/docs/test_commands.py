@@ -1,0 +1,186 @@
+"""The README's and the documentation's commands, run as they are written, on data made in small."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from skimage import data
+
+from mimamo.cli import main
+from mimamo.network import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
+from mimamo.network.names import FERPLUS
+from mimamo.training import TrainingConfig
+from mimamo.video import VideoWriter
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: Commands that are not run here, and why.
+ELSEWHERE = {
+    "make demo": "tests/mimamo/test_demo.py runs it in small",
+    "make test": "it runs these tests",
+    "make gpu-check OUT=gpu-check-out": "it needs a GPU; tests/benchmarks/test_gpu_check.py",
+    "pip install -c constraints.txt .": "make test has installed it so",
+    "TORCH_CUDA_ARCH_LIST=9.0 pip install --no-build-isolation .": (
+        "it needs nvcc; tests/phasenet/test_cuda_build.py compiles for it"
+    ),
+    "python -m build": "make wheel-check runs it",
+    "tensorboard --logdir run": "it serves until it is stopped",
+}
+#: What makes a command quick; the last option counts.
+SMALLER = {
+    "train": ["--epochs", "1", "--config", "tiny.toml"],
+    "crossval": ["--folds", "3", "--epochs", "1", "--config", "tiny.toml"],
+    "synth": ["--identities", "3", "--takes", "1", "--frames", "20"],
+}
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def lines(page: Path) -> list[str]:
+    """Every command of a page, loops unrolled and comments gone."""
+    found = []
+    for language, text in blocks(page):
+        starts = ("make ", "mimamo ", "torchrun ", "pip ", "python ", "tensorboard ", "for ")
+        if language not in ("", "sh") or (
+            not re.match(r"[A-Z_]+=", text) and not text.startswith(starts)
+        ):
+            continue
+        loop = re.compile(r"for (\w+) in (.*?); do\n(.*?)done\n", re.S)
+        text = loop.sub(lambda m: "".join(m[3].replace(f"${m[1]}", x) for x in m[2].split()), text)
+        found += [line.split("  #")[0].strip() for line in text.replace("\\\n", "").splitlines()]
+    return [line for line in found if line]
+
+
+WITH_COMMANDS = [page for page in PAGES if lines(page)]
+
+
+def film(path: Path, length: int) -> None:
+    """A video of a face that moves a little."""
+    face = cv2.resize(data.astronaut(), (192, 192), interpolation=cv2.INTER_AREA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, 30) as writer:
+        for number in range(length):
+            writer.write(cv2.copyMakeBorder(face, number % 4, 4 - number % 4, 2, 2, 2))
+
+
+def published_weights(path: Path) -> None:
+    """Random weights under the names that the authors' file has."""
+    shapes = json.loads((ROOT / "tests/golden/mimamo_network.json").read_text())["state_dict"]
+    tensors = {name: torch.randn(shape) / 50 for name, shape in shapes.items()}
+    for name in tensors:
+        if name.endswith("running_var"):
+            tensors[name].fill_(1)
+        elif name.endswith("num_batches_tracked"):
+            tensors[name] = torch.tensor(0)
+    torch.save({"epoch": 0, "state_dict": tensors}, path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with what the pages suppose to be there: videos, weights, a data set, a run."""
+    folder = tmp_path_factory.mktemp("documented")
+    torch.manual_seed(0)
+    film(folder / "talk.mp4", 6)
+    film(folder / "interviews/one.mp4", 3)
+    size = ["--identities", "7", "--takes", "1", "--frames", "20"]
+    assert main(["synth", "--out", str(folder / "aff-wild2"), *size]) == 0
+    for annotation in folder.glob("aff-wild2/annotations/Test_Set/*.txt"):
+        length = len(annotation.read_text().splitlines()) - 1
+        film(folder / f"aff-wild2/videos/batch1/{annotation.stem.rsplit('_', 1)[0]}.mp4", length)
+        annotation.unlink()
+    theirs = {ours: name for name, ours in FERPLUS.modules.items()}
+    backbone = {
+        f"{theirs[module]}.{leaf}": tensor
+        for name, tensor in ResNet50("ferplus", seed=0).state_dict().items()
+        for module, _, leaf in [name.rpartition(".")]
+    }
+    torch.save(backbone, folder / "resnet50_ferplus_dag.pth")
+    published_weights(folder / "model_weights.pth.tar")
+    (folder / "run").mkdir()
+    TrainingConfig().save(folder / "run/config.toml")
+    save_checkpoint(folder / "run/best.safetensors", MIMAMONet(), ResNet50(image_size=64, seed=0))
+    TrainingConfig(
+        clip_length=8,
+        stride=8,
+        batch_size=4,
+        network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
+    ).save(folder / "tiny.toml")
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs/lessons.toml", folder / "docs")
+    return folder
+
+
+def run(words: list[str]) -> int:
+    """One command, in this process but for torchrun."""
+    if words[0] == "torchrun":
+        words = ["torchrun", "--nproc-per-node", "2", *words[3:]]
+        name = words[words.index("mimamo") + 1]
+        python = [sys.executable, "-m", "torch.distributed.run", *words[1:]]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [*python, *SMALLER.get(name, [])], env=environment, capture_output=True, text=True
+        )
+        print(done.stdout, done.stderr)
+        return done.returncode
+    assert words[0] == "mimamo", words
+    smaller = SMALLER.get(words[1], [])
+    if "--config" in words:
+        smaller = smaller[:2]
+    if "--resume" in words or "--join" in words:
+        smaller = smaller[:2] if words[1] == "crossval" else []
+    return main([*words[1:], *smaller])
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
+def test_commands_run(page, prepared, tmp_path, monkeypatch):
+    """One after the other, as they are read; what is not run is said."""
+    folder = shutil.copytree(prepared, tmp_path / "here")
+    monkeypatch.chdir(folder)
+    ran = 0
+    for line in lines(page):
+        if line in ELSEWHERE:
+            print(f"not run: {line}: {ELSEWHERE[line]}")
+            continue
+        words = shlex.split(line)
+        if {"train", "extract"} & set(words) and "--resume" not in words:
+            # What was there before, or was made another way.
+            shutil.rmtree(folder / words[words.index("--out") + 1], ignore_errors=True)
+        assert run(words) == 0, line
+        ran += 1
+    assert ran or all(line in ELSEWHERE for line in lines(page))
+
+
+def test_what_is_not_run_is_in_a_page():
+    every = {line for page in PAGES for line in lines(page)}
+    assert set(ELSEWHERE) <= every
+    assert len(every) > 25
+
+
+def test_python_of_the_readme_runs(prepared, tmp_path, monkeypatch):
+    """Every snippet, one after the other; those of the other pages run in test_pages.py."""
+    folder = shutil.copytree(prepared, tmp_path / "here")
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {"__name__": "readme"}
+    snippets = [text for language, text in blocks(ROOT / "README.md") if language == "python"]
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), names)
+    assert len(snippets) == 3
+    assert names["level1"].shape == (64, 24, 48, 48)
+    assert names["level2"].shape == (64, 24, 24, 24)
+    assert names["images"].shape == (3, 201, 300)
+    assert names["motion"].shape == (7, 2, 96, 96)
+    assert (folder / "results/talk.csv").stat().st_size > 0
