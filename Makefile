@@ -1,7 +1,8 @@
 # make demo   everything from nothing to predictions on a rendered video
 # make test   everything from nothing through the checks
 # make docs   the documentation, in build/docs
-# make wheel-check  a wheel and a source archive, installed and used in fresh environments
+# make wheel-check  a wheel and a source archive, installed and used in fresh environments, of
+#                   PYTHONS (python3.12@2.10.0: an interpreter and its torch), else of this one
 # make nightly   the checks that take longer: fuzzing, very large images
 # make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make gpu-check  what needs a GPU, where there is one
@@ -41,7 +42,7 @@ docs: $(VENV)/.tests
 	@echo "docs: build/docs/index.html"
 
 wheel-check: $(VENV)/.tests
-	$(BIN)/python tests/support/wheel_check.py
+	$(BIN)/python tests/support/wheel_check.py $(PYTHONS)
 
 # With PYTHON's own torch: nothing is installed. Logs and results go to OUT.
 gpu-check: OUT = gpu-check-out

@@ -45,7 +45,7 @@ Tensor residual(
   });
 }
 
-// What images of another dtype, or without plane kernels, may take as T at a time.
+// What images of another dtype may take as T at a time.
 constexpr int64_t kImagesChunk = int64_t{4} << 20;
 
 template <typename T>
@@ -53,12 +53,14 @@ int64_t images_at_a_time(Size image) {
   return std::max<int64_t>(1, kImagesChunk / image.area() / static_cast<int64_t>(sizeof(T)));
 }
 
-// The coefficients that `analyze` makes of real images [n, H, W], for all images [..., H, W], some
-// at a time: neither the images as T nor their spectra are ever there as a whole.
+// The coefficients that `analyze` makes of real images [n, H, W], for all images [..., H, W]: some
+// at a time where they are not of dtype T, so that they are never there as T as a whole.
 template <typename T, typename Analyze>
 std::vector<Tensor> in_chunks(const Tensor& images, const Analyze& analyze) {
   const Tensor source = as_batch(images, 2);
-  const int64_t count = source.size(0), chunk = images_at_a_time<T>(image_size(images));
+  const int64_t count = source.size(0);
+  const bool whole = images.scalar_type() == Dtypes<T>::real;
+  const int64_t chunk = whole ? count : images_at_a_time<T>(image_size(images));
   std::vector<Tensor> result;
   for (int64_t first = 0; first < count || result.empty(); first += chunk) {
     const int64_t last = std::min(first + chunk, count);

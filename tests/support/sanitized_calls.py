@@ -24,6 +24,19 @@ def main() -> None:
                 windows = [w for frame in frames[0].detach() for w in stream.push(frame)]
                 assert len(windows + stream.flush()) == 15
                 calls += 3
+        # What is read and written in another dtype, rows of a length that no vector divides.
+        for dtype in (torch.uint8, torch.float16, torch.bfloat16):
+            frames = (255 * torch.rand(2, 6, 17, 21)).to(dtype)
+            frames = frames if dtype == torch.uint8 else (frames / 255).requires_grad_()
+            levels = phasenet.phase_difference_windows(frames, 4, dtype=torch.bfloat16)
+            if frames.requires_grad:
+                sum(level.float().square().sum() for level in levels).backward()
+                assert bool(torch.isfinite(frames.grad).all())
+            for size in ((49, 77), (131, 40)):
+                images = (255 * torch.rand(300, *size)).to(dtype)
+                coeffs = phasenet.SteerablePyramid(4, 2)(images)
+                assert bool(torch.isfinite(coeffs.lowpass).all())
+            calls += 3
     for dtype in (torch.float32, torch.float64):
         # Plane kernels with small and prime factors, and the general path (131).
         for size, nbands in (((48, 30), 2), ((49, 77), 3), ((13, 127), 4), ((131, 40), 2)):
