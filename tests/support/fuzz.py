@@ -135,7 +135,11 @@ def coefficient_calls(draw: st.DrawFn) -> Call:
     def moved(coeffs: PyramidCoeffs) -> PyramidCoeffs:
         result = coeffs.to(*places)
         assert repr(result)
-        return result if "meta" not in places else PyramidCoeffs(*(torch.zeros(1), (), coeffs[0]))
+        # There is nothing to compare on the meta device, and PyTorch cannot compare complex numbers
+        # of half precision, which large ones exceed.
+        if "meta" in places or torch.float16 in places:
+            return PyramidCoeffs(torch.zeros(1), (), coeffs.highpass)
+        return result
 
     names = ("args", "device", "dtype", "coeffs")
     return Call(f"PyramidCoeffs.to({places})", moved, (coeffs,), {}, names, covers, False)
