@@ -61,10 +61,12 @@ typename CosineBands<T>::Band CosineBands<T>::make_band(
       const double pm = v > 0 ? filter(u, -v) : 0;
       const double mm = u > 0 && v > 0 ? filter(-u, -v) : 0;
       const int64_t at = v * stride + u;
+      // Sines of zero frequency are zero: whatever weights they had would only keep products alive
+      // that are not needed.
       weights[0][at] = static_cast<T>(pp + mp + pm + mm);
-      weights[1][at] = static_cast<T>(pp - mp - pm + mm);
-      weights[2][at] = static_cast<T>(pp - mp + pm - mm);
-      weights[3][at] = static_cast<T>(pp + mp - pm - mm);
+      weights[1][at] = static_cast<T>(u > 0 && v > 0 ? pp - mp - pm + mm : 0);
+      weights[2][at] = static_cast<T>(u > 0 ? pp - mp + pm - mm : 0);
+      weights[3][at] = static_cast<T>(v > 0 ? pp + mp - pm - mm : 0);
     }
   }
 
@@ -175,11 +177,13 @@ double CosineBands<T>::cost(
   for (const int64_t number : levels) {
     const Size whole = sizes[number - 1];
     const int64_t u = reach(frame.h, number), v = reach(frame.w, number);
-    // Two bands along the axes share or lack half of their products.
-    const double products = nbands == 2 ? 1.5 : 4, terms = nbands == 2 ? 2 : 4;
+    // Of a band along an axis half of the terms vanish, along y half of the products again.
+    const bool has_y = nbands % 2 == 0;
+    const double axes = has_y ? 2 : 1, others = static_cast<double>(nbands) - axes;
+    const double products = (has_y ? 3 : 2) + 4 * others, terms = 2 * axes + 4 * others;
     const WaveShape x = level_waves(frame, whole, number, true, kCosine);
     const WaveShape y = level_waves(frame, whole, number, false, kCosine);
-    total += static_cast<double>(nbands) * (products * waves(x, u) + terms * waves(y, whole.w / 2));
+    total += products * waves(x, u) + terms * waves(y, whole.w / 2);
     rows = std::max(rows, u);
     columns = std::max(columns, v);
   }

@@ -1,13 +1,12 @@
 #include "phase_planes.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
 
 #include "../common/fft.h"
 #include "convert.h"
+#include "phase_route.h"
+#include "tasks.h"
 
 namespace phasenet {
 namespace {
@@ -67,40 +66,27 @@ void fill_planes(const Tensor& bands, int64_t first, const LevelPlanes<T>& plane
   });
 }
 
-// Operations per nanosecond of one thread that the routes reach as a whole, measured on frames of
-// 48 to 1024 pixels a side; Fourier transforms wait for memory whatever the instructions.
-constexpr double kFourierRate = 13;
-
-double matrix_rate() {
-  const std::string set = instruction_set();
-  return set == "avx512" ? 100 : set == "avx2" ? 50 : 22;
+// Frame `index` of `frames` of a size as T, rows `stride` apart and zero behind the frame.
+template <typename T>
+void read_frame(const Source<T>& frames, Size size, int64_t index, T* to, int64_t stride) {
+  for (int64_t y = 0; y < size.h; ++y) {
+    frames((index * size.h + y) * size.w, size.w, to + y * stride);
+    std::fill(to + y * stride + size.w, to + (y + 1) * stride, T(0));
+  }
 }
 
-// Whether matrix products are faster than Fourier transforms of the mirrored frame. The variable
-// PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests.
-bool cosines_pay(Size frame, const PhaseOptions& options) {
-  const char* asked = std::getenv("PHASENET_TRANSFORM");
-  if (asked != nullptr && *asked != '\0') {
-    const bool cosine = std::strcmp(asked, "cosine") == 0;
-    STD_TORCH_CHECK(
-        cosine || std::strcmp(asked, "fourier") == 0,
-        "PHASENET_TRANSFORM: expected cosine or fourier, got '",
-        asked,
-        "'");
-    return cosine;
-  }
-  const double products =
-      CosineBands<float>::cost(frame, options.height, options.nbands, options.levels);
-  const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
-  const auto transform = [](Size size) {
-    const double area = static_cast<double>(size.area());
-    return 5 * area * std::log2(area);
-  };
-  double fourier = transform(sizes[0]) / 2;
-  for (const int64_t level : options.levels) {
-    fourier += static_cast<double>(options.nbands) * transform(sizes[level - 1]);
-  }
-  return products / matrix_rate() < fourier / kFourierRate;
+// A frame's planes of one band from its parts as CosineBands and MirroredBands hand them back.
+template <typename T, typename Parts>
+void fill_band(
+    const LevelPlanes<T>& level, int64_t frame, int64_t band, const Parts& parts, T* scratch) {
+  kernels<T>().frame_planes(
+      parts.re,
+      parts.im,
+      parts.stride,
+      level.size.h,
+      level.size.w,
+      frame_planes(level, frame, band),
+      scratch);
 }
 
 }  // namespace
@@ -146,8 +132,9 @@ PhasePlanes<T>::PhasePlanes(const Tensor& videos, const PhaseOptions& options, i
   const Size size = image_size(videos);
   frames_ = torch::stable::reshape(videos, {videos.size(0) * length_, size.h, size.w});
   plan();
+  const std::vector<Size> sizes = level_sizes({2 * size.h, 2 * size.w}, options.height);
   for (const int64_t level : options.levels) {
-    levels_.emplace_back(capacity, options.nbands, tables_->levels[level - 1].size);
+    levels_.emplace_back(capacity, options.nbands, sizes[level - 1]);
   }
 }
 
@@ -164,19 +151,27 @@ PhasePlanes<T>::PhasePlanes(
 
 template <typename T>
 void PhasePlanes<T>::plan() {
-  const Size size = image_size(frames_), image{2 * size.h, 2 * size.w};
-  tables_ = spectral_tables<T>(image, options_.height, options_.nbands);
-  if (cosines_pay(size, options_)) {
-    cosines_ = CosineBands<T>::plan(*tables_, options_.height, options_.levels);
+  const Size size = image_size(frames_);
+  const int64_t height = options_.height, nbands = options_.nbands;
+  const PhaseRoute route = phase_route(size, options_);
+  if (route == PhaseRoute::kPlanes) {
+    mirrored_ = MirroredBands<T>::plan(size, height, nbands, options_.levels);
+    return;
+  }
+  tables_ = spectral_tables<T>({2 * size.h, 2 * size.w}, height, nbands);
+  if (route == PhaseRoute::kProducts) {
+    cosines_ = CosineBands<T>::plan(*tables_, height, options_.levels);
   }
 }
 
 template <typename T>
 void PhasePlanes<T>::fill(int64_t first, int64_t last) {
   if (cosines_ != nullptr) {
-    fill_by_cosines(first, last);
+    fill_by_products(first, last);
+  } else if (mirrored_ != nullptr) {
+    fill_by_planes(first, last);
   } else {
-    fill_by_fourier(first, last);
+    fill_by_general(first, last);
   }
   for (const LevelPlanes<T>& level : levels_) {
     fill_jumps(level, first, last);
@@ -185,7 +180,7 @@ void PhasePlanes<T>::fill(int64_t first, int64_t last) {
 
 // Any size: mirrored frames, Fourier transforms, a chunk of frames at a time.
 template <typename T>
-void PhasePlanes<T>::fill_by_fourier(int64_t first, int64_t last) {
+void PhasePlanes<T>::fill_by_general(int64_t first, int64_t last) {
   const int64_t bytes = tables_->image.area() * static_cast<int64_t>(sizeof(T));
   const int64_t chunk = std::max<int64_t>(kChunkBytes / bytes, 1);
   for (int64_t begin = first; begin < last; begin += chunk) {
@@ -199,33 +194,63 @@ void PhasePlanes<T>::fill_by_fourier(int64_t first, int64_t last) {
 
 // Small frames: one frame after the other by matrix products, all of it in the cache.
 template <typename T>
-void PhasePlanes<T>::fill_by_cosines(int64_t first, int64_t last) {
-  const Size size = image_size(frames_);
-  const Source<T> read(frames_);
+void PhasePlanes<T>::fill_by_products(int64_t first, int64_t last) {
+  const Source<T> frames(frames_);
   torch::stable::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
-    const Scratch<T> scratch(cosines_->scratch_size()), kernel = kernel_scratch<T>(size);
+    const Scratch<T> scratch(cosines_->scratch_size());
+    const Scratch<T> kernel = kernel_scratch<T>(image_size(frames_));
     std::fill_n(scratch.data(), cosines_->scratch_size(), T(0));
     for (int64_t frame = begin; frame < end; ++frame) {
       T* to = cosines_->frame(scratch.data());
-      for (int64_t y = 0; y < size.h; ++y) {
-        read(((frame - start_) * size.h + y) * size.w, size.w, to + y * cosines_->frame_stride());
-      }
+      read_frame(frames, image_size(frames_), frame - start_, to, cosines_->frame_stride());
       cosines_->spectrum(scratch.data());
       for (size_t i = 0; i < levels_.size(); ++i) {
-        const LevelPlanes<T>& level = levels_[i];
-        for (int64_t band = 0; band < level.nbands; ++band) {
+        for (int64_t band = 0; band < levels_[i].nbands; ++band) {
           const auto parts = cosines_->band(i, band, scratch.data());
-          kernels<T>().frame_planes(
-              parts.re,
-              parts.im,
-              parts.stride,
-              level.size.h,
-              level.size.w,
-              frame_planes(level, frame, band),
-              kernel.data());
+          fill_band(levels_[i], frame, band, parts, kernel.data());
         }
       }
     }
+  });
+}
+
+// Larger frames by the plane kernels: a thread takes a frame, or, where there are few, first a
+// frame and then a band.
+template <typename T>
+void PhasePlanes<T>::fill_by_planes(int64_t first, int64_t last) {
+  const MirroredBands<T>& bands = *mirrored_;
+  const Source<T> frames(frames_);
+  const int64_t count = last - first, kernel_size = kernel_scratch_size<T>(image_size(frames_));
+  const int64_t scratch_size = kernel_size + bands.scratch_size();
+  const auto transform = [&](int64_t n, T* spectrum, T* scratch) {
+    T* own = scratch + kernel_size;
+    read_frame(
+        frames, image_size(frames_), first + n - start_, bands.frame(own), bands.frame_stride());
+    bands.spectrum(own, spectrum);
+  };
+  const auto fill_plane = [&](int64_t n, int64_t plane, const T* spectrum, T* scratch) {
+    const size_t level = plane / options_.nbands;
+    const int64_t band = plane % options_.nbands;
+    const auto parts = bands.band(level, band, spectrum, scratch + kernel_size);
+    fill_band(levels_[level], first + n, band, parts, scratch);
+  };
+  const int64_t planes = static_cast<int64_t>(levels_.size()) * options_.nbands;
+  if (by_image(count)) {
+    for_tasks<T>(count, scratch_size + bands.spectrum_size(), [&](int64_t n, T* scratch) {
+      T* spectrum = scratch + scratch_size;
+      transform(n, spectrum, scratch);
+      for (int64_t plane = 0; plane < planes; ++plane) {
+        fill_plane(n, plane, spectrum, scratch);
+      }
+    });
+    return;
+  }
+  const Scratch<T> spectra(count * bands.spectrum_size());
+  const auto spectrum = [&](int64_t n) { return spectra.data() + n * bands.spectrum_size(); };
+  for_tasks<T>(
+      count, scratch_size, [&](int64_t n, T* scratch) { transform(n, spectrum(n), scratch); });
+  for_tasks<T>(count * planes, scratch_size, [&](int64_t task, T* scratch) {
+    fill_plane(task / planes, task % planes, spectrum(task / planes), scratch);
   });
 }
 

@@ -46,7 +46,7 @@ double cheapest_radices(int64_t n, std::vector<int64_t>& radices) {
     }
   };
   if (prime > 7) {
-    attempt(prime, 0);
+    attempt(prime, 4 + static_cast<double>(prime));
     return best;
   }
   for (const Radix& radix : kRadices) {
@@ -111,6 +111,11 @@ void add_ranges(
 }
 
 }  // namespace
+
+double line_cost(int64_t n) {
+  std::vector<int64_t> radices;
+  return cheapest_radices(n, radices);
+}
 
 bool has_plane_kernels(Size image, int64_t height) {
   std::vector<Size> sizes = level_sizes(image, height);

@@ -16,6 +16,9 @@ namespace phasenet {
 // above kLargestPrime.
 bool has_plane_kernels(Size image, int64_t height);
 
+// Operations per number of a transform of n, as weighed by their time.
+double line_cost(int64_t n);
+
 // The passes of a transform of n numbers.
 template <typename T>
 class LineTransform {

@@ -34,10 +34,16 @@ class Scratch {
   std::unique_ptr<T, Free> memory_;
 };
 
+// Elements of the scratch below, in whole cache lines.
+template <typename T>
+int64_t kernel_scratch_size(Size size) {
+  return (kernels<T>().scratch_size(size.h, size.w) + 15) / 16 * 16;
+}
+
 // What one thread's calls of the kernels on planes of this size need.
 template <typename T>
 Scratch<T> kernel_scratch(Size size) {
-  return Scratch<T>(kernels<T>().scratch_size(size.h, size.w));
+  return Scratch<T>(kernel_scratch_size<T>(size));
 }
 
 }  // namespace phasenet

@@ -33,7 +33,8 @@ LevelTable<T> level_table(Size size, Size image, int64_t level, int64_t nbands) 
   std::vector<double> cosines(nbands), sines(nbands);
   for (int64_t band = 0; band < nbands; ++band) {
     const double direction = kPi * static_cast<double>(band) / static_cast<double>(nbands);
-    cosines[band] = std::cos(direction);
+    // Exactly zero across the axes, so that what is symmetric about them is exactly so.
+    cosines[band] = 2 * band == nbands ? 0 : std::cos(direction);
     sines[band] = std::sin(direction);
   }
   for_half_spectrum(

@@ -318,6 +318,60 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
   }
 }
 
+// A mirrored frame's spectrum and quarters of its bands against those of the mirrored plane itself,
+// by the kernels that check_pyramid() checks.
+template <typename T>
+void check_mirrored(Size frame, int64_t height, int64_t nbands) {
+  const auto& kernel = kernels<T>().planes;
+  const Size size{2 * frame.h, 2 * frame.w};
+  const PyramidPlan<T> plan(size, height, nbands);
+  const int64_t stride = (frame.w + kFrameColumns - 1) / kFrameColumns * kFrameColumns;
+  const Input<T> pixels(frame.area(), 0, 1);
+  const Scratch<T> plane(size.area()), rows(frame.h * stride), scratch(plan.scratch_size()),
+      whole(plan.spectrum_size()), mirrored(plan.spectrum_size()), band(2 * size.area()),
+      re(frame.h * stride), im(frame.h * stride);
+  std::fill_n(rows.data(), frame.h * stride, T(0));
+  for (int64_t i = 0; i < size.area(); ++i) {
+    const int64_t y = i / size.w, x = i % size.w;
+    const int64_t from = std::min(y, size.h - 1 - y) * frame.w + std::min(x, size.w - 1 - x);
+    plane.data()[i] = pixels.memory.data()[from];
+    if (y < frame.h && x < frame.w) {
+      rows.data()[y * stride + x] = plane.data()[i];
+    }
+  }
+  const PlanePlan<T>& lines = plan.residuals[0].plane;
+  kernel.forward(plane.data(), 1, lines, whole.data(), scratch.data());
+  kernel.forward_mirrored(rows.data(), stride, lines, mirrored.data(), scratch.data());
+  double worst = 0;
+  for (const auto& level : plan.levels) {
+    const Size kept{level.size.h / 2, level.size.w / 2};
+    const int turns = static_cast<int>(3 * (nbands - 1) % 4);
+    for (int64_t b = 0; b < nbands; ++b) {
+      kernel.analytic(
+          whole.data(), size.w, level.band(b), turns, level.plane, band.data(), scratch.data());
+      kernel.analytic_quarter(
+          mirrored.data(),
+          size.w,
+          level.band(b),
+          turns,
+          level.plane,
+          re.data(),
+          im.data(),
+          stride,
+          scratch.data());
+      Plane expected, got;
+      for (int64_t i = 0; i < 2 * kept.area(); ++i) {
+        const int64_t y = i / 2 / kept.w, x = i / 2 % kept.w;
+        expected.push_back(band.data()[2 * (y * level.size.w + x) + i % 2]);
+        got.push_back((i % 2 == 0 ? re : im).data()[y * stride + x]);
+      }
+      worst = std::max(worst, relative(got.data(), expected));
+    }
+  }
+  const std::string of = " " + std::to_string(frame.h) + "x" + std::to_string(frame.w);
+  check<T>("mirrored bands" + of, worst, 2e-6, 1e-13);
+}
+
 template <typename T>
 void check_all() {
   check_arctangent<T>();
@@ -329,6 +383,8 @@ void check_all() {
   check_pyramid<T>({48, 30}, 4, 2);
   check_pyramid<T>({35, 22}, 4, 3);
   check_pyramid<T>({13, 38}, 3, 4);
+  check_mirrored<T>({24, 40}, 4, 2);
+  check_mirrored<T>({17, 35}, 5, 3);
 }
 
 }  // namespace

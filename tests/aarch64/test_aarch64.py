@@ -96,4 +96,4 @@ def test_kernels_equal_plain_formulas(compiled, tmp_path):
     lines = done.stdout.splitlines()
     assert done.returncode == 0, f"seed {seed}: {done.stdout}{done.stderr}"
     assert lines[-1] == "0 checks failed on baseline"
-    assert len([line for line in lines if line.startswith("ok ")]) == 46
+    assert len([line for line in lines if line.startswith("ok ")]) == 50

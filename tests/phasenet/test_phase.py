@@ -136,7 +136,7 @@ def test_repeated_frames_in_moving_video_give_exactly_zero():
         assert torch.count_nonzero(steps[0]) > 0
 
 
-@pytest.mark.parametrize("transform", ["cosine", "fourier"])
+@pytest.mark.parametrize("transform", ["cosine", "fourier", "general"])
 @pytest.mark.parametrize("shape", [(80, 48, 48), (3, 50, 48, 40)])
 def test_videos_longer_than_a_block_of_frames(shape, transform, monkeypatch):
     """About 34 such frames are worked on at a time; windows reach back into the block before."""
@@ -148,7 +148,7 @@ def test_videos_longer_than_a_block_of_frames(shape, transform, monkeypatch):
         assert float((got - want).norm() / want.norm()) < 1e-11
 
 
-@pytest.mark.parametrize("transform", ["cosine", "fourier"])
+@pytest.mark.parametrize("transform", ["cosine", "fourier", "general"])
 def test_nan_stays_in_the_windows_that_hold_its_frame(transform, monkeypatch):
     monkeypatch.setenv("PHASENET_TRANSFORM", transform)
     frames = torch.rand(60, 17, 21)
@@ -216,8 +216,10 @@ def test_empty_batches():
 
 @pytest.mark.parametrize("side", [4, 5, 6, 7, 8, 12, 48])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_threads_do_not_change_a_bit(side, dtype):
+@pytest.mark.parametrize("transform", ["cosine", "fourier"])
+def test_threads_do_not_change_a_bit(side, dtype, transform, monkeypatch):
     """Narrow planes most of all: a vector is then wider than a row, and its neighbours near."""
+    monkeypatch.setenv("PHASENET_TRANSFORM", transform)
     for _ in range(5 if side == 48 else 60):
         assert_same_on_one_and_two_threads(torch.rand(3, side, side, dtype=dtype))
 

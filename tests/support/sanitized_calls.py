@@ -12,7 +12,7 @@ import phasenet
 def main() -> None:
     torch.manual_seed(0)
     calls = 0
-    for transform in ("cosine", "fourier"):
+    for transform in ("cosine", "fourier", "general"):
         os.environ["PHASENET_TRANSFORM"] = transform
         for dtype in (torch.float32, torch.float64):
             for size, unwrap in (((17, 21), "full"), ((48, 48), "reference"), ((6, 33), "full")):

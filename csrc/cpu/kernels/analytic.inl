@@ -93,22 +93,25 @@ void add_spectrum(
   }
 }
 
-template <typename T>
-void analytic_plane(
+// The first `kept` columns of an analytic band: filtered, transformed along x and transposed, they
+// go to write_columns(first column, their spectra along y), a vector of columns at a time.
+template <typename T, typename Write>
+inline void analytic_columns(
     const T* image_spectrum,
     int64_t image_w,
     const BandFilter<T>& filter,
     int turns,
     const PlanePlan<T>& plan,
-    T* plane,
-    T* scratch) {
+    int64_t kept,
+    T* scratch,
+    const Write& write_columns) {
   constexpr int64_t lanes = Lanes<T>::count;
   const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
   // [column][y in FFT order, a row to spare][re, im][x], swapped
   T* between = size.plane(scratch);
-  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole<T>(size.w, lanes) / lanes;
+  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole<T>(kept, lanes) / lanes;
   for (int64_t i = size.w; i < columns * lanes; ++i) {
     memset(line + i * 2 * lanes, 0, sizeof(T) * 2 * lanes);
   }
@@ -153,11 +156,27 @@ void analytic_plane(
     }
   }
   for (int64_t column = 0; column < columns; ++column) {
-    const int64_t x = column * lanes, left = size.w - x;
-    const Plain<T> in = tile(between + column * stride);
+    write_columns(column * lanes, tile(between + column * stride));
+  }
+}
+
+template <typename T>
+void analytic_plane(
+    const T* image_spectrum,
+    int64_t image_w,
+    const BandFilter<T>& filter,
+    int turns,
+    const PlanePlan<T>& plan,
+    T* plane,
+    T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  T* line = size.line(scratch);
+  T* work = size.work(scratch);
+  const auto write = [&](int64_t x, Plain<T> in) {
+    const int64_t left = size.w - x;
     if (left >= lanes) {
-      transform(plan.y, in, Rows<T>{plane + 2 * x, 2 * size.w}, work);
-      continue;
+      return transform(plan.y, in, Rows<T>{plane + 2 * x, 2 * size.w}, work);
     }
     transform(plan.y, in, tile(line), work);
     for (int64_t y = 0; y < size.h; ++y) {
@@ -165,7 +184,26 @@ void analytic_plane(
       scatter(load(line + y * 2 * lanes + lanes), to, 2, left);
       scatter(load(line + y * 2 * lanes), to + 1, 2, left);
     }
-  }
+  };
+  analytic_columns(image_spectrum, image_w, filter, turns, plan, size.w, scratch, write);
+}
+
+template <typename T>
+void analytic_quarter(
+    const T* image_spectrum,
+    int64_t image_w,
+    const BandFilter<T>& filter,
+    int turns,
+    const PlanePlan<T>& plan,
+    T* re,
+    T* im,
+    int64_t stride,
+    T* scratch) {
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const auto write = [&](int64_t x, Plain<T> in) {
+    transform(plan.y, in, FirstRows<T>{re + x, im + x, stride, size.h / 2}, size.work(scratch));
+  };
+  analytic_columns(image_spectrum, image_w, filter, turns, plan, size.w / 2, scratch, write);
 }
 
 // What one side's line, the spectrum at k or the conjugate of that at -k, adds to an image's.
@@ -262,10 +300,12 @@ constexpr PlaneTransforms<T> plane_transforms() {
       spectrum_size<T>,
       planes_scratch<T>,
       forward_plane<T>,
+      forward_mirrored<T>,
       inverse_plane<T>,
       crop_spectrum<T>,
       add_spectrum<T>,
       analytic_plane<T>,
+      analytic_quarter<T>,
       add_analytic_plane<T>,
   };
 }

@@ -215,6 +215,34 @@ void forward_plane(
   unpack_first_lane(spectrum, size.w, spectrum + last_row<T>(size.h, size.w));
 }
 
+// The frame's columns are transformed alone; what they give is mirrored along x as it is read.
+template <typename T>
+void forward_mirrored(
+    const T* frame, int64_t frame_stride, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const int64_t h = size.h / 2, w = size.w / 2;
+  T* line = size.line(scratch);
+  T* work = size.work(scratch);
+  T* between = size.plane(scratch);  // [tile][x][re, im][ky]
+  const int64_t stride = whole<T>(w, 2 * lanes) * 2 * lanes;
+  for (int64_t x = 0; x < w; x += 2 * lanes) {
+    const Mirrored<T> in{frame + x, frame + x + lanes, frame_stride, h};
+    transform(plan.y, in, tile(line), work);
+    memcpy(line + size.h * 2 * lanes, line, sizeof(T) * 2 * lanes);
+    for (int64_t i = 0; i < size.tiles; ++i) {
+      T* out = between + i * stride + x * 2 * lanes;
+      split_columns(line, size.h, i * lanes, out, out + 2 * lanes * lanes);
+    }
+  }
+  for (int64_t i = 0; i < size.tiles; ++i) {
+    const T* columns = between + i * stride;
+    const Mirrored<T> in{columns, columns + lanes, 2 * lanes, w};
+    transform(plan.x, in, tile(spectrum + i * size.tile_size()), work);
+  }
+  unpack_first_lane(spectrum, size.w, spectrum + last_row<T>(size.h, size.w));
+}
+
 // The first tile with ky = 0 and ky = h / 2 in lane 0, as it was before `unpack_first_lane`.
 template <typename T>
 inline void pack_first_lane(const T* first_tile, const T* last, int64_t w, T* out) {

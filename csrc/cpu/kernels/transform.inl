@@ -212,6 +212,34 @@ struct Rows {
   }
 };
 
+// Element i of a line of 2 n that is n elements and their mirror image; read only.
+template <typename T>
+struct Mirrored {
+  const T* re;
+  const T* im;
+  int64_t stride, n;
+
+  PHASENET_INLINE Pair<T> get(int64_t i) const {
+    const int64_t at = (i < n ? i : 2 * n - 1 - i) * stride;
+    return {load(re + at), load(im + at)};
+  }
+};
+
+// The first n elements, real and imaginary parts by themselves; swapped, written only.
+template <typename T>
+struct FirstRows {
+  T* re;
+  T* im;
+  int64_t stride, n;
+
+  PHASENET_INLINE void put(int64_t i, Pair<T> x) const {
+    if (i < n) {
+      store(re + i * stride, x.im);
+      store(im + i * stride, x.re);
+    }
+  }
+};
+
 template <typename T, int kRadix, bool kTwiddles, typename In, typename Out>
 inline void pass(const TransformPass<T>& plan, In in, Out out) {
   const int64_t m = plan.m, s = plan.s;

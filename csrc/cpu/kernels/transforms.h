@@ -35,6 +35,8 @@ struct PlanePlan {
 // A pass of a prime costs that many operations a number; up to here that is less than ATen's way.
 constexpr int64_t kLargestPrime = 127;
 
+constexpr int64_t kFrameColumns = 32;  // two vectors of 64 bytes
+
 struct FrequencyRange {  // begin <= kx < end, signed
   int32_t begin, end;
 };
@@ -69,6 +71,11 @@ struct PlaneTransforms {
   // Rows of w numbers, each `step` elements after the one before: 1, or 2 for the real parts of
   // complex numbers.
   void (*forward)(const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch);
+
+  // The same of a frame of half the plan's sides, mirrored at its lower and its right border. Rows
+  // are `stride` apart and finite numbers up to a multiple of kFrameColumns.
+  void (*forward_mirrored)(
+      const T* frame, int64_t stride, const PlanePlan<T>& plan, T* spectrum, T* scratch);
 
   // The real plane of a spectrum, times h w. `step` 2 writes complex numbers.
   void (*inverse)(const T* spectrum, const PlanePlan<T>& plan, int64_t step, T* plane, T* scratch);
@@ -106,7 +113,21 @@ struct PlaneTransforms {
       T* plane,
       T* scratch);
 
-  // Its adjoint, scaled: adds to an image's spectrum that whose real plane has this band.
+  // Its first [h / 2][w / 2] numbers alone, real and imaginary parts by themselves, in rows
+  // `stride` apart that are written up to a multiple of kFrameColumns.
+  void (*analytic_quarter)(
+      const T* image_spectrum,
+      int64_t image_w,
+      const BandFilter<T>& filter,
+      int turns,
+      const PlanePlan<T>& plan,
+      T* re,
+      T* im,
+      int64_t stride,
+      T* scratch);
+
+  // The adjoint of `analytic`, scaled: adds to an image's spectrum that whose real plane has this
+  // band.
   void (*add_analytic)(
       const T* plane,
       const BandFilter<T>& filter,

@@ -1,0 +1,86 @@
+#include "phase_route.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <string>
+
+#include "cosine_bands.h"
+#include "pyramid_plan.h"
+
+namespace phasenet {
+namespace {
+
+// Operations per nanosecond of one thread that the routes reach as a whole, fitted to frames of 24
+// to 256 pixels a side (benchmarks/NOTES.md); those of AVX-512 are scaled from AVX2's by what
+// matrix products and line transforms reach alone. ATen's transforms wait for memory whatever the
+// instructions.
+constexpr double kGeneralRate = 13;
+
+struct Rates {
+  double products, planes;
+};
+
+Rates rates() {
+  const std::string set = instruction_set();
+  return set == "avx512" ? Rates{135, 65} : set == "avx2" ? Rates{70, 39} : Rates{27, 22};
+}
+
+double products_cost(Size frame, const PhaseOptions& options) {
+  return CosineBands<float>::cost(frame, options.height, options.nbands, options.levels);
+}
+
+// Numbers are complex here. Beside its transforms each is filtered, transposed and copied.
+double planes_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
+  constexpr double kBeside = 12;
+  const auto numbers = [](int64_t lines, int64_t length) {
+    const double each = line_cost(length) + kBeside;
+    return static_cast<double>(lines) * static_cast<double>(length) * each;
+  };
+  const Size image = sizes[0];
+  // Along y pairs of the frame's columns, along x half of the rows.
+  double total = numbers(image.w / 4, image.h) + numbers(image.h / 2, image.w);
+  for (const int64_t level : options.levels) {
+    const Size size = sizes[level - 1];
+    const double band = numbers(size.h, size.w) + numbers(size.w / 2, size.h);
+    total += static_cast<double>(options.nbands) * band;
+  }
+  return total;
+}
+
+double general_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
+  const auto transform = [](Size size) {
+    const double area = static_cast<double>(size.area());
+    return 5 * area * std::log2(area);
+  };
+  double total = transform(sizes[0]) / 2;
+  for (const int64_t level : options.levels) {
+    total += static_cast<double>(options.nbands) * transform(sizes[level - 1]);
+  }
+  return total;
+}
+
+}  // namespace
+
+PhaseRoute phase_route(Size frame, const PhaseOptions& options) {
+  const Size image{2 * frame.h, 2 * frame.w};
+  const bool has_planes = has_plane_kernels(image, options.height);
+  const PhaseRoute fourier = has_planes ? PhaseRoute::kPlanes : PhaseRoute::kGeneral;
+  const char* variable = std::getenv("PHASENET_TRANSFORM");
+  const std::string asked = variable == nullptr ? "" : variable;
+  if (!asked.empty()) {
+    STD_TORCH_CHECK(
+        asked == "cosine" || asked == "fourier" || asked == "general",
+        "PHASENET_TRANSFORM: expected cosine, fourier or general, got '",
+        asked,
+        "'");
+    return asked == "cosine"    ? PhaseRoute::kProducts
+           : asked == "fourier" ? fourier
+                                : PhaseRoute::kGeneral;
+  }
+  const std::vector<Size> sizes = level_sizes(image, options.height);
+  const double time = has_planes ? planes_cost(sizes, options) / rates().planes
+                                 : general_cost(sizes, options) / kGeneralRate;
+  return products_cost(frame, options) / rates().products < time ? PhaseRoute::kProducts : fourier;
+}
+
+}  // namespace phasenet
