@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 #include "cosine_bands.h"
@@ -68,14 +69,17 @@ PhaseRoute phase_route(Size frame, const PhaseOptions& options) {
   const char* variable = std::getenv("PHASENET_TRANSFORM");
   const std::string asked = variable == nullptr ? "" : variable;
   if (!asked.empty()) {
-    STD_TORCH_CHECK(
-        asked == "cosine" || asked == "fourier" || asked == "general",
-        "PHASENET_TRANSFORM: expected cosine, fourier or general, got '",
-        asked,
-        "'");
-    return asked == "cosine"    ? PhaseRoute::kProducts
-           : asked == "fourier" ? fourier
-                                : PhaseRoute::kGeneral;
+    if (asked == "cosine") {
+      return PhaseRoute::kProducts;
+    }
+    if (asked == "fourier") {
+      return fourier;
+    }
+    if (asked == "general") {
+      return PhaseRoute::kGeneral;
+    }
+    throw std::runtime_error(
+        "phasenet: PHASENET_TRANSFORM: expected cosine, fourier or general, got '" + asked + "'");
   }
   const std::vector<Size> sizes = level_sizes(image, options.height);
   const double time = has_planes ? planes_cost(sizes, options) / rates().planes

@@ -13,7 +13,7 @@ enum class PhaseRoute {
 
 // The fastest, by operations counted and rates measured. The environment variable
 // PHASENET_TRANSFORM=cosine|fourier|general decides instead, for measurements and tests: fourier is
-// kPlanes for the sizes it knows, else kGeneral. Anything else is refused.
+// kPlanes for the sizes it knows, else kGeneral. Anything else is refused with std::runtime_error.
 PhaseRoute phase_route(Size frame, const PhaseOptions& options);
 
 }  // namespace phasenet

@@ -49,7 +49,7 @@ def assert_refused(done, name):
 def test_an_unknown_transform_is_refused(name, monkeypatch):
     monkeypatch.setenv("PHASENET_TRANSFORM", name)
     frames = torch.rand(3, 16, 16, requires_grad=True)
-    message = rf"PHASENET_TRANSFORM: expected cosine, fourier or general, got '{name}'"
+    message = rf"^phasenet: PHASENET_TRANSFORM: expected cosine, fourier or general, got '{name}'$"
     with pytest.raises(RuntimeError, match=message):
         phasenet.phase_difference_windows(frames, 2)
     with pytest.raises(RuntimeError, match=message):
