@@ -7,20 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from support.phase_cases import CASES
 from support.textures import clashing_waves, moving_texture
 
 import phasenet
-
-# Frame size, frames, num_phase, height, nbands, levels; rough frames, so that phases jump.
-CASES = {
-    "mimamo": ((48, 48), 14, 12, 4, 2, (1, 2)),
-    "three bands": ((20, 30), 6, 4, 4, 3, (1, 2)),
-    "odd, levels swapped": ((17, 23), 5, 3, 4, 4, (2, 1)),
-    "tiny": ((8, 8), 4, 2, 3, 2, (1,)),
-    "narrow": ((4, 31), 4, 1, 3, 2, (1,)),
-    "by FFT, odd": ((35, 70), 4, 2, 4, 2, (1, 2)),
-    "by FFT, four bands": ((66, 80), 3, 2, 5, 4, (1, 3)),
-}
 
 
 def gradients(emulated, frames, num_phase, height, nbands, levels, unwrap, boundary):

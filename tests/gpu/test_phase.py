@@ -5,21 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from support.parity import ambiguous_planes, phase_error
+from support.phase_cases import CASES
 from support.textures import clashing_waves, moving_texture
 
 import phasenet
 from phasenet import phase_difference_windows, reference
 
 pytestmark = pytest.mark.cuda
-# Frame size, frames, num_phase, height, nbands, levels: products with cosines up to 64, FFT above.
-CASES = {
-    "mimamo": ((48, 48), 20, 12, 4, 2, (1, 2)),
-    "three bands": ((20, 30), 6, 4, 4, 3, (1, 2)),
-    "odd, levels swapped": ((17, 23), 5, 3, 4, 4, (2, 1)),
-    "narrow": ((4, 31), 4, 1, 3, 2, (1,)),
-    "by FFT, odd": ((75, 101), 6, 4, 4, 2, (1, 2)),
-    "by FFT, four bands": ((256, 192), 4, 2, 5, 4, (1, 3)),
-}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
