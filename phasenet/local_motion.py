@@ -9,6 +9,7 @@ from torch import Tensor
 
 from phasenet import checks, reference
 from phasenet.denoised_phase import mirrored_bands
+from phasenet.precision import without_autocast
 from phasenet.runs import in_runs
 
 
@@ -98,7 +99,8 @@ def _resample(planes: Tensor, size: Sequence[int], step: int) -> Tensor:
         _interpolation(pixels, samples, step, planes)
         for pixels, samples in zip(size, planes.shape[-2:], strict=True)
     )
-    return rows @ planes @ columns.transpose(0, 1)
+    with without_autocast(planes.device):
+        return rows @ planes @ columns.transpose(0, 1)
 
 
 def _interpolation(pixels: int, samples: int, step: int, like: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
-from phasenet.precision import as_computed, result_dtype
+from phasenet.precision import as_computed, result_dtype, without_autocast
 from phasenet.pyramid import check_coefficients
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
@@ -245,8 +245,9 @@ def _blur(x: Tensor) -> Tensor:
     taps = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
     taps = torch.exp(-(taps**2) / (2 * BLUR_STD**2))
     planes = x.reshape(-1, 1, *x.shape[-2:])
-    planes = F.conv2d(planes, taps.view(1, 1, -1, 1), padding=(reach, 0))
-    planes = F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, reach))
+    with without_autocast(x.device):
+        planes = F.conv2d(planes, taps.view(1, 1, -1, 1), padding=(reach, 0))
+        planes = F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, reach))
     return planes.reshape(x.shape)
 
 
