@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from phasenet import checks, reference
+from phasenet import checks, memory, reference
 from phasenet.denoised_phase import mirrored_bands
 from phasenet.precision import without_autocast
 from phasenet.runs import in_runs
@@ -49,11 +49,12 @@ def local_motion(
     Raises:
         TypeError, ValueError: as `phasenet.phase_difference`.
     """
-    levels = checks.check_phase_options(
+    height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, "full", "[..., T, H, W]"
     )
     if frames.shape[-3] < 2:
         raise ValueError(f"frames: expected at least 2 frames, got {frames.shape[-3]}")
+    memory.check_result("frames", frames, "motions", 2 * frames.numel())
 
     def of_run(run: Tensor) -> tuple[Tensor, ...]:
         return (_motion(run, height, nbands, levels),)
