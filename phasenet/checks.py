@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,56 +58,71 @@ def check_output_dtype(dtype: torch.dtype) -> None:
         )
 
 
-def check_integer(name: str, value: int, lowest: int, highest: int | None = None) -> None:
-    """Refuse what is not an integer of at least `lowest`, and at most `highest`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}")
+def check_integer(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
+    """Return `value` as an int; refuse what is no integer from `lowest` to `highest`.
+
+    Integers of NumPy will do, and whatever else can be an index, but for booleans and tensors.
+    """
+    if not isinstance(value, int):
+        if isinstance(value, Tensor) or not hasattr(value, "__index__"):
+            raise TypeError(f"{name}: expected an integer, got {type(value).__name__}")
+        try:
+            value = operator.index(value)
+        except TypeError:  # an array of several
+            raise TypeError(f"{name}: expected an integer, got several") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name}: expected an integer, got bool")
     if value < lowest:
         raise ValueError(f"{name}: expected at least {lowest}, got {value}")
     if highest is not None and value > highest:
         raise ValueError(f"{name}: expected at most {highest}, got {value}")
+    return value
 
 
-def check_pyramid_options(height: int, nbands: int) -> None:
-    """Refuse a height or number of bands no pyramid has.
+def check_pyramid_options(height: int, nbands: int) -> tuple[int, int]:
+    """Return both as ints; refuse a height or number of bands no pyramid has.
 
     ``nbands=1`` is refused because a single orientation does not cover the frequency plane, so
     nothing could be reconstructed from it. The upper bounds only keep a slip of the keyboard from
     asking for terabytes.
     """
-    check_integer("height", height, 3, 62)
-    check_integer("nbands", nbands, 2, 32)
+    return check_integer("height", height, 3, 62), check_integer("nbands", nbands, 2, 32)
 
 
 def max_height(size: Sequence[int]) -> int:
     """The largest `height` for an image of `size` (H, W): the lowpass keeps 2 pixels a side."""
-    smallest = min(size)
-    return int(smallest).bit_length() if smallest > 0 else 0
+    return int(min(size)).bit_length()
 
 
 def check_height_fits(name: str, size: Sequence[int], height: int, shape: Sequence[int]) -> None:
     """Refuse a height the image is too small for; `size` is what the pyramid is built on."""
-    if min(size) < 2 ** (height - 1):
+    smallest = min(size)
+    if smallest < 2 ** (height - 1):
+        if smallest < 4:
+            raise ValueError(
+                f"{name}: expected images large enough for a pyramid of height 3 (4 pixels a "
+                f"side, 2 where they are mirrored), got shape {list(shape)}"
+            )
         raise ValueError(
             f"height: expected at most {max_height(size)} for {name} of shape {list(shape)}, "
             f"got {height}"
         )
 
 
-def check_levels(levels: Sequence[int], height: int) -> tuple[int, ...]:
-    """Return `levels` as a tuple; each is 1 (finest) to ``height - 2``, none twice."""
-    if isinstance(levels, (int, str)) or not isinstance(levels, Sequence):
+def check_levels(levels: Any, height: int) -> tuple[int, ...]:
+    """Return `levels` as a tuple of ints; each is 1 (finest) to ``height - 2``, none twice."""
+    if hasattr(levels, "tolist") and not isinstance(levels, Tensor):
+        levels = levels.tolist()  # of an array of NumPy
+    if isinstance(levels, str) or not isinstance(levels, Sequence):
         raise TypeError(
             f"levels: expected a sequence of integers such as (1, 2), got {type(levels).__name__}"
         )
-    for level in levels:
-        check_integer("levels", level, 1)
-    if not levels or max(levels) > height - 2 or len(set(levels)) != len(levels):
+    checked = tuple(check_integer("levels", level, 1) for level in levels)
+    if not checked or max(checked) > height - 2 or len(set(checked)) != len(checked):
         raise ValueError(
-            f"levels: expected distinct levels from 1 to height - 2 = {height - 2}, "
-            f"got {tuple(levels)}"
+            f"levels: expected distinct levels from 1 to height - 2 = {height - 2}, got {checked}"
         )
-    return tuple(levels)
+    return checked
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -123,29 +140,30 @@ def check_phase_options(
     levels: Sequence[int],
     unwrap: str,
     shape: str,
-) -> tuple[int, ...]:
-    """The checks both phase functions share; returns `levels` as a tuple."""
+) -> tuple[int, int, tuple[int, ...]]:
+    """The checks the phase functions share; returns `height`, `nbands` and `levels` as ints."""
     check_images(name, frames, 3, shape)
-    check_pyramid_options(height, nbands)
+    height, nbands = check_pyramid_options(height, nbands)
     levels = check_levels(levels, height)
     check_choice("unwrap", unwrap, UNWRAP_MODES)
     # The pyramid is built on the mirrored frame, which is twice as large.
     mirrored = [2 * side for side in frames.shape[-2:]]
     check_height_fits(name, mirrored, height, frames.shape)
-    return levels
+    return height, nbands, levels
 
 
-def check_num_phase(num_phase: int) -> None:
-    """Refuse what is not a number of differences of a window."""
-    check_integer("num_phase", num_phase, 1, MAX_NUM_PHASE)
+def check_num_phase(num_phase: int) -> int:
+    """Return as an int what is a number of differences of a window."""
+    return check_integer("num_phase", num_phase, 1, MAX_NUM_PHASE)
 
 
-def check_window_count(num_frames: int, num_phase: int, boundary: str) -> None:
-    """Refuse clips too short for the windows asked for."""
-    check_num_phase(num_phase)
+def check_window_count(num_frames: int, num_phase: int, boundary: str) -> int:
+    """Return `num_phase` as an int; refuse clips too short for the windows asked for."""
+    num_phase = check_num_phase(num_phase)
     check_choice("boundary", boundary, BOUNDARIES)
     if boundary == "valid" and num_frames < num_phase + 1:
         raise ValueError(
             f"frames: expected at least num_phase + 1 = {num_phase + 1} frames for "
             f"boundary='valid', got {num_frames}"
         )
+    return num_phase

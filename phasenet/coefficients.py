@@ -9,6 +9,12 @@ from torch import Tensor
 
 from phasenet import checks
 
+_REAL: dict[torch.dtype | None, torch.dtype] = {
+    torch.complex32: torch.float16,
+    torch.complex64: torch.float32,
+    torch.complex128: torch.float64,
+}
+
 
 class PyramidCoeffs(NamedTuple):
     """What `SteerablePyramid` returns and its inverse takes.
@@ -35,22 +41,30 @@ class PyramidCoeffs(NamedTuple):
         """Move every tensor to another device or dtype, as ``Tensor.to`` does.
 
         Args:
-            args: a device, a dtype, or both, in any order.
-            device, dtype: the same by name. dtype is float16, float32 or float64 and reaches the
-                bands as the complex dtype of the same precision.
+            args: a device, a dtype, or both, in any order, then `non_blocking` and `copy`; or a
+                tensor, whose device and dtype are meant.
+            device, dtype: the same by name. dtype is float16, float32 or float64, or the complex
+                dtype of the same precision: bands become complex and the rest real.
             non_blocking, copy: as for ``Tensor.to``.
 
         Raises:
-            TypeError: no device or dtype, or another dtype.
+            TypeError: another argument, or another dtype.
             ValueError: the tensors cannot be moved to `device`.
         """
-        for arg in args:
+        if len(args) == 1 and isinstance(args[0], Tensor):
+            args = args[0].device, args[0].dtype
+        flags = [arg for arg in args[-2:] if isinstance(arg, bool)]
+        non_blocking, copy = (*flags, *(non_blocking, copy)[len(flags) :])
+        for arg in args[: len(args) - len(flags)]:
             if isinstance(arg, torch.dtype) and dtype is None:
                 dtype = arg
-            elif isinstance(arg, (str, int, torch.device)) and device is None:
+            elif isinstance(arg, bool) or not isinstance(arg, (str, int, torch.device)):
+                raise TypeError(f"args: expected a device and a dtype, got {arg!r}")
+            elif device is None:
                 device = arg
             else:
-                raise TypeError(f"args: expected a device and a dtype, got {arg!r}")
+                raise TypeError(f"args: expected one device, got {device!r} and {arg!r}")
+        dtype = _REAL.get(dtype, dtype)
         if dtype not in (None, torch.float16, torch.float32, torch.float64):
             raise TypeError(f"dtype: expected torch.float16, float32 or float64, got {dtype!r}")
         self._check()
@@ -68,6 +82,27 @@ class PyramidCoeffs(NamedTuple):
             reason = str(error).splitlines()[0]
             raise ValueError(f"device: cannot move to {device!r}: {reason}") from error
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
+
+    def cpu(self) -> PyramidCoeffs:
+        """Every tensor on the CPU, as ``Tensor.cpu``.
+
+        Raises:
+            TypeError, ValueError: these are no coefficients of images.
+        """
+        return self.to("cpu")
+
+    def detach(self) -> PyramidCoeffs:
+        """The same numbers apart from the graph of gradients, as ``Tensor.detach``.
+
+        Raises:
+            TypeError, ValueError: these are no coefficients of images.
+        """
+        self._check()
+        return PyramidCoeffs(
+            self.highpass.detach(),
+            tuple(band.detach() for band in self.bands),
+            self.lowpass.detach(),
+        )
 
     def unmirrored(self) -> PyramidCoeffs:
         """The coefficients over the image itself, of a pyramid with boundary "symmetric".

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from phasenet import _extension, checks, reference
+from phasenet import _extension, checks, memory, reference
 from phasenet.band_phase import band_phase
-from phasenet.pyramid import SteerablePyramid
+from phasenet.pyramid import SteerablePyramid, band_elements
 from phasenet.runs import in_runs
 
 
@@ -42,7 +42,12 @@ def denoised_phase(
     Raises:
         TypeError, ValueError: as `phasenet.phase_difference`.
     """
-    checks.check_phase_options("frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]")
+    height, nbands, levels = checks.check_phase_options(
+        "frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]"
+    )
+    # Bands are complex, and all there before the first phase is.
+    elements = band_elements(frames.shape[:-2], frames.shape[-2:], nbands, levels)
+    memory.check_result("frames", frames, "bands", 2 * elements)
     phases = []
     for bands in mirrored_bands(frames, height, nbands, levels):
         bands = bands.movedim(-3, -4)

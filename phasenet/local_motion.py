@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from phasenet import checks, reference
+from phasenet import checks, memory, reference
 from phasenet.denoised_phase import mirrored_bands
+from phasenet.precision import without_autocast
 from phasenet.runs import in_runs
 
 
@@ -48,11 +49,12 @@ def local_motion(
     Raises:
         TypeError, ValueError: as `phasenet.phase_difference`.
     """
-    levels = checks.check_phase_options(
+    height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, "full", "[..., T, H, W]"
     )
     if frames.shape[-3] < 2:
         raise ValueError(f"frames: expected at least 2 frames, got {frames.shape[-3]}")
+    memory.check_result("frames", frames, "motions", 2 * frames.numel())
 
     def of_run(run: Tensor) -> tuple[Tensor, ...]:
         return (_motion(run, height, nbands, levels),)
@@ -98,7 +100,8 @@ def _resample(planes: Tensor, size: Sequence[int], step: int) -> Tensor:
         _interpolation(pixels, samples, step, planes)
         for pixels, samples in zip(size, planes.shape[-2:], strict=True)
     )
-    return rows @ planes @ columns.transpose(0, 1)
+    with without_autocast(planes.device):
+        return rows @ planes @ columns.transpose(0, 1)
 
 
 def _interpolation(pixels: int, samples: int, step: int, like: Tensor) -> Tensor:

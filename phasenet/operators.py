@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+
+from phasenet import legacy_vmap
 
 _library = torch.library.Library("phasenet", "IMPL")
 
@@ -21,7 +24,8 @@ class Operator:
         backward: ``backward(ctx, grads)`` with a list of gradients where the operator returns a
             list, else one gradient; returns a tuple shaped as the operator's arguments.
         linear: in its tensor arguments; it is then its own forward-mode derivative, which
-            others refuse.
+            others refuse, under `torch.func` as for the dual tensors of
+            `torch.autograd.forward_ad`.
         reads_halves: whether the CPU's operator takes float16 and bfloat16 itself. Elsewhere
             autocast casts them to float32.
 
@@ -45,11 +49,15 @@ class Operator:
         self.call = getattr(torch.ops.phasenet, name)
         qualified = f"phasenet::{name}"
         torch.library.register_fake(qualified, fake)
-        torch.library.register_autograd(qualified, backward, setup_context=setup)
+        torch.library.register_autograd(
+            qualified, backward, setup_context=setup, lib=_ForwardMode(self)
+        )
         for device in ("cuda",) if reads_halves else ("cpu", "cuda"):
             torch.library.register_autocast(qualified, device, torch.float32)
-        self._function = _function(name, self, setup, backward, linear)
+        self._name, self._linear = name, linear
+        self._function = _function(name, self, setup, backward)
         _library.impl(name, self._transformed, "FuncTorchDynamicLayerFrontMode")
+        _library.impl(name, self._batched, "Batched")
 
     def __call__(self, *args: Any) -> Any:
         return self.call(*args)
@@ -61,8 +69,63 @@ class Operator:
         result = self._function.apply(lengths, *flat)
         return list(result) if isinstance(result, tuple) else result
 
+    def _batched(self, *args: Any, **kwargs: Any) -> Any:
+        """The operator within `torch.autograd.functional` with ``vectorize=True``."""
+        lengths, flat = _flatten(args)
+        flat, restore = legacy_vmap.unwrapped(flat)
+        result = self.call(*_unflatten(lengths, flat), **kwargs)
+        return [restore(x) for x in result] if isinstance(result, list) else restore(result)
 
-def _function(name: str, operator: Operator, setup: Any, backward: Any, linear: bool) -> Any:
+    def forward_mode(self, *args: Any, **kwargs: Any) -> Any:
+        """The operator of dual tensors, as dual tensors."""
+        self.check_forward_mode()
+        lengths, flat = _flatten(args)
+        duals = [forward_ad.unpack_dual(x) if isinstance(x, Tensor) else (x, x) for x in flat]
+        primals = [primal for primal, _ in duals]
+        tangents = [torch.zeros_like(p) if t is None else t for p, t in duals]
+        value, change = (self.call(*_unflatten(lengths, x), **kwargs) for x in (primals, tangents))
+        if isinstance(value, Tensor):
+            return forward_ad.make_dual(value, change)
+        return [forward_ad.make_dual(v, c) for v, c in zip(value, change, strict=True)]
+
+    def check_forward_mode(self) -> None:
+        """Refuse forward mode where there is no such derivative."""
+        if not self._linear:
+            raise NotImplementedError(
+                f"phasenet::{self._name} has no forward-mode derivative; use torch.func.jacrev "
+                "or vjp"
+            )
+
+
+class _ForwardMode(torch.library.Library):
+    """Registers the gradient's kernel behind one that sees to dual tensors.
+
+    What `torch.library.register_autograd` registers drops their tangents without a word.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__("phasenet", "FRAGMENT")
+        self._operator = operator
+
+    def impl(self, op_name: Any, fn: Any, *args: Any, **kwargs: Any) -> None:
+        def kernel(keyset: Any, *inputs: Any, **options: Any) -> Any:
+            if _has_tangent(inputs):
+                return self._operator.forward_mode(*inputs, **options)
+            return fn(keyset, *inputs, **options)
+
+        _library.impl(op_name, kernel, *args, **kwargs)
+
+
+def _has_tangent(args: tuple[Any, ...]) -> bool:
+    # Within a torch.autograd.Function forward mode is off, while its inputs are still dual.
+    return torch._C._is_fwd_grad_enabled() and any(
+        forward_ad.unpack_dual(x).tangent is not None
+        for x in _flatten(args)[1]
+        if isinstance(x, Tensor)
+    )
+
+
+def _function(name: str, operator: Operator, setup: Any, backward: Any) -> Any:
     """A `torch.autograd.Function` of the operator whose arguments hold no lists of tensors."""
 
     def forward(lengths: tuple[int, ...], *flat: Any) -> Any:
@@ -81,10 +144,7 @@ def _function(name: str, operator: Operator, setup: Any, backward: Any, linear: 
         return None, *_flatten(result if isinstance(result, tuple) else (result,))[1]
 
     def jvp(ctx: Any, _: None, *tangents: Any) -> Any:
-        if not linear:
-            raise NotImplementedError(
-                f"phasenet::{name} has no forward-mode derivative; use torch.func.jacrev or vjp"
-            )
+        operator.check_forward_mode()
         flat = [x if t is None else t for x, t in zip(ctx.options, tangents, strict=True)]
         result = operator(*_unflatten(ctx.lengths, flat))
         return tuple(result) if isinstance(result, list) else result

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phasenet import _extension, checks
+from phasenet import _extension, checks, memory
 from phasenet.operators import Operator
 from phasenet.precision import compute_dtype, compute_input, result_dtype
-from phasenet.pyramid import level_sizes
+from phasenet.pyramid import band_elements, level_sizes
 
 
 def phase_difference(
@@ -61,7 +61,7 @@ def phase_difference(
             wrong type.
         ValueError: a wrong shape, device or option; the message names it.
     """
-    levels = checks.check_phase_options(
+    height, nbands, levels = checks.check_phase_options(
         "clips", clips, height, nbands, levels, unwrap, "[..., P+1, H, W]"
     )
     _extension.check_device("clips", clips)
@@ -69,6 +69,7 @@ def phase_difference(
         raise ValueError(f"clips: expected at least 2 frames, got {clips.shape[-3]}")
     num_phase = clips.shape[-3] - 1
     dtype = result_dtype(clips, dtype)
+    _check_memory("clips", clips, num_phase, 1, nbands, levels, dtype)
     per_level = _windows_operator(
         compute_input(clips), num_phase, height, nbands, levels, unwrap, "valid", dtype
     )
@@ -103,19 +104,39 @@ def phase_difference_windows(
         One tensor ``[..., windows, nbands * P, h, w]`` for each level, channels band-major.
 
     Raises:
-        TypeError, ValueError: as `phase_difference`; also for ``T < P + 1`` with "valid".
+        TypeError, ValueError: as `phase_difference`; also for ``T < P + 1`` with "valid", and, on
+            the CPU, for windows that exceed the machine's memory.
     """
-    levels = checks.check_phase_options(
+    height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]"
     )
     _extension.check_device("frames", frames)
-    checks.check_window_count(frames.shape[-3], num_phase, boundary)
+    num_phase = checks.check_window_count(frames.shape[-3], num_phase, boundary)
     dtype = result_dtype(frames, dtype)
+    windows = frames.shape[-3] - (num_phase if boundary == "valid" else 0)
+    _check_memory("frames", frames, windows, num_phase, nbands, levels, dtype)
     return tuple(
         _windows_operator(
             compute_input(frames), num_phase, height, nbands, levels, unwrap, boundary, dtype
         )
     )
+
+
+def _check_memory(
+    name: str,
+    frames: Tensor,
+    windows: int,
+    num_phase: int,
+    nbands: int,
+    levels: Sequence[int],
+    dtype: torch.dtype | None,
+) -> None:
+    """Refuse windows larger than the machine's memory; for `num_phase`, if fewer would fit."""
+    batch = (*frames.shape[:-3], windows)
+    elements = band_elements(batch, frames.shape[-2:], nbands, levels)
+    memory.check_result(name, frames, "differences", elements, dtype)
+    many = f"windows of {num_phase} differences"
+    memory.check_result("num_phase", frames, many, num_phase * elements, dtype)
 
 
 # --- What PyTorch has to know of the operators ---------------------------------------------------

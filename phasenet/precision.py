@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -42,6 +44,13 @@ def result_dtype(images: Tensor, dtype: torch.dtype | None) -> torch.dtype | Non
     if images.dtype in _HALF and not _autocasts(images.device.type):
         return images.dtype
     return None
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Within it PyTorch's own functions compute in the dtype they are given."""
+    if not _autocasts(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def _autocasts(device: str) -> bool:

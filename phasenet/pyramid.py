@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from phasenet import _extension, checks
+from phasenet import _extension, checks, memory
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.operators import Operator
 from phasenet.precision import complex_dtype, compute_dtype, compute_input
@@ -34,7 +35,7 @@ class SteerablePyramid(torch.nn.Module):
 
     def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
         super().__init__()
-        checks.check_pyramid_options(height, nbands)
+        height, nbands = checks.check_pyramid_options(height, nbands)
         checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
         self.height = height
         self.nbands = nbands
@@ -62,18 +63,25 @@ class SteerablePyramid(torch.nn.Module):
 
         Raises:
             TypeError: `images` is not a dense tensor of one of these dtypes.
-            ValueError: the image is too small for ``height``, or on a device without operators.
+            ValueError: the image is too small for ``height``, or on a device without operators;
+                or the coefficients exceed the machine's memory (on the CPU).
         """
         checks.check_images("images", images, 2, "[..., H, W]")
         _extension.check_device("images", images)
         scale = 2 if self.boundary == "symmetric" else 1
         size = [scale * side for side in images.shape[-2:]]
         checks.check_height_fits("images", size, self.height, images.shape)
+        elements = band_elements(images.shape[:-2], size, self.nbands, range(1, self.height - 1))
+        memory.check_result("images", images, "coefficients", 2 * elements)
         images = compute_input(images)
         if self.boundary == "symmetric":
             images = mirror(images)
         highpass, *bands, lowpass = _pyramid(images, self.height, self.nbands)
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
+
+    if TYPE_CHECKING:  # torch.nn.Module's own returns Any
+
+        def __call__(self, images: Tensor) -> PyramidCoeffs: ...
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
         """The images these coefficients belong to, ``[..., H, W]``.
@@ -113,6 +121,15 @@ def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
         h, w = (h + 1) // 2, (w + 1) // 2
         sizes.append((h, w))
     return sizes
+
+
+def band_elements(
+    batch: Sequence[int], size: Sequence[int], nbands: int, levels: Sequence[int]
+) -> int:
+    """Coefficients in the bands of `levels` of images ``[*batch, *size]``."""
+    # The height only has to reach the last of the levels.
+    sizes = level_sizes(size, max(levels) + 2)
+    return math.prod(batch) * nbands * sum(math.prod(sizes[level - 1]) for level in levels)
 
 
 def _check_mirrored(highpass: Tensor) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
-from phasenet.precision import as_computed, result_dtype
+from phasenet.precision import as_computed, result_dtype, without_autocast
 from phasenet.pyramid import check_coefficients
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
@@ -37,7 +38,7 @@ class SteerablePyramid(torch.nn.Module):
 
     def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
         super().__init__()
-        checks.check_pyramid_options(height, nbands)
+        height, nbands = checks.check_pyramid_options(height, nbands)
         checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
         self.height, self.nbands, self.mirrors = height, nbands, boundary == "symmetric"
 
@@ -69,6 +70,10 @@ class SteerablePyramid(torch.nn.Module):
             )
             spectrum = spectrum * _lo(log_radius, -level)
         return PyramidCoeffs(highpass, tuple(bands), _centred_ifft(spectrum).real)
+
+    if TYPE_CHECKING:  # torch.nn.Module's own returns Any
+
+        def __call__(self, images: Tensor) -> PyramidCoeffs: ...
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
         checks.check_coefficients_type(coeffs)
@@ -166,7 +171,7 @@ def phase_difference(
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """See `phasenet.phase_difference`."""
-    levels = checks.check_phase_options(
+    height, nbands, levels = checks.check_phase_options(
         "clips", clips, height, nbands, levels, unwrap, "[..., P+1, H, W]"
     )
     if clips.shape[-3] < 2:
@@ -190,9 +195,11 @@ def phase_difference_windows(
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
     """See `phasenet.phase_difference_windows`. Transforms a frame once for each window it is in."""
-    checks.check_phase_options("frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]")
+    height, nbands, levels = checks.check_phase_options(
+        "frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]"
+    )
     num_frames = frames.shape[-3]
-    checks.check_window_count(num_frames, num_phase, boundary)
+    num_phase = checks.check_window_count(num_frames, num_phase, boundary)
     offsets = torch.arange(num_phase + 1)
     if boundary == "replicate":
         starts = torch.arange(num_frames) - num_phase // 2
@@ -245,8 +252,9 @@ def _blur(x: Tensor) -> Tensor:
     taps = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
     taps = torch.exp(-(taps**2) / (2 * BLUR_STD**2))
     planes = x.reshape(-1, 1, *x.shape[-2:])
-    planes = F.conv2d(planes, taps.view(1, 1, -1, 1), padding=(reach, 0))
-    planes = F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, reach))
+    with without_autocast(x.device):
+        planes = F.conv2d(planes, taps.view(1, 1, -1, 1), padding=(reach, 0))
+        planes = F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, reach))
     return planes.reshape(x.shape)
 
 

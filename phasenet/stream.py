@@ -62,8 +62,8 @@ class PhaseStream:
         boundary: str = "replicate",
         dtype: torch.dtype | None = None,
     ) -> None:
-        checks.check_num_phase(num_phase)
-        checks.check_pyramid_options(height, nbands)
+        num_phase = checks.check_num_phase(num_phase)
+        height, nbands = checks.check_pyramid_options(height, nbands)
         levels = checks.check_levels(levels, height)
         checks.check_choice("unwrap", unwrap, checks.UNWRAP_MODES)
         checks.check_choice("boundary", boundary, checks.BOUNDARIES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from phasenet import memory
 from phasenet.precision import compute_dtype
 from phasenet.pyramid import level_sizes
 
@@ -43,7 +43,9 @@ class KeptPlanes:
     def __init__(self, options: StreamOptions, frame: Tensor, dtype: torch.dtype | None) -> None:
         self._options = options
         frames = frame.reshape(-1, *frame.shape[-2:])
-        _check_memory(frames, options, dtype)
+        state = _fake_state(frames.to("meta"), *options[:4], dtype)
+        windows = f"windows of {options.num_phase} differences"
+        memory.check_bytes("num_phase", frame, windows, sum(x.nbytes for x in state))
         self._state = _ops.phase_stream_state(frames, *options[:4], dtype)
 
     @staticmethod
@@ -66,18 +68,6 @@ class KeptPlanes:
             for copy in copies:
                 copy.unflatten(1, (-1, num_phase))[:, :, made:].zero_()
         return copies
-
-
-def _check_memory(frames: Tensor, options: StreamOptions, dtype: torch.dtype | None) -> None:
-    """Refuse what the machine cannot hold: systems give such memory, and kill who uses it."""
-    state = _fake_state(frames.to("meta"), *options[:4], dtype)
-    needed = sum(x.nbytes for x in state)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if frames.device.type == "cpu" and needed > there:
-        raise ValueError(
-            f"num_phase: expected windows that fit into the memory of {there / 2**30:.1f} GiB, got "
-            f"{options.num_phase} differences of {list(frames.shape)}, {needed / 2**30:.1f} GiB"
-        )
 
 
 class KeptFrames:

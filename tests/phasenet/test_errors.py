@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -152,3 +153,87 @@ def test_what_only_a_mistake_can_mean(call, words):
     with pytest.raises((TypeError, ValueError)) as raised:
         call()
     assert_says(raised, words)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda x: phase_difference_windows(x(400, 48, 48), 65536),
+         ["num_phase", "windows of 65536 differences", "562.5 GiB", "[400, 48, 48]"]),
+        (lambda x: phase_difference_windows(x(2**30, 32, 32), 1), ["frames", "10240.0 GiB"]),
+        (lambda x: phase_difference_windows(x(2**30, 32, 32), 1, dtype=torch.float16),
+         ["frames", "5120.0 GiB"]),
+        (lambda x: phase_difference(x(2**30, 32, 32)), ["clips", "differences", "10240.0 GiB"]),
+        (lambda x: phasenet.denoised_phase(x(2**30, 32, 32)), ["frames", "bands", "20480.0 GiB"]),
+        (lambda x: phasenet.local_motion(x(2**30, 32, 32)), ["frames", "motions", "8192.0 GiB"]),
+        (lambda x: SteerablePyramid()(x(2**30, 32, 32)), ["images", "coefficients", "GiB"]),
+        (lambda x: phasenet.PhaseStream(65536).push(x(1, 48, 48)), ["num_phase", "GiB"]),
+    ],
+)  # fmt: skip
+def test_what_no_memory_holds(call, words):
+    """Before anything is computed; views have no memory of their own."""
+    with pytest.raises(ValueError, match="that fit into the memory of") as raised:
+        call(lambda *shape: torch.zeros(1, 1, 1).expand(shape))
+    assert_says(raised, words)
+
+
+INTEGERS = [int, np.int64, np.int32, np.uint8, lambda x: np.array(x)]
+
+
+@pytest.mark.parametrize("module", [phasenet, reference])
+@pytest.mark.parametrize("integer", INTEGERS)
+def test_integers_of_any_kind(module, integer):
+    """Where Python's own are taken, those of NumPy are, and arrays for the levels."""
+    want = module.phase_difference_windows(FRAMES, 3, height=4, nbands=3, levels=(2, 1))
+    options = {"height": integer(4), "nbands": integer(3)}
+    for levels in ([integer(2), integer(1)], np.array([2, 1])):
+        got = module.phase_difference_windows(FRAMES, integer(3), levels=levels, **options)
+        assert all(map(torch.equal, got, want))
+        clip = module.phase_difference(FRAMES, levels=levels, **options)
+        assert [x.shape[-1] for x in clip] == [8, 16]
+    pyramid = module.SteerablePyramid(integer(4), integer(3))
+    assert (type(pyramid.height), type(pyramid.nbands)) == (int, int)
+    pyramid.inverse(pyramid(FRAMES))
+    if module is phasenet:
+        options["levels"] = np.array([2, 1])
+        stream = phasenet.PhaseStream(integer(3), **options)
+        windows = [w for frame in FRAMES for w in stream.push(frame)] + stream.flush()
+        assert torch.equal(windows[2].levels[0], want[0][2])
+        assert phasenet.denoised_phase(FRAMES, **options)[0].shape == (3, 5, 8, 8)
+        assert phasenet.local_motion(FRAMES, **options).shape == (4, 2, 16, 16)
+
+
+@pytest.mark.parametrize(
+    "height",
+    [np.array([3, 4]), np.float32(3), np.bool_(True), torch.tensor(3), "3", None],
+)
+def test_what_is_no_integer(height):
+    with pytest.raises(TypeError, match=r"^height: expected an integer, got") as raised:
+        SteerablePyramid(height)
+    assert_says(raised, [])
+    for levels in ([height], np.array([1.0]), np.array([[1]]), np.array(1), torch.tensor([1])):
+        with pytest.raises(TypeError, match=r"^levels: expected") as raised:
+            phase_difference(FRAMES, levels=levels)
+        assert_says(raised, [])
+
+
+@pytest.mark.parametrize("module", [phasenet, reference])
+@pytest.mark.parametrize("size", [(0, 16), (16, 0), (0, 0), (1, 16)])
+def test_images_too_small_for_any_pyramid(module, size):
+    images = torch.zeros(3, *size)
+    expected = r": expected images large enough for a pyramid .* got shape \[3, "
+    calls = [
+        ("images", lambda: module.SteerablePyramid(3)(images)),
+        ("clips", lambda: module.phase_difference(images, height=3, levels=(1,))),
+        ("frames", lambda: module.phase_difference_windows(images, 2)),
+    ]
+    if module is phasenet:
+        calls += [
+            ("frames", lambda: phasenet.denoised_phase(images)),
+            ("frames", lambda: phasenet.local_motion(images)),
+            ("frame", lambda: phasenet.PhaseStream().push(images)),
+        ]
+    for name, call in calls:
+        with pytest.raises(ValueError, match=f"^{name}{expected}") as raised:
+            call()
+        assert_says(raised, [])

@@ -111,6 +111,66 @@ def test_autocast(dtype):
         torch.ops.phasenet.pyramid(frames.to(torch.int32), 4, 2)
 
 
+def autocast_calls(module):
+    """Every public function of images, as a list of tensors of its results."""
+    pyramid = module.SteerablePyramid(4, 3, boundary="symmetric")
+
+    def parts(frames):
+        coeffs = pyramid(frames)
+        return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
+
+    calls = {
+        "SteerablePyramid": parts,
+        "inverse": lambda x: [pyramid.inverse(pyramid(x))],
+        "phase_difference": module.phase_difference,
+        "phase_difference_windows": lambda x: module.phase_difference_windows(x, 2),
+    }
+    if module is reference:
+        return calls
+
+    def streamed(frames):
+        stream = phasenet.PhaseStream(2)
+        windows = [w for frame in frames for w in stream.push(frame)] + stream.flush()
+        return [x for window in windows for x in window.levels]
+
+    return calls | {
+        "PhaseStream": streamed,
+        "band_phase": lambda x: [phasenet.band_phase(pyramid(x).bands[0])],
+        "denoised_phase": phasenet.denoised_phase,
+        "local_motion": lambda x: [phasenet.local_motion(x)],
+    }
+
+
+@pytest.mark.parametrize("given", [torch.uint8, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("module", [phasenet, reference])
+def test_autocast_changes_no_number(module, given):
+    frames = torch.rand(5, 24, 26, dtype=torch.float64)
+    frames = (255 * frames).to(given) if given == torch.uint8 else frames.to(given)
+    # What half precision is rounded to without autocast is another test's matter.
+    computed = frames.float() if given == torch.bfloat16 else frames
+    for name, call in autocast_calls(module).items():
+        want = call(computed)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            got = call(frames)
+        for a, b in zip(got, want, strict=True):
+            assert a.dtype == b.dtype, name
+            assert torch.equal(a, b), name
+
+
+def test_gradients_under_autocast_are_those_without():
+    """As PyTorch wants it, the backward pass is not under autocast itself."""
+    frames = torch.rand(4, 20, 22)
+
+    def gradient(function, enabled):
+        x = frames.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            loss = sum(y.square().sum() for y in function(x))
+        return torch.autograd.grad(loss, x)[0]
+
+    for function in (phasenet.denoised_phase, lambda x: [phasenet.local_motion(x)]):
+        assert torch.equal(gradient(function, True), gradient(function, False))
+
+
 def test_gradients_under_autocast():
     layer = torch.nn.Linear(18, 18)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -123,12 +123,15 @@ def coefficient_calls(draw: st.DrawFn) -> Call:
     """What coefficients do themselves."""
     height, nbands = draw(st.integers(3, 5)), draw(st.integers(2, 4))
     coeffs = draw(coefficients(height, nbands))
-    if draw(st.booleans()):
-        covers = frozenset({"PyramidCoeffs.unmirrored"})
-        unmirrored = PyramidCoeffs.unmirrored
-        return Call("PyramidCoeffs.unmirrored", unmirrored, (coeffs,), {}, ("coeffs",), covers)
+    plain = draw(st.sampled_from(["unmirrored", "detach", "cpu", None]))
+    if plain is not None:
+        name = f"PyramidCoeffs.{plain}"
+        # What is on the CPU has nothing to say about shapes on the meta device.
+        function = getattr(PyramidCoeffs, plain)
+        covers = frozenset({name})
+        return Call(name, function, (coeffs,), {}, ("coeffs",), covers, plain != "cpu")
     devices = ["cpu", torch.device("cpu"), "meta", "nonsense", "cuda:99", -1]
-    right = st.sampled_from([*devices, torch.float16, *FLOATS, torch.bfloat16, torch.int32])
+    right = st.sampled_from([*devices, torch.float16, *FLOATS, torch.bfloat16, torch.int32, True])
     places = draw(st.lists(one_in(10, NONSENSE, right), max_size=2))
     covers = frozenset({"PyramidCoeffs.to"})
 
