@@ -27,6 +27,7 @@ from mimamo.video import VideoFrame
 from phasenet import PhaseStream
 
 _RECENT = 30  # frames over which the frame rate is measured
+_LATENCIES = 10_000  # of the newest predictions, kept for the summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +168,11 @@ class LiveSpeed:
 
     Attributes:
         frames: predictions so far.
-        latencies: of all of them, seconds.
+        latencies: of the newest 10,000, seconds.
     """
 
     frames: int = 0
-    latencies: list[float] = field(default_factory=list)
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
     _started: float = field(default_factory=perf_counter)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT + 1))
 
@@ -193,12 +194,17 @@ class LiveSpeed:
         return (len(self._recent) - 1) / (self._recent[-1] - self._recent[0])
 
     def summary(self) -> str:
-        """One line: frames, frames per second from the beginning, and latencies."""
+        """One line: frames, frames per second from the beginning, and latencies.
+
+        Where latencies are not of all frames, it says of how many.
+        """
         seconds = perf_counter() - self._started
         if not self.latencies:
             return f"0 frames in {seconds:.1f} s"
         median, slow = np.percentile(1000 * np.array(self.latencies), [50, 95])
+        kept = len(self.latencies)
+        which = "latency" if kept == self.frames else f"latency of the last {kept} frames"
         return (
             f"{self.frames} frames in {seconds:.1f} s, {self.frames / seconds:.1f} frames/s; "
-            f"latency {median:.0f} ms median, {slow:.0f} ms for the slowest 5 %"
+            f"{which} {median:.0f} ms median, {slow:.0f} ms for the slowest 5 %"
         )

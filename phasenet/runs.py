@@ -11,29 +11,55 @@ _PIXELS = 1 << 18  # of the frames at a time; their mirrored bands take about 10
 
 
 def in_runs(
-    compute: Callable[[Tensor], tuple[Tensor, ...]], frames: Tensor, overlap: int = 0
+    compute: Callable[..., tuple[Tensor, ...]],
+    frames: Tensor,
+    overlap: int = 0,
+    prepare: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
 ) -> tuple[Tensor, ...]:
-    """``compute(frames)``, put together from runs of frames.
+    """``compute(*prepare(frames))``, put together from runs of frames.
 
     torch.compile and torch.export take all frames at a time: the number of runs would tie the graph
     to the length of the video.
 
     Args:
-        compute: ``[N, t, H, W]`` to tensors ``[N, t - overlap, ...]``.
+        compute: tensors ``[N, t, ...]`` to tensors ``[N, t - overlap, ...]``.
         frames: ``[..., T, H, W]``, T more than `overlap`.
         overlap: frames that a run shares with the next.
+        prepare: each frame ``[N, t, H, W]`` by itself, once; None for the frames as they are.
 
     Returns:
         Tensors ``[..., T - overlap, ...]``.
     """
     batch = frames.shape[:-3]
     videos = frames.flatten(0, -4) if batch else frames[None]
+    each = prepare or _as_they_are
     if torch.compiler.is_compiling() or videos.numel() <= _PIXELS:
-        result = compute(videos)
+        result = compute(*each(videos))
     else:
-        rows = [_joined([compute(run) for run in row], 1) for row in _rows(videos, overlap)]
+        rows = [_row(compute, each, row, overlap) for row in _rows(videos, overlap)]
         result = _joined(rows, 0)
     return tuple(x.reshape(*batch, *x.shape[1:]) for x in result)
+
+
+def _as_they_are(frames: Tensor) -> tuple[Tensor, ...]:
+    return (frames,)
+
+
+def _row(
+    compute: Callable[..., tuple[Tensor, ...]],
+    prepare: Callable[[Tensor], tuple[Tensor, ...]],
+    row: list[Tensor],
+    overlap: int,
+) -> tuple[Tensor, ...]:
+    results = []
+    kept: list[Tensor] = []
+    for run in row:
+        new = prepare(run[:, overlap:] if kept else run)
+        if kept:
+            new = tuple(torch.cat(pair, dim=1) for pair in zip(kept, new, strict=True))
+        results.append(compute(*new))
+        kept = [x[:, x.shape[1] - overlap :] for x in new] if overlap else []
+    return _joined(results, 1)
 
 
 def _rows(videos: Tensor, overlap: int) -> Iterator[list[Tensor]]:

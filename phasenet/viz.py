@@ -15,15 +15,15 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from phasenet import checks
+from phasenet import checks, viz_checks
 from phasenet.coefficients import PyramidCoeffs
+from phasenet.viz_checks import Picture
 
-Picture = np.ndarray
 _LONGEST = 1e4  # pixels of an arrow, beyond any picture
+_BRIGHT = 99.0  # percentile of a level's amplitudes that is shown in full brightness
 DARK = (24, 28, 34)
+LEAST_WEIGHT = 0.25  # half of what motion across an edge has
 
 __all__ = [
     "colour_phase",
@@ -55,9 +55,9 @@ def colour_signed(values: Any, limit: float | None = None, ground: Sequence[int]
         TypeError: `values` are no real numbers, or an option has the wrong type.
         ValueError: `limit` is not positive, or `ground` no colour.
     """
-    x = _real("values", values)
-    _check_limit(limit)
-    _check_colour(ground)
+    x = viz_checks.as_real("values", values)
+    viz_checks.check_limit(limit)
+    viz_checks.check_colour(ground)
     limit = limit or float(np.nan_to_num(np.abs(x)).max(initial=0)) or 1.0
     with np.errstate(all="ignore"):
         share = np.clip(np.nan_to_num(x / limit), -1, 1)
@@ -80,10 +80,10 @@ def colour_phase(coefficients: Any, limit: float | None = None) -> Picture:
         TypeError: `coefficients` are not complex, or `limit` is no number.
         ValueError: `limit` is not positive.
     """
-    c = _array("coefficients", coefficients)
+    c = viz_checks.as_array("coefficients", coefficients)
     if not np.iscomplexobj(c):
         raise TypeError(f"coefficients: expected complex numbers, got {c.dtype}")
-    _check_limit(limit)
+    viz_checks.check_limit(limit)
     c = np.nan_to_num(c)
     amplitude = np.abs(c)
     limit = limit or float(amplitude.max(initial=0)) or 1.0
@@ -119,10 +119,10 @@ def grey(values: Any, low: float | None = None, high: float | None = None) -> Pi
         TypeError: `values`, `low` or `high` are no real numbers.
         ValueError: `low` or `high` is not finite.
     """
-    x = np.nan_to_num(_real("values", values))
+    x = np.nan_to_num(viz_checks.as_real("values", values))
     for name, end in (("low", low), ("high", high)):
         if end is not None:
-            _check_number(name, end)
+            viz_checks.check_number(name, end)
     low = float(x.min(initial=math.inf)) if low is None else low
     high = float(x.max(initial=-math.inf)) if high is None else high
     with np.errstate(all="ignore"):
@@ -145,9 +145,9 @@ def tile(rows: Sequence[Sequence[Picture]], gap: int = 4, ground: Sequence[int] 
         TypeError: an argument has the wrong type.
         ValueError: there is no picture, or an option is out of range.
     """
-    _check_rows(rows)
-    _check_gap(gap)
-    _check_colour(ground)
+    viz_checks.check_rows(rows)
+    viz_checks.check_gap(gap)
+    viz_checks.check_colour(ground)
     if not any(len(row) for row in rows):
         raise ValueError("rows: expected at least one picture, got none")
     columns = max(len(row) for row in rows)
@@ -169,8 +169,10 @@ def tile(rows: Sequence[Sequence[Picture]], gap: int = 4, ground: Sequence[int] 
 def tile_pyramid(coeffs: PyramidCoeffs, gap: int = 4) -> Picture:
     """One image's pyramid: a row for each level, its orientations side by side.
 
-    Bands are shown by `colour_phase`, each level to its own largest amplitude. The row above them
-    has the highpass (`colour_signed`) and the lowpass (`grey`).
+    Bands are shown by `colour_phase`, each level in full brightness from the amplitude on that one
+    coefficient in a hundred reaches: photographs have few edges that are far above the rest. The
+    row above them has the highpass, to the same percentile (`colour_signed`), and the lowpass
+    (`grey`).
 
     Args:
         coeffs: of one image, ``highpass`` ``[H, W]``.
@@ -192,9 +194,15 @@ def tile_pyramid(coeffs: PyramidCoeffs, gap: int = 4) -> Picture:
                 "coeffs: expected those of one image, highpass and lowpass [H, W] and bands "
                 f"[nbands, h, w], got {list(part.shape)}"
             )
-    rows = [[colour_signed(coeffs.highpass), grey(coeffs.lowpass)]]
-    rows += [list(colour_phase(level)) for level in coeffs.bands]
+    rows = [[colour_signed(coeffs.highpass, _usual(coeffs.highpass)), grey(coeffs.lowpass)]]
+    rows += [list(colour_phase(level, _usual(level))) for level in coeffs.bands]
     return tile(rows, gap)
+
+
+def _usual(values: Any) -> float | None:
+    """A high percentile of the magnitudes; None where that is zero or there are none."""
+    magnitudes = np.nan_to_num(np.abs(viz_checks.as_array("values", values)), posinf=0)
+    return float(np.percentile(magnitudes, _BRIGHT)) or None if magnitudes.size else None
 
 
 def film_strip(window: Any, limit: float = 1.0, gap: int = 2) -> Picture:
@@ -214,7 +222,7 @@ def film_strip(window: Any, limit: float = 1.0, gap: int = 2) -> Picture:
         TypeError: `window` has no real numbers, or an option has the wrong type.
         ValueError: another number of dimensions, nothing to show, or an option out of range.
     """
-    planes = _real("window", window)
+    planes = viz_checks.as_real("window", window)
     if planes.ndim != 4 or 0 in planes.shape[:2]:
         raise ValueError(f"window: expected shape [nbands, P, h, w], got {list(planes.shape)}")
     if limit is None:
@@ -222,44 +230,73 @@ def film_strip(window: Any, limit: float = 1.0, gap: int = 2) -> Picture:
     return tile([list(colour_signed(band, limit)) for band in planes], gap)
 
 
-def motion_arrows(motion: Any, *, scale: float = 10.0, step: int = 8) -> np.ndarray:
+def motion_arrows(
+    motion: Any,
+    weight: Any = None,
+    *,
+    scale: float = 10.0,
+    step: int = 8,
+    least_weight: float = LEAST_WEIGHT,
+) -> np.ndarray:
     """Where the arrows that show motion begin and end.
 
     Args:
         motion: ``[2, H, W]``, pixels a frame: first along x (to the right), then along y (down).
+        weight: ``[H, W]``, as `phasenet.local_motion` gives it; None for 1 everywhere.
         scale: how many pixels long an arrow is for a motion of one pixel.
-        step: pixels between arrows; each shows the mean of its ``step x step`` cell.
+        step: pixels between arrows; each shows the mean of its ``step x step`` cell, weighted by
+            `weight`.
+        least_weight: cells whose mean weight is below it have no arrow.
 
     Returns:
         float64 ``[N, 2, 2]``: N arrows, start and end, x and y in pixels from the left and upper
         border. NaN and infinity count as no motion; 1e4 pixels is the longest.
 
     Raises:
-        TypeError: `motion` has no real numbers, or an option has the wrong type.
-        ValueError: `motion` has another shape, `scale` is not finite, or `step` is below 1.
+        TypeError: `motion` or `weight` has no real numbers, or an option has the wrong type.
+        ValueError: `motion` or `weight` has another shape, `scale` or `least_weight` is not finite,
+            or `step` is below 1.
     """
-    field = _real("motion", motion)
+    field = viz_checks.as_real("motion", motion)
     if field.ndim != 3 or field.shape[0] != 2:
         raise ValueError(f"motion: expected shape [2, H, W], got {list(field.shape)}")
-    _check_number("scale", scale)
+    viz_checks.check_number("scale", scale)
+    viz_checks.check_number("least_weight", least_weight)
     checks.check_integer("step", step, 1)
+    share = np.ones(field.shape[1:]) if weight is None else viz_checks.as_real("weight", weight)
+    if share.shape != field.shape[1:]:
+        raise ValueError(
+            f"weight: expected shape [H, W] for motion {list(field.shape)}, got {list(share.shape)}"
+        )
     rows, columns = field.shape[1] // step, field.shape[2] // step
-    cells = np.nan_to_num(field, posinf=0, neginf=0)[:, : rows * step, : columns * step]
-    means = cells.reshape(2, rows, step, columns, step).mean(axis=(2, 4))
+    share = np.clip(np.nan_to_num(share, posinf=0, neginf=0), 0, 1)
+    cells = np.stack((*(share * np.nan_to_num(field, posinf=0, neginf=0)), share))
+    cells = cells[:, : rows * step, : columns * step]
+    *means, weights = cells.reshape(3, rows, step, columns, step).mean(axis=(2, 4))
+    means = np.stack(means) / np.maximum(weights, np.finfo(np.float64).tiny)
     y, x = np.mgrid[:rows, :columns] * step + step / 2
     starts = np.stack((x, y), axis=-1).reshape(-1, 2)
     lengths = np.clip(scale * means.reshape(2, -1).T, -_LONGEST, _LONGEST)
-    return np.stack((starts, starts + lengths), axis=1)
+    arrows = np.stack((starts, starts + lengths), axis=1)
+    return arrows[weights.reshape(-1) >= least_weight]
 
 
 def draw_motion(
-    frame: Any, motion: Any, *, scale: float = 10.0, step: int = 8, enlarge: int = 4
+    frame: Any,
+    motion: Any,
+    weight: Any = None,
+    *,
+    scale: float = 10.0,
+    step: int = 8,
+    enlarge: int = 4,
+    least_weight: float = LEAST_WEIGHT,
 ) -> Picture:
-    """Motion as arrows over a frame.
+    """Motion as arrows over a frame, where it is known.
 
     Args:
         frame: grey ``[H, W]``, uint8 or 0 to 1.
         motion: ``[2, H, W]``, pixels a frame: first along x (to the right), then along y (down).
+        weight, least_weight: as in `motion_arrows`.
         scale, step: as in `motion_arrows`, in pixels of the frame.
         enlarge: pixels of the picture for each of the frame, up to 256.
 
@@ -267,13 +304,14 @@ def draw_motion(
         uint8 ``[enlarge * H, enlarge * W, 3]``.
 
     Raises:
-        TypeError: `frame` or `motion` has no real numbers, or an option has the wrong type.
-        ValueError: `motion` has not the size of `frame`, or an option is out of range.
+        TypeError: `frame`, `motion` or `weight` has no real numbers, or an option has the wrong
+            type.
+        ValueError: `motion` or `weight` has not the size of `frame`, or an option is out of range.
         ImportError: OpenCV is not installed.
     """
     cv2 = _opencv()
-    picture, field = _array("frame", frame), _real("motion", motion)
-    _real("frame", picture)
+    picture, field = viz_checks.as_array("frame", frame), viz_checks.as_real("motion", motion)
+    viz_checks.as_real("frame", picture)
     checks.check_integer("enlarge", enlarge, 1, 256)
     if picture.ndim != 2 or field.shape != (2, *picture.shape):
         raise ValueError(
@@ -284,8 +322,8 @@ def draw_motion(
     small = grey(picture * 0.6, 0, high)  # darker, so that the arrows stand out
     big = np.repeat(np.repeat(small, enlarge, axis=0), enlarge, axis=1)
     # OpenCV takes sixteenths of a pixel: short arrows keep their direction.
-    arrows = np.rint(16 * enlarge * motion_arrows(field, scale=scale, step=step)).astype(int)
-    for start, end in arrows.tolist():
+    arrows = motion_arrows(field, weight, scale=scale, step=step, least_weight=least_weight)
+    for start, end in np.rint(16 * enlarge * arrows).astype(int).tolist():
         cv2.line(big, start, end, (240, 160, 40), max(1, enlarge // 3), cv2.LINE_AA, 4)
         cv2.circle(big, end, 6 * enlarge, (255, 214, 140), -1, cv2.LINE_AA, 4)
     return big
@@ -302,7 +340,7 @@ def save(path: str | os.PathLike[str], picture: Picture) -> None:
     cv2 = _opencv()
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path: expected a path, got {type(path).__name__}")
-    _check_picture("picture", picture)
+    viz_checks.check_picture("picture", picture)
     path = Path(path)
     try:
         done, data = cv2.imencode(path.suffix or ".png", picture[..., ::-1])
@@ -323,73 +361,3 @@ def _opencv() -> ModuleType:
             "phasenet.viz: OpenCV is not installed; pip install opencv-python (the extra viz)"
         ) from None
     return cv2
-
-
-def _array(name: str, values: Any) -> np.ndarray:
-    if isinstance(values, Tensor):
-        checks.check_dense(name, values)
-        if values.is_meta:
-            raise ValueError(f"{name}: expected numbers, got a tensor on the meta device")
-        values = values.detach().cpu().resolve_conj().resolve_neg()
-        if values.dtype in (torch.float16, torch.bfloat16):
-            values = values.float()
-        return values.numpy()
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise TypeError(f"{name}: expected a tensor or an array, got uneven parts") from None
-    if array.dtype.kind not in "buifc":
-        raise TypeError(f"{name}: expected numbers, got {type(values).__name__} of {array.dtype}")
-    return array
-
-
-def _real(name: str, values: Any) -> np.ndarray:
-    array = _array(name, values)
-    if np.iscomplexobj(array):
-        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
-    return array.astype(np.float64)
-
-
-def _check_number(name: str, value: float, expected: str = "a finite number") -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
-    if not abs(value) <= np.finfo(np.float64).max:
-        raise ValueError(f"{name}: expected {expected}, got {value}")
-
-
-def _check_limit(limit: float | None) -> None:
-    if limit is not None:
-        _check_number("limit", limit, "a positive number")
-        if not limit > 0:
-            raise ValueError(f"limit: expected a positive number, got {limit}")
-
-
-def _check_gap(gap: int) -> None:
-    checks.check_integer("gap", gap, 0, 1024)
-
-
-def _check_colour(ground: Sequence[int]) -> None:
-    if isinstance(ground, (str, bytes)) or not isinstance(ground, Sequence):
-        raise TypeError(f"ground: expected three integers, got {type(ground).__name__}")
-    if len(ground) != 3:
-        raise ValueError(f"ground: expected three integers, got {len(ground)}")
-    for value in ground:
-        checks.check_integer("ground", value, 0, 255)
-
-
-def _check_rows(rows: Sequence[Sequence[Picture]]) -> None:
-    for row in (rows, *rows) if isinstance(rows, Sequence) else (rows,):
-        if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
-            raise TypeError(f"rows: expected lists of pictures, got {type(row).__name__}")
-    for row in rows:
-        for picture in row:
-            _check_picture("rows", picture)
-
-
-def _check_picture(name: str, picture: Picture) -> None:
-    if not isinstance(picture, np.ndarray):
-        raise TypeError(f"{name}: expected uint8 [h, w, 3], got {type(picture).__name__}")
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise TypeError(
-            f"{name}: expected uint8 [h, w, 3], got {picture.dtype} {list(picture.shape)}"
-        )

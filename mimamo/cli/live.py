@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 HEADER = "frame,time,face_found,valence,arousal,latency_ms"
 _WINDOW = "mimamo live (q ends)"
+_NO_WINDOW = "no window can be opened here{}; use --headless --out FILE instead"
+_PROBE = "import cv2; cv2.namedWindow('mimamo')"
 
 
 def register_live(app: typer.Typer) -> None:
@@ -80,6 +84,8 @@ def live(
         raise InputError("--headless: expected --out FILE as well, else nothing would be seen")
     if out is not None and out.exists() and not (overwrite and out.is_file()):
         raise InputError(f"{out}: exists; give another --out, or --overwrite for a file")
+    if not headless:
+        _check_display()
     chosen = choose_device(device)
     predictor = LivePredictor(
         load_checkpoint(weights, backbone),
@@ -91,8 +97,8 @@ def live(
     speed = LiveSpeed()
     with ExitStack() as stack:
         video = stack.enter_context(_open(source))
-        write = stack.enter_context(_Table(out)) if out is not None else None
         show = None if headless else stack.enter_context(_Screen(predictor, speed, source))
+        write = stack.enter_context(_Table(out)) if out is not None else None
         try:
             for frame in itertools.islice(video, frames):
                 _deliver(predictor.push(frame), frame, speed, write, show)
@@ -113,6 +119,22 @@ def _open(source: str) -> Any:
     from mimamo.video.camera import Camera
 
     return Camera(int(source)) if source.isdecimal() else VideoReader(source)
+
+
+def _check_display() -> None:
+    """Refuse where a window cannot be opened.
+
+    OpenCV's toolkit ends the process there and raises nothing, so another process tries first: it
+    also finds a display that does not answer.
+    """
+    if sys.platform != "linux":
+        return
+    if not any(os.environ.get(x) for x in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")):
+        raise InputError(_NO_WINDOW.format(" (DISPLAY is not set)"))
+    try:
+        subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise InputError(_NO_WINDOW.format("")) from error
 
 
 def _deliver(
@@ -167,9 +189,7 @@ class _Screen:
         try:
             cv2.namedWindow(_WINDOW)
         except cv2.error as error:
-            raise InputError(
-                "no window can be opened here; use --headless --out FILE instead"
-            ) from error
+            raise InputError(_NO_WINDOW.format("")) from error
         return self
 
     def __call__(self, frame: VideoFrame, predictions: list[Any]) -> None:

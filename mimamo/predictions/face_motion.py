@@ -24,10 +24,12 @@ class FaceMotion:
         window: float32 ``[nbands, P, S, S]``, the phase differences around the frame, radians.
         field: float32 ``[2, S, S]``, motion since the frame before along x and y, pixels of the
             grey face; zero in the first frame.
+        weight: float32 ``[S, S]``, what `field` is worth, 0 to 1, see `phasenet.local_motion`.
     """
 
     window: np.ndarray
     field: np.ndarray
+    weight: np.ndarray
 
     @property
     def middle(self) -> int:
@@ -54,5 +56,6 @@ def face_motions(frames: np.ndarray, config: MIMAMOConfig) -> Iterator[FaceMotio
         windows = level.unflatten(1, (config.nbands, config.num_phase)).numpy()
         # The frame before the first is the first itself.
         before = torch.from_numpy(frames[[max(0, start - 1), *range(start, start + length)]])
-        fields = local_motion(before, nbands=2).numpy()
-        yield from (FaceMotion(*parts) for parts in zip(windows, fields, strict=True))
+        fields, weights = (x.numpy() for x in local_motion(before, nbands=2, return_weight=True))
+        parts = zip(windows, fields, weights, strict=True)
+        yield from (FaceMotion(*part) for part in parts)

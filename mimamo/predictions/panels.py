@@ -124,7 +124,7 @@ class Renderer:
         if motion is not None:
             for band, rect in zip(motion.difference, _BANDS, strict=False):
                 rect.of(picture)[...] = self._coloured(band, rect)
-            _draw_arrows(_CROP.of(picture), motion.field)
+            _draw_arrows(_CROP.of(picture), motion)
             _draw_strip(picture, motion)
         self._draw_over_time(picture, index)
         self._draw_plane(picture, index)
@@ -262,11 +262,12 @@ class Renderer:
         return colour_signed(values, MOTION_LIMIT, _PANEL)
 
 
-def _draw_arrows(panel: np.ndarray, field: np.ndarray) -> None:
-    """Motion ``[2, S, S]`` in pixels as arrows over the face, which is made darker."""
-    scale = panel.shape[0] / field.shape[-1]
+def _draw_arrows(panel: np.ndarray, motion: FaceMotion) -> None:
+    """Motion, where it is known, as arrows over the face, which is made darker."""
+    scale = panel.shape[0] / motion.field.shape[-1]
     np.multiply(panel, 0.7, out=panel, casting="unsafe")
-    arrows = scale * motion_arrows(field, scale=_ARROWS, step=_ARROW_STEP)
+    arrows = motion_arrows(motion.field, motion.weight, scale=_ARROWS, step=_ARROW_STEP)
+    arrows = scale * arrows
     arrows = arrows[np.abs(arrows[:, 1] - arrows[:, 0]).max(axis=-1) > 1.5]
     canvas.lines(panel, arrows, _AROUSAL)
     for end in arrows[:, 1]:

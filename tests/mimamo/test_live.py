@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from mimamo.cli import main
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.features import SpatialFeatures, phase_windows
-from mimamo.live import LivePredictor, LiveSpeed
+from mimamo.live import LivePrediction, LivePredictor, LiveSpeed
 from mimamo.network import load_checkpoint
 from mimamo.predictions.live_picture import LivePicture
 from mimamo.predictions.rules import NO_FACE
@@ -110,6 +113,7 @@ def test_what_cannot_be_is_refused(arguments, words, weights, capsys, tmp_path, 
 def test_on_screen(weights, video, monkeypatch, capsys):
     """With OpenCV's window replaced by a list of what was shown."""
     shown = []
+    monkeypatch.setattr("mimamo.cli.live._check_display", lambda: None)
     monkeypatch.setattr(cv2, "namedWindow", lambda name: None)
     monkeypatch.setattr(cv2, "imshow", lambda name, picture: shown.append(picture))
     monkeypatch.setattr(cv2, "waitKey", lambda wait: ord("q") if len(shown) == 9 else -1)
@@ -122,13 +126,51 @@ def test_on_screen(weights, video, monkeypatch, capsys):
     assert not np.array_equal(shown[-1][720:], shown[0][720:])  # values, rate and latency
 
 
-def test_no_screen(weights, video, monkeypatch, capsys):
+def test_no_screen(weights, video, monkeypatch, capsys, tmp_path):
+    """OpenCV that refuses by itself; nothing is written."""
+
     def refuse(name):
         raise cv2.error("no GUI")
 
+    monkeypatch.setattr("mimamo.cli.live._check_display", lambda: None)
     monkeypatch.setattr(cv2, "namedWindow", refuse)
-    assert main(["live", str(video), "--weights", str(weights)]) == 2
+    arguments = ["live", str(video), "--weights", str(weights), "--out", str(tmp_path / "x.csv")]
+    assert main(arguments) == 2
     assert "no window can be opened here; use --headless" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="displays are named so on Linux alone")
+@pytest.mark.parametrize(
+    ("display", "words"),
+    [
+        ({}, "no window can be opened here (DISPLAY is not set); use --headless --out FILE"),
+        ({"DISPLAY": ":97"}, "no window can be opened here; use --headless --out FILE"),
+    ],
+)
+def test_no_display(display, words, weights, video, tmp_path):
+    """In a process of its own, which OpenCV's toolkit would abort."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    environment = {k: v for k, v in os.environ.items() if k not in names} | display
+    arguments = ["live", video, "--weights", weights, "--out", tmp_path / "x.csv"]
+    command = [sys.executable, "-m", "mimamo", *map(str, arguments)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_session_keeps_the_newest_latencies():
+    speed = LiveSpeed()
+    for number in range(25_000):
+        latency = 9.0 if number < 15_000 else 0.01
+        speed.add(LivePrediction(number, number / 30, True, 0.0, 0.0, latency))
+    assert len(speed.latencies) == 10_000
+    assert speed.frames == 25_000
+    assert speed.latency == 0.01
+    assert speed.summary().startswith("25000 frames in ")
+    assert "; latency of the last 10000 frames 10 ms median, 10 ms for" in speed.summary()
 
 
 def test_a_picture_without_a_face():

@@ -18,10 +18,16 @@ def faces(count: int, box=(30.0, 20.0, 70.0, 80.0)) -> Faces:
     return Faces(boxes, middle + np.linspace(-10, 10, 10, dtype=np.float32).reshape(1, 5, 2))
 
 
-def moved(maps: np.ndarray, field: np.ndarray | None = None, count: int = 12) -> FaceMotion:
+def moved(
+    maps: np.ndarray,
+    field: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+    count: int = 12,
+) -> FaceMotion:
     """Motion whose difference to the frame before is `maps`, one of the bands' whole window."""
     window = np.repeat(np.float32(maps)[:, None], count, axis=1)
-    return FaceMotion(window, np.zeros((2, *maps.shape[1:])) if field is None else field)
+    field = np.zeros((2, *maps.shape[1:])) if field is None else field
+    return FaceMotion(window, field, np.ones(maps.shape[1:]) if weight is None else weight)
 
 
 def grey(height: int, width: int, value: int = 100) -> np.ndarray:
@@ -126,6 +132,16 @@ class TestMotion:
         # From the middle of the first moving cell of 6 pixels of the grey face.
         assert abs(drawn[:, 1].min() - 90) <= 1
 
+    def test_no_arrow_where_motion_is_not_known(self, predictions):
+        renderer = Renderer("a", predictions("x"), faces(1))
+        field, weight = np.full((2, 48, 48), 0.2, np.float32), np.ones((48, 48), np.float32)
+        weight[:24] = 0.1
+        motion = moved(np.zeros((2, 48, 48)), field, weight)
+        crop = CROP.of(renderer.draw(0, None, grey(112, 112), motion)).astype(int)
+        drawn = np.argwhere(crop[..., 0] - crop[..., 2] > 60)
+        assert len(drawn) > 100
+        assert drawn[:, 0].min() > 80
+
     @pytest.mark.parametrize("count", [1, 2, 12, 13, 24, 25, 100])
     @pytest.mark.parametrize("bands", [2, 4])
     def test_the_film_strip_shows_the_window_from_past_to_future(self, predictions, count, bands):
@@ -133,7 +149,8 @@ class TestMotion:
         window = np.zeros((bands, count, 48, 48), np.float32)
         window[0, : count // 2 + 1] = -MOTION_LIMIT  # blue; the second row is dark
         window[0, count // 2 + 1 :] = MOTION_LIMIT  # orange
-        picture = renderer.draw(0, None, None, FaceMotion(window, np.zeros((2, 48, 48))))
+        motion = FaceMotion(window, np.zeros((2, 48, 48)), np.ones((48, 48)))
+        picture = renderer.draw(0, None, None, motion)
         strip = panels._STRIP.of(picture).astype(int)
         blue = np.argwhere(strip[..., 2] - strip[..., 0] > 60)
         assert len(blue) > 8 * (count // 2 + 1) / max(1, count // 24 + 1)
