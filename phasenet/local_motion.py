@@ -68,7 +68,7 @@ def local_motion(
     deviation is the motion that the coarsest level measures well: half a pixel on level 1, one on
     level 2, and so on (Simoncelli, Adelson & Heeger, "Probability distributions of optical flow",
     CVPR 1991). So what the levels cannot measure (noise, what appears, motion beyond about twice
-    that) is drawn to zero and has a low weight; choose coarser levels for faster motion.
+    that) is drawn towards zero and has a low weight; choose coarser levels for faster motion.
 
     Where only one direction has structure (an edge), the motion along it is zero: what is given is
     the motion across. Where there is no structure at all it is zero. Borders are mirrored, so

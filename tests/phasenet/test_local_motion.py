@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
 from support.textures import moving_texture
 from torch.autograd import gradcheck
 
-from phasenet import denoised_phase, local_motion, phase_difference, runs
+from phasenet import denoised_phase, local_motion, phase_difference, reference, runs
+
+# The function of that name hides the module in the package.
+local_motion_module = sys.modules["phasenet.local_motion"]
 
 BYTES = {0.0: 0.0035, 1.0: 0.006, 2.0: 0.025}  # pixels that rounding to 8 bits adds
 MARGIN = 16  # pixels whose window reaches the mirrored border
@@ -182,3 +186,11 @@ def test_runs_of_frames_change_nothing(monkeypatch, pixels):
         torch.testing.assert_close(got, whole, rtol=1e-12, atol=1e-12)
     (got,) = torch.autograd.grad(parts[0].square().sum(), frames)
     torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (32, 64), (33, 101)])
+def test_blur_in_tiles_is_the_blur(size):
+    planes = torch.rand(2, 6, *size, dtype=torch.float64)
+    torch.testing.assert_close(
+        local_motion_module._blurred(planes), reference._blur(planes), rtol=1e-12, atol=1e-12
+    )
