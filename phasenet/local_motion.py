@@ -63,26 +63,41 @@ def local_motion(
     (standard deviation 2, on the grid of the level), each weighted by its squared amplitude. The
     local frequency is measured on the bands themselves, so no calibration enters.
 
-    Where only one direction has structure (an edge), the motion along it is zero: what is given is
-    the motion across. Where there is no structure at all it is zero. A level measures motion up to
-    half its wavelength, about one pixel on level 1, two on level 2, and so on: choose coarser
-    levels for faster motion. Borders are mirrored, so within about ten pixels of them
-    motion across the border is underestimated. Between equal frames, and where frames are flat or
-    black, it is exactly zero. NaN or infinity in a frame makes the two motions that it takes part
-    in NaN, and no other.
+    Each equation is further weighted by cos^2 of half its phase change, as a change by half a turn
+    may have either sign. Phase changes that v leaves unexplained are taken for noise, at least that
+    of frames rounded to 8 bits, and weighed against a Gaussian prior of small motion whose standard
+    deviation is the motion that the coarsest level measures well: half a pixel on level 1, one on
+    level 2, and so on (Simoncelli, Adelson & Heeger, "Probability distributions of optical flow",
+    CVPR 1991). So what the levels cannot measure (noise, what appears, motion beyond about twice
+    that) is drawn towards zero and has a low weight; choose coarser levels for faster motion.
 
-    Plain PyTorch on the compiled pyramid, differentiable, some frames at a time. The error on
-    textures that move by known sub-pixel shifts is below 2 % of the shift
+    Where only one direction has structure (an edge), the motion along it is zero: what is given is
+    the motion across. Where there is no structure at all it is zero. Borders are mirrored, so
+    within about ten pixels of them motion across the border is underestimated. Between equal
+    frames, and where frames are flat or black, it is exactly zero. NaN or infinity in a frame makes
+    the two motions that it takes part in NaN, and no other.
+
+    Plain PyTorch on the compiled pyramid, differentiable, some frames at a time. On textures that
+    move by known shifts the error is below 2 % of the shift from 0.01 to 0.7 pixels for frames that
+    are not rounded. Rounding to 8 bits adds an error in pixels, whatever the shift: for textures of
+    30 grey levels (standard deviation) up to 0.0035 pixels where there is much fine structure,
+    0.006 where amplitudes fall with the frequency, and 0.025 where they fall with its square. That
+    is 18, 32 and 85 % of a shift of 0.014 pixels, 3, 5 and 23 % of 0.1, 1, 2 and 5 % of 0.5
     (``tests/phasenet/test_local_motion.py``).
 
     Args:
         frames: ``[..., T, H, W]`` grey frames in [0, 1], uint8 or floating, T at least 2.
         height, levels: as in `phasenet.phase_difference`.
         nbands: orientations; at least 2, so that motion has two components.
+        return_weight: also return what the motion is worth.
 
     Returns:
         ``[..., T - 1, 2, H, W]``, component 0 along x (to the right), 1 along y (downwards),
-        float64 for float64 frames, else float32.
+        float64 for float64 frames, else float32. With `return_weight` a pair of this and the weight
+        ``[..., T - 1, H, W]``, 0 to 1: ``m / (m + r)`` where r are the squared phase changes times
+        squared amplitudes that no motion explains, or that noise has, and m those of a motion of
+        half the prior's standard deviation. It is near 1 where amplitudes are high and phases
+        change as one motion would have them, along an edge too, and 0 where there is nothing.
 
     Raises:
         TypeError, ValueError: as `phasenet.phase_difference`.

@@ -21,9 +21,9 @@ from phasenet.coefficients import PyramidCoeffs
 from phasenet.viz_checks import Picture
 
 _LONGEST = 1e4  # pixels of an arrow, beyond any picture
-_BRIGHT = 99.0  # percentile of a level's amplitudes that is shown in full brightness
+_BRIGHT = 98.0  # percentile of a level's amplitudes that is shown in full brightness
 DARK = (24, 28, 34)
-LEAST_WEIGHT = 0.25  # half of what motion across an edge has
+LEAST_WEIGHT = 0.5  # below it, noise may be what an arrow shows
 
 __all__ = [
     "colour_phase",
@@ -169,8 +169,8 @@ def tile(rows: Sequence[Sequence[Picture]], gap: int = 4, ground: Sequence[int] 
 def tile_pyramid(coeffs: PyramidCoeffs, gap: int = 4) -> Picture:
     """One image's pyramid: a row for each level, its orientations side by side.
 
-    Bands are shown by `colour_phase`, each level in full brightness from the amplitude on that one
-    coefficient in a hundred reaches: photographs have few edges that are far above the rest. The
+    Bands are shown by `colour_phase`, each level in full brightness from the amplitude on that two
+    coefficients in a hundred reach: photographs have few edges that are far above the rest. The
     row above them has the highpass, to the same percentile (`colour_signed`), and the lowpass
     (`grey`).
 

@@ -94,8 +94,8 @@ def pictures(folder: Path) -> None:
     small = waves(9, 48, 0.25)
     strip = viz.film_strip(phase_difference(small)[0], limit=0.5)
     viz.save(folder / "strip.png", strip.repeat(2, axis=0).repeat(2, axis=1))
-    measured = local_motion(frames[4:6])[0]
-    viz.save(folder / "arrows.png", viz.draw_motion(frames[4], measured, scale=20))
+    measured, weight = (x[0] for x in local_motion(frames[4:6], return_weight=True))
+    viz.save(folder / "arrows.png", viz.draw_motion(frames[4], measured, weight, scale=20))
 
 
 def make(app: Any) -> None:

@@ -128,6 +128,10 @@ class MIMAMONet(nn.Module):
     The GRU's recurrence runs over the frames of a clip. The published code leaves out
     ``batch_first`` and so runs it over the clips of a batch; feeding this network that code's
     batch with its first two axes exchanged gives that code's output (exchanged back).
+
+    ``torch.compile`` takes it, phase differences included, as one graph. ``fullgraph=True`` needs
+    ``torch._dynamo.config.allow_rnn = True``, without which PyTorch does not compile ``nn.GRU``;
+    every new T or B then compiles anew, as it does for any ``nn.GRU``.
     """
 
     def __init__(self, config: MIMAMOConfig | None = None) -> None:

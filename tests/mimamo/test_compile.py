@@ -64,3 +64,33 @@ def test_it_trains_compiled():
         grads.append(torch.autograd.grad(loss, list(whole.parameters())))
     for eager, compiled in zip(*grads, strict=True):
         torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)
+
+
+def test_no_graph_break():
+    whole = Whole().eval()
+    frames = torch.randint(0, 256, (2, 9, 48, 48), dtype=torch.uint8)
+    with torch.no_grad():
+        explained = torch._dynamo.explain(whole)(torch.rand(2, 5, 2048), frames)
+    assert explained.graph_count == 1
+    assert explained.graph_break_count == 0
+
+
+@pytest.mark.parametrize(("dynamic", "most"), [(True, 1), (None, 3)])
+def test_phase_windows_compile_once(dynamic, most):
+    """Without `dynamic`, PyTorch compiles once more when it learns that a size changes."""
+    config = MIMAMOConfig(num_phase=4)
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    def windows(frames: Tensor) -> tuple[Tensor, ...]:
+        return phase_windows(frames, config, context=True)
+
+    compiled = torch.compile(windows, fullgraph=True, dynamic=dynamic, backend=backend)
+    for batch, length in ((2, 7), (2, 8), (2, 9), (3, 9), (4, 11), (4, 24), (7, 31)):
+        frames = torch.randint(0, 256, (batch, length, 48, 48), dtype=torch.uint8)
+        for got, want in zip(compiled(frames), windows(frames), strict=True):
+            torch.testing.assert_close(got, want)
+    assert len(graphs) <= most

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
 from support.textures import moving_texture
 from torch.autograd import gradcheck
 
-from phasenet import denoised_phase, local_motion, phase_difference, runs
+from phasenet import denoised_phase, local_motion, phase_difference, reference, runs
 
+# The function of that name hides the module in the package.
+local_motion_module = sys.modules["phasenet.local_motion"]
+
+BYTES = {0.0: 0.0035, 1.0: 0.006, 2.0: 0.025}  # pixels that rounding to 8 bits adds
 MARGIN = 16  # pixels whose window reaches the mirrored border
 
 
@@ -33,6 +38,54 @@ def test_known_shifts(shift, size):
             assert motion.dtype == dtype
             error = (inside(motion) - expected).square().sum(1).mean().sqrt()
             assert float(error) < 0.02 * math.hypot(*shift)
+
+
+@pytest.mark.parametrize("smoothness", sorted(BYTES))
+def test_known_shifts_of_bytes(smoothness):
+    """Root mean square error in pixels of textures rounded to 8 bits: rounding adds a constant."""
+    for shift in ((0.01, -0.01), (0.0, 0.1), (0.25, -0.4), (-0.5, 0.5)):
+        for seed in (1, 2, 3):
+            frames = moving_texture(3, (96, 121), shift, seed=seed, smoothness=smoothness)
+            frames = (0.5 + (frames - frames.mean()) * 0.12 / frames.std()).clamp(0, 1)
+            motion = local_motion((255 * frames).round().to(torch.uint8)).double()
+            expected = torch.tensor([shift[1], shift[0]], dtype=torch.float64)[:, None, None]
+            error = float((inside(motion) - expected).square().sum(1).mean().sqrt())
+            assert error < BYTES[smoothness] + 0.02 * math.hypot(*shift)
+
+
+def test_weight_tells_textures_and_edges_from_noise_and_nothing():
+    position = torch.arange(64, dtype=torch.float64)
+    edges = torch.stack([torch.cos(position - 0.2 * t) for t in range(2)])[:, None, :]
+    low = 0.5 + 0.0005 * torch.randn(2, 64, 64, dtype=torch.float64)  # below a grey level
+    parts = {
+        "texture": moving_texture(2, (64, 64), (0.3, -0.2)),
+        "edges": 0.5 + 0.4 * edges.expand(2, 64, 64),
+        "still": torch.rand(1, 64, 64, dtype=torch.float64).expand(2, 64, 64),
+        "noise": torch.rand(2, 64, 64, dtype=torch.float64),
+        "almost flat": low,
+        "flat": torch.full((2, 64, 64), 0.5, dtype=torch.float64),
+        "black": torch.zeros(2, 64, 64, dtype=torch.float64),
+    }
+    for name, frames in parts.items():
+        motion, weight = local_motion(frames, return_weight=True)
+        assert torch.equal(motion, local_motion(frames))
+        assert weight.shape == (1, 64, 64)
+        assert 0 <= float(weight.min()) <= float(weight.max()) <= 1
+        middle = inside(weight)
+        if name in ("texture", "edges", "still"):
+            assert float(middle.min()) > 0.9, name
+        else:
+            assert float(middle.mean()) < 0.35, name
+            assert float(inside(motion).norm(dim=1).max()) < 1.0, name
+    assert float(local_motion(parts["flat"], return_weight=True)[1].max()) < 1e-9
+
+
+def test_too_fast_motion_is_neither_large_nor_trusted():
+    """Textures that jump by several pixels, which levels 1 and 2 cannot measure."""
+    for shift in ((0.0, 6.0), (9.0, 7.0)):
+        motion, weight = local_motion(moving_texture(2, (96, 96), shift), return_weight=True)
+        assert float(motion.norm(dim=1).max()) < 3.0
+        assert float(inside(weight).mean()) < 0.5
 
 
 def test_coarser_levels_measure_faster_motion():
@@ -133,3 +186,11 @@ def test_runs_of_frames_change_nothing(monkeypatch, pixels):
         torch.testing.assert_close(got, whole, rtol=1e-12, atol=1e-12)
     (got,) = torch.autograd.grad(parts[0].square().sum(), frames)
     torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (32, 64), (33, 101)])
+def test_blur_in_tiles_is_the_blur(size):
+    planes = torch.rand(2, 6, *size, dtype=torch.float64)
+    torch.testing.assert_close(
+        local_motion_module._blurred(planes), reference._blur(planes), rtol=1e-12, atol=1e-12
+    )

@@ -42,10 +42,21 @@ def test_a_tiled_pyramid_has_its_parts():
     coeffs = SteerablePyramid(4, 3)(image)
     picture = viz.tile_pyramid(coeffs, gap=2)
     assert picture.shape == (2 + 40 + 2 + 40 + 2 + 20 + 2, 2 + 3 * 58, 3)
-    assert (picture[2:42, 2:58] == viz.colour_signed(coeffs.highpass)).all()
-    assert (picture[44:84, 60:116] == viz.colour_phase(coeffs.bands[0])[1]).all()
+    limits = [float(np.percentile(x.abs(), 98)) for x in (coeffs.highpass, coeffs.bands[0])]
+    assert (picture[2:42, 2:58] == viz.colour_signed(coeffs.highpass, limits[0])).all()
+    assert (picture[44:84, 60:116] == viz.colour_phase(coeffs.bands[0], limits[1])[1]).all()
     with pytest.raises(ValueError, match=r"coeffs: .* one image, highpass and"):
         viz.tile_pyramid(SteerablePyramid(4, 3)(image[None]))
+
+
+def test_a_few_strong_edges_leave_a_tiled_pyramid_bright():
+    image = 0.5 + 0.01 * torch.randn(128, 128)
+    image[10:14, 10:14] = 50.0
+    coeffs = SteerablePyramid(4, 2)(image)
+    dark = viz.colour_phase(coeffs.bands[0][0])[64:, 64:].mean()
+    assert viz.tile_pyramid(coeffs, gap=0)[128 + 64 : 256, 64:128].mean() > 4 * dark
+    black = SteerablePyramid(4, 2)(torch.zeros(16, 16))
+    assert (viz.tile_pyramid(black, gap=0)[16:32] == 0).all()
 
 
 def test_a_film_strip_has_a_row_for_each_band():
@@ -69,6 +80,21 @@ def test_arrows_point_where_things_move():
     assert bottom - top < 8
     with pytest.raises(ValueError, match=r"motion: expected shape \[2, H, W\]"):
         viz.draw_motion(frame, motion[:, :5])
+
+
+def test_no_arrow_where_motion_is_not_known():
+    motion, weight = torch.ones(2, 24, 24), torch.ones(24, 24)
+    motion[:, :, 4:8] = 100.0
+    weight[:, 4:8], weight[:, 8:16] = 0.0, 0.1
+    arrows = viz.motion_arrows(motion, weight, scale=1, step=8)
+    assert sorted(set(arrows[:, 0, 0])) == [4, 20]  # not the cells in the middle
+    np.testing.assert_allclose(arrows[:, 1] - arrows[:, 0], 1)  # of what has weight
+    assert len(viz.motion_arrows(motion, weight, step=8, least_weight=0)) == 9
+    assert len(viz.motion_arrows(motion, torch.full((24, 24), torch.nan))) == 0
+    frame = torch.full((24, 24), 0.2)
+    assert np.ptp(viz.draw_motion(frame, motion, torch.zeros(24, 24))) == 0
+    with pytest.raises(ValueError, match=r"weight: expected shape \[H, W\] for motion"):
+        viz.draw_motion(frame, motion, weight[:5])
 
 
 @pytest.mark.parametrize(

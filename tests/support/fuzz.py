@@ -44,6 +44,8 @@ def phase_calls(draw: st.DrawFn) -> Call:
     if name != "local_motion":
         modes = st.sampled_from(["full", "reference"])
         options["unwrap"] = draw(one_in(15, NONSENSE, modes))
+    else:
+        options["return_weight"] = draw(st.booleans())
     if not own and module is phasenet:
         options["dtype"] = draw(one_in(15, NONSENSE, st.sampled_from([None, *FLOATS, *HALVES])))
     if name == "phase_difference_windows":

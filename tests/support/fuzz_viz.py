@@ -116,7 +116,9 @@ def motion_calls(draw: st.DrawFn) -> Call:
     dtype = draw(st.sampled_from([*FLOATS, *HALVES]))
     field = draw(strided(draw(values([2, height, width], dtype))))
     motion = draw(one_in(8, st.one_of(NONSENSE, wrong_images(), any_shape(3)), st.just(field)))
-    options = given(draw, scale=NUMBERS, step=st.integers(1, 30))
+    share = strided(draw(values([height, width], dtype)))
+    options = given(draw, scale=NUMBERS, step=st.integers(1, 30), least_weight=NUMBERS)
+    options |= given(draw, weight=st.one_of(st.none(), share, any_shape(2)))
     if draw(st.booleans()):
         return call_of("motion_arrows", {"motion": motion}, options)
     kind = draw(st.sampled_from([torch.uint8, *FLOATS, *HALVES]))

@@ -9,11 +9,16 @@ from torch import Tensor
 
 
 def moving_texture(
-    length: int, size: tuple[int, int], shift: tuple[float, float], seed: int = 0
+    length: int,
+    size: tuple[int, int],
+    shift: tuple[float, float],
+    seed: int = 0,
+    smoothness: float = 1.0,
 ) -> Tensor:
     """A smooth random texture moved by `shift` (dy, dx) pixels a frame, exactly: float64 [T, H, W].
 
     A sum of plane waves with random direction and frequency, so that any shift is a closed form.
+    Their amplitudes fall with the frequency to the power of `smoothness`.
     """
     generator = torch.Generator().manual_seed(seed)
     h, w = size
@@ -26,7 +31,7 @@ def moving_texture(
         ky = frequency * math.sin(2 * math.pi * direction)
         kx = frequency * math.cos(2 * math.pi * direction)
         phase = ky * (y - time * shift[0]) + kx * (x - time * shift[1])
-        frames += torch.cos(phase + 2 * math.pi * offset) / frequency
+        frames += torch.cos(phase + 2 * math.pi * offset) / frequency**smoothness
     return 0.5 + 0.4 * frames / frames.abs().max()
 
 
