@@ -23,7 +23,13 @@ def phase_difference(
     unwrap: str = "full",
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, ...]:
-    """Phase differences of one window of frames (Deng et al., AAAI 2020).
+    """Phase differences of one window of frames.
+
+    The input of the temporal stream of Deng, Chen, Zhou & Shi, "MIMAMO Net: integrating micro- and
+    macro-motion for video emotion recognition", AAAI 2020, as their published code computes it;
+    smoothing is the amplitude-weighted blur ``B(a p) / B(a)`` of Wadhwa et al., "Phase-based video
+    motion processing", SIGGRAPH 2013. In full: :ref:`docs/maths.md <maths-phase-differences>`,
+    steps 1 to 4.
 
     Each frame is mirrored to twice its size and decomposed by the complex steerable pyramid; the
     phase of each coefficient is unwrapped along the frames from the first on, smoothed by an
@@ -41,7 +47,8 @@ def phase_difference(
         height: scales of the pyramid, see `phasenet.SteerablePyramid`; it is built on the
             mirrored frame, so ``2 * min(H, W)`` has to be at least ``2**(height - 1)``.
         nbands: orientations per level, 2 to 32.
-        levels: oriented levels to return, 1 (finest) to ``height - 2``, in this order.
+        levels: oriented levels to return, 1 (finest) to ``height - 2``, in this order; a sequence
+            of integers or an array.
         unwrap: "full" as ``numpy.unwrap``, or "reference" as the published code, which corrects
             jumps above pi and leaves those below -pi alone.
         dtype: of the result: float16, bfloat16, float32 or float64. None keeps a floating dtype
@@ -90,7 +97,10 @@ def phase_difference_windows(
     """Phase differences of the window around every frame of a video.
 
     Equal to `phase_difference` of every window of ``num_phase + 1`` consecutive frames, but each
-    frame is transformed once, not once for each window it is in.
+    frame is transformed once, not once for each window it is in. Definition and paper (Deng et al.,
+    AAAI 2020): :ref:`docs/maths.md <maths-phase-differences>`, steps 1 to 4; how windows share
+    their frames, the equation of phase p_s(t) of a window that starts at s:
+    :ref:`there too <maths-windows>`.
 
     Args:
         frames: ``[..., T, H, W]`` as `clips` of `phase_difference`.

@@ -43,6 +43,7 @@ class SteerablePyramid(torch.nn.Module):
         self.height, self.nbands, self.mirrors = height, nbands, boundary == "symmetric"
 
     def forward(self, images: Tensor) -> PyramidCoeffs:
+        """See `phasenet.SteerablePyramid.forward`."""
         checks.check_images("images", images, 2, "[..., H, W]")
         x = _mirror(_to_float(images)) if self.mirrors else _to_float(images)
         size = x.shape[-2:]
@@ -76,6 +77,7 @@ class SteerablePyramid(torch.nn.Module):
         def __call__(self, images: Tensor) -> PyramidCoeffs: ...
 
     def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
+        """See `phasenet.SteerablePyramid.inverse`."""
         checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
         check_coefficients(highpass, bands, lowpass, self.height, self.nbands)

@@ -30,9 +30,10 @@ class StreamWindow(NamedTuple):
 class PhaseStream:
     """Phase differences of frames that come one by one, each window as soon as it is complete.
 
-    Windows are equal, bit for bit, to those of `phase_difference_windows` on the whole video. Every
-    frame is transformed once; memory and time per frame do not grow with the video. Nothing is
-    recorded for gradients. NaN or infinity in a frame stays in the windows that have it.
+    Windows are equal, bit for bit, to those of `phase_difference_windows` on the whole video.
+    Memory and time per frame do not grow with the video. On the CPU every frame is transformed
+    once; on CUDA the last ``P + 1`` frames are kept instead, and transformed again for each window.
+    Nothing is recorded for gradients. NaN or infinity in a frame stays in the windows that have it.
 
     ::
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import phasenet
 from mimamo.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +24,24 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")
 def fenced(page: Path, languages: tuple[str, ...]) -> list[str]:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
     return [text for language, text in blocks if language in languages]
+
+
+def public_names(name: str) -> set[str]:
+    """What a module defines, or says is its own, and the methods of its classes."""
+    module = importlib.import_module(name)
+    own = getattr(module, "__all__", None) or [
+        key for key, x in vars(module).items() if getattr(x, "__module__", "") == name
+    ]
+    found = set()
+    for key in own:
+        value = getattr(module, key)
+        if key.startswith("_") or not callable(value):
+            continue
+        found.add(f"{name}.{key}")
+        if isinstance(value, type):
+            methods = [x for x, f in vars(value).items() if inspect.isfunction(f) and x[0] != "_"]
+            found |= {f"{name}.{key}.{x}" for x in methods if x != "extra_repr"}
+    return found
 
 
 def test_it_builds_without_a_warning(tmp_path):
@@ -39,9 +60,27 @@ def test_it_builds_without_a_warning(tmp_path):
     assert "<math" in html["maths"]
     assert all(f"figures/{name}.png" not in html["maths"] for name in ("radial", "motion"))
     assert "_images/radial.png" in html["maths"]
+    for name in ("phasenet", "phasenet.reference"):  # every public function, class and method
+        missing = {x for x in public_names(name) if f'id="{x}"' not in html["api"]}
+        assert missing == set()
+    links = set(re.findall(r'href="maths.html#([a-z-]+)"', html["api"]))
+    assert links == {"maths-pyramid", "maths-phase-differences", "maths-windows"}
+    assert all(f'id="{link}"' in html["maths"] for link in links)
     for page, text in html.items():  # readable without a network
         loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(http[^"]*)"', text)
         assert loaded == [], page
+
+
+@pytest.mark.parametrize(
+    ("public", "papers"),
+    [
+        (phasenet.SteerablePyramid, ["Portilla & Simoncelli", "IJCV"]),
+        (phasenet.phase_difference, ["Deng", "AAAI 2020", "Wadhwa"]),
+        (phasenet.phase_difference_windows, ["Deng", "AAAI 2020"]),
+    ],
+)
+def test_docstrings_name_paper_and_definition(public, papers):
+    assert all(paper in public.__doc__ for paper in [*papers, ":ref:`docs/maths.md <maths-"])
 
 
 @pytest.mark.parametrize(
