@@ -262,7 +262,7 @@ def motion_arrows(
         raise ValueError(f"motion: expected shape [2, H, W], got {list(field.shape)}")
     viz_checks.check_number("scale", scale)
     viz_checks.check_number("least_weight", least_weight)
-    checks.check_integer("step", step, 1)
+    step = min(checks.check_integer("step", step, 1), 1 + max(field.shape[1:]))  # leaves no cell
     share = np.ones(field.shape[1:]) if weight is None else viz_checks.as_real("weight", weight)
     if share.shape != field.shape[1:]:
         raise ValueError(

@@ -132,3 +132,8 @@ def test_opencv_is_asked_for_only_where_needed():
     assert result.stdout.strip() == (
         "phasenet.viz: OpenCV is not installed; pip install opencv-python (the extra viz)"
     ), result.stderr
+
+
+@pytest.mark.parametrize("size", [(0, 5), (6, 9)])
+def test_steps_beyond_the_frame_leave_no_arrow(size):
+    assert viz.motion_arrows(torch.ones(2, *size), step=2**31).shape == (0, 2, 2)
