@@ -142,6 +142,8 @@ def _check_memory(
     dtype: torch.dtype | None,
 ) -> None:
     """Refuse windows larger than the machine's memory; for `num_phase`, if fewer would fit."""
+    if torch.compiler.is_compiling():  # `num_phase` may be symbolic, which no message holds
+        return
     batch = (*frames.shape[:-3], windows)
     elements = band_elements(batch, frames.shape[-2:], nbands, levels)
     memory.check_result(name, frames, "differences", elements, dtype)
