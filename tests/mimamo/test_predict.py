@@ -294,5 +294,5 @@ def test_a_real_video(tmp_path, checkpoint):
     assert first.found.all()
     assert np.isfinite(first.values).all()
     np.testing.assert_allclose(first.values, second.values, atol=1e-5)
-    again = predict_video(video, checkpoint, tmp_path / "again")
+    again = predict_video(video, checkpoint, tmp_path / "again", PredictSettings(batch_size=32))
     assert again.outputs.table.read_bytes() == next((tmp_path / "32").glob("*.csv")).read_bytes()

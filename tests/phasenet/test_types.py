@@ -24,6 +24,9 @@ TYPES = {
     "phasenet.phase_difference_windows(x)": "tuple[torch._tensor.Tensor, ...]",
     "phasenet.denoised_phase(x)": "tuple[torch._tensor.Tensor, ...]",
     "phasenet.local_motion(x)": "torch._tensor.Tensor",
+    "phasenet.local_motion(x, return_weight=True)": (
+        "tuple[torch._tensor.Tensor, torch._tensor.Tensor]"
+    ),
     "phasenet.band_phase(x)": "torch._tensor.Tensor",
     "phasenet.PhaseStream().push(x)[0].index": "int",
     "phasenet.PhaseStream().flush()[0].levels": "tuple[torch._tensor.Tensor, ...]",
@@ -32,7 +35,7 @@ MISTAKES = {
     "phasenet.SteerablePyramid()(3)": "arg-type",
     "phasenet.SteerablePyramid()(x).band": "attr-defined",
     "phasenet.reference.SteerablePyramid()(x, x)": "call-arg",
-    "phasenet.local_motion(3)": "arg-type",
+    "phasenet.denoised_phase(3)": "arg-type",
 }
 
 
