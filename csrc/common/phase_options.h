@@ -30,7 +30,7 @@ struct PhaseOptions {
 
 // Checks what the schema cannot and reads the two options given as words.
 inline PhaseOptions phase_options(
-    const torch::stable::Tensor& frames,
+    const Tensor& frames,
     int64_t num_phase,
     int64_t height,
     int64_t nbands,
@@ -55,6 +55,35 @@ inline PhaseOptions phase_options(
       op,
       ": frames: expected at least num_phase + 1 frames for boundary='valid'");
   return {num_phase, height, nbands, std::move(levels), unwrap == "reference", replicate};
+}
+
+constexpr const char* kWindowsBackward = "phasenet::phase_difference_windows_backward";
+
+// One gradient per level, and frames that can have one.
+inline void check_grads(
+    const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
+  STD_TORCH_CHECK(
+      grads.size() == options.levels.size() && frames.scalar_type() != ScalarType::Byte,
+      kWindowsBackward,
+      ": expected one gradient per level and frames of a floating dtype");
+}
+
+// A level's gradient has the shape and dtype of the windows [..., T, bands, num_phase, h, w] of
+// `videos` videos of `frames` frames.
+inline void check_grad(
+    const Tensor& grad,
+    const PhaseOptions& options,
+    int64_t videos,
+    int64_t frames,
+    Size plane,
+    ScalarType dtype) {
+  const int64_t windows = videos * options.windows(frames);
+  const Size size = grad.dim() >= 4 ? image_size(grad) : Size{-1, -1};
+  STD_TORCH_CHECK(
+      grad.scalar_type() == dtype && size.h == plane.h && size.w == plane.w &&
+          grad.numel() == windows * options.nbands * options.num_phase * plane.area(),
+      kWindowsBackward,
+      ": grads: expected the shapes and dtype of the outputs");
 }
 
 }  // namespace phasenet

@@ -278,26 +278,6 @@ Tensor fold_mirror(const Tensor& image, Size size, ScalarType dtype) {
   return result;
 }
 
-// Each gradient has the shape and dtype of the output it belongs to.
-template <typename T>
-void check_grads(
-    const std::vector<Tensor>& grads,
-    const std::vector<LevelPlanes<T>>& planes,
-    const PhaseOptions& options,
-    int64_t videos,
-    int64_t length) {
-  for (size_t i = 0; i < planes.size(); ++i) {
-    const int64_t elements = videos * options.windows(length) * options.nbands * options.num_phase *
-                             planes[i].size.area();
-    const Size size = grads[i].dim() >= 4 ? image_size(grads[i]) : Size{-1, -1};
-    STD_TORCH_CHECK(
-        grads[i].scalar_type() == Dtypes<T>::real && grads[i].numel() == elements &&
-            size.h == planes[i].size.h && size.w == planes[i].size.w,
-        "phasenet::phase_difference_windows_backward: grads: expected the shapes and dtype of the "
-        "outputs");
-  }
-}
-
 template <typename T>
 Tensor backward_of(
     const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
@@ -308,9 +288,9 @@ Tensor backward_of(
   PhasePlanes<T> phase_planes(videos, options, count * length);
   phase_planes.fill(0, count * length);
   const std::vector<LevelPlanes<T>>& planes = phase_planes.levels();
-  check_grads(grads, planes, options, count, length);
   std::vector<Tensor> band_grads;
   for (size_t i = 0; i < planes.size(); ++i) {
+    check_grad(grads[i], options, count, length, planes[i].size, Dtypes<T>::real);
     const Tensor grad = as_batch(grads[i], 4);
     const FrameSums<T> sums = sum_windows(planes[i], options, grad, count, length);
     const Size whole = tables->levels[options.levels[i] - 1].size;
@@ -333,10 +313,7 @@ Tensor phase_difference_windows_backward(
     std::string boundary) {
   const PhaseOptions options =
       phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
-  STD_TORCH_CHECK(
-      grads.size() == options.levels.size() && frames.scalar_type() != ScalarType::Byte,
-      "phasenet::phase_difference_windows_backward: expected one gradient per level and frames of "
-      "a floating dtype");
+  check_grads(grads, frames, options);
   return with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     return backward_of<decltype(zero)>(grads, frames, options);
   });

@@ -48,26 +48,33 @@ Tensor residual(
 // What images of another dtype may take as T at a time.
 constexpr int64_t kImagesChunk = int64_t{4} << 20;
 
-template <typename T>
-int64_t images_at_a_time(Size image) {
-  return std::max<int64_t>(1, kImagesChunk / image.area() / static_cast<int64_t>(sizeof(T)));
-}
-
-// The coefficients that `analyze` makes of real images [n, H, W], for all images [..., H, W]: some
-// at a time where they are not of dtype T, so that they are never there as T as a whole.
-template <typename T, typename Analyze>
-std::vector<Tensor> in_chunks(const Tensor& images, const Analyze& analyze) {
+// Calls body(part, first, last) with images [first, last) as T, contiguous: some at a time where
+// they are not of dtype T, so that they are never there as T as a whole. Without images, once.
+template <typename T, typename Body>
+void in_chunks(const Tensor& images, const Body& body) {
   const Tensor source = as_batch(images, 2);
   const int64_t count = source.size(0);
   const bool whole = images.scalar_type() == Dtypes<T>::real;
-  const int64_t chunk = whole ? count : images_at_a_time<T>(image_size(images));
-  std::vector<Tensor> result;
-  for (int64_t first = 0; first < count || result.empty(); first += chunk) {
+  const int64_t bytes = image_size(images).area() * static_cast<int64_t>(sizeof(T));
+  const int64_t chunk = whole ? count : std::max<int64_t>(1, kImagesChunk / bytes);
+  int64_t first = 0;
+  do {
     const int64_t last = std::min(first + chunk, count);
-    std::vector<Tensor> part = analyze(to_real<T>(slice(source, first, last)));
+    body(to_real<T>(slice(source, first, last)), first, last);
+    first = last;
+  } while (first < count);
+}
+
+// The coefficients of all images [..., H, W] that `analyze` makes of real images [n, H, W].
+template <typename T, typename Analyze>
+std::vector<Tensor> by_transforms(const Tensor& images, const Analyze& analyze) {
+  const int64_t count = as_batch(images, 2).size(0);
+  std::vector<Tensor> result;
+  in_chunks<T>(images, [&](const Tensor& chunk, int64_t first, int64_t last) {
+    std::vector<Tensor> part = analyze(chunk);
     if (last - first == count) {
       result = std::move(part);
-      break;
+      return;
     }
     for (size_t i = 0; i < part.size(); ++i) {
       if (first == 0) {
@@ -79,7 +86,7 @@ std::vector<Tensor> in_chunks(const Tensor& images, const Analyze& analyze) {
       Tensor target = slice(result[i], first, last);
       torch::stable::copy_(target, part[i]);
     }
-  }
+  });
   for (Tensor& level : result) {
     level = with_batch(level, leading(images, 2));
   }
@@ -108,22 +115,15 @@ std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nban
     planes.levels.push_back(static_cast<T*>(result.back().mutable_data_ptr()));
   }
   planes.lowpass = real(plan->residuals[1].size);
-  // Other dtypes become T a few images at a time, so that there is no whole copy of them.
-  const Tensor source = as_batch(images, 2);
-  const int64_t count = source.size(0);
-  const bool whole = images.scalar_type() == Dtypes<T>::real;
-  const int64_t chunk = whole ? std::max<int64_t>(count, 1) : images_at_a_time<T>(image);
-  for (int64_t first = 0; first < count; first += chunk) {
-    const int64_t here = std::min(chunk, count - first);
-    const Tensor part = to_real<T>(slice(source, first, first + here));
+  in_chunks<T>(images, [&](const Tensor& part, int64_t first, int64_t last) {
     PyramidPlanes<T> target = planes;
     target.highpass += first * image.area();
     target.lowpass += first * plan->residuals[1].size.area();
     for (size_t i = 0; i < plan->levels.size(); ++i) {
       target.levels[i] += 2 * first * nbands * plan->levels[i].size.area();
     }
-    analyze_planes(part.const_data_ptr<T>(), here, *plan, adjoint, target);
-  }
+    analyze_planes(part.const_data_ptr<T>(), last - first, *plan, adjoint, target);
+  });
   return result;
 }
 
@@ -131,7 +131,7 @@ template <typename T>
 std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nbands) {
   const Size image = image_size(images);
   const auto tables = spectral_tables<T>(image, height, nbands);
-  return in_chunks<T>(images, [&](const Tensor& real) {
+  return by_transforms<T>(images, [&](const Tensor& real) {
     const Tensor spectra = rfft2(real);
     std::vector<Tensor> result{residual<T>(spectra, image, tables->highpass, image, T(1))};
     for (int64_t level = 1; level < height - 1; ++level) {
@@ -162,7 +162,7 @@ std::vector<Tensor> pyramid_inverse_backward_of(
   const auto tables = spectral_tables<T>(image, height, nbands);
   const int64_t stride = image.h * half_columns(image.w);
   const auto scale = [&](Size size) { return T(double(size.area()) / double(image.area())); };
-  return in_chunks<T>(grad, [&](const Tensor& chunk) {
+  return by_transforms<T>(grad, [&](const Tensor& chunk) {
     const Tensor spectra = rfft2(chunk);
     const auto* source = spectra.const_data_ptr<Complex<T>>();
     std::vector<Tensor> result{residual<T>(spectra, image, tables->highpass, image, T(1))};

@@ -93,14 +93,8 @@ Tensor backward_of(
   std::vector<OwnedSums<T>> sums;
   for (size_t i = 0; i < owned.size(); ++i) {
     const Planes<T>& planes = owned[i].planes;
-    const int64_t elements = videos.size(0) * options.windows(length) * options.nbands *
-                             options.num_phase * planes.h * planes.w;
-    const Size given = grads[i].dim() >= 4 ? image_size(grads[i]) : Size{-1, -1};
-    STD_TORCH_CHECK(
-        grads[i].scalar_type() == Dtypes<T>::real && grads[i].numel() == elements &&
-            given.h == planes.h && given.w == planes.w,
-        "phasenet::phase_difference_windows_backward: grads: expected the shapes and dtype of the "
-        "outputs");
+    const Size plane{planes.h, planes.w};
+    check_grad(grads[i], options, videos.size(0), length, plane, Dtypes<T>::real);
     const WindowShape shape(options, length, planes);
     sums.push_back(sums_of(launch, as_batch(grads[i], 4), planes, shape, count * options.nbands));
   }
@@ -158,10 +152,7 @@ Tensor phase_difference_windows_backward(
     std::string boundary) {
   const PhaseOptions options =
       phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
-  STD_TORCH_CHECK(
-      grads.size() == options.levels.size() && frames.scalar_type() != ScalarType::Byte,
-      "phasenet::phase_difference_windows_backward: expected one gradient per level and frames of "
-      "a floating dtype");
+  check_grads(grads, frames, options);
   return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
     return backward_of<decltype(zero)>(grads, frames, options);
   });
