@@ -2,8 +2,8 @@
 // transform X (DCT-II), so with theta_k(y) = pi k (1 / 2H + 2 y / h) a band's kept quarter is
 //   sum over k, l >= 0 of X[k, l] (A cos cos - D sin sin + i (B sin cos + C cos sin)),
 // where A, B, C, D sum the filter over the signs of k and l with no sign, that of k, of l, of both.
-// These are products of small matrices in shared memory. One block makes all bands of one level
-// of one frame.
+// These are products of small matrices in shared memory, with even and odd frequencies apart where
+// that halves them (CosineAxis). One block makes all bands of one level of one frame.
 #pragma once
 
 #include "cosine_tables.cuh"
@@ -15,27 +15,27 @@ struct alignas(4 * sizeof(T)) Four {
   T at[4];
 };
 
+template <typename T>
+__device__ __forceinline__ Four<T> four(const T* from) {
+  return *reinterpret_cast<const Four<T>*>(from);
+}
+
 // A 4 x 4 tile of a product sum_k a[k, m] b[k, n] that one thread makes.
 template <typename T>
 struct ProductTile {
   T sum[4][4] = {};
 
-  template <typename Left>
-  __device__ __forceinline__ void add(const Left& left, const T* b, int ldb, int n, int count) {
-    for (int k = 0; k < count; ++k) {
-      const Four<T> row = left(k);
-      const Four<T> column = *reinterpret_cast<const Four<T>*>(b + k * ldb + n);
+  __device__ __forceinline__ void add(const Four<T>& left, const Four<T>& right) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 4; ++i) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          sum[i][j] += row.at[i] * column.at[j];
-        }
+      for (int j = 0; j < 4; ++j) {
+        sum[i][j] += left.at[i] * right.at[j];
       }
     }
   }
 
-  // Rows that do not exist are not written; columns up to the padding are.
+  // Every row that exists; columns up to the padding.
   __device__ __forceinline__ void put(T* out, int ld, int m, int n, int rows) const {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -47,10 +47,43 @@ struct ProductTile {
   }
 };
 
-template <typename T>
-__device__ __forceinline__ Four<T> four(const T* from) {
-  return *reinterpret_cast<const Four<T>*>(from);
+// The frame with each sample and its mirror image's added and subtracted, along both axes: sums
+// first.
+template <typename T, typename In>
+__device__ void load_folded(const In* frame, T scale, int rows, int columns, int ld, T* out) {
+  const int sums_y = (rows + 1) / 2, sums_x = (columns + 1) / 2;
+  for (int i = static_cast<int>(threadIdx.x); i < sums_y * sums_x;
+       i += static_cast<int>(blockDim.x)) {
+    const int y = i / sums_x, x = i % sums_x, under = rows - 1 - y, beside = columns - 1 - x;
+    const auto sample = [&](int at_y, int at_x) {
+      return static_cast<T>(frame[at_y * columns + at_x]) / scale;
+    };
+    // A sample in the middle is its own mirror image and counts once.
+    const T a = sample(y, x), b = beside > x ? sample(y, beside) : T(0);
+    const T c = under > y ? sample(under, x) : T(0);
+    const T d = under > y && beside > x ? sample(under, beside) : T(0);
+    out[y * ld + x] = (a + b) + (c + d);
+    if (beside > x) {
+      out[y * ld + sums_x + x] = (a - b) + (c - d);
+    }
+    if (under > y) {
+      out[(sums_y + y) * ld + x] = (a + b) - (c + d);
+    }
+    if (under > y && beside > x) {
+      out[(sums_y + y) * ld + sums_x + x] = (a - b) - (c - d);
+    }
+  }
 }
+
+// Samples along a folded axis for one frequency's position: sums for even ones, differences for
+// odd.
+struct FoldedSamples {
+  int first, count;
+  __device__ FoldedSamples(const CosineAxis& axis, int position)
+      : first(position < axis.pad_evens ? 0 : (axis.frame + 1) / 2),
+        count(position < axis.pad_evens ? (axis.frame + 1) / 2 : axis.frame / 2) {
+  }
+};
 
 // Blocks for which a multiprocessor's registers have to suffice: more would make the compiler
 // spill.
@@ -64,6 +97,138 @@ __device__ __forceinline__ void for_tiles(int rows, int columns, const Visit& vi
   for (int i = static_cast<int>(threadIdx.x); i < tiles; i += static_cast<int>(blockDim.x)) {
     visit(i / across * 4, i % across * 4);
   }
+}
+
+// A cos, C sin, B cos and D sin along x, each [y.pad, pad_w]; null where a band has none.
+template <typename T>
+struct BandProducts {
+  T *a, *c, *b, *d;
+};
+
+template <typename T>
+__device__ __forceinline__ void products_along_x(
+    const CosineLevel& level,
+    const T* tables,
+    int band,
+    int nbands,
+    const T* spectrum,
+    const BandProducts<T>& parts) {
+  const CosineAxis& axis = level.x;
+  const int pad_u = level.y.pad, pad_w = level.pad_w, area = axis.pad * pad_u;
+  const int across = axis.pad_computed / 4, tiles = pad_u / 4 * across;
+  // Which of the products there are, in the order of `kind` below.
+  const int kinds = 1 + (parts.c != nullptr) + (parts.b != nullptr) + (parts.d != nullptr);
+  for (int i = static_cast<int>(threadIdx.x); i < kinds * tiles;
+       i += static_cast<int>(blockDim.x)) {
+    const int index = i / tiles, m = i % tiles / across * 4, n = i % across * 4;
+    // The weights' order: A, B, C, D.
+    const int kind = index == 0 ? 0 : (index == 1 && parts.c != nullptr ? 2 : (index == 3 ? 3 : 1));
+    T* out = kind == 0 ? parts.a : (kind == 1 ? parts.b : (kind == 2 ? parts.c : parts.d));
+    const T* weights = tables + level.weights + (band * 4 + kind) * area + m;
+    const T* table = tables + (kind >= 2 ? axis.sine : axis.cosine) + n;
+    const T* values = spectrum + m;
+    ProductTile<T> even, odd;
+    const auto add = [&](ProductTile<T>& tile, int first, int count) {
+      for (int k = first; k < first + count; ++k) {
+        Four<T> left = four(values + k * pad_u);
+        const Four<T> weight = four(weights + k * pad_u);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          left.at[j] *= weight.at[j];
+        }
+        tile.add(left, four(table + k * axis.pad_computed));
+      }
+    };
+    add(even, 0, axis.evens);
+    add(odd, axis.pad_evens, axis.odds);
+    const T sign = kind >= 2 ? T(-1) : T(1);  // mirrored, even sines change sign and odd cosines
+    const bool vector = n + 4 <= axis.computed && axis.kept % 4 == 0;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      T* row = out + (m + j) * pad_w;
+      Four<T> near, far;
+#pragma unroll
+      for (int l = 0; l < 4; ++l) {
+        near.at[l] = even.sum[j][l] + odd.sum[j][l];
+        far.at[3 - l] = sign * (even.sum[j][l] - odd.sum[j][l]);
+      }
+      if (vector) {
+        *reinterpret_cast<Four<T>*>(row + n) = near;
+        if (axis.folded()) {
+          *reinterpret_cast<Four<T>*>(row + axis.kept - 4 - n) = far;
+        }
+        continue;
+      }
+#pragma unroll
+      for (int l = 0; l < 4; ++l) {
+        const int x = n + l, mirrored = axis.kept - 1 - x;
+        if (x < axis.computed) {
+          row[x] = near.at[l];
+          if (axis.folded() && mirrored > x) {
+            row[mirrored] = far.at[3 - l];
+          }
+        }
+      }
+    }
+  }
+}
+
+// The complex coefficients, rows `stride` apart: A cos - D sin and C cos + B sin along y. The
+// weights of D are negative already.
+template <typename T>
+__device__ __forceinline__ void products_along_y(
+    const CosineLevel& level,
+    const T* tables,
+    const BandProducts<T>& parts,
+    int stride,
+    T* re,
+    T* im) {
+  const CosineAxis& axis = level.y;
+  const int pad_w = level.pad_w;
+  for_tiles(axis.computed, level.x.kept, [&](int m, int n) {
+    // What keeps its sign when y is mirrored, and what changes it.
+    ProductTile<T> re_same, re_other, im_same, im_other;
+    const auto add = [&](int table,
+                         int first,
+                         int count,
+                         const T* to_re,
+                         const T* to_im,
+                         ProductTile<T>& real,
+                         ProductTile<T>& imaginary) {
+      if (to_re == nullptr && to_im == nullptr) {
+        return;
+      }
+#pragma unroll 2  // more would spill
+      for (int k = first; k < first + count; ++k) {
+        const Four<T> left = four(tables + table + k * axis.pad_computed + m);
+        if (to_re != nullptr) {
+          real.add(left, four(to_re + k * pad_w + n));
+        }
+        if (to_im != nullptr) {
+          imaginary.add(left, four(to_im + k * pad_w + n));
+        }
+      }
+    };
+    add(axis.cosine, 0, axis.evens, parts.a, parts.c, re_same, im_same);
+    add(axis.cosine, axis.pad_evens, axis.odds, parts.a, parts.c, re_other, im_other);
+    add(axis.sine, 0, axis.evens, parts.d, parts.b, re_other, im_other);
+    add(axis.sine, axis.pad_evens, axis.odds, parts.d, parts.b, re_same, im_same);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const int y = m + i, x = n + j, mirrored = axis.kept - 1 - y;
+        if (y < axis.computed && x < level.x.kept) {
+          re[y * stride + x] = re_same.sum[i][j] + re_other.sum[i][j];
+          im[y * stride + x] = im_same.sum[i][j] + im_other.sum[i][j];
+          if (axis.folded() && mirrored > y) {
+            re[mirrored * stride + x] = re_same.sum[i][j] - re_other.sum[i][j];
+            im[mirrored * stride + x] = im_same.sum[i][j] - im_other.sum[i][j];
+          }
+        }
+      }
+    }
+  });
 }
 
 template <typename T, typename In>
@@ -81,117 +246,67 @@ __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
   T* spectrum = shared_memory<T>();  // [v, pad_u]
   T* products = spectrum + memory.products;
   T* shared_planes = spectrum + memory.planes;
-  const int pad = padded4(plan.frame_w), pad_u = level.pad_u, pad_w = level.pad_w;
-  const int area = plan.frame_h * plan.frame_w;
+  const CosineAxis& along_y = level.y;
+  const CosineAxis& along_x = level.x;
+  const int pad = padded4(plan.frame_w), pad_u = along_y.pad, pad_w = level.pad_w;
 
-  for (int i = static_cast<int>(threadIdx.x); i < plan.frame_h * pad;
-       i += static_cast<int>(blockDim.x)) {
-    const int y = i / pad, x = i % pad;
-    products[i] = x < plan.frame_w
-                      ? static_cast<T>(frames[frame * area + y * plan.frame_w + x]) / scale
-                      : T(0);
-  }
+  load_folded(
+      frames + frame * plan.frame_h * plan.frame_w,
+      scale,
+      plan.frame_h,
+      plan.frame_w,
+      pad,
+      products);
   __syncthreads();
-  for_tiles(plan.frame_w, level.u, [&](int m, int n) {
+  for_tiles(plan.frame_w, pad_u, [&](int m, int n) {
     ProductTile<T> tile;
-    tile.add(
-        [&](int k) { return four(products + k * pad + m); },
-        tables + level.forward_y,
-        pad_u,
-        n,
-        plan.frame_h);
+    const FoldedSamples samples(along_y, n);
+    const T* table = tables + along_y.forward + n;
+    for (int k = 0; k < samples.count; ++k) {
+      tile.add(four(products + (samples.first + k) * pad + m), four(table + k * pad_u));
+    }
     tile.put(shared_planes, pad_u, m, n, plan.frame_w);
   });
   __syncthreads();
-  for_tiles(level.v, level.u, [&](int m, int n) {
+  for_tiles(along_x.pad, pad_u, [&](int m, int n) {
     ProductTile<T> tile;
-    tile.add(
-        [&](int k) { return four(tables + level.forward_x + k * level.pad_v + m); },
-        shared_planes,
-        pad_u,
-        n,
-        plan.frame_w);
-    tile.put(spectrum, pad_u, m, n, level.v);
+    const FoldedSamples samples(along_x, m);
+    const T* table = tables + along_x.forward + m;
+    for (int k = 0; k < samples.count; ++k) {
+      tile.add(
+          four(table + k * along_x.pad), four(shared_planes + (samples.first + k) * pad_u + n));
+    }
+    tile.put(spectrum, pad_u, m, n, along_x.pad);
   });
   __syncthreads();
 
-  const Region region{level.h, level.w};
-  const PlaneTile whole{0, 0, region, 0, 0, level.h, level.w};
+  const Region region{along_y.kept, along_x.kept};
+  const PlaneTile whole{0, 0, region, 0, 0, region.rows, region.columns};
   T* weighted = shared_planes + region.elements();
-  const int size = level.u * pad_w;
   for (int band = 0; band < plan.nbands; ++band) {
     // Along the axes the filter is even in k or in l, and what is odd vanishes.
     const bool odd_k = band != 0, odd_l = 2 * band != plan.nbands;
-    // Products along x: A cos at 0, then C sin, B cos, D sin where they are needed.
-    const int at_c = size, at_b = odd_l ? 2 * size : size, at_d = 3 * size;
-    const auto along_x = [&](int kind, int table, int at) {
-      const T* weights = tables + level.weights + (band * 4 + kind) * level.v * pad_u;
-      for_tiles(level.u, level.w, [&](int m, int n) {
-        ProductTile<T> tile;
-        tile.add(
-            [&](int k) {
-              Four<T> left = four(spectrum + k * pad_u + m);
-              const Four<T> weight = four(weights + k * pad_u + m);
-#pragma unroll
-              for (int i = 0; i < 4; ++i) {
-                left.at[i] *= weight.at[i];
-              }
-              return left;
-            },
-            tables + table,
-            pad_w,
-            n,
-            level.v);
-        tile.put(products + at, pad_w, m, n, level.u);
-      });
-    };
-    along_x(0, level.cosine_x, 0);
-    if (odd_l) {
-      along_x(2, level.sine_x, at_c);
-    }
-    if (odd_k) {
-      along_x(1, level.cosine_x, at_b);
-    }
-    if (odd_k && odd_l) {
-      along_x(3, level.sine_x, at_d);
-    }
+    const BandProducts<T> parts = {
+        products,
+        odd_l ? products + pad_u * pad_w : nullptr,
+        odd_k ? products + (odd_l ? 2 : 1) * pad_u * pad_w : nullptr,
+        odd_k && odd_l ? products + 3 * pad_u * pad_w : nullptr};
+    products_along_x(level, tables, band, plan.nbands, spectrum, parts);
+    __syncthreads();
+    products_along_y(level, tables, parts, region.stride(), shared_planes, weighted);
     __syncthreads();
     const int64_t plane = frame * plan.nbands + band;
-    for_tiles(level.h, level.w, [&](int m, int n) {
-      ProductTile<T> re, im, minus;
-      const auto cosines = [&](int k) {
-        return four(tables + level.cosine_y + k * level.pad_h + m);
-      };
-      const auto sines = [&](int k) { return four(tables + level.sine_y + k * level.pad_h + m); };
-      re.add(cosines, products, pad_w, n, level.u);
-      if (odd_l) {
-        im.add(cosines, products + at_c, pad_w, n, level.u);
-      }
-      if (odd_k) {
-        im.add(sines, products + at_b, pad_w, n, level.u);
-      }
-      if (odd_k && odd_l) {
-        minus.add(sines, products + at_d, pad_w, n, level.u);
-      }
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          const int y = m + i, x = n + j;
-          if (y < level.h && x < level.w) {
-            const T a = re.sum[i][j] - minus.sum[i][j], b = im.sum[i][j];
-            // Times (-i)^phase_turns.
-            const T real =
-                phase_turns == 0 ? a : (phase_turns == 1 ? b : (phase_turns == 2 ? -a : -b));
-            const T imaginary =
-                phase_turns == 0 ? b : (phase_turns == 1 ? -a : (phase_turns == 2 ? -b : a));
-            const int at = y * region.stride() + x;
-            put_phase(
-                planes, whole, plane, y, x, real, imaginary, shared_planes + at, weighted + at);
-          }
-        }
-      }
-    });
+    for (int i = static_cast<int>(threadIdx.x); i < region.rows * region.columns;
+         i += static_cast<int>(blockDim.x)) {
+      const int y = i / region.columns, x = i % region.columns;
+      const int at = y * region.stride() + x;
+      const T a = shared_planes[at], b = weighted[at];
+      // Times (-i)^phase_turns.
+      const T real = phase_turns == 0 ? a : (phase_turns == 1 ? b : (phase_turns == 2 ? -a : -b));
+      const T imaginary =
+          phase_turns == 0 ? b : (phase_turns == 1 ? -a : (phase_turns == 2 ? -b : a));
+      put_phase(planes, whole, plane, y, x, real, imaginary, shared_planes + at, weighted + at);
+    }
     denoise(planes, whole, plane, 0, shared_planes);
     __syncthreads();
   }

@@ -8,16 +8,37 @@ namespace phasenet::cuda {
 
 constexpr int kMostLevels = 16;
 
+// One axis of a level. With n samples, theta_k(n - 1 - y) = pi k - theta_k(y) for the frame and for
+// the finest level: half of the samples, for even and odd frequencies apart, give the others too.
+// Frequencies lie by parity: even ones at [0, evens), odd ones at [pad_evens, pad_evens + odds).
+struct CosineAxis {
+  int frame, kept, whole;  // samples of the frame, of the kept quarter, of the mirrored band
+  int evens, odds;
+  int pad_evens, pad;          // multiples of 4
+  int computed, pad_computed;  // samples of the kept quarter that the others follow from
+  int forward, cosine,
+      sine;  // where tables begin: [(frame + 1) / 2, pad], twice [pad, pad_computed]
+
+  __host__ __device__ bool folded() const {
+    return computed < kept;
+  }
+  // What frequency lies at a position, -1 if none.
+  __device__ int frequency(int position) const {
+    if (position < pad_evens) {
+      return position < evens ? 2 * position : -1;
+    }
+    const int odd = position - pad_evens;
+    return odd < odds ? 2 * odd + 1 : -1;
+  }
+};
+
 // Tables of one level in one buffer, all computed on the device at each call: nothing to upload,
-// nothing to keep. Leading dimensions are multiples of 4.
+// nothing to keep.
 struct CosineLevel {
-  int h, w, u, v;  // the kept quarter; frequencies along y and x
-  int pad_w, pad_h, pad_u, pad_v;
-  int whole_h, whole_w;                    // of the mirrored band
-  int number;                              // 1 is the finest
-  int forward_y, forward_x;                // where they begin: [H, pad_u], [W, pad_v]
-  int cosine_y, sine_y, cosine_x, sine_x;  // [u, pad_h], [v, pad_w]
-  int weights;                             // [nbands, 4, v, pad_u]
+  CosineAxis y, x;
+  int number;   // 1 is the finest
+  int pad_w;    // the kept columns, a multiple of 4
+  int weights;  // where they begin: [nbands, 4, x.pad, y.pad]
   int end;
 };
 
@@ -40,14 +61,14 @@ struct CosineMemory {
 
 __host__ __device__ inline CosineMemory cosine_memory(
     const CosinePlan& plan, const CosineLevel& level) {
-  const Region region{level.h, level.w};
-  const int frame = plan.frame_h * padded4(plan.frame_w), half = plan.frame_w * level.pad_u;
+  const Region region{level.y.kept, level.x.kept};
+  const int frame = plan.frame_h * padded4(plan.frame_w), half = plan.frame_w * level.y.pad;
   const int product_count = plan.nbands == 2 ? 2 : 4;
-  int products = product_count * level.u * level.pad_w;
+  int products = product_count * level.y.pad * level.pad_w;
   int planes = 4 * region.elements();
   products = products > frame ? products : frame;
   planes = planes > half ? planes : half;
-  CosineMemory memory{level.v * level.pad_u, 0, 0};
+  CosineMemory memory{level.x.pad * level.y.pad, 0, 0};
   memory.planes = memory.products + padded4(products);
   memory.elements = memory.planes + padded4(planes);
   return memory;
@@ -81,31 +102,33 @@ CosinePlan cosine_plan(
   for (const int64_t number : options.levels) {
     const Size whole = sizes[number - 1];
     CosineLevel& level = plan.levels[plan.count++];
-    // Frequencies k with k / H < 2^(1 - level): the filter is zero from there on.
-    const auto reach = [&](int64_t side) {
-      return static_cast<int>((side + (int64_t{1} << (number - 1)) - 1) >> (number - 1));
+    const auto axis = [&](int64_t side, int64_t kept_and_mirrored) {
+      CosineAxis result;
+      result.frame = static_cast<int>(side);
+      result.whole = static_cast<int>(kept_and_mirrored);
+      result.kept = result.whole / 2;
+      // Frequencies k with k / side < 2^(1 - level): the filter is zero from there on.
+      const auto reach =
+          static_cast<int>((side + (int64_t{1} << (number - 1)) - 1) >> (number - 1));
+      result.evens = (reach + 1) / 2;
+      result.odds = reach / 2;
+      result.pad_evens = padded4(result.evens);
+      result.pad = result.pad_evens + padded4(result.odds);
+      result.computed = number == 1 ? (result.kept + 1) / 2 : result.kept;
+      result.pad_computed = padded4(result.computed);
+      result.forward = take((result.frame + 1) / 2 * result.pad);
+      result.cosine = take(result.pad * result.pad_computed);
+      result.sine = take(result.pad * result.pad_computed);
+      return result;
     };
-    level.h = static_cast<int>(whole.h / 2);
-    level.w = static_cast<int>(whole.w / 2);
-    level.u = reach(frame.h);
-    level.v = reach(frame.w);
-    level.pad_h = padded4(level.h);
-    level.pad_w = padded4(level.w);
-    level.pad_u = padded4(level.u);
-    level.pad_v = padded4(level.v);
-    level.whole_h = static_cast<int>(whole.h);
-    level.whole_w = static_cast<int>(whole.w);
+    level.y = axis(frame.h, whole.h);
+    level.x = axis(frame.w, whole.w);
     level.number = static_cast<int>(number);
-    level.forward_y = take(plan.frame_h * level.pad_u);
-    level.forward_x = take(plan.frame_w * level.pad_v);
-    level.cosine_y = take(level.u * level.pad_h);
-    level.sine_y = take(level.u * level.pad_h);
-    level.cosine_x = take(level.v * level.pad_w);
-    level.sine_x = take(level.v * level.pad_w);
-    level.weights = take(plan.nbands * 4 * level.v * level.pad_u);
+    level.pad_w = padded4(level.x.kept);
+    level.weights = take(plan.nbands * 4 * level.x.pad * level.y.pad);
     level.end = end;
-    plan.pays =
-        plan.pays && level.h > 0 && level.w > 0 && cosine_bytes<T>(plan, level) <= shared_limit;
+    plan.pays = plan.pays && level.y.kept > 0 && level.x.kept > 0 &&
+                cosine_bytes<T>(plan, level) <= shared_limit;
   }
   plan.table_elements = end;
   return plan;
@@ -150,37 +173,35 @@ __global__ void cosine_tables(CosinePlan plan, Directions<double> all, T* out) {
   }
   const CosineLevel& level = plan.levels[n];
   double value = 0;
-  if (i < level.cosine_y) {  // cos(pi k (2 y + 1) / 2H), twice
-    const bool along_y = i < level.forward_x;
-    const int at = i - (along_y ? level.forward_y : level.forward_x);
-    const int pad = along_y ? level.pad_u : level.pad_v;
-    const int side = along_y ? plan.frame_h : plan.frame_w;
-    const int k = at % pad, y = at / pad;
-    const int64_t turns = int64_t{k} * (2 * y + 1) % (4 * side);
-    value = 2 * cospi(double(turns) / (2 * side));
-  } else if (i < level.weights) {
-    const bool along_y = i < level.cosine_x;
-    const int first = along_y ? level.cosine_y : level.cosine_x;
-    const int second = along_y ? level.sine_y : level.sine_x;
-    const bool sine = i >= second;
-    const int at = i - (sine ? second : first);
-    const int pad = along_y ? level.pad_h : level.pad_w;
-    const int side = along_y ? plan.frame_h : plan.frame_w;
-    const int whole = along_y ? level.whole_h : level.whole_w;
-    const int y = at % pad, k = at / pad;
-    const double turns = double(k) / (2 * side) + double(2 * int64_t{k} * y % (2 * whole)) / whole;
-    value = sine ? sinpi(turns) : cospi(turns);
+  if (i < level.weights) {
+    const CosineAxis& axis = i < level.x.forward ? level.y : level.x;
+    if (i < axis.cosine) {  // cos(pi k (2 y + 1) / 2H), twice
+      const int at = i - axis.forward, y = at / axis.pad, k = axis.frequency(at % axis.pad);
+      const int64_t turns = int64_t{k} * (2 * y + 1) % (4 * axis.frame);
+      value = k < 0 ? 0 : 2 * cospi(double(turns) / (2 * axis.frame));
+    } else {
+      const bool sine = i >= axis.sine;
+      const int at = i - (sine ? axis.sine : axis.cosine);
+      const int y = at % axis.pad_computed, k = axis.frequency(at / axis.pad_computed);
+      const double turns =
+          double(k) / (2 * axis.frame) + double(2 * int64_t{k} * y % (2 * axis.whole)) / axis.whole;
+      value = k < 0 ? 0 : (sine ? sinpi(turns) : cospi(turns));
+    }
   } else {
-    const int at = i - level.weights;
-    const int k = at % level.pad_u, l = at / level.pad_u % level.v;
-    const int kind = at / (level.pad_u * level.v) % 4, band = at / (level.pad_u * level.v * 4);
-    for (int sign_k = 1; sign_k >= (k > 0 ? -1 : 1); sign_k -= 2) {
-      for (int sign_l = 1; sign_l >= (l > 0 ? -1 : 1); sign_l -= 2) {
-        const double sign = (kind & 1 ? sign_k : 1) * (kind & 2 ? sign_l : 1);
-        value += sign * analytic_weight(plan, all, level.number, band, sign_k * k, sign_l * l);
+    const int at = i - level.weights, area = level.x.pad * level.y.pad;
+    const int k = level.y.frequency(at % level.y.pad);
+    const int l = level.x.frequency(at / level.y.pad % level.x.pad);
+    const int kind = at / area % 4, band = at / (4 * area);
+    if (k >= 0 && l >= 0) {
+      for (int sign_k = 1; sign_k >= (k > 0 ? -1 : 1); sign_k -= 2) {
+        for (int sign_l = 1; sign_l >= (l > 0 ? -1 : 1); sign_l -= 2) {
+          const double sign = (kind & 1 ? sign_k : 1) * (kind & 2 ? sign_l : 1);
+          value += sign * analytic_weight(plan, all, level.number, band, sign_k * k, sign_l * l);
+        }
       }
     }
-    value = k < level.u ? value / (double(level.whole_h) * level.whole_w) : 0;
+    // D is subtracted.
+    value *= (kind == 3 ? -1 : 1) / (double(level.y.whole) * level.x.whole);
   }
   out[i] = static_cast<T>(value);
 }
