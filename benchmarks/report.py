@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: the README's table and picture from the newest stored results."""
+"""`python -m benchmarks.report`: the README's tables and picture from the newest stored results."""
 
 from __future__ import annotations
 
@@ -45,17 +45,29 @@ def main(
 
 
 def markdown(found: Iterable[Result]) -> str:
-    """Per machine: the rows with a target, and folded below them all others."""
-    parts = []
-    for _, group in groupby(found, key=lambda result: (result.machine_name, result.device)):
-        suites = list(group)
-        rows = [row for result in suites for row in result.rows]
-        aimed = [row for row in rows if row.target is not None]
-        others = [row for row in rows if row.target is None]
-        parts += [_provenance(suites), _table(aimed)] if aimed else [_provenance(suites)]
-        if others:
-            summary = "<details><summary>Rows without a target</summary>"
-            parts += [summary, _table(others), "</details>"]
+    """The tables of the machine measured last, and folded below them those of all others."""
+    machines = [
+        list(group)
+        for _, group in groupby(found, key=lambda result: (result.machine_name, result.device))
+    ]
+    machines.sort(key=lambda suites: max(result.date for result in suites), reverse=True)
+    last, *others = machines
+    parts = [_tables(last)]
+    for suites in others:
+        name = f"{suites[0].machine_name}, {suites[0].device}"
+        parts += [f"<details><summary>Measured on {name}</summary>", _tables(suites), "</details>"]
+    return "\n\n".join(parts)
+
+
+def _tables(suites: list[Result]) -> str:
+    """One machine: the rows with a target, and folded below them all others."""
+    rows = [row for result in suites for row in result.rows]
+    aimed = [row for row in rows if row.target is not None]
+    others = [row for row in rows if row.target is None]
+    parts = [_provenance(suites), _table(aimed)] if aimed else [_provenance(suites)]
+    if others:
+        summary = "<details><summary>Rows without a target</summary>"
+        parts += [summary, _table(others), "</details>"]
     return "\n\n".join(parts)
 
 

@@ -69,6 +69,23 @@ def test_without_markers_the_table_is_printed(stored):
     assert readme.read_text() == "# Title\n"
 
 
+def test_the_machine_measured_last_comes_first_and_others_are_folded():
+    load = {"before": [0.0, 0.0, 0.0], "after": [1.0, 0.1, 0.0]}
+    result = describe("phase", Settings(), SuiteRun([WON]), load)
+    early = replace(result, date="2026-01-01T00:00:00+00:00")
+    late = replace(
+        result,
+        date="2026-01-02T00:00:00+00:00",
+        machine={**result.machine, "instruction_set": "late"},
+        rows=(LOST,),
+    )
+    for found in ([early, late], [late, early]):
+        text = markdown(found)
+        assert text.index("missed") < text.index("<details>") < text.index("reached")
+        assert f"Measured on {early.machine_name}, cpu</summary>" in text
+        assert text.count("<details>") == text.count("</details>") == 1
+
+
 def test_nothing_stored_is_an_error(tmp_path):
     (tmp_path / "README.md").write_text("")
     done = report(tmp_path)
