@@ -44,14 +44,19 @@ def main(
         float, typer.Option(help="With --compare: exit 1 if a row is worse by more.")
     ] = compare.THRESHOLD,
 ) -> None:
-    """Measure phasenet and mimamo beside their peers."""
+    """Measure phasenet and mimamo beside their peers.
+
+    Exits with 1 if a result is wrong or, with --compare, worse.
+    """
     try:
+        if not threshold > 0:
+            raise InputError(f"threshold: expected more than 0, got {threshold:g}")
         names = list(SUITES) if suite is Suite.all else [suite.value]
-        worse = _run(names, _settings(device, threads, quick, video), out, against, threshold)
+        failed = _run(names, _settings(device, threads, quick, video), out, against, threshold)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
-    if worse:
+    if failed:
         raise typer.Exit(1)
 
 
@@ -59,6 +64,10 @@ def _settings(device: str, threads: int, quick: bool, video: Path | None) -> Set
     if device not in ("cpu", "cuda"):
         raise InputError(f"device: expected cpu or cuda, got {device!r}")
     choose_device(device)
+    if threads > machine.cores():
+        raise InputError(f"threads: expected at most {machine.cores()}, the cores, got {threads}")
+    if video is not None and not video.is_file():
+        raise InputError(f"{video}: expected a video, found none")
     torch.set_num_threads(threads)
 
     def tell(line: str) -> None:
@@ -70,27 +79,36 @@ def _settings(device: str, threads: int, quick: bool, video: Path | None) -> Set
 def _run(
     names: list[str], settings: Settings, out: Path | None, against: Path | None, threshold: float
 ) -> bool:
-    """Run the suites; return whether one became worse than the result compared with."""
+    """Run the suites; return whether a row is wrong or worse than the result compared with."""
     old = Result.load_from(against) if against else None
     if old and old.suite not in names:
         raise InputError(f"{against}: a result of suite {old.suite}, which was not asked for")
     if out and out.suffix == ".json" and len(names) > 1:
         raise InputError(f"{out}: expected a folder for several suites, got a file")
+    if out or not settings.quick:  # before hours are spent
+        output_folder((out.parent if out.suffix == ".json" else out) if out else RESULTS)
     screen = show.console()
-    worse = False
+    failed = False
     before = machine.load_average()  # of the others: later it is our own
     for name in names:
         measured = SUITES[name](settings)
         load = {"before": before, "after": machine.load_average()}
         result = describe(name, settings, measured, load)
         screen.print(show.table(result))
+        for row in result.rows:
+            if row.wrong:
+                print(
+                    f"wrong: {row.id}: error {row.ours.error:.1e} above {row.error_bar:.0e}",
+                    file=sys.stderr,
+                )
+                failed = True
         if out or not settings.quick:
             _store(result, out)
         if old and old.suite == name:
             found = compare.changes(old, result)
             screen.print(compare.table(found, compare.same_conditions(old, result), threshold))
-            worse = any(compare.exceeds(change, threshold) for change in found)
-    return worse
+            failed |= any(compare.exceeds(change, threshold) for change in found)
+    return failed
 
 
 def _store(result: Result, out: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,13 +11,18 @@ from rich.table import Table
 from benchmarks import wording
 from benchmarks.results import Result
 from benchmarks.rows import Row
+from mimamo.errors import InputError
 
 THRESHOLD = 1.25
 
 
 @dataclass(frozen=True)
 class Change:
-    """A row of both results; `factor` above 1 is worse now, None cannot be told."""
+    """A row of both results.
+
+    `factor` above 1 is worse now, None cannot be told. Infinite is a row that is gone, has become a
+    gap, or computes something wrong.
+    """
 
     row: Row
     before: Row | None
@@ -29,10 +35,13 @@ def same_conditions(old: Result, new: Result) -> bool:
 
 
 def changes(old: Result, new: Result) -> list[Change]:
-    """Every row of `new` beside that of `old` with the same id and size.
+    """Every row of `new` beside that of `old` with the same id and size, and rows that are gone.
 
     On the same machine the factor is our time now over our time then. Otherwise times say nothing,
     and it is how much worse the ratio within the run has become.
+
+    Raises:
+        InputError: no row of one is a row of the other.
     """
     by_time = same_conditions(old, new)
     before = {(row.id, row.size): row for row in old.rows}
@@ -41,6 +50,13 @@ def changes(old: Result, new: Result) -> list[Change]:
         earlier = before.get((row.id, row.size))
         factor = None if earlier is None else _factor(earlier, row, by_time)
         found.append(Change(row, earlier, factor))
+    if not any(change.before for change in found):
+        raise InputError(
+            f"compare: expected rows of {new.suite} at the same sizes, got a result with none "
+            "(a quick run is compared with a quick run, a video with the same video)"
+        )
+    ids = {row.id for row in new.rows}
+    found += [Change(row, row, math.inf) for row in old.rows if row.id not in ids]
     return found
 
 
@@ -58,8 +74,7 @@ def table(found: Sequence[Change], by_time: bool, threshold: float) -> Table:
             row.id, row.size,
             wording.measured(earlier.ours, earlier.unit) if earlier else "—",
             wording.measured(row.ours, row.unit),
-            wording.ratio(earlier) if earlier else "—", wording.ratio(row),
-            "not comparable" if change.factor is None else f"{change.factor:.2f}",
+            wording.ratio(earlier) if earlier else "—", wording.ratio(row), _factor_text(change),
             style="red" if exceeds(change, threshold) else "",
         )  # fmt: skip
     return drawn
@@ -70,7 +85,19 @@ def exceeds(change: Change, threshold: float) -> bool:
     return change.factor is not None and change.factor > threshold
 
 
+def _factor_text(change: Change) -> str:
+    if change.factor is None:
+        return "not comparable"
+    if change.row is change.before:
+        return "gone"
+    if math.isinf(change.factor):
+        return "wrong" if change.row.wrong else "a gap now"
+    return f"{change.factor:.2f}"
+
+
 def _factor(old: Row, new: Row, by_time: bool) -> float | None:
+    if new.wrong or (new.ratio is None and old.ratio is not None):
+        return math.inf
     if by_time:
         then, now = (row.ours.median if row.ours else None for row in (old, new))
     else:

@@ -12,10 +12,12 @@ from benchmarks.timing import Budget, Sample, alternate, ratio
 
 
 class Parity(NamedTuple):
-    """Relative error against the float64 reference, and the share of values left out of it."""
+    """Relative error against the float64 reference, the share of values left out of it, and the
+    error from which on the result is wrong."""
 
     error: float
     left_out: float | None = None
+    bar: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Outcome:
     def measured(self) -> Measured | None:
         if self.sample is None:
             return None
-        error, left_out = self.parity or (None, None)
+        error, left_out = self.parity[:2] if self.parity else (None, None)
         sample = self.sample
         return Measured(sample.median, sample.iqr, sample.runs, error, left_out)
 
@@ -94,9 +96,11 @@ def compared(
         pair = (peer.sample, ours.sample) if kind == "speedup" else (ours.sample, peer.sample)
         found = ratio(*pair, scale)
         numbers |= {"ratio": found.median, "ratio_low": found.low, "ratio_high": found.high}
+    bar = ours.parity.bar if ours.parity else None
     return Row(
-        threads=ours.threads, ours=ours.measured, peer=peer.measured, kind=kind, **numbers, **row
-    )
+        threads=ours.threads, ours=ours.measured, peer=peer.measured, kind=kind, error_bar=bar,
+        **numbers, **row,
+    )  # fmt: skip
 
 
 def _try(side: Side) -> tuple[str | None, Parity | None]:
@@ -105,8 +109,9 @@ def _try(side: Side) -> tuple[str | None, Parity | None]:
             if side.optional:
                 warnings.simplefilter("ignore")
             result = side.call()
+            parity = side.check(result) if side.check else None
     except Exception as error:  # whatever a peer raises here, it cannot take part
         if not side.optional:
             raise
         return f"fails with {type(error).__name__}", None
-    return None, side.check(result) if side.check else None
+    return None, parity

@@ -15,6 +15,8 @@ import torch
 import phasenet
 
 ROOT = Path(__file__).parent.parent
+# What /proc/cpuinfo calls a processor's generation. Virtual machines tell no more than "AMD EPYC".
+_GENERATION = (("family", "cpu family"), ("model", "model"))
 PACKAGES = ("numpy", "plenoptic", "pyrtools", "opencv-python")
 
 
@@ -72,12 +74,16 @@ def cores() -> int:
 
 
 def _cpu_model() -> str:
+    """The processor's name; where that is all but silent, with the family and model it tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(models), "") or platform.processor() or platform.machine()
+    # The first processor's.
+    told = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines[::-1])}
+    name = told.get("model name", "") or platform.processor() or platform.machine()
+    known = [f"{key} {told[entry]}" for key, entry in _GENERATION if entry in told]
+    return name if any(map(str.isdigit, name)) or not known else f"{name}, {', '.join(known)}"
 
 
 def _git(*arguments: str) -> str | None:

@@ -14,9 +14,12 @@ import os
 import statistics
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 
 import phasenet
 from benchmarks.clips import moving_texture
@@ -27,6 +30,8 @@ from benchmarks.strong_pytorch import StrongPhaseDifference
 from benchmarks.timing import spread
 
 WARM_UP = 4  # frames
+WAYS = ("reference", "full", "strong")  # ours with either unwrapping, and strong PyTorch
+Way = Enum("Way", {way: way for way in WAYS}, type=str)
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -43,6 +48,7 @@ def memory_rows(settings: Settings, length: int) -> list[Row]:
         gap = "needs Linux's /proc"
     rows = [
         ("phase/memory/output", "bytes of its output", "cost", 0.5),
+        ("phase/memory/full", "bytes of its output, unwrap full", "cost", 0.5),
         ("phase/memory/strong", "strong PyTorch's", "speedup", None),
     ]
     if gap:
@@ -51,17 +57,20 @@ def memory_rows(settings: Settings, length: int) -> list[Row]:
             for name, against, kind, target in rows
         ]
     repeats = 1 if settings.quick else 3
-    ours = [_in_a_process("phasenet", length, settings) for _ in range(repeats)]
-    strong = [_in_a_process("strong", length, settings) for _ in range(repeats)]
-    output = Measured(ours[0]["output"], 0, repeats)
-    extra, peer = (_measured([one["extra"] for one in many]) for many in (ours, strong))
+    runs = {what: [_in_a_process(what, length, settings) for _ in range(repeats)] for what in WAYS}
+    output = Measured(runs["reference"][0]["output"], 0, repeats)
+    extra = {what: _measured([one["extra"] for one in many]) for what, many in runs.items()}
+    sides = [
+        (extra["reference"], output), (extra["full"], output),
+        (extra["reference"], extra["strong"]),
+    ]  # fmt: skip
     note = "growth of peak resident memory in a fresh process, less the output"
     return [
         Row(
-            id=name, against=against, kind=kind, target=target, ours=extra, peer=other, note=note,
-            **_ratio(kind, extra.median, other.median), **common,
+            id=name, against=against, kind=kind, target=target, ours=ours, peer=peer, note=note,
+            **_ratio(kind, ours.median, peer.median), **common,
         )
-        for (name, against, kind, target), other in zip(rows, (output, peer), strict=True)
+        for (name, against, kind, target), (ours, peer) in zip(rows, sides, strict=True)
     ]  # fmt: skip
 
 
@@ -98,7 +107,7 @@ def measure(what: str, length: int, device: str) -> dict[str, int]:
     def call(clip: torch.Tensor) -> tuple[torch.Tensor, ...]:
         if what == "strong":
             return strong(clip)
-        return phasenet.phase_difference_windows(clip, 12, unwrap="reference")
+        return phasenet.phase_difference_windows(clip, 12, unwrap=what)
 
     call(frames[:WARM_UP])
     if device == "cuda":
@@ -115,6 +124,15 @@ def measure(what: str, length: int, device: str) -> dict[str, int]:
     return {"output": output, "extra": max(0, grown - output)}
 
 
+def main(
+    what: Annotated[Way, typer.Argument(help="Our unwrapping, or strong PyTorch.")],
+    length: Annotated[int, typer.Argument(min=WARM_UP, help="Frames of 48 x 48.")],
+    device: Annotated[str, typer.Argument(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Print as JSON the bytes of the output, and the most that was in use beyond them."""
+    print(json.dumps(measure(what.value, length, device)))
+
+
 def _resident(field: str) -> int:
     """Bytes; the kernel tells kilobytes."""
     for line in STATUS.read_text(encoding="ascii").splitlines():
@@ -124,4 +142,4 @@ def _resident(field: str) -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))
+    typer.run(main)

@@ -64,11 +64,11 @@ def _tables(suites: list[Result]) -> str:
     rows = [row for result in suites for row in result.rows]
     aimed = [row for row in rows if row.target is not None]
     others = [row for row in rows if row.target is None]
-    parts = [_provenance(suites), _table(aimed)] if aimed else [_provenance(suites)]
+    parts = [_provenance(suites), *([_table(aimed), _notes(aimed)] if aimed else [])]
     if others:
         summary = "<details><summary>Rows without a target</summary>"
-        parts += [summary, _table(others), "</details>"]
-    return "\n\n".join(parts)
+        parts += [summary, _table(others), _notes(others), "</details>"]
+    return "\n\n".join(filter(None, parts))
 
 
 def insert(readme: Path, text: str) -> bool:
@@ -92,12 +92,25 @@ def _provenance(suites: list[Result]) -> str:
     for result in suites:
         lines[wording.circumstances(result)].append(result.suite)
     told = "; ".join(f"{', '.join(names)}: {line}" for line, names in lines.items())
-    notes = wording.left_out(row for result in suites for row in result.rows)
+    left_out = wording.left_out(row for result in suites for row in result.rows)
+    busy = [f"{result.suite}: {wording.busy(result)}" for result in suites if wording.busy(result)]
+    inputs = [
+        f"{name} of {result.suite}: {value}"
+        for result in suites
+        for name, value in result.inputs.items()
+        if isinstance(value, str)
+    ]
     return (
-        "Medians ± interquartile range; each ratio is within one run, its sides measured in turn. "
-        f"Errors, ours / theirs, are relative to the float64 reference. {notes}\n\nMeasured on "
-        f"{told}."
+        "Medians ± interquartile range; each ratio is within one run, its sides measured in turn, "
+        "with its quartiles. Errors, ours / theirs, are relative to the float64 reference. "
+        f"{left_out}\n\nMeasured on {told}. {'; '.join(inputs)}." + "".join(f" {x}." for x in busy)
     )
+
+
+def _notes(rows: Iterable[Row]) -> str:
+    """What a reader of these rows has to know, each once."""
+    notes = dict.fromkeys(row.note for row in rows if row.note)
+    return "\n".join(f"- {note}" for note in notes)
 
 
 def _table(rows: Iterable[Row]) -> str:
@@ -107,11 +120,16 @@ def _table(rows: Iterable[Row]) -> str:
             (
                 row.work, row.against, row.size,
                 wording.measured(row.ours, row.unit), wording.measured(row.peer, row.unit),
-                f"gap: {row.gap}" if row.gap else f"**{wording.ratio(row)}**",
+                f"gap: {row.gap}" if row.gap else _ratio(row),
                 wording.target(row), f"{wording.error(row.ours)} / {wording.error(row.peer)}",
             )
         )  # fmt: skip
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _ratio(row: Row) -> str:
+    spread = "" if row.ratio_low == row.ratio_high else f" ({wording.quartiles(row)})"
+    return f"**{wording.ratio(row)}**{spread}"
 
 
 def _pictured(found: list[Result]) -> tuple[list[Row], str]:

@@ -64,6 +64,12 @@ class Result:
             _check_type(name, value, dict)
             for key, kind in shape.items():
                 _check_type(f"{name}.{key}", value.get(key), kind)
+        for name, averages in self.load.items():
+            _check_load(f"load.{name}", averages)
+        if self.threads < 1 or self.machine["cores"] < 1:
+            raise ValueError(
+                f"threads, cores: expected at least 1, got {self.threads}, {self.machine['cores']}"
+            )
         _check_type("inputs", self.inputs, dict)
         ids = [row.id for row in self.rows]
         if not ids or len(set(ids)) != len(ids):
@@ -138,5 +144,12 @@ def newest(folder: Path = RESULTS) -> list[Result]:
 
 
 def _check_type(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
-    if not isinstance(value, kind):
+    truth = isinstance(value, bool) and kind is not bool and kind != (bool, type(None))
+    if truth or not isinstance(value, kind) or value == "":
         raise ValueError(f"{name}: expected {kind}, got {value!r}")
+
+
+def _check_load(name: str, averages: list[float]) -> None:
+    numbers = [x for x in averages if isinstance(x, int | float) and not isinstance(x, bool)]
+    if len(averages) != 3 or len(numbers) != 3 or not all(x >= 0 for x in numbers):
+        raise ValueError(f"{name}: expected 3 numbers of at least 0, got {averages!r}")

@@ -26,13 +26,22 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Calls of each route, in turn.")] = 9,
 ) -> None:
     """Print CPU time per frame of differences of two frames, levels 1 and 2, on one thread."""
+    wanted_sides, wanted_bands = _numbers("--sides", sides, 8), _numbers("--nbands", nbands, 2)
     torch.set_num_threads(1)
     print(f"{phasenet.build_info()['instruction_set']}, float32, medians in ms a frame")
     print(f"{'side':>5}{'bands':>6}" + "".join(f"{name:>10}" for name in (*ROUTES, "chosen")))
-    for side in map(int, sides.split(",")):
-        for bands in map(int, nbands.split(",")):
+    for side in wanted_sides:
+        for bands in wanted_bands:
             times = measure(side, bands, rounds)
             print(f"{side:5}{bands:6}" + "".join(f"{value:10.4f}" for value in times), flush=True)
+
+
+def _numbers(option: str, text: str, least: int) -> list[int]:
+    words = text.split(",")
+    if not all(word.strip().isdecimal() and int(word) >= least for word in words):
+        expected = f"whole numbers of at least {least} with commas between"
+        raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
+    return [int(word) for word in words]
 
 
 def measure(side: int, nbands: int, rounds: int) -> list[float]:

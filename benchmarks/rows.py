@@ -53,6 +53,8 @@ class Row:
         target: what `ratio` should reach at least ("speedup", "cosine") or at most (others).
         gap: why there is no ratio.
         note: what a reader has to know.
+        error_bar: the largest error of ours with which the ratio counts; None for any, as where
+            there is nothing to compare.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Row:
     target: float | None = None
     gap: str | None = None
     note: str | None = None
+    error_bar: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("id", "work", "against", "size"):
@@ -78,7 +81,7 @@ class Row:
         for name in ("gap", "note"):
             value = getattr(self, name)
             _expect(name, value is None or (isinstance(value, str) and value), "a text", value)
-        for name in ("ratio", "ratio_low", "ratio_high", "target"):
+        for name in ("ratio", "ratio_low", "ratio_high", "target", "error_bar"):
             _check_number(name, getattr(self, name), optional=True)
         _expect("threads", _is_count(self.threads), "a whole number of at least 1", self.threads)
         _expect("unit", self.unit in UNITS, f"one of {UNITS}", self.unit)
@@ -101,10 +104,19 @@ class Row:
         return KINDS[self.kind]
 
     @property
+    def wrong(self) -> bool:
+        """Whether what was timed computes something else than it should."""
+        if self.error_bar is None or self.ours is None or self.ours.error is None:
+            return False
+        return self.ours.error > self.error_bar
+
+    @property
     def reached(self) -> bool | None:
-        """Whether the target is reached; None without a target or a ratio."""
+        """Whether the target is reached, which nothing wrong does; None without target or ratio."""
         if self.target is None or self.ratio is None:
             return None
+        if self.wrong:
+            return False
         return self.ratio >= self.target if self.more_is_better else self.ratio <= self.target
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,6 +127,8 @@ class Row:
     def from_dict(cls, data: Mapping[str, Any]) -> Row:
         """Read what `to_dict` gave; ValueError, naming the field, for anything else."""
         names = [field.name for field in fields(cls)]
+        if isinstance(data, Mapping):  # results from before there was this field lack it
+            data = {"error_bar": None, **data}
         _check_keys("row", data, [*names, "reached"])
         values = {name: data[name] for name in names}
         for side in ("ours", "peer"):

@@ -10,7 +10,6 @@ from benchmarks.results import Result
 from benchmarks.rows import Row
 
 WIDTH = 150  # where the output is not a terminal
-BUSY = 0.5  # processes per core before the run, above which its times are noise
 _STYLES = {True: "green", False: "red", None: ""}
 
 
@@ -48,8 +47,7 @@ def caption(result: Result) -> str:
     lines += [f"gap: {row.id}: {row.gap}" for row in result.rows if row.gap]
     lines += [line for line in (wording.left_out(result.rows),) if line]
     lines += dict.fromkeys(row.note for row in result.rows if row.note)
-    if result.load["before"][0] > BUSY * result.machine["cores"]:
-        lines.append("the machine was busy before the run: these times are noise")
+    lines += [line for line in (wording.busy(result),) if line]
     return "\n".join(lines)
 
 

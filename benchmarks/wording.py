@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from benchmarks.results import Result
 from benchmarks.rows import Measured, Row
 
+BUSY = 0.5  # processes per core before the run, above which its times are rough
+
 
 def measured(value: Measured | None, unit: str) -> str:
     """Median and spread, "1.32 ms ± 0.04"."""
@@ -70,6 +72,13 @@ def circumstances(result: Result) -> str:
         f"load {result.load['before'][0]:.1f}",
     ]
     return ", ".join(parts)
+
+
+def busy(result: Result) -> str:
+    """A warning where the machine was not idle before the run; else empty."""
+    if result.load["before"][0] <= BUSY * result.machine["cores"]:
+        return ""
+    return "the machine was not idle before the run: times are rough"
 
 
 def commit(result: Result) -> str:

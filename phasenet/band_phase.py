@@ -19,7 +19,7 @@ def band_phase(bands: Tensor) -> Tensor:
 
     Returns:
         float32 or float64 of the same shape, in radians from -pi to pi. In float32 within 1e-6 of
-        ``atan2``; zero at zero, NaN where a part is NaN.
+        ``atan2``; zero at zero, NaN where a part is NaN or both are infinite.
 
     Raises:
         TypeError: `bands` is not a dense complex tensor.

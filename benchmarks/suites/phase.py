@@ -128,7 +128,7 @@ class _Mode:
 
     def threads(self) -> Row:
         self._tell("threads")
-        gap = None if self.settings.threads > 1 else "needs two cores"
+        gap = None if self.settings.threads > 1 else "needs two threads"
         gap = "a GPU has no threads" if self.settings.device == "cuda" else gap
         floats = self._as(torch.float32)
         found = self._contest(

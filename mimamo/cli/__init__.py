@@ -23,6 +23,7 @@ from mimamo.cli.common import (
     ProgressBar,
     fail,
     say,
+    warn,
 )
 from mimamo.cli.data import register_data
 from mimamo.cli.evaluation import register_evaluation
@@ -149,6 +150,7 @@ def predict(
     Prints frames per second, and the share of the time for which each stage was at work.
     """
     from mimamo.faces import YuNet
+    from mimamo.features import slow_precision
     from mimamo.network import load_checkpoint
     from mimamo.predict import PredictSettings, choose_device, predict_many
     from mimamo.predictions.speed import speed_lines
@@ -164,6 +166,8 @@ def predict(
         render=render,
         overwrite=overwrite,
     )
+    if slow := slow_precision(precision, settings.device):
+        warn(slow)
     checkpoint = load_checkpoint(weights, backbone)
     with ProgressBar() as bar:
         results = predict_many(videos, checkpoint, out, settings, _PredictProgress(bar))
@@ -200,7 +204,7 @@ class _PredictProgress(Progress):
         self._bar.show(stage, done, total)
 
     def warn(self, message: str) -> None:
-        print(f"mimamo: warning: {message}", file=sys.stderr)
+        warn(message)
 
     def finish(self, result: VideoResult) -> None:
         if result.predictions is not None:

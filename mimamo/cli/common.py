@@ -121,6 +121,11 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def warn(message: str) -> None:
+    """Print one line on stderr and go on."""
+    print(f"mimamo: warning: {message}", file=sys.stderr, flush=True)
+
+
 def fail(message: str, code: int) -> int:
     """Print an error and return the exit code."""
     print(f"mimamo: error: {message}", file=sys.stderr)

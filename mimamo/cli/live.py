@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mimamo.cli.common import Device, Overwrite, say
+from mimamo.cli.common import Device, Overwrite, say, warn
 from mimamo.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def live(
     with the predictions.
     """
     from mimamo.faces import CenterFace
-    from mimamo.features import choose_precision
+    from mimamo.features import choose_precision, slow_precision
     from mimamo.live import LivePredictor, LiveSpeed
     from mimamo.network import load_checkpoint
     from mimamo.predict import choose_device
@@ -87,6 +87,8 @@ def live(
     if not headless:
         _check_display()
     chosen = choose_device(device)
+    if slow := slow_precision(precision, chosen):
+        warn(slow)
     predictor = LivePredictor(
         load_checkpoint(weights, backbone),
         CenterFace(),

@@ -35,6 +35,13 @@ def choose_precision(name: str, device: torch.device | str = "cpu") -> torch.dty
     return torch.bfloat16 if name == "bfloat16" or fast else torch.float32
 
 
+def slow_precision(name: str, device: torch.device | str = "cpu") -> str | None:
+    """Say so if a precision that was asked for takes longer than float32 on `device`; else None."""
+    if name != "bfloat16" or torch.device(device).type != "cpu" or has_native_bfloat16():
+        return None
+    return "precision: bfloat16 takes longer than float32 on this CPU, which does not compute in it"
+
+
 def has_native_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 numbers by itself; False where torch cannot tell."""
     # Not in every torch this package runs with.

@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.results import Result
 from benchmarks.rows import Row
+from benchmarks.settings import Settings
+from benchmarks.suites.pyramid import Shape, _Shape
 from mimamo.data.clips import clip_starts
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +51,7 @@ def test_phase(tmp_path):
             assert row.ratio > 0
             assert max(row.ours.error, row.peer.error) < 5e-5
         assert rows[f"phase/{mode}/length"].ours.error < 5e-5
-        assert "cores" in rows[f"phase/{mode}/threads"].gap
+        assert "threads" in rows[f"phase/{mode}/threads"].gap
     assert rows["phase/reference/float64"].ours.error < 1e-11
     assert 0 < result.inputs["wrap_share"]["all"] < 0.1
     if memory := rows["phase/memory/output"].peer:
@@ -120,6 +122,32 @@ def test_a_missing_peer_is_a_gap(tmp_path):
     assert "plenoptic is not installed" in done.stdout
 
 
+BROKEN = {
+    "raise RuntimeError('numba and numpy disagree')": "plenoptic is not installed or cannot be",
+    "class process: pass": "plenoptic's pyramid cannot be made: AttributeError",
+    """
+class process:
+    class SteerablePyramidFreq:
+        def __init__(self, *args, **options): pass
+        def to(self, device): return self
+        def __call__(self, images): raise ValueError("another interface")
+""": "fails with ValueError",
+}
+
+
+@pytest.mark.parametrize(("source", "gap"), BROKEN.items(), ids=["import", "interface", "call"])
+def test_a_broken_peer_is_a_gap(tmp_path, monkeypatch, source, gap):
+    monkeypatch.setitem(sys.modules, "plenoptic", None)
+    (tmp_path / "plenoptic.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "plenoptic")
+    monkeypatch.syspath_prepend(tmp_path)
+    suite = _Shape(Settings(quick=True, threads=1, tell=lambda line: None), Shape(1, 32, 4, 2))
+    rows = {row.id: row for row in [*suite.forward(), suite.inverse()]}
+    assert gap in rows["pyramid/32/forward/plenoptic"].gap
+    assert gap in rows["pyramid/32/inverse/plenoptic"].gap
+    assert rows["pyramid/32/forward/ffts"].ratio > 0
+
+
 @pytest.mark.parametrize(("factor", "status"), [(1000.0, 0), (0.001, 1)])
 @pytest.mark.parametrize("same_machine", [True, False])
 def test_comparing(pyramid, tmp_path, factor, status, same_machine):
@@ -135,7 +163,7 @@ def test_comparing(pyramid, tmp_path, factor, status, same_machine):
             row["reached"] = None if row["target"] is None else _reached(row)
     (tmp_path / "old.json").write_text(json.dumps(data))
     done = run("--suite", "pyramid", "--compare", tmp_path / "old.json", "--threshold", "50")
-    assert done.returncode == status, done.stderr
+    assert done.returncode == status, done.stderr + done.stdout
     assert ("our time, now / then" in done.stdout) == same_machine
 
 
@@ -151,6 +179,10 @@ def _reached(row: dict) -> bool:
         (["--suite", "train", "--compare", "missing.json"], "missing.json"),
         (["--suite", "all", "--out", "one.json"], "one.json: expected a folder"),
         (["--suite", "predict", "--video", "missing.mp4"], "missing.mp4"),
+        (["--suite", "phase", "--video", "missing.mp4"], "missing.mp4"),
+        (["--suite", "phase", "--out", "/dev/null/folder"], "/dev/null"),
+        (["--suite", "phase", "--threads", "4096"], "threads: expected at most"),
+        (["--suite", "phase", "--threshold", "0"], "threshold: expected more than 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

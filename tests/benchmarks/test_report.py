@@ -53,8 +53,8 @@ def test_only_what_is_between_the_markers_changes(stored):
         assert text.endswith(f"\n{END}\nThe end.\n")
         assert "old" not in text
         assert text.count("| windows | a peer |") == 1
-    assert "**25x** | ≥ 20x, reached" in text
-    assert "**0.5x** | ≥ 3x, missed" in text
+    assert "**25x** (24x to 26x) | ≥ 20x, reached" in text
+    assert "**0.5x** (24x to 26x) | ≥ 3x, missed" in text
     assert "gap: not installed" in text
     assert text.index("a missing peer") < text.index("<details>") < text.index("an extra")
     assert (stored / "docs" / "b.png").read_bytes().startswith(b"\x89PNG")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import results
+from benchmarks import compare, results
 from benchmarks.results import RESULTS, Result, newest
 from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
@@ -40,6 +41,11 @@ def test_what_is_committed(path: Path):
     for row in result.rows:
         timed = [side for side in (row.ours, row.peer) if side and row.unit == "s"]
         assert all(side.median > 0 for side in timed)
+        exact = {"phase": 5e-5, "pyramid": 1e-6}.get(result.suite)
+        if exact and row.ours and row.ours.error is not None:
+            assert row.ours.error < exact
+            assert (row.ours.left_out or 0) < 0.01
+    assert result.commit["changed"] is False
 
 
 def test_a_result_survives_saving(tmp_path):
@@ -68,6 +74,11 @@ def test_a_result_survives_saving(tmp_path):
         (lambda data: data["rows"][0]["ours"].update(runs=0), "runs"),
         (lambda data: data["rows"][0]["ours"].update(median=-1), "median"),
         (lambda data: data["rows"][0]["ours"].pop("error"), "error"),
+        (lambda data: data["load"].update(before=[]), r"load\.before"),
+        (lambda data: data["load"].update(after=[-3.0, 0.0, 0.0]), r"load\.after"),
+        (lambda data: data["machine"].update(cores=True), r"machine\.cores"),
+        (lambda data: data["versions"].update(torch=""), r"versions\.torch"),
+        (lambda data: data["rows"][0].update(error_bar="small"), "error_bar"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, change, message):
@@ -98,6 +109,54 @@ def test_a_row_without_a_number_needs_a_reason():
 def test_whether_a_target_is_reached(kind, ratio, target, reached):
     data = ROW.to_dict() | {"kind": kind, "ratio": ratio, "target": target, "reached": reached}
     assert Row.from_dict(data).reached is reached
+
+
+def test_nothing_wrong_reaches_a_target():
+    data = ROW.to_dict() | {"error_bar": 1e-5}
+    assert Row.from_dict(data).reached
+    data["ours"] |= {"error": 2e-5}
+    with pytest.raises(ValueError, match="reached"):
+        Row.from_dict(data)
+    row = Row.from_dict(data | {"reached": False})
+    assert row.wrong
+    assert not row.reached
+
+
+def test_results_from_before_there_were_error_bars_are_read():
+    data = ROW.to_dict()
+    del data["error_bar"]
+    assert Row.from_dict(data) == ROW
+
+
+GAP = replace(
+    ROW, ours=None, peer=None, ratio=None, ratio_low=None, ratio_high=None, gap="not installed"
+)
+WRONG = replace(ROW, ours=replace(ROW.ours, error=1e-3), error_bar=1e-5)
+OTHER = replace(ROW, id="phase/other")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "worse"),
+    [
+        ([ROW], [ROW], False),
+        ([ROW], [GAP], True),
+        ([ROW], [WRONG], True),
+        ([ROW, OTHER], [ROW], True),
+        ([ROW], [ROW, OTHER], False),
+        ([GAP], [GAP], False),
+    ],
+    ids=["same", "a gap now", "wrong", "gone", "one more", "a gap as before"],
+)
+def test_what_is_worse(old, new, worse):
+    before, after = make(old), make(new)
+    found = compare.changes(before, after)
+    assert any(compare.exceeds(change, 1.25) for change in found) == worse
+    compare.table(found, True, 1.25)
+
+
+def test_nothing_to_compare_is_an_error():
+    with pytest.raises(InputError, match="a quick run"):
+        compare.changes(make([ROW]), make([replace(ROW, size="8x48x48")]))
 
 
 def test_the_newest_of_each_suite_counts(tmp_path):

@@ -35,6 +35,12 @@ class TestPredict:
         assert predict(video, "--precision", precision, "--search-every", 3) == 0
         assert f", ResNet50 ({precision}) " in capsys.readouterr().out
 
+    @pytest.mark.parametrize("native", [True, False])
+    def test_it_warns_of_a_slow_precision(self, predict, video, capsys, monkeypatch, native):
+        monkeypatch.setattr("mimamo.features.precision.has_native_bfloat16", lambda: native)
+        assert predict(video, "--precision", "bfloat16") == 0
+        assert ("bfloat16 takes longer than float32" in capsys.readouterr().err) != native
+
     def test_several_videos_are_summed_up(self, tmp_path, predict, video, film, capsys):
         assert predict(video, film(tmp_path / "other.mp4", "xx")) == 0
         lines = capsys.readouterr().out.splitlines()[2:]
