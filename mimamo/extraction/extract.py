@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,29 +12,20 @@ from pathlib import Path
 import torch
 
 from mimamo.data.affwild2 import AffWild2
-from mimamo.data.cache import (
-    BACKBONE,
-    MANIFEST,
-    VIDEOS,
-    CachedVideo,
-    Manifest,
-    skipped_path,
-    video_path,
-)
+from mimamo.data.cache import CachedVideo, Manifest, skipped_path, video_path
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
-from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
+from mimamo.extraction.backbone import stored_backbone
+from mimamo.extraction.preparation import cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
 from mimamo.extraction.video import extract_video, fingerprint
 from mimamo.faces import CenterFace, Detector
 from mimamo.features import SpatialFeatures, choose_precision
-from mimamo.files import output_folder, replacing
-from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.files import replacing
+from mimamo.network.checkpoint import Backbone
 from mimamo.network.small_backbone import SmallBackbone
-
-_TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
 
 
 @dataclass(frozen=True)
@@ -133,9 +123,9 @@ def extract(
     if shard.index == 0:
         for line in dataset.unused:
             report(line)
-    root = _cache_folder(out)
+    root = cache_folder(out)
     if shard.index == 0:
-        model = _prepare(
+        model = prepare(
             root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
             data,
         )  # fmt: skip
@@ -146,7 +136,7 @@ def extract(
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
     if shard.index == 0:
-        _check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
+        check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
     worker = _Worker(
         root, dataset, spatial, phase_size, detector, problems, report,
         progress or (lambda stage, done, total: None),
@@ -254,126 +244,6 @@ class _Worker:
         marker.unlink(missing_ok=True)
         self._made += 1
         self._frames += len(cached)
-
-
-def _prepare(
-    root: Path,
-    dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    backbone: str | Backbone,
-    image_size: int,
-    seed: int,
-    phase_size: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    detector: Detector | None,
-    data: object,
-) -> Backbone:
-    """Make sure the cache is this backbone's, and write its manifest and backbone."""
-    earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
-    given = given_name(backbone, image_size, seed)
-    if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
-        model = stored_backbone(root, earlier)
-        if not Path(given).is_file():  # a file may hold other weights by now
-            manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
-            _expect_same(root, earlier, manifest)
-            manifest.save(root)
-            return model
-    model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
-    manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
-    if earlier is not None:
-        _expect_same(root, earlier, manifest)
-    else:
-        save_backbone(root / BACKBONE, model)
-    manifest.save(root)
-    return model
-
-
-def _manifest(
-    dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    model: Backbone,
-    given: str,
-    dtype: torch.dtype,
-    phase_size: int,
-    data: object,
-) -> Manifest:
-    small = isinstance(model, SmallBackbone)
-    settings = model.settings | {"given": given}
-    if not small:
-        settings["precision"] = str(dtype).removeprefix("torch.")
-    return Manifest(
-        layout=dataset.layout,
-        unit=dataset.unit,
-        data=str(Path(data).absolute()) if isinstance(data, str | os.PathLike) else "",
-        backbone=settings,
-        weights_sha256="" if small else weights_hash(model),
-        feature_dim=0 if small else model.feature_dim,
-        phase_size=phase_size,
-        videos={video.name: video.subset for video in videos},
-    )
-
-
-def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
-    """InputError if a cache was made of other things than would be now."""
-    if earlier.weights_sha256 != now.weights_sha256:
-        raise InputError(
-            f"{root}: made with other weights, SHA-256 "
-            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not "
-            f"{now.weights_sha256[:12] or 'none'}…; give another --out"
-        )
-    if (earlier.phase_size, earlier.layout) != (now.phase_size, now.layout):
-        raise InputError(
-            f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
-            f"{now.layout} with {now.phase_size}; give another --out"
-        )
-    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - {"given"}):
-        was, is_now = earlier.backbone.get(name), now.backbone.get(name)
-        if was != is_now:
-            raise InputError(
-                f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
-                "--out"
-            )
-
-
-def _cache_folder(path: str | os.PathLike[str]) -> Path:
-    """The cache's folder, made if need be; InputError if it holds something else."""
-    root = output_folder(path)
-    if not (root / MANIFEST).exists():
-        known = {BACKBONE, VIDEOS}
-        foreign = sorted(
-            entry.name
-            for entry in root.iterdir()
-            if entry.name not in known and not entry.name.startswith(".")
-        )
-        if foreign:
-            raise InputError(
-                f"{root}: expected a cache or an empty folder, got one with {foreign[0]}"
-            )
-    output_folder(root / VIDEOS)
-    return root
-
-
-def _check_space(
-    root: Path,
-    videos: Sequence[DatasetVideo],
-    feature_dim: int,
-    phase_size: int,
-    report: Callable[[str], None],
-) -> None:
-    """Warn where the disk will not hold the aligned faces' cache."""
-    frames = sum(
-        size_of(video)
-        for video in videos
-        if video.source.is_dir() and not video_path(root, video.name).exists()
-    )
-    needed = frames * (2 * feature_dim + phase_size**2 + _TYPICAL)
-    free = shutil.disk_usage(root).free
-    if needed > free:
-        report(
-            f"{root}: {frames} faces need about {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} "
-            "GB are free"
-        )
 
 
 def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
