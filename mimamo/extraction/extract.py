@@ -12,12 +12,11 @@ from pathlib import Path
 import torch
 
 from mimamo.data.affwild2 import AffWild2
-from mimamo.data.cache import CachedVideo, Manifest, skipped_path, video_path
+from mimamo.data.cache import CachedVideo, Manifest, made_otherwise, skipped_path, video_path
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
-from mimamo.extraction.backbone import stored_backbone
 from mimamo.extraction.preparation import cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
 from mimamo.extraction.video import extract_video, fingerprint
@@ -124,21 +123,19 @@ def extract(
         for line in dataset.unused:
             report(line)
     root = cache_folder(out)
-    if shard.index == 0:
-        model = prepare(
-            root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
-            data,
-        )  # fmt: skip
-    else:
+    if shard.index:
         wait_for_manifest(root)
-        model = stored_backbone(root, Manifest.load(root))
+    model, manifest = prepare(
+        root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
+        data, write=shard.index == 0,
+    )  # fmt: skip
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
     if shard.index == 0:
         check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
     worker = _Worker(
-        root, dataset, spatial, phase_size, detector, problems, report,
+        root, dataset, spatial, manifest, detector, problems, report,
         progress or (lambda stage, done, total: None),
     )  # fmt: skip
     worker.run(shard.share(videos))
@@ -156,14 +153,15 @@ class _Worker:
         root: Path,
         dataset: Dataset,
         spatial: SpatialFeatures | None,
-        phase_size: int,
+        manifest: Manifest,
         detector: Detector | None,
         problems: Problems,
         report: Callable[[str], None],
         progress: Callable[[str, int, int], None],
     ) -> None:
         self._root, self._dataset, self._spatial = root, dataset, spatial
-        self._phase_size, self._detector = phase_size, detector
+        self._phase_size, self._made_with = manifest.phase_size, manifest.made_with
+        self._detector = detector
         self._problems, self._report, self._progress = problems, report, progress
         self._made = self._kept = self._frames = 0
         self._skipped: list[str] = []
@@ -197,13 +195,16 @@ class _Worker:
         )  # fmt: skip
 
     def _whole(self, path: Path, video: DatasetVideo) -> CachedVideo | None:
-        """The video of an earlier run; None if there is none, or its source has changed."""
+        """The video of an earlier run; None if there is none, or it would not be the same now."""
         if not path.exists():
             return None
         try:
             cached = CachedVideo.load(path)
         except InputError as error:
             self._report(f"{error.args[0].split(';')[0]}; made again")
+            return None
+        if other := made_otherwise(cached, self._made_with):
+            self._report(f"{path}: {other}; made again")
             return None
         same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
         if same and cached.fingerprint == fingerprint(video):
@@ -226,6 +227,7 @@ class _Worker:
                 phase_size=self._phase_size,
                 detector=self._detector,
                 problems=self._problems,
+                made_with=self._made_with,
                 progress=None
                 if film
                 else lambda faces: self._progress("extracting", done + faces, total),

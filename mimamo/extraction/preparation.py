@@ -34,8 +34,13 @@ def prepare(
     dtype: torch.dtype,
     detector: Detector | None,
     data: object,
-) -> Backbone:
-    """Make sure the cache is this backbone's, and write its manifest and backbone."""
+    *,
+    write: bool,
+) -> tuple[Backbone, Manifest]:
+    """The backbone and the manifest, of which the first process writes both.
+
+    Raises InputError if the cache is one of other weights, settings or data.
+    """
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     given = given_name(backbone, image_size, seed)
     if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
@@ -43,16 +48,18 @@ def prepare(
         if not Path(given).is_file():  # a file may hold other weights by now
             manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
             _expect_same(root, earlier, manifest)
-            manifest.save(root)
-            return model
+            if write:
+                manifest.save(root)
+            return model, manifest
     model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
     manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
-    else:
+    elif write:
         save_backbone(root / BACKBONE, model)
-    manifest.save(root)
-    return model
+    if write:
+        manifest.save(root)
+    return model, manifest
 
 
 def _manifest(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ def extract_video(
     detector: Detector | None = None,
     problems: Problems | None = None,
     progress: Callable[[int], None] | None = None,
+    made_with: Mapping[str, Any] | None = None,
 ) -> CachedVideo:
     """Compute what the cache holds of one video.
 
@@ -49,6 +51,7 @@ def extract_video(
         detector: finds the faces where `video` has no aligned ones.
         problems: hears what is wrong; without it that is an error.
         progress: called with the number of faces done.
+        made_with: what the cache's manifest says of weights and settings.
 
     Raises:
         InputError: the video cannot be used: no face, no label where there should be one, labels
@@ -99,6 +102,7 @@ def extract_video(
         source=str(video.source.absolute()),
         problems=tuple(heard.lines[before:]),
         fingerprint=fingerprint(video),
+        made_with=made_with or {},
     )
     if annotations is not None and not cached.annotated_frames:
         raise InputError(f"{video.labels}: no frame with a face is annotated; not used")

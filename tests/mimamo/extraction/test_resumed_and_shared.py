@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 from support.plain_faces import plain
 
 from mimamo import InputError
@@ -80,6 +84,47 @@ class TestResume:
         with pytest.raises(InputError, match="made with other weights"):
             run(backbone=path)
 
+    def test_videos_of_other_weights_are_made_again(self, run, tmp_path: Path) -> None:
+        backbones = [ResNet50(image_size=32, seed=seed) for seed in (0, 1)]
+        run(backbone=backbones[1])
+        videos = tmp_path / "cache/videos"
+        expected = {path.name: path.read_bytes() for path in videos.iterdir()}
+        shutil.rmtree(tmp_path / "cache")
+        run(backbone=backbones[0])
+        (tmp_path / "cache/manifest.json").unlink()
+        assert run(backbone=backbones[1]).made == 2
+        assert {path.name: path.read_bytes() for path in videos.iterdir()} == expected
+        said = [
+            line for line in run.lines if re.search("made with weights_sha256 .*made again", line)
+        ]
+        assert len(said) == 2
+
+    def test_videos_of_another_precision_are_made_again(self, run, tmp_path: Path) -> None:
+        backbone = ResNet50(image_size=32, seed=0)
+        run(backbone=backbone, precision="bfloat16")
+        (tmp_path / "cache/manifest.json").unlink()
+        assert run(backbone=backbone).made == 2
+        assert (
+            f"{video_path(tmp_path / 'cache', 'plain')}: made with precision bfloat16, not "
+            + ("float32; made again")
+            in run.lines
+        )
+
+    def test_videos_that_do_not_say_what_they_are_of_are_made_again(
+        self, run, tmp_path: Path
+    ) -> None:
+        run()
+        path = video_path(tmp_path / "cache", "plain")
+        whole = path.read_bytes()
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            rest = json.loads(file.metadata()["mimamo_cache"])
+        del rest["made_with"]
+        save_file(tensors, path, {"mimamo_cache": json.dumps(rest)})
+        with pytest.raises(InputError, match=r"plain\.safetensors: does not say"):
+            Cache(tmp_path / "cache")
+        assert (run().made, path.read_bytes()) == (1, whole)
+
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
@@ -130,6 +175,20 @@ class TestShards:
         assert first.made + second.made == 6
         assert abs(first.frames - second.frames) <= 10
         assert len(Cache(tmp_path / "cache").videos) == 6
+
+    def test_each_refuses_a_cache_of_other_things(self, run, tmp_path: Path) -> None:
+        run(backbone=ResNet50(image_size=32, seed=0), shard=Shard(0, 2))
+        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        for message, settings in {
+            "made with other weights": {"backbone": ResNet50(image_size=32, seed=1)},
+            "other weights, SHA-256 .* not none": {"backbone": "small"},
+            "whose precision is float32, not bfloat16": {"precision": "bfloat16"},
+            "frames of 48 pixels, not of .* 32": {"phase_size": 32},
+        }.items():
+            settings = {"backbone": ResNet50(image_size=32, seed=0)} | settings
+            with pytest.raises(InputError, match=message):
+                run(shard=Shard(1, 2), **settings)
+        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
 
     def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "cache"
