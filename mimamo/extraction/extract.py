@@ -90,7 +90,7 @@ def extract(
             to compute now; or a backbone.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
         films: the folder of the videos, where it is not in `data`.
-        subsets: which of the data set's; None for all.
+        subsets: which of the data set's; None for all. What the cache has of others stays in it.
         phase_size: height and width of the grey faces.
         seed: of random weights.
         strict: end at the first problem instead of leaving out what it concerns.
@@ -105,7 +105,8 @@ def extract(
 
     Raises:
         InputError: the data set cannot be read, `out` holds something else or a cache from other
-            weights, a file cannot be written, or with `strict` anything is wrong.
+            weights or of another data set, a file cannot be written, or with `strict` anything is
+            wrong.
     """
     start = time.monotonic()
     shard = shard or Shard.from_environment()
@@ -114,7 +115,8 @@ def extract(
     if not isinstance(backbone, torch.nn.Module):
         backbone = str(backbone)
     dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
-    videos = [v for v in dataset.videos() if subsets is None or v.subset in subsets]
+    everything = dataset.videos()
+    videos = [v for v in everything if subsets is None or v.subset in subsets]
     if not videos:
         raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
     problems = Problems(strict, report)
@@ -127,7 +129,7 @@ def extract(
         wait_for_manifest(root)
     model, manifest = prepare(
         root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
-        data, write=shard.index == 0,
+        data, everything, write=shard.index == 0,
     )  # fmt: skip
     spatial = None
     if not isinstance(model, SmallBackbone):

@@ -34,25 +34,29 @@ def prepare(
     dtype: torch.dtype,
     detector: Detector | None,
     data: object,
+    everything: Sequence[DatasetVideo],
     *,
     write: bool,
 ) -> tuple[Backbone, Manifest]:
     """The backbone and the manifest, of which the first process writes both.
 
-    Raises InputError if the cache is one of other weights, settings or data.
+    `everything` is the whole data set, of which the cache keeps what an earlier run asked for
+    beside `videos`. Raises InputError if the cache is one of other weights, settings or data.
     """
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     given = given_name(backbone, image_size, seed)
+    wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
+    listed = [video for video in everything if video.name in wanted]
     if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
         model = stored_backbone(root, earlier)
         if not Path(given).is_file():  # a file may hold other weights by now
-            manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
+            manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
             _expect_same(root, earlier, manifest)
             if write:
                 manifest.save(root)
             return model, manifest
     model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
-    manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
+    manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
     elif write:
@@ -72,13 +76,14 @@ def _manifest(
     data: object,
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
+    folder = data if isinstance(data, str | os.PathLike) else getattr(data, "root", "")
     settings = model.settings | {"given": given}
     if not small:
         settings["precision"] = str(dtype).removeprefix("torch.")
     return Manifest(
         layout=dataset.layout,
         unit=dataset.unit,
-        data=str(Path(data).absolute()) if isinstance(data, str | os.PathLike) else "",
+        data=str(Path(folder).absolute()) if folder else "",
         backbone=settings,
         weights_sha256="" if small else weights_hash(model),
         feature_dim=0 if small else model.feature_dim,
@@ -89,6 +94,12 @@ def _manifest(
 
 def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
     """InputError if a cache was made of other things than would be now."""
+    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
+    if was_of != is_of:
+        raise InputError(
+            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
+            f"{now.data or 'one without'}; give another --out"
+        )
     if earlier.weights_sha256 != now.weights_sha256:
         raise InputError(
             f"{root}: made with other weights, SHA-256 "

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from support.plain_faces import plain
 
 from mimamo import InputError
-from mimamo.data import Cache
+from mimamo.data import AffWild2, Cache
 from mimamo.data.cache import video_path
 from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
@@ -161,6 +161,35 @@ class TestResume:
         found = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").iterdir()}
         assert found == {p.name: p.read_bytes() for p in (expected / "videos").iterdir()}
         assert killed
+
+
+class TestSameCacheAgain:
+    def test_another_subset_is_added(self, run, tmp_path: Path) -> None:
+        for subset in ("Validation_Set", "Train_Set", "Validation_Set"):
+            run(subsets=[subset])
+        cache = Cache(tmp_path / "cache")
+        assert cache.manifest.videos == {"gaps": "Train_Set", "plain": "Validation_Set"}
+        assert [v.name for v in cache.videos] == ["gaps", "plain"]
+
+    def test_what_the_data_set_has_no_longer_is_dropped(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        run()
+        shutil.rmtree(data / "cropped_aligned/gaps")
+        run(subsets=["Validation_Set"])
+        assert [v.name for v in Cache(tmp_path / "cache").videos] == ["plain"]
+
+    def test_another_data_set_is_refused(
+        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run()
+        shutil.copytree(data, tmp_path / "other")
+        for other in (tmp_path / "other", AffWild2(tmp_path / "other")):
+            with pytest.raises(InputError, match=r"cache: made of .*/data, not of .*/other; give"):
+                extract(other, tmp_path / "cache", backbone="small")
+        monkeypatch.chdir(tmp_path)
+        for same in ("data", AffWild2(data)):
+            assert extract(same, tmp_path / "cache", backbone="small").kept == 2
 
 
 class TestShards:
