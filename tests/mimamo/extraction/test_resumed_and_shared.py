@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -138,29 +137,37 @@ class TestResume:
             run()
         assert [p.name for p in (tmp_path / "cache").iterdir()] == ["thesis.txt"]
 
-    def test_killed_anywhere_it_goes_on_to_the_same_bytes(
+    def test_killed_while_it_works_it_goes_on_to_the_same_bytes(
         self, run, data: Path, tmp_path: Path, add_video
     ) -> None:
         for number in range(12):
             images = {n: plain(n) for n in range(1, 60)}
             add_video(data, "Train_Set", f"more-{number}", images, [(0.1, 0.2)] * 59)
-        expected = tmp_path / "expected"
-        extract(data, expected, backbone="small")
-        arguments = [sys.executable, "-m", "mimamo", "extract", str(data), "--backbone", "small"]
-        killed = 0
-        for delay in (1.6, 1.8, 2.0):
-            command = [*arguments, "--out", str(tmp_path / "cache")]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            time.sleep(delay)
-            killed += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            for path in (tmp_path / "cache").glob("videos/more*.safetensors"):
-                assert path.read_bytes() == (expected / "videos" / path.name).read_bytes()
-        run()
+        extract(data, tmp_path / "expected", backbone="small")
+        expected = {p.name: p.read_bytes() for p in (tmp_path / "expected/videos").iterdir()}
+        command = [
+            *(sys.executable, "-m", "mimamo", "extract", str(data), "--backbone", "small"),
+            *("--out", str(tmp_path / "cache")),
+        ]
+        for _ in range(2):  # a fresh run, and one that goes on
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                made = next((line for line in process.stdout if re.match(r"\d+/14 ", line)), None)
+                process.send_signal(signal.SIGKILL)
+            assert made is not None
+            assert process.returncode == -signal.SIGKILL
+            # Such as it leaves when it is killed while writing.
+            half = next(iter(expected.values()))[:-100]
+            (tmp_path / "cache/videos/.plain.0a1b2c3d.safetensors").write_bytes(half)
+            whole = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").glob("[!.]*")}
+            assert 0 < len(whole) < len(expected)
+            assert whole.items() <= expected.items()
+            with pytest.raises(InputError, match=rf"{14 - len(whole)} of 14 videos are missing"):
+                Cache(tmp_path / "cache")
+        result = run()
+        assert (result.made, result.kept) == (14 - len(whole), len(whole))
         found = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").iterdir()}
-        assert found == {p.name: p.read_bytes() for p in (expected / "videos").iterdir()}
-        assert killed
+        assert found == expected
 
 
 class TestSameCacheAgain:
