@@ -51,7 +51,7 @@ class Dataset(Protocol):
     Attributes:
         layout: its name in a cache's manifest.
         unit: what one label is of.
-        unused: one line for each thing in it that is left out.
+        unused: one line for each thing in it that `videos` left out.
     """
 
     layout: str

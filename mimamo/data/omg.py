@@ -58,6 +58,7 @@ class OMGEmotion:
     def videos(self) -> list[DatasetVideo]:
         """All utterances with a video or faces. Raises InputError if there is none."""
         found: dict[str, DatasetVideo] = {}
+        self.unused.clear()
         for subset, table in FILES.items():
             path = self.root / table
             if subset == TEST and not path.exists():

@@ -35,7 +35,8 @@ class ExtractResult:
         root: the cache.
         made, kept: videos extracted now, and found whole from an earlier run.
         skipped: reason of each video that is not used.
-        problems: what is wrong with the others' images and annotations.
+        problems: what is wrong with the others' images and annotations, and what of the data set
+            is left out; the latter in the first process only.
         frames: faces in the videos made and kept.
         seconds: all in all.
     """
@@ -121,9 +122,9 @@ def extract(
         raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
-    if shard.index == 0:
+    if shard.index == 0 or strict:  # told and counted by one process, fatal in each
         for line in dataset.unused:
-            report(line)
+            problems.add(line)
     root = cache_folder(out)
     if shard.index:
         wait_for_manifest(root)
