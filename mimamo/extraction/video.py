@@ -110,11 +110,14 @@ def extract_video(
 
 
 def fingerprint(video: DatasetVideo) -> str:
-    """SHA-256 over the labels' text and the names and sizes of the images or the video.
+    """SHA-256 over the labels' text (a table's row) and names and sizes of the images or the video.
 
     Raises OSError if they cannot be read.
     """
-    digest = hashlib.sha256(video.labels.read_bytes() if video.labels else b"")
+    if video.row is not None:
+        digest = hashlib.sha256(video.row.encode())
+    else:
+        digest = hashlib.sha256(video.labels.read_bytes() if video.labels else b"")
     images = sorted(video.source.iterdir()) if video.source.is_dir() else [video.source]
     for path in images:
         digest.update(f"\n{path.name} {path.stat().st_size}".encode())
