@@ -210,8 +210,11 @@ class _Worker:
             self._report(f"{path}: {other}; made again")
             return None
         same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
-        if same and cached.fingerprint == fingerprint(video):
-            return cached
+        try:
+            if same and cached.fingerprint == fingerprint(video):
+                return cached
+        except InputError:
+            pass  # its video cannot be read by now, which making it again tells
         self._report(f"{path}: its source has changed; made again")
         return None
 

@@ -112,7 +112,8 @@ def extract_video(
 def fingerprint(video: DatasetVideo) -> str:
     """SHA-256 over the labels' text (a table's row) and names and sizes of the images or the video.
 
-    Raises OSError if they cannot be read.
+    With images also over the number of frames that the video they are from announces. Raises
+    OSError or InputError if they cannot be read.
     """
     if video.row is not None:
         digest = hashlib.sha256(video.row.encode())
@@ -121,7 +122,13 @@ def fingerprint(video: DatasetVideo) -> str:
     images = sorted(video.source.iterdir()) if video.source.is_dir() else [video.source]
     for path in images:
         digest.update(f"\n{path.name} {path.stat().st_size}".encode())
+    if video.source.is_dir():
+        digest.update(f"\n{_announced(video.film)} frames".encode())
     return digest.hexdigest()
+
+
+def _announced(film: Path | None) -> int | None:
+    return None if film is None else VideoReader(film).frame_count
 
 
 class _Folder:
@@ -133,7 +140,7 @@ class _Folder:
         highest = max(self._folder.images)
         self.last = f"{self._folder.images[highest]} is the last image"
         self.frame_count, self.counted = highest, False
-        announced = None if film is None else VideoReader(film).frame_count
+        announced = _announced(film)
         if announced is not None:
             if announced < highest:
                 problems.add(

@@ -48,6 +48,30 @@ class TestResume:
         labels = Cache(tmp_path / "cache").videos[1].sequence.labels
         assert (labels == 0.5).all()
 
+    def test_a_video_given_later_tells_the_number_of_frames(
+        self, run, tmp_path: Path, film
+    ) -> None:
+        def numbers() -> list[tuple[int, bool]]:
+            return [(v.frame_count, v.counted) for v in Cache(tmp_path / "cache").videos]
+
+        run()
+        films = tmp_path / "films"
+        films.mkdir()
+        film(films / "plain.mp4", "." * 20)
+        result = run(films=films)
+        assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (20, True)])
+        assert any("plain.safetensors: its source has changed" in line for line in run.lines)
+        assert run(films=films).kept == 2
+        film(films / "plain.mp4", "." * 25)
+        result = run(films=films)
+        assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (25, True)])
+        (films / "plain.mp4").write_bytes(b"no video")
+        result = run(films=films)
+        assert (result.kept, len(result.skipped)) == (1, 1)
+        assert "plain.mp4" in result.skipped[0]
+        run()
+        assert numbers() == [(37, False), (20, False)]
+
     def test_other_weights_are_refused(self, run, tmp_path: Path) -> None:
         files = []
         for seed in (0, 1):
