@@ -77,6 +77,7 @@ class AffWild2:
         Raises InputError if there is none.
         """
         found = []
+        self.unused.clear()
         for name, (subset, path) in self._annotations.items():
             source, side = self._source_of(name)
             if source is None or (source.is_dir() and not any(source.iterdir())):

@@ -9,6 +9,7 @@
         frames       uint8 [T, S, S]     their small grey faces
         numbers      int32 [T]           their frame numbers, from 1
         annotations  float32 [F, 2]      valence and arousal of frames 1, 2, …; NaN: not annotated
+        and which weights and settings they were made with, as in the manifest
     CACHE/videos/<video>.skipped   why a video is not used
 
 6.4 KB a frame with D = 2048 and S = 48. Every file is whole or absent. Files are mapped, not read:
@@ -19,8 +20,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,12 @@ class Manifest:
     videos: dict[str, str]
     format: int = FORMAT
 
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What features and frames depend on: weights, precision, sizes; each video says it too."""
+        sizes = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
+        return {name: self.backbone[name] for name in self.backbone if name != "given"} | sizes
+
     def save(self, root: Path) -> None:
         """Write it into the cache `root`."""
         with replacing(root / MANIFEST) as temporary:
@@ -114,6 +121,7 @@ class CachedVideo:
         source: where the faces are from.
         problems: what was wrong with it, one line each.
         fingerprint: of the source, by which a change is noticed.
+        made_with: `Manifest.made_with` of the cache it was made for.
     """
 
     name: str
@@ -128,6 +136,7 @@ class CachedVideo:
     source: str
     problems: tuple[str, ...] = ()
     fingerprint: str = ""
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -164,6 +173,7 @@ class CachedVideo:
             "name": self.name, "subset": self.subset, "frame_count": self.frame_count,
             "counted": self.counted, "unit": self.unit, "source": self.source,
             "problems": list(self.problems), "fingerprint": self.fingerprint,
+            "made_with": dict(self.made_with),
         }  # fmt: skip
         with replacing(path) as temporary:
             try:
@@ -178,7 +188,9 @@ class CachedVideo:
             with safe_open(path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 rest = json.loads((file.metadata() or {})[_KEY])
-            video = cls(**tensors, **rest | {"problems": tuple(rest["problems"])})
+            rest["problems"] = tuple(rest["problems"])
+            rest["made_with"] = dict(rest.get("made_with", {}))  # older files do not say it
+            video = cls(**tensors, **rest)
         except (SafetensorError, OSError) as error:
             raise InputError(
                 f"{path}: cut short or damaged ({error}); delete it and run `mimamo extract` again"
@@ -243,6 +255,8 @@ class Cache:
         size, width = self.manifest.phase_size, self.manifest.feature_dim
         if (video.name, video.subset) != (name, subset):
             raise InputError(f"{path}: holds {video.subset}/{video.name}, not {subset}/{name}")
+        if other := made_otherwise(video, self.manifest.made_with):
+            raise InputError(f"{path}: {other}; run `mimamo extract` again")
         expected = {"features": (torch.float16, [width]), "frames": (torch.uint8, [size, size])}
         for part, (dtype, shape) in expected.items():
             tensor = getattr(video, part)
@@ -252,6 +266,18 @@ class Cache:
                     f"{tensor.dtype} {list(tensor.shape)}"
                 )
         return video
+
+
+def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:
+    """How the video was made with other things than `expected`; None if it was not."""
+    found = video.made_with
+    if not found:
+        return "does not say which weights and settings it was made with"
+    for name in sorted(found.keys() | expected.keys()):
+        was, wanted = (str(made.get(name))[:12] or "none" for made in (found, expected))
+        if found.get(name) != expected.get(name):
+            return f"made with {name} {was}, not {wanted}"
+    return None
 
 
 def annotated(videos: Iterable[CachedVideo]) -> list[CachedVideo]:

@@ -34,6 +34,7 @@ class DatasetVideo:
         read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN
             where a frame is not annotated; of an utterance, ``[1, 2]``.
         side: of a video file that shows two people, whose face it is.
+        row: where `labels` is a table of many videos, this one's row, as text.
     """
 
     name: str
@@ -43,6 +44,7 @@ class DatasetVideo:
     labels: Path | None = None
     read_labels: Callable[[Problems], np.ndarray] | None = None
     side: Side | None = None
+    row: str | None = None
 
 
 class Dataset(Protocol):
@@ -51,7 +53,7 @@ class Dataset(Protocol):
     Attributes:
         layout: its name in a cache's manifest.
         unit: what one label is of.
-        unused: one line for each thing in it that is left out.
+        unused: one line for each thing in it that `videos` left out.
     """
 
     layout: str

@@ -14,6 +14,7 @@ under the folder that is named for its subset, then anywhere.
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,11 +59,15 @@ class OMGEmotion:
     def videos(self) -> list[DatasetVideo]:
         """All utterances with a video or faces. Raises InputError if there is none."""
         found: dict[str, DatasetVideo] = {}
+        self.unused.clear()
         for subset, table in FILES.items():
             path = self.root / table
             if subset == TEST and not path.exists():
                 continue
-            for line, row in _rows(path):
+            for line, row, wrong in _rows(path):
+                if wrong:
+                    self.unused.append(f"{path}:{line}: {wrong}; not used")
+                    continue
                 utterance = Path(row["utterance"]).stem
                 name = f"{row['video']}_{utterance}"
                 sources = self._sources.get((row["video"], utterance), [])
@@ -77,6 +82,7 @@ class OMGEmotion:
                     found[name] = DatasetVideo(
                         name, subset, (own or sources)[0], labels=path,
                         read_labels=_Label(path, line, row["valence"], row["arousal"]),
+                        row=json.dumps(row),
                     )  # fmt: skip
         if not found:
             raise InputError(f"{self.root}: expected <video>/utterance_N.mp4, found none")
@@ -113,8 +119,8 @@ def _utterances_in(folder: Path) -> dict[tuple[str, str], list[Path]]:
     return found
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table with their line numbers."""
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], str | None]]:
+    """The rows of a table with their line numbers, and what is wrong with those of no use."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -125,10 +131,23 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     f"found no {', '.join(missing)}"
                 )
             for row in reader:
-                if None in row.values() or not row["video"] or not row["utterance"]:
-                    raise InputError(f"{path}:{reader.line_num}: expected {len(names)} columns")
-                yield reader.line_num, row
+                yield reader.line_num, row, _wrong(row, len(set(names)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        line = reader.reader.line_num  # its own stays at the row before
+        raise InputError(f"{path}:{line}: expected a row of CSV: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected a text file, got something else ({error})") from error
+
+
+def _wrong(row: dict[str, str], columns: int) -> str | None:
+    """What keeps a row of `csv.DictReader` from use; None if nothing does."""
+    # It puts None for what is missing, and a list of what is too much under the key None.
+    count = sum(len(v) if isinstance(v, list) else v is not None for v in row.values())
+    if count != columns:
+        return f"expected {columns} columns, got {count}"
+    for name in ("video", "utterance"):
+        if not row[name].strip():
+            return f"expected the name of {name}, got an empty cell"
+    return None

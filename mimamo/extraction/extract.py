@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,29 +12,19 @@ from pathlib import Path
 import torch
 
 from mimamo.data.affwild2 import AffWild2
-from mimamo.data.cache import (
-    BACKBONE,
-    MANIFEST,
-    VIDEOS,
-    CachedVideo,
-    Manifest,
-    skipped_path,
-    video_path,
-)
+from mimamo.data.cache import CachedVideo, Manifest, made_otherwise, skipped_path, video_path
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
-from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
+from mimamo.extraction.preparation import cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
 from mimamo.extraction.video import extract_video, fingerprint
 from mimamo.faces import CenterFace, Detector
 from mimamo.features import SpatialFeatures, choose_precision
-from mimamo.files import output_folder, replacing
-from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.files import replacing
+from mimamo.network.checkpoint import Backbone
 from mimamo.network.small_backbone import SmallBackbone
-
-_TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,8 @@ class ExtractResult:
         root: the cache.
         made, kept: videos extracted now, and found whole from an earlier run.
         skipped: reason of each video that is not used.
-        problems: what is wrong with the others' images and annotations.
+        problems: what is wrong with the others' images and annotations, and what of the data set
+            is left out; the latter in the first process only.
         frames: faces in the videos made and kept.
         seconds: all in all.
     """
@@ -101,7 +91,7 @@ def extract(
             to compute now; or a backbone.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
         films: the folder of the videos, where it is not in `data`.
-        subsets: which of the data set's; None for all.
+        subsets: which of the data set's; None for all. What the cache has of others stays in it.
         phase_size: height and width of the grey faces.
         seed: of random weights.
         strict: end at the first problem instead of leaving out what it concerns.
@@ -116,7 +106,8 @@ def extract(
 
     Raises:
         InputError: the data set cannot be read, `out` holds something else or a cache from other
-            weights, a file cannot be written, or with `strict` anything is wrong.
+            weights or of another data set, a file cannot be written, or with `strict` anything is
+            wrong.
     """
     start = time.monotonic()
     shard = shard or Shard.from_environment()
@@ -125,30 +116,29 @@ def extract(
     if not isinstance(backbone, torch.nn.Module):
         backbone = str(backbone)
     dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
-    videos = [v for v in dataset.videos() if subsets is None or v.subset in subsets]
+    everything = dataset.videos()
+    videos = [v for v in everything if subsets is None or v.subset in subsets]
     if not videos:
         raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
-    if shard.index == 0:
+    if shard.index == 0 or strict:  # told and counted by one process, fatal in each
         for line in dataset.unused:
-            report(line)
-    root = _cache_folder(out)
-    if shard.index == 0:
-        model = _prepare(
-            root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
-            data,
-        )  # fmt: skip
-    else:
+            problems.add(line)
+    root = cache_folder(out)
+    if shard.index:
         wait_for_manifest(root)
-        model = stored_backbone(root, Manifest.load(root))
+    model, manifest = prepare(
+        root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
+        data, everything, write=shard.index == 0,
+    )  # fmt: skip
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
     if shard.index == 0:
-        _check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
+        check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
     worker = _Worker(
-        root, dataset, spatial, phase_size, detector, problems, report,
+        root, dataset, spatial, manifest, detector, problems, report,
         progress or (lambda stage, done, total: None),
     )  # fmt: skip
     worker.run(shard.share(videos))
@@ -166,14 +156,15 @@ class _Worker:
         root: Path,
         dataset: Dataset,
         spatial: SpatialFeatures | None,
-        phase_size: int,
+        manifest: Manifest,
         detector: Detector | None,
         problems: Problems,
         report: Callable[[str], None],
         progress: Callable[[str, int, int], None],
     ) -> None:
         self._root, self._dataset, self._spatial = root, dataset, spatial
-        self._phase_size, self._detector = phase_size, detector
+        self._phase_size, self._made_with = manifest.phase_size, manifest.made_with
+        self._detector = detector
         self._problems, self._report, self._progress = problems, report, progress
         self._made = self._kept = self._frames = 0
         self._skipped: list[str] = []
@@ -207,7 +198,7 @@ class _Worker:
         )  # fmt: skip
 
     def _whole(self, path: Path, video: DatasetVideo) -> CachedVideo | None:
-        """The video of an earlier run; None if there is none, or its source has changed."""
+        """The video of an earlier run; None if there is none, or it would not be the same now."""
         if not path.exists():
             return None
         try:
@@ -215,9 +206,15 @@ class _Worker:
         except InputError as error:
             self._report(f"{error.args[0].split(';')[0]}; made again")
             return None
+        if other := made_otherwise(cached, self._made_with):
+            self._report(f"{path}: {other}; made again")
+            return None
         same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
-        if same and cached.fingerprint == fingerprint(video):
-            return cached
+        try:
+            if same and cached.fingerprint == fingerprint(video):
+                return cached
+        except InputError:
+            pass  # its video cannot be read by now, which making it again tells
         self._report(f"{path}: its source has changed; made again")
         return None
 
@@ -236,6 +233,7 @@ class _Worker:
                 phase_size=self._phase_size,
                 detector=self._detector,
                 problems=self._problems,
+                made_with=self._made_with,
                 progress=None
                 if film
                 else lambda faces: self._progress("extracting", done + faces, total),
@@ -254,126 +252,6 @@ class _Worker:
         marker.unlink(missing_ok=True)
         self._made += 1
         self._frames += len(cached)
-
-
-def _prepare(
-    root: Path,
-    dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    backbone: str | Backbone,
-    image_size: int,
-    seed: int,
-    phase_size: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    detector: Detector | None,
-    data: object,
-) -> Backbone:
-    """Make sure the cache is this backbone's, and write its manifest and backbone."""
-    earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
-    given = given_name(backbone, image_size, seed)
-    if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
-        model = stored_backbone(root, earlier)
-        if not Path(given).is_file():  # a file may hold other weights by now
-            manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
-            _expect_same(root, earlier, manifest)
-            manifest.save(root)
-            return model
-    model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
-    manifest = _manifest(dataset, videos, model, given, dtype, phase_size, data)
-    if earlier is not None:
-        _expect_same(root, earlier, manifest)
-    else:
-        save_backbone(root / BACKBONE, model)
-    manifest.save(root)
-    return model
-
-
-def _manifest(
-    dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    model: Backbone,
-    given: str,
-    dtype: torch.dtype,
-    phase_size: int,
-    data: object,
-) -> Manifest:
-    small = isinstance(model, SmallBackbone)
-    settings = model.settings | {"given": given}
-    if not small:
-        settings["precision"] = str(dtype).removeprefix("torch.")
-    return Manifest(
-        layout=dataset.layout,
-        unit=dataset.unit,
-        data=str(Path(data).absolute()) if isinstance(data, str | os.PathLike) else "",
-        backbone=settings,
-        weights_sha256="" if small else weights_hash(model),
-        feature_dim=0 if small else model.feature_dim,
-        phase_size=phase_size,
-        videos={video.name: video.subset for video in videos},
-    )
-
-
-def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
-    """InputError if a cache was made of other things than would be now."""
-    if earlier.weights_sha256 != now.weights_sha256:
-        raise InputError(
-            f"{root}: made with other weights, SHA-256 "
-            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not "
-            f"{now.weights_sha256[:12] or 'none'}…; give another --out"
-        )
-    if (earlier.phase_size, earlier.layout) != (now.phase_size, now.layout):
-        raise InputError(
-            f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
-            f"{now.layout} with {now.phase_size}; give another --out"
-        )
-    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - {"given"}):
-        was, is_now = earlier.backbone.get(name), now.backbone.get(name)
-        if was != is_now:
-            raise InputError(
-                f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
-                "--out"
-            )
-
-
-def _cache_folder(path: str | os.PathLike[str]) -> Path:
-    """The cache's folder, made if need be; InputError if it holds something else."""
-    root = output_folder(path)
-    if not (root / MANIFEST).exists():
-        known = {BACKBONE, VIDEOS}
-        foreign = sorted(
-            entry.name
-            for entry in root.iterdir()
-            if entry.name not in known and not entry.name.startswith(".")
-        )
-        if foreign:
-            raise InputError(
-                f"{root}: expected a cache or an empty folder, got one with {foreign[0]}"
-            )
-    output_folder(root / VIDEOS)
-    return root
-
-
-def _check_space(
-    root: Path,
-    videos: Sequence[DatasetVideo],
-    feature_dim: int,
-    phase_size: int,
-    report: Callable[[str], None],
-) -> None:
-    """Warn where the disk will not hold the aligned faces' cache."""
-    frames = sum(
-        size_of(video)
-        for video in videos
-        if video.source.is_dir() and not video_path(root, video.name).exists()
-    )
-    needed = frames * (2 * feature_dim + phase_size**2 + _TYPICAL)
-    free = shutil.disk_usage(root).free
-    if needed > free:
-        report(
-            f"{root}: {frames} faces need about {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} "
-            "GB are free"
-        )
 
 
 def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ def extract_video(
     detector: Detector | None = None,
     problems: Problems | None = None,
     progress: Callable[[int], None] | None = None,
+    made_with: Mapping[str, Any] | None = None,
 ) -> CachedVideo:
     """Compute what the cache holds of one video.
 
@@ -49,6 +51,7 @@ def extract_video(
         detector: finds the faces where `video` has no aligned ones.
         problems: hears what is wrong; without it that is an error.
         progress: called with the number of faces done.
+        made_with: what the cache's manifest says of weights and settings.
 
     Raises:
         InputError: the video cannot be used: no face, no label where there should be one, labels
@@ -99,6 +102,7 @@ def extract_video(
         source=str(video.source.absolute()),
         problems=tuple(heard.lines[before:]),
         fingerprint=fingerprint(video),
+        made_with=made_with or {},
     )
     if annotations is not None and not cached.annotated_frames:
         raise InputError(f"{video.labels}: no frame with a face is annotated; not used")
@@ -106,15 +110,25 @@ def extract_video(
 
 
 def fingerprint(video: DatasetVideo) -> str:
-    """SHA-256 over the labels' text and the names and sizes of the images or the video.
+    """SHA-256 over the labels' text (a table's row) and names and sizes of the images or the video.
 
-    Raises OSError if they cannot be read.
+    With images also over the number of frames that the video they are from announces. Raises
+    OSError or InputError if they cannot be read.
     """
-    digest = hashlib.sha256(video.labels.read_bytes() if video.labels else b"")
+    if video.row is not None:
+        digest = hashlib.sha256(video.row.encode())
+    else:
+        digest = hashlib.sha256(video.labels.read_bytes() if video.labels else b"")
     images = sorted(video.source.iterdir()) if video.source.is_dir() else [video.source]
     for path in images:
         digest.update(f"\n{path.name} {path.stat().st_size}".encode())
+    if video.source.is_dir():
+        digest.update(f"\n{_announced(video.film)} frames".encode())
     return digest.hexdigest()
+
+
+def _announced(film: Path | None) -> int | None:
+    return None if film is None else VideoReader(film).frame_count
 
 
 class _Folder:
@@ -126,7 +140,7 @@ class _Folder:
         highest = max(self._folder.images)
         self.last = f"{self._folder.images[highest]} is the last image"
         self.frame_count, self.counted = highest, False
-        announced = None if film is None else VideoReader(film).frame_count
+        announced = _announced(film)
         if announced is not None:
             if announced < highest:
                 problems.add(

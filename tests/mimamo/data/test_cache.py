@@ -32,6 +32,7 @@ def a_video(frames: int = 40, name: str = "video", subset: str = "Train_Set") ->
         source="/there",
         problems=("one: thing",),
         fingerprint="f00",
+        made_with={"weights_sha256": "5ha", "precision": "float32", "phase_size": S},
     )
 
 
@@ -43,7 +44,8 @@ def root(tmp_path: Path) -> Path:
         a_video(name=name).save(video_path(tmp_path, name))
     skipped_path(tmp_path, "c").write_text("c.txt: no frame is annotated")
     names = dict.fromkeys("abc", "Train_Set")
-    Manifest("Aff-Wild2", "frame", "/data", {}, "5ha", D, S, names).save(tmp_path)
+    backbone = {"precision": "float32", "given": "a model"}
+    Manifest("Aff-Wild2", "frame", "/data", backbone, "5ha", D, S, names).save(tmp_path)
     return tmp_path
 
 
@@ -55,7 +57,8 @@ class TestVideo:
         for name in ("features", "frames", "numbers", "annotations"):
             assert torch.equal(getattr(again, name), getattr(video, name))
             assert getattr(again, name).dtype == getattr(video, name).dtype
-        for name in ("name", "subset", "frame_count", "counted", "unit", "problems", "fingerprint"):
+        rest = ("name", "subset", "frame_count", "counted", "unit", "problems", "fingerprint")
+        for name in (*rest, "made_with"):
             assert getattr(again, name) == getattr(video, name)
 
     def test_labels_are_those_of_the_frames_with_a_face(self) -> None:
@@ -112,6 +115,31 @@ class TestCutShort:
         video = a_video(name="a")
         replace(video, frames=video.frames[:, :32, :32]).save(video_path(root, "a"))
         with pytest.raises(InputError, match=r"a\.safetensors: frames: expected .*48.* got .*32"):
+            Cache(root)
+
+
+class TestMadeWithOtherThings:
+    @pytest.mark.parametrize(
+        ("other", "message"),
+        [
+            ({"weights_sha256": "5hb"}, "made with weights_sha256 5hb, not 5ha"),
+            ({"precision": "bfloat16"}, "made with precision bfloat16, not float32"),
+            ({"image_size": 64}, "made with image_size 64, not None"),
+        ],
+    )
+    def test_a_video_is_refused_by_name(self, root: Path, other: dict, message: str) -> None:
+        video = a_video(name="b")
+        path = video_path(root, "b")
+        replace(video, made_with=video.made_with | other).save(path)
+        with pytest.raises(InputError) as error:
+            Cache(root)
+        assert str(error.value) == f"{path}: {message}; run `mimamo extract` again"
+
+    def test_a_file_that_does_not_say_it(self, root: Path) -> None:
+        replace(a_video(name="b"), made_with={}).save(video_path(root, "b"))
+        with pytest.raises(
+            InputError, match=r"b\.safetensors: does not say which .*mimamo extract"
+        ):
             Cache(root)
 
 

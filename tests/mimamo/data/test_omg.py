@@ -57,6 +57,17 @@ def test_a_cache_of_them_knows_that_a_label_is_of_an_utterance(root: Path, tmp_p
     np.testing.assert_allclose(video.sequence.labels, [[0.75, 0.9]] * 20, atol=1e-6)
 
 
+def test_a_changed_row_makes_its_utterance_again_and_no_other(root: Path, tmp_path: Path) -> None:
+    extract(root, tmp_path / "cache", backbone="small")
+    table = root / "omg_TrainVideos.csv"
+    text = table.read_text().replace("0.1,0.25", "0.1,0.75")
+    table.write_text(text + "x,2,3,fb4,utterance_3.mp4,0,0,1\n")
+    result = extract(root, tmp_path / "cache", backbone="small")
+    assert (result.made, result.kept) == (1, 2)
+    video = Cache(tmp_path / "cache").videos[1]
+    np.testing.assert_allclose(video.sequence.labels, [[0.75, 0.1]] * 20, atol=1e-6)
+
+
 def test_the_layout_is_recognised(root: Path) -> None:
     assert open_dataset(root).layout == "OMG-Emotion"
 
@@ -104,10 +115,32 @@ class TestBadInput:
         with pytest.raises(InputError, match=r"TrainVideos\.csv:1: .* found no arousal"):
             OMGEmotion(root).videos()
 
-    def test_a_row_that_is_cut(self, root: Path) -> None:
+    @pytest.mark.parametrize(
+        ("row", "message"),
+        [
+            ("x,0,1,fb4,utt", "expected 8 columns, got 5"),
+            ("x,0,1,fb4,utterance_1.mp4,0.4,-0.5,3,,5", "expected 8 columns, got 10"),
+            ("x,0,1,,utterance_1.mp4,0.4,-0.5,3", "expected the name of video, got an empty cell"),
+            ("x,0,1,fb4, ,0.4,-0.5,3", "expected the name of utterance, got an empty cell"),
+        ],
+    )
+    def test_a_row_of_no_use(self, root: Path, tmp_path: Path, row: str, message: str) -> None:
         table = root / "omg_TrainVideos.csv"
-        table.write_text(table.read_text() + "x,0,1,fb4,utt")
-        with pytest.raises(InputError, match=r"TrainVideos\.csv:4: expected 8 columns"):
+        header, first, *rest = table.read_text().splitlines()
+        table.write_text("\n".join([header, first, row, *rest]))
+        expected = f"{table}:3: {message}; not used"
+        with pytest.raises(InputError) as error:
+            extract(root, tmp_path / "cache", backbone="small", strict=True)
+        assert str(error.value) == expected
+        lines: list[str] = []
+        result = extract(root, tmp_path / "cache", backbone="small", report=lines.append)
+        assert (result.made, result.problems) == (3, (expected,))
+        assert expected in lines
+
+    def test_a_row_that_is_no_csv(self, root: Path) -> None:
+        table = root / "omg_TrainVideos.csv"
+        table.write_text(table.read_text() + "x" * 200_000)
+        with pytest.raises(InputError, match=r"TrainVideos\.csv:4: expected a row of CSV: field"):
             OMGEmotion(root).videos()
 
     def test_a_missing_table(self, root: Path) -> None:

@@ -12,9 +12,10 @@ import torch
 from support.plain_faces import number_in, plain
 
 from mimamo import InputError
-from mimamo.data import Cache
+from mimamo.data import AffWild2, Cache
 from mimamo.data.cache import CachedVideo
 from mimamo.extraction import extract
+from mimamo.extraction.shards import Shard
 from mimamo.network import ResNet50
 
 
@@ -95,6 +96,33 @@ class TestBadInput:
         for path in (data / "cropped_aligned/plain").iterdir():
             path.rename(path.with_name("x" + path.name))
         self.check(run, r"plain: expected images named by number", tmp_path, skipped=True)
+
+    def test_annotations_without_faces(self, run, data: Path, tmp_path: Path) -> None:
+        path = data / "annotations/Train_Set/faceless.txt"
+        path.write_text("valence,arousal\n0,0\n")
+        cache = self.check(run, r"Train_Set/faceless\.txt: no faces in .*; not used", tmp_path)
+        assert [v.name for v in cache.videos] == ["gaps", "plain"]
+
+    def test_faces_without_annotations_beside_annotated_ones(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        shutil.copytree(data / "cropped_aligned/plain", data / "cropped_aligned/plain_right")
+        self.check(run, r"cropped_aligned/plain_right: beside annotated faces", tmp_path)
+
+    def test_what_is_left_out_is_counted_by_one_process_and_fatal_in_each(
+        self, run, data: Path
+    ) -> None:
+        (data / "annotations/Train_Set/faceless.txt").write_text("valence,arousal\n0,0\n")
+        assert [len(run(shard=Shard(n, 2)).problems) for n in range(2)] == [1, 0]
+        for n in range(2):
+            with pytest.raises(InputError, match="no faces in"):
+                run(shard=Shard(n, 2), strict=True)
+
+    def test_a_data_set_asked_twice_counts_once(self, data: Path, tmp_path: Path) -> None:
+        (data / "annotations/Train_Set/faceless.txt").write_text("valence,arousal\n0,0\n")
+        dataset = AffWild2(data)
+        for _ in range(2):
+            assert len(extract(dataset, tmp_path / "cache", backbone="small").problems) == 1
 
     def test_what_is_mended_is_taken_up(self, run, data: Path, tmp_path: Path) -> None:
         path = data / "annotations/Validation_Set/plain.txt"

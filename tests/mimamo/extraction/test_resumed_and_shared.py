@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 from support.plain_faces import plain
 
 from mimamo import InputError
-from mimamo.data import Cache
+from mimamo.data import AffWild2, Cache
 from mimamo.data.cache import video_path
 from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
@@ -44,6 +47,30 @@ class TestResume:
         assert run().made == 1
         labels = Cache(tmp_path / "cache").videos[1].sequence.labels
         assert (labels == 0.5).all()
+
+    def test_a_video_given_later_tells_the_number_of_frames(
+        self, run, tmp_path: Path, film
+    ) -> None:
+        def numbers() -> list[tuple[int, bool]]:
+            return [(v.frame_count, v.counted) for v in Cache(tmp_path / "cache").videos]
+
+        run()
+        films = tmp_path / "films"
+        films.mkdir()
+        film(films / "plain.mp4", "." * 20)
+        result = run(films=films)
+        assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (20, True)])
+        assert any("plain.safetensors: its source has changed" in line for line in run.lines)
+        assert run(films=films).kept == 2
+        film(films / "plain.mp4", "." * 25)
+        result = run(films=films)
+        assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (25, True)])
+        (films / "plain.mp4").write_bytes(b"no video")
+        result = run(films=films)
+        assert (result.kept, len(result.skipped)) == (1, 1)
+        assert "plain.mp4" in result.skipped[0]
+        run()
+        assert numbers() == [(37, False), (20, False)]
 
     def test_other_weights_are_refused(self, run, tmp_path: Path) -> None:
         files = []
@@ -80,6 +107,47 @@ class TestResume:
         with pytest.raises(InputError, match="made with other weights"):
             run(backbone=path)
 
+    def test_videos_of_other_weights_are_made_again(self, run, tmp_path: Path) -> None:
+        backbones = [ResNet50(image_size=32, seed=seed) for seed in (0, 1)]
+        run(backbone=backbones[1])
+        videos = tmp_path / "cache/videos"
+        expected = {path.name: path.read_bytes() for path in videos.iterdir()}
+        shutil.rmtree(tmp_path / "cache")
+        run(backbone=backbones[0])
+        (tmp_path / "cache/manifest.json").unlink()
+        assert run(backbone=backbones[1]).made == 2
+        assert {path.name: path.read_bytes() for path in videos.iterdir()} == expected
+        said = [
+            line for line in run.lines if re.search("made with weights_sha256 .*made again", line)
+        ]
+        assert len(said) == 2
+
+    def test_videos_of_another_precision_are_made_again(self, run, tmp_path: Path) -> None:
+        backbone = ResNet50(image_size=32, seed=0)
+        run(backbone=backbone, precision="bfloat16")
+        (tmp_path / "cache/manifest.json").unlink()
+        assert run(backbone=backbone).made == 2
+        assert (
+            f"{video_path(tmp_path / 'cache', 'plain')}: made with precision bfloat16, not "
+            + ("float32; made again")
+            in run.lines
+        )
+
+    def test_videos_that_do_not_say_what_they_are_of_are_made_again(
+        self, run, tmp_path: Path
+    ) -> None:
+        run()
+        path = video_path(tmp_path / "cache", "plain")
+        whole = path.read_bytes()
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            rest = json.loads(file.metadata()["mimamo_cache"])
+        del rest["made_with"]
+        save_file(tensors, path, {"mimamo_cache": json.dumps(rest)})
+        with pytest.raises(InputError, match=r"plain\.safetensors: does not say"):
+            Cache(tmp_path / "cache")
+        assert (run().made, path.read_bytes()) == (1, whole)
+
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
@@ -93,29 +161,66 @@ class TestResume:
             run()
         assert [p.name for p in (tmp_path / "cache").iterdir()] == ["thesis.txt"]
 
-    def test_killed_anywhere_it_goes_on_to_the_same_bytes(
+    def test_killed_while_it_works_it_goes_on_to_the_same_bytes(
         self, run, data: Path, tmp_path: Path, add_video
     ) -> None:
         for number in range(12):
             images = {n: plain(n) for n in range(1, 60)}
             add_video(data, "Train_Set", f"more-{number}", images, [(0.1, 0.2)] * 59)
-        expected = tmp_path / "expected"
-        extract(data, expected, backbone="small")
-        arguments = [sys.executable, "-m", "mimamo", "extract", str(data), "--backbone", "small"]
-        killed = 0
-        for delay in (1.6, 1.8, 2.0):
-            command = [*arguments, "--out", str(tmp_path / "cache")]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            time.sleep(delay)
-            killed += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            for path in (tmp_path / "cache").glob("videos/more*.safetensors"):
-                assert path.read_bytes() == (expected / "videos" / path.name).read_bytes()
-        run()
+        extract(data, tmp_path / "expected", backbone="small")
+        expected = {p.name: p.read_bytes() for p in (tmp_path / "expected/videos").iterdir()}
+        command = [
+            *(sys.executable, "-m", "mimamo", "extract", str(data), "--backbone", "small"),
+            *("--out", str(tmp_path / "cache")),
+        ]
+        for _ in range(2):  # a fresh run, and one that goes on
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                made = next((line for line in process.stdout if re.match(r"\d+/14 ", line)), None)
+                process.send_signal(signal.SIGKILL)
+            assert made is not None
+            assert process.returncode == -signal.SIGKILL
+            # Such as it leaves when it is killed while writing.
+            half = next(iter(expected.values()))[:-100]
+            (tmp_path / "cache/videos/.plain.0a1b2c3d.safetensors").write_bytes(half)
+            whole = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").glob("[!.]*")}
+            assert 0 < len(whole) < len(expected)
+            assert whole.items() <= expected.items()
+            with pytest.raises(InputError, match=rf"{14 - len(whole)} of 14 videos are missing"):
+                Cache(tmp_path / "cache")
+        result = run()
+        assert (result.made, result.kept) == (14 - len(whole), len(whole))
         found = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").iterdir()}
-        assert found == {p.name: p.read_bytes() for p in (expected / "videos").iterdir()}
-        assert killed
+        assert found == expected
+
+
+class TestSameCacheAgain:
+    def test_another_subset_is_added(self, run, tmp_path: Path) -> None:
+        for subset in ("Validation_Set", "Train_Set", "Validation_Set"):
+            run(subsets=[subset])
+        cache = Cache(tmp_path / "cache")
+        assert cache.manifest.videos == {"gaps": "Train_Set", "plain": "Validation_Set"}
+        assert [v.name for v in cache.videos] == ["gaps", "plain"]
+
+    def test_what_the_data_set_has_no_longer_is_dropped(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        run()
+        shutil.rmtree(data / "cropped_aligned/gaps")
+        run(subsets=["Validation_Set"])
+        assert [v.name for v in Cache(tmp_path / "cache").videos] == ["plain"]
+
+    def test_another_data_set_is_refused(
+        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run()
+        shutil.copytree(data, tmp_path / "other")
+        for other in (tmp_path / "other", AffWild2(tmp_path / "other")):
+            with pytest.raises(InputError, match=r"cache: made of .*/data, not of .*/other; give"):
+                extract(other, tmp_path / "cache", backbone="small")
+        monkeypatch.chdir(tmp_path)
+        for same in ("data", AffWild2(data)):
+            assert extract(same, tmp_path / "cache", backbone="small").kept == 2
 
 
 class TestShards:
@@ -130,6 +235,20 @@ class TestShards:
         assert first.made + second.made == 6
         assert abs(first.frames - second.frames) <= 10
         assert len(Cache(tmp_path / "cache").videos) == 6
+
+    def test_each_refuses_a_cache_of_other_things(self, run, tmp_path: Path) -> None:
+        run(backbone=ResNet50(image_size=32, seed=0), shard=Shard(0, 2))
+        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        for message, settings in {
+            "made with other weights": {"backbone": ResNet50(image_size=32, seed=1)},
+            "other weights, SHA-256 .* not none": {"backbone": "small"},
+            "whose precision is float32, not bfloat16": {"precision": "bfloat16"},
+            "frames of 48 pixels, not of .* 32": {"phase_size": 32},
+        }.items():
+            settings = {"backbone": ResNet50(image_size=32, seed=0)} | settings
+            with pytest.raises(InputError, match=message):
+                run(shard=Shard(1, 2), **settings)
+        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
 
     def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "cache"

@@ -1,0 +1,160 @@
+"""Making a cache ready for its videos: its folder, manifest and backbone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from mimamo.data.cache import BACKBONE, MANIFEST, VIDEOS, Manifest, video_path
+from mimamo.data.dataset import Dataset, DatasetVideo
+from mimamo.errors import InputError
+from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
+from mimamo.extraction.shards import size_of
+from mimamo.faces import Detector
+from mimamo.files import output_folder
+from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.network.small_backbone import SmallBackbone
+
+_TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
+
+
+def prepare(
+    root: Path,
+    dataset: Dataset,
+    videos: Sequence[DatasetVideo],
+    backbone: str | Backbone,
+    image_size: int,
+    seed: int,
+    phase_size: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    detector: Detector | None,
+    data: object,
+    everything: Sequence[DatasetVideo],
+    *,
+    write: bool,
+) -> tuple[Backbone, Manifest]:
+    """The backbone and the manifest, of which the first process writes both.
+
+    `everything` is the whole data set, of which the cache keeps what an earlier run asked for
+    beside `videos`. Raises InputError if the cache is one of other weights, settings or data.
+    """
+    earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
+    given = given_name(backbone, image_size, seed)
+    wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
+    listed = [video for video in everything if video.name in wanted]
+    if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
+        model = stored_backbone(root, earlier)
+        if not Path(given).is_file():  # a file may hold other weights by now
+            manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
+            _expect_same(root, earlier, manifest)
+            if write:
+                manifest.save(root)
+            return model, manifest
+    model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
+    manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
+    if earlier is not None:
+        _expect_same(root, earlier, manifest)
+    elif write:
+        save_backbone(root / BACKBONE, model)
+    if write:
+        manifest.save(root)
+    return model, manifest
+
+
+def _manifest(
+    dataset: Dataset,
+    videos: Sequence[DatasetVideo],
+    model: Backbone,
+    given: str,
+    dtype: torch.dtype,
+    phase_size: int,
+    data: object,
+) -> Manifest:
+    small = isinstance(model, SmallBackbone)
+    folder = data if isinstance(data, str | os.PathLike) else getattr(data, "root", "")
+    settings = model.settings | {"given": given}
+    if not small:
+        settings["precision"] = str(dtype).removeprefix("torch.")
+    return Manifest(
+        layout=dataset.layout,
+        unit=dataset.unit,
+        data=str(Path(folder).absolute()) if folder else "",
+        backbone=settings,
+        weights_sha256="" if small else weights_hash(model),
+        feature_dim=0 if small else model.feature_dim,
+        phase_size=phase_size,
+        videos={video.name: video.subset for video in videos},
+    )
+
+
+def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
+    """InputError if a cache was made of other things than would be now."""
+    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
+    if was_of != is_of:
+        raise InputError(
+            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
+            f"{now.data or 'one without'}; give another --out"
+        )
+    if earlier.weights_sha256 != now.weights_sha256:
+        raise InputError(
+            f"{root}: made with other weights, SHA-256 "
+            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not "
+            f"{now.weights_sha256[:12] or 'none'}…; give another --out"
+        )
+    if (earlier.phase_size, earlier.layout) != (now.phase_size, now.layout):
+        raise InputError(
+            f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
+            f"{now.layout} with {now.phase_size}; give another --out"
+        )
+    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - {"given"}):
+        was, is_now = earlier.backbone.get(name), now.backbone.get(name)
+        if was != is_now:
+            raise InputError(
+                f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
+                "--out"
+            )
+
+
+def cache_folder(path: str | os.PathLike[str]) -> Path:
+    """The cache's folder, made if need be; InputError if it holds something else."""
+    root = output_folder(path)
+    if not (root / MANIFEST).exists():
+        known = {BACKBONE, VIDEOS}
+        foreign = sorted(
+            entry.name
+            for entry in root.iterdir()
+            if entry.name not in known and not entry.name.startswith(".")
+        )
+        if foreign:
+            raise InputError(
+                f"{root}: expected a cache or an empty folder, got one with {foreign[0]}"
+            )
+    output_folder(root / VIDEOS)
+    return root
+
+
+def check_space(
+    root: Path,
+    videos: Sequence[DatasetVideo],
+    feature_dim: int,
+    phase_size: int,
+    report: Callable[[str], None],
+) -> None:
+    """Warn where the disk will not hold the aligned faces' cache."""
+    frames = sum(
+        size_of(video)
+        for video in videos
+        if video.source.is_dir() and not video_path(root, video.name).exists()
+    )
+    needed = frames * (2 * feature_dim + phase_size**2 + _TYPICAL)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        report(
+            f"{root}: {frames} faces need about {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} "
+            "GB are free"
+        )
