@@ -24,7 +24,8 @@ from mimamo.evaluation.plot import save_scores
 from mimamo.evaluation.scores import Score, face_pairs, score
 from mimamo.files import output_folder, replacing
 from mimamo.training.config import TrainingConfig
-from mimamo.training.train import CONFIG, train
+from mimamo.training.folder import CONFIG
+from mimamo.training.train import train
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"

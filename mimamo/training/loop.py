@@ -91,7 +91,7 @@ class Trainer:
                 processes.
         """
         config, progress = self._config, self.progress
-        while not self._is_finished():
+        while not self.is_finished:
             number = len(progress.epochs) + 1
             rate = config.learning_rate * config.decay ** sum(
                 number > milestone for milestone in config.milestones
@@ -131,7 +131,9 @@ class Trainer:
             progress.losses = []
             yield progress.epochs[-1]
 
-    def _is_finished(self) -> bool:
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is no epoch left, or it no longer gets better."""
         epochs = self.progress.epochs
         best = self.progress.best
         return bool(epochs) and (

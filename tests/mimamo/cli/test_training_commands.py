@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,26 @@ class TestTrain:
     def test_resuming_without_options_takes_the_runs_own_settings(self, called):
         assert main(["train", "cache", "--out", "run", "--resume"]) == 0
         assert (called["config"], called["resume"]) == (None, True)
+
+    def test_resuming_takes_what_no_option_says_from_the_run(self, tmp_path, called):
+        own = mimamo.training.TrainingConfig(batch_size=32, epochs=3, spatial="small")
+        own.save(tmp_path / "config.toml")
+        arguments = ["train", "cache", "--out", str(tmp_path), "--resume"]
+        assert main([*arguments, "--epochs", "9"]) == 0
+        assert called["config"] == replace(own, epochs=9)
+        assert main([*arguments[:-1], "--epochs", "9"]) == 0
+        assert called["config"] == mimamo.training.TrainingConfig(epochs=9)
+
+    def test_folds_take_what_no_option_says_from_those_that_are_there(self, tmp_path, monkeypatch):
+        given = {}
+        monkeypatch.setattr(
+            "mimamo.evaluation.crossval", lambda *_, **options: given.update(options)
+        )
+        own = mimamo.training.TrainingConfig(batch_size=32, epochs=3, fold="2/5")
+        (tmp_path / "fold-2").mkdir()
+        own.save(tmp_path / "fold-2/config.toml")
+        assert main(["crossval", "cache", "--out", str(tmp_path), "--epochs", "4"]) == 0
+        assert replace(given["config"], fold="") == replace(own, epochs=4, fold="")
 
     def test_a_file_of_settings_is_the_base(self, tmp_path, called):
         mimamo.training.TrainingConfig(epochs=9, patience=2).save(tmp_path / "config.toml")

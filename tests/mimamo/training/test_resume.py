@@ -13,7 +13,7 @@ import pytest
 
 from mimamo import InputError
 from mimamo.training import TrainingConfig, train
-from mimamo.training.train import FILES
+from mimamo.training.folder import FILES
 
 
 class Killed(BaseException):
@@ -118,6 +118,29 @@ class TestResume:
     ) -> None:
         with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
             train(small_cache, tmp_path / "whole", config=replace(config, seed=4), resume=True)
+
+    def test_more_epochs_extend_a_run(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        """Only `best` may note that there were to be fewer."""
+        run = tmp_path / "whole"
+        longer = replace(config, epochs=5)
+        result = train(small_cache, run, config=longer, resume=True)
+        expected = train(small_cache, tmp_path / "longer", config=longer)
+        assert result.epochs == expected.epochs
+        for name in ("last.safetensors", "state.safetensors", "history.csv", "config.toml"):
+            assert (run / name).read_bytes() == (expected.out / name).read_bytes(), name
+        with pytest.raises(InputError, match=r"epochs is 5 in its config.toml and 3 is asked for"):
+            train(small_cache, run, config=config, resume=True)
+
+    def test_a_run_that_left_nothing_is_begun_anew_with_what_is_given(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        for name, resume in (("again", False), ("resumed", True)):
+            with pytest.raises(InputError, match="the loss is nan"):
+                train(small_cache, tmp_path / name, config=replace(config, learning_rate=1e38))
+            train(small_cache, tmp_path / name, config=config, resume=resume)
+            assert contents(tmp_path / name) == whole
 
     def test_another_cache_is_refused(
         self, resnet_cache: Path, tmp_path: Path, config: TrainingConfig, whole
