@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from mimamo.evaluation.scores import Score, face_pairs, score
 from mimamo.files import output_folder, replacing
 from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import CONFIG
-from mimamo.training.train import train
+from mimamo.training.identity import check_identity, identity_of
+from mimamo.training.train import choose_videos, train
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"
@@ -100,7 +102,7 @@ def crossval(
         if state.is_main_process:
             ensemble = Ensemble([result.best_checkpoint], cache, device)
             values = ensemble.predict(held_out(cache, chosen.fold))
-            _save_predictions(folder / PREDICTIONS, values, chosen.fold)
+            _save_predictions(folder / PREDICTIONS, values, _origin(cache, chosen.fold))
         state.wait_for_everyone()
     if not PartialState().is_main_process:
         return CrossvalResult(root, ())
@@ -115,7 +117,8 @@ def join(
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
-    Says which folds are missing if some are. Raises InputError if they do not fit together.
+    Says which folds are missing if some are. Raises InputError if they do not fit together, or are
+    of other videos or annotations than the cache's.
     """
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
@@ -133,7 +136,7 @@ def join(
     videos, scores = [], []
     for fold, path in enumerate(paths, start=1):
         own = held_out(cache, f"{fold}/{folds}")
-        predicted = _load_predictions(path, f"{fold}/{folds}")
+        predicted = _load_predictions(path, f"{fold}/{folds}", cache)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -177,15 +180,21 @@ def _check_settings(root: Path, folds: int) -> None:
             raise InputError(f"{path}: expected the settings of {first}, got others")
 
 
-def _save_predictions(path: Path, values: dict[str, np.ndarray], fold: str) -> None:
+def _origin(cache: Cache, fold: str) -> dict[str, Any]:
+    """What the predictions of a fold are made from, for comparison."""
+    training, validation = choose_videos(cache, fold, lambda line: None)
+    return {"fold": fold, "identity": identity_of(cache, training, validation)}
+
+
+def _save_predictions(path: Path, values: dict[str, np.ndarray], origin: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         try:
-            save_file(values, temporary, {_KEY: json.dumps({"fold": fold})})
+            save_file(values, temporary, {_KEY: json.dumps(origin)})
         except SafetensorError as error:  # such as a full disk
             raise InputError(f"{path}: cannot be written: {error}") from error
 
 
-def _load_predictions(path: Path, fold: str) -> dict[str, np.ndarray]:
+def _load_predictions(path: Path, fold: str, cache: Cache) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, "np") as file:
             content = json.loads((file.metadata() or {})[_KEY])
@@ -196,6 +205,7 @@ def _load_predictions(path: Path, fold: str) -> dict[str, np.ndarray]:
         ) from error
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
+    check_identity(path, content.get("identity", {}), _origin(cache, fold)["identity"], cache.root)
     return values
 
 

@@ -42,6 +42,7 @@ from mimamo.training.folder import (
     run_folder,
     settings_of,
 )
+from mimamo.training.identity import check_identity, identity_of
 from mimamo.training.images import FaceImages
 from mimamo.training.journal import Journal
 from mimamo.training.loop import Trainer
@@ -137,11 +138,7 @@ def train(
         report(f"{name} is not used: {reason}")
     training, validation = choose_videos(cache, config.fold, report)
     config = replace(config, network=_network_config(cache, config))
-    identity = {
-        "weights": cache.manifest.weights_sha256,
-        "training": [f"{video.name} {video.annotated_frames}" for video in training],
-        "validation": [f"{video.name} {video.annotated_frames}" for video in validation],
-    }
+    identity = identity_of(cache, training, validation)
 
     dataset = ClipDataset(
         [video.sequence for video in training],
@@ -164,11 +161,7 @@ def train(
         trainer = Trainer(model, clips, sequences, config, accelerator, images)
         if resumed and (folder / STATE).exists():
             trainer.progress = load_state(folder / STATE, model, trainer.optimizer)
-            if trainer.progress.identity != identity:
-                raise InputError(
-                    f"{folder / STATE}: the run was trained on other videos or features than "
-                    f"{cache.root} holds"
-                )
+            check_identity(folder / STATE, trainer.progress.identity, identity, cache.root)
             trainer.progress.finished = trainer.is_finished  # or not, where epochs were added
             done = len(trainer.progress.epochs)
             report(

@@ -12,6 +12,7 @@ import pytest
 
 from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
+from mimamo.data.cache import video_path
 from mimamo.evaluation import Ensemble, crossval, join
 from mimamo.evaluation.scores import face_pairs, score
 from mimamo.training import TrainingConfig
@@ -108,6 +109,20 @@ class TestRefused:
         path.write_bytes(path.read_bytes()[:-1])
         with pytest.raises(InputError, match=r"fold-2/held_out\.safetensors: cut short"):
             join(small_cache, out, 3)
+
+    def test_annotations_that_have_changed(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path, small_config: TrainingConfig
+    ) -> None:
+        root = shutil.copytree(small_cache, tmp_path / "cache")
+        video = Cache(root).subset("Train_Set")[0]
+        annotations = video.annotations.flip(0)
+        replace(video, annotations=annotations).save(video_path(root, video.name))
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        match = r"fold-1/held_out\.safetensors: the annotations of the videos in .* have changed"
+        with pytest.raises(InputError, match=match):
+            join(root, out, 3)
+        with pytest.raises(InputError, match=r"fold-1/state\.safetensors: the annotations"):
+            crossval(root, out, folds=3, config=small_config)
 
     def test_a_fold_out_of_range(self, small_cache: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="fold: expected 1 to 3, got 4"):

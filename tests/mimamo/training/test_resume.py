@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mimamo import InputError
+from mimamo.extraction import extract
 from mimamo.training import TrainingConfig, train
 from mimamo.training.folder import FILES
 
@@ -147,6 +148,24 @@ class TestResume:
     ) -> None:
         with pytest.raises(InputError, match="trained on other videos or features"):
             train(resnet_cache, tmp_path / "whole", resume=True)
+
+    def test_changed_annotations_are_refused(
+        self, learnable_copy: Path, tmp_path: Path, config: TrainingConfig
+    ) -> None:
+        """The videos and how many frames are annotated stay as they are."""
+        cache, config = tmp_path / "cache", replace(config, epochs=1)
+        extract(learnable_copy, cache, backbone="small")
+        train(cache, tmp_path / "run", config=config)
+        labels = learnable_copy / "annotations/Train_Set/Train_Set-1.txt"
+        text = labels.read_text()
+        labels.write_text(text.replace("\n", "\n0.5,0.5\n", 1).rsplit("\n", 2)[0] + "\n")
+        extract(learnable_copy, cache, backbone="small")
+        message = rf"^{tmp_path}/run/state\.safetensors: the annotations .* {cache} have changed"
+        with pytest.raises(InputError, match=message):
+            train(cache, tmp_path / "run", resume=True)
+        labels.write_text(text)
+        extract(learnable_copy, cache, backbone="small")
+        assert train(cache, tmp_path / "run", resume=True).epochs
 
     def test_a_damaged_state_is_named(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
