@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -66,8 +67,9 @@ def crossval(
     """Train folds and predict what each held out; join them once all are there.
 
     Training and validation set are merged and split by subject (:mod:`mimamo.data.folds`). Fold i
-    is a run in ``fold-<i>``, gone on with where it was stopped. Folds may be trained by several
-    calls, on several machines; the call that finds them all joins them (`join`).
+    is a run in ``fold-<i>``, gone on with where it was stopped; what its best network predicted is
+    kept in ``held_out.safetensors`` as long as network and cache are the same. Folds may be trained
+    by several calls, on several machines; the call that finds them all joins them (`join`).
 
     Args:
         cache: made by :func:`mimamo.extraction.extract`.
@@ -100,9 +102,11 @@ def crossval(
         )  # fmt: skip
         state = PartialState()
         if state.is_main_process:
-            ensemble = Ensemble([result.best_checkpoint], cache, device)
-            values = ensemble.predict(held_out(cache, chosen.fold))
-            _save_predictions(folder / PREDICTIONS, values, _origin(cache, chosen.fold))
+            best, path = result.best_checkpoint, folder / PREDICTIONS
+            origin = _origin(cache, chosen.fold) | {"checkpoint": _file_hash(best)}
+            if not path.exists() or _note_in(path) != origin:
+                values = Ensemble([best], cache, device).predict(held_out(cache, chosen.fold))
+                _save_predictions(path, values, origin)
         state.wait_for_everyone()
     if not PartialState().is_main_process:
         return CrossvalResult(root, ())
@@ -184,6 +188,23 @@ def _origin(cache: Cache, fold: str) -> dict[str, Any]:
     """What the predictions of a fold are made from, for comparison."""
     training, validation = choose_videos(cache, fold, lambda line: None)
     return {"fold": fold, "identity": identity_of(cache, training, validation)}
+
+
+def _file_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _note_in(path: Path) -> dict[str, Any] | None:
+    """What a file of predictions notes of its origin; None if it is not whole."""
+    try:
+        with safe_open(path, "np") as file:
+            return json.loads((file.metadata() or {})[_KEY])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
 
 
 def _save_predictions(path: Path, values: dict[str, np.ndarray], origin: dict[str, Any]) -> None:

@@ -34,6 +34,11 @@ def check_identity(
     path: Path, saved: Mapping[str, Any], own: Mapping[str, Any], root: Path
 ) -> None:
     """InputError, naming `path`, if what it was made from is not what the cache in `root` holds."""
+    if "annotations" not in saved:  # nor did earlier versions
+        raise InputError(
+            f"{path}: expected a note of the annotations it was made from, found none; train in "
+            "another folder"
+        )
     if any(saved.get(name) != own[name] for name in ("weights", "training", "validation")):
         raise InputError(
             f"{path}: the run was trained on other videos or features than {root} holds"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
@@ -16,6 +17,20 @@ from mimamo.data.cache import video_path
 from mimamo.evaluation import Ensemble, crossval, join
 from mimamo.evaluation.scores import face_pairs, score
 from mimamo.training import TrainingConfig
+
+
+@pytest.fixture
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The checkpoints that predict while the test runs."""
+    checkpoints: list[Path] = []
+    predict = Ensemble.predict
+
+    def noted(self: Ensemble, *arguments):
+        checkpoints.extend(member.path for member in self.members)
+        return predict(self, *arguments)
+
+    monkeypatch.setattr(Ensemble, "predict", noted)
+    return checkpoints
 
 
 class TestOutOfFold:
@@ -72,12 +87,28 @@ class TestJobs:
             assert text == (small_folds / name).read_text()
 
     def test_a_finished_one_is_only_joined_again(
-        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig
+        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, predicted
     ) -> None:
-        before = (small_folds / "fold-1/best.safetensors").stat().st_mtime_ns
+        def written() -> list[int]:
+            return [path.stat().st_mtime_ns for path in small_folds.glob("fold-*/*.safetensors")]
+
+        before = written()
         result = crossval(small_cache, small_folds, folds=3, config=small_config)
-        assert (small_folds / "fold-1/best.safetensors").stat().st_mtime_ns == before
+        assert written() == before
+        assert predicted == []
         assert result.outcome == join(small_cache, small_folds, 3).outcome
+
+    def test_predictions_that_are_damaged_or_of_other_weights_are_made_again(
+        self, small_folds: Path, small_cache: Path, small_config, predicted, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        damaged = out / "fold-2/held_out.safetensors"
+        expected = damaged.read_bytes()
+        damaged.write_bytes(expected[:-1])
+        shutil.copy(out / "fold-1/best.safetensors", out / "fold-3/best.safetensors")
+        crossval(small_cache, out, folds=3, config=small_config)
+        assert [str(path.parent.name) for path in predicted] == ["fold-2", "fold-3"]
+        assert damaged.read_bytes() == expected
 
 
 class TestRefused:
@@ -108,6 +139,15 @@ class TestRefused:
         path = out / "fold-2" / "held_out.safetensors"
         path.write_bytes(path.read_bytes()[:-1])
         with pytest.raises(InputError, match=r"fold-2/held_out\.safetensors: cut short"):
+            join(small_cache, out, 3)
+
+    def test_predictions_that_do_not_say_what_they_are_from(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        path = out / "fold-1/held_out.safetensors"
+        save_file(load_file(path), path, {"mimamo_held_out": json.dumps({"fold": "1/3"})})
+        with pytest.raises(InputError, match=r"expected a note of the annotations .* found none"):
             join(small_cache, out, 3)
 
     def test_annotations_that_have_changed(
