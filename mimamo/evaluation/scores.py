@@ -54,13 +54,7 @@ def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
 
     An utterance's prediction is the mean over its faces.
     """
-    sequence = video.sequence
-    mask = sequence.annotated.numpy()
-    predicted = values[mask].astype(np.float64)
-    labels = sequence.labels.numpy()[mask].astype(np.float64)
-    if video.unit == "utterance" and len(labels):
-        return predicted.mean(0, keepdims=True), labels[:1]
-    return predicted, labels
+    return video.sequence.pairs(values)
 
 
 def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:

@@ -244,18 +244,17 @@ def centre(frames: Tensor, length: int) -> Tensor:
 def pooled_ccc(
     predictions: Sequence[np.ndarray], videos: Sequence[VideoSequence]
 ) -> tuple[float, float]:
-    """CCC of valence and of arousal over all annotated frames of some videos, pooled."""
-    annotated = [video.annotated.numpy() for video in videos]
-    predicted = [values[mask] for values, mask in zip(predictions, annotated, strict=True)]
-    labels = [video.labels.numpy()[mask] for video, mask in zip(videos, annotated, strict=True)]
-    ccc = concordance_cc(np.concatenate(predicted), np.concatenate(labels), dim=0)
+    """CCC of valence and of arousal over all annotated frames, or utterances, of some videos."""
+    pairs = [video.pairs(values) for values, video in zip(predictions, videos, strict=True)]
+    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    ccc = concordance_cc(predicted, labels, dim=0)
     return float(ccc[0]), float(ccc[1])
 
 
 def evaluate(
     network: MIMAMONet, videos: Sequence[VideoSequence], clip_length: int = 64
 ) -> tuple[float, float]:
-    """Return the CCC of valence and of arousal over all annotated frames of some videos, pooled.
+    """Return the CCC of valence and of arousal over all annotated frames, or utterances, pooled.
 
     Videos are predicted whole, just as `mimamo predict` does it. At least one frame must be
     annotated.
