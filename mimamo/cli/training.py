@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mimamo.cli.common import CacheFolder, Device, Overwrite, ProgressBar, say, taking
+from mimamo.cli.common import (
+    FAILED,
+    OK,
+    CacheFolder,
+    Device,
+    Overwrite,
+    ProgressBar,
+    fail,
+    say,
+    taking,
+)
 
 if TYPE_CHECKING:
     from mimamo.training import TrainingConfig
@@ -167,7 +177,7 @@ def crossval(
     ] = False,
     resident: Resident = False,
     device: Device = "auto",
-) -> None:
+) -> int:
     """Train every fold of the annotated videos, and score each video by who has not seen it.
 
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
@@ -179,8 +189,8 @@ def crossval(
     from mimamo.training.folder import saved_config
 
     if join:
-        run_join(cache, out, folds, say)
-        return
+        joined = run_join(cache, out, folds, say)
+        return fail(f"{out}: cannot be joined: {joined.waiting}", FAILED) if joined.missing else OK
     begun = (saved_config(out / f"fold-{number}") for number in range(1, folds + 1))
     base = next((config for config in begun if config is not None), None)
     with ProgressBar() as bar:
@@ -195,6 +205,7 @@ def crossval(
             report=say,
             progress=bar.show,
         )
+    return OK
 
 
 def _chosen(**values: Any) -> dict[str, Any]:

@@ -51,6 +51,13 @@ class CrossvalResult:
     folds: tuple[Score, ...] = ()
     outcome: Outcome | None = None
 
+    @property
+    def waiting(self) -> str:
+        """Which folds are missing, in words."""
+        names = ", ".join(map(str, self.missing))
+        one = len(self.missing) == 1
+        return f"fold{'' if one else 's'} {names} {'is' if one else 'are'} still to be trained"
+
 
 def crossval(
     cache: str | os.PathLike[str] | Cache,
@@ -110,7 +117,10 @@ def crossval(
         state.wait_for_everyone()
     if not PartialState().is_main_process:
         return CrossvalResult(root, ())
-    return join(cache, root, folds, report)
+    joined = join(cache, root, folds, report)
+    if joined.missing:
+        report(f"{root}: {joined.waiting}; joined later")
+    return joined
 
 
 def join(
@@ -121,8 +131,8 @@ def join(
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
-    Says which folds are missing if some are. Raises InputError if they do not fit together, or are
-    of other videos or annotations than the cache's.
+    Nothing is written if folds are missing, which the result then names. Raises InputError if they
+    do not fit together, or are of other videos or annotations than the cache's.
     """
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
@@ -131,9 +141,6 @@ def join(
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
     if missing:
-        report(
-            f"{root}: folds {', '.join(map(str, missing))} are still to be trained; joined later"
-        )
         return CrossvalResult(root, missing)
     _check_settings(root, folds)
     values: dict[str, np.ndarray] = {}

@@ -48,6 +48,7 @@ from mimamo.training.journal import Journal
 from mimamo.training.loop import Trainer
 from mimamo.training.model import TrainedModel
 from mimamo.training.state import Epoch, load_state, save_state
+from mimamo.wording import counted
 
 Report = Callable[[str], None]
 
@@ -223,8 +224,8 @@ def choose_videos(
         count = sum(video.annotated_frames for video in videos)
         subjects = len({video.subject for video in videos})
         report(
-            f"{title}: {len(videos)} videos of {subjects} subjects, {faces} faces, {count} of them "
-            "annotated"
+            f"{title}: {counted(len(videos), 'video')} of {counted(subjects, 'subject')}, "
+            f"{counted(faces, 'face')}, {count} of them annotated"
         )
     return chosen
 

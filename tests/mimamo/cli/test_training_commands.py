@@ -87,7 +87,7 @@ class TestRefused:
 class TestFromDataToSubmission:
     """The commands one after the other, on a small data set."""
 
-    def test_all_of_them(self, tmp_path, learnable_copy, tiny_config, capsys):
+    def test_all_of_them(self, tmp_path, learnable_copy, tiny_config, capsys, one_error):
         data, cache = learnable_copy, tmp_path / "cache"
         (data / "annotations/Validation_Set/Validation_Set-2.txt").unlink()  # becomes the test set
         tiny_config.save(tmp_path / "tiny.toml")
@@ -104,10 +104,17 @@ class TestFromDataToSubmission:
             "evaluate", tmp_path / "run", "--cache", cache, "--out", tmp_path / "evaluation"
         )
         folds = ["crossval", cache, "--out", tmp_path / "folds", "--folds", "2", *recipe]
-        assert "still to be trained" in run(*folds, "--fold", "1")
+        join = [*folds[:4], "--folds", "2", "--join"]
+        for missing in ("folds 1, 2 are", "fold 2 is"):
+            assert main([str(word) for word in join]) == 1
+            error = f"{tmp_path / 'folds'}: cannot be joined: {missing} still to be trained"
+            assert one_error() == error
+            if missing.startswith("folds"):
+                printed = run(*folds, "--fold", "1")
+                assert "fold 2 is still to be trained; joined later" in printed
         assert "out of fold" in run(*folds, "--fold", "2")
-        assert "out of fold" in run(*folds[:4], "--folds", "2", "--join")
+        assert "out of fold" in run(*join)
         printed = run("submit", tmp_path / "folds", "--cache", cache, "--out", tmp_path / "sent")
-        assert "1 videos, 56 frames" in printed
+        assert "1 video, 56 frames" in printed
         lines = (tmp_path / "sent" / "Validation_Set-2.txt").read_text().splitlines()
         assert (lines[0], len(lines)) == ("valence,arousal", 57)
