@@ -21,9 +21,9 @@ from mimamo.data.cache import Cache
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble
 from mimamo.evaluation.evaluate import held_out
-from mimamo.evaluation.outcome import Outcome, outcome_of, write_outcome
+from mimamo.evaluation.outcome import Outcome, interval_by_subject, outcome_of, write_outcome
 from mimamo.evaluation.plot import save_scores
-from mimamo.evaluation.scores import Score, face_pairs, score
+from mimamo.evaluation.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.files import output_folder, replacing
 from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import CONFIG
@@ -144,7 +144,7 @@ def join(
         return CrossvalResult(root, missing)
     _check_settings(root, folds)
     values: dict[str, np.ndarray] = {}
-    videos, scores = [], []
+    videos, scores, intervals = [], [], []
     for fold, path in enumerate(paths, start=1):
         own = held_out(cache, f"{fold}/{folds}")
         predicted = _load_predictions(path, f"{fold}/{folds}", cache)
@@ -156,7 +156,9 @@ def join(
                 )
         values |= predicted
         videos += own
-        scores.append(score([face_pairs(video, predicted[video.name]) for video in own]))
+        pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
+        scores.append(score(list(pairs.values())))
+        intervals.append(interval_by_subject(own, pairs))
     outcome = outcome_of(videos, values)
     for fold, fold_score in enumerate(scores, start=1):
         report(
@@ -170,7 +172,7 @@ def join(
     written = write_outcome(root, outcome, "crossval", settings)
     titles = {f"fold {fold}": fold_score for fold, fold_score in enumerate(scores, start=1)}
     save_scores(root / "crossval.png", outcome.faces, outcome.interval, outcome.videos, titles)
-    _write_folds(root / "folds.csv", scores, outcome)
+    _write_folds(root / "folds.csv", scores, intervals, outcome)
     report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
     return CrossvalResult(root, (), tuple(scores), outcome)
 
@@ -237,18 +239,19 @@ def _load_predictions(path: Path, fold: str, cache: Cache) -> dict[str, np.ndarr
     return values
 
 
-def _write_folds(path: Path, scores: Sequence[Score], outcome: Outcome) -> None:
+def _write_folds(
+    path: Path, scores: Sequence[Score], intervals: Sequence[Interval], outcome: Outcome
+) -> None:
+    names = [*map(str, range(1, len(scores) + 1)), "all"]
+    pairs = zip([*scores, outcome.faces], [*intervals, outcome.interval], strict=True)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        low_high = ("valence_low", "valence_high", "arousal_low", "arousal_high")
-        writer.writerow(["fold", f"{outcome.unit}s", "valence", "arousal", *low_high])
-        for fold, fold_score in enumerate(scores, start=1):
-            row = [f"{fold_score.valence:.6f}", f"{fold_score.arousal:.6f}", "", "", "", ""]
-            writer.writerow([fold, fold_score.count, *row])
-        pooled, interval = outcome.faces, outcome.interval
-        ends = [f"{end:.6f}" for end in (*interval.valence, *interval.arousal)]
-        row = [f"{pooled.valence:.6f}", f"{pooled.arousal:.6f}", *ends]
-        writer.writerow(["all", pooled.count, *row])
+        writer.writerow(["fold", f"{outcome.unit}s", "valence", "arousal", *ENDS])
+        for fold, (pooled, interval) in zip(names, pairs, strict=True):
+            # Of one subject there is nothing to draw.
+            ends = interval.cells() if interval.subjects > 1 else [""] * len(ENDS)
+            row = [f"{pooled.valence:.6f}", f"{pooled.arousal:.6f}", *ends]
+            writer.writerow([fold, pooled.count, *row])
 
 
 def _named(progress: Callable[[str, int, int], None], prefix: str):

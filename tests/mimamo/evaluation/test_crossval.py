@@ -15,7 +15,9 @@ from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
 from mimamo.data.cache import video_path
 from mimamo.evaluation import Ensemble, crossval, join
-from mimamo.evaluation.scores import face_pairs, score
+from mimamo.evaluation.crossval import _write_folds
+from mimamo.evaluation.outcome import Outcome
+from mimamo.evaluation.scores import Interval, Score, face_pairs, score
 from mimamo.training import TrainingConfig
 
 
@@ -57,9 +59,26 @@ class TestOutOfFold:
         rows = list(csv.DictReader((small_folds / "folds.csv").open()))
         assert [row["fold"] for row in rows] == ["1", "2", "3", "all"]
         assert sum(int(row["frames"]) for row in rows[:3]) == int(rows[3]["frames"]) == 336
-        assert float(rows[3]["valence_low"]) <= float(rows[3]["valence_high"])
-        assert len(list(csv.DictReader((small_folds / "videos.csv").open()))) == 6
+        videos = list(csv.DictReader((small_folds / "videos.csv").open()))
+        assert len(videos) == 6
+        for row in [*rows, *videos]:
+            for name in ("valence", "arousal"):
+                low, high = float(row[f"{name}_low"]), float(row[f"{name}_high"])
+                assert low <= high
+                assert low - 0.1 < float(row[name]) < high + 0.1
         assert (small_folds / "crossval.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_fold_of_one_subject_has_no_interval(self, tmp_path: Path) -> None:
+        one = Score(4, 0.5, 0.5)
+        single, several = Interval((0.5, 0.5), (0.5, 0.5), 1), Interval((0.4, 0.6), (0.3, 0.7), 2)
+        outcome = Outcome("frame", one, one, several, ())
+        _write_folds(tmp_path / "folds.csv", [one, one], [single, several], outcome)
+        ends = [line.split(",")[4:] for line in (tmp_path / "folds.csv").read_text().split()]
+        between = ["0.400000", "0.600000", "0.300000", "0.700000"]
+        assert ends == [
+            ["valence_low", "valence_high", "arousal_low", "arousal_high"],
+            [""] * 4, between, between,
+        ]  # fmt: skip
 
 
 class TestFinetuned:
