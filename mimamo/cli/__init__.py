@@ -47,8 +47,8 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` if None) and return its exit code.
 
-    0: all went well. 1: a video failed, or is truncated; others may be fine. 2: an argument, or a
-    file that all depends on, is unusable. 130: interrupted.
+    0: all went well. 1: a video failed, or is truncated; others may be fine; or there are not all
+    folds to join. 2: an argument, or a file that all depends on, is unusable. 130: interrupted.
     """
     try:
         code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mimamo.cli.common import CacheFolder, Device, Overwrite, ProgressBar, say, taking
+from mimamo.cli.common import (
+    FAILED,
+    OK,
+    CacheFolder,
+    Device,
+    Overwrite,
+    ProgressBar,
+    fail,
+    say,
+    taking,
+)
 
 if TYPE_CHECKING:
     from mimamo.training import TrainingConfig
@@ -66,11 +76,15 @@ class Recipe:
         ),
     ] = False
 
-    def settings(self, fold: str | None = None) -> TrainingConfig:
-        """The settings of the file, or the report's, with what the options give instead."""
+    def settings(
+        self, fold: str | None = None, base: TrainingConfig | None = None
+    ) -> TrainingConfig:
+        """The settings of the file, or of `base`, or the report's, with what the options give."""
         from mimamo.training import TrainingConfig
 
-        settings = TrainingConfig() if self.config is None else TrainingConfig.load(self.config)
+        settings = base or TrainingConfig()
+        if self.config is not None:
+            settings = TrainingConfig.load(self.config)
         network = _chosen(streams=self.streams, unwrap=self.unwrap)
         own = _chosen(
             epochs=self.epochs, learning_rate=self.lr, batch_size=self.batch_size, seed=self.seed,
@@ -119,13 +133,15 @@ def train(
 ) -> None:
     """Train on Train_Set and print CCC on Validation_Set after every epoch.
 
-    What no option says is as in --config, or else as in the technical report. Several processes
-    share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
+    What no option says is as in --config, or as in the run that is resumed, or else as in the
+    technical report. A run is resumed with its own settings; more --epochs extend it. Several
+    processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
     from mimamo.predict import choose_device
     from mimamo.training import train as run
+    from mimamo.training.folder import saved_config
 
-    settings = recipe.settings(fold)
+    settings = recipe.settings(fold, saved_config(out) if resume else None)
     nothing = recipe == Recipe() and fold is None
     with ProgressBar() as bar:
         run(
@@ -161,30 +177,35 @@ def crossval(
     ] = False,
     resident: Resident = False,
     device: Device = "auto",
-) -> None:
+) -> int:
     """Train every fold of the annotated videos, and score each video by who has not seen it.
 
-    Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped.
+    Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
+    the settings of the folds that are there where no option says others.
     """
     from mimamo.evaluation import crossval as run
     from mimamo.evaluation import join as run_join
     from mimamo.predict import choose_device
+    from mimamo.training.folder import saved_config
 
     if join:
-        run_join(cache, out, folds, say)
-        return
+        joined = run_join(cache, out, folds, say)
+        return fail(f"{out}: cannot be joined: {joined.waiting}", FAILED) if joined.missing else OK
+    begun = (saved_config(out / f"fold-{number}") for number in range(1, folds + 1))
+    base = next((config for config in begun if config is not None), None)
     with ProgressBar() as bar:
         run(
             cache,
             out,
             folds=folds,
             only=fold or None,
-            config=recipe.settings(),
+            config=recipe.settings(base=base),
             device=choose_device(device),
             resident=resident,
             report=say,
             progress=bar.show,
         )
+    return OK
 
 
 def _chosen(**values: Any) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class CachedVideo:
             numbers = self.numbers.numpy().astype(np.intp) - 1
             labels = torch.from_numpy(match_annotations(self.annotations.numpy(), numbers))
         return VideoSequence(
-            self.name, self.features, self.frames, labels, ~labels.isnan().any(dim=1)
+            self.name, self.features, self.frames, labels, ~labels.isnan().any(dim=1), self.unit
         )
 
     def save(self, path: Path) -> None:

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mimamo.data.dataset import Unit
+
 
 @dataclass(frozen=True)
 class VideoSequence:
@@ -29,6 +31,7 @@ class VideoSequence:
         frames: grey faces, uint8 ``[T, S, S]``.
         labels: valence and arousal, float32 ``[T, 2]``; NaN where not annotated.
         annotated: bool ``[T]``, the frames that count in loss and metrics.
+        unit: what one label is of.
     """
 
     name: str
@@ -36,9 +39,22 @@ class VideoSequence:
     frames: Tensor
     labels: Tensor
     annotated: Tensor
+    unit: Unit = "frame"
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def pairs(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions ``[T, 2]`` and labels where annotated, float64; of an utterance, one pair.
+
+        An utterance's prediction is the mean over its faces.
+        """
+        mask = self.annotated.numpy()
+        predicted = values[mask].astype(np.float64)
+        labels = self.labels.numpy()[mask].astype(np.float64)
+        if self.unit == "utterance" and len(labels):
+            return predicted.mean(0, keepdims=True), labels[:1]
+        return predicted, labels
 
 
 class Clip(NamedTuple):

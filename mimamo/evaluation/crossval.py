@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +21,14 @@ from mimamo.data.cache import Cache
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble
 from mimamo.evaluation.evaluate import held_out
-from mimamo.evaluation.outcome import Outcome, outcome_of, write_outcome
+from mimamo.evaluation.outcome import Outcome, interval_by_subject, outcome_of, write_outcome
 from mimamo.evaluation.plot import save_scores
-from mimamo.evaluation.scores import Score, face_pairs, score
+from mimamo.evaluation.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.files import output_folder, replacing
 from mimamo.training.config import TrainingConfig
-from mimamo.training.train import CONFIG, train
+from mimamo.training.folder import CONFIG
+from mimamo.training.identity import check_identity, identity_of
+from mimamo.training.train import choose_videos, train
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"
@@ -47,6 +51,13 @@ class CrossvalResult:
     folds: tuple[Score, ...] = ()
     outcome: Outcome | None = None
 
+    @property
+    def waiting(self) -> str:
+        """Which folds are missing, in words."""
+        names = ", ".join(map(str, self.missing))
+        one = len(self.missing) == 1
+        return f"fold{'' if one else 's'} {names} {'is' if one else 'are'} still to be trained"
+
 
 def crossval(
     cache: str | os.PathLike[str] | Cache,
@@ -63,8 +74,9 @@ def crossval(
     """Train folds and predict what each held out; join them once all are there.
 
     Training and validation set are merged and split by subject (:mod:`mimamo.data.folds`). Fold i
-    is a run in ``fold-<i>``, gone on with where it was stopped. Folds may be trained by several
-    calls, on several machines; the call that finds them all joins them (`join`).
+    is a run in ``fold-<i>``, gone on with where it was stopped; what its best network predicted is
+    kept in ``held_out.safetensors`` as long as network and cache are the same. Folds may be trained
+    by several calls, on several machines; the call that finds them all joins them (`join`).
 
     Args:
         cache: made by :func:`mimamo.extraction.extract`.
@@ -97,13 +109,18 @@ def crossval(
         )  # fmt: skip
         state = PartialState()
         if state.is_main_process:
-            ensemble = Ensemble([result.best_checkpoint], cache, device)
-            values = ensemble.predict(held_out(cache, chosen.fold))
-            _save_predictions(folder / PREDICTIONS, values, chosen.fold)
+            best, path = result.best_checkpoint, folder / PREDICTIONS
+            origin = _origin(cache, chosen.fold) | {"checkpoint": _file_hash(best)}
+            if not path.exists() or _note_in(path) != origin:
+                values = Ensemble([best], cache, device).predict(held_out(cache, chosen.fold))
+                _save_predictions(path, values, origin)
         state.wait_for_everyone()
     if not PartialState().is_main_process:
         return CrossvalResult(root, ())
-    return join(cache, root, folds, report)
+    joined = join(cache, root, folds, report)
+    if joined.missing:
+        report(f"{root}: {joined.waiting}; joined later")
+    return joined
 
 
 def join(
@@ -114,7 +131,8 @@ def join(
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
-    Says which folds are missing if some are. Raises InputError if they do not fit together.
+    Nothing is written if folds are missing, which the result then names. Raises InputError if they
+    do not fit together, or are of other videos or annotations than the cache's.
     """
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
@@ -123,16 +141,13 @@ def join(
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
     if missing:
-        report(
-            f"{root}: folds {', '.join(map(str, missing))} are still to be trained; joined later"
-        )
         return CrossvalResult(root, missing)
     _check_settings(root, folds)
     values: dict[str, np.ndarray] = {}
-    videos, scores = [], []
+    videos, scores, intervals = [], [], []
     for fold, path in enumerate(paths, start=1):
         own = held_out(cache, f"{fold}/{folds}")
-        predicted = _load_predictions(path, f"{fold}/{folds}")
+        predicted = _load_predictions(path, f"{fold}/{folds}", cache)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -141,7 +156,9 @@ def join(
                 )
         values |= predicted
         videos += own
-        scores.append(score([face_pairs(video, predicted[video.name]) for video in own]))
+        pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
+        scores.append(score(list(pairs.values())))
+        intervals.append(interval_by_subject(own, pairs))
     outcome = outcome_of(videos, values)
     for fold, fold_score in enumerate(scores, start=1):
         report(
@@ -155,7 +172,7 @@ def join(
     written = write_outcome(root, outcome, "crossval", settings)
     titles = {f"fold {fold}": fold_score for fold, fold_score in enumerate(scores, start=1)}
     save_scores(root / "crossval.png", outcome.faces, outcome.interval, outcome.videos, titles)
-    _write_folds(root / "folds.csv", scores, outcome)
+    _write_folds(root / "folds.csv", scores, intervals, outcome)
     report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
     return CrossvalResult(root, (), tuple(scores), outcome)
 
@@ -176,15 +193,38 @@ def _check_settings(root: Path, folds: int) -> None:
             raise InputError(f"{path}: expected the settings of {first}, got others")
 
 
-def _save_predictions(path: Path, values: dict[str, np.ndarray], fold: str) -> None:
+def _origin(cache: Cache, fold: str) -> dict[str, Any]:
+    """What the predictions of a fold are made from, for comparison."""
+    training, validation = choose_videos(cache, fold, lambda line: None)
+    return {"fold": fold, "identity": identity_of(cache, training, validation)}
+
+
+def _file_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _note_in(path: Path) -> dict[str, Any] | None:
+    """What a file of predictions notes of its origin; None if it is not whole."""
+    try:
+        with safe_open(path, "np") as file:
+            return json.loads((file.metadata() or {})[_KEY])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+
+
+def _save_predictions(path: Path, values: dict[str, np.ndarray], origin: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         try:
-            save_file(values, temporary, {_KEY: json.dumps({"fold": fold})})
+            save_file(values, temporary, {_KEY: json.dumps(origin)})
         except SafetensorError as error:  # such as a full disk
             raise InputError(f"{path}: cannot be written: {error}") from error
 
 
-def _load_predictions(path: Path, fold: str) -> dict[str, np.ndarray]:
+def _load_predictions(path: Path, fold: str, cache: Cache) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, "np") as file:
             content = json.loads((file.metadata() or {})[_KEY])
@@ -195,21 +235,23 @@ def _load_predictions(path: Path, fold: str) -> dict[str, np.ndarray]:
         ) from error
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
+    check_identity(path, content.get("identity", {}), _origin(cache, fold)["identity"], cache.root)
     return values
 
 
-def _write_folds(path: Path, scores: Sequence[Score], outcome: Outcome) -> None:
+def _write_folds(
+    path: Path, scores: Sequence[Score], intervals: Sequence[Interval], outcome: Outcome
+) -> None:
+    names = [*map(str, range(1, len(scores) + 1)), "all"]
+    pairs = zip([*scores, outcome.faces], [*intervals, outcome.interval], strict=True)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        low_high = ("valence_low", "valence_high", "arousal_low", "arousal_high")
-        writer.writerow(["fold", f"{outcome.unit}s", "valence", "arousal", *low_high])
-        for fold, fold_score in enumerate(scores, start=1):
-            row = [f"{fold_score.valence:.6f}", f"{fold_score.arousal:.6f}", "", "", "", ""]
-            writer.writerow([fold, fold_score.count, *row])
-        pooled, interval = outcome.faces, outcome.interval
-        ends = [f"{end:.6f}" for end in (*interval.valence, *interval.arousal)]
-        row = [f"{pooled.valence:.6f}", f"{pooled.arousal:.6f}", *ends]
-        writer.writerow(["all", pooled.count, *row])
+        writer.writerow(["fold", f"{outcome.unit}s", "valence", "arousal", *ENDS])
+        for fold, (pooled, interval) in zip(names, pairs, strict=True):
+            # Of one subject there is nothing to draw.
+            ends = interval.cells() if interval.subjects > 1 else [""] * len(ENDS)
+            row = [f"{pooled.valence:.6f}", f"{pooled.arousal:.6f}", *ends]
+            writer.writerow([fold, pooled.count, *row])
 
 
 def _named(progress: Callable[[str, int, int], None], prefix: str):

@@ -23,9 +23,9 @@ from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training.config import TrainingConfig
 from mimamo.training.features import video_features
+from mimamo.training.folder import BEST
 from mimamo.training.images import FaceImages
 from mimamo.training.model import TrainedModel
-from mimamo.training.train import BEST
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
 

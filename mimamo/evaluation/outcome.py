@@ -15,10 +15,12 @@ from mimamo.data.cache import CachedVideo
 from mimamo.errors import InputError
 from mimamo.evaluation.plot import save_scores
 from mimamo.evaluation.scores import (
+    ENDS,
     Interval,
     Pairs,
     Score,
     VideoScore,
+    block_bootstrap,
     bootstrap,
     face_pairs,
     frame_pairs,
@@ -36,7 +38,7 @@ class Outcome:
         faces: over all annotated frames with a face, as the technical report has it.
         frames: over all annotated frames; those without a face as in a submission.
         interval: of `faces`.
-        videos: each video alone, by its faces.
+        videos: each video alone, by its faces, with an interval of its own where it is of frames.
     """
 
     unit: str
@@ -67,18 +69,24 @@ class Outcome:
 def outcome_of(videos: Sequence[CachedVideo], values: Mapping[str, np.ndarray]) -> Outcome:
     """Score predictions ``[T, 2]`` by video name. At least one video, all annotated."""
     faces = {video.name: face_pairs(video, values[video.name]) for video in videos}
-    by_subject: dict[str, list[Pairs]] = {}
-    for video in videos:
-        by_subject.setdefault(video.subject, []).append(faces[video.name])
     return Outcome(
         unit=videos[0].unit,
         faces=score(list(faces.values())),
         frames=score([frame_pairs(video, values[video.name]) for video in videos]),
-        interval=bootstrap(by_subject),
+        interval=interval_by_subject(videos, faces),
         videos=tuple(
-            VideoScore(video.name, video.subset, score([faces[video.name]])) for video in videos
+            VideoScore(video.name, video.subset, score([pairs]), block_bootstrap(pairs))
+            for video, pairs in ((video, faces[video.name]) for video in videos)
         ),
     )
+
+
+def interval_by_subject(videos: Sequence[CachedVideo], pairs: Mapping[str, Pairs]) -> Interval:
+    """The interval of some videos' pooled CCC, subjects drawn (`bootstrap`); pairs by video."""
+    by_subject: dict[str, list[Pairs]] = {}
+    for video in videos:
+        by_subject.setdefault(video.subject, []).append(pairs[video.name])
+    return bootstrap(by_subject)
 
 
 def write_outcome(
@@ -99,10 +107,11 @@ def write_outcome(
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         with replacing(table) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["video", "subset", f"{outcome.unit}s", "valence", "arousal"])
+            writer.writerow(["video", "subset", f"{outcome.unit}s", "valence", "arousal", *ENDS])
             for video in outcome.videos:
                 numbers = (f"{video.score.valence:.6f}", f"{video.score.arousal:.6f}")
-                writer.writerow([video.name, video.subset, video.score.count, *numbers])
+                ends = video.interval.cells() if video.interval else [""] * len(ENDS)
+                writer.writerow([video.name, video.subset, video.score.count, *numbers, *ends])
         save_scores(plot, outcome.faces, outcome.interval, outcome.videos)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}") from error

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from mimamo.evaluation.scores import Interval, Score, VideoScore
 from mimamo.files import replacing
 from mimamo.predictions.plot import AROUSAL_COLOUR, SOFTWARE, VALENCE_COLOUR
+from mimamo.wording import counted
 
 _DPI = 120
 _DIMENSIONS = (("valence", VALENCE_COLOUR, -0.2), ("arousal", AROUSAL_COLOUR, 0.2))
@@ -78,7 +79,7 @@ def _draw_videos(axes: Axes, videos: Sequence[VideoScore]) -> None:
     axes.axhline(0, color="#444444", linewidth=0.8)
     axes.set(xlim=(0, 100), ylim=(min(-0.05, *axes.get_ylim()), 1.08))
     axes.set(xlabel="% of videos at or below", ylabel="CCC of a video alone")
-    axes.set_title(f"{len(videos)} videos, each alone, in order")
+    axes.set_title(f"{counted(len(videos), 'video')}, each alone, in order")
     axes.legend(loc="upper left", frameon=False, fontsize=9)
     _tidy(axes)
 

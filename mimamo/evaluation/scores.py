@@ -12,6 +12,7 @@ from mimamo.metrics import concordance_cc
 from mimamo.predictions.rules import fill_missing
 
 RESAMPLES = 2000
+BLOCK = 150  # frames, 5 s at 30 frames a second
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ class Score:
 
 @dataclass(frozen=True)
 class VideoScore:
-    """The `Score` of one video alone."""
+    """The `Score` of one video alone, with its `Interval` if it has one (see `block_bootstrap`)."""
 
     name: str
     subset: str
     score: Score
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class Interval:
     arousal: tuple[float, float]
     subjects: int
 
+    def cells(self) -> list[str]:
+        """Its ends, as in a CSV under `ENDS`."""
+        return [f"{end:.6f}" for end in (*self.valence, *self.arousal)]
+
+
+ENDS = ("valence_low", "valence_high", "arousal_low", "arousal_high")
+
 
 Pairs = tuple[np.ndarray, np.ndarray]  # prediction and label, float64 [N, 2] each
 
@@ -54,13 +63,7 @@ def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
 
     An utterance's prediction is the mean over its faces.
     """
-    sequence = video.sequence
-    mask = sequence.annotated.numpy()
-    predicted = values[mask].astype(np.float64)
-    labels = sequence.labels.numpy()[mask].astype(np.float64)
-    if video.unit == "utterance" and len(labels):
-        return predicted.mean(0, keepdims=True), labels[:1]
-    return predicted, labels
+    return video.sequence.pairs(values)
 
 
 def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
@@ -107,7 +110,46 @@ def bootstrap(
     draws = np.random.default_rng(seed).multinomial(
         len(moments), np.full(len(moments), 1 / len(moments)), size=resamples
     )
-    count, x, y, xx, yy, xy = np.einsum("rs,smc->mrc", draws.astype(np.float64), moments)
+    low, high = _ends(np.einsum("rs,smc->rmc", draws.astype(np.float64), moments))
+    return Interval((low[0], high[0]), (low[1], high[1]), len(moments))
+
+
+def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Interval | None:
+    """Percentile bootstrap of the CCC of one video alone, by a moving-block bootstrap.
+
+    Neighbouring frames are anything but independent, so what is drawn anew, with replacement, is
+    stretches of 150 neighbouring annotated faces (5 s at 30 frames a second) or, if that is less,
+    a quarter of the video, wherever they begin (Künsch, Annals of Statistics 17, 1989); as many as
+    make up the video or a little more. Errors that change more slowly than a block, and short
+    videos, make the interval too narrow: of simulated videos of 3500 frames with noise correlated
+    over 1 s it holds the truth in 88 %, over 4 s in 74 % (single frames drawn: 21 % and 10 %).
+
+    Args:
+        pairs: of the video.
+        seed: of the draws.
+        resamples: how many.
+
+    Returns:
+        The interval, or None for less than 8 pairs, of which an utterance has one.
+    """
+    count = len(pairs[1])
+    if count < 8:
+        return None
+    length = min(BLOCK, count // 4)
+    sums = np.cumsum(np.pad(_products(*pairs), ((1, 0), (0, 0), (0, 0))), axis=0)
+    blocks = sums[length:] - sums[:-length]  # [count - length + 1, 6, 2]
+    size = (resamples, -(-count // length))
+    starts = np.random.default_rng(seed).integers(len(blocks), size=size)
+    moments = np.zeros((resamples, *blocks.shape[1:]))
+    for chosen in starts.T:
+        moments += blocks[chosen]
+    low, high = _ends(moments)
+    return Interval((low[0], high[0]), (low[1], high[1]), 1)
+
+
+def _ends(moments: np.ndarray) -> tuple[list[float], list[float]]:
+    """Percentiles 2.5 and 97.5 of the CCC of resamples, from their sums ``[R, 6, 2]``."""
+    count, x, y, xx, yy, xy = moments.transpose(1, 0, 2)
     mean_x, mean_y = x / count, y / count
     spread = xx / count - mean_x**2 + yy / count - mean_y**2 + (mean_x - mean_y) ** 2
     covariance = xy / count - mean_x * mean_y
@@ -115,7 +157,7 @@ def bootstrap(
         2 * covariance, spread, out=np.zeros_like(spread), where=spread > 1e-12
     )  # [R, 2]
     low, high = np.percentile(ccc, [2.5, 97.5], axis=0)
-    return Interval((float(low[0]), float(high[0])), (float(low[1]), float(high[1])), len(moments))
+    return low.tolist(), high.tolist()
 
 
 def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:
@@ -138,9 +180,9 @@ def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str,
 
 def _moments(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Sums that a CCC is made of: [6, 2]."""
-    return np.stack(
-        [
-            np.full(2, len(labels), np.float64), predicted.sum(0), labels.sum(0),
-            (predicted**2).sum(0), (labels**2).sum(0), (predicted * labels).sum(0),
-        ]
-    )  # fmt: skip
+    return _products(predicted, labels).sum(0)
+
+
+def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What is summed for a CCC, of each pair: [N, 6, 2]."""
+    return np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=1)

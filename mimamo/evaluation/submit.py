@@ -21,6 +21,7 @@ from mimamo.evaluation.scores import rescale
 from mimamo.files import output_folder, replacing
 from mimamo.predictions.rules import NO_FACE, fill_missing
 from mimamo.video import VideoReader
+from mimamo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def submit(
         files.append(path)
     uncounted = tuple(job.name for job in jobs if not job.counted)
     total = sum(job.frames for job in jobs)
-    report(f"{folder}: {len(files)} videos, {total} frames")
+    report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
     if uncounted:
         report(
             f"warning: nothing tells how many frames {len(uncounted)} videos have, such as "

@@ -91,7 +91,7 @@ class Trainer:
                 processes.
         """
         config, progress = self._config, self.progress
-        while not self._is_finished():
+        while not self.is_finished:
             number = len(progress.epochs) + 1
             rate = config.learning_rate * config.decay ** sum(
                 number > milestone for milestone in config.milestones
@@ -131,7 +131,9 @@ class Trainer:
             progress.losses = []
             yield progress.epochs[-1]
 
-    def _is_finished(self) -> bool:
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is no epoch left, or it no longer gets better."""
         epochs = self.progress.epochs
         best = self.progress.best
         return bool(epochs) and (
@@ -242,18 +244,17 @@ def centre(frames: Tensor, length: int) -> Tensor:
 def pooled_ccc(
     predictions: Sequence[np.ndarray], videos: Sequence[VideoSequence]
 ) -> tuple[float, float]:
-    """CCC of valence and of arousal over all annotated frames of some videos, pooled."""
-    annotated = [video.annotated.numpy() for video in videos]
-    predicted = [values[mask] for values, mask in zip(predictions, annotated, strict=True)]
-    labels = [video.labels.numpy()[mask] for video, mask in zip(videos, annotated, strict=True)]
-    ccc = concordance_cc(np.concatenate(predicted), np.concatenate(labels), dim=0)
+    """CCC of valence and of arousal over all annotated frames, or utterances, of some videos."""
+    pairs = [video.pairs(values) for values, video in zip(predictions, videos, strict=True)]
+    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    ccc = concordance_cc(predicted, labels, dim=0)
     return float(ccc[0]), float(ccc[1])
 
 
 def evaluate(
     network: MIMAMONet, videos: Sequence[VideoSequence], clip_length: int = 64
 ) -> tuple[float, float]:
-    """Return the CCC of valence and of arousal over all annotated frames of some videos, pooled.
+    """Return the CCC of valence and of arousal over all annotated frames, or utterances, pooled.
 
     Videos are predicted whole, just as `mimamo predict` does it. At least one frame must be
     annotated.

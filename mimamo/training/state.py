@@ -27,7 +27,7 @@ class Epoch:
         number: from 1.
         learning_rate: during the epoch.
         loss: mean over its batches of -(CCC valence + CCC arousal), with augmentation and dropout.
-        valence: CCC on the validation videos, over all their annotated frames, after the epoch.
+        valence: CCC on the validation videos, over all annotated frames or utterances.
         arousal: the same.
         is_best: whether no epoch before had as high a score.
     """

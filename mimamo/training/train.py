@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -24,30 +23,32 @@ from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import stored_backbone
-from mimamo.files import output_folder, replacing
-from mimamo.network.checkpoint import (
-    RUN_BEST,
-    RUN_CONFIG,
-    Backbone,
-    load_backbone,
-    save_checkpoint,
-    weights_hash,
-)
+from mimamo.files import replacing
+from mimamo.network.checkpoint import Backbone, load_backbone, save_checkpoint, weights_hash
 from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
+from mimamo.training.folder import (
+    BEST,
+    CONFIG,
+    HISTORY,
+    LAST,
+    LOGS,
+    STATE,
+    clear,
+    results_in,
+    run_folder,
+    settings_of,
+)
+from mimamo.training.identity import check_identity, identity_of
 from mimamo.training.images import FaceImages
 from mimamo.training.journal import Journal
 from mimamo.training.loop import Trainer
 from mimamo.training.model import TrainedModel
 from mimamo.training.state import Epoch, load_state, save_state
-
-BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"
-HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
-FILES = (BEST, LAST, STATE, HISTORY, CONFIG)
-_LEFT_OVER = re.compile(r"\.(best|last|state|history|config)\.\w{8}\.\w+")
+from mimamo.wording import counted
 
 Report = Callable[[str], None]
 
@@ -107,7 +108,8 @@ def train(
     Args:
         cache: made by :func:`mimamo.extraction.extract`.
         out: the run's folder, made if need be.
-        config: the recipe; None for the technical report's, or with `resume` for the run's.
+        config: the recipe; None for the technical report's, or with `resume` for the run's. A run
+            is resumed with its own, or with more epochs, which extend it, finished or not.
         backbone: a file of weights that the cache must be from; None to take the cache's word.
         device: where all is computed.
         resident: keep the training videos on the device.
@@ -118,15 +120,16 @@ def train(
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: the cache is unusable or from other weights, `out` holds a run, there is too
-            little data, a file cannot be written, or the loss is no longer finite.
+        InputError: the cache is unusable or from other weights, `out` holds a run, or one with
+            other settings, there is too little data, a file cannot be written, or the loss is no
+            longer finite.
     """
     report = report or (lambda line: None)
     progress = progress or (lambda stage, done, total: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
-    folder = _run_folder(out, overwrite, resume)
-    resumed = resume and (folder / CONFIG).exists()
-    config = _config(folder, config, resumed)
+    folder = run_folder(out, overwrite, resume)
+    resumed = resume and (folder / CONFIG).exists() and bool(results_in(folder))
+    config = settings_of(folder, config, resume)
     if backbone is not None:
         _check_backbone(cache, backbone)
     accelerator = _accelerator(torch.device(device), config.precision)
@@ -136,11 +139,7 @@ def train(
         report(f"{name} is not used: {reason}")
     training, validation = choose_videos(cache, config.fold, report)
     config = replace(config, network=_network_config(cache, config))
-    identity = {
-        "weights": cache.manifest.weights_sha256,
-        "training": [f"{video.name} {video.annotated_frames}" for video in training],
-        "validation": [f"{video.name} {video.annotated_frames}" for video in validation],
-    }
+    identity = identity_of(cache, training, validation)
 
     dataset = ClipDataset(
         [video.sequence for video in training],
@@ -163,11 +162,8 @@ def train(
         trainer = Trainer(model, clips, sequences, config, accelerator, images)
         if resumed and (folder / STATE).exists():
             trainer.progress = load_state(folder / STATE, model, trainer.optimizer)
-            if trainer.progress.identity != identity:
-                raise InputError(
-                    f"{folder / STATE}: the run was trained on other videos or features than "
-                    f"{cache.root} holds"
-                )
+            check_identity(folder / STATE, trainer.progress.identity, identity, cache.root)
+            trainer.progress.finished = trainer.is_finished  # or not, where epochs were added
             done = len(trainer.progress.epochs)
             report(
                 f"{folder}: resumed after {done} epochs and {len(trainer.progress.losses)} steps"
@@ -177,7 +173,7 @@ def train(
         accelerator.wait_for_everyone()
         trainer.progress.identity = identity
         if accelerator.is_main_process:
-            _clear(folder, everything=not resumed)
+            clear(folder, everything=not resumed)
             config.save(folder / CONFIG)
         run = _Run(
             folder, config, trainer, trained or frozen,
@@ -228,8 +224,8 @@ def choose_videos(
         count = sum(video.annotated_frames for video in videos)
         subjects = len({video.subject for video in videos})
         report(
-            f"{title}: {len(videos)} videos of {subjects} subjects, {faces} faces, {count} of them "
-            "annotated"
+            f"{title}: {counted(len(videos), 'video')} of {counted(subjects, 'subject')}, "
+            f"{counted(faces, 'face')}, {count} of them annotated"
         )
     return chosen
 
@@ -315,38 +311,6 @@ def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
         writer.writerows(map(asdict, epochs))
 
 
-def _run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> Path:
-    """Return the folder of a run, made if need be; what is in it is not touched yet."""
-    folder = output_folder(path)
-    if not overwrite and not resume:
-        for name in FILES:
-            if (folder / name).exists():
-                raise InputError(
-                    f"{folder}: holds a run ({name}); give another folder, resume it or overwrite "
-                    "it"
-                )
-    return folder
-
-
-def _config(folder: Path, given: TrainingConfig | None, resumed: bool) -> TrainingConfig:
-    if not resumed:
-        return given or TrainingConfig()
-    saved = TrainingConfig.load(folder / CONFIG)
-    if given is not None:
-        old, new = saved.to_dict(), given.to_dict()
-        # What the cache decides is filled in when a run begins.
-        for name in ("feature_dim", "phase_size"):
-            new["network"][name] = old["network"][name]
-        differing = sorted(name for name in old if old[name] != new[name])
-        if differing:
-            name = differing[0]
-            raise InputError(
-                f"{folder}: a run is resumed with its own settings, but {name} is {old[name]!r} in "
-                f"its {CONFIG} and {new[name]!r} is asked for"
-            )
-    return saved
-
-
 def _check_backbone(cache: Cache, path: str | os.PathLike[str]) -> None:
     found = weights_hash(load_backbone(path))
     expected = cache.manifest.weights_sha256
@@ -382,16 +346,6 @@ def _accelerator(device: torch.device, precision: str) -> Accelerator:
     # The others wait while the first process predicts what a fold held out.
     waiting = InitProcessGroupKwargs(timeout=timedelta(hours=2))
     return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[waiting])
-
-
-def _clear(folder: Path, *, everything: bool) -> None:
-    """Delete what a killed run was writing, and with `everything` all of an earlier run."""
-    for path in folder.iterdir():
-        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in FILES):
-            path.unlink()
-    if everything and (folder / LOGS).is_dir():
-        for path in (folder / LOGS).glob("events.out.tfevents.*"):
-            path.unlink()
 
 
 def _silent(line: str) -> None:

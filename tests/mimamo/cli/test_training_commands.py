@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,26 @@ class TestTrain:
         assert main(["train", "cache", "--out", "run", "--resume"]) == 0
         assert (called["config"], called["resume"]) == (None, True)
 
+    def test_resuming_takes_what_no_option_says_from_the_run(self, tmp_path, called):
+        own = mimamo.training.TrainingConfig(batch_size=32, epochs=3, spatial="small")
+        own.save(tmp_path / "config.toml")
+        arguments = ["train", "cache", "--out", str(tmp_path), "--resume"]
+        assert main([*arguments, "--epochs", "9"]) == 0
+        assert called["config"] == replace(own, epochs=9)
+        assert main([*arguments[:-1], "--epochs", "9"]) == 0
+        assert called["config"] == mimamo.training.TrainingConfig(epochs=9)
+
+    def test_folds_take_what_no_option_says_from_those_that_are_there(self, tmp_path, monkeypatch):
+        given = {}
+        monkeypatch.setattr(
+            "mimamo.evaluation.crossval", lambda *_, **options: given.update(options)
+        )
+        own = mimamo.training.TrainingConfig(batch_size=32, epochs=3, fold="2/5")
+        (tmp_path / "fold-2").mkdir()
+        own.save(tmp_path / "fold-2/config.toml")
+        assert main(["crossval", "cache", "--out", str(tmp_path), "--epochs", "4"]) == 0
+        assert replace(given["config"], fold="") == replace(own, epochs=4, fold="")
+
     def test_a_file_of_settings_is_the_base(self, tmp_path, called):
         mimamo.training.TrainingConfig(epochs=9, patience=2).save(tmp_path / "config.toml")
         arguments = ["cache", "--out", "run", "--epochs", "4"]
@@ -66,7 +87,7 @@ class TestRefused:
 class TestFromDataToSubmission:
     """The commands one after the other, on a small data set."""
 
-    def test_all_of_them(self, tmp_path, learnable_copy, tiny_config, capsys):
+    def test_all_of_them(self, tmp_path, learnable_copy, tiny_config, capsys, one_error):
         data, cache = learnable_copy, tmp_path / "cache"
         (data / "annotations/Validation_Set/Validation_Set-2.txt").unlink()  # becomes the test set
         tiny_config.save(tmp_path / "tiny.toml")
@@ -83,10 +104,17 @@ class TestFromDataToSubmission:
             "evaluate", tmp_path / "run", "--cache", cache, "--out", tmp_path / "evaluation"
         )
         folds = ["crossval", cache, "--out", tmp_path / "folds", "--folds", "2", *recipe]
-        assert "still to be trained" in run(*folds, "--fold", "1")
+        join = [*folds[:4], "--folds", "2", "--join"]
+        for missing in ("folds 1, 2 are", "fold 2 is"):
+            assert main([str(word) for word in join]) == 1
+            error = f"{tmp_path / 'folds'}: cannot be joined: {missing} still to be trained"
+            assert one_error() == error
+            if missing.startswith("folds"):
+                printed = run(*folds, "--fold", "1")
+                assert "fold 2 is still to be trained; joined later" in printed
         assert "out of fold" in run(*folds, "--fold", "2")
-        assert "out of fold" in run(*folds[:4], "--folds", "2", "--join")
+        assert "out of fold" in run(*join)
         printed = run("submit", tmp_path / "folds", "--cache", cache, "--out", tmp_path / "sent")
-        assert "1 videos, 56 frames" in printed
+        assert "1 video, 56 frames" in printed
         lines = (tmp_path / "sent" / "Validation_Set-2.txt").read_text().splitlines()
         assert (lines[0], len(lines)) == ("valence,arousal", 57)

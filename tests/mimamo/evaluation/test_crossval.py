@@ -9,12 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
+from mimamo.data.cache import video_path
 from mimamo.evaluation import Ensemble, crossval, join
-from mimamo.evaluation.scores import face_pairs, score
+from mimamo.evaluation.crossval import _write_folds
+from mimamo.evaluation.outcome import Outcome
+from mimamo.evaluation.scores import Interval, Score, face_pairs, score
 from mimamo.training import TrainingConfig
+
+
+@pytest.fixture
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The checkpoints that predict while the test runs."""
+    checkpoints: list[Path] = []
+    predict = Ensemble.predict
+
+    def noted(self: Ensemble, *arguments):
+        checkpoints.extend(member.path for member in self.members)
+        return predict(self, *arguments)
+
+    monkeypatch.setattr(Ensemble, "predict", noted)
+    return checkpoints
 
 
 class TestOutOfFold:
@@ -41,9 +59,26 @@ class TestOutOfFold:
         rows = list(csv.DictReader((small_folds / "folds.csv").open()))
         assert [row["fold"] for row in rows] == ["1", "2", "3", "all"]
         assert sum(int(row["frames"]) for row in rows[:3]) == int(rows[3]["frames"]) == 336
-        assert float(rows[3]["valence_low"]) <= float(rows[3]["valence_high"])
-        assert len(list(csv.DictReader((small_folds / "videos.csv").open()))) == 6
+        videos = list(csv.DictReader((small_folds / "videos.csv").open()))
+        assert len(videos) == 6
+        for row in [*rows, *videos]:
+            for name in ("valence", "arousal"):
+                low, high = float(row[f"{name}_low"]), float(row[f"{name}_high"])
+                assert low <= high
+                assert low - 0.1 < float(row[name]) < high + 0.1
         assert (small_folds / "crossval.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_fold_of_one_subject_has_no_interval(self, tmp_path: Path) -> None:
+        one = Score(4, 0.5, 0.5)
+        single, several = Interval((0.5, 0.5), (0.5, 0.5), 1), Interval((0.4, 0.6), (0.3, 0.7), 2)
+        outcome = Outcome("frame", one, one, several, ())
+        _write_folds(tmp_path / "folds.csv", [one, one], [single, several], outcome)
+        ends = [line.split(",")[4:] for line in (tmp_path / "folds.csv").read_text().split()]
+        between = ["0.400000", "0.600000", "0.300000", "0.700000"]
+        assert ends == [
+            ["valence_low", "valence_high", "arousal_low", "arousal_high"],
+            [""] * 4, between, between,
+        ]  # fmt: skip
 
 
 class TestFinetuned:
@@ -71,12 +106,28 @@ class TestJobs:
             assert text == (small_folds / name).read_text()
 
     def test_a_finished_one_is_only_joined_again(
-        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig
+        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, predicted
     ) -> None:
-        before = (small_folds / "fold-1/best.safetensors").stat().st_mtime_ns
+        def written() -> list[int]:
+            return [path.stat().st_mtime_ns for path in small_folds.glob("fold-*/*.safetensors")]
+
+        before = written()
         result = crossval(small_cache, small_folds, folds=3, config=small_config)
-        assert (small_folds / "fold-1/best.safetensors").stat().st_mtime_ns == before
+        assert written() == before
+        assert predicted == []
         assert result.outcome == join(small_cache, small_folds, 3).outcome
+
+    def test_predictions_that_are_damaged_or_of_other_weights_are_made_again(
+        self, small_folds: Path, small_cache: Path, small_config, predicted, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        damaged = out / "fold-2/held_out.safetensors"
+        expected = damaged.read_bytes()
+        damaged.write_bytes(expected[:-1])
+        shutil.copy(out / "fold-1/best.safetensors", out / "fold-3/best.safetensors")
+        crossval(small_cache, out, folds=3, config=small_config)
+        assert [str(path.parent.name) for path in predicted] == ["fold-2", "fold-3"]
+        assert damaged.read_bytes() == expected
 
 
 class TestRefused:
@@ -108,6 +159,29 @@ class TestRefused:
         path.write_bytes(path.read_bytes()[:-1])
         with pytest.raises(InputError, match=r"fold-2/held_out\.safetensors: cut short"):
             join(small_cache, out, 3)
+
+    def test_predictions_that_do_not_say_what_they_are_from(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        path = out / "fold-1/held_out.safetensors"
+        save_file(load_file(path), path, {"mimamo_held_out": json.dumps({"fold": "1/3"})})
+        with pytest.raises(InputError, match=r"expected a note of the annotations .* found none"):
+            join(small_cache, out, 3)
+
+    def test_annotations_that_have_changed(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path, small_config: TrainingConfig
+    ) -> None:
+        root = shutil.copytree(small_cache, tmp_path / "cache")
+        video = Cache(root).subset("Train_Set")[0]
+        annotations = video.annotations.flip(0)
+        replace(video, annotations=annotations).save(video_path(root, video.name))
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        match = r"fold-1/held_out\.safetensors: the annotations of the videos in .* have changed"
+        with pytest.raises(InputError, match=match):
+            join(root, out, 3)
+        with pytest.raises(InputError, match=r"fold-1/state\.safetensors: the annotations"):
+            crossval(root, out, folds=3, config=small_config)
 
     def test_a_fold_out_of_range(self, small_cache: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="fold: expected 1 to 3, got 4"):

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from mimamo.data import CachedVideo
-from mimamo.evaluation.scores import bootstrap, face_pairs, frame_pairs, rescale, score
+from mimamo.evaluation.scores import (
+    block_bootstrap,
+    bootstrap,
+    face_pairs,
+    frame_pairs,
+    rescale,
+    score,
+)
 
 
 def a_video(unit: str = "frame") -> CachedVideo:
@@ -109,6 +116,59 @@ class TestBootstrap:
             {"a": [(np.zeros((20, 2)), labels)], "b": [(np.zeros((20, 2)), labels)]}
         )
         assert interval.valence == (0, 0)
+
+
+def drifting(random: np.random.Generator, frames: int, memory: float) -> np.ndarray:
+    """Noise ``[frames, 2]`` of unit variance that is correlated over `memory` frames."""
+    keep = np.exp(-1 / memory)
+    steps = random.normal(size=(frames, 2)) * np.sqrt(1 - keep**2)
+    values = [random.normal(size=2)]
+    for step in steps[1:]:
+        values.append(keep * values[-1] + step)
+    return np.stack(values)
+
+
+class TestBlockBootstrap:
+    @pytest.mark.parametrize(("frames", "length"), [(1000, 150), (90, 22), (8, 2)])
+    def test_it_resamples_stretches_of_frames(self, frames: int, length: int) -> None:
+        """Against a plain loop over resamples."""
+        random = np.random.default_rng(6)
+        labels = drifting(random, frames, 30)
+        pairs = (labels + drifting(random, frames, 30), labels)
+        interval = block_bootstrap(pairs, seed=5, resamples=100)
+        blocks = -(-frames // length)
+        starts = np.random.default_rng(5).integers(frames - length + 1, size=(100, blocks))
+        values = []
+        for chosen in starts:
+            at = np.concatenate([np.arange(start, start + length) for start in chosen])
+            result = score([(pairs[0][at], pairs[1][at])])
+            values.append([result.valence, result.arousal])
+        low, high = np.percentile(values, [2.5, 97.5], axis=0)
+        assert interval is not None
+        np.testing.assert_allclose(interval.valence, [low[0], high[0]], atol=1e-9)
+        np.testing.assert_allclose(interval.arousal, [low[1], high[1]], atol=1e-9)
+
+    def test_it_mostly_covers_the_truth(self) -> None:
+        """Of frames that tell little new over half a second."""
+        random = np.random.default_rng(7)
+        truth, inside = 2 * 0.7 / (1 + 0.7**2 + 0.5**2), 0
+        for _ in range(40):
+            labels = drifting(random, 2000, 15)
+            pairs = (0.7 * labels + 0.5 * drifting(random, 2000, 15), labels)
+            interval = block_bootstrap(pairs, resamples=300)
+            assert interval is not None
+            inside += interval.valence[0] <= truth <= interval.valence[1]
+            inside += interval.arousal[0] <= truth <= interval.arousal[1]
+        assert inside >= 64  # of 80; frames drawn singly: about 28
+
+    def test_an_utterance_has_none(self) -> None:
+        assert block_bootstrap(face_pairs(a_video("utterance"), VALUES)) is None
+
+    def test_constant_predictions_agree_with_nothing(self) -> None:
+        labels = np.random.default_rng(4).normal(size=(4000, 2))
+        interval = block_bootstrap((np.full((4000, 2), 0.3), labels))
+        assert interval is not None
+        np.testing.assert_allclose(interval.valence, 0, atol=1e-9)
 
 
 class TestRescale:

@@ -152,6 +152,28 @@ class TestEvaluate:
             assert ccc == pytest.approx(expected, abs=1e-9)
             assert ccc != 0
 
+    def test_an_utterance_counts_once(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence]
+    ) -> None:
+        """However long it is: the mean over its faces against its label."""
+        torch.manual_seed(0)
+        network = MIMAMONet(tiny_config.network)
+        utterances, predictions = [], []
+        given = torch.tensor([[0.1, 0.7], [0.4, 0.2], [-0.3, 0.3]])
+        for video, label in zip(videos, given, strict=True):
+            labels = label.expand(len(video), 2).clone()
+            everywhere = torch.ones(len(video), dtype=torch.bool)
+            utterances.append(replace(video, labels=labels, annotated=everywhere, unit="utterance"))
+            predictions.append(predict_sequence(network, video.features, video.frames).mean(0))
+        labels = np.stack([video.labels[0].numpy() for video in utterances])
+        expected = concordance_cc(np.stack(predictions), labels, dim=0)
+        assert len(labels) == 3
+        assert evaluate(network, utterances) == pytest.approx(tuple(expected), abs=1e-6)
+        (epoch,) = trainer(network, videos, utterances, replace(tiny_config, epochs=1)).epochs()
+        assert (epoch.valence, epoch.arousal) == evaluate(
+            network, utterances, tiny_config.clip_length
+        )
+
     def test_an_epoch_reports_the_network_it_leaves(
         self, tiny_config: TrainingConfig, videos: list[VideoSequence]
     ) -> None:

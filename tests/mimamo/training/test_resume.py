@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mimamo import InputError
+from mimamo.extraction import extract
 from mimamo.training import TrainingConfig, train
-from mimamo.training.train import FILES
+from mimamo.training.folder import FILES
 
 
 class Killed(BaseException):
@@ -119,11 +120,52 @@ class TestResume:
         with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
             train(small_cache, tmp_path / "whole", config=replace(config, seed=4), resume=True)
 
+    def test_more_epochs_extend_a_run(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        """Only `best` may note that there were to be fewer."""
+        run = tmp_path / "whole"
+        longer = replace(config, epochs=5)
+        result = train(small_cache, run, config=longer, resume=True)
+        expected = train(small_cache, tmp_path / "longer", config=longer)
+        assert result.epochs == expected.epochs
+        for name in ("last.safetensors", "state.safetensors", "history.csv", "config.toml"):
+            assert (run / name).read_bytes() == (expected.out / name).read_bytes(), name
+        with pytest.raises(InputError, match=r"epochs is 5 in its config.toml and 3 is asked for"):
+            train(small_cache, run, config=config, resume=True)
+
+    def test_a_run_that_left_nothing_is_begun_anew_with_what_is_given(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
+    ) -> None:
+        for name, resume in (("again", False), ("resumed", True)):
+            with pytest.raises(InputError, match="the loss is nan"):
+                train(small_cache, tmp_path / name, config=replace(config, learning_rate=1e38))
+            train(small_cache, tmp_path / name, config=config, resume=resume)
+            assert contents(tmp_path / name) == whole
+
     def test_another_cache_is_refused(
         self, resnet_cache: Path, tmp_path: Path, config: TrainingConfig, whole
     ) -> None:
         with pytest.raises(InputError, match="trained on other videos or features"):
             train(resnet_cache, tmp_path / "whole", resume=True)
+
+    def test_changed_annotations_are_refused(
+        self, learnable_copy: Path, tmp_path: Path, config: TrainingConfig
+    ) -> None:
+        """The videos and how many frames are annotated stay as they are."""
+        cache, config = tmp_path / "cache", replace(config, epochs=1)
+        extract(learnable_copy, cache, backbone="small")
+        train(cache, tmp_path / "run", config=config)
+        labels = learnable_copy / "annotations/Train_Set/Train_Set-1.txt"
+        text = labels.read_text()
+        labels.write_text(text.replace("\n", "\n0.5,0.5\n", 1).rsplit("\n", 2)[0] + "\n")
+        extract(learnable_copy, cache, backbone="small")
+        message = rf"^{tmp_path}/run/state\.safetensors: the annotations .* {cache} have changed"
+        with pytest.raises(InputError, match=message):
+            train(cache, tmp_path / "run", resume=True)
+        labels.write_text(text)
+        extract(learnable_copy, cache, backbone="small")
+        assert train(cache, tmp_path / "run", resume=True).epochs
 
     def test_a_damaged_state_is_named(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
