@@ -51,6 +51,7 @@ class AffWild2:
     ) -> None:
         self.root = Path(root)
         self.unused: list[str] = []
+        self.remarks: list[str] = []
         self._films = films_in(self.root / VIDEOS if films is None else Path(films))
         if films is not None and not self._films:
             raise InputError(f"{films}: expected a folder of videos, found none")
@@ -78,6 +79,7 @@ class AffWild2:
         """
         found = []
         self.unused.clear()
+        self.remarks.clear()
         for name, (subset, path) in self._annotations.items():
             source, side = self._source_of(name)
             if source is None or (source.is_dir() and not any(source.iterdir())):
@@ -97,7 +99,8 @@ class AffWild2:
                 found.append(DatasetVideo(name, TEST, source, self._films.get(name)))
             elif self._faces is not None:
                 # Both people of a video are in one set, so this is nobody of the test set.
-                self.unused.append(f"{source}: beside annotated faces, but not annotated; not used")
+                remark = f"{source}: beside annotated faces, but not annotated; not used"
+                self.remarks.append(remark)
         if not found:
             raise InputError(
                 f"{self.root}: expected videos with faces in {FACES} or {VIDEOS}, found none"

@@ -53,12 +53,14 @@ class Dataset(Protocol):
     Attributes:
         layout: its name in a cache's manifest.
         unit: what one label is of.
-        unused: one line for each thing in it that `videos` left out.
+        unused: one line for each thing in it that is wrong, for which `videos` left it out.
+        remarks: one line for each thing that is left out and is as it should be.
     """
 
     layout: str
     unit: Unit
     unused: list[str]
+    remarks: list[str]
 
     def videos(self) -> list[DatasetVideo]:
         """All videos, by subset and name. Raises InputError if there is none."""

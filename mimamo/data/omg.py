@@ -53,6 +53,7 @@ class OMGEmotion:
     ) -> None:
         self.root = Path(root)
         self.unused: list[str] = []
+        self.remarks: list[str] = []
         self._films = self.root if films is None else Path(films)
         self._sources = _utterances_in(self._films)
 

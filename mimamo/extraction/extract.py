@@ -122,6 +122,9 @@ def extract(
         raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
+    if shard.index == 0:
+        for line in dataset.remarks:
+            report(line)
     if shard.index == 0 or strict:  # told and counted by one process, fatal in each
         for line in dataset.unused:
             problems.add(line)

@@ -63,7 +63,9 @@ class TestPairing:
         assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
             "empty.txt",
             "lonely.txt",
-            "lonely_left",
+        ]
+        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.remarks] == [
+            "lonely_left"
         ]
 
     def test_faces_without_annotation_are_the_test_set(self, root: Path) -> None:
@@ -85,10 +87,11 @@ class TestPairing:
             add_video(root, name, subset=None)
         dataset = AffWild2(root)
         assert names(dataset, "Test_Set") == ["alone_left"]
-        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
+        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.remarks] == [
             "talk",
             "talk_right",
         ]
+        assert dataset.unused == []
 
     def test_hidden_and_other_files_are_passed_over(self, root: Path) -> None:
         add_video(root, "good")
