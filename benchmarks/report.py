@@ -108,9 +108,7 @@ def _provenance(suites: list[Result]) -> str:
 
 
 def _notes(rows: Iterable[Row]) -> str:
-    """What a reader of these rows has to know, each once."""
-    notes = dict.fromkeys(row.note for row in rows if row.note)
-    return "\n".join(f"- {note}" for note in notes)
+    return "\n".join(f"- {note}" for note in wording.notes(rows))
 
 
 def _table(rows: Iterable[Row]) -> str:

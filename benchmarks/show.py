@@ -45,10 +45,9 @@ def caption(result: Result) -> str:
     lines = [wording.circumstances(result)]
     lines += [f"{name}: {value}" for name, value in result.inputs.items()]
     lines += [f"gap: {row.id}: {row.gap}" for row in result.rows if row.gap]
-    lines += [line for line in (wording.left_out(result.rows),) if line]
-    lines += dict.fromkeys(row.note for row in result.rows if row.note)
-    lines += [line for line in (wording.busy(result),) if line]
-    return "\n".join(lines)
+    lines.append(wording.left_out(result.rows))
+    lines += [*wording.notes(result.rows), wording.busy(result)]
+    return "\n".join(filter(None, lines))
 
 
 def _size(row: Row, result: Result) -> str:

@@ -74,6 +74,11 @@ def circumstances(result: Result) -> str:
     return ", ".join(parts)
 
 
+def notes(rows: Iterable[Row]) -> list[str]:
+    """What a reader of these rows has to know, each once."""
+    return list(dict.fromkeys(row.note for row in rows if row.note))
+
+
 def busy(result: Result) -> str:
     """A warning where the machine was not idle before the run; else empty."""
     if result.load["before"][0] <= BUSY * result.machine["cores"]:

@@ -110,8 +110,7 @@ def bootstrap(
     draws = np.random.default_rng(seed).multinomial(
         len(moments), np.full(len(moments), 1 / len(moments)), size=resamples
     )
-    low, high = _ends(np.einsum("rs,smc->rmc", draws.astype(np.float64), moments))
-    return Interval((low[0], high[0]), (low[1], high[1]), len(moments))
+    return _interval(np.einsum("rs,smc->rmc", draws.astype(np.float64), moments), len(moments))
 
 
 def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Interval | None:
@@ -143,11 +142,10 @@ def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Inter
     moments = np.zeros((resamples, *blocks.shape[1:]))
     for chosen in starts.T:
         moments += blocks[chosen]
-    low, high = _ends(moments)
-    return Interval((low[0], high[0]), (low[1], high[1]), 1)
+    return _interval(moments, subjects=1)
 
 
-def _ends(moments: np.ndarray) -> tuple[list[float], list[float]]:
+def _interval(moments: np.ndarray, subjects: int) -> Interval:
     """Percentiles 2.5 and 97.5 of the CCC of resamples, from their sums ``[R, 6, 2]``."""
     count, x, y, xx, yy, xy = moments.transpose(1, 0, 2)
     mean_x, mean_y = x / count, y / count
@@ -156,8 +154,8 @@ def _ends(moments: np.ndarray) -> tuple[list[float], list[float]]:
     ccc = np.divide(
         2 * covariance, spread, out=np.zeros_like(spread), where=spread > 1e-12
     )  # [R, 2]
-    low, high = np.percentile(ccc, [2.5, 97.5], axis=0)
-    return low.tolist(), high.tolist()
+    low, high = np.percentile(ccc, [2.5, 97.5], axis=0).tolist()
+    return Interval((low[0], high[0]), (low[1], high[1]), subjects)
 
 
 def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:
