@@ -4,7 +4,6 @@
 #include <torch/headeronly/util/complex.h>
 
 #include "../common/tensors.h"
-#include "memory.h"
 
 namespace phasenet {
 
@@ -23,11 +22,9 @@ auto with_input_dtype(const char* name, ScalarType dtype, const Body& body) {
   return with_compute_dtype(name, half ? ScalarType::Float : dtype, body);
 }
 
-inline Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype) {
-  const Tensor result = torch::stable::empty(sizes, dtype);
-  advise_huge_pages(result.mutable_data_ptr(), result.numel() * result.element_size());
-  return result;
-}
+// Uninitialised. What is large enough lies in huge pages, kept from earlier results if there are
+// any.
+Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype);
 
 inline Tensor to_complex(const Tensor& real, ScalarType dtype) {
   return torch::stable::to(real, dtype);
