@@ -92,9 +92,8 @@ class _Mode:
     def at_length(self) -> list[Row]:
         """Cost per frame of a long clip, beside a short one and beside short ones at once.
 
-        Its parity is that of as many windows in its middle. The short clip's output is small enough
-        to come from memory that was used before; the long one's comes fresh from the system, which
-        clears it first. As many frames in short clips write as much to fresh memory.
+        Its parity is that of as many windows in its middle. Outputs come from memory that an
+        earlier call's had. As many frames in short clips write as much.
         """
         long = len(self.frames)
         self._tell(f"{long} frames")
