@@ -6,6 +6,7 @@ import glob
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.extraction.preparation import cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
-from mimamo.extraction.video import extract_video, fingerprint
+from mimamo.extraction.source import as_it_is_now
+from mimamo.extraction.video import extract_video
 from mimamo.faces import CenterFace, Detector
 from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.files import replacing
@@ -213,13 +215,16 @@ class _Worker:
             self._report(f"{path}: {other}; made again")
             return None
         same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
-        try:
-            if same and cached.fingerprint == fingerprint(video):
-                return cached
-        except InputError:
-            pass  # its video cannot be read by now, which making it again tells
-        self._report(f"{path}: its source has changed; made again")
-        return None
+        kept = None
+        if same:
+            with suppress(InputError):  # something cannot be read, which making it again tells
+                kept = as_it_is_now(cached, video)
+        if kept is None:
+            self._report(f"{path}: its source has changed; made again")
+        elif kept is not cached:
+            kept.save(path)
+            self._report(f"{path}: its source was copied or touched, not changed; kept")
+        return kept
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
         marker = skipped_path(self._root, video.name)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from safetensors.torch import save_file
-from support.plain_faces import plain
+from support.plain_faces import number_in, plain
 
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
@@ -47,6 +47,43 @@ class TestResume:
         assert run().made == 1
         labels = Cache(tmp_path / "cache").videos[1].sequence.labels
         assert (labels == 0.5).all()
+
+    @pytest.mark.parametrize("times", ["new", "those it had"])
+    def test_an_image_replaced_by_one_of_equal_size_is_read_again(
+        self, run, data: Path, tmp_path: Path, times: str
+    ) -> None:
+        run()
+        path = data / "cropped_aligned/plain/00007.jpg"
+        was, other = path.stat(), (data / "cropped_aligned/plain/00009.jpg").read_bytes()
+        assert len(other) == was.st_size
+        path.write_bytes(other)
+        if times != "new":  # as `cp --preserve` and unpacking an archive leave them
+            os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+        result = run()
+        assert (result.made, result.kept) == (1, 1)
+        assert any("plain.safetensors: its source has changed" in line for line in run.lines)
+        grey = Cache(tmp_path / "cache").subset("Validation_Set")[0].frames[:, 24, 24]
+        assert number_in(grey)[6] == 9
+
+    def test_files_that_only_look_new_are_kept_and_read_once(
+        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run()
+        before = {video.name: video.fingerprint for video in Cache(tmp_path / "cache").videos}
+        for path in (data / "cropped_aligned/plain").iterdir():
+            path.touch()
+        result = run()
+        assert (result.made, result.kept) == (0, 2)
+        said = [line for line in run.lines if "copied or touched, not changed; kept" in line]
+        assert [Path(line.split(":")[0]).name for line in said] == ["plain.safetensors"]
+        assert {v.name: v.fingerprint for v in Cache(tmp_path / "cache").videos} == before
+        monkeypatch.delattr("mimamo.extraction.source._content")
+        assert run().kept == 2
+
+    def test_other_files_beside_the_images_do_not_matter(self, run, data: Path) -> None:
+        run()
+        (data / "cropped_aligned/plain/Thumbs.db").touch()
+        assert (run().kept, len(run.lines)) == (2, 2)
 
     def test_a_video_given_later_tells_the_number_of_frames(
         self, run, tmp_path: Path, film
