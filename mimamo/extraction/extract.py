@@ -18,7 +18,7 @@ from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
-from mimamo.extraction.preparation import cache_folder, check_space, prepare
+from mimamo.extraction.preparation import Settings, cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
 from mimamo.extraction.source import as_it_is_now
 from mimamo.extraction.video import extract_video
@@ -133,10 +133,9 @@ def extract(
     root = cache_folder(out)
     if shard.index:
         wait_for_manifest(root)
-    model, manifest = prepare(
-        root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
-        data, everything, write=shard.index == 0,
-    )  # fmt: skip
+    settings = Settings(backbone, image_size, seed, phase_size, device, dtype, detector)
+    first = shard.index == 0
+    model, manifest = prepare(root, dataset, everything, videos, settings, write=first)
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,19 +23,40 @@ from mimamo.network.small_backbone import SmallBackbone
 _TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What features and small faces are computed with.
+
+    Attributes:
+        backbone: a file of weights, "random", "small", or a backbone.
+        image_size: of a ResNet50's input, where its weights do not say.
+        seed: of random weights.
+        phase_size: height and width of the small grey faces.
+        device: where the backbone runs.
+        dtype: in which it computes.
+        detector: finds faces in videos; None for the default.
+    """
+
+    backbone: str | Backbone
+    image_size: int
+    seed: int
+    phase_size: int
+    device: torch.device
+    dtype: torch.dtype
+    detector: Detector | None
+
+    @property
+    def given(self) -> str:
+        """How a manifest calls the backbone that was asked for."""
+        return given_name(self.backbone, self.image_size, self.seed)
+
+
 def prepare(
     root: Path,
     dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    backbone: str | Backbone,
-    image_size: int,
-    seed: int,
-    phase_size: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    detector: Detector | None,
-    data: object,
     everything: Sequence[DatasetVideo],
+    videos: Sequence[DatasetVideo],
+    settings: Settings,
     *,
     write: bool,
 ) -> tuple[Backbone, Manifest]:
@@ -44,19 +66,18 @@ def prepare(
     beside `videos`. Raises InputError if the cache is one of other weights, settings or data.
     """
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
-    given = given_name(backbone, image_size, seed)
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
-    if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
+    model = None
+    named = isinstance(settings.backbone, str)
+    if earlier is not None and named and earlier.backbone["given"] == settings.given:
         model = stored_backbone(root, earlier)
-        if not Path(given).is_file():  # a file may hold other weights by now
-            manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
-            _expect_same(root, earlier, manifest)
-            if write:
-                manifest.save(root)
-            return model, manifest
-    model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
-    manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
+    if model is None or Path(settings.given).is_file():  # a file may hold other weights by now
+        model = choose_backbone(
+            settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
+            settings.device, settings.detector,
+        )  # fmt: skip
+    manifest = _manifest(dataset, listed, model, settings)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
     elif write:
@@ -67,27 +88,21 @@ def prepare(
 
 
 def _manifest(
-    dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    model: Backbone,
-    given: str,
-    dtype: torch.dtype,
-    phase_size: int,
-    data: object,
+    dataset: Dataset, videos: Sequence[DatasetVideo], model: Backbone, settings: Settings
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
-    folder = data if isinstance(data, str | os.PathLike) else getattr(data, "root", "")
-    settings = model.settings | {"given": given}
+    root = getattr(dataset, "root", None)
+    backbone = model.settings | {"given": settings.given}
     if not small:
-        settings["precision"] = str(dtype).removeprefix("torch.")
+        backbone["precision"] = str(settings.dtype).removeprefix("torch.")
     return Manifest(
         layout=dataset.layout,
         unit=dataset.unit,
-        data=str(Path(folder).absolute()) if folder else "",
-        backbone=settings,
+        data=str(Path(root).absolute()) if root else "",
+        backbone=backbone,
         weights_sha256="" if small else weights_hash(model),
         feature_dim=0 if small else model.feature_dim,
-        phase_size=phase_size,
+        phase_size=settings.phase_size,
         videos={video.name: video.subset for video in videos},
     )
 
