@@ -68,11 +68,9 @@ def prepare(
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
-    model = None
-    named = isinstance(settings.backbone, str)
-    if earlier is not None and named and earlier.backbone["given"] == settings.given:
+    if earlier is not None and _is_stored(settings, earlier):
         model = stored_backbone(root, earlier)
-    if model is None or Path(settings.given).is_file():  # a file may hold other weights by now
+    else:
         model = choose_backbone(
             settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
             settings.device, settings.detector,
@@ -80,11 +78,18 @@ def prepare(
     manifest = _manifest(dataset, listed, model, settings)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
-    elif write:
-        save_backbone(root / BACKBONE, model)
     if write:
+        if earlier is None or not (root / BACKBONE).exists():
+            save_backbone(root / BACKBONE, model)
         manifest.save(root)
     return model, manifest
+
+
+def _is_stored(settings: Settings, earlier: Manifest) -> bool:
+    """Whether the cache's own backbone is sure to be the one asked for."""
+    if not isinstance(settings.backbone, str) or earlier.backbone["given"] != settings.given:
+        return False
+    return not Path(settings.given).is_file()  # a file may hold other weights by now
 
 
 def _manifest(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from safetensors import safe_open
@@ -19,9 +20,24 @@ from support.plain_faces import number_in, plain
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
 from mimamo.data.cache import video_path
-from mimamo.extraction import extract
+from mimamo.extraction import backbone as backbone_module
+from mimamo.extraction import extract, preparation
 from mimamo.extraction.shards import Shard
 from mimamo.network import ResNet50, save_backbone
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, *modules: ModuleType) -> list[object]:
+    """A list that grows by one with each call of a function from these modules."""
+    calls: list[object] = []
+    for module in modules:
+        function = getattr(module, name)
+
+        def call(*args: object, function=function):
+            calls.append(args)
+            return function(*args)
+
+        monkeypatch.setattr(module, name, call)
+    return calls
 
 
 class TestResume:
@@ -135,6 +151,20 @@ class TestResume:
                 InputError, match="backbone whose precision is float32, not bfloat16"
             ):
                 run(backbone=backbone, image_size=32, precision="bfloat16")
+
+    def test_a_file_of_weights_is_read_and_hashed_once(
+        self, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "w.safetensors"
+        save_backbone(path, ResNet50(image_size=32, seed=0))
+        run(backbone=path)
+        (tmp_path / "cache/backbone.safetensors").unlink()
+        read = count_calls(monkeypatch, "load_backbone", backbone_module)
+        hashed = count_calls(monkeypatch, "weights_hash", backbone_module, preparation)
+        for index in range(2):
+            run(backbone=path, shard=Shard(index, 2))
+        assert (len(read), len(hashed)) == (2, 2)
+        assert (tmp_path / "cache/backbone.safetensors").exists()
 
     def test_the_same_file_with_other_weights_is_refused(self, run, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
