@@ -222,7 +222,7 @@ class _Worker:
             self._report(f"{path}: its source has changed; made again")
         elif kept is not cached:
             kept.save(path)
-            self._report(f"{path}: its source was copied or touched, not changed; kept")
+            self._report(f"{path}: its source was moved, copied or touched, not changed; kept")
         return kept
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import torch
 
-from mimamo.data.cache import BACKBONE, MANIFEST, VIDEOS, Manifest, video_path
+from mimamo.data.cache import BACKBONE, MANIFEST, VIDEOS, CachedVideo, Manifest, video_path
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
 from mimamo.extraction.shards import size_of
+from mimamo.extraction.source import as_it_is_now
 from mimamo.faces import Detector
 from mimamo.files import output_folder
 from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.network.small_backbone import SmallBackbone
 
+_LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
 _TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
 
 
@@ -78,6 +80,7 @@ def prepare(
     manifest = _manifest(dataset, listed, model, settings)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
+        _expect_same_data(root, earlier, manifest, everything)
     if write:
         if earlier is None or not (root / BACKBONE).exists():
             save_backbone(root / BACKBONE, model)
@@ -114,12 +117,6 @@ def _manifest(
 
 def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
     """InputError if a cache was made of other things than would be now."""
-    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
-    if was_of != is_of:
-        raise InputError(
-            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
-            f"{now.data or 'one without'}; give another --out"
-        )
     if earlier.weights_sha256 != now.weights_sha256:
         raise InputError(
             f"{root}: made with other weights, SHA-256 "
@@ -138,6 +135,36 @@ def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
                 f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
                 "--out"
             )
+
+
+def _expect_same_data(
+    root: Path, earlier: Manifest, now: Manifest, everything: Sequence[DatasetVideo]
+) -> None:
+    """InputError if a cache was made of another data set, and not of this one in another place."""
+    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
+    if was_of == is_of:
+        return
+    there = {video.name: video for video in everything}
+    made = [name for name in sorted(earlier.videos) if video_path(root, name).exists()]
+    some = made[:: -(-len(made) // _LOOKED_AT) or 1]
+    other = [name for name in some if not _is_of(video_path(root, name), there.get(name))]
+    # Some may differ, for which single videos are made again.
+    if 2 * len(other) > len(some):
+        raise InputError(
+            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
+            f"{now.data or 'one without'}, where {len(other)} of the {len(some)} videos looked at "
+            f"differ or are missing, such as {other[0]}; give another --out"
+        )
+
+
+def _is_of(path: Path, video: DatasetVideo | None) -> bool:
+    """Whether a cached video was made of what `video` is now."""
+    if video is None:
+        return False
+    try:
+        return as_it_is_now(CachedVideo.load(path), video) is not None
+    except InputError:
+        return False
 
 
 def cache_folder(path: str | os.PathLike[str]) -> Path:

@@ -62,16 +62,17 @@ def fingerprint(video: DatasetVideo, announced: int | None) -> str:
 
 
 def as_it_is_now(cached: CachedVideo, video: DatasetVideo) -> CachedVideo | None:
-    """`cached` with the stamp of what `video` is now; None if that would make another one.
+    """`cached` with place and stamp of what `video` is now; None if that would make another one.
 
     Raises InputError if something cannot be read.
     """
     now = stamp(video)  # before contents are read: a change in between is found the next time
-    if cached.stamp == now:
+    if cached.stamp != now:
+        if cached.fingerprint != fingerprint(video, announced_frames(video)):
+            return None
+    elif cached.source == str(video.source.resolve()):
         return cached
-    if cached.fingerprint != fingerprint(video, announced_frames(video)):
-        return None
-    return replace(cached, stamp=now)
+    return replace(cached, stamp=now, source=str(video.source.resolve()))
 
 
 def _files(video: DatasetVideo) -> list[str]:

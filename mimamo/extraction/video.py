@@ -102,7 +102,7 @@ def extract_video(
         frame_count=max(faces.frame_count, max(numbers)),
         counted=faces.counted,
         unit=unit,
-        source=str(video.source.absolute()),
+        source=str(video.source.resolve()),
         problems=tuple(heard.lines[before:]),
         fingerprint=contents,
         stamp=stamped,
