@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from safetensors import safe_open
@@ -20,16 +20,15 @@ from support.plain_faces import number_in, plain
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
 from mimamo.data.cache import video_path
-from mimamo.extraction import backbone as backbone_module
-from mimamo.extraction import extract, preparation
+from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
 from mimamo.network import ResNet50, save_backbone
 
 
-def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, *modules: ModuleType) -> list[object]:
-    """A list that grows by one with each call of a function from these modules."""
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, *modules: str) -> list[object]:
+    """A list that grows by one with each call of a function from these modules of extraction."""
     calls: list[object] = []
-    for module in modules:
+    for module in (import_module(f"mimamo.extraction.{module}") for module in modules):
         function = getattr(module, name)
 
         def call(*args: object, function=function):
@@ -125,6 +124,17 @@ class TestResume:
         run()
         assert numbers() == [(37, False), (20, False)]
 
+    def test_a_videos_header_is_read_once_and_not_again(
+        self, run, data: Path, film, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (data / "videos").mkdir()
+        film(data / "videos/plain.mp4", "." * 20)
+        opened = count_calls(monkeypatch, "VideoReader", "source", "video")
+        run()
+        assert len(opened) == 1
+        run()
+        assert len(opened) == 1
+
     def test_other_weights_are_refused(self, run, tmp_path: Path) -> None:
         files = []
         for seed in (0, 1):
@@ -159,8 +169,8 @@ class TestResume:
         save_backbone(path, ResNet50(image_size=32, seed=0))
         run(backbone=path)
         (tmp_path / "cache/backbone.safetensors").unlink()
-        read = count_calls(monkeypatch, "load_backbone", backbone_module)
-        hashed = count_calls(monkeypatch, "weights_hash", backbone_module, preparation)
+        read = count_calls(monkeypatch, "load_backbone", "backbone")
+        hashed = count_calls(monkeypatch, "weights_hash", "backbone", "preparation")
         for index in range(2):
             run(backbone=path, shard=Shard(index, 2))
         assert (len(read), len(hashed)) == (2, 2)
