@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ FILES = {
     VALIDATION: "omg_ValidationVideos.csv",
     TEST: "omg_TestVideos_WithLabels.csv",
 }
-_COLUMNS = ("video", "utterance", "arousal", "valence")
+COLUMNS = ("video", "utterance", "arousal", "valence")
 
 
 class OMGEmotion:
@@ -65,13 +65,12 @@ class OMGEmotion:
             path = self.root / table
             if subset == TEST and not path.exists():
                 continue
-            for line, row, wrong in _rows(path):
+            for line, row, wrong in table_rows(path):
                 if wrong:
                     self.unused.append(f"{path}:{line}: {wrong}; not used")
                     continue
-                utterance = Path(row["utterance"]).stem
-                name = f"{row['video']}_{utterance}"
-                sources = self._sources.get((row["video"], utterance), [])
+                name = name_of(row)
+                sources = self._sources.get((row["video"], Path(row["utterance"]).stem), [])
                 # Below the data set only: the way to it may be called anything.
                 word = subset.split("_")[0].lower()
                 own = [s for s in sources if word in str(s.relative_to(self._films)).lower()]
@@ -120,15 +119,31 @@ def _utterances_in(folder: Path) -> dict[tuple[str, str], list[Path]]:
     return found
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], str | None]]:
-    """The rows of a table with their line numbers, and what is wrong with those of no use."""
+def name_of(row: dict[str, str]) -> str:
+    """What an utterance is called, by its row."""
+    return f"{row['video']}_{Path(row['utterance']).stem}"
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """Video and utterance, without a suffix, of what `name_of` made."""
+    video, _, number = name.rpartition("_utterance_")
+    return video, f"utterance_{number}"
+
+
+def table_rows(
+    path: Path, columns: Sequence[str] = COLUMNS
+) -> Iterator[tuple[int, dict[str, str], str | None]]:
+    """The rows of a table with their line numbers, and what is wrong with those of no use.
+
+    Raises InputError if it cannot be read or lacks one of `columns`.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             names = reader.fieldnames or []
-            if missing := [name for name in _COLUMNS if name not in names]:
+            if missing := [name for name in columns if name not in names]:
                 raise InputError(
-                    f"{path}:1: expected a header with {', '.join(_COLUMNS)}, "
+                    f"{path}:1: expected a header with {', '.join(columns)}, "
                     f"found no {', '.join(missing)}"
                 )
             for row in reader:
