@@ -4,7 +4,7 @@
 
     omg_TrainVideos.csv                link,start,end,video,utterance,arousal,valence,EmotionMaxVote
     omg_ValidationVideos.csv
-    omg_TestVideos_WithLabels.csv      may be missing
+    omg_TestVideos_WithLabels.csv      may be missing, or omg_TestVideos_WithoutLabels.csv instead
     <folder>/<video>/utterance_1.mp4   or a folder utterance_1 of aligned faces
 
 One label is of a whole utterance: valence in [-1, 1], arousal in [0, 1]. An utterance is looked for
@@ -31,6 +31,7 @@ FILES = {
     VALIDATION: "omg_ValidationVideos.csv",
     TEST: "omg_TestVideos_WithLabels.csv",
 }
+UNLABELLED = "omg_TestVideos_WithoutLabels.csv"
 COLUMNS = ("video", "utterance", "arousal", "valence")
 
 
@@ -62,10 +63,12 @@ class OMGEmotion:
         found: dict[str, DatasetVideo] = {}
         self.unused.clear()
         for subset, table in FILES.items():
-            path = self.root / table
+            path, labelled = self.root / table, True
             if subset == TEST and not path.exists():
-                continue
-            for line, row, wrong in table_rows(path):
+                path, labelled = self.root / UNLABELLED, False
+                if not path.exists():
+                    continue
+            for line, row, wrong in table_rows(path, COLUMNS if labelled else COLUMNS[:2]):
                 if wrong:
                     self.unused.append(f"{path}:{line}: {wrong}; not used")
                     continue
@@ -80,8 +83,8 @@ class OMGEmotion:
                     self.unused.append(f"{path}:{line}: no video or faces of {name}; not used")
                 else:
                     found[name] = DatasetVideo(
-                        name, subset, (own or sources)[0], labels=path,
-                        read_labels=_Label(path, line, row["valence"], row["arousal"]),
+                        name, subset, (own or sources)[0], labels=path if labelled else None,
+                        read_labels=_Label(path, line, row) if labelled else None,
                         row=json.dumps(row),
                     )  # fmt: skip
         if not found:
@@ -93,8 +96,8 @@ class OMGEmotion:
 class _Label:
     """One row's label, which is checked when it is read."""
 
-    def __init__(self, path: Path, line: int, valence: str, arousal: str) -> None:
-        self._where, self._texts = f"{path}:{line}", (valence, arousal)
+    def __init__(self, path: Path, line: int, row: dict[str, str]) -> None:
+        self._where, self._texts = f"{path}:{line}", (row["valence"], row["arousal"])
 
     def __call__(self, problems: Problems) -> np.ndarray:
         try:
