@@ -32,25 +32,20 @@ def stamp(video: DatasetVideo) -> str:
     """SHA-256 over the labels' text and each file's name, size and times of change.
 
     One of these times no program can set, so that equal stamps mean equal contents. Raises
-    InputError if something cannot be read.
+    InputError if labels or folder cannot be read.
     """
     digest = hashlib.sha256(_labels(video))
     beside = [str(video.film)] if video.film is not None and video.source.is_dir() else []
     for path in _files(video) + beside:
-        try:
-            found = os.stat(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
-        digest.update(os.fsencode(f"\n{os.path.basename(path)} {found.st_size} {times}"))
+        digest.update(os.fsencode(f"\n{os.path.basename(path)} {_times(path)}"))
     return digest.hexdigest()
 
 
 def fingerprint(video: DatasetVideo, announced: int | None) -> str:
     """SHA-256 over the labels' text and names and contents of the images or the video.
 
-    Also over `announced`, what `announced_frames` says. Raises InputError if something cannot be
-    read, but for single images.
+    Also over `announced`, what `announced_frames` says. Raises InputError if labels or folder
+    cannot be read.
     """
     digest = hashlib.sha256(_labels(video))
     files = _files(video)
@@ -97,6 +92,14 @@ def _labels(video: DatasetVideo) -> bytes:
         raise _unreadable(video.labels, error) from error
 
 
+def _times(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except OSError as error:  # as in `_content`
+        return error.strerror or "cannot be read"
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
 def _content(path: str) -> bytes:
     if not os.path.isfile(path):  # reading a pipe might wait for ever
         return b"no file"
@@ -105,7 +108,7 @@ def _content(path: str) -> bytes:
         with open(path, "rb", buffering=0) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
-    except OSError as error:  # reading the image will tell
+    except OSError as error:  # reading the image or video will tell
         return (error.strerror or "cannot be read").encode()
     return digest.digest()
 

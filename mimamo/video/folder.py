@@ -89,7 +89,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected an image, got something else") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # without the path once more
+        raise InputError(f"{path}: cannot be read as an image: {reason}") from error
 
 
 def is_numbered_image(name: str) -> bool:

@@ -41,6 +41,14 @@ class TestBadInput:
         assert 7 not in cache.videos[0].numbers.tolist()
         assert len(cache.videos[0]) == 31
 
+    def test_an_image_that_is_a_link_to_nothing(self, run, data: Path, tmp_path: Path) -> None:
+        path = data / "cropped_aligned/gaps/00007.jpg"
+        path.unlink()
+        path.symlink_to("nowhere")
+        cache = self.check(run, r"7\.jpg: cannot be read as an image: No such file", tmp_path)
+        assert len(cache.videos[0]) == 31
+        assert run().kept == 2
+
     def test_an_image_of_another_size(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/gaps/00007.jpg"), plain(7, 56))
         cache = self.check(run, r"gaps/00007\.jpg: 56x56 pixels instead of 112x112", tmp_path)
