@@ -377,6 +377,15 @@ class TestShards:
                 run(shard=Shard(1, 2), **settings)
         assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
 
+    @pytest.mark.parametrize(("rank", "size"), [("x", "2"), ("2", "2"), ("-1", "2"), ("0", "")])
+    def test_one_that_is_none_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, rank: str, size: str
+    ) -> None:
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", size)
+        with pytest.raises(InputError, match=rf"RANK, WORLD_SIZE: .* got '{rank}' and '{size}'"):
+            Shard.from_environment()
+
     def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "cache"
         command = [
