@@ -27,6 +27,7 @@ from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.files import replacing
 from mimamo.network.checkpoint import Backbone
 from mimamo.network.small_backbone import SmallBackbone
+from mimamo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def extract(
             to compute now; or a backbone.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
         films: the folder of the videos, where it is not in `data`.
-        subsets: which of the data set's; None for all. What the cache has of others stays in it.
+        subsets: which of the data set's, each with a video; None for all. What the cache has of
+            others stays in it.
         phase_size: height and width of the grey faces.
         seed: of random weights.
         strict: end at the first problem instead of leaving out what it concerns.
@@ -119,9 +121,13 @@ def extract(
         backbone = str(backbone)
     dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
     everything = dataset.videos()
-    videos = [v for v in everything if subsets is None or v.subset in subsets]
-    if not videos:
-        raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
+    there = {video.subset for video in everything}
+    chosen = there if subsets is None else set(subsets)
+    if missing := sorted(chosen - there):
+        raise InputError(
+            f"subsets: expected some of {', '.join(sorted(there))}, got {', '.join(missing)}"
+        )
+    videos = [video for video in everything if video.subset in chosen]
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
     if shard.index == 0:
@@ -264,9 +270,9 @@ class _Worker:
 def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
     where = f"{result.root}" + f" (process {shard.index + 1} of {shard.count})" * (shard.count > 1)
     lines = [
-        f"{where}: {result.made} videos extracted, {result.kept} kept from before, "
-        f"{len(result.skipped)} not used, {result.frames} faces, {len(result.problems)} problems, "
-        f"{_clock(result.seconds)}"
+        f"{where}: {counted(result.made, 'video')} extracted, {result.kept} kept from before, "
+        f"{len(result.skipped)} not used, {counted(result.frames, 'face')}, "
+        f"{counted(len(result.problems), 'problem')}, {_clock(result.seconds)}"
     ]
     if small:
         lines.append("no spatial features: the small backbone is trained with the network")

@@ -31,7 +31,7 @@ class TestBadInput:
         assert re.search(pattern, lines[0])
         assert lines[0] in run.lines
         assert f"{int(skipped)} not used" in run.lines[-2]
-        assert f"{int(not skipped)} problems" in run.lines[-2]
+        assert f"faces, {'0 problems' if skipped else '1 problem'}, " in run.lines[-2]
         return Cache(tmp_path / "cache")
 
     def test_an_image_that_cannot_be_read(self, run, data: Path, tmp_path: Path) -> None:
