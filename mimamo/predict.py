@@ -23,6 +23,7 @@ from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.features.precision import Precision
 from mimamo.files import output_folder
 from mimamo.network.checkpoint import Checkpoint
+from mimamo.network.small_backbone import SmallBackbone
 from mimamo.predictions.outputs import Outputs, check_outputs, mark_video, outputs_of
 from mimamo.predictions.plot import save_plot
 from mimamo.predictions.progress import Progress
@@ -77,7 +78,8 @@ class VideoResult:
         error: what went wrong, in one line that names the file; None if all went well. A
             truncated video has both predictions, which are written, and an error.
         times: how long it took, and its stages; None if there are no results.
-        precision: in which the ResNet50 computed, "float32" or "bfloat16".
+        backbone: what computed the spatial features, "ResNet50" or "small backbone".
+        precision: in which it computed, "float32" or "bfloat16".
     """
 
     source: Path
@@ -85,6 +87,7 @@ class VideoResult:
     predictions: Predictions | None = None
     error: str | None = None
     times: StageTimes | None = None
+    backbone: str | None = None
     precision: str | None = None
 
 
@@ -218,6 +221,8 @@ class _Predictor:
     ) -> None:
         device = settings.device
         self._dtype = choose_precision(settings.precision, device)
+        small = isinstance(checkpoint.backbone, SmallBackbone)
+        self._backbone = "small backbone" if small else "ResNet50"
         self._models = Models(
             detector=settings.detector or CenterFace(),
             spatial=SpatialFeatures(
@@ -254,7 +259,9 @@ class _Predictor:
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
         precision = str(self._dtype).removeprefix("torch.")
-        return VideoResult(source, outputs, predictions, truncation, times, precision)
+        return VideoResult(
+            source, outputs, predictions, truncation, times, self._backbone, precision
+        )
 
     def _observe(
         self, source: Path, video: VideoReader | AlignedFolder, times: StageTimes

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Reading frames; finding, following and aligning the face; its spatial features; grey frames
-#: and phase differences; MIMAMO Net; table, plot and rendered video.
+#: Reading frames; finding, following and aligning the face; its spatial features, from whichever
+#: backbone; grey frames and phase differences; MIMAMO Net; table, plot and rendered video.
 STAGES = ("decode", "detection", "ResNet50", "phase", "network", "writing")
 
 

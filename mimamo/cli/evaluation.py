@@ -80,7 +80,9 @@ def submit(
     names: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", show_default=False, help="Write exactly these videos, one name a line."
+            metavar="FILE",
+            show_default=False,
+            help="Write exactly these videos, one name a line, or the utterances of a table.",
         ),
     ] = None,
     videos: Videos = None,
@@ -95,6 +97,7 @@ def submit(
     """Write <video>.txt with valence and arousal of every frame of the test videos.
 
     A frame without a face repeats the prediction before it; leading ones are -5.
+    Of OMG-Emotion it is utterances.csv, with one line for each utterance.
     """
     from mimamo.evaluation import submit as run
     from mimamo.predict import choose_device

@@ -120,7 +120,8 @@ class CachedVideo:
         unit: what one label is of.
         source: where the faces are from.
         problems: what was wrong with it, one line each.
-        fingerprint: of the source, by which a change is noticed.
+        fingerprint: of the source's contents, by which a change is noticed.
+        stamp: of its files' sizes and times; as long as it is the same, so are the contents.
         made_with: `Manifest.made_with` of the cache it was made for.
     """
 
@@ -136,6 +137,7 @@ class CachedVideo:
     source: str
     problems: tuple[str, ...] = ()
     fingerprint: str = ""
+    stamp: str = ""
     made_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -173,7 +175,7 @@ class CachedVideo:
             "name": self.name, "subset": self.subset, "frame_count": self.frame_count,
             "counted": self.counted, "unit": self.unit, "source": self.source,
             "problems": list(self.problems), "fingerprint": self.fingerprint,
-            "made_with": dict(self.made_with),
+            "stamp": self.stamp, "made_with": dict(self.made_with),
         }  # fmt: skip
         with replacing(path) as temporary:
             try:

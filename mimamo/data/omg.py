@@ -4,7 +4,7 @@
 
     omg_TrainVideos.csv                link,start,end,video,utterance,arousal,valence,EmotionMaxVote
     omg_ValidationVideos.csv
-    omg_TestVideos_WithLabels.csv      may be missing
+    omg_TestVideos_WithLabels.csv      may be missing, or omg_TestVideos_WithoutLabels.csv instead
     <folder>/<video>/utterance_1.mp4   or a folder utterance_1 of aligned faces
 
 One label is of a whole utterance: valence in [-1, 1], arousal in [0, 1]. An utterance is looked for
@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ FILES = {
     VALIDATION: "omg_ValidationVideos.csv",
     TEST: "omg_TestVideos_WithLabels.csv",
 }
-_COLUMNS = ("video", "utterance", "arousal", "valence")
+UNLABELLED = "omg_TestVideos_WithoutLabels.csv"
+COLUMNS = ("video", "utterance", "arousal", "valence")
 
 
 class OMGEmotion:
@@ -62,16 +63,17 @@ class OMGEmotion:
         found: dict[str, DatasetVideo] = {}
         self.unused.clear()
         for subset, table in FILES.items():
-            path = self.root / table
+            path, labelled = self.root / table, True
             if subset == TEST and not path.exists():
-                continue
-            for line, row, wrong in _rows(path):
+                path, labelled = self.root / UNLABELLED, False
+                if not path.exists():
+                    continue
+            for line, row, wrong in table_rows(path, COLUMNS if labelled else COLUMNS[:2]):
                 if wrong:
                     self.unused.append(f"{path}:{line}: {wrong}; not used")
                     continue
-                utterance = Path(row["utterance"]).stem
-                name = f"{row['video']}_{utterance}"
-                sources = self._sources.get((row["video"], utterance), [])
+                name = name_of(row)
+                sources = self._sources.get((row["video"], Path(row["utterance"]).stem), [])
                 # Below the data set only: the way to it may be called anything.
                 word = subset.split("_")[0].lower()
                 own = [s for s in sources if word in str(s.relative_to(self._films)).lower()]
@@ -81,8 +83,8 @@ class OMGEmotion:
                     self.unused.append(f"{path}:{line}: no video or faces of {name}; not used")
                 else:
                     found[name] = DatasetVideo(
-                        name, subset, (own or sources)[0], labels=path,
-                        read_labels=_Label(path, line, row["valence"], row["arousal"]),
+                        name, subset, (own or sources)[0], labels=path if labelled else None,
+                        read_labels=_Label(path, line, row) if labelled else None,
                         row=json.dumps(row),
                     )  # fmt: skip
         if not found:
@@ -94,8 +96,8 @@ class OMGEmotion:
 class _Label:
     """One row's label, which is checked when it is read."""
 
-    def __init__(self, path: Path, line: int, valence: str, arousal: str) -> None:
-        self._where, self._texts = f"{path}:{line}", (valence, arousal)
+    def __init__(self, path: Path, line: int, row: dict[str, str]) -> None:
+        self._where, self._texts = f"{path}:{line}", (row["valence"], row["arousal"])
 
     def __call__(self, problems: Problems) -> np.ndarray:
         try:
@@ -120,15 +122,31 @@ def _utterances_in(folder: Path) -> dict[tuple[str, str], list[Path]]:
     return found
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], str | None]]:
-    """The rows of a table with their line numbers, and what is wrong with those of no use."""
+def name_of(row: dict[str, str]) -> str:
+    """What an utterance is called, by its row."""
+    return f"{row['video']}_{Path(row['utterance']).stem}"
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """Video and utterance, without a suffix, of what `name_of` made."""
+    video, _, number = name.rpartition("_utterance_")
+    return video, f"utterance_{number}"
+
+
+def table_rows(
+    path: Path, columns: Sequence[str] = COLUMNS
+) -> Iterator[tuple[int, dict[str, str], str | None]]:
+    """The rows of a table with their line numbers, and what is wrong with those of no use.
+
+    Raises InputError if it cannot be read or lacks one of `columns`.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             names = reader.fieldnames or []
-            if missing := [name for name in _COLUMNS if name not in names]:
+            if missing := [name for name in columns if name not in names]:
                 raise InputError(
-                    f"{path}:1: expected a header with {', '.join(_COLUMNS)}, "
+                    f"{path}:1: expected a header with {', '.join(columns)}, "
                     f"found no {', '.join(missing)}"
                 )
             for row in reader:

@@ -1,4 +1,4 @@
-"""Submission files: one line for every frame of every test video."""
+"""Submission files: one line for every frame of every test video, or for every utterance."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ from mimamo.data.folds import recording_of
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble
 from mimamo.evaluation.scores import rescale
+from mimamo.evaluation.utterances import (
+    TABLE,
+    is_table,
+    rows_of_names,
+    rows_of_table,
+    write_utterances,
+)
 from mimamo.files import output_folder, replacing
 from mimamo.predictions.rules import NO_FACE, fill_missing
 from mimamo.video import VideoReader
@@ -29,7 +36,7 @@ class SubmitResult:
     """What a submission came to.
 
     Attributes:
-        files: one per video.
+        files: one per video; of utterances, one.
         frames: lines in all of them, headers not counted.
         uncounted: videos whose number of frames nothing told but their last face.
     """
@@ -67,6 +74,9 @@ def submit(
 ) -> SubmitResult:
     """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
 
+    Where the cache's labels are of utterances, write ``utterances.csv`` instead, with a line for
+    each of them (:mod:`mimamo.evaluation.utterances`).
+
     A frame without a face takes the prediction of the frame before it, -5 before the first face
     (technical report's rule). Values are clipped to [-1, 1]. Each file is read again and its lines
     counted.
@@ -76,7 +86,8 @@ def submit(
         cache: whose videos are predicted.
         out: folder for the files, made if need be.
         subset: which videos.
-        names: a file with one video's name a line: write exactly these.
+        names: a file with one video's name a line: write exactly these. Of utterances also one of
+            the data set's tables.
         films: folder of the videos, whose numbers of frames the files must have.
         decode: count the frames by decoding, not by what the files announce; slow and sure.
         streams, rescaled: as for `evaluate_runs`.
@@ -92,16 +103,24 @@ def submit(
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     ensemble = Ensemble(paths, cache, device, streams)
+
+    def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
+        values = ensemble.predict(videos, progress=progress)
+        return rescale(values, ensemble.label_std) if rescaled else values
+
+    if cache.manifest.unit == "utterance":
+        if films is not None or decode:
+            raise InputError(
+                f"--videos, --decode: expected neither, because {cache.root} is of utterances, "
+                "which get one line each whatever their frames"
+            )
+        return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
     lengths = None if films is None else _Lengths(Path(films), decode)
     jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
     folder = output_folder(out)
     for job in jobs:
-        if (folder / f"{job.name}.txt").exists() and not overwrite:
-            raise InputError(f"{folder / job.name}.txt: exists; give another --out or --overwrite")
-    videos = [job.video for job in jobs if job.video is not None]
-    values = ensemble.predict(videos, progress=progress)
-    if rescaled:
-        values = rescale(values, ensemble.label_std)
+        _expect_free(folder / f"{job.name}.txt", overwrite)
+    values = predict([job.video for job in jobs if job.video is not None])
     files = []
     for job in jobs:
         path = folder / f"{job.name}.txt"
@@ -117,6 +136,40 @@ def submit(
             f"{uncounted[0]}; their files end with the last face (give --videos)"
         )
     return SubmitResult(tuple(files), total, uncounted)
+
+
+def _submit_utterances(
+    cache: Cache,
+    subset: str,
+    names: str | os.PathLike[str] | None,
+    out: Path,
+    overwrite: bool,
+    predict: Callable[[Sequence[CachedVideo]], dict[str, np.ndarray]],
+    report: Callable[[str], None],
+) -> SubmitResult:
+    if names is not None and is_table(names):
+        rows = rows_of_table(names, cache)
+    else:
+        rows = rows_of_names(_names(cache, subset, names))
+    wanted = {row.name for row in rows}
+    videos = [video for video in cache.videos if video.name in wanted]
+    if not videos:
+        raise InputError(f"{rows[0].name}: {cache.skipped[rows[0].name]}; nor is any other used")
+    path = output_folder(out) / TABLE
+    _expect_free(path, overwrite)
+    write_utterances(path, rows, predict(videos))
+    report(f"{path}: {counted(len(rows), 'utterance')}")
+    if without := [row.name for row in rows if row.name in cache.skipped]:
+        report(
+            f"warning: {counted(len(without), 'utterance')} could not be predicted and got the "
+            f"others' mean, such as {without[0]} ({cache.skipped[without[0]]})"
+        )
+    return SubmitResult((path,), len(rows), ())
+
+
+def _expect_free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists; give another --out or --overwrite")
 
 
 class _Lengths:

@@ -6,6 +6,7 @@ import glob
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
-from mimamo.extraction.preparation import cache_folder, check_space, prepare
+from mimamo.extraction.preparation import Settings, cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
-from mimamo.extraction.video import extract_video, fingerprint
+from mimamo.extraction.source import as_it_is_now
+from mimamo.extraction.video import extract_video
 from mimamo.faces import CenterFace, Detector
 from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.files import replacing
 from mimamo.network.checkpoint import Backbone
 from mimamo.network.small_backbone import SmallBackbone
+from mimamo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def extract(
             to compute now; or a backbone.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
         films: the folder of the videos, where it is not in `data`.
-        subsets: which of the data set's; None for all. What the cache has of others stays in it.
+        subsets: which of the data set's, each with a video; None for all. What the cache has of
+            others stays in it.
         phase_size: height and width of the grey faces.
         seed: of random weights.
         strict: end at the first problem instead of leaving out what it concerns.
@@ -117,9 +121,13 @@ def extract(
         backbone = str(backbone)
     dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
     everything = dataset.videos()
-    videos = [v for v in everything if subsets is None or v.subset in subsets]
-    if not videos:
-        raise InputError(f"subsets: expected some of the data set, found no {', '.join(subsets)}")
+    there = {video.subset for video in everything}
+    chosen = there if subsets is None else set(subsets)
+    if missing := sorted(chosen - there):
+        raise InputError(
+            f"subsets: expected some of {', '.join(sorted(there))}, got {', '.join(missing)}"
+        )
+    videos = [video for video in everything if video.subset in chosen]
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
     if shard.index == 0:
@@ -131,10 +139,9 @@ def extract(
     root = cache_folder(out)
     if shard.index:
         wait_for_manifest(root)
-    model, manifest = prepare(
-        root, dataset, videos, backbone, image_size, seed, phase_size, device, dtype, detector,
-        data, everything, write=shard.index == 0,
-    )  # fmt: skip
+    settings = Settings(backbone, image_size, seed, phase_size, device, dtype, detector)
+    first = shard.index == 0
+    model, manifest = prepare(root, dataset, everything, videos, settings, write=first)
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
@@ -213,13 +220,16 @@ class _Worker:
             self._report(f"{path}: {other}; made again")
             return None
         same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
-        try:
-            if same and cached.fingerprint == fingerprint(video):
-                return cached
-        except InputError:
-            pass  # its video cannot be read by now, which making it again tells
-        self._report(f"{path}: its source has changed; made again")
-        return None
+        kept = None
+        if same:
+            with suppress(InputError):  # something cannot be read, which making it again tells
+                kept = as_it_is_now(cached, video)
+        if kept is None:
+            self._report(f"{path}: its source has changed; made again")
+        elif kept is not cached:
+            kept.save(path)
+            self._report(f"{path}: its source was moved, copied or touched, not changed; kept")
+        return kept
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
         marker = skipped_path(self._root, video.name)
@@ -260,9 +270,9 @@ class _Worker:
 def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
     where = f"{result.root}" + f" (process {shard.index + 1} of {shard.count})" * (shard.count > 1)
     lines = [
-        f"{where}: {result.made} videos extracted, {result.kept} kept from before, "
-        f"{len(result.skipped)} not used, {result.frames} faces, {len(result.problems)} problems, "
-        f"{_clock(result.seconds)}"
+        f"{where}: {counted(result.made, 'video')} extracted, {result.kept} kept from before, "
+        f"{len(result.skipped)} not used, {counted(result.frames, 'face')}, "
+        f"{counted(len(result.problems), 'problem')}, {_clock(result.seconds)}"
     ]
     if small:
         lines.append("no spatial features: the small backbone is trained with the network")

@@ -5,36 +5,60 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from mimamo.data.cache import BACKBONE, MANIFEST, VIDEOS, Manifest, video_path
+from mimamo.data.cache import BACKBONE, MANIFEST, VIDEOS, CachedVideo, Manifest, video_path
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
 from mimamo.extraction.shards import size_of
+from mimamo.extraction.source import as_it_is_now
 from mimamo.faces import Detector
 from mimamo.files import output_folder
 from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.network.small_backbone import SmallBackbone
 
+_LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
 _TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What features and small faces are computed with.
+
+    Attributes:
+        backbone: a file of weights, "random", "small", or a backbone.
+        image_size: of a ResNet50's input, where its weights do not say.
+        seed: of random weights.
+        phase_size: height and width of the small grey faces.
+        device: where the backbone runs.
+        dtype: in which it computes.
+        detector: finds faces in videos; None for the default.
+    """
+
+    backbone: str | Backbone
+    image_size: int
+    seed: int
+    phase_size: int
+    device: torch.device
+    dtype: torch.dtype
+    detector: Detector | None
+
+    @property
+    def given(self) -> str:
+        """How a manifest calls the backbone that was asked for."""
+        return given_name(self.backbone, self.image_size, self.seed)
 
 
 def prepare(
     root: Path,
     dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    backbone: str | Backbone,
-    image_size: int,
-    seed: int,
-    phase_size: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    detector: Detector | None,
-    data: object,
     everything: Sequence[DatasetVideo],
+    videos: Sequence[DatasetVideo],
+    settings: Settings,
     *,
     write: bool,
 ) -> tuple[Backbone, Manifest]:
@@ -44,62 +68,55 @@ def prepare(
     beside `videos`. Raises InputError if the cache is one of other weights, settings or data.
     """
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
-    given = given_name(backbone, image_size, seed)
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
-    if earlier is not None and isinstance(backbone, str) and earlier.backbone["given"] == given:
+    if earlier is not None and _is_stored(settings, earlier):
         model = stored_backbone(root, earlier)
-        if not Path(given).is_file():  # a file may hold other weights by now
-            manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
-            _expect_same(root, earlier, manifest)
-            if write:
-                manifest.save(root)
-            return model, manifest
-    model = choose_backbone(backbone, image_size, seed, videos, phase_size, device, detector)
-    manifest = _manifest(dataset, listed, model, given, dtype, phase_size, data)
+    else:
+        model = choose_backbone(
+            settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
+            settings.device, settings.detector,
+        )  # fmt: skip
+    manifest = _manifest(dataset, listed, model, settings)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
-    elif write:
-        save_backbone(root / BACKBONE, model)
+        _expect_same_data(root, earlier, manifest, everything)
     if write:
+        if earlier is None or not (root / BACKBONE).exists():
+            save_backbone(root / BACKBONE, model)
         manifest.save(root)
     return model, manifest
 
 
+def _is_stored(settings: Settings, earlier: Manifest) -> bool:
+    """Whether the cache's own backbone is sure to be the one asked for."""
+    if not isinstance(settings.backbone, str) or earlier.backbone["given"] != settings.given:
+        return False
+    return not Path(settings.given).is_file()  # a file may hold other weights by now
+
+
 def _manifest(
-    dataset: Dataset,
-    videos: Sequence[DatasetVideo],
-    model: Backbone,
-    given: str,
-    dtype: torch.dtype,
-    phase_size: int,
-    data: object,
+    dataset: Dataset, videos: Sequence[DatasetVideo], model: Backbone, settings: Settings
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
-    folder = data if isinstance(data, str | os.PathLike) else getattr(data, "root", "")
-    settings = model.settings | {"given": given}
+    root = getattr(dataset, "root", None)
+    backbone = model.settings | {"given": settings.given}
     if not small:
-        settings["precision"] = str(dtype).removeprefix("torch.")
+        backbone["precision"] = str(settings.dtype).removeprefix("torch.")
     return Manifest(
         layout=dataset.layout,
         unit=dataset.unit,
-        data=str(Path(folder).absolute()) if folder else "",
-        backbone=settings,
+        data=str(Path(root).absolute()) if root else "",
+        backbone=backbone,
         weights_sha256="" if small else weights_hash(model),
         feature_dim=0 if small else model.feature_dim,
-        phase_size=phase_size,
+        phase_size=settings.phase_size,
         videos={video.name: video.subset for video in videos},
     )
 
 
 def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
     """InputError if a cache was made of other things than would be now."""
-    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
-    if was_of != is_of:
-        raise InputError(
-            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
-            f"{now.data or 'one without'}; give another --out"
-        )
     if earlier.weights_sha256 != now.weights_sha256:
         raise InputError(
             f"{root}: made with other weights, SHA-256 "
@@ -118,6 +135,36 @@ def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
                 f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
                 "--out"
             )
+
+
+def _expect_same_data(
+    root: Path, earlier: Manifest, now: Manifest, everything: Sequence[DatasetVideo]
+) -> None:
+    """InputError if a cache was made of another data set, and not of this one in another place."""
+    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
+    if was_of == is_of:
+        return
+    there = {video.name: video for video in everything}
+    made = [name for name in sorted(earlier.videos) if video_path(root, name).exists()]
+    some = made[:: -(-len(made) // _LOOKED_AT) or 1]
+    other = [name for name in some if not _is_of(video_path(root, name), there.get(name))]
+    # Some may differ, for which single videos are made again.
+    if 2 * len(other) > len(some):
+        raise InputError(
+            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
+            f"{now.data or 'one without'}, where {len(other)} of the {len(some)} videos looked at "
+            f"differ or are missing, such as {other[0]}; give another --out"
+        )
+
+
+def _is_of(path: Path, video: DatasetVideo | None) -> bool:
+    """Whether a cached video was made of what `video` is now."""
+    if video is None:
+        return False
+    try:
+        return as_it_is_now(CachedVideo.load(path), video) is not None
+    except InputError:
+        return False
 
 
 def cache_folder(path: str | os.PathLike[str]) -> Path:

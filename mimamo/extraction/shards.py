@@ -25,8 +25,17 @@ class Shard:
 
     @classmethod
     def from_environment(cls) -> Shard:
-        """What ``torchrun`` says; the only one without it. Processes need not know each other."""
-        return cls(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+        """What ``torchrun`` says; the only one without it. Processes need not know each other.
+
+        Raises InputError if it says nothing sensible.
+        """
+        index, count = (os.environ.get(name, d) for name, d in (("RANK", "0"), ("WORLD_SIZE", "1")))
+        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise InputError(
+                "RANK, WORLD_SIZE: expected a process's number, from 0, and how many there are, "
+                f"got {index!r} and {count!r}"
+            )
+        return cls(int(index), int(count))
 
     def share(self, videos: Sequence[DatasetVideo]) -> list[DatasetVideo]:
         """This process's videos: the largest first, each to whoever has least so far."""

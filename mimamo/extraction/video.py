@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -18,6 +17,7 @@ from mimamo.data.cache import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Side, Unit
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
+from mimamo.extraction.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
 from mimamo.features import SpatialFeatures
 from mimamo.video import AlignedFolder, VideoReader
@@ -59,12 +59,15 @@ def extract_video(
     """
     heard = problems or Problems(strict=True)
     before = len(heard.lines)
+    # First of all, so that a change while it is worked on is found the next time.
+    stamped, announced = stamp(video), announced_frames(video)
+    contents = fingerprint(video, announced)
     annotations = None if video.read_labels is None else video.read_labels(heard)
     if annotations is not None and np.isnan(annotations).any(axis=1).all():
         raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
     faces: _Folder | _Film
     if video.source.is_dir():
-        faces = _Folder(video.source, video.film, heard)
+        faces = _Folder(video.source, video.film, announced, heard)
     else:
         faces = _Film(video.source, video.side, detector, heard)
     numbers: list[int] = []
@@ -99,9 +102,10 @@ def extract_video(
         frame_count=max(faces.frame_count, max(numbers)),
         counted=faces.counted,
         unit=unit,
-        source=str(video.source.absolute()),
+        source=str(video.source.resolve()),
         problems=tuple(heard.lines[before:]),
-        fingerprint=fingerprint(video),
+        fingerprint=contents,
+        stamp=stamped,
         made_with=made_with or {},
     )
     if annotations is not None and not cached.annotated_frames:
@@ -109,38 +113,17 @@ def extract_video(
     return cached
 
 
-def fingerprint(video: DatasetVideo) -> str:
-    """SHA-256 over the labels' text (a table's row) and names and sizes of the images or the video.
-
-    With images also over the number of frames that the video they are from announces. Raises
-    OSError or InputError if they cannot be read.
-    """
-    if video.row is not None:
-        digest = hashlib.sha256(video.row.encode())
-    else:
-        digest = hashlib.sha256(video.labels.read_bytes() if video.labels else b"")
-    images = sorted(video.source.iterdir()) if video.source.is_dir() else [video.source]
-    for path in images:
-        digest.update(f"\n{path.name} {path.stat().st_size}".encode())
-    if video.source.is_dir():
-        digest.update(f"\n{_announced(video.film)} frames".encode())
-    return digest.hexdigest()
-
-
-def _announced(film: Path | None) -> int | None:
-    return None if film is None else VideoReader(film).frame_count
-
-
 class _Folder:
     """Aligned faces, read by several threads; an image that cannot be read is a problem."""
 
-    def __init__(self, path: Path, film: Path | None, problems: Problems) -> None:
+    def __init__(
+        self, path: Path, film: Path | None, announced: int | None, problems: Problems
+    ) -> None:
         self._folder = AlignedFolder(path)
         self._problems = problems
         highest = max(self._folder.images)
         self.last = f"{self._folder.images[highest]} is the last image"
         self.frame_count, self.counted = highest, False
-        announced = _announced(film)
         if announced is not None:
             if announced < highest:
                 problems.add(

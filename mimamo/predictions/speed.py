@@ -17,17 +17,18 @@ def speed_lines(results: Sequence[VideoResult]) -> list[str]:
     if not done:
         return []
     lines = [
-        f"{result.outputs.table.stem}: {split(result.times, result.precision)}" for result in done
+        f"{result.outputs.table.stem}: {split(result.times, result.backbone, result.precision)}"
+        for result in done
     ]
     if len(done) > 1:
         total = sum((result.times for result in done), StageTimes())
-        lines.append(f"all {len(done)} videos: {split(total, done[0].precision)}")
+        lines.append(f"all {len(done)} videos: {split(total, done[0].backbone, done[0].precision)}")
     return [*lines, "Stages work side by side: their shares of the time may exceed 100 %."]
 
 
-def split(times: StageTimes, precision: str) -> str:
+def split(times: StageTimes, backbone: str, precision: str) -> str:
     """Frames per second, and the stages' shares of the time elapsed."""
-    names = {"ResNet50": f"ResNet50 ({precision})"}
+    names = {"ResNet50": f"{backbone} ({precision})"}
     shares = [f"{names.get(stage, stage)} {_percent(times.share(stage))}" for stage in STAGES]
     return (
         f"{times.frames} frames in {times.elapsed:.1f} s, {times.frames_per_second:.1f} frames/s; "

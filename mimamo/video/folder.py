@@ -89,7 +89,14 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected an image, got something else") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # without the path once more
+        raise InputError(f"{path}: cannot be read as an image: {reason}") from error
+
+
+def is_numbered_image(name: str) -> bool:
+    """Whether a file of that name is one of a folder's aligned faces."""
+    stem, suffix = os.path.splitext(name)
+    return suffix.lower() in _SUFFIXES and stem.isdecimal()
 
 
 def _numbered_images(folder: Path) -> dict[int, Path]:
@@ -99,7 +106,7 @@ def _numbered_images(folder: Path) -> dict[int, Path]:
         raise InputError(f"{folder}: cannot be read as a folder: {error.strerror}") from error
     images: dict[int, Path] = {}
     for path in entries:
-        if path.suffix.lower() not in _SUFFIXES or not path.stem.isdecimal():
+        if not is_numbered_image(path.name):
             continue
         number = int(path.stem)
         if number == 0:

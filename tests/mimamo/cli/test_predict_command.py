@@ -11,6 +11,8 @@ import pytest
 import mimamo.demo
 import mimamo.streaming
 import mimamo.training
+from mimamo.network import MIMAMOConfig, MIMAMONet, save_checkpoint
+from mimamo.network.small_backbone import SmallBackbone
 
 SPEED = (
     r"[\d.]+ s, [\d.]+ frames/s; decode [\d.]+ %, detection [\d.]+ %, "
@@ -34,6 +36,12 @@ class TestPredict:
     def test_it_says_in_which_precision(self, predict, video, capsys, precision):
         assert predict(video, "--precision", precision, "--search-every", 3) == 0
         assert f", ResNet50 ({precision}) " in capsys.readouterr().out
+
+    def test_it_says_which_backbone(self, tmp_path, predict, video, capsys):
+        small = tmp_path / "small.safetensors"
+        save_checkpoint(small, MIMAMONet(MIMAMOConfig(feature_dim=128)), SmallBackbone())
+        assert predict(video, "--precision", "float32", weights=small) == 0
+        assert ", small backbone (float32) " in capsys.readouterr().out
 
     @pytest.mark.parametrize("native", [True, False])
     def test_it_warns_of_a_slow_precision(self, predict, video, capsys, monkeypatch, native):

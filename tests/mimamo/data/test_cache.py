@@ -32,6 +32,7 @@ def a_video(frames: int = 40, name: str = "video", subset: str = "Train_Set") ->
         source="/there",
         problems=("one: thing",),
         fingerprint="f00",
+        stamp="5ta",
         made_with={"weights_sha256": "5ha", "precision": "float32", "phase_size": S},
     )
 
@@ -58,7 +59,7 @@ class TestVideo:
             assert torch.equal(getattr(again, name), getattr(video, name))
             assert getattr(again, name).dtype == getattr(video, name).dtype
         rest = ("name", "subset", "frame_count", "counted", "unit", "problems", "fingerprint")
-        for name in (*rest, "made_with"):
+        for name in (*rest, "stamp", "made_with"):
             assert getattr(again, name) == getattr(video, name)
 
     def test_labels_are_those_of_the_frames_with_a_face(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -66,6 +67,23 @@ def test_a_changed_row_makes_its_utterance_again_and_no_other(root: Path, tmp_pa
     assert (result.made, result.kept) == (1, 2)
     video = Cache(tmp_path / "cache").videos[1]
     np.testing.assert_allclose(video.sequence.labels, [[0.75, 0.1]] * 20, atol=1e-6)
+
+
+def test_a_test_set_without_labels(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "faces/fb4", root / "faces/t_1")
+    (root / "omg_TestVideos_WithoutLabels.csv").write_text(
+        "link,start,end,video,utterance\nx,0,1,t_1,utterance_1.mp4\n"
+    )
+    result = extract(root, tmp_path / "cache", backbone="small", strict=True)
+    assert (result.made, result.skipped) == (4, ())
+    (video,) = Cache(tmp_path / "cache").subset("Test_Set")
+    assert (video.name, len(video), video.annotated_frames) == ("t_1_utterance_1", 20, 0)
+    labelled = f"{HEADER}\nx,0,1,t_1,utterance_1.mp4,0.5,-0.5,3\n"
+    (root / "omg_TestVideos_WithLabels.csv").write_text(labelled)
+    result = extract(root, tmp_path / "cache", backbone="small", strict=True)
+    assert (result.made, result.kept) == (1, 3)
+    (video,) = Cache(tmp_path / "cache").subset("Test_Set")
+    assert video.annotated_frames == 20
 
 
 def test_the_layout_is_recognised(root: Path) -> None:

@@ -31,7 +31,7 @@ class TestBadInput:
         assert re.search(pattern, lines[0])
         assert lines[0] in run.lines
         assert f"{int(skipped)} not used" in run.lines[-2]
-        assert f"{int(not skipped)} problems" in run.lines[-2]
+        assert f"faces, {'0 problems' if skipped else '1 problem'}, " in run.lines[-2]
         return Cache(tmp_path / "cache")
 
     def test_an_image_that_cannot_be_read(self, run, data: Path, tmp_path: Path) -> None:
@@ -40,6 +40,14 @@ class TestBadInput:
         cache = self.check(run, r"gaps/00007\.jpg: .*; left out", tmp_path)
         assert 7 not in cache.videos[0].numbers.tolist()
         assert len(cache.videos[0]) == 31
+
+    def test_an_image_that_is_a_link_to_nothing(self, run, data: Path, tmp_path: Path) -> None:
+        path = data / "cropped_aligned/gaps/00007.jpg"
+        path.unlink()
+        path.symlink_to("nowhere")
+        cache = self.check(run, r"7\.jpg: cannot be read as an image: No such file", tmp_path)
+        assert len(cache.videos[0]) == 31
+        assert run().kept == 2
 
     def test_an_image_of_another_size(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/gaps/00007.jpg"), plain(7, 56))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.plain_faces import MISSING, number_in
 
+from mimamo import InputError
 from mimamo.data import AffWild2, Cache, ClipDataset
 from mimamo.extraction import extract
 from mimamo.extraction.backbone import sample_crops
@@ -93,6 +94,13 @@ class TestWhatIsInIt:
     def test_only_some_subsets(self, run, tmp_path: Path) -> None:
         assert run(subsets=["Validation_Set"]).made == 1
         assert [v.name for v in Cache(tmp_path / "cache").videos] == ["plain"]
+        assert run.lines[-2].startswith(f"{tmp_path}/cache: 1 video extracted, 0 kept")
+
+    def test_a_subset_there_is_not_is_refused_beside_others(self, run, tmp_path: Path) -> None:
+        message = "subsets: expected some of Train_Set, Validation_Set, got Test_Set, train"
+        with pytest.raises(InputError, match=message):
+            run(subsets=["Train_Set", "train", "Test_Set"])
+        assert not (tmp_path / "cache").exists()
 
     def test_raw_videos_go_through_the_face_path(self, tmp_path: Path, film) -> None:
         root = tmp_path / "raw"

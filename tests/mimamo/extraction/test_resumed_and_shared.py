@@ -9,12 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 from safetensors.torch import save_file
-from support.plain_faces import plain
+from support.plain_faces import number_in, plain
 
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
@@ -22,6 +23,20 @@ from mimamo.data.cache import video_path
 from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
 from mimamo.network import ResNet50, save_backbone
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, *modules: str) -> list[object]:
+    """A list that grows by one with each call of a function from these modules of extraction."""
+    calls: list[object] = []
+    for module in (import_module(f"mimamo.extraction.{module}") for module in modules):
+        function = getattr(module, name)
+
+        def call(*args: object, function=function):
+            calls.append(args)
+            return function(*args)
+
+        monkeypatch.setattr(module, name, call)
+    return calls
 
 
 class TestResume:
@@ -48,6 +63,43 @@ class TestResume:
         labels = Cache(tmp_path / "cache").videos[1].sequence.labels
         assert (labels == 0.5).all()
 
+    @pytest.mark.parametrize("times", ["new", "those it had"])
+    def test_an_image_replaced_by_one_of_equal_size_is_read_again(
+        self, run, data: Path, tmp_path: Path, times: str
+    ) -> None:
+        run()
+        path = data / "cropped_aligned/plain/00007.jpg"
+        was, other = path.stat(), (data / "cropped_aligned/plain/00009.jpg").read_bytes()
+        assert len(other) == was.st_size
+        path.write_bytes(other)
+        if times != "new":  # as `cp --preserve` and unpacking an archive leave them
+            os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+        result = run()
+        assert (result.made, result.kept) == (1, 1)
+        assert any("plain.safetensors: its source has changed" in line for line in run.lines)
+        grey = Cache(tmp_path / "cache").subset("Validation_Set")[0].frames[:, 24, 24]
+        assert number_in(grey)[6] == 9
+
+    def test_files_that_only_look_new_are_kept_and_read_once(
+        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run()
+        before = {video.name: video.fingerprint for video in Cache(tmp_path / "cache").videos}
+        for path in (data / "cropped_aligned/plain").iterdir():
+            path.touch()
+        result = run()
+        assert (result.made, result.kept) == (0, 2)
+        said = [line for line in run.lines if "moved, copied or touched, not changed; kept" in line]
+        assert [Path(line.split(":")[0]).name for line in said] == ["plain.safetensors"]
+        assert {v.name: v.fingerprint for v in Cache(tmp_path / "cache").videos} == before
+        monkeypatch.delattr("mimamo.extraction.source._content")
+        assert run().kept == 2
+
+    def test_other_files_beside_the_images_do_not_matter(self, run, data: Path) -> None:
+        run()
+        (data / "cropped_aligned/plain/Thumbs.db").touch()
+        assert (run().kept, len(run.lines)) == (2, 2)
+
     def test_a_video_given_later_tells_the_number_of_frames(
         self, run, tmp_path: Path, film
     ) -> None:
@@ -71,6 +123,17 @@ class TestResume:
         assert "plain.mp4" in result.skipped[0]
         run()
         assert numbers() == [(37, False), (20, False)]
+
+    def test_a_videos_header_is_read_once_and_not_again(
+        self, run, data: Path, film, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (data / "videos").mkdir()
+        film(data / "videos/plain.mp4", "." * 20)
+        opened = count_calls(monkeypatch, "VideoReader", "source", "video")
+        run()
+        assert len(opened) == 1
+        run()
+        assert len(opened) == 1
 
     def test_other_weights_are_refused(self, run, tmp_path: Path) -> None:
         files = []
@@ -98,6 +161,20 @@ class TestResume:
                 InputError, match="backbone whose precision is float32, not bfloat16"
             ):
                 run(backbone=backbone, image_size=32, precision="bfloat16")
+
+    def test_a_file_of_weights_is_read_and_hashed_once(
+        self, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "w.safetensors"
+        save_backbone(path, ResNet50(image_size=32, seed=0))
+        run(backbone=path)
+        (tmp_path / "cache/backbone.safetensors").unlink()
+        read = count_calls(monkeypatch, "load_backbone", "backbone")
+        hashed = count_calls(monkeypatch, "weights_hash", "backbone", "preparation")
+        for index in range(2):
+            run(backbone=path, shard=Shard(index, 2))
+        assert (len(read), len(hashed)) == (2, 2)
+        assert (tmp_path / "cache/backbone.safetensors").exists()
 
     def test_the_same_file_with_other_weights_is_refused(self, run, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
@@ -210,17 +287,67 @@ class TestSameCacheAgain:
         run(subsets=["Validation_Set"])
         assert [v.name for v in Cache(tmp_path / "cache").videos] == ["plain"]
 
-    def test_another_data_set_is_refused(
+    def test_the_same_data_set_by_another_way_is_the_same(
         self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run()
-        shutil.copytree(data, tmp_path / "other")
-        for other in (tmp_path / "other", AffWild2(tmp_path / "other")):
-            with pytest.raises(InputError, match=r"cache: made of .*/data, not of .*/other; give"):
-                extract(other, tmp_path / "cache", backbone="small")
+        (tmp_path / "link").symlink_to(data)
         monkeypatch.chdir(tmp_path)
-        for same in ("data", AffWild2(data)):
-            assert extract(same, tmp_path / "cache", backbone="small").kept == 2
+        lines: list[str] = []
+        for same in ("data", AffWild2(data), "link"):
+            result = extract(same, tmp_path / "cache", backbone="small", report=lines.append)
+            assert result.kept == 2
+        assert len(lines) == 3 * 2
+
+    @pytest.mark.parametrize("way", ["moved", "copied"])
+    def test_a_data_set_elsewhere_is_known_by_its_contents(
+        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    ) -> None:
+        run()
+        fingerprints = [video.fingerprint for video in Cache(tmp_path / "cache").videos]
+        if way == "moved":
+            data.rename(tmp_path / "other")
+            monkeypatch.delattr("mimamo.extraction.source._content")  # stamps tell it
+        else:
+            shutil.copytree(data, tmp_path / "other", copy_function=shutil.copyfile)
+        for said in (2, 0):
+            lines: list[str] = []
+            result = extract(
+                tmp_path / "other", tmp_path / "cache", backbone="small", report=lines.append
+            )
+            assert (result.made, result.kept) == (0, 2)
+            assert len([line for line in lines if "was moved, copied or" in line]) == said
+        cache = Cache(tmp_path / "cache")
+        assert [video.fingerprint for video in cache.videos] == fingerprints
+        assert cache.manifest.data == str(tmp_path / "other")
+        for video in cache.videos:
+            assert video.source == str(tmp_path / "other/cropped_aligned" / video.name)
+
+    def test_of_a_copy_only_what_differs_is_made_again(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        run()
+        shutil.copytree(data, tmp_path / "other")
+        (tmp_path / "other/cropped_aligned/gaps/00007.jpg").unlink()
+        result = extract(tmp_path / "other", tmp_path / "cache", backbone="small")
+        assert (result.made, result.kept) == (1, 1)
+
+    def test_another_data_set_is_refused(self, run, data: Path, tmp_path: Path) -> None:
+        run()
+        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        other = tmp_path / "other"
+        shutil.copytree(data, other)
+        for name in ("gaps", "plain"):
+            path = other / "cropped_aligned" / name / "00004.jpg"
+            path.write_bytes(path.with_name("00005.jpg").read_bytes())
+        for given in (other, AffWild2(other)):
+            with pytest.raises(
+                InputError,
+                match=r"cache: made of .*/data, not of .*/other, where 2 of the 2 videos looked at "
+                r"differ or are missing, such as gaps; give another --out",
+            ):
+                extract(given, tmp_path / "cache", backbone="small")
+        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
 
 
 class TestShards:
@@ -249,6 +376,15 @@ class TestShards:
             with pytest.raises(InputError, match=message):
                 run(shard=Shard(1, 2), **settings)
         assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
+
+    @pytest.mark.parametrize(("rank", "size"), [("x", "2"), ("2", "2"), ("-1", "2"), ("0", "")])
+    def test_one_that_is_none_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, rank: str, size: str
+    ) -> None:
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", size)
+        with pytest.raises(InputError, match=rf"RANK, WORLD_SIZE: .* got '{rank}' and '{size}'"):
+            Shard.from_environment()
 
     def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "cache"

@@ -1,0 +1,117 @@
+"""What a cached video was made of, and whether it has changed since.
+
+Contents decide (`fingerprint`), but are read again only where a file looks different than it did
+(`stamp`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from mimamo.data.cache import CachedVideo
+from mimamo.data.dataset import DatasetVideo
+from mimamo.errors import InputError
+from mimamo.video import VideoReader, is_numbered_image
+
+_READERS = 4  # threads that read images
+_CHUNK = 1 << 16  # bytes of a video read at a time
+
+
+def announced_frames(video: DatasetVideo) -> int | None:
+    """How many frames the video announces that aligned faces were cut from; None if unknown."""
+    if video.film is None or not video.source.is_dir():
+        return None
+    return VideoReader(video.film).frame_count
+
+
+def stamp(video: DatasetVideo) -> str:
+    """SHA-256 over the labels' text and each file's name, size and times of change.
+
+    One of these times no program can set, so that equal stamps mean equal contents. Raises
+    InputError if labels or folder cannot be read.
+    """
+    digest = hashlib.sha256(_labels(video))
+    beside = [str(video.film)] if video.film is not None and video.source.is_dir() else []
+    for path in _files(video) + beside:
+        digest.update(os.fsencode(f"\n{os.path.basename(path)} {_times(path)}"))
+    return digest.hexdigest()
+
+
+def fingerprint(video: DatasetVideo, announced: int | None) -> str:
+    """SHA-256 over the labels' text and names and contents of the images or the video.
+
+    Also over `announced`, what `announced_frames` says. Raises InputError if labels or folder
+    cannot be read.
+    """
+    digest = hashlib.sha256(_labels(video))
+    files = _files(video)
+    with ThreadPoolExecutor(_READERS) as pool:
+        for path, content in zip(files, pool.map(_content, files), strict=True):
+            digest.update(os.fsencode(f"\n{os.path.basename(path)} ") + content)
+    digest.update(f"\n{announced} frames".encode())
+    return digest.hexdigest()
+
+
+def as_it_is_now(cached: CachedVideo, video: DatasetVideo) -> CachedVideo | None:
+    """`cached` with place and stamp of what `video` is now; None if that would make another one.
+
+    Raises InputError if something cannot be read.
+    """
+    now = stamp(video)  # before contents are read: a change in between is found the next time
+    if cached.stamp != now:
+        if cached.fingerprint != fingerprint(video, announced_frames(video)):
+            return None
+    elif cached.source == str(video.source.resolve()):
+        return cached
+    return replace(cached, stamp=now, source=str(video.source.resolve()))
+
+
+def _files(video: DatasetVideo) -> list[str]:
+    """The images, by name, or the video."""
+    if not video.source.is_dir():
+        return [str(video.source)]
+    try:
+        names = sorted(name for name in os.listdir(video.source) if is_numbered_image(name))
+    except OSError as error:
+        raise _unreadable(video.source, error) from error
+    return [os.path.join(video.source, name) for name in names]
+
+
+def _labels(video: DatasetVideo) -> bytes:
+    if video.row is not None:
+        return video.row.encode()
+    if video.labels is None:
+        return b""
+    try:
+        return video.labels.read_bytes()
+    except OSError as error:
+        raise _unreadable(video.labels, error) from error
+
+
+def _times(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except OSError as error:  # as in `_content`
+        return error.strerror or "cannot be read"
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def _content(path: str) -> bytes:
+    if not os.path.isfile(path):  # reading a pipe might wait for ever
+        return b"no file"
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:  # reading the image or video will tell
+        return (error.strerror or "cannot be read").encode()
+    return digest.digest()
+
+
+def _unreadable(path: str | Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be read: {error.strerror}")
