@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,20 @@ def save_backbone(path: str | os.PathLike[str], backbone: Backbone) -> None:
     _save(path, {}, {}, backbone, None)
 
 
+def renote(path: str | os.PathLike[str], notes: Mapping[str, Any]) -> None:
+    """Change some of a checkpoint's `info`; the file is left alone where it says the same already.
+
+    Raises InputError if it cannot be read or written, or is no checkpoint of this package.
+    """
+    file = read_weights(path)
+    if file.description is None:
+        raise InputError(f"{path}: expected a checkpoint of this package, got other weights")
+    info = file.description.info | dict(notes)
+    # Compared as JSON, which knows lists alone.
+    if json.dumps(info, sort_keys=True) != json.dumps(file.description.info, sort_keys=True):
+        _write(Path(path), file.tensors, replace(file.description, info=info))
+
+
 def weights_hash(model: nn.Module) -> str:
     """SHA-256 (hexadecimal) of a model's weights: the same for the same names and values."""
     digest = hashlib.sha256()
@@ -100,10 +115,13 @@ def _save(
     # Safetensors asks for contiguous tensors, and weights in channels_last are not.
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     settings = None if backbone is None else backbone.settings
-    metadata = Description(config, settings, dict(info or {})).to_metadata()
+    _write(Path(path), tensors, Description(config, settings, dict(info or {})))
+
+
+def _write(path: Path, tensors: dict[str, Tensor], description: Description) -> None:
     with replacing(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata)
+            save_file(tensors, temporary, description.to_metadata())
         except SafetensorError as error:  # such as a full disk
             raise InputError(f"{path}: cannot be written: {error}") from error
 

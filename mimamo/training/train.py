@@ -24,7 +24,13 @@ from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import stored_backbone
 from mimamo.files import replacing
-from mimamo.network.checkpoint import Backbone, load_backbone, save_checkpoint, weights_hash
+from mimamo.network.checkpoint import (
+    Backbone,
+    load_backbone,
+    renote,
+    save_checkpoint,
+    weights_hash,
+)
 from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.small_backbone import SmallBackbone
@@ -175,6 +181,9 @@ def train(
         if accelerator.is_main_process:
             clear(folder, everything=not resumed)
             config.save(folder / CONFIG)
+            for path in (folder / BEST, folder / LAST):
+                if path.exists():  # of a run that goes on, maybe to more epochs than it says
+                    renote(path, {"training": config.to_dict()})
         run = _Run(
             folder, config, trainer, trained or frozen,
             {
