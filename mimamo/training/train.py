@@ -26,9 +26,11 @@ from mimamo.extraction.backbone import stored_backbone
 from mimamo.files import replacing
 from mimamo.network.checkpoint import (
     Backbone,
+    BackboneFile,
     load_backbone,
     renote,
     save_checkpoint,
+    share_backbone,
     weights_hash,
 )
 from mimamo.network.config import MIMAMOConfig
@@ -39,6 +41,7 @@ from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import (
     BEST,
     CONFIG,
+    FROZEN,
     HISTORY,
     LAST,
     LOGS,
@@ -105,9 +108,10 @@ def train(
 ) -> TrainResult:
     """Train MIMAMO Net on the videos of a cache.
 
-    Into `out` go ``config.toml``, after every epoch ``last.safetensors``, ``history.csv`` (one row
-    per epoch) and ``state.safetensors`` (to resume from), after the best one yet
-    ``best.safetensors``, and ``tensorboard/``. On the CPU, the same seed, data and number of
+    Into `out` go ``config.toml``, ``frozen_backbone.safetensors`` where the backbone is not
+    trained, after every epoch ``last.safetensors``, ``history.csv`` (one row per epoch) and
+    ``state.safetensors`` (to resume from), after the best one yet ``best.safetensors``, and
+    ``tensorboard/``. On the CPU, the same seed, data and number of
     threads give the same files but for the last, also if the run was killed and resumed. torch's
     global generator is left as it was. Processes started by ``torchrun`` share the batches.
 
@@ -178,14 +182,17 @@ def train(
             report(f"{folder}: nothing to resume yet; begins")
         accelerator.wait_for_everyone()
         trainer.progress.identity = identity
+        kept: Backbone | BackboneFile | None = trained
         if accelerator.is_main_process:
             clear(folder, everything=not resumed)
             config.save(folder / CONFIG)
             for path in (folder / BEST, folder / LAST):
                 if path.exists():  # of a run that goes on, maybe to more epochs than it says
                     renote(path, {"training": config.to_dict()})
+            if frozen is not None:
+                kept = share_backbone(folder / FROZEN, frozen)
         run = _Run(
-            folder, config, trainer, trained or frozen,
+            folder, config, trainer, kept,
             {
                 "labels": label_statistics(training),
                 "trained_on": [video.name for video in training],
@@ -253,7 +260,7 @@ class _Run:
         folder: Path,
         config: TrainingConfig,
         trainer: Trainer,
-        backbone: Backbone,
+        backbone: Backbone | BackboneFile | None,
         info: dict[str, Any],
         accelerator: Accelerator,
         save_seconds: float,
