@@ -170,7 +170,8 @@ def join(
         report(line)
     settings = {"cache": str(cache.root), "folds": folds}
     written = write_outcome(root, outcome, "crossval", settings)
-    titles = {f"fold {fold}": fold_score for fold, fold_score in enumerate(scores, start=1)}
+    bars = zip(scores, intervals, strict=True)
+    titles = {f"fold {fold}": bar for fold, bar in enumerate(bars, start=1)}
     save_scores(root / "crossval.png", outcome.faces, outcome.interval, outcome.videos, titles)
     _write_folds(root / "folds.csv", scores, intervals, outcome)
     report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
