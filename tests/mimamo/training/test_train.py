@@ -21,7 +21,7 @@ from mimamo.extraction import extract
 from mimamo.network import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.training import TrainingConfig, TrainResult, evaluate, train
-from mimamo.training.train import choose_videos
+from mimamo.training.videos import choose_videos
 
 FILES = ["best.safetensors", "config.toml", "history.csv", "last.safetensors", "state.safetensors"]
 
@@ -289,9 +289,7 @@ class TestFolds:
         assert len(info["trained_on"]) == 4
 
     def test_one_is_counted_as_one(self, small_cache: Path) -> None:
-        lines: list[str] = []
-        choose_videos(Cache(small_cache), "1/6", lines.append)
-        assert lines[1] == (
+        assert choose_videos(Cache(small_cache), "1/6").lines()[1] == (
             "validation, fold 1/6: 1 video of 1 subject, 56 faces, 56 of them annotated"
         )
 
