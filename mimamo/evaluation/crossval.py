@@ -20,15 +20,15 @@ from safetensors.numpy import save_file
 from mimamo.data.cache import Cache
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble
-from mimamo.evaluation.evaluate import held_out
 from mimamo.evaluation.outcome import Outcome, interval_by_subject, outcome_of, write_outcome
 from mimamo.evaluation.plot import save_scores
 from mimamo.evaluation.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.files import output_folder, replacing
 from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import CONFIG
-from mimamo.training.identity import check_identity, identity_of
-from mimamo.training.train import choose_videos, train
+from mimamo.training.identity import check_identity
+from mimamo.training.train import train
+from mimamo.training.videos import Chosen, choose_videos
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"
@@ -110,9 +110,11 @@ def crossval(
         state = PartialState()
         if state.is_main_process:
             best, path = result.best_checkpoint, folder / PREDICTIONS
-            origin = _origin(cache, chosen.fold) | {"checkpoint": _file_hash(best)}
+            videos = choose_videos(cache, chosen.fold)
+            origin = {"fold": chosen.fold, "identity": videos.identity}
+            origin["checkpoint"] = _file_hash(best)
             if not path.exists() or _note_in(path) != origin:
-                values = Ensemble([best], cache, device).predict(held_out(cache, chosen.fold))
+                values = Ensemble([best], cache, device).predict(videos.validation)
                 _save_predictions(path, values, origin)
         state.wait_for_everyone()
     if not PartialState().is_main_process:
@@ -146,8 +148,8 @@ def join(
     values: dict[str, np.ndarray] = {}
     videos, scores, intervals = [], [], []
     for fold, path in enumerate(paths, start=1):
-        own = held_out(cache, f"{fold}/{folds}")
-        predicted = _load_predictions(path, f"{fold}/{folds}", cache)
+        chosen = choose_videos(cache, f"{fold}/{folds}")
+        own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -170,7 +172,8 @@ def join(
         report(line)
     settings = {"cache": str(cache.root), "folds": folds}
     written = write_outcome(root, outcome, "crossval", settings)
-    titles = {f"fold {fold}": fold_score for fold, fold_score in enumerate(scores, start=1)}
+    bars = zip(scores, intervals, strict=True)
+    titles = {f"fold {fold}": bar for fold, bar in enumerate(bars, start=1)}
     save_scores(root / "crossval.png", outcome.faces, outcome.interval, outcome.videos, titles)
     _write_folds(root / "folds.csv", scores, intervals, outcome)
     report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
@@ -191,12 +194,6 @@ def _check_settings(root: Path, folds: int) -> None:
     for path in others:
         if replace(TrainingConfig.load(path), fold="") != expected:
             raise InputError(f"{path}: expected the settings of {first}, got others")
-
-
-def _origin(cache: Cache, fold: str) -> dict[str, Any]:
-    """What the predictions of a fold are made from, for comparison."""
-    training, validation = choose_videos(cache, fold, lambda line: None)
-    return {"fold": fold, "identity": identity_of(cache, training, validation)}
 
 
 def _file_hash(path: Path) -> str:
@@ -224,7 +221,7 @@ def _save_predictions(path: Path, values: dict[str, np.ndarray], origin: dict[st
             raise InputError(f"{path}: cannot be written: {error}") from error
 
 
-def _load_predictions(path: Path, fold: str, cache: Cache) -> dict[str, np.ndarray]:
+def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, "np") as file:
             content = json.loads((file.metadata() or {})[_KEY])
@@ -235,7 +232,7 @@ def _load_predictions(path: Path, fold: str, cache: Cache) -> dict[str, np.ndarr
         ) from error
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
-    check_identity(path, content.get("identity", {}), _origin(cache, fold)["identity"], cache.root)
+    check_identity(path, content.get("identity", {}), chosen.identity, chosen.cache.root)
     return values
 
 

@@ -11,12 +11,12 @@ import torch
 
 from mimamo.data.cache import Cache, CachedVideo, annotated
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
-from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble, Member
 from mimamo.evaluation.outcome import Outcome, outcome_of, write_outcome
 from mimamo.evaluation.scores import rescale
 from mimamo.files import output_folder
+from mimamo.training.videos import choose_videos
 
 SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
 Progress = Callable[[str, int, int], None]
@@ -110,16 +110,8 @@ def _groups(
         )
     return [
         (
-            held_out(cache, fold),
+            choose_videos(cache, fold).validation,
             [member for member in ensemble.members if member.config.fold == fold],
         )
         for fold in sorted(folds)
     ]
-
-
-def held_out(cache: Cache, fold: str) -> list[CachedVideo]:
-    """The annotated videos of fold ``i/k``."""
-    number, folds = parse_fold(fold)
-    videos = annotated(video for video in cache.videos if video.subset != TEST)
-    names = set(split({video.name: video.annotated_frames for video in videos}, folds)[number - 1])
-    return [video for video in videos if video.name in names]

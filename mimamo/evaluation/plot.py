@@ -24,7 +24,7 @@ def save_scores(
     pooled: Score,
     interval: Interval,
     videos: Sequence[VideoScore],
-    folds: Mapping[str, Score] | None = None,
+    folds: Mapping[str, tuple[Score, Interval]] | None = None,
 ) -> None:
     """Write a PNG: CCC of the folds and of all, and of every video alone.
 
@@ -32,38 +32,48 @@ def save_scores(
         path: the file.
         pooled, interval: over all videos.
         videos: each alone.
-        folds: by title, those of a cross-validation.
+        folds: by title, those of a cross-validation; of one subject there is no interval.
     """
-    figure = Figure(figsize=(11, 4.2), dpi=_DPI, facecolor="white", layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 4) if folds else (1, 3))
-    _draw_bars(left, pooled, interval, dict(folds or {}))
+    bars = dict(folds or {}) | {"all": (pooled, interval)}
+    left_width, right_width = (max(4.7, 0.5 + 0.95 * len(bars)), 6.3) if folds else (2.75, 8.25)
+    figure = Figure(
+        figsize=(left_width + right_width, 4.2), dpi=_DPI, facecolor="white", layout="constrained"
+    )
+    left, right = figure.subplots(1, 2, width_ratios=(left_width, right_width))
+    _draw_bars(left, bars)
     _draw_videos(right, videos)
     FigureCanvasAgg(figure)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
 
 
-def _draw_bars(axes: Axes, pooled: Score, interval: Interval, folds: dict[str, Score]) -> None:
-    bars = [*folds.items(), ("all", pooled)]
+def _draw_bars(axes: Axes, bars: Mapping[str, tuple[Score, Interval]]) -> None:
+    """A pair of bars each, with interval and, above both, number; the last one stands out."""
     for name, colour, offset in _DIMENSIONS:
-        heights = [getattr(score, name) for _, score in bars]
+        heights = [getattr(score, name) for score, _ in bars.values()]
         drawn = axes.bar(
             np.arange(len(bars)) + offset, heights, 0.36, color=colour, alpha=0.55, label=name
         )
         drawn[-1].set_alpha(1.0)
-        low, high = getattr(interval, name)
-        at = len(bars) - 1 + offset
-        axes.plot([at, at], [low, high], color="#222222", linewidth=1.6)
-        for place, height in enumerate(heights):
+        for place, (score, interval) in enumerate(bars.values()):
+            height, at = getattr(score, name), place + offset
+            top = max(height, 0)
+            if interval.subjects > 1:  # of one there is nothing to draw
+                low, high = getattr(interval, name)
+                axes.plot([at, at], [low, high], color="#222222", linewidth=1.6)
+                top = max(top, high)
             axes.annotate(
-                f"{_rounded(height):.2f}", (place + offset, max(height, 0)), xytext=(0, 2),
-                textcoords="offset points", ha="right" if place == len(bars) - 1 else "center",
-                va="bottom", fontsize=8, color=colour,
+                f"{_rounded(height):.2f}", (at, top), xytext=(0, 2), textcoords="offset points",
+                ha="center", va="bottom", fontsize=8, color=colour,
             )  # fmt: skip
-    axes.set_xticks(range(len(bars)), [title for title, _ in bars])
-    axes.set(ylim=(min(0, *axes.get_ylim()), 1.08), ylabel="CCC")
+    axes.set_xticks(range(len(bars)), list(bars))
+    axes.set(ylim=(min(0, *axes.get_ylim()), 1.25), ylabel="CCC")
+    axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= 1])
     axes.axhline(0, color="#444444", linewidth=0.8)
-    axes.set_title("Pooled, with its 95 % interval" if not folds else "Folds, and all out of fold")
+    folds = len(bars) > 1
+    axes.set_title(
+        "Folds, and all out of fold, with 95 % intervals" if folds else "Pooled, with 95 % interval"
+    )
     axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=9)
     _tidy(axes)
 

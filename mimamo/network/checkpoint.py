@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,16 @@ from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.names import BACKBONE_PREFIX, NETWORK_PREFIX
 from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
-from mimamo.network.weight_file import Description, WeightFile, read_weights
+from mimamo.network.weight_file import (
+    SHARING,
+    BackboneFile,
+    Description,
+    WeightFile,
+    backbone_hash,
+    read_weights,
+    tensors_hash,
+    with_backbone,
+)
 from mimamo.network.weights import fit, variant_of
 
 if sys.version_info >= (3, 11):
@@ -51,7 +60,7 @@ class Checkpoint:
 def save_checkpoint(
     path: str | os.PathLike[str],
     network: MIMAMONet,
-    backbone: Backbone | None = None,
+    backbone: Backbone | BackboneFile | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint; the same models and `info` give the same bytes.
@@ -59,8 +68,8 @@ def save_checkpoint(
     Args:
         path: ends in ``.safetensors``; a file there is replaced, whole or not at all.
         network: saved with its configuration.
-        backbone: saved with its settings. Without it, whoever loads the checkpoint
-            must have the backbone from elsewhere.
+        backbone: saved with its settings, or a file beside `path` that has it (`share_backbone`).
+            Without it, whoever loads the checkpoint must have the backbone from elsewhere.
         info: notes on the training; anything JSON can hold.
 
     Raises:
@@ -76,34 +85,62 @@ def save_backbone(path: str | os.PathLike[str], backbone: Backbone) -> None:
     _save(path, {}, {}, backbone, None)
 
 
+def share_backbone(path: str | os.PathLike[str], backbone: Backbone) -> BackboneFile:
+    """Write a backbone for checkpoints beside it to share, unless it is there already."""
+    path = Path(path)
+    shared = BackboneFile(path.name, weights_hash(backbone))
+    try:
+        if backbone_hash(read_weights(path)) == shared.sha256:
+            return shared
+    except InputError:
+        pass  # there is none, or it is damaged
+    save_backbone(path, backbone)
+    return shared
+
+
+def renote(path: str | os.PathLike[str], notes: Mapping[str, Any]) -> None:
+    """Change some of a checkpoint's `info`; the file is left alone where it says the same already.
+
+    Raises InputError if it cannot be read or written, or is no checkpoint of this package.
+    """
+    file = read_weights(path)
+    if file.description is None:
+        raise InputError(f"{path}: expected a checkpoint of this package, got other weights")
+    info = file.description.info | dict(notes)
+    # Compared as JSON, which knows lists alone.
+    if json.dumps(info, sort_keys=True) != json.dumps(file.description.info, sort_keys=True):
+        _write(Path(path), file.tensors, replace(file.description, info=info))
+
+
 def weights_hash(model: nn.Module) -> str:
     """SHA-256 (hexadecimal) of a model's weights: the same for the same names and values."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        array = value.detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    return tensors_hash(model.state_dict())
 
 
 def _save(
     path: str | os.PathLike[str],
     tensors: dict[str, Tensor],
     config: dict[str, Any],
-    backbone: Backbone | None,
+    backbone: Backbone | BackboneFile | None,
     info: Mapping[str, Any] | None,
 ) -> None:
     if Path(path).suffix != ".safetensors":
         raise InputError(f"{path}: expected a name that ends in .safetensors")
-    if backbone is not None:
+    description = Description(config, None, dict(info or {}))
+    if isinstance(backbone, BackboneFile):
+        description = replace(description, backbone_file=backbone, format=SHARING)
+    elif backbone is not None:
         tensors |= {f"{BACKBONE_PREFIX}.{k}": value for k, value in backbone.state_dict().items()}
+        description = replace(description, backbone=backbone.settings)
     # Safetensors asks for contiguous tensors, and weights in channels_last are not.
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    settings = None if backbone is None else backbone.settings
-    metadata = Description(config, settings, dict(info or {})).to_metadata()
+    _write(Path(path), tensors, description)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], description: Description) -> None:
     with replacing(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata)
+            save_file(tensors, temporary, description.to_metadata())
         except SafetensorError as error:  # such as a full disk
             raise InputError(f"{path}: cannot be written: {error}") from error
 
@@ -114,7 +151,8 @@ def load_checkpoint(
     """Load a network and its backbone, in evaluation mode, on the CPU.
 
     Args:
-        path: a checkpoint of this package; the folder of a training run, whose best epoch is
+        path: a checkpoint of this package, with the file it shares its backbone in beside it, if it
+            names one; the folder of a training run, whose best epoch is
             loaded and whose ``config.toml`` describes the network; or any other file
             :func:`~mimamo.network.weights.load_weights` reads into a MIMAMONet of the default
             configuration, such as the authors' ``model_weights.pth.tar``.
@@ -135,10 +173,11 @@ def load_checkpoint(
     network = fit(MIMAMONet(config), file)
     if backbone is not None:
         loaded = load_backbone(backbone)
-    elif description.backbone is not None:
-        loaded = _backbone(description.backbone, file)
     else:
-        raise InputError(f"{path}: holds no backbone; give the ResNet50's weights as well")
+        own = with_backbone(file)
+        if own.description is None or own.description.backbone is None:
+            raise InputError(f"{own.path}: holds no backbone; give the ResNet50's weights as well")
+        loaded = _backbone(own.description.backbone, own)
     return Checkpoint(network.eval(), loaded, description.info)
 
 
@@ -162,7 +201,7 @@ def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbo
     Raises:
         InputError: the file cannot be read, does not fit, or does not tell the variant.
     """
-    file = read_weights(path)
+    file = with_backbone(read_weights(path))
     if file.description is not None and file.description.backbone is not None:
         return _backbone(file.description.backbone, file)
     variant = variant_of(file)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
+from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.names import FERPLUS, TORCHVISION, Naming, namings
 from mimamo.network.resnet50 import ResNet50
-from mimamo.network.weight_file import WeightFile, read_weights
+from mimamo.network.weight_file import WeightFile, read_weights, with_backbone
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -43,7 +44,8 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
             missing, unexpected or misshapen entries.
         TypeError: `model` is of another class.
     """
-    return fit(model, read_weights(path))
+    file = read_weights(path)
+    return fit(model, file if isinstance(model, MIMAMONet) else with_backbone(file))
 
 
 def fit(model: Model, file: WeightFile) -> Model:

@@ -14,9 +14,10 @@ from mimamo.training.config import TrainingConfig
 
 BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"
 HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
+FROZEN = "frozen_backbone.safetensors"  # of a run that trains none; its checkpoints share it
 RESULTS = (BEST, LAST, STATE, HISTORY)  # what training has cost time for
 FILES = (*RESULTS, CONFIG)
-_LEFT_OVER = re.compile(r"\.(best|last|state|history|config)\.\w{8}\.\w+")
+_LEFT_OVER = re.compile(r"\.(best|last|state|history|config|frozen_backbone)\.\w{8}\.\w+")
 
 
 def run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> Path:
@@ -72,7 +73,7 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
 def clear(folder: Path, *, everything: bool) -> None:
     """Delete what a killed run was writing, and with `everything` all of an earlier run."""
     for path in folder.iterdir():
-        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in FILES):
+        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in (*FILES, FROZEN)):
             path.unlink()
     if everything and (folder / LOGS).is_dir():
         for path in (folder / LOGS).glob("events.out.tfevents.*"):

@@ -17,14 +17,20 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs
 
 from mimamo.data.batches import Clips, MappedClips, ResidentClips
-from mimamo.data.cache import Cache, CachedVideo, annotated
+from mimamo.data.cache import Cache
 from mimamo.data.clips import ClipDataset
-from mimamo.data.dataset import TRAIN, VALIDATION
-from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import stored_backbone
 from mimamo.files import replacing
-from mimamo.network.checkpoint import Backbone, load_backbone, save_checkpoint, weights_hash
+from mimamo.network.checkpoint import (
+    Backbone,
+    BackboneFile,
+    load_backbone,
+    renote,
+    save_checkpoint,
+    share_backbone,
+    weights_hash,
+)
 from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.small_backbone import SmallBackbone
@@ -33,6 +39,7 @@ from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import (
     BEST,
     CONFIG,
+    FROZEN,
     HISTORY,
     LAST,
     LOGS,
@@ -42,13 +49,13 @@ from mimamo.training.folder import (
     run_folder,
     settings_of,
 )
-from mimamo.training.identity import check_identity, identity_of
+from mimamo.training.identity import check_identity
 from mimamo.training.images import FaceImages
 from mimamo.training.journal import Journal
 from mimamo.training.loop import Trainer
 from mimamo.training.model import TrainedModel
 from mimamo.training.state import Epoch, load_state, save_state
-from mimamo.wording import counted
+from mimamo.training.videos import choose_videos, label_statistics
 
 Report = Callable[[str], None]
 
@@ -99,9 +106,10 @@ def train(
 ) -> TrainResult:
     """Train MIMAMO Net on the videos of a cache.
 
-    Into `out` go ``config.toml``, after every epoch ``last.safetensors``, ``history.csv`` (one row
-    per epoch) and ``state.safetensors`` (to resume from), after the best one yet
-    ``best.safetensors``, and ``tensorboard/``. On the CPU, the same seed, data and number of
+    Into `out` go ``config.toml``, ``frozen_backbone.safetensors`` where the backbone is not
+    trained, after every epoch ``last.safetensors``, ``history.csv`` (one row per epoch) and
+    ``state.safetensors`` (to resume from), after the best one yet ``best.safetensors``, and
+    ``tensorboard/``. On the CPU, the same seed, data and number of
     threads give the same files but for the last, also if the run was killed and resumed. torch's
     global generator is left as it was. Processes started by ``torchrun`` share the batches.
 
@@ -137,12 +145,13 @@ def train(
         report = _silent
     for name, reason in cache.skipped.items():
         report(f"{name} is not used: {reason}")
-    training, validation = choose_videos(cache, config.fold, report)
+    chosen = choose_videos(cache, config.fold)
+    for line in chosen.lines():
+        report(line)
     config = replace(config, network=_network_config(cache, config))
-    identity = identity_of(cache, training, validation)
 
     dataset = ClipDataset(
-        [video.sequence for video in training],
+        [video.sequence for video in chosen.training],
         length=config.clip_length,
         stride=config.stride,
         num_phase=config.network.num_phase,
@@ -157,12 +166,12 @@ def train(
         model = TrainedModel(MIMAMONet(config.network), trained)
         images = None
         if config.spatial == "finetune":
-            images = FaceImages([*training, *validation])
-        sequences = [video.sequence for video in validation]
+            images = FaceImages([*chosen.training, *chosen.validation])
+        sequences = [video.sequence for video in chosen.validation]
         trainer = Trainer(model, clips, sequences, config, accelerator, images)
         if resumed and (folder / STATE).exists():
             trainer.progress = load_state(folder / STATE, model, trainer.optimizer)
-            check_identity(folder / STATE, trainer.progress.identity, identity, cache.root)
+            check_identity(folder / STATE, trainer.progress.identity, chosen.identity, cache.root)
             trainer.progress.finished = trainer.is_finished  # or not, where epochs were added
             done = len(trainer.progress.epochs)
             report(
@@ -171,16 +180,22 @@ def train(
         elif resume:
             report(f"{folder}: nothing to resume yet; begins")
         accelerator.wait_for_everyone()
-        trainer.progress.identity = identity
+        trainer.progress.identity = chosen.identity
+        kept: Backbone | BackboneFile | None = trained
         if accelerator.is_main_process:
             clear(folder, everything=not resumed)
             config.save(folder / CONFIG)
+            for path in (folder / BEST, folder / LAST):
+                if path.exists():  # of a run that goes on, maybe to more epochs than it says
+                    renote(path, {"training": config.to_dict()})
+            if frozen is not None:
+                kept = share_backbone(folder / FROZEN, frozen)
         run = _Run(
-            folder, config, trainer, trained or frozen,
+            folder, config, trainer, kept,
             {
-                "labels": label_statistics(training),
-                "trained_on": [video.name for video in training],
-                "weights": identity["weights"],
+                "labels": label_statistics(chosen.training),
+                "trained_on": [video.name for video in chosen.training],
+                "weights": chosen.identity["weights"],
             },
             accelerator, save_seconds, report, progress,
         )  # fmt: skip
@@ -197,45 +212,6 @@ def train(
     return result
 
 
-def choose_videos(
-    cache: Cache, fold: str, report: Report
-) -> tuple[list[CachedVideo], list[CachedVideo]]:
-    """The videos to train on and to validate on: the cache's subsets, or a fold of all.
-
-    Raises InputError if either has no video with a label.
-    """
-    if fold:
-        number, folds = parse_fold(fold)
-        videos = annotated(video for video in cache.videos if video.subset in (TRAIN, VALIDATION))
-        names = split({video.name: video.annotated_frames for video in videos}, folds)
-        held_out = set(names[number - 1])
-        chosen = (
-            [video for video in videos if video.name not in held_out],
-            [video for video in videos if video.name in held_out],
-        )
-        titles = (f"training, without fold {fold}", f"validation, fold {fold}")
-    else:
-        chosen = (annotated(cache.subset(TRAIN)), annotated(cache.subset(VALIDATION)))
-        titles = (TRAIN, VALIDATION)
-    for title, videos in zip(titles, chosen, strict=True):
-        if not videos:
-            raise InputError(f"{title}: expected faces with annotations, found none")
-        faces = sum(map(len, videos))
-        count = sum(video.annotated_frames for video in videos)
-        subjects = len({video.subject for video in videos})
-        report(
-            f"{title}: {counted(len(videos), 'video')} of {counted(subjects, 'subject')}, "
-            f"{counted(faces, 'face')}, {count} of them annotated"
-        )
-    return chosen
-
-
-def label_statistics(videos: Sequence[CachedVideo]) -> dict[str, list[float]]:
-    """Mean and standard deviation of valence and arousal over all annotated frames."""
-    labels = torch.cat([v.sequence.labels[v.sequence.annotated] for v in videos]).double()
-    return {"mean": labels.mean(0).tolist(), "std": labels.std(0, correction=0).tolist()}
-
-
 class _Run:
     """Writes what comes out of training."""
 
@@ -244,7 +220,7 @@ class _Run:
         folder: Path,
         config: TrainingConfig,
         trainer: Trainer,
-        backbone: Backbone,
+        backbone: Backbone | BackboneFile | None,
         info: dict[str, Any],
         accelerator: Accelerator,
         save_seconds: float,

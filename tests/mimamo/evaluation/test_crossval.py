@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from mimamo import InputError, load_checkpoint
@@ -19,6 +20,7 @@ from mimamo.evaluation.crossval import _write_folds
 from mimamo.evaluation.outcome import Outcome
 from mimamo.evaluation.scores import Interval, Score, face_pairs, score
 from mimamo.training import TrainingConfig
+from mimamo.training.videos import choose_videos
 
 
 @pytest.fixture
@@ -54,6 +56,16 @@ class TestOutOfFold:
         assert summary["count"] == expected.count == 336
         assert summary["valence"] == pytest.approx(expected.valence, abs=1e-6)
         assert summary["arousal"] == pytest.approx(expected.arousal, abs=1e-6)
+
+    def test_run_and_predictions_note_the_same_of_the_fold(
+        self, small_folds: Path, small_cache: Path
+    ) -> None:
+        for number in (1, 2, 3):
+            expected = choose_videos(Cache(small_cache), f"{number}/3").identity
+            for name, key in (("state", "mimamo_training"), ("held_out", "mimamo_held_out")):
+                path = small_folds / f"fold-{number}" / f"{name}.safetensors"
+                with safe_open(path, "np") as file:
+                    assert json.loads(file.metadata()[key])["identity"] == expected
 
     def test_files(self, small_folds: Path) -> None:
         rows = list(csv.DictReader((small_folds / "folds.csv").open()))

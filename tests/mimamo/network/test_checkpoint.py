@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mimamo import InputError, ResNet50, load_checkpoint, save_checkpoint
-from mimamo.network import load_backbone
+from mimamo.network import load_backbone, load_weights, save_backbone
+from mimamo.network.checkpoint import renote, share_backbone
 
 
 def assert_same(actual: torch.nn.Module, expected: torch.nn.Module) -> None:
@@ -118,6 +119,60 @@ class TestBackboneFromElsewhere:
             load_backbone(tmp_path / "w.pth")
 
 
+class TestSharedBackbone:
+    @pytest.fixture
+    def path(self, tmp_path, tiny_network, backbones):
+        """Of a checkpoint that names the file of its backbone."""
+        shared = share_backbone(tmp_path / "shared.safetensors", backbones["ferplus"])
+        save_checkpoint(tmp_path / "c.safetensors", tiny_network, shared, {"epochs": 1})
+        return tmp_path / "c.safetensors"
+
+    def test_it_is_found_beside_the_checkpoint(self, path, backbones, tiny_network):
+        assert not any(name.startswith("backbone") for name in load_file(path))
+        loaded = load_checkpoint(path)
+        assert_same(loaded.backbone, backbones["ferplus"])
+        assert_same(loaded.network, tiny_network)
+        assert_same(load_backbone(path), backbones["ferplus"])
+        fresh = ResNet50(image_size=backbones["ferplus"].image_size, seed=8)
+        assert_same(load_weights(fresh, path), backbones["ferplus"])
+
+    def test_it_is_written_once(self, path, backbones):
+        shared = path.with_name("shared.safetensors")
+        before, whole = shared.stat().st_mtime_ns, shared.read_bytes()
+        share_backbone(shared, backbones["ferplus"])
+        assert shared.stat().st_mtime_ns == before
+        shared.write_bytes(whole[:-1])
+        share_backbone(shared, backbones["ferplus"])
+        assert shared.read_bytes() == whole
+
+    def test_without_it_another_one_may_be_given(self, path, backbone_file):
+        path.with_name("shared.safetensors").unlink()
+        match = r"^\S+shared\.safetensors: no such file; c\.safetensors needs the backbone in it.*$"
+        for load in (load_checkpoint, load_backbone):
+            with pytest.raises(InputError, match=match):
+                load(path)
+        assert load_checkpoint(path, backbone_file).backbone.variant == "ferplus"
+
+    def test_another_one_in_its_place_is_refused(self, path, backbones):
+        save_backbone(path.with_name("shared.safetensors"), backbones["torchvision"])
+        match = r"^\S+shared\.safetensors: expected the backbone that c\.safetensors goes with, SHA"
+        with pytest.raises(InputError, match=match):
+            load_checkpoint(path)
+
+    def test_notes_change_and_nothing_else(self, path, tiny_network):
+        renote(path, {"epochs": 2, "more": [1, 2]})
+        loaded = load_checkpoint(path)
+        assert loaded.info == {"epochs": 2, "more": [1, 2]}
+        assert_same(loaded.network, tiny_network)
+        before = path.stat().st_mtime_ns
+        renote(path, {"more": (1, 2)})
+        assert path.stat().st_mtime_ns == before
+
+    def test_notes_of_other_files(self, backbone_file):
+        with pytest.raises(InputError, match="expected a checkpoint of this package, got other"):
+            renote(backbone_file, {})
+
+
 class TestBadFiles:
     def rewrite(self, path, tensors=lambda t: t, description=lambda d: d):
         """Save the checkpoint again with its tensors or its description changed."""
@@ -139,7 +194,10 @@ class TestBadFiles:
             (lambda d: [1], "damaged metadata"),
             (lambda d: d | {"config": 3}, r"damaged metadata \(config\)"),
             (lambda d: d | {"more": 3}, "damaged metadata"),
-            (lambda d: d | {"format": 2}, "expected checkpoint format 1, got 2"),
+            (lambda d: d | {"format": 3}, "expected checkpoint format 1 or 2, got 3"),
+            (lambda d: d | {"backbone_file": 3}, "damaged metadata"),
+            (lambda d: d | {"backbone_file": {"file": 3, "sha256": ""}}, "as backbone_file, got 3"),
+            (lambda d: d | {"backbone_file": {"file": "../b", "sha256": ""}}, "got '../b' and ''"),
             (lambda d: d | {"config": d["config"] | {"depth": 1}}, "config: unknown depth"),
             (lambda d: d | {"config": d["config"] | {"hidden": 0}}, "config: hidden: expected"),
             (lambda d: d | {"config": d["config"] | {"hidden": 9}}, "misshapen"),

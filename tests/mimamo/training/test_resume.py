@@ -25,6 +25,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
+def stop_at(step: int, cache: Path, run: Path, config: TrainingConfig) -> None:
+    """Begin a run or go on with it, for so many steps; the last one's state is not written."""
+    done = 0
+
+    def stop(*_: object) -> None:
+        nonlocal done
+        done += 1
+        if done == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(cache, run, config=config, save_seconds=0, resume=True, progress=stop)
+
+
 @pytest.fixture
 def config(tiny_config: TrainingConfig) -> TrainingConfig:
     return replace(tiny_config, epochs=3, spatial="small", learning_rate=0.01)
@@ -42,17 +56,8 @@ class TestBitForBit:
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole, step: int
     ) -> None:
         """There are 5 steps an epoch; the state is written after each."""
-        done = 0
-
-        def stop(*_: object) -> None:
-            nonlocal done
-            done += 1
-            if done == step:
-                raise Killed
-
         run = tmp_path / "run"
-        with pytest.raises(Killed):
-            train(small_cache, run, config=config, save_seconds=0, progress=stop)
+        stop_at(step, small_cache, run, config)
         lines: list[str] = []
         train(small_cache, run, resume=True, report=lines.append)
         assert contents(run) == whole
@@ -81,6 +86,82 @@ class TestBitForBit:
         assert kills >= 2
         left = {path.name for path in (tmp_path / "run").iterdir()}
         assert left == {*FILES, "tensorboard"}
+
+
+class TestMoreEpochs:
+    """The learning rate falls after given epochs, however many there are: nothing depends on it."""
+
+    @pytest.fixture
+    def first_is_best(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No epoch is better than the first, so its checkpoint stays."""
+        monkeypatch.setattr("mimamo.training.loop.pooled_ccc", lambda *_: (0.5, 0.5))
+
+    @pytest.fixture
+    def longer(self, config: TrainingConfig) -> TrainingConfig:
+        return replace(config, epochs=5)
+
+    @pytest.fixture
+    def expected(
+        self, small_cache: Path, tmp_path: Path, longer: TrainingConfig
+    ) -> dict[str, bytes]:
+        return contents(train(small_cache, tmp_path / "longer", config=longer).out)
+
+    def test_of_a_finished_run(
+        self, first_is_best, small_cache: Path, tmp_path: Path, config, longer, whole, expected
+    ) -> None:
+        run = tmp_path / "whole"
+        train(small_cache, run, config=longer, resume=True)
+        assert contents(run) == expected
+        with pytest.raises(InputError, match=r"epochs is 5 in its config.toml and 3 is asked for"):
+            train(small_cache, run, config=config, resume=True)
+        assert contents(run) == expected
+
+    @pytest.mark.parametrize("step", [1, 9, 15])
+    def test_of_a_run_stopped_at_a_step(
+        self, small_cache: Path, tmp_path: Path, config, longer, expected, step: int
+    ) -> None:
+        """Before its first state, within an epoch, and in its last step."""
+        run = tmp_path / "run"
+        stop_at(step, small_cache, run, config)
+        train(small_cache, run, config=longer, resume=True)
+        assert contents(run) == expected
+
+    def test_of_a_run_stopped_twice(
+        self, first_is_best, small_cache: Path, tmp_path: Path, config, longer, expected
+    ) -> None:
+        """What it was extended to is kept, and the best epoch is one from before."""
+        run = tmp_path / "run"
+        stop_at(12, small_cache, run, config)
+        stop_at(2, small_cache, run, longer)
+        train(small_cache, run, resume=True)
+        assert contents(run) == expected
+
+    def test_of_a_run_that_had_stopped_early(
+        self, small_cache: Path, tmp_path: Path, config, longer, monkeypatch
+    ) -> None:
+        """It trains no further, as one that had so many epochs from the start would not."""
+        config, longer = replace(config, patience=1), replace(longer, patience=1)
+        for name, epochs in (("run", config), ("expected", longer)):
+            scores = iter([(0.3, 0.3), (0.2, 0.2)])
+            monkeypatch.setattr("mimamo.training.loop.pooled_ccc", lambda *_, s=scores: next(s))
+            train(small_cache, tmp_path / name, config=epochs)
+        result = train(small_cache, tmp_path / "run", config=longer, resume=True)
+        assert result.stopped_early
+        assert contents(tmp_path / "run") == contents(tmp_path / "expected")
+
+    def test_of_a_killed_run(self, small_cache: Path, tmp_path: Path, config, expected) -> None:
+        config.save(tmp_path / "config.toml")
+        command = [sys.executable, "-m", "mimamo", "train", str(small_cache), "--device", "cpu"]
+        command += ["--out", str(tmp_path / "run")]
+        given = ["--config", str(tmp_path / "config.toml")]
+        process = subprocess.Popen([*command, *given], stdout=subprocess.PIPE, text=True)
+        while not process.stdout.readline().startswith("epoch 1/"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        process.stdout.close()
+        subprocess.run([*command, "--resume", "--epochs", "5"], check=True)
+        assert contents(tmp_path / "run") == expected
 
 
 class TestFullDisk:
@@ -119,20 +200,6 @@ class TestResume:
     ) -> None:
         with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
             train(small_cache, tmp_path / "whole", config=replace(config, seed=4), resume=True)
-
-    def test_more_epochs_extend_a_run(
-        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole
-    ) -> None:
-        """Only `best` may note that there were to be fewer."""
-        run = tmp_path / "whole"
-        longer = replace(config, epochs=5)
-        result = train(small_cache, run, config=longer, resume=True)
-        expected = train(small_cache, tmp_path / "longer", config=longer)
-        assert result.epochs == expected.epochs
-        for name in ("last.safetensors", "state.safetensors", "history.csv", "config.toml"):
-            assert (run / name).read_bytes() == (expected.out / name).read_bytes(), name
-        with pytest.raises(InputError, match=r"epochs is 5 in its config.toml and 3 is asked for"):
-            train(small_cache, run, config=config, resume=True)
 
     def test_a_run_that_left_nothing_is_begun_anew_with_what_is_given(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole

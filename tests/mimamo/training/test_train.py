@@ -14,14 +14,14 @@ import torch
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mimamo import InputError, MIMAMOConfig, load_checkpoint
+from mimamo import InputError, MIMAMOConfig, load_checkpoint, save_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluation import Ensemble
 from mimamo.extraction import extract
-from mimamo.network import ResNet50, SmallBackbone, save_backbone, weights_hash
+from mimamo.network import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.training import TrainingConfig, TrainResult, evaluate, train
-from mimamo.training.train import choose_videos
+from mimamo.training.videos import choose_videos
 
 FILES = ["best.safetensors", "config.toml", "history.csv", "last.safetensors", "state.safetensors"]
 
@@ -179,6 +179,41 @@ class TestSpatial:
         ccc = evaluate(checkpoint.network, sequences, cached.clip_length)
         assert ccc == (result.best.valence, result.best.arousal)
 
+    def test_a_backbone_that_is_not_trained_is_in_a_run_once(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig, tmp_path: Path
+    ) -> None:
+        result = run(cache=resnet_cache, config=cached)
+        frozen = "frozen_backbone.safetensors"
+        assert sorted(contents(result.out)) == sorted([*FILES, frozen])
+        for path in (result.best_checkpoint, result.last_checkpoint):
+            assert path.stat().st_size < (result.out / frozen).stat().st_size / 10
+        # The run is all one needs, wherever it is.
+        moved = result.out.rename(tmp_path / "moved")
+        for path in (moved, moved / "last.safetensors"):
+            assert isinstance(load_checkpoint(path).backbone, ResNet50)
+        assert isinstance(load_backbone(moved / "best.safetensors"), ResNet50)
+        run("moved", cache=resnet_cache, config=replace(cached, spatial="finetune"), overwrite=True)
+        assert sorted(contents(moved)) == FILES
+
+    def test_runs_of_earlier_versions_go_on(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig, tmp_path: Path
+    ) -> None:
+        """Their checkpoints hold the backbone themselves."""
+        whole = run("whole", cache=resnet_cache, config=replace(cached, epochs=2)).out
+        old = run(cache=resnet_cache, config=cached).out
+        for name in ("best.safetensors", "last.safetensors"):
+            checkpoint = load_checkpoint(old / name)
+            save_checkpoint(old / name, checkpoint.network, checkpoint.backbone, checkpoint.info)
+        (old / "frozen_backbone.safetensors").unlink()
+        cache = Cache(resnet_cache)
+        videos = cache.subset("Validation_Set")
+        before = Ensemble([old], cache).predict(videos)
+        result = run(cache=resnet_cache, config=replace(cached, epochs=2), resume=True)
+        assert contents(old)["last.safetensors"] == contents(whole)["last.safetensors"]
+        if result.best.number == 1:
+            for name, values in Ensemble([old], cache).predict(videos).items():
+                np.testing.assert_array_equal(values, before[name])
+
     def test_a_small_backbone_is_trained(self, run: Run) -> None:
         first, last = (
             load_checkpoint(run(name, config=None or config).best_checkpoint).backbone
@@ -254,9 +289,7 @@ class TestFolds:
         assert len(info["trained_on"]) == 4
 
     def test_one_is_counted_as_one(self, small_cache: Path) -> None:
-        lines: list[str] = []
-        choose_videos(Cache(small_cache), "1/6", lines.append)
-        assert lines[1] == (
+        assert choose_videos(Cache(small_cache), "1/6").lines()[1] == (
             "validation, fold 1/6: 1 video of 1 subject, 56 faces, 56 of them annotated"
         )
 
