@@ -42,6 +42,11 @@ from mimamo.files import replacing
 FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
 _KEY = "mimamo_cache"
+_TYPES = {
+    "layout": str, "unit": str, "data": str, "backbone": dict, "weights_sha256": str,
+    "feature_dim": int, "phase_size": int, "videos": dict,
+}  # fmt: skip
+_ANEW = "delete it and run `mimamo extract` again, which keeps the videos"
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,22 @@ class Manifest:
                 f"{root}: expected a cache made by `mimamo extract`: {path.name}: {error.strerror}"
             ) from error
         except ValueError as error:
-            raise InputError(f"{path}: expected JSON, got something else ({error})") from error
+            raise InputError(
+                f"{path}: expected JSON, got something else ({error}); {_ANEW}"
+            ) from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: expected cache format {FORMAT}, got {found!r}")
+        for name, kind in _TYPES.items():
+            value = content.get(name)
+            if not isinstance(value, kind):
+                raise InputError(
+                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_ANEW}"
+                )
         try:
             return cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: damaged: {error}") from error
+            raise InputError(f"{path}: damaged: {error}; {_ANEW}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +214,11 @@ class CachedVideo:
             raise InputError(f"{path}: expected a video of a cache, got another file") from error
         if not len(video.features) == len(video.frames) == len(video.numbers):
             raise InputError(f"{path}: damaged: its arrays are of different lengths")
+        if video.annotations.shape[1:] != (2,):
+            found = list(video.annotations.shape)
+            raise InputError(f"{path}: damaged: annotations: expected [F, 2], got {found}")
+        if (video.numbers.diff() <= 0).any() or (video.numbers < 1).any():
+            raise InputError(f"{path}: damaged: numbers: expected to rise from 1 on")
         return video
 
 
@@ -228,7 +246,7 @@ class Cache:
             if path.exists():
                 self.videos.append(self._checked(path, name, subset))
             elif skipped_path(self.root, name).exists():
-                self.skipped[name] = skipped_path(self.root, name).read_text(encoding="utf-8")
+                self.skipped[name] = _reason(skipped_path(self.root, name))
             else:
                 missing.append(name)
         if missing:
@@ -268,6 +286,10 @@ class Cache:
                     f"{tensor.dtype} {list(tensor.shape)}"
                 )
         return video
+
+
+def _reason(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:

@@ -70,7 +70,7 @@ def prepare(
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
-    if earlier is not None and _is_stored(settings, earlier):
+    if earlier is not None and _is_stored(root, settings, earlier):
         model = stored_backbone(root, earlier)
     else:
         model = choose_backbone(
@@ -88,11 +88,12 @@ def prepare(
     return model, manifest
 
 
-def _is_stored(settings: Settings, earlier: Manifest) -> bool:
-    """Whether the cache's own backbone is sure to be the one asked for."""
-    if not isinstance(settings.backbone, str) or earlier.backbone["given"] != settings.given:
+def _is_stored(root: Path, settings: Settings, earlier: Manifest) -> bool:
+    """Whether the cache's own backbone is there, and sure to be the one asked for."""
+    if Path(settings.given).is_file():  # which may hold other weights by now
         return False
-    return not Path(settings.given).is_file()  # a file may hold other weights by now
+    same = isinstance(settings.backbone, str) and earlier.backbone.get("given") == settings.given
+    return same and (root / BACKBONE).exists()
 
 
 def _manifest(

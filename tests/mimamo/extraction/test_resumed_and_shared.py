@@ -55,6 +55,16 @@ class TestResume:
         assert (run().made, path.read_bytes()) == (1, whole)
         assert any("plain.safetensors: cut short" in line for line in run.lines)
 
+    def test_a_damaged_manifest_is_made_again_once_it_is_deleted(self, run, tmp_path: Path) -> None:
+        run()
+        path = tmp_path / "cache/manifest.json"
+        whole = path.read_text()
+        path.write_text(whole[:-9])
+        with pytest.raises(InputError, match=r"manifest\.json: expected JSON.*; delete it and run"):
+            run()
+        path.unlink()
+        assert (run().kept, path.read_text()) == (2, whole)
+
     def test_changed_annotations_are_read_again(self, run, data: Path, tmp_path: Path) -> None:
         run()
         path = data / "annotations/Validation_Set/plain.txt"
@@ -228,6 +238,9 @@ class TestResume:
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
+        (tmp_path / "cache/backbone.safetensors").unlink()  # it is made again, the same
+        assert run(backbone="random", image_size=32).kept == 2
+        assert (tmp_path / "cache/backbone.safetensors").exists()
         with pytest.raises(InputError, match="made with other weights"):
             run(backbone="random", image_size=32, seed=1)
 
