@@ -63,6 +63,7 @@ class Manifest:
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.
         videos: the subset of each video.
+        detector: what found the faces; empty where they all come aligned.
     """
 
     layout: str
@@ -73,13 +74,16 @@ class Manifest:
     feature_dim: int
     phase_size: int
     videos: dict[str, str]
+    detector: str = ""
     format: int = FORMAT
 
     @property
     def made_with(self) -> dict[str, Any]:
-        """What features and frames depend on: weights, precision, sizes; each video says it too."""
-        sizes = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
-        return {name: self.backbone[name] for name in self.backbone if name != "given"} | sizes
+        """What features and frames depend on, weights, sizes and so on; each video says it too."""
+        rest = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
+        if self.detector:
+            rest["detector"] = self.detector
+        return {name: self.backbone[name] for name in self.backbone if name != "given"} | rest
 
     def save(self, root: Path) -> None:
         """Write it into the cache `root`."""
