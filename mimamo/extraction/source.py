@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mimamo.data.cache import CachedVideo
 from mimamo.data.dataset import DatasetVideo
+from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, is_numbered_image
 
@@ -21,11 +22,19 @@ _READERS = 4  # threads that read images
 _CHUNK = 1 << 16  # bytes of a video read at a time
 
 
-def announced_frames(video: DatasetVideo) -> int | None:
-    """How many frames the video announces that aligned faces were cut from; None if unknown."""
+def announced_frames(video: DatasetVideo, problems: Problems | None = None) -> int | None:
+    """How many frames the video announces that aligned faces were cut from; None if unknown.
+
+    A video that cannot be read is a problem; the faces are there without it.
+    """
     if video.film is None or not video.source.is_dir():
         return None
-    return VideoReader(video.film).frame_count
+    try:
+        return VideoReader(video.film).frame_count
+    except InputError as error:
+        if problems is not None:
+            problems.add(f"{error}; the last image of {video.source} counts as its last frame")
+        return None
 
 
 def stamp(video: DatasetVideo) -> str:

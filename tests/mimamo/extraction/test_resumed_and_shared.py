@@ -129,8 +129,9 @@ class TestResume:
         assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (25, True)])
         (films / "plain.mp4").write_bytes(b"no video")
         result = run(films=films)
-        assert (result.kept, len(result.skipped)) == (1, 1)
-        assert "plain.mp4" in result.skipped[0]
+        assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (20, False)])
+        assert "plain.mp4: expected a video" in result.problems[0]
+        assert run(films=films).kept == 2
         run()
         assert numbers() == [(37, False), (20, False)]
 
