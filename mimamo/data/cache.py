@@ -136,7 +136,7 @@ class CachedVideo:
         counted: whether `frame_count` is the video's own.
         unit: what one label is of.
         source: where the faces are from.
-        problems: what was wrong with it, one line each.
+        problems: what was wrong with it, one line each, with "{data}" for the data set's folder.
         fingerprint: of the source's contents, by which a change is noticed.
         stamp: of its files' sizes and times; as long as it is the same, so are the contents.
         made_with: `Manifest.made_with` of the cache it was made for.

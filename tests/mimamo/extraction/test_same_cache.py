@@ -80,6 +80,18 @@ class TestSameCacheAgain:
         for video in cache.videos:
             assert video.source == str(tmp_path / "other/cropped_aligned" / video.name)
 
+    def test_what_is_wrong_is_told_of_its_new_place(self, run, data: Path, tmp_path: Path) -> None:
+        (data / "cropped_aligned/plain/00003.jpg").write_bytes(b"")
+        (data / "annotations/Validation_Set/plain.txt").write_text("valence,arousal\n0,0\n")
+        was = run().problems
+        assert len(was) == 2
+        data.rename(tmp_path / "other")
+        result = extract(tmp_path / "other", tmp_path / "cache", backbone="small")
+        assert result.kept == 2
+        assert result.problems == tuple(
+            line.replace(str(data), str(tmp_path / "other")) for line in was
+        )
+
     def test_of_a_copy_only_what_differs_is_made_again(
         self, run, data: Path, tmp_path: Path
     ) -> None:
