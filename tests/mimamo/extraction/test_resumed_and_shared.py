@@ -239,9 +239,14 @@ class TestResume:
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
-        (tmp_path / "cache/backbone.safetensors").unlink()  # it is made again, the same
+        path = tmp_path / "cache/backbone.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        with pytest.raises(InputError, match=r"backbone\.safetensors: .*; delete it and run"):
+            run(backbone="random", image_size=32)
+        path.unlink()
         assert run(backbone="random", image_size=32).kept == 2
-        assert (tmp_path / "cache/backbone.safetensors").exists()
+        assert path.read_bytes() == whole
         with pytest.raises(InputError, match="made with other weights"):
             run(backbone="random", image_size=32, seed=1)
 
