@@ -42,6 +42,11 @@ from mimamo.files import replacing
 FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
 _KEY = "mimamo_cache"
+_TYPES = {
+    "layout": str, "unit": str, "data": str, "backbone": dict, "weights_sha256": str,
+    "feature_dim": int, "phase_size": int, "videos": dict,
+}  # fmt: skip
+_ANEW = "delete it and run `mimamo extract` again, which keeps the videos"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Manifest:
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.
         videos: the subset of each video.
+        detector: what found the faces; empty where they all come aligned.
     """
 
     layout: str
@@ -68,13 +74,16 @@ class Manifest:
     feature_dim: int
     phase_size: int
     videos: dict[str, str]
+    detector: str = ""
     format: int = FORMAT
 
     @property
     def made_with(self) -> dict[str, Any]:
-        """What features and frames depend on: weights, precision, sizes; each video says it too."""
-        sizes = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
-        return {name: self.backbone[name] for name in self.backbone if name != "given"} | sizes
+        """What features and frames depend on, weights, sizes and so on; each video says it too."""
+        rest = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
+        if self.detector:
+            rest["detector"] = self.detector
+        return {name: self.backbone[name] for name in self.backbone if name != "given"} | rest
 
     def save(self, root: Path) -> None:
         """Write it into the cache `root`."""
@@ -95,14 +104,22 @@ class Manifest:
                 f"{root}: expected a cache made by `mimamo extract`: {path.name}: {error.strerror}"
             ) from error
         except ValueError as error:
-            raise InputError(f"{path}: expected JSON, got something else ({error})") from error
+            raise InputError(
+                f"{path}: expected JSON, got something else ({error}); {_ANEW}"
+            ) from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: expected cache format {FORMAT}, got {found!r}")
+        for name, kind in _TYPES.items():
+            value = content.get(name)
+            if not isinstance(value, kind):
+                raise InputError(
+                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_ANEW}"
+                )
         try:
             return cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: damaged: {error}") from error
+            raise InputError(f"{path}: damaged: {error}; {_ANEW}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +136,7 @@ class CachedVideo:
         counted: whether `frame_count` is the video's own.
         unit: what one label is of.
         source: where the faces are from.
-        problems: what was wrong with it, one line each.
+        problems: what was wrong with it, one line each, with "{data}" for the data set's folder.
         fingerprint: of the source's contents, by which a change is noticed.
         stamp: of its files' sizes and times; as long as it is the same, so are the contents.
         made_with: `Manifest.made_with` of the cache it was made for.
@@ -201,6 +218,11 @@ class CachedVideo:
             raise InputError(f"{path}: expected a video of a cache, got another file") from error
         if not len(video.features) == len(video.frames) == len(video.numbers):
             raise InputError(f"{path}: damaged: its arrays are of different lengths")
+        if video.annotations.shape[1:] != (2,):
+            found = list(video.annotations.shape)
+            raise InputError(f"{path}: damaged: annotations: expected [F, 2], got {found}")
+        if (video.numbers.diff() <= 0).any() or (video.numbers < 1).any():
+            raise InputError(f"{path}: damaged: numbers: expected to rise from 1 on")
         return video
 
 
@@ -228,7 +250,7 @@ class Cache:
             if path.exists():
                 self.videos.append(self._checked(path, name, subset))
             elif skipped_path(self.root, name).exists():
-                self.skipped[name] = skipped_path(self.root, name).read_text(encoding="utf-8")
+                self.skipped[name] = _reason(skipped_path(self.root, name))
             else:
                 missing.append(name)
         if missing:
@@ -268,6 +290,10 @@ class Cache:
                     f"{tensor.dtype} {list(tensor.shape)}"
                 )
         return video
+
+
+def _reason(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:

@@ -132,8 +132,8 @@ def submit(
     report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
     if uncounted:
         report(
-            f"warning: nothing tells how many frames {len(uncounted)} videos have, such as "
-            f"{uncounted[0]}; their files end with the last face (give --videos)"
+            f"warning: nothing tells the number of frames of {counted(len(uncounted), 'video')}, "
+            f"such as {uncounted[0]}; there the last line is the last face's (give --videos)"
         )
     return SubmitResult(tuple(files), total, uncounted)
 
@@ -199,9 +199,11 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
             raise InputError(f"{cache.root}: expected videos of {subset}, found none")
         return chosen
     try:
-        lines = Path(names).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{names}: cannot be read: {error}") from error
+        lines = Path(names).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{names}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{names}: expected a text file, got something else ({error})") from error
     chosen = []
     for number, line in enumerate(lines, start=1):
         name = line.strip().removesuffix(".txt").removesuffix(".mp4")

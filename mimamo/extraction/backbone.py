@@ -56,13 +56,17 @@ def stored_backbone(root: Path, manifest: Manifest) -> Backbone:
     Raises InputError if its weights are not those the features were computed with.
     """
     path = root / BACKBONE
-    model = load_backbone(path)
+    again = "delete it and run `mimamo extract` again"
+    try:
+        model = load_backbone(path)
+    except InputError as error:
+        raise InputError(f"{error}; {again}") from error
     if manifest.weights_sha256:
         found = weights_hash(model)
         if found != manifest.weights_sha256:
             raise InputError(
                 f"{path}: expected the weights the features are from, SHA-256 "
-                f"{manifest.weights_sha256[:12]}…, got {found[:12]}…"
+                f"{manifest.weights_sha256[:12]}…, got {found[:12]}…; {again}"
             )
     return model
 

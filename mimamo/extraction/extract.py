@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ from mimamo.files import replacing
 from mimamo.network.checkpoint import Backbone
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.wording import counted
+
+_DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ class _Worker:
         self._phase_size, self._made_with = manifest.phase_size, manifest.made_with
         self._detector = detector
         self._problems, self._report, self._progress = problems, report, progress
+        self._data = f"{getattr(dataset, 'root', '')}{os.sep}"
         self._made = self._kept = self._frames = 0
         self._skipped: list[str] = []
 
@@ -190,7 +194,7 @@ class _Worker:
                 self._kept += 1
                 self._frames += len(kept)
                 for line in kept.problems:
-                    self._problems.add(line)
+                    self._problems.add(line.replace(_DATA, self._data))
             else:
                 self._extract(video, path, done, total)
                 worked += size
@@ -261,7 +265,9 @@ class _Worker:
             self._skipped.append(str(error))
             self._report(str(error))
             return
-        cached.save(path)
+        inside = re.compile(rf"(?:^|(?<=[\s(])){re.escape(self._data)}")
+        lines = tuple(inside.sub(_DATA, line) for line in cached.problems)
+        replace(cached, problems=lines).save(path)
         marker.unlink(missing_ok=True)
         self._made += 1
         self._frames += len(cached)

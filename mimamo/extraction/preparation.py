@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from mimamo.errors import InputError
 from mimamo.extraction.backbone import choose_backbone, given_name, stored_backbone
 from mimamo.extraction.shards import size_of
 from mimamo.extraction.source import as_it_is_now
-from mimamo.faces import Detector
+from mimamo.faces import CenterFace, Detector
 from mimamo.files import output_folder
 from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.network.small_backbone import SmallBackbone
@@ -48,6 +49,16 @@ class Settings:
     detector: Detector | None
 
     @property
+    def detector_name(self) -> str:
+        """Which detector it is, and of a user's model which file."""
+        if self.detector is None:
+            return CenterFace.__name__
+        name, model = type(self.detector).__name__, getattr(self.detector, "model", None)
+        if model is None:
+            return name
+        return f"{name} {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
+
+    @property
     def given(self) -> str:
         """How a manifest calls the backbone that was asked for."""
         return given_name(self.backbone, self.image_size, self.seed)
@@ -70,14 +81,15 @@ def prepare(
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
-    if earlier is not None and _is_stored(settings, earlier):
+    if earlier is not None and _is_stored(root, settings, earlier):
         model = stored_backbone(root, earlier)
     else:
         model = choose_backbone(
             settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
             settings.device, settings.detector,
         )  # fmt: skip
-    manifest = _manifest(dataset, listed, model, settings)
+    detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
+    manifest = _manifest(dataset, listed, model, settings, detector)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
         _expect_same_data(root, earlier, manifest, everything)
@@ -88,15 +100,20 @@ def prepare(
     return model, manifest
 
 
-def _is_stored(settings: Settings, earlier: Manifest) -> bool:
-    """Whether the cache's own backbone is sure to be the one asked for."""
-    if not isinstance(settings.backbone, str) or earlier.backbone["given"] != settings.given:
+def _is_stored(root: Path, settings: Settings, earlier: Manifest) -> bool:
+    """Whether the cache's own backbone is there, and sure to be the one asked for."""
+    if Path(settings.given).is_file():  # which may hold other weights by now
         return False
-    return not Path(settings.given).is_file()  # a file may hold other weights by now
+    same = isinstance(settings.backbone, str) and earlier.backbone.get("given") == settings.given
+    return same and (root / BACKBONE).exists()
 
 
 def _manifest(
-    dataset: Dataset, videos: Sequence[DatasetVideo], model: Backbone, settings: Settings
+    dataset: Dataset,
+    videos: Sequence[DatasetVideo],
+    model: Backbone,
+    settings: Settings,
+    detector: str,
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
     root = getattr(dataset, "root", None)
@@ -112,6 +129,7 @@ def _manifest(
         feature_dim=0 if small else model.feature_dim,
         phase_size=settings.phase_size,
         videos={video.name: video.subset for video in videos},
+        detector=detector,
     )
 
 
@@ -127,6 +145,11 @@ def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
         raise InputError(
             f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
             f"{now.layout} with {now.phase_size}; give another --out"
+        )
+    if earlier.detector != now.detector:
+        raise InputError(
+            f"{root}: made of faces found by {earlier.detector or 'nobody (aligned)'}, not by "
+            f"{now.detector or 'nobody (aligned)'}; give another --out"
         )
     for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - {"given"}):
         was, is_now = earlier.backbone.get(name), now.backbone.get(name)

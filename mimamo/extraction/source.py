@@ -8,24 +8,36 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from mimamo.data.cache import CachedVideo
 from mimamo.data.dataset import DatasetVideo
+from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, is_numbered_image
 
 _READERS = 4  # threads that read images
-_CHUNK = 1 << 16  # bytes of a video read at a time
+_CHUNK = 1 << 16  # bytes of a file read at a time
+_TICK = 0.05  # seconds, more than one of a file system's clock
+_PATIENCE = 20  # ticks to wait for a folder in which files still change
 
 
-def announced_frames(video: DatasetVideo) -> int | None:
-    """How many frames the video announces that aligned faces were cut from; None if unknown."""
+def announced_frames(video: DatasetVideo, problems: Problems | None = None) -> int | None:
+    """How many frames the video announces that aligned faces were cut from; None if unknown.
+
+    A video that cannot be read is a problem; the faces are there without it.
+    """
     if video.film is None or not video.source.is_dir():
         return None
-    return VideoReader(video.film).frame_count
+    try:
+        return VideoReader(video.film).frame_count
+    except InputError as error:
+        if problems is not None:
+            problems.add(f"{error}; the last image of {video.source} counts as its last frame")
+        return None
 
 
 def stamp(video: DatasetVideo) -> str:
@@ -34,10 +46,17 @@ def stamp(video: DatasetVideo) -> str:
     One of these times no program can set, so that equal stamps mean equal contents. Raises
     InputError if labels or folder cannot be read.
     """
-    digest = hashlib.sha256(_labels(video))
     beside = [str(video.film)] if video.film is not None and video.source.is_dir() else []
-    for path in _files(video) + beside:
-        digest.update(os.fsencode(f"\n{os.path.basename(path)} {_times(path)}"))
+    for _ in range(_PATIENCE):
+        digest, newest = hashlib.sha256(_labels(video)), 0.0
+        for path in _files(video) + beside:
+            times, changed = _times(path)
+            digest.update(os.fsencode(f"\n{os.path.basename(path)} {times}"))
+            newest = max(newest, changed)
+        # A file that changes twice within a tick of the file system's clock has one time for both.
+        if not 0 <= time.time() - newest < _TICK:
+            break
+        time.sleep(_TICK)
     return digest.hexdigest()
 
 
@@ -92,12 +111,13 @@ def _labels(video: DatasetVideo) -> bytes:
         raise _unreadable(video.labels, error) from error
 
 
-def _times(path: str) -> str:
+def _times(path: str) -> tuple[str, float]:
+    """Size and times of a file, as text, and when it was changed last."""
     try:
         found = os.stat(path)
     except OSError as error:  # as in `_content`
-        return error.strerror or "cannot be read"
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+        return error.strerror or "cannot be read", 0.0
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}", found.st_ctime
 
 
 def _content(path: str) -> bytes:

@@ -60,7 +60,7 @@ def extract_video(
     heard = problems or Problems(strict=True)
     before = len(heard.lines)
     # First of all, so that a change while it is worked on is found the next time.
-    stamped, announced = stamp(video), announced_frames(video)
+    stamped, announced = stamp(video), announced_frames(video, heard)
     contents = fingerprint(video, announced)
     annotations = None if video.read_labels is None else video.read_labels(heard)
     if annotations is not None and np.isnan(annotations).any(axis=1).all():

@@ -53,6 +53,7 @@ class CenterFace:
         path = _bundled_model() if model is None else Path(model)
         if not path.is_file():
             raise InputError(f"{path}: expected a CenterFace ONNX file, found none")
+        self.model = None if model is None else path
         self.sides = tuple(sides)
         self.threshold = threshold
         self.overlap = overlap

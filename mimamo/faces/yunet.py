@@ -38,6 +38,7 @@ class YuNet:
         path = Path(model)
         if not path.is_file():
             raise InputError(f"{path}: expected a YuNet ONNX file, found none")
+        self.model = path
         self.sides = tuple(sides)
         try:
             with quiet_opencv():

@@ -119,6 +119,40 @@ class TestCutShort:
             Cache(root)
 
 
+class TestDamaged:
+    def test_annotations_of_another_shape(self, root: Path) -> None:
+        video = a_video(name="a")
+        replace(video, annotations=video.annotations[:, :1]).save(video_path(root, "a"))
+        with pytest.raises(InputError, match=r"annotations: expected \[F, 2\], got \[80, 1\]"):
+            Cache(root)
+
+    @pytest.mark.parametrize("numbers", [[0, 1, 2], [1, 2, 2], [3, 2, 4], [-1, 5, 6]])
+    def test_numbers_that_do_not_rise(self, root: Path, numbers: list[int]) -> None:
+        video = replace(a_video(3, "a"), numbers=torch.tensor(numbers, dtype=torch.int32))
+        video.save(video_path(root, "a"))
+        with pytest.raises(InputError, match=r"a\.safetensors: damaged: numbers: expected to rise"):
+            Cache(root)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [("videos", ["a"], "dict"), ("backbone", "resnet50", "dict"), ("phase_size", "48", "int")],
+    )
+    def test_a_manifest_with_other_things(
+        self, root: Path, name: str, value: object, expected: str
+    ) -> None:
+        path = root / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+        with pytest.raises(InputError) as error:
+            Cache(root)
+        assert str(error.value).startswith(
+            f"{path}: damaged: {name}: expected {expected}, got {value!r}; delete it and run"
+        )
+
+    def test_a_reason_that_is_no_text(self, root: Path) -> None:
+        skipped_path(root, "c").write_bytes(b"c.txt: no \xe9")
+        assert Cache(root).skipped == {"c": "c.txt: no \ufffd"}
+
+
 class TestMadeWithOtherThings:
     @pytest.mark.parametrize(
         ("other", "message"),

@@ -54,7 +54,7 @@ class TestFiles:
         said: list[str] = []
         result = submit([small_run], root / "cache", root / "out", report=said.append)
         assert (result.frames, result.uncounted) == (7, ("test",))
-        assert "nothing tells how many frames 1 videos have, such as test" in said[-1]
+        assert "nothing tells the number of frames of 1 video, such as test;" in said[-1]
 
     @pytest.mark.parametrize("decode", [True, False])
     def test_a_twins_video_is_that_of_both(
@@ -83,7 +83,7 @@ class TestFiles:
         assert lines(root / "out/test.txt")[1:] == ["-5,-5"] * 5
 
     def test_a_list_chooses_the_videos(self, root: Path, small_run: Path) -> None:
-        (root / "names.txt").write_text("train\n\ntest.mp4\n")
+        (root / "names.txt").write_text("\ufefftrain\r\n\ntest.mp4\n", encoding="utf-8")
         result = submit([small_run], root / "cache", root / "out", names=root / "names.txt")
         assert [path.name for path in result.files] == ["train.txt", "test.txt"]
 
@@ -110,6 +110,23 @@ class TestRefused:
     def test_a_name_that_is_not_in_the_cache(self, root: Path, small_run: Path) -> None:
         (root / "names.txt").write_text("test\nnobody\n")
         with pytest.raises(InputError, match=r"names\.txt:2: expected a video of .*'nobody'"):
+            submit([small_run], root / "cache", root / "out", names=root / "names.txt")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (None, "cannot be read: No such file or directory$"),
+            (b"t\xe9st", "expected a text file, got something else"),
+            (b"\n", "expected one video's name a line, found none"),
+            (b"test\ntest.txt\n", "test is there twice"),
+        ],
+    )
+    def test_a_list_of_no_use(
+        self, root: Path, small_run: Path, content: bytes | None, message: str
+    ) -> None:
+        if content is not None:
+            (root / "names.txt").write_bytes(content)
+        with pytest.raises(InputError, match=rf"names\.txt:(2:)? {message}"):
             submit([small_run], root / "cache", root / "out", names=root / "names.txt")
 
     def test_a_file_in_the_way(self, root: Path, small_run: Path) -> None:

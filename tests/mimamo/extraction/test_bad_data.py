@@ -85,6 +85,15 @@ class TestBadInput:
         film(data / "videos" / "plain.mp4", "." * 18)
         self.check(run, r"plain/00020\.jpg: is numbered beyond the 18 frames of .*mp4", tmp_path)
 
+    def test_a_video_that_cannot_be_read_beside_its_faces(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        (data / "videos").mkdir()
+        (data / "videos/plain.mp4").write_bytes(b"no video")
+        pattern = r"plain\.mp4: expected a video, .*; the last image of .*/plain counts as"
+        cache = self.check(run, pattern, tmp_path)
+        assert [len(video) for video in cache.videos] == [32, 20]
+
     def test_a_missing_header(self, run, data: Path, tmp_path: Path) -> None:
         (data / "annotations/Validation_Set/plain.txt").write_text("0,0\n" * 20)
         cache = self.check(run, r"plain\.txt:1: expected the header", tmp_path, skipped=True)

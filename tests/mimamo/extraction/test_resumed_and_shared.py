@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from support.plain_faces import number_in, plain
 
 from mimamo import InputError
-from mimamo.data import AffWild2, Cache
+from mimamo.data import Cache
 from mimamo.data.cache import video_path
 from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
@@ -54,6 +54,16 @@ class TestResume:
         path.write_bytes(whole[:-1])
         assert (run().made, path.read_bytes()) == (1, whole)
         assert any("plain.safetensors: cut short" in line for line in run.lines)
+
+    def test_a_damaged_manifest_is_made_again_once_it_is_deleted(self, run, tmp_path: Path) -> None:
+        run()
+        path = tmp_path / "cache/manifest.json"
+        whole = path.read_text()
+        path.write_text(whole[:-9])
+        with pytest.raises(InputError, match=r"manifest\.json: expected JSON.*; delete it and run"):
+            run()
+        path.unlink()
+        assert (run().kept, path.read_text()) == (2, whole)
 
     def test_changed_annotations_are_read_again(self, run, data: Path, tmp_path: Path) -> None:
         run()
@@ -119,8 +129,9 @@ class TestResume:
         assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (25, True)])
         (films / "plain.mp4").write_bytes(b"no video")
         result = run(films=films)
-        assert (result.kept, len(result.skipped)) == (1, 1)
-        assert "plain.mp4" in result.skipped[0]
+        assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (20, False)])
+        assert "plain.mp4: expected a video" in result.problems[0]
+        assert run(films=films).kept == 2
         run()
         assert numbers() == [(37, False), (20, False)]
 
@@ -228,6 +239,14 @@ class TestResume:
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
+        path = tmp_path / "cache/backbone.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        with pytest.raises(InputError, match=r"backbone\.safetensors: .*; delete it and run"):
+            run(backbone="random", image_size=32)
+        path.unlink()
+        assert run(backbone="random", image_size=32).kept == 2
+        assert path.read_bytes() == whole
         with pytest.raises(InputError, match="made with other weights"):
             run(backbone="random", image_size=32, seed=1)
 
@@ -269,85 +288,6 @@ class TestResume:
         assert (result.made, result.kept) == (14 - len(whole), len(whole))
         found = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").iterdir()}
         assert found == expected
-
-
-class TestSameCacheAgain:
-    def test_another_subset_is_added(self, run, tmp_path: Path) -> None:
-        for subset in ("Validation_Set", "Train_Set", "Validation_Set"):
-            run(subsets=[subset])
-        cache = Cache(tmp_path / "cache")
-        assert cache.manifest.videos == {"gaps": "Train_Set", "plain": "Validation_Set"}
-        assert [v.name for v in cache.videos] == ["gaps", "plain"]
-
-    def test_what_the_data_set_has_no_longer_is_dropped(
-        self, run, data: Path, tmp_path: Path
-    ) -> None:
-        run()
-        shutil.rmtree(data / "cropped_aligned/gaps")
-        run(subsets=["Validation_Set"])
-        assert [v.name for v in Cache(tmp_path / "cache").videos] == ["plain"]
-
-    def test_the_same_data_set_by_another_way_is_the_same(
-        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        run()
-        (tmp_path / "link").symlink_to(data)
-        monkeypatch.chdir(tmp_path)
-        lines: list[str] = []
-        for same in ("data", AffWild2(data), "link"):
-            result = extract(same, tmp_path / "cache", backbone="small", report=lines.append)
-            assert result.kept == 2
-        assert len(lines) == 3 * 2
-
-    @pytest.mark.parametrize("way", ["moved", "copied"])
-    def test_a_data_set_elsewhere_is_known_by_its_contents(
-        self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
-    ) -> None:
-        run()
-        fingerprints = [video.fingerprint for video in Cache(tmp_path / "cache").videos]
-        if way == "moved":
-            data.rename(tmp_path / "other")
-            monkeypatch.delattr("mimamo.extraction.source._content")  # stamps tell it
-        else:
-            shutil.copytree(data, tmp_path / "other", copy_function=shutil.copyfile)
-        for said in (2, 0):
-            lines: list[str] = []
-            result = extract(
-                tmp_path / "other", tmp_path / "cache", backbone="small", report=lines.append
-            )
-            assert (result.made, result.kept) == (0, 2)
-            assert len([line for line in lines if "was moved, copied or" in line]) == said
-        cache = Cache(tmp_path / "cache")
-        assert [video.fingerprint for video in cache.videos] == fingerprints
-        assert cache.manifest.data == str(tmp_path / "other")
-        for video in cache.videos:
-            assert video.source == str(tmp_path / "other/cropped_aligned" / video.name)
-
-    def test_of_a_copy_only_what_differs_is_made_again(
-        self, run, data: Path, tmp_path: Path
-    ) -> None:
-        run()
-        shutil.copytree(data, tmp_path / "other")
-        (tmp_path / "other/cropped_aligned/gaps/00007.jpg").unlink()
-        result = extract(tmp_path / "other", tmp_path / "cache", backbone="small")
-        assert (result.made, result.kept) == (1, 1)
-
-    def test_another_data_set_is_refused(self, run, data: Path, tmp_path: Path) -> None:
-        run()
-        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
-        other = tmp_path / "other"
-        shutil.copytree(data, other)
-        for name in ("gaps", "plain"):
-            path = other / "cropped_aligned" / name / "00004.jpg"
-            path.write_bytes(path.with_name("00005.jpg").read_bytes())
-        for given in (other, AffWild2(other)):
-            with pytest.raises(
-                InputError,
-                match=r"cache: made of .*/data, not of .*/other, where 2 of the 2 videos looked at "
-                r"differ or are missing, such as gaps; give another --out",
-            ):
-                extract(given, tmp_path / "cache", backbone="small")
-        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
 
 
 class TestShards:
