@@ -238,16 +238,14 @@ class _Run:
         if trainer.progress.finished:
             self._report(f"{self._folder}: this run is finished")
             return
-        steps = len(trainer.progress.losses)
-        with Journal(
-            self._folder / LOGS, len(trainer.progress.epochs), steps, enabled=self._main
-        ) as self._journal:
+        journal = Journal(self._folder / LOGS, trainer.clips_done, enabled=self._main)
+        with journal as self._journal:
             for epoch in trainer.epochs(self._on_step):
                 finished = len(trainer.progress.epochs) >= config.epochs
                 best = trainer.progress.best
                 behind = epoch.number - (best.number if best else 0)
                 trainer.progress.finished = finished or behind >= config.patience
-                self._journal.epoch(epoch)
+                self._journal.epoch(trainer.clips_done, epoch)
                 if self._main:
                     self._write(epoch)
                 self._report(
