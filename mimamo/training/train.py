@@ -134,6 +134,8 @@ def train(
     """
     report = report or (lambda line: None)
     progress = progress or (lambda stage, done, total: None)
+    if resume and overwrite:
+        raise InputError("resume: expected either to go on with a run or to overwrite it, got both")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = run_folder(out, overwrite, resume)
     resumed = resume and (folder / CONFIG).exists() and bool(results_in(folder))
