@@ -29,6 +29,7 @@ from mimamo.training.folder import BEST, CONFIG
 from mimamo.training.identity import check_identity
 from mimamo.training.train import train
 from mimamo.training.videos import Chosen, choose_videos
+from mimamo.wording import which_are
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"
@@ -54,9 +55,7 @@ class CrossvalResult:
     @property
     def waiting(self) -> str:
         """Which folds are missing, in words."""
-        names = ", ".join(map(str, self.missing))
-        one = len(self.missing) == 1
-        return f"fold{'' if one else 's'} {names} {'is' if one else 'are'} still to be trained"
+        return f"{which_are(self.missing, 'fold')} still to be trained"
 
 
 def crossval(

@@ -67,6 +67,8 @@ def evaluate_runs(
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = None if out is None else output_folder(out)
     ensemble = Ensemble(paths, cache, device, streams)
+    for warning in ensemble.warnings:
+        report(warning)
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:

@@ -92,6 +92,8 @@ def submit(
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     ensemble = Ensemble(paths, cache, device, streams)
+    for warning in ensemble.warnings:
+        report(warning)
     lengths = None if films is None else _Lengths(Path(films), decode)
     jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
     folder = output_folder(out)
@@ -113,8 +115,8 @@ def submit(
     report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
     if uncounted:
         report(
-            f"warning: nothing tells how many frames {len(uncounted)} videos have, such as "
-            f"{uncounted[0]}; their files end with the last face (give --videos)"
+            f"warning: nothing tells how many frames {counted(len(uncounted), 'video')}, such as "
+            f"{uncounted[0]}, should have; files end with the last face there (give --videos)"
         )
     return SubmitResult(tuple(files), total, uncounted)
 

@@ -91,6 +91,20 @@ class TestSubsets:
         evaluate_runs([small_run], small_cache, report=lines.append)
         assert not any("warning" in line for line in lines)
 
+    def test_folds_that_are_not_there_are_a_warning(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        lines: list[str] = []
+        for number, gone in ((2, "fold 2 is"), (1, "folds 1, 2 are")):
+            shutil.rmtree(out / f"fold-{number}")
+            evaluate_runs([out], small_cache, report=lines.append)
+            assert lines[0] == f"warning: {out}: of 3 folds {gone} not there"
+            lines.clear()
+        for whole in (small_folds, out / "fold-3"):
+            evaluate_runs([whole], small_cache, report=lines.append)
+        assert not any("warning" in line for line in lines)
+
     def test_a_network_that_has_seen_what_is_held_out_is_refused(
         self, small_folds: Path, small_cache: Path, tmp_path: Path
     ) -> None:

@@ -54,7 +54,7 @@ class TestFiles:
         said: list[str] = []
         result = submit([small_run], root / "cache", root / "out", report=said.append)
         assert (result.frames, result.uncounted) == (7, ("test",))
-        assert "nothing tells how many frames 1 videos have, such as test" in said[-1]
+        assert "nothing tells how many frames 1 video, such as test" in said[-1]
 
     @pytest.mark.parametrize("decode", [True, False])
     def test_a_twins_video_is_that_of_both(
