@@ -25,10 +25,11 @@ from mimamo.evaluation.plot import save_scores
 from mimamo.evaluation.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.files import output_folder, replacing
 from mimamo.training.config import TrainingConfig
-from mimamo.training.folder import CONFIG
+from mimamo.training.folder import BEST, CONFIG
 from mimamo.training.identity import check_identity
 from mimamo.training.train import train
 from mimamo.training.videos import Chosen, choose_videos
+from mimamo.wording import which_are
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"
@@ -54,9 +55,7 @@ class CrossvalResult:
     @property
     def waiting(self) -> str:
         """Which folds are missing, in words."""
-        names = ", ".join(map(str, self.missing))
-        one = len(self.missing) == 1
-        return f"fold{'' if one else 's'} {names} {'is' if one else 'are'} still to be trained"
+        return f"{which_are(self.missing, 'fold')} still to be trained"
 
 
 def crossval(
@@ -233,6 +232,12 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
     check_identity(path, content.get("identity", {}), chosen.identity, chosen.cache.root)
+    best = path.parent / BEST  # not there where only predictions were copied
+    if best.exists() and content.get("checkpoint") != _file_hash(best):
+        raise InputError(
+            f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
+            "fold again"
+        )
     return values
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mimamo.data.cache import Cache, CachedVideo
 from mimamo.data.clips import VideoSequence
+from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.inference import predict_sequence
 from mimamo.network.checkpoint import Backbone, load_checkpoint, weights_hash
@@ -26,6 +27,7 @@ from mimamo.training.features import video_features
 from mimamo.training.folder import BEST
 from mimamo.training.images import FaceImages
 from mimamo.training.model import TrainedModel
+from mimamo.wording import counted, which_are
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
 
@@ -76,10 +78,14 @@ class Ensemble:
         if streams not in STREAMS:
             raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
         self.cache, self.streams = cache, streams
-        self.members = [
-            _member(path, cache, torch.device(device), streams)
-            for path in (found for given in paths for found in checkpoints_in(given))
-        ]
+        self.members: list[Member] = []
+        self.warnings: list[str] = []
+        for given in paths:
+            found = checkpoints_in(given)
+            members = [_member(path, cache, torch.device(device), streams) for path in found]
+            self.members += members
+            if found[0].parent.parent == Path(given):  # a cross-validation
+                self.warnings += _incomplete(given, members)
         if not self.members:
             raise InputError("expected at least one checkpoint, got none")
         self._means: dict[Path, Tensor] = {}
@@ -162,6 +168,16 @@ def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
     if not folds:
         raise InputError(f"{path}: expected a run or a cross-validation, found no {BEST} in it")
     return folds
+
+
+def _incomplete(path: str | os.PathLike[str], members: Sequence[Member]) -> list[str]:
+    """A warning if the cross-validation in `path` is not all there."""
+    folds = [parse_fold(member.config.fold) for member in members if member.config.fold]
+    total = max((count for _, count in folds), default=0)
+    missing = sorted(set(range(1, total + 1)) - {number for number, _ in folds})
+    if not missing:
+        return []
+    return [f"warning: {path}: of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"]
 
 
 def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:

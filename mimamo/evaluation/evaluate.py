@@ -67,11 +67,15 @@ def evaluate_runs(
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = None if out is None else output_folder(out)
     ensemble = Ensemble(paths, cache, device, streams)
+    for warning in ensemble.warnings:
+        report(warning)
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:
         raise InputError(f"{subset}: expected annotated videos in {cache.root}, found none")
-    if subset != "held-out" and (known := ensemble.trained_on & {v.name for v in videos}):
+    if subset == "held-out":
+        _check_held_out(groups, cache)
+    elif known := ensemble.trained_on & {v.name for v in videos}:
         report(f"warning: {len(known)} of these {len(videos)} videos were trained on")
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
@@ -115,3 +119,19 @@ def _groups(
         )
         for fold in sorted(folds)
     ]
+
+
+def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], cache: Cache) -> None:
+    """InputError if a network was trained on what it is to be evaluated on.
+
+    That is so if the cache has other videos than the one it was trained with: folds are split anew.
+    """
+    for videos, members in groups:
+        for member in members:
+            trained_on = set(member.info.get("trained_on", []))
+            if known := [video.name for video in videos if video.name in trained_on]:
+                raise InputError(
+                    f"{member.path}: was trained on {len(known)} of the {len(videos)} videos that "
+                    f"{cache.root} holds out for it, such as {known[0]}; evaluate it with the "
+                    "videos it was trained with, or give --subset"
+                )

@@ -103,6 +103,8 @@ def submit(
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     ensemble = Ensemble(paths, cache, device, streams)
+    for warning in ensemble.warnings:
+        report(warning)
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)

@@ -25,6 +25,7 @@ from mimamo.files import output_folder, replacing
 from mimamo.synth.dataset import gaps, write_annotations, write_jpeg
 from mimamo.synth.drawn_face import Identity, Pose, draw_face, draw_identity
 from mimamo.synth.motion import affect, band_noise, blinks
+from mimamo.wording import counted
 
 FPS = 30.0
 TREMOR = 0.011  # amplitude in units of the face: 0.6 pixels of 112, 0.26 of the grey frame's 48
@@ -64,7 +65,8 @@ class LessonSet:
         """What to tell of it."""
         return [
             *(
-                f"{subset}: {self.videos[subset]} videos of {self.identities[subset]} identities"
+                f"{subset}: {counted(self.videos[subset], 'video')} of "
+                f"{counted(self.identities[subset], 'person', 'people')}"
                 for subset in self.videos
             ),
             f"{self.root}: {self.frames} aligned faces in the layout of Aff-Wild2; the test set's "

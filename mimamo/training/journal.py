@@ -10,19 +10,20 @@ from mimamo.training.state import Epoch
 
 
 class Journal:
-    """Writes loss, learning rate and CCC as TensorBoard events.
+    """Writes loss, learning rate and CCC as TensorBoard events, by the number of clips trained on.
+
+    All by the same number, because what a resumed run does again is hidden by it, in all curves.
 
     Args:
         folder: where to.
-        epochs, steps: done before; what an earlier run wrote after them is hidden.
+        clips: done before; what an earlier run wrote after them is hidden.
         enabled: False to write nothing, as all processes but the first do.
     """
 
-    def __init__(self, folder: Path, epochs: int, steps: int, *, enabled: bool) -> None:
-        self._begun = epochs + (steps > 0)
+    def __init__(self, folder: Path, clips: int, *, enabled: bool) -> None:
         self._writer = None
         if enabled:
-            purge = epochs + 1 if self._begun else None
+            purge = clips + 1 if clips else None
             self._writer = SummaryWriter(str(folder), purge_step=purge)
 
     def __enter__(self) -> Journal:
@@ -37,9 +38,9 @@ class Journal:
         if self._writer:
             self._writer.add_scalar("step/loss", loss, clips)
 
-    def epoch(self, epoch: Epoch) -> None:
-        """An epoch is done."""
+    def epoch(self, clips: int, epoch: Epoch) -> None:
+        """An epoch is done, `clips` clips in all."""
         if self._writer:
             for name in ("loss", "learning_rate", "valence", "arousal"):
-                self._writer.add_scalar(f"epoch/{name}", getattr(epoch, name), epoch.number)
+                self._writer.add_scalar(f"epoch/{name}", getattr(epoch, name), clips)
             self._writer.flush()

@@ -76,6 +76,14 @@ class Trainer:
         """How many clips an epoch has."""
         return len(self._clips.dataset)
 
+    @property
+    def clips_done(self) -> int:
+        """How many clips were trained on so far, in all epochs."""
+        config, progress = self._config, self.progress
+        done = len(progress.epochs)
+        batches = epoch_batches(self.clips_per_epoch, config.batch_size, config.seed, done + 1)
+        return done * self.clips_per_epoch + sum(map(len, batches[: len(progress.losses)]))
+
     def epochs(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[Epoch]:
         """Train until the last epoch, or until it no longer gets better.
 
@@ -99,7 +107,7 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             self.model.train()
-            clips = 0
+            clips = self.clips_done
             for step in ahead(self._steps(number, len(progress.losses))):
                 loss = self._step(number, step)
                 if not math.isfinite(loss):
@@ -110,7 +118,7 @@ class Trainer:
                 progress.losses.append(loss)
                 clips += step[2]
                 if on_step:
-                    on_step(clips + (number - 1) * self.clips_per_epoch, loss)
+                    on_step(clips, loss)
             valence, arousal = self._validate()
             if not math.isfinite(valence + arousal):
                 raise InputError(

@@ -134,6 +134,8 @@ def train(
     """
     report = report or (lambda line: None)
     progress = progress or (lambda stage, done, total: None)
+    if resume and overwrite:
+        raise InputError("resume: expected either to go on with a run or to overwrite it, got both")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = run_folder(out, overwrite, resume)
     resumed = resume and (folder / CONFIG).exists() and bool(results_in(folder))
@@ -238,16 +240,14 @@ class _Run:
         if trainer.progress.finished:
             self._report(f"{self._folder}: this run is finished")
             return
-        steps = len(trainer.progress.losses)
-        with Journal(
-            self._folder / LOGS, len(trainer.progress.epochs), steps, enabled=self._main
-        ) as self._journal:
+        journal = Journal(self._folder / LOGS, trainer.clips_done, enabled=self._main)
+        with journal as self._journal:
             for epoch in trainer.epochs(self._on_step):
                 finished = len(trainer.progress.epochs) >= config.epochs
                 best = trainer.progress.best
                 behind = epoch.number - (best.number if best else 0)
                 trainer.progress.finished = finished or behind >= config.patience
-                self._journal.epoch(epoch)
+                self._journal.epoch(trainer.clips_done, epoch)
                 if self._main:
                     self._write(epoch)
                 self._report(

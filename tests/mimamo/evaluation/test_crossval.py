@@ -172,6 +172,19 @@ class TestRefused:
         with pytest.raises(InputError, match=r"fold-2/held_out\.safetensors: cut short"):
             join(small_cache, out, 3)
 
+    def test_predictions_of_another_network(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        """As after a fold was trained further, and stopped before it was predicted."""
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        shutil.copy(out / "fold-1/best.safetensors", out / "fold-2/best.safetensors")
+        match = r"fold-2/held_out\.safetensors: expected predictions of best\.safetensors beside it"
+        with pytest.raises(InputError, match=match):
+            join(small_cache, out, 3)
+        for number in (1, 2, 3):  # where only predictions are, there is nothing to compare
+            (out / f"fold-{number}/best.safetensors").unlink()
+        assert join(small_cache, out, 3).missing == ()
+
     def test_predictions_that_do_not_say_what_they_are_from(
         self, small_folds: Path, small_cache: Path, tmp_path: Path
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,7 @@ from mimamo.evaluation import Ensemble, evaluate_runs
 from mimamo.evaluation.ensemble import checkpoints_in
 from mimamo.extraction import extract
 from mimamo.inference import predict_sequence
+from mimamo.network.checkpoint import renote
 from mimamo.training import TrainingConfig, train
 
 
@@ -88,6 +90,34 @@ class TestSubsets:
         lines.clear()
         evaluate_runs([small_run], small_cache, report=lines.append)
         assert not any("warning" in line for line in lines)
+
+    def test_folds_that_are_not_there_are_a_warning(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        lines: list[str] = []
+        for number, gone in ((2, "fold 2 is"), (1, "folds 1, 2 are")):
+            shutil.rmtree(out / f"fold-{number}")
+            evaluate_runs([out], small_cache, report=lines.append)
+            assert lines[0] == f"warning: {out}: of 3 folds {gone} not there"
+            lines.clear()
+        for whole in (small_folds, out / "fold-3"):
+            evaluate_runs([whole], small_cache, report=lines.append)
+        assert not any("warning" in line for line in lines)
+
+    def test_a_network_that_has_seen_what_is_held_out_is_refused(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        """As with a cache of other videos, whose folds are others."""
+        run = shutil.copytree(small_folds / "fold-1", tmp_path / "run")
+        best = run / "best.safetensors"
+        renote(best, {"training": load_checkpoint(best).info["training"] | {"fold": "2/3"}})
+        match = (
+            rf"^{best}: was trained on 2 of the 2 videos that {small_cache} holds out for it, such"
+        )
+        with pytest.raises(InputError, match=match):
+            evaluate_runs([run], small_cache)
+        assert evaluate_runs([run], small_cache, subset="all").outcome.faces.count == 336
 
     def test_one_without_videos(self, small_run: Path, small_cache: Path) -> None:
         with pytest.raises(InputError, match="Test_Set: expected annotated videos"):

@@ -102,6 +102,13 @@ class TestDataSet:
         counts = {s: sum(h == {s} for h in homes.values()) for s in written.identities}
         assert counts == written.identities == {"Train_Set": 5, "Validation_Set": 1, "Test_Set": 2}
 
+    def test_what_it_tells(self, written) -> None:
+        assert written.lines()[:3] == [
+            "Train_Set: 10 videos of 5 people",
+            "Validation_Set: 2 videos of 1 person",
+            "Test_Set: 4 videos of 2 people",
+        ]
+
     def test_annotations_are_read_without_complaint(self, written) -> None:
         for video in AffWild2(written.root).videos():
             assert video.read_labels(Problems(strict=True)).shape == (24, 2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mimamo import InputError, MIMAMONet, concordance_cc
+from mimamo import InputError, MIMAMONet, ResNet50, concordance_cc
 from mimamo.data import VideoSequence
 from mimamo.data.batches import MappedClips
 from mimamo.data.clips import ClipDataset
@@ -235,3 +235,22 @@ class TestFailure:
             InputError, match=r"predictions are not finite after epoch 2, at 0\.001"
         ):
             run(tiny_config, videos)
+
+
+def test_on_a_cpu_a_resnet_sees_few_images_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them take more memory and time; all are seen twice, to hold fewer activations."""
+    seen: list[int] = []
+
+    def features(backbone: ResNet50, images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))
+        return backbone.stem.conv.weight.mean() * images.mean((1, 2, 3)).unsqueeze(1).expand(
+            -1, 2048
+        )
+
+    monkeypatch.setattr("mimamo.training.model.resnet_features", features)
+    network = MIMAMONet()
+    monkeypatch.setattr(network, "forward", lambda features, phases: features)
+    model = TrainedModel(network, ResNet50(image_size=32))
+    model(torch.rand(2, 10, 3, 8, 8), []).sum().backward()
+    assert seen == [8, 8, 4, *seen[3:]]
+    assert sorted(seen[3:]) == [4, 8, 8]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mimamo import InputError
 from mimamo.extraction import extract
@@ -162,6 +163,31 @@ class TestMoreEpochs:
         process.stdout.close()
         subprocess.run([*command, "--resume", "--epochs", "5"], check=True)
         assert contents(tmp_path / "run") == expected
+
+
+class TestCurves:
+    def test_a_resumed_run_has_them_whole(
+        self, small_cache: Path, tmp_path: Path, config: TrainingConfig
+    ) -> None:
+        """In TensorBoard nothing is lost, and what was done twice is there once."""
+        shown: list[int] = []
+        curves = {}
+        for name, step in (("whole", None), ("run", 8)):
+            if step:
+                stop_at(step, small_cache, tmp_path / name, config)
+            run = train(
+                small_cache, tmp_path / name, config=config, resume=True,
+                progress=lambda _, done, total: shown.append(done),
+            ).out  # fmt: skip
+            events = EventAccumulator(str(run / "tensorboard"))
+            events.Reload()
+            for tag in ("step/loss", "epoch/loss"):
+                curves[name, tag] = [(e.step, e.value) for e in events.Scalars(tag)]
+        assert len(curves["whole", "step/loss"]) == 15
+        assert [step for step, _ in curves["whole", "step/loss"]] == shown[:15]
+        assert shown[15:] == shown[7:15]
+        for tag in ("step/loss", "epoch/loss"):
+            assert curves["run", tag] == curves["whole", tag]
 
 
 class TestFullDisk:

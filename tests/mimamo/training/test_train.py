@@ -314,6 +314,11 @@ class TestRunFolder:
             (tmp_path / "run" / name).write_text("old")
         assert contents(run(overwrite=True).out) == expected
 
+    def test_a_run_is_not_both_resumed_and_replaced(self, run: Run, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"^resume: expected either .* got both$"):
+            run(resume=True, overwrite=True)
+        assert not (tmp_path / "run").exists()
+
     def test_a_run_that_cannot_start_replaces_nothing(self, run: Run, tmp_path: Path) -> None:
         before = contents(run().out)
         with pytest.raises(InputError, match="none: expected a cache"):
