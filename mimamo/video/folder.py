@@ -83,6 +83,9 @@ class AlignedFolder:
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an image file as uint8 [H, W, 3] RGB; InputError if it is not whole or not an image."""
     # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe might wait for ever
+        kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
+        raise InputError(f"{path}: expected an image, got {kind}")
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))

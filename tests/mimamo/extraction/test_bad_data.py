@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -46,6 +47,16 @@ class TestBadInput:
         path.unlink()
         path.symlink_to("nowhere")
         cache = self.check(run, r"7\.jpg: cannot be read as an image: No such file", tmp_path)
+        assert len(cache.videos[0]) == 31
+        assert run().kept == 2
+
+    @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+    def test_an_image_that_is_no_file(self, run, data: Path, tmp_path: Path, make) -> None:
+        """Reading a pipe would wait for ever."""
+        path = data / "cropped_aligned/gaps/00007.jpg"
+        path.unlink()
+        make(path)
+        cache = self.check(run, r"7\.jpg: expected an image, got a (device|folder)", tmp_path)
         assert len(cache.videos[0]) == 31
         assert run().kept == 2
 
