@@ -226,6 +226,9 @@ class CachedVideo:
         return video
 
 
+FACELESS = "no face in it"  # the reason of a video that nothing else is wrong with
+
+
 class Cache:
     """A cache that is complete, ready to read.
 
@@ -234,6 +237,7 @@ class Cache:
         manifest: what it says of itself.
         videos: all its videos, mapped, by subset and name.
         skipped: name and reason of each video that is not used.
+        faceless: those of them in which there is no face, and nothing else wrong.
 
     Raises:
         InputError: it is no cache, a video is missing or cut short, or files do not fit together.
@@ -258,6 +262,10 @@ class Cache:
                 f"{self.root}: incomplete: {len(missing)} of {len(self.manifest.videos)} videos "
                 f"are missing, such as {missing[0]}; run `mimamo extract` again to complete it"
             )
+
+    @property
+    def faceless(self) -> set[str]:
+        return {name for name, reason in self.skipped.items() if FACELESS in reason}
 
     @property
     def backbone_file(self) -> Path:

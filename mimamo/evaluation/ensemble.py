@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +25,10 @@ from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.training.config import TrainingConfig
 from mimamo.training.features import video_features
-from mimamo.training.folder import BEST
+from mimamo.training.folder import BEST, STATE
 from mimamo.training.images import FaceImages
 from mimamo.training.model import TrainedModel
+from mimamo.training.state import is_unfinished
 from mimamo.wording import counted, which_are
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
@@ -84,6 +86,11 @@ class Ensemble:
             found = checkpoints_in(given)
             members = [_member(path, cache, torch.device(device), streams) for path in found]
             self.members += members
+            self.warnings += [
+                f"warning: {path.parent}: its training is not finished; its best network so far"
+                for path in found
+                if path.name == BEST and is_unfinished(path.with_name(STATE))
+            ]
             if found[0].parent.parent == Path(given):  # a cross-validation
                 self.warnings += _incomplete(given, members)
         if not self.members:
@@ -164,10 +171,14 @@ def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
         return [path]
     if (path / BEST).exists():
         return [path / BEST]
-    folds = sorted(path.glob(f"fold-*/{BEST}"), key=lambda p: int(p.parent.name.split("-")[1]))
+    folds = {  # what else is called fold-..., such as a copy, is none
+        int(number[1]): found
+        for found in path.glob(f"fold-*/{BEST}")
+        if (number := re.fullmatch(r"fold-([1-9][0-9]*)", found.parent.name))
+    }
     if not folds:
         raise InputError(f"{path}: expected a run or a cross-validation, found no {BEST} in it")
-    return folds
+    return [folds[number] for number in sorted(folds)]
 
 
 def _incomplete(path: str | os.PathLike[str], members: Sequence[Member]) -> list[str]:

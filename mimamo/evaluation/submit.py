@@ -132,6 +132,11 @@ def submit(
     uncounted = tuple(job.name for job in jobs if not job.counted)
     total = sum(job.frames for job in jobs)
     report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
+    if empty := [job.name for job in jobs if job.video is None]:
+        report(
+            f"warning: in {counted(len(empty), 'video')} no face was found, such as {empty[0]}; "
+            f"all is {NO_FACE:g} there"
+        )
     if uncounted:
         report(
             f"warning: nothing tells the number of frames of {counted(len(uncounted), 'video')}, "
@@ -223,6 +228,11 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
 
 def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
     video = next((video for video in cache.videos if video.name == name), None)
+    if video is None and name not in cache.faceless:
+        raise InputError(
+            f"{name}: cannot be predicted: {cache.skipped[name]}; mend it and run `mimamo extract` "
+            "again, or leave the video out by --names"
+        )
     if video is None and lengths is None:
         raise InputError(
             f"{name}: {cache.skipped[name]}; how many frames it has is not known either: give "

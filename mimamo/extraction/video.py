@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -13,7 +14,7 @@ import torch
 
 from mimamo.data.annotations import check_length
 from mimamo.data.batches import ahead
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cache import FACELESS, CachedVideo
 from mimamo.data.dataset import DatasetVideo, Side, Unit
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
@@ -67,6 +68,8 @@ def extract_video(
         raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
     faces: _Folder | _Film
     if video.source.is_dir():
+        if all(name.startswith(".") for name in os.listdir(video.source)):
+            raise InputError(_without_face(video))
         faces = _Folder(video.source, video.film, announced, heard)
     else:
         faces = _Film(video.source, video.side, detector, heard)
@@ -86,8 +89,10 @@ def extract_video(
         frames.append(phase_frames(crops, phase_size))
         if progress:
             progress(len(numbers))
+    if not numbers and isinstance(faces, _Folder):
+        raise InputError(f"{video.source}: no image can be read; {video.name} is not used")
     if not numbers:
-        raise InputError(f"{video.source}: no face in it; {video.name} is not used")
+        raise InputError(_without_face(video))
     if annotations is not None and unit == "frame":
         check_length(video.labels, annotations, faces.frame_count, faces.last, heard)
     cached = CachedVideo(
@@ -111,6 +116,10 @@ def extract_video(
     if annotations is not None and not cached.annotated_frames:
         raise InputError(f"{video.labels}: no frame with a face is annotated; not used")
     return cached
+
+
+def _without_face(video: DatasetVideo) -> str:
+    return f"{video.source}: {FACELESS}; {video.name} is not used"
 
 
 class _Folder:

@@ -82,6 +82,15 @@ def save_state(path: Path, model: nn.Module, optimizer: Optimizer, progress: Pro
             raise InputError(f"{path}: cannot be written: {error}") from error
 
 
+def is_unfinished(path: Path) -> bool:
+    """Whether a state is there, and says that its training is to go on."""
+    try:
+        with safe_open(path, "pt") as file:
+            return not json.loads((file.metadata() or {})[_KEY])["finished"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return False
+
+
 def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
     """Load what `save_state` wrote into `model` and `optimizer`.
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from mimamo import InputError, concordance_cc, load_checkpoint
 from mimamo.data import Cache
@@ -90,6 +92,30 @@ class TestSubsets:
         lines.clear()
         evaluate_runs([small_run], small_cache, report=lines.append)
         assert not any("warning" in line for line in lines)
+
+    def test_what_only_looks_like_a_fold_is_none(
+        self, small_folds: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        for name in ("fold-old", "fold-1-old", "fold-01"):
+            shutil.copytree(out / "fold-1", out / name)
+        assert [path.parent.name for path in checkpoints_in(out)] == ["fold-1", "fold-2", "fold-3"]
+
+    def test_training_that_is_not_finished_is_a_warning(
+        self, small_run: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        out = shutil.copytree(small_run, tmp_path / "run")
+        state = out / "state.safetensors"
+        with safe_open(state, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            ((key, text),) = (file.metadata() or {}).items()
+        lines: list[str] = []
+        for finished in (True, False):
+            note = json.loads(text) | {"finished": finished}
+            save_file(tensors, state, {key: json.dumps(note)})
+            evaluate_runs([out], small_cache, report=lines.append)
+            warned = f"warning: {out}: its training is not finished; its best network so far"
+            assert (warned in lines) is not finished
 
     def test_folds_that_are_not_there_are_a_warning(
         self, small_folds: Path, small_cache: Path, tmp_path: Path

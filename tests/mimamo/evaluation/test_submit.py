@@ -9,7 +9,9 @@ import pytest
 
 from mimamo import InputError
 from mimamo.data import Cache
+from mimamo.data.dataset import TEST
 from mimamo.evaluation import Ensemble, submit
+from mimamo.evaluation.scores import rescale
 from mimamo.extraction import extract
 
 
@@ -73,14 +75,36 @@ class TestFiles:
     ) -> None:
         data, cache = root / "data", root / "cache2"
         for path in (data / "cropped_aligned/test").iterdir():
-            path.write_bytes(b"")
+            path.unlink()
         extract(data, cache, backbone="small")
         with pytest.raises(InputError, match=r"test: .*no face in it.* give --videos"):
             submit([small_run], cache, root / "out")
         (root / "films").mkdir()
         film(root / "films/test.mp4", "." * 5)
-        submit([small_run], cache, root / "out", films=root / "films")
+        said: list[str] = []
+        submit([small_run], cache, root / "out", films=root / "films", report=said.append)
         assert lines(root / "out/test.txt")[1:] == ["-5,-5"] * 5
+        assert "in 1 video no face was found, such as test; all is -5 there" in said[-1]
+
+    @pytest.mark.parametrize("wrong", ["unreadable", "twice"])
+    def test_a_video_that_has_faces_is_not_all_minus_five(
+        self, root: Path, small_run: Path, film, wrong: str
+    ) -> None:
+        data, cache = root / "data", root / "cache2"
+        images = sorted((data / "cropped_aligned/test").iterdir())
+        if wrong == "twice":
+            images[0].with_name("3.jpg").write_bytes(images[0].read_bytes())
+        else:
+            for path in images:
+                path.write_bytes(b"")
+        extract(data, cache, backbone="small")
+        (root / "films").mkdir()
+        film(root / "films/test.mp4", "." * 8)
+        for films in (None, root / "films"):
+            with pytest.raises(InputError, match=r"^test: cannot be predicted: .*; mend it") as told:
+                submit([small_run], cache, root / "out", films=films)
+            assert "\n" not in str(told.value)
+        assert not (root / "out").exists()
 
     def test_a_list_chooses_the_videos(self, root: Path, small_run: Path) -> None:
         (root / "names.txt").write_text("\ufefftrain\r\n\ntest.mp4\n", encoding="utf-8")
@@ -88,9 +112,23 @@ class TestFiles:
         assert [path.name for path in result.files] == ["train.txt", "test.txt"]
 
     def test_an_ensemble_of_folds(self, root: Path, small_folds: Path) -> None:
-        submit([small_folds], root / "cache", root / "out", rescaled=True)
-        values = np.loadtxt(root / "out/test.txt", delimiter=",", skiprows=3)
-        assert np.abs(values).max() <= 1
+        """Their mean, stretched to the spread of the labels they were trained on."""
+        cache = Cache(root / "cache")
+        ensemble = Ensemble([small_folds], cache, "cpu", "both")
+        videos = cache.subset(TEST)
+        each = [
+            Ensemble([member.path], cache, "cpu", "both").predict(videos)["test"]
+            for member in ensemble.members
+        ]
+        mean = {"test": np.mean(each, axis=0)}
+        assert len(each) == 3
+        assert not any(np.allclose(one, mean["test"], atol=1e-4) for one in each)
+        for rescaled, values in [(False, mean), (True, rescale(mean, ensemble.label_std))]:
+            out = root / f"out-{rescaled}"
+            submit([small_folds], cache, out, rescaled=rescaled)
+            found = np.loadtxt(out / "test.txt", delimiter=",", skiprows=3)
+            for i in (0, -1):  # a frame with a face
+                assert np.allclose(found[i], values["test"][i].clip(-1, 1), atol=2e-6)
 
 
 class TestRefused:
