@@ -101,7 +101,7 @@ class TestFiles:
         (root / "films").mkdir()
         film(root / "films/test.mp4", "." * 8)
         for films in (None, root / "films"):
-            with pytest.raises(InputError, match=r"^test: cannot be predicted: .*; mend it") as told:
+            with pytest.raises(InputError, match=r"^test: cannot be predicted: .*; mend") as told:
                 submit([small_run], cache, root / "out", films=films)
             assert "\n" not in str(told.value)
         assert not (root / "out").exists()
