@@ -206,6 +206,18 @@ class TestFinetuned:
         # float16 in the cache
         assert np.abs(ensemble.predict([video])[video.name] - expected).max() < 0.02
 
+    def test_it_needs_folders_of_images(
+        self, finetuned: Path, resnet_cache: Path, tmp_path: Path
+    ) -> None:
+        cache = Cache(resnet_cache)
+        video = cache.subset("Validation_Set")[0]
+        (tmp_path / "film.mp4").touch()
+        for name, found in (("film.mp4", "a video"), ("gone", "none")):
+            moved = replace(video, source=str(tmp_path / name))
+            message = f"{name}: expected the folder of .*, got {found}; a ResNet50 that is trained"
+            with pytest.raises(InputError, match=message):
+                Ensemble([finetuned], cache).predict([moved])
+
     def test_it_can_be_blinded(self, finetuned: Path, resnet_cache: Path) -> None:
         cache = Cache(resnet_cache)
         video = cache.subset("Validation_Set")[0]
