@@ -56,6 +56,12 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def expect_free(path: Path, overwrite: bool) -> None:
+    """InputError if there is something at `path` that may not be overwritten."""
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists; give another --out or --overwrite")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

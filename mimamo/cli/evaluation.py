@@ -49,6 +49,7 @@ def evaluate(
         typer.Option(metavar="DIR", show_default=False, help="Folder for tables and a plot."),
     ] = None,
     device: Device = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Print CCC over all annotated frames of a cache's videos."""
     from mimamo.evaluation import evaluate_runs
@@ -62,6 +63,7 @@ def evaluate(
             streams=streams,
             rescaled=rescale,
             out=out,
+            overwrite=overwrite,
             device=choose_device(device),
             report=say,
             progress=bar.show,

@@ -20,7 +20,14 @@ from safetensors.numpy import save_file
 from mimamo.data.cache import Cache
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble
-from mimamo.evaluation.outcome import Outcome, interval_by_subject, outcome_of, write_outcome
+from mimamo.evaluation.outcome import (
+    SUMMARY,
+    TABLE,
+    Outcome,
+    interval_by_subject,
+    outcome_of,
+    write_outcome,
+)
 from mimamo.evaluation.plot import save_scores
 from mimamo.evaluation.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.files import output_folder, replacing
@@ -88,12 +95,13 @@ def crossval(
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: as `train`; a fold has no data; or one in `out` has other settings.
+        InputError: as `train`; a fold has no data; one in `out` has other settings; or `out` holds
+            the results of something else.
     """
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     root = output_folder(out)
-    _check_folds(root, folds)
+    _check_folder(root, folds)
     for fold in only or ():
         if not 1 <= fold <= folds:
             raise InputError(f"fold: expected 1 to {folds}, got {fold}")
@@ -133,12 +141,13 @@ def join(
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
     Nothing is written if folds are missing, which the result then names. Raises InputError if they
-    do not fit together, or are of other videos or annotations than the cache's.
+    do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
+    the results of something else.
     """
     report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     root = Path(out)
-    _check_folds(root, folds)
+    _check_folder(root, folds)
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
     if missing:
@@ -179,12 +188,25 @@ def join(
     return CrossvalResult(root, (), tuple(scores), outcome)
 
 
-def _check_folds(root: Path, folds: int) -> None:
-    """InputError if `root` holds a cross-validation with another number of folds."""
+def _check_folder(root: Path, folds: int) -> None:
+    """InputError if `root` holds results of something else, or of another number of folds."""
+    if any((root / name).exists() for name in (SUMMARY, TABLE)) and not _is_joined(root / SUMMARY):
+        raise InputError(
+            f"{root}: expected a cross-validation's results or none, got {SUMMARY} or {TABLE} of "
+            "something else; give another --out"
+        )
     for path in root.glob(f"fold-*/{CONFIG}"):
         fold = TrainingConfig.load(path).fold
         if fold.rpartition("/")[2] != str(folds):
             raise InputError(f"{path}: expected a fold of {folds}, got fold {fold!r}")
+
+
+def _is_joined(summary: Path) -> bool:
+    """Whether a summary is one that `join` has written."""
+    try:
+        return "folds" in json.loads(summary.read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _check_settings(root: Path, folds: int) -> None:

@@ -13,13 +13,14 @@ from mimamo.data.cache import Cache, CachedVideo, annotated
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.evaluation.ensemble import Ensemble, Member
-from mimamo.evaluation.outcome import Outcome, outcome_of, write_outcome
+from mimamo.evaluation.outcome import Outcome, outcome_files, outcome_of, write_outcome
 from mimamo.evaluation.scores import rescale
-from mimamo.files import output_folder
+from mimamo.files import expect_free, output_folder
 from mimamo.training.videos import choose_videos
 
 SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
 Progress = Callable[[str, int, int], None]
+_NAME = "evaluation"  # of the plot
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def evaluate_runs(
     streams: str = "both",
     rescaled: bool = False,
     out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     device: torch.device | str = "cpu",
     report: Callable[[str], None] | None = None,
     progress: Progress | None = None,
@@ -54,18 +56,22 @@ def evaluate_runs(
         streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
         rescaled: give the predictions the training labels' spread (see `rescale`).
         out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
+        overwrite: replace these files where they are there.
         device: where the networks run.
         report: called with each line of the account.
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: something cannot be read or does not fit, or there is nothing to evaluate on.
+        InputError: something cannot be read or does not fit, there is nothing to evaluate on, or
+            a file is in the way. Nothing is written then.
     """
     report = report or (lambda line: None)
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = None if out is None else output_folder(out)
+    for path in [] if folder is None else outcome_files(folder, _NAME):
+        expect_free(path, overwrite)
     ensemble = Ensemble(paths, cache, device, streams)
     for warning in ensemble.warnings:
         report(warning)
@@ -90,7 +96,7 @@ def evaluate_runs(
             "checkpoints": [str(member.path) for member in ensemble.members],
             "cache": str(cache.root), "subset": subset, "streams": streams, "rescaled": rescaled,
         }  # fmt: skip
-        for path in write_outcome(folder, result.outcome, "evaluation", settings):
+        for path in write_outcome(folder, result.outcome, _NAME, settings):
             report(f"{path}")
     return result
 

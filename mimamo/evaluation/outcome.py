@@ -28,6 +28,8 @@ from mimamo.evaluation.scores import (
 )
 from mimamo.files import replacing
 
+SUMMARY, TABLE = "summary.json", "videos.csv"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -89,6 +91,11 @@ def interval_by_subject(videos: Sequence[CachedVideo], pairs: Mapping[str, Pairs
     return bootstrap(by_subject)
 
 
+def outcome_files(folder: Path, name: str) -> list[Path]:
+    """What `write_outcome` writes."""
+    return [folder / file for file in (SUMMARY, TABLE, f"{name}.png")]
+
+
 def write_outcome(
     folder: Path, outcome: Outcome, name: str, settings: Mapping[str, Any]
 ) -> list[Path]:
@@ -96,7 +103,7 @@ def write_outcome(
 
     Raises InputError if one cannot be written.
     """
-    summary, table, plot = folder / "summary.json", folder / "videos.csv", folder / f"{name}.png"
+    summary, table, plot = outcome_files(folder, name)
     try:
         with replacing(summary) as temporary:
             content = {

@@ -25,7 +25,7 @@ from mimamo.evaluation.utterances import (
     rows_of_table,
     write_utterances,
 )
-from mimamo.files import output_folder, replacing
+from mimamo.files import expect_free, output_folder, replacing
 from mimamo.predictions.rules import NO_FACE, fill_missing
 from mimamo.video import VideoReader
 from mimamo.wording import counted
@@ -121,7 +121,7 @@ def submit(
     jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
     folder = output_folder(out)
     for job in jobs:
-        _expect_free(folder / f"{job.name}.txt", overwrite)
+        expect_free(folder / f"{job.name}.txt", overwrite)
     values = predict([job.video for job in jobs if job.video is not None])
     files = []
     for job in jobs:
@@ -163,7 +163,7 @@ def _submit_utterances(
     if not videos:
         raise InputError(f"{rows[0].name}: {cache.skipped[rows[0].name]}; nor is any other used")
     path = output_folder(out) / TABLE
-    _expect_free(path, overwrite)
+    expect_free(path, overwrite)
     write_utterances(path, rows, predict(videos))
     report(f"{path}: {counted(len(rows), 'utterance')}")
     if without := [row.name for row in rows if row.name in cache.skipped]:
@@ -172,11 +172,6 @@ def _submit_utterances(
             f"others' mean, such as {without[0]} ({cache.skipped[without[0]]})"
         )
     return SubmitResult((path,), len(rows), ())
-
-
-def _expect_free(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists; give another --out or --overwrite")
 
 
 class _Lengths:

@@ -41,8 +41,9 @@ class ExtractResult:
         root: the cache.
         made, kept: videos extracted now, and found whole from an earlier run.
         skipped: reason of each video that is not used.
-        problems: what is wrong with the others' images and annotations, and what of the data set
-            is left out; the latter in the first process only.
+        problems: what is wrong with the others' images and annotations, what of the data set is
+            left out and what of an earlier run's it has no longer; but for the images and
+            annotations in the first process only.
         frames: faces in the videos made and kept.
         seconds: all in all.
     """
@@ -144,7 +145,10 @@ def extract(
         wait_for_manifest(root)
     settings = Settings(backbone, image_size, seed, phase_size, device, dtype, detector)
     first = shard.index == 0
-    model, manifest = prepare(root, dataset, everything, videos, settings, write=first)
+    model, manifest = prepare(
+        root, dataset, everything, videos, settings, write=first,
+        tell=problems.add if first or strict else lambda line: None,
+    )  # fmt: skip
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,11 +73,14 @@ def prepare(
     settings: Settings,
     *,
     write: bool,
+    tell: Callable[[str], None],
 ) -> tuple[Backbone, Manifest]:
     """The backbone and the manifest, of which the first process writes both.
 
     `everything` is the whole data set, of which the cache keeps what an earlier run asked for
-    beside `videos`. Raises InputError if the cache is one of other weights, settings or data.
+    beside `videos`; `tell` hears, before anything is written, of each video of that run that the
+    data set has no longer. Raises InputError if the cache is one of other weights, settings or
+    data.
     """
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
@@ -93,6 +97,8 @@ def prepare(
     if earlier is not None:
         _expect_same(root, earlier, manifest)
         _expect_same_data(root, earlier, manifest, everything)
+        for line in _gone(root, earlier, manifest, dataset.unused):
+            tell(line)
     if write:
         if earlier is None or not (root / BACKBONE).exists():
             save_backbone(root / BACKBONE, model)
@@ -178,6 +184,34 @@ def _expect_same_data(
             f"{now.data or 'one without'}, where {len(other)} of the {len(some)} videos looked at "
             f"differ or are missing, such as {other[0]}; give another --out"
         )
+
+
+def _gone(root: Path, earlier: Manifest, now: Manifest, unused: Sequence[str]) -> list[str]:
+    """A line for each video of an earlier run that the data set has no longer.
+
+    Those that the data set itself says it does not use, in `unused`, are left out.
+    """
+    lines = []
+    for name in sorted(earlier.videos.keys() - now.videos.keys()):
+        told = re.compile(rf"[ /\\]{re.escape(name)}(?:\.mp4)?; not used$")
+        if not any(map(told.search, unused)):
+            lines.append(
+                f"{_place_of(root, name, earlier, now)}: expected {name}, which an earlier run "
+                f"put into {root}, but the data set has it no longer; not used"
+            )
+    return lines
+
+
+def _place_of(root: Path, name: str, earlier: Manifest, now: Manifest) -> Path:
+    """Where a cached video's faces should be; the data set where the cache does not tell."""
+    try:
+        source = Path(CachedVideo.load(video_path(root, name)).source)
+    except InputError:  # one that could not be used has no file
+        return Path(now.data) if now.data else root
+    was_of = Path(earlier.data).resolve()
+    if earlier.data and now.data and source.is_relative_to(was_of):
+        return Path(now.data) / source.relative_to(was_of)
+    return source
 
 
 def _is_of(path: Path, video: DatasetVideo | None) -> bool:

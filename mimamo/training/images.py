@@ -1,4 +1,4 @@
-"""The faces' images, read while training, for a ResNet50 that is trained too."""
+"""The faces' images, read while training and predicting, for a ResNet50 that is trained too."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ class FaceImages:
         for video in videos:
             source = Path(video.source)
             if not source.is_dir():
+                found = "a video" if source.is_file() else "none"
                 raise InputError(
                     f"{source}: expected the folder of aligned faces that {video.name} was "
-                    "extracted from; training the backbone needs the images"
+                    f"extracted from, got {found}; a ResNet50 that is trained with the network "
+                    "sees the images, not the cache"
                 )
             folder, numbers = AlignedFolder(source), video.numbers.numpy()
             missing = [number for number in numbers if number not in folder.images]

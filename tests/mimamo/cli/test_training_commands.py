@@ -100,9 +100,13 @@ class TestFromDataToSubmission:
         printed = run("extract", data, "--out", cache, "--backbone", "small", "--strict")
         assert "6 videos extracted, 0 kept from before, 0 not used, 336 faces, 0 prob" in printed
         assert "best epoch 1" in run("train", cache, "--out", tmp_path / "run", *recipe)
-        assert "annotated frames with a face" in run(
-            "evaluate", tmp_path / "run", "--cache", cache, "--out", tmp_path / "evaluation"
-        )
+        evaluation = tmp_path / "evaluation"
+        evaluate = ["evaluate", tmp_path / "run", "--cache", cache, "--out", evaluation]
+        assert "annotated frames with a face" in run(*evaluate)
+        assert main([str(word) for word in evaluate]) == 2
+        summary = evaluation / "summary.json"
+        assert one_error() == f"{summary}: exists; give another --out or --overwrite"
+        assert str(summary) in run(*evaluate, "--overwrite")
         folds = ["crossval", cache, "--out", tmp_path / "folds", "--folds", "2", *recipe]
         join = [*folds[:4], "--folds", "2", "--join"]
         for missing in ("folds 1, 2 are", "fold 2 is"):

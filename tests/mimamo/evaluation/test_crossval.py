@@ -103,6 +103,20 @@ class TestFinetuned:
         assert result.outcome.faces.count == 336
 
 
+class TestResultsOfSomethingElse:
+    @pytest.mark.parametrize("name", ["summary.json", "videos.csv"])
+    def test_they_are_not_overwritten(
+        self, small_cache: Path, small_config: TrainingConfig, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / name).write_text('{"settings": {"subset": "held-out"}}')  # an evaluation's
+        message = "expected a cross-validation's results or none, got .* of something else"
+        with pytest.raises(InputError, match=message):
+            crossval(small_cache, tmp_path, folds=3, config=small_config)
+        with pytest.raises(InputError, match=message):
+            join(small_cache, tmp_path, folds=3)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 class TestJobs:
     def test_folds_can_be_trained_apart_and_joined(
         self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, tmp_path: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from itertools import combinations
@@ -231,6 +232,18 @@ class TestFinetuned:
         # float16 in the cache
         assert np.abs(ensemble.predict([video])[video.name] - expected).max() < 0.02
 
+    def test_it_needs_folders_of_images(
+        self, finetuned: Path, resnet_cache: Path, tmp_path: Path
+    ) -> None:
+        cache = Cache(resnet_cache)
+        video = cache.subset("Validation_Set")[0]
+        (tmp_path / "film.mp4").touch()
+        for name, found in (("film.mp4", "a video"), ("gone", "none")):
+            moved = replace(video, source=str(tmp_path / name))
+            message = f"{name}: expected the folder of .*, got {found}; a ResNet50 that is trained"
+            with pytest.raises(InputError, match=message):
+                Ensemble([finetuned], cache).predict([moved])
+
     def test_it_can_be_blinded(self, finetuned: Path, resnet_cache: Path) -> None:
         cache = Cache(resnet_cache)
         video = cache.subset("Validation_Set")[0]
@@ -249,6 +262,19 @@ class TestFiles:
         summary = json.loads((tmp_path / "out/summary.json").read_text())
         assert summary["annotated_with_face"]["valence"] == result.outcome.faces.valence
         assert (tmp_path / "out/evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize("name", ["summary.json", "videos.csv", "evaluation.png"])
+    def test_what_is_there_is_replaced_only_if_asked(
+        self, small_run: Path, small_cache: Path, tmp_path: Path, name: str
+    ) -> None:
+        path = tmp_path / name  # such as a cross-validation's
+        path.write_text("earlier")
+        message = f"^{re.escape(str(path))}: exists; give another --out or --overwrite$"
+        with pytest.raises(InputError, match=message):
+            evaluate_runs([small_run], small_cache, out=tmp_path)
+        assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "earlier")]
+        evaluate_runs([small_run], small_cache, out=tmp_path, overwrite=True)
+        assert not path.read_bytes().startswith(b"earlier")
 
 
 class TestRefused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
 from mimamo.extraction import extract
+from mimamo.extraction.shards import Shard
 from mimamo.faces import CenterFace
 
 
@@ -43,6 +45,47 @@ class TestSameCacheAgain:
         shutil.rmtree(data / "cropped_aligned/gaps")
         run(subsets=["Validation_Set"])
         assert [v.name for v in Cache(tmp_path / "cache").videos] == ["plain"]
+
+    def test_what_the_data_set_has_no_longer_is_a_problem(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        faces = data / "cropped_aligned"
+        shutil.copytree(faces / "plain", faces / "test")
+        run()
+        manifest = (tmp_path / "cache/manifest.json").read_bytes()
+        (faces / "test").rename(tmp_path / "test")
+        line = f"{faces / 'test'}: expected test, which an earlier run put into "
+        for shard in (Shard(0, 2), Shard(1, 2)):
+            with pytest.raises(InputError, match=f"^{re.escape(line)}.*no longer; not used$"):
+                run(strict=True, shard=shard)
+        assert (tmp_path / "cache/manifest.json").read_bytes() == manifest
+        for shard, count in ((Shard(1, 2), 0), (Shard(0, 2), 1)):
+            result = run(shard=shard)
+            assert [found.startswith(line) for found in result.problems] == [True] * count
+        assert result.problems[0] in run.lines
+        assert ", 1 problem, " in run.lines[-2]
+        assert "test" not in Cache(tmp_path / "cache").manifest.videos
+        (tmp_path / "test").rename(faces / "test")
+        result = run(strict=True)
+        assert (result.made, result.kept) == (0, 3)  # kept on the disk meanwhile
+
+    def test_what_the_data_set_says_it_does_not_use_is_told_once(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        run()
+        shutil.rmtree(data / "cropped_aligned/gaps")
+        assert [line.split(": ")[1] for line in run().problems] == [
+            f"no faces in {data / 'cropped_aligned/gaps'}; not used"
+        ]
+
+    def test_one_that_was_not_used_is_looked_for_in_the_data_set(
+        self, run, data: Path, tmp_path: Path
+    ) -> None:
+        (data / "cropped_aligned/empty").mkdir()
+        assert len(run().skipped) == 1
+        (data / "cropped_aligned/empty").rmdir()
+        (problem,) = run().problems
+        assert problem.startswith(f"{data}: expected empty, which an earlier run put into")
 
     def test_the_same_data_set_by_another_way_is_the_same(
         self, run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

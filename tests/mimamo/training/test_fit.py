@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +13,10 @@ from mimamo import InputError, MIMAMONet, ResNet50, concordance_cc
 from mimamo.data import VideoSequence
 from mimamo.data.batches import MappedClips
 from mimamo.data.clips import ClipDataset
+from mimamo.features.temporal import phase_windows
 from mimamo.inference import predict_sequence
 from mimamo.training import Epoch, TrainedModel, Trainer, TrainingConfig, evaluate
+from mimamo.training.loop import centre
 from mimamo.training.train import _accelerator
 
 
@@ -235,6 +237,57 @@ class TestFailure:
             InputError, match=r"predictions are not finite after epoch 2, at 0\.001"
         ):
             run(tiny_config, videos)
+
+
+class Seen(Exception):
+    """Ends training where the model is called."""
+
+
+class GreyImages:
+    """Stands for a `FaceImages` whose images are the grey faces; keeps what it gave."""
+
+    def gather(self, dataset: ClipDataset, indices: Sequence[int]) -> torch.Tensor:
+        clips = []
+        for index in indices:
+            number, start = dataset.clips[index]
+            frames = dataset.videos[number].frames
+            own = torch.arange(start, start + dataset.length).clamp(max=len(frames) - 1)
+            clips.append(frames[own])
+        self.given = torch.stack(clips).unsqueeze(2).expand(-1, -1, 3, -1, -1)
+        return self.given
+
+
+@pytest.mark.parametrize(("flip", "crop"), [(1.0, 1.0), (0.5, 0.85)])
+def test_images_are_mirrored_and_cropped_as_the_grey_faces_are(
+    tiny_config, videos, monkeypatch: pytest.MonkeyPatch, flip: float, crop: float
+) -> None:
+    config = replace(tiny_config, flip=flip, crop=crop, batch_size=64)
+    caught: dict[str, torch.Tensor] = {}
+
+    def windows(frames: torch.Tensor, *rest, **named):
+        caught["frames"] = frames
+        return phase_windows(frames, *rest, **named)
+
+    def forward(self: TrainedModel, seen: torch.Tensor, phases: object) -> torch.Tensor:
+        caught["seen"] = seen
+        raise Seen
+
+    monkeypatch.setattr("mimamo.training.loop.phase_windows", windows)
+    monkeypatch.setattr(TrainedModel, "forward", forward)
+    model = TrainedModel(MIMAMONet(config.network), ResNet50(image_size=32, seed=0))
+    length, num_phase = config.clip_length, config.network.num_phase
+    clips = ClipDataset(videos, length=length, stride=config.stride, num_phase=num_phase)
+    images = GreyImages()
+    accelerator = _accelerator(torch.device("cpu"), config.precision)
+    with pytest.raises(Seen):
+        next(Trainer(model, MappedClips(clips), videos, config, accelerator, images).epochs())
+    seen, given = caught["seen"], images.given / 255
+    assert seen.shape == given.shape
+    grey = centre(caught["frames"], length).unsqueeze(2).expand_as(seen)
+    torch.testing.assert_close(seen, grey, atol=1e-5, rtol=0)
+    if crop == 1:
+        torch.testing.assert_close(seen, given.flip(-1), atol=1e-4, rtol=0)
+    assert (seen - given).abs().mean() > 0.01
 
 
 def test_on_a_cpu_a_resnet_sees_few_images_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

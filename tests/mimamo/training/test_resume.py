@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from mimamo import InputError
 from mimamo.extraction import extract
@@ -198,12 +201,35 @@ class TestFullDisk:
         disk = small_disk(2 * needed)
         run, ballast = disk / "run", disk / "ballast"
         ballast.write_bytes(bytes(needed + needed // 2))
-        with pytest.raises((InputError, OSError), match="No space left"):
+        named = rf"^{re.escape(str(run))}/[\w.]+: cannot be written: .*[Nn]o space left[^\n]*$"
+        with pytest.raises(InputError, match=named):
             train(small_cache, run, config=config)
         assert not [path for path in run.iterdir() if path.name.startswith(".")]
         ballast.unlink()
         train(small_cache, run, resume=True)
         assert contents(run) == whole
+
+    @pytest.mark.parametrize("call", ["__init__", "add_scalar", "flush", "close"])
+    def test_one_that_the_curves_find_first_is_named(
+        self, small_cache: Path, tmp_path: Path, config, monkeypatch, call: str
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(SummaryWriter, call, full)
+        named = re.escape(f"{tmp_path / 'run/tensorboard'}: cannot be written: No space left on")
+        with pytest.raises(InputError, match=f"^{named} device$"):
+            train(small_cache, tmp_path / "run", config=replace(config, epochs=1))
+
+    def test_what_ended_the_run_is_told_before_it(
+        self, small_cache: Path, tmp_path: Path, config, monkeypatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(SummaryWriter, "close", full)
+        with pytest.raises(InputError, match="the loss is nan"):
+            train(small_cache, tmp_path / "run", config=replace(config, learning_rate=1e38))
 
 
 class TestResume:
