@@ -50,7 +50,10 @@ def test_coefficients_of_any_layout():
 
 
 def peak_bytes(call) -> int:
-    """The most that was allocated at a time during a call, less what was there before."""
+    """The most that was allocated at a time during a call, less what was there before.
+
+    Results of 32 MiB and more are not seen: their memory is kept, not torch's allocator's.
+    """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         result = call()
     del result
@@ -62,6 +65,10 @@ def peak_bytes(call) -> int:
     return peak
 
 
+def all_seen(*results: torch.Tensor) -> bool:
+    return max(x.nbytes for x in results) < 32 << 20
+
+
 @pytest.mark.parametrize("name", ["contiguous", "channels last", "transposed"])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_phases_copy_no_more_than_their_input(dtype, name):
@@ -69,14 +76,17 @@ def test_phases_copy_no_more_than_their_input(dtype, name):
     x = (255 * torch.rand(2, 400, 48, 48)).to(torch.uint8)
     x = x if dtype == torch.uint8 else x / 255
     x = {"contiguous": x, **layouts(x)}[name]
-    result = sum(level.nbytes for level in phasenet.phase_difference_windows(x, 2))
+    levels = phasenet.phase_difference_windows(x, 2)
+    assert all_seen(*levels)
+    result = sum(level.nbytes for level in levels)
     block = 12 << 20
     copied = peak_bytes(lambda: phasenet.phase_difference_windows(x, 2)) - result
     assert 0 < copied < block + (0 if name == "contiguous" else x.nbytes)
 
 
 def test_half_precision_out_needs_no_full_size_float32():
-    x = torch.rand(300, 48, 48)
+    x = torch.rand(130, 48, 48)
+    assert all_seen(*phasenet.phase_difference_windows(x, 12))
     half, single = (
         peak_bytes(lambda d=dtype: phasenet.phase_difference_windows(x, 12, dtype=d))
         for dtype in (torch.float16, torch.float32)
@@ -87,11 +97,12 @@ def test_half_precision_out_needs_no_full_size_float32():
 @pytest.mark.parametrize("name", ["contiguous", "channels last", "transposed"])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_pyramids_copy_no_more_than_their_input(dtype, name):
-    x = (255 * torch.rand(400, 5, 64, 64)).to(torch.uint8)
+    x = (255 * torch.rand(100, 5, 64, 64)).to(torch.uint8)
     x = x[:8] / 255 if dtype == torch.float32 else x
     x = {"contiguous": x, **layouts(x)}[name]
     pyramid = SteerablePyramid(4, 2)
     coeffs = pyramid(x)
+    assert all_seen(coeffs.highpass, *coeffs.bands, coeffs.lowpass)
     result = coeffs.highpass.nbytes + sum(x.nbytes for x in coeffs.bands) + coeffs.lowpass.nbytes
     copied = peak_bytes(lambda: pyramid(x)) - result
     chunk = (4 << 20) if dtype == torch.uint8 else 0
