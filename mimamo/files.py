@@ -56,6 +56,13 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def expect_no_other(path: str | os.PathLike[str], expected: str) -> None:
+    """InputError if a folder, a device or a pipe is at `path`; reading one might wait for ever."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
+        raise InputError(f"{path}: expected {expected}, got {kind}")
+
+
 def expect_free(path: Path, overwrite: bool) -> None:
     """InputError if there is something at `path` that may not be overwritten."""
     if path.exists() and not overwrite:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mimamo.errors import InputError
+from mimamo.files import expect_no_other
 
 CROP_SIZE = 112
 ALIGNED_FPS = 30.0
@@ -82,11 +83,9 @@ class AlignedFolder:
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an image file as uint8 [H, W, 3] RGB; InputError if it is not whole or not an image."""
-    # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
-    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe might wait for ever
-        kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
-        raise InputError(f"{path}: expected an image, got {kind}")
+    expect_no_other(path, "an image")
     try:
+        # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
     except UnidentifiedImageError as error:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from mimamo.errors import InputError
+from mimamo.files import expect_no_other
 from mimamo.video.quiet import quiet_opencv
 
 ASSUMED_FPS = 30.0
@@ -144,10 +145,8 @@ class VideoReader:
 
 
 def _check_is_media_file(path: Path) -> None:
+    expect_no_other(path, "a video file")
     try:
-        if path.exists() and not path.is_file():  # reading a pipe might wait for ever
-            kind = "a folder" if path.is_dir() else "a device or a pipe"
-            raise InputError(f"{path}: expected a video file, got {kind}")
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
