@@ -1,5 +1,7 @@
 #include "tensors.h"
 
+#include <torch/headeronly/util/shim_utils.h>
+
 #include "kept_memory.h"
 #include "memory.h"
 
@@ -45,7 +47,7 @@ Tensor in_kept_memory(const std::vector<int64_t>& sizes, ScalarType dtype, size_
   }
   void* const data = block->data();
   AtenTensorHandle handle = nullptr;
-  STABLE_TORCH_ERROR_CODE_CHECK(torch_from_blob(
+  TORCH_ERROR_CODE_CHECK(torch_from_blob(
       data,
       static_cast<int64_t>(sizes.size()),
       sizes.data(),
