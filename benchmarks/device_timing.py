@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import cycle
 from time import perf_counter
 from typing import Any
@@ -41,7 +42,8 @@ def alternate(
 ) -> dict[str, Sample]:
     """Time everything in each of the rounds, forwards and backwards in turn.
 
-    With `flushed` the cache is overwritten before each call, and each is a replicate of its own.
+    With `flushed` each call is a replicate of its own, before which other memory is read until the
+    cache holds nothing else: written lines would be written back within the measured call.
     """
     timers = {name: _Timer(call, device, flushed) for name, call in calls.items()}
     blocks: dict[str, list[list[float]]] = {name: [] for name in timers}
@@ -59,13 +61,14 @@ def alternate(
     }
 
 
-def copy_bandwidth(device: str, size: int = COPY_BYTES) -> float:
+@cache
+def bandwidth(device: str) -> float:
     """Bytes per second that copying within the device's memory reads and writes together."""
+    size = COPY_BYTES if device == "cuda" else COPY_BYTES >> 6
     source = torch.empty(size, dtype=torch.uint8, device=device).random_()
     target = torch.empty_like(source)
     call = {"copy": lambda: target.copy_(source)}
-    sample = alternate(call, Budget(5, 0.05), device)["copy"]
-    return 2 * size / sample.median
+    return 2 * size / alternate(call, Budget(5, 0.05), device)["copy"].median
 
 
 def graphed(call: Callable[[], Any]) -> Callable[[], Any]:
@@ -93,7 +96,7 @@ class _Timer:
     def __init__(self, call: Callable[[], Any], device: str, flushed: bool) -> None:
         self.call, self.device = call, device
         self.flush = (
-            torch.empty(CACHES * cache_bytes(device), dtype=torch.uint8, device=device)
+            torch.zeros(CACHES * cache_bytes(device) // 4, dtype=torch.int32, device=device)
             if flushed
             else None
         )
@@ -132,7 +135,7 @@ class _Timer:
 
     def _flush(self) -> None:
         if self.flush is not None:
-            self.flush.zero_()
+            self.flush.max()
 
     def _run(self, each: int) -> None:
         for _ in range(each):

@@ -119,7 +119,7 @@ def describe(suite: str, settings: Settings, run: SuiteRun, load: dict[str, list
         device=settings.device,
         threads=settings.threads,
         quick=settings.quick,
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        date=now(),
         machine=machine.machine(settings.device),
         versions=machine.versions(),
         commit=machine.commit(),
@@ -127,6 +127,11 @@ def describe(suite: str, settings: Settings, run: SuiteRun, load: dict[str, list
         inputs=run.inputs,
         rows=tuple(run.rows),
     )
+
+
+def now() -> str:
+    """The time, as results have it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def newest(folder: Path = RESULTS) -> list[Result]:

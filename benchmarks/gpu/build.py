@@ -1,0 +1,66 @@
+"""`python -m benchmarks.gpu.build`: the libraries, those in the checkout if they fit, else built.
+
+For the GPU that is here, or with `--device cpu` as the tests emulate the CUDA operators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+from benchmarks.gpu.plan import OPERATORS, ROOT
+
+BUILD = [sys.executable, "-W", "ignore", "setup.py"]
+INFO = ROOT / "phasenet" / "build_info.json"
+
+
+def fits(architecture: str | None) -> bool:
+    """Whether the libraries in the checkout are of its sources and for this architecture."""
+    if not INFO.exists():
+        return False
+    info = json.loads(INFO.read_text(encoding="utf-8"))
+    digest = subprocess.run(
+        [*BUILD, "source_digest"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    if info.get("sources") != digest.stdout.split()[-1]:
+        return False
+    names = ["libphasenet_cpu.so", *(["libphasenet_cuda.so"] if architecture else [])]
+    if not all((ROOT / "phasenet" / name).exists() for name in names):
+        return False
+    built = [name.removesuffix("+PTX") for name in info.get("cuda") or []]
+    return architecture is None or architecture in built
+
+
+def loads() -> bool:
+    """Whether this torch loads them."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", "import phasenet"], cwd=ROOT)
+    return done.returncode == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.build", description=__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    architecture = None
+    if parser.parse_args().device == "cuda":
+        import torch
+
+        architecture = "{}.{}".format(*torch.cuda.get_device_capability())
+    if fits(architecture) and loads():
+        print("the libraries of the checkout fit", flush=True)
+    else:
+        asked = {"PHASENET_CUDA": "1", "TORCH_CUDA_ARCH_LIST": architecture}
+        environment = {**os.environ, **(asked if architecture else {"PHASENET_CUDA": "0"})}
+        command = [*BUILD, "build_ext", "--inplace"]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    if architecture is None:
+        command = [sys.executable, "tests/emulation/build.py"]
+        subprocess.run(command, cwd=ROOT, check=True)
+        if not OPERATORS.exists():
+            raise SystemExit(f"{OPERATORS}: expected the emulated operators there, found none")
+
+
+if __name__ == "__main__":
+    main()

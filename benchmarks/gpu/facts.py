@@ -1,0 +1,74 @@
+"""`python -m benchmarks.gpu.facts`: versions, clocks and the measured copy bandwidth.
+
+Needs torch alone: it runs before anything is built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+from typing import Any
+
+import torch
+
+from benchmarks import device_timing
+
+CLOCKS = (
+    "driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.limit",
+    "temperature.gpu",
+)  # fmt: skip
+
+
+def facts(device: str) -> dict[str, Any]:
+    """Of the machine and what is installed on it; None for what cannot be told."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(), "torch": torch.__version__,
+        "cuda": torch.version.cuda, "cores": os.cpu_count(), "nvcc": _told("nvcc", "--version"),
+    }  # fmt: skip
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        found |= {
+            "gpu": properties.name,
+            "architecture": f"{properties.major}.{properties.minor}",
+            "multiprocessors": properties.multi_processor_count,
+            "memory_gib": round(properties.total_memory / 2**30, 1),
+            "cache_mib": round(properties.L2_cache_size / 2**20, 1),
+            "clocks": _clocks(),
+        }
+    return found
+
+
+def _clocks() -> dict[str, str] | None:
+    line = _told("nvidia-smi", f"--query-gpu={','.join(CLOCKS)}", "--format=csv,noheader")
+    values = [value.strip() for value in line.split(",")] if line else []
+    return dict(zip(CLOCKS, values, strict=True)) if len(values) == len(CLOCKS) else None
+
+
+def _told(*command: str) -> str | None:
+    """The last line that a command prints."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.strip().splitlines()
+    return lines[-1] if lines else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.facts", description=__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    device = parser.parse_args().device
+    known = {"record": "machine", **facts(device)}
+    print(json.dumps(known), flush=True)
+    rate = device_timing.bandwidth(device)
+    record = {"record": "bandwidth", "bytes_per_second": rate, "clocks": None}
+    if device == "cuda":  # those that the work just done brought about
+        record["clocks"] = _clocks()
+    print(json.dumps(record), flush=True)
+
+
+if __name__ == "__main__":
+    main()
