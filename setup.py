@@ -10,10 +10,13 @@ Environment: CXX (compiler), MAX_JOBS (parallel compilations), NVCC (CUDA compil
 TORCH_CUDA_ARCH_LIST (CUDA architectures, such as "8.0;9.0+PTX").
 
 `python setup.py build_cuda --folder DIR` builds the CUDA library alone, into DIR.
+`python -c "import setup; print(setup.source_digest())"` prints the `build_info()["sources"]` of a
+library built from these sources; it builds nothing and needs no torch.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -36,6 +39,7 @@ from setuptools.extension import Extension
 ROOT = Path(__file__).parent.resolve()
 PACKAGE = ROOT / "phasenet"
 SOURCES = ROOT / "csrc"
+SOURCE_SUFFIXES = {".cpp", ".h", ".inl", ".cu", ".cuh"}
 OLDEST_TORCH = (2, 10)
 TORCH_TARGET = f"0x{OLDEST_TORCH[0]:02x}{OLDEST_TORCH[1]:02x}000000000000"
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -85,6 +89,15 @@ class Library:
 
 def fail(message: str) -> None:
     raise SystemExit(f"phasenet: cannot build: {message}")
+
+
+def source_digest() -> str:
+    """16 hexadecimal digits of all C++ and CUDA sources, their names and their contents."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SOURCES.rglob("*") if path.suffix in SOURCE_SUFFIXES):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(SOURCES).as_posix()} {content}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def find_torch() -> tuple[Path, str]:
@@ -305,6 +318,7 @@ class BuildLibraries(build_ext):
         cpu_sets = ["baseline", *(["avx2", "avx512"] if X86 else [])]
         info = {
             "version": self.distribution.get_version(),
+            "sources": source_digest(),
             "build_torch": torch_version,
             "torch_target": ".".join(map(str, OLDEST_TORCH)),
             "compiler": compiler_version(compiler),
@@ -374,12 +388,13 @@ class BinaryDistribution(Distribution):
         return True
 
 
-setup(
-    distclass=BinaryDistribution,
-    ext_modules=[Extension("phasenet.libphasenet_cpu", [])],
-    cmdclass={
-        "build_ext": BuildLibraries,
-        "build_cuda": BuildCuda,
-        "bdist_wheel": AnyPythonWheel,
-    },
-)
+if __name__ == "__main__":
+    setup(
+        distclass=BinaryDistribution,
+        ext_modules=[Extension("phasenet.libphasenet_cpu", [])],
+        cmdclass={
+            "build_ext": BuildLibraries,
+            "build_cuda": BuildCuda,
+            "bdist_wheel": AnyPythonWheel,
+        },
+    )

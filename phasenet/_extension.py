@@ -63,8 +63,9 @@ def _load(library: Path) -> None:
 def build_info() -> dict[str, Any]:
     """What the build decided and what is in use now.
 
-    Returns a dictionary with ``version``, ``build_torch`` (the torch the libraries were compiled
-    against), ``torch_target`` (the oldest torch they run on), ``compiler``, ``cpu`` (the
+    Returns a dictionary with ``version``, ``sources`` (a digest of the C++ and CUDA sources, as
+    ``source_digest()`` of setup.py gives it), ``build_torch`` (the torch the libraries were
+    compiled against), ``torch_target`` (the oldest torch they run on), ``compiler``, ``cpu`` (the
     instruction sets compiled in), ``cuda`` (architectures, or None), ``cuda_reason`` (why), and,
     found at run time, ``torch``, ``instruction_set`` (the one in use) and ``instruction_sets``
     (all that this machine can run, the best last).

@@ -36,14 +36,12 @@ pytestmark = [
 def commands() -> dict[str, list[str]]:
     """The flags of every CPU source, by its path, as setup.py has them on an aarch64 machine."""
     code = (
-        "import contextlib, io, json, platform, runpy, sys\n"
+        "import json, platform\n"
         "platform.machine = lambda: 'aarch64'\n"
-        "sys.argv = ['setup.py', '--name']\n"
-        "with contextlib.redirect_stdout(io.StringIO()):\n"
-        "    names = runpy.run_path('setup.py')\n"
-        "torch = names['find_torch']()[0]\n"
-        "sources = names['cpu_library']().sources\n"
-        "print(json.dumps({str(s): names['compile_flags'](s, torch) for s in sources}))\n"
+        "import setup\n"
+        "torch = setup.find_torch()[0]\n"
+        "sources = setup.cpu_library().sources\n"
+        "print(json.dumps({str(s): setup.compile_flags(s, torch) for s in sources}))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import runpy
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import torch
 
 import phasenet
+
+SETUP = Path(__file__).parents[2] / "setup.py"
 
 
 def run(code: str, **environment: str) -> str:
@@ -31,6 +37,36 @@ def test_build_info():
     assert info["instruction_set"] in info["instruction_sets"]
     assert set(info["instruction_sets"]) <= set(info["cpu"])
     assert info["cuda_reason"]
+
+
+def test_build_info_tells_the_sources():
+    if Path(phasenet.__file__).parents[1] != SETUP.parent:
+        pytest.skip("the package under test is not the one of these sources")
+    assert phasenet.build_info()["sources"] == runpy.run_path(str(SETUP))["source_digest"]()
+
+
+def test_the_digest_of_the_sources(tmp_path):
+    """It changes with any source's content or name, and with nothing else."""
+
+    def digest() -> str:
+        return runpy.run_path(str(tmp_path / "setup.py"))["source_digest"]()
+
+    shutil.copy(SETUP, tmp_path)
+    source = tmp_path / "csrc" / "cpu" / "kernel.cpp"
+    source.parent.mkdir(parents=True)
+    source.write_text("int one;\n")
+    first = digest()
+    assert len(first) == 16
+    assert int(first, 16) >= 0
+    (source.parent / "kernel.cpp.orig").write_text("int two;\n")
+    assert digest() == first
+    source.write_text("int two;\n")
+    second = digest()
+    source = source.rename(source.with_name("other.cpp"))
+    third = digest()
+    assert len({first, second, third}) == 3
+    source.rename(source.with_name("kernel.cpp")).write_text("int one;\n")
+    assert digest() == first
 
 
 def test_phasenet_does_not_import_mimamo():

@@ -194,13 +194,7 @@ def test_what_cannot_be_built_is_one_line(tmp_path, changes, message):
 
 
 def decision(**changes: str) -> subprocess.CompletedProcess[str]:
-    code = (
-        "import sys, runpy, contextlib, io\n"
-        "sys.argv = ['setup.py', '--name']\n"
-        "with contextlib.redirect_stdout(io.StringIO()):\n"
-        "    names = runpy.run_path('setup.py')\n"
-        "print(*names['cuda_decision'](), sep='|')\n"
-    )
+    code = "import setup; print(*setup.cuda_decision(), sep='|')"
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment(**changes), capture_output=True,
         text=True,
