@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.contest import Parity
 from phasenet import PyramidCoeffs, reference
-from tests.support.parity import ambiguous_planes, phase_error, relative_error
+from phasenet.parity import ambiguous_planes, phase_error, relative_error
 
 # Above these errors a result is wrong. Phases of a film have low amplitudes, whose rounding
 # errors are larger than those of random frames.

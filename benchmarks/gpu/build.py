@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 from benchmarks.gpu.plan import OPERATORS, ROOT
+from setup import source_digest
 
-BUILD = [sys.executable, "-W", "ignore", "setup.py"]
 INFO = ROOT / "phasenet" / "build_info.json"
 
 
@@ -22,10 +22,7 @@ def fits(architecture: str | None) -> bool:
     if not INFO.exists():
         return False
     info = json.loads(INFO.read_text(encoding="utf-8"))
-    digest = subprocess.run(
-        [*BUILD, "source_digest"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    if info.get("sources") != digest.stdout.split()[-1]:
+    if info.get("sources") != source_digest():
         return False
     names = ["libphasenet_cpu.so", *(["libphasenet_cuda.so"] if architecture else [])]
     if not all((ROOT / "phasenet" / name).exists() for name in names):
@@ -53,7 +50,7 @@ def main() -> None:
     else:
         asked = {"PHASENET_CUDA": "1", "TORCH_CUDA_ARCH_LIST": architecture}
         environment = {**os.environ, **(asked if architecture else {"PHASENET_CUDA": "0"})}
-        command = [*BUILD, "build_ext", "--inplace"]
+        command = [sys.executable, "-W", "ignore", "setup.py", "build_ext", "--inplace"]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
     if architecture is None:
         command = [sys.executable, "tests/emulation/build.py"]

@@ -27,7 +27,7 @@ from mimamo.predictions.rules import NO_FACE
 from mimamo.stage_times import STAGES, StageTimes
 from mimamo.synth import write_video
 from mimamo.video import VideoReader
-from tests.support.parity import relative_error
+from phasenet.parity import relative_error
 
 WORK = "mimamo predict, one video"
 PLAIN = "plain sequential pipeline, float32"

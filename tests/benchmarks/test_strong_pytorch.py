@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.parity import ambiguous_planes, phase_error
 
 from benchmarks.strong_pytorch import StrongPhaseDifference
 from phasenet import reference
+from phasenet.parity import ambiguous_planes, phase_error
 
 
 @pytest.mark.parametrize("unwrap", ["full", "reference"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support.parity import ambiguous_planes, phase_error
 from support.phase_cases import CASES
 
 from phasenet import reference
+from phasenet.parity import ambiguous_planes, phase_error
 
 
 def run(emulated, frames, num_phase, height, nbands, levels, *options):

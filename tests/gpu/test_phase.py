@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.parity import ambiguous_planes, phase_error
 from support.phase_cases import CASES
 from support.textures import clashing_waves, moving_texture
 
 import phasenet
 from phasenet import phase_difference_windows, reference
+from phasenet.parity import ambiguous_planes, phase_error
 
 pytestmark = pytest.mark.cuda
 

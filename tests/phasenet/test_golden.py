@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from support.parity import GOLDEN, ambiguous_planes, phase_error, relative_error
 
 import phasenet
 from phasenet import reference
+from phasenet.parity import ambiguous_planes, phase_error, relative_error
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 IMPLEMENTATIONS = {"operators": phasenet, "reference": reference}
 PYRAMIDS = sorted(path.stem for path in GOLDEN.glob("pyramid_*.npz"))
 PHASES = sorted(path.stem for path in GOLDEN.glob("phase_difference_*.npz"))

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.parity import ambiguous_planes, phase_error
 from support.textures import moving_texture
 
 from phasenet import SteerablePyramid, phase_difference, phase_difference_windows, reference
+from phasenet.parity import ambiguous_planes, phase_error
 
 UNWRAP = ["full", "reference"]
 

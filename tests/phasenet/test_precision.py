@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.parity import relative_error
 from support.textures import moving_texture
 
 import phasenet
 from phasenet import SteerablePyramid, phase_difference, phase_difference_windows, reference
+from phasenet.parity import relative_error
 
 HALF = [torch.float16, torch.bfloat16]
 EVERY = [*HALF, torch.float32, torch.float64]

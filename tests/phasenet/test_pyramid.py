@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from support.parity import relative_error
 
 from phasenet import PyramidCoeffs, SteerablePyramid, reference
+from phasenet.parity import relative_error
 
 SIZES = [(96, 96), (64, 96), (75, 101), (67, 130), (8, 8), (9, 31), (16, 1000)]
 

@@ -12,7 +12,7 @@ import torch
 
 import phasenet
 from phasenet import reference
-from support.parity import ambiguous_planes, phase_error, relative_error
+from phasenet.parity import ambiguous_planes, phase_error, relative_error
 
 # Square, odd, narrower than a vector, and with a prime too large for the plane kernels.
 SHAPES = [(6, 48, 48), (4, 33, 70), (6, 4, 5), (3, 97, 131)]

@@ -1,4 +1,4 @@
-"""Comparing phase differences where two correct computations may legitimately differ.
+"""Comparing results with the float64 reference, also where two correct ones may differ.
 
 A phase within rounding of +-pi, or a jump within rounding of +-pi, may be unwrapped either way.
 From that frame on the window's planes then differ in an 11 x 11 patch around the pixel (and by a
@@ -9,15 +9,12 @@ loosened for the rest.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from phasenet import reference
-
-GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def relative_error(got: Tensor, expected: Tensor) -> float:
