@@ -10,15 +10,14 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import compare, machine, plot, show
+from benchmarks import compare, machine, plot, show, suites
 from benchmarks.results import RESULTS, Result, describe
 from benchmarks.settings import Settings
-from benchmarks.suites import SUITES
 from mimamo.errors import InputError
 from mimamo.files import output_folder
 from mimamo.predict import choose_device
 
-Suite = Enum("Suite", {name: name for name in (*SUITES, "all")}, type=str)
+Suite = Enum("Suite", {name: name for name in (*suites.SUITES, "all")}, type=str)
 
 
 def main(
@@ -51,7 +50,7 @@ def main(
     try:
         if not threshold > 0:
             raise InputError(f"threshold: expected more than 0, got {threshold:g}")
-        names = list(SUITES) if suite is Suite.all else [suite.value]
+        names = list(suites.SUITES) if suite is Suite.all else [suite.value]
         failed = _run(names, _settings(device, threads, quick, video), out, against, threshold)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -91,7 +90,7 @@ def _run(
     failed = False
     before = machine.load_average()  # of the others: later it is our own
     for name in names:
-        measured = SUITES[name](settings)
+        measured = suites.run(name, settings)
         load = {"before": before, "after": machine.load_average()}
         result = describe(name, settings, measured, load)
         screen.print(show.table(result))

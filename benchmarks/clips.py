@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from mimamo.data.cache import CachedVideo
 from phasenet import reference
 
 WAVES = 120
@@ -38,19 +37,6 @@ def moving_texture(length: int, size: tuple[int, int] = (48, 48), seed: int = 0)
     frames = 0.5 + 0.45 * frames / frames.abs().max()
     noise = SENSOR_NOISE * torch.randn(frames.shape, generator=generator, dtype=torch.float64)
     return (255 * frames + noise).round().clamp(0, 255).to(torch.uint8)
-
-
-def random_video(length: int, feature_dim: int, seed: int = 0) -> CachedVideo:
-    """A video of a cache: random features and labels, the moving texture as its faces."""
-    generator = torch.Generator().manual_seed(seed)
-    return CachedVideo(
-        name=f"random-{seed}", subset="Train_Set",
-        features=torch.rand(length, feature_dim, generator=generator).half(),
-        frames=moving_texture(length, seed=seed),
-        numbers=torch.arange(1, length + 1, dtype=torch.int32),
-        annotations=2 * torch.rand(length, 2, generator=generator) - 1,
-        frame_count=length, counted=True, unit="frame", source="generated",
-    )  # fmt: skip
 
 
 def wrap_shares(frames: Tensor, height: int = 4, nbands: int = 2) -> dict[str, float]:

@@ -14,9 +14,9 @@ from benchmarks import device_timing
 from benchmarks.contest import Parity, Side, compared
 from benchmarks.gpu.tasks import Task, in_graph, timed
 from benchmarks.parity import flat, pyramid_parity
+from benchmarks.peers import PLENOPTIC, Shape, plenoptic_pyramid
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
-from benchmarks.suites.pyramid import PLENOPTIC, Shape, plenoptic_pyramid
 
 SHAPES = (Shape(16, 256, 5, 4), Shape(64, 512, 6, 4))
 QUICK_SHAPES = (Shape(2, 32, 4, 2),)

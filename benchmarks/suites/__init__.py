@@ -1,17 +1,14 @@
-"""The suites by name: each takes settings and returns its rows."""
+"""The suites: each module takes settings and returns its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
 from benchmarks.settings import Settings, SuiteRun
-from benchmarks.suites import cuda, epoch, phase, predict, pyramid, train
 
-SUITES: dict[str, Callable[[Settings], SuiteRun]] = {
-    "phase": phase.run,
-    "pyramid": pyramid.run,
-    "predict": predict.run,
-    "train": train.run,
-    "epoch": epoch.run,
-    "cuda": cuda.run,
-}
+SUITES = ("phase", "pyramid", "predict", "train", "epoch", "cuda")
+
+
+def run(suite: str, settings: Settings) -> SuiteRun:
+    """Run the suite of that name; only what it needs is imported."""
+    return import_module(f"benchmarks.suites.{suite}").run(settings)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from benchmarks.clips import moving_texture, random_video
+from benchmarks.clips import moving_texture
 from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
+from benchmarks.suites.train import random_video
 from benchmarks.timing import spread
 from mimamo.data.batches import ResidentClips
 from mimamo.data.clips import ClipDataset, VideoSequence

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import warnings
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,23 +12,13 @@ from torch import Tensor
 import phasenet
 from benchmarks.contest import Outcome, Side, compared, contest
 from benchmarks.parity import flat, pyramid_parity, reconstruction_parity
+from benchmarks.peers import PLENOPTIC, Shape, import_peer, plenoptic_pyramid
 from benchmarks.rows import Row
 from benchmarks.settings import Settings, SuiteRun
-
-
-class Shape(NamedTuple):
-    """So many square images, and the pyramid built on them."""
-
-    images: int
-    side: int
-    height: int
-    nbands: int
-
 
 SHAPES = (Shape(76, 96, 4, 2), Shape(16, 256, 5, 4), Shape(4, 512, 6, 4))
 QUICK_SHAPES = (Shape(4, 96, 4, 2), Shape(1, 256, 5, 4))
 AT_ONCE = 2  # images for pyrtools, which takes one at a time and makes its filters each time
-PLENOPTIC = "plenoptic SteerablePyramidFreq, complex"
 RECON = "plenoptic recon_pyr"
 FFTS = "its FFTs alone (one rfft2, the levels' complex ifft2)"
 PYRTOOLS = "pyrtools SteerablePyramidFreq, complex, image by image"
@@ -83,7 +70,7 @@ class _Shape:
         self._tell("pyrtools")
         few = self.images[:AT_ONCE]
         parity = pyramid_parity(few, self.shape.height, self.shape.nbands)
-        pyrtools = _import("pyrtools")
+        pyrtools = import_peer("pyrtools")
         arrays = few.cpu().numpy()
         levels, nbands = range(self.shape.height - 2), self.shape.nbands
         parts = [[(level, band) for band in range(nbands)] for level in levels]
@@ -195,28 +182,3 @@ class _Shape:
     def _tell(self, what: str) -> None:
         count, side, *_ = self.shape
         self.settings.tell(f"pyramid: {count}x{side}x{side}, {what}")
-
-
-def plenoptic_pyramid(shape: Shape, device: str) -> Any:
-    """plenoptic's pyramid of this shape, or why there is none."""
-    plenoptic = _import("plenoptic")
-    if isinstance(plenoptic, str):
-        return plenoptic
-    _, side, height, nbands = shape
-    try:
-        return plenoptic.process.SteerablePyramidFreq(
-            (side, side), height=height - 2, order=nbands - 1, is_complex=True,
-            downsample=True, tight_frame=False,
-        ).to(device)  # fmt: skip
-    except Exception as error:  # another version's interface
-        return f"plenoptic's pyramid cannot be made: {type(error).__name__}"
-
-
-def _import(name: str) -> ModuleType | str:
-    """The package, or why it cannot take part."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(name)
-    except Exception:  # not there, or broken: packages it needs may raise anything
-        return f"{name} is not installed or cannot be imported (pip install {name})"

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmarks.clips import random_video
+from benchmarks.clips import moving_texture
 from benchmarks.contest import Side, contest
 from benchmarks.rows import Row
 from benchmarks.settings import Settings, SuiteRun
@@ -113,3 +113,16 @@ def _batches(config: TrainingConfig, folder: Path) -> Iterator[Clip]:
     for epoch in count(1):
         for batch in epoch_batches(len(clips), config.batch_size, 0, epoch):
             yield source.gather(batch)
+
+
+def random_video(length: int, feature_dim: int, seed: int = 0) -> CachedVideo:
+    """A video of a cache: random features and labels, the moving texture as its faces."""
+    generator = torch.Generator().manual_seed(seed)
+    return CachedVideo(
+        name=f"random-{seed}", subset="Train_Set",
+        features=torch.rand(length, feature_dim, generator=generator).half(),
+        frames=moving_texture(length, seed=seed),
+        numbers=torch.arange(1, length + 1, dtype=torch.int32),
+        annotations=2 * torch.rand(length, 2, generator=generator) - 1,
+        frame_count=length, counted=True, unit="frame", source="generated",
+    )  # fmt: skip

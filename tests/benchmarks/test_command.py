@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.peers import Shape
 from benchmarks.results import Result
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
-from benchmarks.suites.pyramid import Shape, _Shape
+from benchmarks.suites.pyramid import _Shape
 from mimamo.data.clips import clip_starts
 
 ROOT = Path(__file__).parents[2]

