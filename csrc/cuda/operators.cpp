@@ -1,9 +1,15 @@
-// Registers the operators for CUDA tensors.
+// Registers the operators for CUDA tensors; emulated, in place of the CPU's own.
 #include "operators.h"
 
 #include <torch/csrc/stable/library.h>
 
-STABLE_TORCH_LIBRARY_IMPL(phasenet, CUDA, m) {
+#if defined(PHASENET_EMULATED)
+#define PHASENET_DEVICE CPU
+#else
+#define PHASENET_DEVICE CUDA
+#endif
+
+STABLE_TORCH_LIBRARY_IMPL(phasenet, PHASENET_DEVICE, m) {
   m.impl("pyramid", TORCH_BOX(&phasenet::cuda::pyramid));
   m.impl("pyramid_backward", TORCH_BOX(&phasenet::cuda::pyramid_backward));
   m.impl("pyramid_inverse", TORCH_BOX(&phasenet::cuda::pyramid_inverse));

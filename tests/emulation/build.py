@@ -1,4 +1,8 @@
-"""Builds the module `phasenet_emulated`: the CUDA sources compiled for the CPU."""
+"""Builds the CUDA sources for the CPU, as a module for numpy or as operators of torch.
+
+`python tests/emulation/build.py` builds the operators and prints their file, a library for
+`torch.ops.load_library` whose kernels replace those of the CPU; that needs torch and ninja only.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,7 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
-import pybind11
 import torch
-from filelock import FileLock
 
 HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parents[1]
@@ -22,8 +24,7 @@ TORCH = Path(torch.__file__).parent
 FLAGS = [
     "-std=c++20", "-fPIC", "-fvisibility=hidden", "-DPHASENET_EMULATED",
     # `extern __shared__` and CUDA's names for qualifiers come from the header beside this file.
-    f"-I{HERE}", f"-isystem{TORCH / 'include'}", f"-isystem{pybind11.get_include()}",
-    f"-isystem{sysconfig.get_paths()['include']}",
+    f"-I{HERE}", f"-isystem{TORCH / 'include'}",
     "-DTORCH_TARGET_VERSION=0x020a000000000000",
     "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas",
 ]  # fmt: skip
@@ -37,32 +38,51 @@ VARIANTS = {
 
 
 def sources() -> list[Path]:
-    """Every CUDA source, and the binding."""
-    return [*sorted((ROOT / "csrc" / "cuda").glob("*.cu")), HERE / "module.cpp"]
+    """Every source of a kernel."""
+    return sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
 
 
 def build(variant: str = "plain") -> Path:
     """Compile what changed; returns the module's file."""
-    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
+    import pybind11
+    from filelock import FileLock
+
+    includes = (pybind11.get_include(), sysconfig.get_paths()["include"])
+    flags = [*FLAGS, *(f"-isystem{folder}" for folder in includes)]
     folder = ROOT / "build" / f"emulated-{variant}"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{NAME}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    flags = " ".join([*FLAGS, *VARIANTS[variant]])
+    with FileLock(folder / "lock"):  # several test processes share one build
+        return _link([*sources(), HERE / "module.cpp"], target, flags, VARIANTS[variant])
+
+
+def operators() -> Path:
+    """Compile what changed; returns a library that registers the operators for the CPU."""
+    target = ROOT / "build" / "emulated-operators" / f"lib{NAME}.so"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    registered = [*sources(), ROOT / "csrc" / "cuda" / "operators.cpp"]
+    return _link(registered, target, FLAGS, VARIANTS["plain"])
+
+
+def _link(sources: list[Path], target: Path, flags: list[str], variant: list[str]) -> Path:
+    """Compile beside the target what changed, and link."""
+    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
+    compile_flags = " ".join([*flags, *variant])
     lines = [
-        f"rule compile\n  command = {compiler} -MMD -MF $out.d {flags} -x c++ -c $in -o $out",
+        f"rule compile\n  command = {compiler} -MMD -MF $out.d {compile_flags} -x c++ -c $in "
+        "-o $out",
         "  depfile = $out.d\n  deps = gcc",
-        f"rule link\n  command = {compiler} -shared $in -o $out {' '.join(VARIANTS[variant])} "
+        f"rule link\n  command = {compiler} -shared $in -o $out {' '.join(variant)} "
         f"-L{TORCH / 'lib'} -ltorch_cpu -lc10",
     ]
     objects = []
-    for source in sources():
+    for source in sources:
         lines.append(f"build {source.stem}.o: compile {source}")
         objects.append(f"{source.stem}.o")
     lines.append(f"build {target}: link {' '.join(objects)}")
-    with FileLock(folder / "lock"):  # several test processes share one build
-        (folder / "build.ninja").write_text("\n".join(lines) + "\n")
-        command = [sys.executable, "-m", "ninja", "-C", str(folder)]
-        result = subprocess.run(command, capture_output=True, text=True)
+    (target.parent / "build.ninja").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "ninja", "-C", str(target.parent)]
+    result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise RuntimeError(f"the CUDA sources do not compile for the CPU:\n{result.stdout}")
     return target
@@ -76,3 +96,7 @@ def load(variant: str = "plain") -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+if __name__ == "__main__":
+    print(operators())

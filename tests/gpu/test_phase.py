@@ -19,32 +19,34 @@ pytestmark = pytest.mark.cuda
 @pytest.mark.parametrize(
     ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
 )
-def test_windows_match_the_reference(case, dtype, unwrap, boundary):
+def test_windows_match_the_reference(device, case, dtype, unwrap, boundary):
     size, length, num_phase, height, nbands, levels = case
     frames = torch.rand(length, *size, dtype=dtype)
     options = {"height": height, "nbands": nbands, "levels": levels, "boundary": boundary}
-    got = phase_difference_windows(frames.cuda(), num_phase, unwrap=unwrap, **options)
+    got = phase_difference_windows(frames.to(device), num_phase, unwrap=unwrap, **options)
     expected = reference.phase_difference_windows(
         frames.double(), num_phase, unwrap=unwrap, **options
     )
     single = dtype == torch.float32
     ambiguous = ambiguous_planes(frames, num_phase, rounding=2e-6 if single else 1e-13, **options)
     for planes, right, unclear in zip(got, expected, ambiguous, strict=True):
-        assert planes.is_cuda
+        assert planes.device.type == torch.device(device).type
         assert planes.dtype == dtype
         error, left_out = phase_error(planes.cpu(), right, unclear)
         assert error < (1e-5 if single else 1e-11)
         assert left_out < 0.1
 
 
-def gradients(frames: torch.Tensor, num_phase: int, **options) -> tuple[torch.Tensor, ...]:
-    """On the GPU, and on the CPU in float64, for the same gradient of the windows."""
-    given = frames.cuda().requires_grad_()
+def gradients(
+    device: str, frames: torch.Tensor, num_phase: int, **options
+) -> tuple[torch.Tensor, ...]:
+    """On the device, and on the CPU in float64, for the same gradient of the windows."""
+    given = frames.detach().to(device, copy=True).requires_grad_()
     exact = frames.double().clone().requires_grad_()
     expected = phase_difference_windows(exact, num_phase, **options)
     grads = [torch.randn_like(plane) for plane in expected]
     planes = phase_difference_windows(given, num_phase, **options)
-    (got,) = torch.autograd.grad(planes, given, [g.to("cuda", given.dtype) for g in grads])
+    (got,) = torch.autograd.grad(planes, given, [g.to(device, given.dtype) for g in grads])
     (want,) = torch.autograd.grad(expected, exact, grads)
     return got.cpu(), want
 
@@ -53,26 +55,26 @@ def gradients(frames: torch.Tensor, num_phase: int, **options) -> tuple[torch.Te
 @pytest.mark.parametrize(
     ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
 )
-def test_gradients_match_the_cpu(case, unwrap, boundary):
+def test_gradients_match_the_cpu(device, case, unwrap, boundary):
     size, length, num_phase, height, nbands, levels = case
     options = {"height": height, "nbands": nbands, "levels": levels}
     frames = torch.rand(2, length, *size, dtype=torch.float64)
-    got, want = gradients(frames, num_phase, unwrap=unwrap, boundary=boundary, **options)
+    got, want = gradients(device, frames, num_phase, unwrap=unwrap, boundary=boundary, **options)
     assert (got - want).norm() / want.norm() < 1e-11
 
 
-def test_gradients_through_the_clamp_and_in_single_precision():
-    got, want = gradients(clashing_waves(50, 16, 20), 48, boundary="valid")
+def test_gradients_through_the_clamp_and_in_single_precision(device):
+    got, want = gradients(device, clashing_waves(50, 16, 20), 48, boundary="valid")
     assert (got - want).norm() / want.norm() < 1e-9  # the dark halves divide by little
     smooth = moving_texture(9, (48, 48), (0.3, -0.4)).float()
-    got, want = gradients(smooth, 6)
+    got, want = gradients(device, smooth, 6)
     assert got.dtype == torch.float32
     assert (got - want).norm() / want.norm() < 1e-5
 
 
 @pytest.mark.parametrize("size", [(48, 48), (90, 70)])
-def test_the_same_bits_every_time(size):
-    frames = torch.rand(2, 14, *size, device="cuda", requires_grad=True)
+def test_the_same_bits_every_time(device, size):
+    frames = torch.rand(2, 14, *size, device=device, requires_grad=True)
 
     def everything() -> list[torch.Tensor]:
         planes = phase_difference_windows(frames, 4)
@@ -86,9 +88,8 @@ def test_the_same_bits_every_time(size):
 
 
 @pytest.mark.parametrize("size", [(48, 48), (90, 70)])
-def test_a_graph_replays_on_new_frames(size):
-    frames = torch.rand(2, 8, *size, device="cuda")
-    stream = torch.cuda.Stream()
+def test_a_graph_replays_on_new_frames(device, stream, size):
+    frames = torch.rand(2, 8, *size, device=device)
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(2):
@@ -104,8 +105,8 @@ def test_a_graph_replays_on_new_frames(size):
         assert torch.equal(got, want)
 
 
-def test_bytes_and_half_outputs():
-    frames = torch.randint(0, 256, (6, 48, 48), dtype=torch.uint8, device="cuda")
+def test_bytes_and_half_outputs(device):
+    frames = torch.randint(0, 256, (6, 48, 48), dtype=torch.uint8, device=device)
     whole = phase_difference_windows(frames, 4)
     for planes, same in zip(whole, phase_difference_windows(frames.float() / 255, 4), strict=True):
         torch.testing.assert_close(planes, same, rtol=1e-5, atol=1e-4)
@@ -116,13 +117,13 @@ def test_bytes_and_half_outputs():
             assert torch.equal(half, planes.to(dtype))
 
 
-def test_nothing_gives_nothing_and_equal_frames_zero():
-    (planes,) = phase_difference_windows(torch.rand(0, 3, 16, 16, device="cuda"), 2, levels=(1,))
+def test_nothing_gives_nothing_and_equal_frames_zero(device):
+    (planes,) = phase_difference_windows(torch.rand(0, 3, 16, 16, device=device), 2, levels=(1,))
     assert planes.shape == (0, 3, 4, 16, 16)
-    frames = torch.rand(1, 48, 48, device="cuda").expand(5, 48, 48)
+    frames = torch.rand(1, 48, 48, device=device).expand(5, 48, 48)
     assert all(bool((level == 0).all()) for level in phase_difference_windows(frames, 2))
 
 
-def test_band_phase_is_the_angle():
-    bands = torch.randn(3, 50, 70, dtype=torch.complex64, device="cuda")
+def test_band_phase_is_the_angle(device):
+    bands = torch.randn(3, 50, 70, dtype=torch.complex64, device=device)
     torch.testing.assert_close(phasenet.band_phase(bands), bands.angle(), rtol=0, atol=1e-6)
