@@ -44,10 +44,11 @@ docs: $(VENV)/.tests
 wheel-check: $(VENV)/.tests
 	$(BIN)/python tests/support/wheel_check.py $(PYTHONS)
 
-# With PYTHON's own torch: nothing is installed. Logs and results go to OUT.
+# With PYTHON's own torch: nothing is installed. Records, a table and logs go to OUT.
 gpu-check: OUT = gpu-check-out
+gpu-check: SECONDS = 480
 gpu-check:
-	@$(PYTHON) -m benchmarks.gpu_check --out "$(OUT)"
+	@$(PYTHON) -m benchmarks.gpu_check --out "$(OUT)" --seconds $(SECONDS)
 
 format: $(VENV)/.tests
 	$(BIN)/ruff check --fix .

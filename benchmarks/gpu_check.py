@@ -28,14 +28,16 @@ RESERVE = 5.0  # seconds for the last table and archive
 def check(todo: Sequence[Step], out: Path, seconds: float) -> bool:
     """Run the steps within `seconds`; whether all of them passed, and were written down."""
     end = monotonic() + seconds - RESERVE
-    output, good = Output(out), True
+    output, good, told = Output(out), True, ""
     output.add({"record": "check", "seconds": seconds, "steps": [step.name for step in todo]})
     for step in todo:
         print(f"gpu-check: {step.name}, {max(end - monotonic(), 0):.0f} s left", flush=True)
         log = output.log(step.name)
         outcome = run(step, end - monotonic(), log, output.add)
         output.add({"record": "step", **asdict(outcome)})
-        output.update()
+        text = output.update()
+        if not told:  # the facts of the machine come first
+            print(told := text, flush=True)
         if not outcome.good:
             good = False
             print(_tail(log), flush=True)

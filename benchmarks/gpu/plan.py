@@ -40,9 +40,11 @@ def steps(rehearse: bool) -> list[Step]:
     device = ["--device", "cpu"] if rehearse else []
     emulated = [*device, "--operators", str(OPERATORS)] if rehearse else []
 
+    threads = {"OMP_NUM_THREADS": "1"} if rehearse else {}  # the emulation has one
+
     def measure(group: str, least: float, limit: float) -> Step:
         command = [*python, "-m", "benchmarks.gpu.measure", group, *emulated]
-        return Step(group, command, least, limit)
+        return Step(group, command, least, limit, threads)
 
     small = [*python, str(SMALL_CASE), *emulated]
     tests = [*python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/gpu", *emulated]
@@ -50,10 +52,10 @@ def steps(rehearse: bool) -> list[Step]:
     return [
         Step("facts", [*python, "-m", "benchmarks.gpu.facts", *device], 5, 60),
         Step("build", [*python, "-m", "benchmarks.gpu.build", *device], 5, 200),
-        Step("small-case", small, 10, 60),
+        Step("small-case", small, 10, 60, threads),
         measure("own", 15, 100),
         measure("kernels", 10, 40),
-        Step("tests", tests, 15, 120),
+        Step("tests", tests, 15, 120, threads),
         *(_sanitized(tool, small, rehearse) for tool in ("memcheck", "racecheck")),
         measure("peers", 15, 60),
         measure("epoch", 30, 100),

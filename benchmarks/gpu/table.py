@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from typing import Any
 
 LINES, WIDTH = 40, 118
@@ -43,8 +44,10 @@ def _steps(records: Records) -> Iterable[str]:
         else:
             told_of = f"{one['step']}: {one['reason']} ({one['seconds']:.0f} s)"
             yield f"{one['status'].upper():9} {told_of}"
-    if told:
-        yield "passed    " + ", ".join(told)
+    indent = " " * 10
+    yield from wrap(
+        ", ".join(told), WIDTH, initial_indent="passed".ljust(10), subsequent_indent=indent
+    )
 
 
 def _rows(records: Records) -> Iterable[str]:

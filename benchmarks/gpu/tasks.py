@@ -42,7 +42,7 @@ def measured(tasks: Iterable[Task], settings: Settings) -> Iterator[Row]:
 
 def timed(settings: Settings, sides: dict[str, Side], flushed: bool = False) -> dict[str, Outcome]:
     """Check the sides, then time them in turn by the device's clock."""
-    budget = Budget(2, 0.01) if settings.quick else Budget(5, 0.05)
+    budget = Budget(1, 0.001) if settings.quick else Budget(5, 0.05)
     time = partial(device_timing.alternate, device=settings.device, flushed=flushed)
     return contest(sides, settings.threads, budget, time)
 

@@ -21,7 +21,7 @@ from phasenet import reference
 
 NUM_PHASE, SIDE = 12, 48
 CLIPS, LENGTH = 16, 64
-QUICK_CLIPS, QUICK_LENGTH = 2, 3
+QUICK_CLIPS, QUICK_LENGTH = 2, 2
 MODES = ("reference", "full")
 LATENCY = 60e-6  # seconds
 WRITE = "writing its output once at the measured copy bandwidth"

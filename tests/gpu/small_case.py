@@ -1,16 +1,23 @@
 """Every operator on a GPU once, on little: what compute-sanitizer looks at.
 
-`python -m tests.gpu.small_case [cuda|cpu]`; results are checked against the float64 reference.
+`python tests/gpu/small_case.py [--device cpu] [--operators FILE]`, from the checkout. Results are
+checked against the float64 reference.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from pathlib import Path
 
 import torch
 
-import phasenet
-from phasenet import reference
+ROOT = str(Path(__file__).resolve().parents[2])
+if ROOT not in sys.path:  # where this file is run by its path
+    sys.path.insert(0, ROOT)
+
+import phasenet  # noqa: E402
+from phasenet import reference  # noqa: E402
 
 
 def main(device: str) -> None:
@@ -45,4 +52,10 @@ def _close(got: torch.Tensor, want: torch.Tensor, bar: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "cuda")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--operators", metavar="FILE", help="library to load in place of the CPU's")
+    options = parser.parse_args()
+    if options.operators:
+        torch.ops.load_library(options.operators)
+    main(options.device)
