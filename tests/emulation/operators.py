@@ -30,6 +30,16 @@ def calls_of_torch(call: Callable[[], object]) -> Counter[str]:
     )
 
 
+def replace_in_torch(**kernels: Callable[..., Tensor]) -> torch.library.Library:
+    """Torch's own operators on the CPU, for as long as what is returned lives."""
+    library = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel")
+        for name, kernel in kernels.items():
+            library.impl(name, kernel, "CPU")
+    return library
+
+
 def few_calls() -> None:
     """One allocation for all that is not a result, and no call that changes nothing."""
     frames, pyramid = torch.rand(2, 5, 24, 24), SteerablePyramid(4, 2)
@@ -80,15 +90,12 @@ def other_layouts() -> None:
         return columns(np.fft.ifft2(x.numpy(), norm="backward" if norm == 2 else "forward"), x)
 
     usual = everything()
-    override = torch.library.Library("aten", "IMPL")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel")
-        for name, kernel in (("_fft_r2c", r2c), ("_fft_c2r", c2r), ("_fft_c2c", c2c)):
-            override.impl(name, kernel, "CPU")
+    replaced = replace_in_torch(_fft_r2c=r2c, _fft_c2r=c2r, _fft_c2c=c2c)
     for got, want in zip(everything(), usual, strict=True):
         assert got.is_contiguous()
         assert (got - want).norm() < 1e-5 * want.norm()
     assert set(asked) == {"r2c", "c2r", "c2c"}
+    del replaced
 
 
 def out_of_memory() -> None:
@@ -115,6 +122,36 @@ def out_of_memory() -> None:
                 call()
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+
+
+def failing_transforms() -> None:
+    """Torch's words and, for want of memory, its type reach Python, in the gradient too."""
+    words = [
+        "CUDA out of memory. Tried to allocate 20.00 GiB.",
+        "cuFFT error: CUFFT_INTERNAL_ERROR",
+    ]
+    named = ["out of memory in an FFT", "an FFT failed"]
+    pyramid = SteerablePyramid(4, 2)
+    images = torch.rand(2, 32, 32, requires_grad=True)
+    total = sum(part.abs().sum() for part in pyramid(images).bands)
+    # Since 2.13 torch tells what went wrong; memory for such small images there is.
+    told = torch.__version__ >= "2.13"
+    for said, name in zip(words, named, strict=True):
+
+        def failing(*_: object, said: str = said) -> Tensor:
+            raise RuntimeError(said)
+
+        replaced = replace_in_torch(_fft_r2c=failing, _fft_c2c=failing)
+        kind = torch.OutOfMemoryError if told and "memory" in said else RuntimeError
+        message = f"{name}: .*{said}" if told else "an FFT failed: torch has said why"
+        with pytest.raises(kind, match=f"^phasenet::pyramid: {message}") as caught:
+            pyramid(images)
+        assert type(caught.value) is kind
+        assert "\n" not in str(caught.value)
+        with pytest.raises(kind, match=f"^phasenet::pyramid_backward: {message}") as caught:
+            torch.autograd.grad(total, images, retain_graph=True)
+        assert type(caught.value) is kind
+        del replaced
 
 
 if __name__ == "__main__":

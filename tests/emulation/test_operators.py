@@ -25,7 +25,9 @@ def library() -> Path:
         return build.operators()
 
 
-@pytest.mark.parametrize("what", ["few_calls", "other_layouts", "out_of_memory"])
+@pytest.mark.parametrize(
+    "what", ["few_calls", "other_layouts", "out_of_memory", "failing_transforms"]
+)
 def test_in_a_process_of_its_own(library, what):
     paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
     done = subprocess.run(
