@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -11,9 +12,7 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
-import pybind11
 import torch
-from filelock import FileLock
 
 HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parents[1]
@@ -22,8 +21,7 @@ TORCH = Path(torch.__file__).parent
 FLAGS = [
     "-std=c++20", "-fPIC", "-fvisibility=hidden", "-DPHASENET_EMULATED",
     # `extern __shared__` and CUDA's names for qualifiers come from the header beside this file.
-    f"-I{HERE}", f"-isystem{TORCH / 'include'}", f"-isystem{pybind11.get_include()}",
-    f"-isystem{sysconfig.get_paths()['include']}",
+    f"-I{HERE}", f"-isystem{TORCH / 'include'}",
     "-DTORCH_TARGET_VERSION=0x020a000000000000",
     "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unknown-pragmas",
 ]  # fmt: skip
@@ -33,39 +31,65 @@ VARIANTS = {
         "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
         "-fno-sanitize-recover=undefined",
     ],
+    "races": ["-O1", "-g", "-fsanitize=thread", "-DPHASENET_RACES"],
 }  # fmt: skip
 
 
 def sources() -> list[Path]:
-    """Every CUDA source, and the binding."""
-    return [*sorted((ROOT / "csrc" / "cuda").glob("*.cu")), HERE / "module.cpp"]
+    """Every source of a kernel."""
+    return sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
 
 
 def build(variant: str = "plain") -> Path:
     """Compile what changed; returns the module's file."""
-    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
+    import pybind11
+    from filelock import FileLock
+
+    includes = (pybind11.get_include(), sysconfig.get_paths()["include"])
+    flags = [*FLAGS, *(f"-isystem{folder}" for folder in includes)]
     folder = ROOT / "build" / f"emulated-{variant}"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{NAME}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    flags = " ".join([*FLAGS, *VARIANTS[variant]])
+    with FileLock(folder / "lock"):  # several test processes share one build
+        return _link([*sources(), HERE / "module.cpp"], target, flags, VARIANTS[variant])
+
+
+def _link(
+    sources: list[Path], target: Path, flags: list[str], variant: list[str], link: str = "-shared"
+) -> Path:
+    """Compile beside the target what changed, and link."""
+    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
+    compile_flags = " ".join([*flags, *variant])
     lines = [
-        f"rule compile\n  command = {compiler} -MMD -MF $out.d {flags} -x c++ -c $in -o $out",
+        f"rule compile\n  command = {compiler} -MMD -MF $out.d {compile_flags} -x c++ -c $in "
+        "-o $out",
         "  depfile = $out.d\n  deps = gcc",
-        f"rule link\n  command = {compiler} -shared $in -o $out {' '.join(VARIANTS[variant])} "
+        f"rule link\n  command = {compiler} {link} $in -o $out {' '.join(variant)} "
         f"-L{TORCH / 'lib'} -ltorch_cpu -lc10",
     ]
     objects = []
-    for source in sources():
+    for source in sources:
         lines.append(f"build {source.stem}.o: compile {source}")
         objects.append(f"{source.stem}.o")
     lines.append(f"build {target}: link {' '.join(objects)}")
-    with FileLock(folder / "lock"):  # several test processes share one build
-        (folder / "build.ninja").write_text("\n".join(lines) + "\n")
-        command = [sys.executable, "-m", "ninja", "-C", str(folder)]
-        result = subprocess.run(command, capture_output=True, text=True)
+    (target.parent / "build.ninja").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "ninja", "-C", str(target.parent)]
+    result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise RuntimeError(f"the CUDA sources do not compile for the CPU:\n{result.stdout}")
     return target
+
+
+def races() -> Path:
+    """Compile what changed; returns a program that runs kernels under ThreadSanitizer."""
+    target = ROOT / "build" / "emulated-races" / "races"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "lock").open("w") as lock:  # several test processes share one build
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _link(
+            [*sources(), HERE / "races.cpp"], target, FLAGS, VARIANTS["races"],
+            link=f"-Wl,-rpath,{TORCH / 'lib'}",
+        )  # fmt: skip
 
 
 def load(variant: str = "plain") -> ModuleType:
