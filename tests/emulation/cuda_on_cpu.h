@@ -1,6 +1,6 @@
 // CUDA's words with a meaning on the CPU, so that the tests run the kernels' own sources without a
-// GPU. Only what the kernels use. Shared memory is dynamic only: it is filled with NaN for every
-// block, and AddressSanitizer sees where it ends.
+// GPU. Only what the kernels use. Shared memory is dynamic only: it is new and filled with NaN for
+// every block, and AddressSanitizer sees where it ends.
 #pragma once
 
 #include <cmath>

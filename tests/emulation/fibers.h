@@ -1,6 +1,6 @@
 // The threads of one CUDA block as fibers on one thread of the CPU. They run one at a time, each
 // until it waits for others, in an order that the test chooses: code that lacks a barrier gives
-// different results in different orders.
+// different results in different orders. What orders their memory is told to ordering.h.
 #pragma once
 
 #include <sys/mman.h>
@@ -58,7 +58,7 @@ class Block {
     return blocks[chosen_];
   }
 
-  // For block `index` of a grid; at any distance from each other some two blocks share no threads.
+  // For block `index` of a grid. At whatever distance, some two blocks are run by different ones.
   static Block& choose(uint64_t index) {
     chosen_ = 0;
     for (; index > 0 && ordering::kBlocksApart > 1; index /= ordering::kBlocksApart) {

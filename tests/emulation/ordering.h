@@ -14,7 +14,8 @@ namespace emulation::ordering {
 
 #if defined(PHASENET_RACES)
 
-// So many blocks of a grid share no threads and are not ordered.
+// How many blocks of a grid are run by threads of their own, so that nothing orders them. More cost
+// time and memory, and need not be: see Block::choose.
 constexpr int kBlocksApart = 3;
 
 inline void* new_thread() {
@@ -25,7 +26,7 @@ inline void* this_thread() {
   return __tsan_get_current_fiber();
 }
 
-// Taking turns orders nothing. Always inline: the thread that enters a function has to leave it.
+// Taking turns orders nothing. Always inline: whichever thread enters a function has to leave it.
 __attribute__((always_inline)) inline void become(void* thread) {
   __tsan_switch_to_fiber(thread, __tsan_switch_to_fiber_no_sync);
 }
