@@ -70,6 +70,16 @@ def test_the_wheel_has_what_it_needs_and_works_alone(tmp_path):
     assert "smoke test passed" in result.stdout, result.stderr
 
 
+def test_a_torch_that_fails_does_not_end_the_check_of_others():
+    command = [sys.executable, str(ROOT / "tests" / "support" / "torch_check.py")]
+    command += ["/bin/false@2.10.0", "no-such-python@2.11.0"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1, result.stderr
+    header, *rows = (line.split() for line in result.stdout.splitlines()[-3:])
+    assert header[:3] == ["torch", "CUDA", "Python"]
+    assert rows == [["2.10.0", "FAILED"], ["2.11.0", "FAILED"]]
+
+
 def test_phasenet_needs_torch_and_numpy_alone():
     """What mimamo depends on may be missing: `pip install --no-deps .` serves other projects."""
     mimamo_only = (
