@@ -37,6 +37,7 @@ OFFERED = {
     "TORCH_ABI_VERSION",
     "TORCH_BOX",
     "TORCH_ERROR_CODE_CHECK",
+    "TORCH_SUCCESS",
     # The C interface.
     "AOTITorchError",
     "AtenTensorHandle",
@@ -67,10 +68,12 @@ OFFERED = {
     "torch::stable::parallel_for",
     "torch::stable::reshape",
     "torch::stable::to",
-    "torch::stable::transpose",
 }
-# Of torch 2.11: declared weak, so null where it is missing, and not called then.
-EXCEPTIONS = {("cpu/tensors.cpp", "torch_from_blob")}
+# Of torch 2.11 and 2.13: declared weak, so null where they are missing, and not called then.
+EXCEPTIONS = {
+    ("cpu/tensors.cpp", "torch_from_blob"),
+    ("common/failures.h", "torch_exception_get_what_without_backtrace"),
+}
 
 USES = re.compile(
     r"(?<=<)(?:ATen|c10|torch)/[\w/.]+(?=>)"  # headers
