@@ -58,7 +58,7 @@ class Block {
     return blocks[chosen_];
   }
 
-  // For block `index` of a grid. At whatever distance, some two blocks are run by different ones.
+  // For block `index` of a grid. The pairs that share threads are not those of any one distance.
   static Block& choose(uint64_t index) {
     chosen_ = 0;
     for (; index > 0 && ordering::kBlocksApart > 1; index /= ordering::kBlocksApart) {

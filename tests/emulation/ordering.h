@@ -14,8 +14,8 @@ namespace emulation::ordering {
 
 #if defined(PHASENET_RACES)
 
-// How many blocks of a grid are run by threads of their own, so that nothing orders them. More cost
-// time and memory, and need not be: see Block::choose.
+// How many blocks have threads of their own. The others of a grid share these, so that one pair of
+// blocks in three is ordered by running in turn; more threads cost time and memory.
 constexpr int kBlocksApart = 3;
 
 inline void* new_thread() {
