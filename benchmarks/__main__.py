@@ -13,9 +13,9 @@ import typer
 from benchmarks import compare, machine, plot, show, suites
 from benchmarks.results import RESULTS, Result, describe
 from benchmarks.settings import Settings
+from mimamo.device import choose_device
 from mimamo.errors import InputError
 from mimamo.files import output_folder
-from mimamo.predict import choose_device
 
 Suite = Enum("Suite", {name: name for name in (*suites.SUITES, "all")}, type=str)
 

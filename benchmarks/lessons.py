@@ -19,12 +19,12 @@ import torch
 import typer
 
 from benchmarks.machine import ROOT, machine, versions
+from mimamo.demo.synth.ablation_set import write_lessons
 from mimamo.errors import InputError
 from mimamo.evaluation import evaluate_runs
 from mimamo.extraction import extract
 from mimamo.files import output_folder, replacing
-from mimamo.network.config import STREAMS
-from mimamo.synth.lessons import write_lessons
+from mimamo.model.config import STREAMS
 from mimamo.training import TrainingConfig, train
 
 RESULT = ROOT / "docs/lessons.json"

@@ -30,7 +30,7 @@ from mimamo.cli.evaluation import register_evaluation
 from mimamo.cli.live import register_live
 from mimamo.cli.training import register_training
 from mimamo.errors import InputError
-from mimamo.predictions.progress import Progress
+from mimamo.predict.progress import Progress
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
@@ -149,11 +149,11 @@ def predict(
 
     Prints frames per second, and the share of the time for which each stage was at work.
     """
+    from mimamo.device import choose_device, slow_precision
     from mimamo.faces import YuNet
-    from mimamo.features import slow_precision
-    from mimamo.network import load_checkpoint
-    from mimamo.predict import PredictSettings, choose_device, predict_many
-    from mimamo.predictions.speed import speed_lines
+    from mimamo.model import load_checkpoint
+    from mimamo.predict import PredictSettings, predict_many
+    from mimamo.predict.speed import speed_lines
 
     settings = PredictSettings(
         detector=None if detector is None else YuNet(detector),
@@ -188,7 +188,7 @@ def demo(
     device: Device = "auto",
 ) -> None:
     """Show the whole path on a rendered face: data, training, prediction. Takes minutes."""
-    from mimamo.demo import run_demo
+    from mimamo.demo.run import run_demo
 
     with ProgressBar() as bar:
         run_demo(out, device=device, seed=seed, report=say, progress=bar.show)

@@ -71,9 +71,9 @@ def extract(
     Goes on where it was stopped. Several processes share the videos:
     torchrun --nproc-per-node 4 -m mimamo extract ...
     """
+    from mimamo.device import choose_device
     from mimamo.extraction import extract as run
     from mimamo.faces import YuNet
-    from mimamo.predict import choose_device
 
     with ProgressBar() as bar:
         run(
@@ -107,7 +107,7 @@ def synth(
 
     Valence shows in every still, arousal only in motion; light and other motion distract.
     """
-    from mimamo.synth.lessons import write_lessons
+    from mimamo.demo.synth.ablation_set import write_lessons
 
     with ProgressBar() as bar:
         result = write_lessons(

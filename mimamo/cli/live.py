@@ -74,11 +74,10 @@ def live(
     On screen are latency (from a frame to its prediction) and frames per second; --out writes them
     with the predictions.
     """
+    from mimamo.device import choose_device, choose_precision, slow_precision
     from mimamo.faces import CenterFace
-    from mimamo.features import choose_precision, slow_precision
-    from mimamo.live import LivePredictor, LiveSpeed
-    from mimamo.network import load_checkpoint
-    from mimamo.predict import choose_device
+    from mimamo.model import load_checkpoint
+    from mimamo.predict.live import LivePredictor, LiveSpeed
 
     if headless and out is None:
         raise InputError("--headless: expected --out FILE as well, else nothing would be seen")
@@ -177,7 +176,7 @@ class _Screen:
     """The window; a file is shown at its own speed, if predicting is faster."""
 
     def __init__(self, predictor: Any, speed: Any, source: str) -> None:
-        from mimamo.predictions.live_picture import LivePicture
+        from mimamo.predict.render.live import LivePicture
 
         self._picture = LivePicture()
         self._predictor, self._speed = predictor, speed

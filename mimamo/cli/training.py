@@ -137,7 +137,7 @@ def train(
     technical report. A run is resumed with its own settings; more --epochs extend it. Several
     processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
-    from mimamo.predict import choose_device
+    from mimamo.device import choose_device
     from mimamo.training import train as run
     from mimamo.training.folder import saved_config
 
@@ -183,9 +183,9 @@ def crossval(
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
     the settings of the folds that are there where no option says others.
     """
+    from mimamo.device import choose_device
     from mimamo.evaluation import crossval as run
     from mimamo.evaluation import join as run_join
-    from mimamo.predict import choose_device
     from mimamo.training.folder import saved_config
 
     if join:

@@ -22,7 +22,7 @@ from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import stored_backbone
 from mimamo.files import replacing
-from mimamo.network.checkpoint import (
+from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
     load_backbone,
@@ -31,9 +31,9 @@ from mimamo.network.checkpoint import (
     share_backbone,
     weights_hash,
 )
-from mimamo.network.config import MIMAMOConfig
-from mimamo.network.mimamo_net import MIMAMONet
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.config import MIMAMOConfig
+from mimamo.model.network import MIMAMONet
+from mimamo.model.small_backbone import SmallBackbone
 from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import (

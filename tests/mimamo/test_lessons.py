@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mimamo.demo.synth.ablation_set import write_lessons
 from mimamo.evaluation import Score, evaluate_runs
 from mimamo.extraction import extract
-from mimamo.network.config import STREAMS
-from mimamo.synth.lessons import write_lessons
+from mimamo.model.config import STREAMS
 from mimamo.training import TrainingConfig, train
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -21,8 +21,8 @@ from mimamo.data import Cache
 from mimamo.evaluation import Ensemble, evaluate_runs
 from mimamo.evaluation.ensemble import checkpoints_in
 from mimamo.extraction import extract
-from mimamo.inference import predict_sequence
-from mimamo.network.checkpoint import renote
+from mimamo.model.checkpoint import renote
+from mimamo.predict.clips import predict_sequence
 from mimamo.training import TrainingConfig, train
 
 
