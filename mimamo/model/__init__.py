@@ -4,6 +4,7 @@ from mimamo.model.checkpoint import (
     Checkpoint,
     load_backbone,
     load_checkpoint,
+    load_weights,
     save_backbone,
     save_checkpoint,
     weights_hash,
@@ -12,7 +13,6 @@ from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.model.weights import load_weights
 
 __all__ = [
     "Checkpoint",

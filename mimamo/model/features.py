@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import phasenet
+from mimamo.device import move
 from mimamo.model.config import MIMAMOConfig
-from mimamo.model.folding import fold_batch_norm
-from mimamo.model.resnet50 import ResNet50
+from mimamo.model.resnet50 import ConvNorm, ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 
 #: Faces per pass. On a CPU the first layers' output of more of them outgrows the cache: 32 take a
@@ -45,9 +48,7 @@ class SpatialFeatures(nn.Module):
         if batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
         # Folded before it is rounded to `dtype`, and rounded once.
-        self.backbone = fold_batch_norm(backbone).to(
-            device, dtype, memory_format=torch.channels_last
-        )
+        self.backbone = move(fold_batch_norm(backbone), device, dtype)
         self.batch_size = batch_size
 
     def train(self, mode: bool = True) -> SpatialFeatures:
@@ -77,6 +78,21 @@ class SpatialFeatures(nn.Module):
                 images = images.contiguous(memory_format=torch.channels_last)
                 features[start : start + len(batch)] = self.backbone(images)
         return features
+
+
+def fold_batch_norm(backbone: ResNet50 | SmallBackbone) -> ResNet50 | SmallBackbone:
+    """Return a copy of `backbone`, in evaluation mode, that computes the same with fewer passes.
+
+    In evaluation mode BatchNorm multiplies and shifts each channel by constants, and so does a
+    convolution with other weights and a bias: the result is the same up to rounding. The copy can
+    neither be calibrated nor trained, nor saved as a backbone.
+    """
+    folded = copy.deepcopy(backbone).eval().requires_grad_(False)
+    for module in folded.modules():
+        if isinstance(module, ConvNorm) and isinstance(module.bn, nn.BatchNorm2d):
+            module.conv = fuse_conv_bn_eval(module.conv, module.bn)
+            module.bn = nn.Identity()
+    return folded
 
 
 def phase_windows(frames: Tensor, config: MIMAMOConfig, context: bool) -> tuple[Tensor, ...]:

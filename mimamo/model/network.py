@@ -131,7 +131,7 @@ class MIMAMONet(nn.Module):
 
     ``torch.compile`` takes it, phase differences included, as one graph. ``fullgraph=True`` needs
     ``torch._dynamo.config.allow_rnn = True``, without which PyTorch does not compile ``nn.GRU``;
-    every new T or B then compiles anew, as it does for any ``nn.GRU``.
+    it is then compiled again for every new T or B, as any ``nn.GRU`` is.
     """
 
     def __init__(self, config: MIMAMOConfig | None = None) -> None:
@@ -168,14 +168,24 @@ class MIMAMONet(nn.Module):
             ValueError: a shape is not the configured one.
         """
         self._check(features, phases)
-        clips = features.shape[0]
+        return self.read_out(self.embed(features, phases))
+
+    def embed(self, features: Tensor, phases: Sequence[Tensor]) -> Tensor:
+        """What the GRU is given of the frames, ``[B, T, hidden]``; arguments as for `forward`.
+
+        In evaluation mode every frame is embedded by itself, so this can be done once for each.
+        """
         inputs = ((self.spatial, features), (self.temporal, phases))
         seen = [stream(value) for stream, value in inputs if stream is not None]
         x = torch.cat(seen, dim=-1)  # [B, T, 512]
         x = self.fusion(rearrange(x, "b t c -> (b t) c"))  # [N, 256]
-        x, _ = self.gru(rearrange(x, "(b t) c -> b t c", b=clips))  # [B, T, 2·128]
+        return rearrange(x, "(b t) c -> b t c", b=features.shape[0])
+
+    def read_out(self, embedded: Tensor) -> Tensor:
+        """Valence and arousal ``[B, T, 2]`` of frames that `embed` has embedded."""
+        x, _ = self.gru(embedded)  # [B, T, 2·128]
         x = self.head(rearrange(x, "b t c -> (b t) c"))  # [N, 2]
-        return rearrange(x, "(b t) c -> b t c", b=clips)
+        return rearrange(x, "(b t) c -> b t c", b=embedded.shape[0])
 
     def _check(self, features: Tensor, phases: Sequence[Tensor]) -> None:
         config = self.config

@@ -57,7 +57,7 @@ class ConvNorm(nn.Module):
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
         )
-        self.bn = nn.BatchNorm2d(out_channels)
+        self.bn: nn.Module = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(self.conv(x))
@@ -212,10 +212,10 @@ class ResNet50(nn.Module):
                 nn.init.kaiming_normal_(drawn, nonlinearity="relu", generator=generator)
                 module.weight.copy_(drawn)
         # He's weights double the mean square; here that meets the variance BatchNorm divides by.
-        self.stem.bn.running_var.fill_(2 * NORMALISATIONS[self.variant].spread ** 2)
+        self.stem.bn.get_buffer("running_var").fill_(2 * NORMALISATIONS[self.variant].spread ** 2)
         # Each residual branch adds to the variance. A factor of 1/√(number of blocks) keeps the sum
         # of all of them near that of one.
         factor = sum(depth for _, depth in STAGES) ** -0.5
         for block in self.modules():
             if isinstance(block, Bottleneck):
-                block.expand.bn.weight.fill_(factor)
+                block.expand.bn.get_parameter("weight").fill_(factor)

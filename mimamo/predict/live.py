@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mimamo.device import move
 from mimamo.faces import Detector, FaceTracker, align_face, phase_frames
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
-from mimamo.model.network import MIMAMONet
 from mimamo.predict.rules import NO_FACE
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
@@ -81,7 +81,7 @@ class LivePredictor:
         dtype: torch.dtype = torch.float32,
         search_every: int = 1,
     ) -> None:
-        self.network = checkpoint.network.to(device, memory_format=torch.channels_last).eval()
+        self.network = move(checkpoint.network, device).eval()
         self._spatial = SpatialFeatures(checkpoint.backbone, device, batch_size=1, dtype=dtype)
         self._tracker = FaceTracker(detector, search_every=search_every)
         config = self.network.config
@@ -132,8 +132,8 @@ class LivePredictor:
         weight = self.network.head.fc.weight
         features = self._features.popleft()[None, None].to(weight)
         phases = [level[None, None].to(weight) for level in levels]
-        self._clip.append(embed(self.network, features, phases)[0, 0])
-        values = read_out(self.network, torch.stack(list(self._clip))[None])[0, -1].tolist()
+        self._clip.append(self.network.embed(features, phases)[0, 0])
+        values = self.network.read_out(torch.stack(list(self._clip))[None])[0, -1].tolist()
         waiting = next(x for x in self._pending if x.found and x.values is None)
         waiting.values = (values[0], values[1])
 
@@ -143,23 +143,6 @@ class LivePredictor:
             self._last = done.values or self._last
             latency = perf_counter() - done.came
             yield LivePrediction(done.index, done.time, done.found, *self._last, latency)
-
-
-def embed(network: MIMAMONet, features: Tensor, phases: list[Tensor]) -> Tensor:
-    """What the network's GRU is given of frames ``[B, T, ...]``: ``[B, T, hidden]``.
-
-    In evaluation mode every frame is embedded by itself, so this can be done once for each frame.
-    """
-    inputs = ((network.spatial, features), (network.temporal, phases))
-    seen = [stream(value) for stream, value in inputs if stream is not None]
-    x = torch.cat(seen, dim=-1)
-    return network.fusion(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
-def read_out(network: MIMAMONet, embedded: Tensor) -> Tensor:
-    """Valence and arousal ``[B, T, 2]`` of embedded frames ``[B, T, hidden]``."""
-    x, _ = network.gru(embedded)
-    return network.head(x.flatten(0, 1)).unflatten(0, embedded.shape[:2])
 
 
 @dataclass

@@ -26,9 +26,9 @@ from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
     load_backbone,
-    renote,
     save_checkpoint,
     share_backbone,
+    update_info,
     weights_hash,
 )
 from mimamo.model.config import MIMAMOConfig
@@ -189,7 +189,7 @@ def train(
             config.save(folder / CONFIG)
             for path in (folder / BEST, folder / LAST):
                 if path.exists():  # of a run that goes on, maybe to more epochs than it says
-                    renote(path, {"training": config.to_dict()})
+                    update_info(path, {"training": config.to_dict()})
             if frozen is not None:
                 kept = share_backbone(folder / FROZEN, frozen)
         run = _Run(

@@ -18,7 +18,7 @@ from skimage import data
 
 from mimamo.cli import main
 from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
-from mimamo.model.names import FERPLUS
+from mimamo.model.weights import FERPLUS
 from mimamo.training import TrainingConfig
 from mimamo.video import VideoWriter
 

@@ -9,8 +9,7 @@ from skimage import data
 
 from mimamo import InputError, ResNet50
 from mimamo.device import choose_precision
-from mimamo.model.features import SpatialFeatures
-from mimamo.model.folding import fold_batch_norm
+from mimamo.model.features import SpatialFeatures, fold_batch_norm
 
 
 @pytest.fixture(scope="module")
