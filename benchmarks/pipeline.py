@@ -13,8 +13,7 @@ from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.model import MIMAMONet, ResNet50
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.render.plot import save_plot
-from mimamo.predict.rules import fill_missing
-from mimamo.predict.table import Predictions, write_predictions
+from mimamo.predict.table import Predictions, fill_missing, write_predictions
 from mimamo.video import VideoReader
 
 BATCH = 32  # faces per pass

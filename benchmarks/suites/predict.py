@@ -25,8 +25,8 @@ from mimamo.model import MIMAMONet, ResNet50
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
-from mimamo.predict.rules import NO_FACE
 from mimamo.predict.stage_times import STAGES, StageTimes
+from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoReader
 from phasenet.parity import relative_error
 

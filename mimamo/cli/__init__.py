@@ -30,7 +30,6 @@ from mimamo.cli.evaluation import register_evaluation
 from mimamo.cli.live import register_live
 from mimamo.cli.training import register_training
 from mimamo.errors import InputError
-from mimamo.predict.progress import Progress
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
@@ -153,7 +152,7 @@ def predict(
     from mimamo.faces import YuNet
     from mimamo.model import load_checkpoint
     from mimamo.predict import PredictSettings, predict_many
-    from mimamo.predict.speed import speed_lines
+    from mimamo.predict.stage_times import speed_lines
 
     settings = PredictSettings(
         detector=None if detector is None else YuNet(detector),
@@ -170,8 +169,11 @@ def predict(
         warn(slow)
     checkpoint = load_checkpoint(weights, backbone)
     with ProgressBar() as bar:
-        results = predict_many(videos, checkpoint, out, settings, _PredictProgress(bar))
-    for line in speed_lines(results):
+        results = predict_many(
+            videos, checkpoint, out, settings, progress=bar.show, warn=warn, finish=_say_found
+        )
+    times = {result.outputs.table.stem: result.times for result in results if result.times}
+    for line in speed_lines(times):
         say(line)
     failures = [result.error for result in results if result.error is not None]
     for error in failures:
@@ -194,22 +196,10 @@ def demo(
         run_demo(out, device=device, seed=seed, report=say, progress=bar.show)
 
 
-class _PredictProgress(Progress):
-    """Prints what happens while predicting: results to stdout, warnings to stderr."""
-
-    def __init__(self, bar: ProgressBar) -> None:
-        self._bar = bar
-
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        self._bar.show(stage, done, total)
-
-    def warn(self, message: str) -> None:
-        warn(message)
-
-    def finish(self, result: VideoResult) -> None:
-        if result.predictions is not None:
-            found = result.predictions.found
-            say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
+def _say_found(result: VideoResult) -> None:
+    if result.predictions is not None:
+        found = result.predictions.found
+        say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
 register_live(app)

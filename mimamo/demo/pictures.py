@@ -15,8 +15,9 @@ from mimamo.demo.synth.motion import expressive
 from mimamo.demo.synth.render import Camera, render
 from mimamo.files import replacing
 from mimamo.metrics import concordance_cc
-from mimamo.predict.render.plot import AROUSAL_COLOUR, SOFTWARE, VALENCE_COLOUR
-from mimamo.predict.rules import runs
+from mimamo.predict.outputs import SOFTWARE
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR
+from mimamo.predict.table import runs
 
 _GRID_VALENCE = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _GRID_AROUSAL = (1.0, 0.0, -1.0)

@@ -30,7 +30,6 @@ from mimamo.files import output_folder, replacing
 from mimamo.model.checkpoint import Checkpoint, load_checkpoint
 from mimamo.model.config import MIMAMOConfig
 from mimamo.predict import PredictSettings, VideoResult, predict_many, predict_video
-from mimamo.predict.progress import Progress
 from mimamo.training import TrainingConfig, train
 
 Report = Callable[[str], object]
@@ -216,8 +215,9 @@ class _Run:
         folders = [self.out / "data" / "cropped_aligned" / clip.name for clip in unseen]
         predictions = self.out / "predictions"
         with self._stage("unseen clips", "3. Predicting the clips it has not seen"):
+            out = predictions / "unseen"
             results = predict_many(
-                folders, checkpoint, predictions / "unseen", settings, _Shown(self)
+                folders, checkpoint, out, settings, progress=self.show, warn=self._warn
             )
             comparisons = [
                 _compare(result, np.stack([clip.valence, clip.arousal], 1), clip.annotated)
@@ -247,8 +247,9 @@ class _Run:
     ) -> Score:
         folder = self.out / "predictions"
         with self._stage("prediction", "5. Predicting it from its pixels, face detector included"):
+            video = self.out / "video" / "astronaut.mp4"
             result = predict_video(
-                self.out / "video" / "astronaut.mp4", checkpoint, folder, settings, _Shown(self)
+                video, checkpoint, folder, settings, progress=self.show, warn=self._warn
             )
             comparison = _compare(result, truth.values, np.ones(len(truth.times), bool))
             title = "The video, where the face was found"
@@ -264,6 +265,9 @@ class _Run:
         for line in lines:
             self.report(f"   {line}")
 
+    def _warn(self, message: str) -> None:
+        self.say(f"warning: {message}")
+
     def _score(self, comparisons: list[Comparison], where: str) -> Score:
         valence, arousal = pooled_ccc(comparisons)
         frames = int(sum(c.counts.sum() for c in comparisons))
@@ -278,19 +282,6 @@ class _Run:
         yield
         self.seconds[name] = perf_counter() - start
         self.say(f"{self.seconds[name]:.0f} s")
-
-
-class _Shown(Progress):
-    """Passes on what happens while predicting."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        self._run.show(stage, done, total)
-
-    def warn(self, message: str) -> None:
-        self._run.say(f"warning: {message}")
 
 
 def _compare(result: VideoResult, truth: np.ndarray, annotated: np.ndarray) -> Comparison:

@@ -27,7 +27,7 @@ from mimamo.evaluation.utterances import (
 )
 from mimamo.files import expect_free, output_folder, replacing
 from mimamo.plurals import counted
-from mimamo.predict.rules import NO_FACE, fill_missing
+from mimamo.predict.table import NO_FACE, fill_missing
 from mimamo.video import VideoReader
 
 

@@ -7,9 +7,9 @@ where it is rendered. Frames, faces and features pass through and are not kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -26,15 +26,15 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.outputs import Outputs, check_outputs, mark_video, outputs_of
 from mimamo.predict.pipeline import Models, Observed, observe
-from mimamo.predict.progress import Progress
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
-from mimamo.predict.rules import NO_FACE, fill_missing
 from mimamo.predict.sources import find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
-from mimamo.predict.table import Predictions, write_predictions
+from mimamo.predict.table import NO_FACE, Predictions, fill_missing, write_predictions
 from mimamo.predict.threads import Workers, workers
 from mimamo.video import AlignedFolder, VideoReader
+
+StageProgress = Callable[[str, int, int | None], object]  # stage, frames done, of how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +44,13 @@ class PredictSettings:
     Attributes:
         detector: finds the faces; None for the default, CenterFace.
         device: where the networks run.
-        precision: in which the ResNet50 computes: "float32", "bfloat16", or "auto", see
+        precision: in which the backbone computes: "float32", "bfloat16", or "auto", see
             `choose_precision`. All else is in float32.
-        batch_size: faces per pass through the ResNet50, None for 8 on a CPU and 32 on a GPU; it
+        batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
             does not change the result.
-        search_every: search the whole picture for the face in every so manyth frame, and in those
-            between where the face was; 1 is the most reliable, see `FaceTracker`.
-        aligned_fps: frames per second of folders of aligned faces, which do not tell.
+        search_every: search the whole picture for the face in every Nth frame, and in the frames
+            between only where the face was; 1 is the most reliable, see `FaceTracker`.
+        aligned_fps: frame rate of folders of aligned faces, which do not state one.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.
         overwrite: replace files that are not results of an earlier run, too.
@@ -78,8 +78,6 @@ class VideoResult:
         error: what went wrong, in one line that names the file; None if all went well. A
             truncated video has both predictions, which are written, and an error.
         times: how long it took, and its stages; None if there are no results.
-        backbone: what computed the spatial features, "ResNet50" or "small backbone".
-        precision: in which it computed, "float32" or "bfloat16".
     """
 
     source: Path
@@ -87,8 +85,6 @@ class VideoResult:
     predictions: Predictions | None = None
     error: str | None = None
     times: StageTimes | None = None
-    backbone: str | None = None
-    precision: str | None = None
 
 
 def predict_video(
@@ -96,7 +92,9 @@ def predict_video(
     checkpoint: Checkpoint,
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
-    progress: Progress | None = None,
+    *,
+    progress: StageProgress | None = None,
+    warn: Callable[[str], object] | None = None,
 ) -> VideoResult:
     """Predict one video and write the results into `out_dir`.
 
@@ -105,7 +103,8 @@ def predict_video(
         checkpoint: is moved to the settings' device.
         out_dir: is made if need be. ``<name>.csv`` goes there, and what the settings ask for.
         settings: the defaults if None.
-        progress: is told how it goes.
+        progress: called with the stage, its frames done, and of how many if that is known.
+        warn: called with what a user should know, in one line that names the file.
 
     Returns:
         The predictions; with an error, too, if the video is truncated.
@@ -117,8 +116,8 @@ def predict_video(
     settings = settings or PredictSettings()
     source = Path(source)
     (outputs,) = _planned([source], out_dir, settings)
-    with _predictor(checkpoint, settings, progress or Progress()) as predictor:
-        return predictor.predict(source, outputs)
+    with workers(settings.device) as pool:
+        return _Predictor(checkpoint, settings, pool, progress, warn).predict(source, outputs)
 
 
 def predict_many(
@@ -126,13 +125,17 @@ def predict_many(
     checkpoint: Checkpoint,
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
-    progress: Progress | None = None,
+    *,
+    progress: StageProgress | None = None,
+    warn: Callable[[str], object] | None = None,
+    finish: Callable[[VideoResult], object] = lambda _: None,
 ) -> list[VideoResult]:
     """Predict videos one after the other; one that fails does not stop the others.
 
     Args:
         paths: video files, folders of aligned faces, and folders of either.
-        checkpoint, out_dir, settings, progress: as for `predict_video`.
+        checkpoint, out_dir, settings, progress, warn: as for `predict_video`.
+        finish: called with each video's result as soon as it is there.
 
     Returns:
         One result per video, failed and truncated ones with their error, in the order of
@@ -143,17 +146,17 @@ def predict_many(
             cannot be written to or holds a file in the way.
     """
     settings = settings or PredictSettings()
-    progress = progress or Progress()
     sources = find_sources(paths)
     planned = _planned(sources, out_dir, settings)
     results = []
-    with _predictor(checkpoint, settings, progress) as predictor:
+    with workers(settings.device) as pool:
+        predictor = _Predictor(checkpoint, settings, pool, progress, warn)
         for source, outputs in zip(sources, planned, strict=True):
             try:
                 result = predictor.predict(source, outputs)
             except InputError as error:
                 result = VideoResult(source, outputs, error=str(error))
-            progress.finish(result)
+            finish(result)
             results.append(result)
     return results
 
@@ -182,15 +185,6 @@ def _planned(
     return planned
 
 
-@contextmanager
-def _predictor(
-    checkpoint: Checkpoint, settings: PredictSettings, progress: Progress
-) -> Iterator[_Predictor]:
-    """A predictor with its workers, which end with the block."""
-    with workers(settings.device) as pool:
-        yield _Predictor(checkpoint, settings, progress, pool)
-
-
 class _Predictor:
     """The models, ready to predict one video after the other."""
 
@@ -198,35 +192,35 @@ class _Predictor:
         self,
         checkpoint: Checkpoint,
         settings: PredictSettings,
-        progress: Progress,
         pool: Workers,
+        progress: StageProgress | None,
+        warn: Callable[[str], object] | None,
     ) -> None:
         device = settings.device
-        self._dtype = choose_precision(settings.precision, device)
+        dtype = choose_precision(settings.precision, device)
         small = isinstance(checkpoint.backbone, SmallBackbone)
-        self._backbone = "small backbone" if small else "ResNet50"
+        precision = str(dtype).removeprefix("torch.")
+        self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
         self._models = Models(
             detector=settings.detector or CenterFace(),
-            spatial=SpatialFeatures(
-                checkpoint.backbone, device, settings.batch_size, dtype=self._dtype
-            ),
+            spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
             network=move(checkpoint.network, device),
             search_every=settings.search_every,
             clip_length=checkpoint.clip_length,
         )
-        self._settings = settings
-        self._progress = progress
-        self._pool = pool
+        self._settings, self._pool = settings, pool
+        self._progress = progress or (lambda *_: None)
+        self._warn = warn or (lambda _: None)
 
     def predict(self, source: Path, outputs: Outputs) -> VideoResult:
         """Predict a video and write its results; InputError if either fails."""
-        times = StageTimes()
+        times = StageTimes(backbone=self._backbone)
         with times.whole():
             video = open_source(source, self._settings.aligned_fps)
             observed = self._observe(source, video, times)
             times.frames = len(observed.times)
             truncation = _truncation(video, times.frames, outputs.table)
-            self._warn(source, video, observed, truncation)
+            self._warn_of(source, video, observed, truncation)
             if not np.isfinite(observed.values).all():
                 raise InputError(
                     f"{source}: the weights give predictions that are not finite numbers"
@@ -239,23 +233,26 @@ class _Predictor:
                     self._write(video, observed, predictions, outputs)
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        precision = str(self._dtype).removeprefix("torch.")
-        return VideoResult(
-            source, outputs, predictions, truncation, times, self._backbone, precision
-        )
+        return VideoResult(source, outputs, predictions, truncation, times)
+
+    def _counting(self, stage: str, frames: int | None) -> Callable[[], None]:
+        """Report that a stage begins; calling what is returned reports one more frame as done."""
+        done = count()
+
+        def advance() -> None:
+            self._progress(stage, next(done), frames)
+
+        advance()
+        return advance
 
     def _observe(
         self, source: Path, video: VideoReader | AlignedFolder, times: StageTimes
     ) -> Observed:
-        self._progress.begin(f"{video.name}: predicting", video.frame_count)
+        advance = self._counting(f"{video.name}: predicting", video.frame_count)
+        keep_frames = self._settings.render
         try:
             return observe(
-                video,
-                self._models,
-                self._pool,
-                times,
-                keep_frames=self._settings.render,
-                advance=self._progress.advance,
+                video, self._models, self._pool, times, keep_frames=keep_frames, advance=advance
             )
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise InputError(
@@ -266,7 +263,7 @@ class _Predictor:
             reason = " ".join(str(error).split())
             raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
 
-    def _warn(
+    def _warn_of(
         self,
         source: Path,
         video: VideoReader | AlignedFolder,
@@ -275,9 +272,9 @@ class _Predictor:
     ) -> None:
         for message in video.warnings:
             if truncation is None or not message.startswith(f"{source}: the file is truncated"):
-                self._progress.warn(message)
+                self._warn(message)
         if not observed.found.any():
-            self._progress.warn(f"{source}: no face found; all predictions are {NO_FACE:g}")
+            self._warn(f"{source}: no face found; all predictions are {NO_FACE:g}")
 
     def _write(
         self,
@@ -287,15 +284,14 @@ class _Predictor:
         outputs: Outputs,
     ) -> None:
         if outputs.table.exists():
-            self._progress.warn(f"{outputs.table}: replaced")
+            self._warn(f"{outputs.table}: replaced")
         write_predictions(outputs.table, predictions)
         if outputs.plot is not None:
             save_plot(outputs.plot, predictions, video.name)
         if outputs.video is not None:
-            self._progress.begin(f"{video.name}: rendering", len(predictions))
+            advance = self._counting(f"{video.name}: rendering", len(predictions))
             config = self._models.network.config
             render_video(
-                outputs.video, video, predictions, observed.faces, observed.frames, config,
-                self._progress.advance,
-            )  # fmt: skip
+                outputs.video, video, predictions, observed.faces, observed.frames, config, advance
+            )
             mark_video(outputs.video)

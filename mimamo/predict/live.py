@@ -22,7 +22,7 @@ from mimamo.device import move
 from mimamo.faces import Detector, FaceTracker, align_face, phase_frames
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
-from mimamo.predict.rules import NO_FACE
+from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
 

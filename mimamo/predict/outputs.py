@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mimamo.errors import InputError
-from mimamo.predict.render.plot import SOFTWARE
 from mimamo.predict.sources import source_name
 from mimamo.predict.table import holds_predictions
 
+SOFTWARE = "mimamo"  # a PNG's "Software" text, which marks the file as one of ours
 # An MP4 is a row of boxes (length, kind, content), and players skip those of kind "free". One at
 # the end marks a rendered video as ours.
 _VIDEO_MARK = (8 + len(SOFTWARE)).to_bytes(4, "big") + b"free" + SOFTWARE.encode("ascii")
@@ -25,7 +25,7 @@ class Outputs:
     plot: Path | None
     video: Path | None
 
-    def __iter__(self) -> Iterable[Path]:
+    def __iter__(self) -> Iterator[Path]:
         return iter([path for path in (self.table, self.plot, self.video) if path is not None])
 
 

@@ -27,8 +27,7 @@ from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
-from mimamo.predict.clip_stream import ClipInput, ClipStream
-from mimamo.predict.clips import ClipAverages, evaluating, predict_clips
+from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating, predict_clips
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.threads import ReadAhead, Workers
 from mimamo.video import AlignedFolder, VideoReader
@@ -83,7 +82,7 @@ def observe(
         video: what to read.
         models: of which the detector is used by one thread, the others by those of `pool`.
         pool: the workers, see `mimamo.predict.threads.workers`.
-        times: is told what every stage takes.
+        times: counts what every stage takes.
         keep_frames: return the grey faces.
         advance: is called after every frame.
 
@@ -176,7 +175,7 @@ class _Gathering:
 
     def _look(self, crops: np.ndarray) -> tuple[Tensor, Tensor]:
         """A worker's task: spatial features and grey frames of a batch."""
-        with self._times.stage("ResNet50"):
+        with self._times.stage("backbone"):
             features = self._models.spatial(crops)
         with self._times.stage("phase"):
             return features, torch.from_numpy(
@@ -190,8 +189,8 @@ class _Gathering:
             if self._keep_frames:
                 self._frames.append(frames)
             for clip in self._stream.push(features, frames):
-                task = (predict_clips, self._models.network, [clip], self._times)
-                self._clips.append((clip, self._pool.submit(*task)))
+                network, times = self._models.network, self._times
+                self._clips.append((clip, self._pool.submit(predict_clips, network, [clip], times)))
         while len(self._clips) > limit or (self._clips and self._clips[0][1].done()):
             clip, future = self._clips.popleft()
             self._averages.add([clip], future.result())

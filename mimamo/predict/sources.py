@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mimamo.errors import InputError
-from mimamo.video import AlignedFolder, VideoReader, is_video
-
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+from mimamo.video import AlignedFolder, VideoReader, is_numbered_image, is_video
 
 
 def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -84,5 +82,5 @@ def _may_be_aligned_folder(path: Path) -> bool:
 
 def _are_aligned_faces(entries: Sequence[Path]) -> bool:
     """Whether a folder's entries hold an image with a number for its name, and no video."""
-    numbered = any(e.stem.isdecimal() and e.suffix.lower() in _IMAGE_SUFFIXES for e in entries)
+    numbered = any(is_numbered_image(entry.name) for entry in entries)
     return numbered and not any(map(is_video, entries))

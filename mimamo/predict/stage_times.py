@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from time import perf_counter
 from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Reading frames; finding, following and aligning the face; its spatial features, from whichever
-#: backbone; grey frames and phase differences; MIMAMO Net; table, plot and rendered video.
-STAGES = ("decode", "detection", "ResNet50", "phase", "network", "writing")
+#: Reading frames; finding, following and aligning the face; its spatial features; grey frames and
+#: phase differences; MIMAMO Net; table, plot and rendered video.
+STAGES = ("decode", "detection", "backbone", "phase", "network", "writing")
 
 
 @dataclass
@@ -27,11 +29,13 @@ class StageTimes:
             overlap, so the sum may exceed `elapsed`; where threads outnumber cores, a stage's
             seconds include its waiting for a core. Work that a GPU has not finished counts for the
             stage that waits for it.
+        backbone: what the stage "backbone" ran, and in which precision.
     """
 
     frames: int = 0
     elapsed: float = 0.0
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    backbone: str = "backbone"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -70,7 +74,17 @@ class StageTimes:
 
     def __add__(self, other: StageTimes) -> StageTimes:
         seconds = {name: self.seconds[name] + other.seconds[name] for name in STAGES}
-        return StageTimes(self.frames + other.frames, self.elapsed + other.elapsed, seconds)
+        frames, elapsed = self.frames + other.frames, self.elapsed + other.elapsed
+        return StageTimes(frames, elapsed, seconds, self.backbone)
+
+    def summary(self) -> str:
+        """Frames per second, and the stages' shares of the time elapsed, in one line."""
+        names = {"backbone": self.backbone}
+        shares = [f"{names.get(stage, stage)} {_percent(self.share(stage))}" for stage in STAGES]
+        return (
+            f"{self.frames} frames in {self.elapsed:.1f} s, {self.frames_per_second:.1f} frames/s; "
+            f"{', '.join(shares)}"
+        )
 
     def _timed(self, name: str, items: Iterable[T], sign: int) -> Iterator[T]:
         iterator = iter(items)
@@ -87,3 +101,18 @@ class StageTimes:
     def _add(self, name: str, seconds: float) -> None:
         with self._lock:
             self.seconds[name] += seconds
+
+
+def speed_lines(times: Mapping[str, StageTimes]) -> list[str]:
+    """One line for each video, by its name, one for all of them, and how to read them."""
+    if not times:
+        return []
+    lines = [f"{name}: {each.summary()}" for name, each in times.items()]
+    if len(times) > 1:
+        lines.append(f"all {len(times)} videos: {reduce(add, times.values()).summary()}")
+    return [*lines, "Stages work side by side: their shares of the time may exceed 100 %."]
+
+
+def _percent(share: float) -> str:
+    value = 100 * share
+    return f"{value:.1f} %" if value < 9.95 else f"{value:.0f} %"

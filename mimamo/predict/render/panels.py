@@ -17,8 +17,7 @@ from mimamo.faces import Faces
 from mimamo.predict.render import canvas
 from mimamo.predict.render.canvas import Axes, Colour, Rect
 from mimamo.predict.render.face_motion import FaceMotion
-from mimamo.predict.rules import runs
-from mimamo.predict.table import Predictions
+from mimamo.predict.table import Predictions, runs
 from phasenet.viz import colour_signed, film_strip, motion_arrows
 
 WIDTH, HEIGHT = 1280, 720

@@ -21,10 +21,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from mimamo.files import replacing
-from mimamo.predict.rules import runs
-from mimamo.predict.table import Predictions
+from mimamo.predict.outputs import SOFTWARE
+from mimamo.predict.table import Predictions, runs
 
-SOFTWARE = "mimamo"  # the PNG's "Software" text, which marks the file as one of ours
 # Okabe & Ito's colours, told apart with any form of colour vision.
 VALENCE_COLOUR = "#0072B2"
 AROUSAL_COLOUR = "#D55E00"

@@ -9,8 +9,7 @@ import pytest
 from support import networks
 
 from mimamo.model import MIMAMONet
-from mimamo.predict.rules import fill_missing
-from mimamo.predict.table import Predictions
+from mimamo.predict.table import Predictions, fill_missing
 
 
 def make_predictions(pattern: str, fps: float = 25.0, scale: float = 0.5) -> Predictions:

@@ -11,14 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from mimamo.device import choose_device
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
-from mimamo.predict.progress import Progress
 from mimamo.predict.table import read_predictions
 from mimamo.video import VideoReader
 
@@ -26,8 +24,8 @@ PATTERN = "...xxxxxxxx....xxxxxx.."
 FOUND = np.array([letter == "x" for letter in PATTERN])
 
 
-class Log(Progress):
-    """Keeps what it hears."""
+class Log:
+    """Keeps what it is called with."""
 
     def __init__(self):
         self.stages, self.warnings, self.finished = [], [], []
@@ -131,9 +129,9 @@ class TestFiles:
 
     def test_results_of_an_earlier_run_are_replaced_with_a_word(self, tmp_path, checkpoint, video):
         log, settings = Log(), PredictSettings(render=True)
-        predict_video(video, checkpoint, tmp_path, settings, log)
+        predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
         assert log.warnings == []
-        predict_video(video, checkpoint, tmp_path, settings, log)
+        predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
         assert log.warnings == [f"{tmp_path / 'face.csv'}: replaced"]
 
     def test_what_is_in_the_way_is_refused_before_anything_is_done(
@@ -144,7 +142,7 @@ class TestFiles:
         (out / "face.png").write_text("mine")
         log = Log()
         with pytest.raises(InputError, match=r"face\.png: exists"):
-            predict_many([video], checkpoint, out, progress=log)
+            predict_many([video], checkpoint, out, progress=log.show)
         assert log.stages == []
         assert results_in(out) == {"face.png": b"mine"}
         predict_video(video, checkpoint, out, PredictSettings(overwrite=True))
@@ -152,15 +150,12 @@ class TestFiles:
 
     @pytest.mark.parametrize("stage", ["predicting", "rendering"])
     def test_an_interruption_leaves_no_half_files(self, tmp_path, checkpoint, video, stage):
-        class Interrupting(Log):
-            def show(self, what, done, total):
-                if what.endswith(stage) and done == 5:
-                    raise KeyboardInterrupt
+        def show(what, done, total):
+            if what.endswith(stage) and done == 5:
+                raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            predict_many(
-                [video], checkpoint, tmp_path, PredictSettings(render=True), Interrupting()
-            )
+            predict_many([video], checkpoint, tmp_path, PredictSettings(render=True), progress=show)
         left = [] if stage == "predicting" else ["face.csv", "face.png"]
         assert list(results_in(tmp_path)) == left
 
@@ -172,7 +167,7 @@ class TestMany:
         other = film(tmp_path / "other.mp4", "xx")
         log = Log()
         results = predict_many(
-            [bad, video, missing, other], checkpoint, tmp_path / "out", progress=log
+            [bad, video, missing, other], checkpoint, tmp_path / "out", finish=log.finish
         )
         assert [result.source for result in results] == [bad, video, missing, other]
         assert [result.error is None for result in results] == [False, True, False, True]
@@ -209,7 +204,8 @@ class TestMany:
 
     def test_progress_counts_every_frame(self, tmp_path, checkpoint, video):
         log = Log()
-        predict_many([video], checkpoint, tmp_path, PredictSettings(render=True), log)
+        settings = PredictSettings(render=True)
+        predict_many([video], checkpoint, tmp_path, settings, progress=log.show)
         count = len(PATTERN)
         assert log.stages == [
             ["face: predicting", count, count],
@@ -222,14 +218,15 @@ class TestWarnings:
         log = Log()
         video = film(tmp_path / "none.mp4", "....")
         settings = PredictSettings(render=True)
-        result = predict_video(video, checkpoint, tmp_path / "out", settings, log)
+        result = predict_video(video, checkpoint, tmp_path / "out", settings, warn=log.warn)
         assert (result.predictions.values == -5).all()
         assert log.warnings == [f"{video}: no face found; all predictions are -5"]
         assert len(results_in(tmp_path / "out")) == 3
 
     def test_a_truncated_video_gives_what_it_has(self, tmp_path, checkpoint):
         cut, log = cut_film(tmp_path / "truncated.avi"), Log()
-        result = predict_video(cut, checkpoint, tmp_path / "out", PredictSettings(render=True), log)
+        settings = PredictSettings(render=True)
+        result = predict_video(cut, checkpoint, tmp_path / "out", settings, warn=log.warn)
         count = len(result.predictions)
         assert 0 < count < 20
         table = tmp_path / "out" / "truncated.csv"
@@ -243,7 +240,7 @@ class TestWarnings:
     def test_other_warnings_of_a_truncated_video_are_kept(self, tmp_path, checkpoint, monkeypatch):
         cut, log = cut_film(tmp_path / "truncated.avi"), Log()
         monkeypatch.setattr("mimamo.video.reader._HIGHEST_FPS", 20)
-        predict_video(cut, checkpoint, tmp_path / "out", progress=log)
+        predict_video(cut, checkpoint, tmp_path / "out", warn=log.warn)
         assert [message.removeprefix(f"{cut}: ")[:20] for message in log.warnings] == [
             "no usable frame rate",
             "no face found; all p",
@@ -257,29 +254,6 @@ class TestWarnings:
             f"{cut}: truncated: {len(PATTERN)} frames decoded; any after them are missing from "
             f"{tmp_path / 'out' / 'cut.csv'}"
         )
-
-
-class TestDevice:
-    def test_auto_is_what_there_is(self):
-        expected = "cuda" if torch.cuda.is_available() else "cpu"
-        assert choose_device("auto") == torch.device(expected)
-        assert choose_device("cpu") == torch.device("cpu")
-
-    def test_processes_of_torchrun_have_a_gpu_each(self, monkeypatch):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-        assert choose_device("auto") == torch.device("cuda")
-        for rank, expected in (("0", 0), ("1", 1), ("2", 0)):
-            monkeypatch.setenv("LOCAL_RANK", rank)
-            assert choose_device("auto") == torch.device("cuda", expected)
-            assert choose_device("cpu") == torch.device("cpu")
-
-    def test_others_are_refused(self, monkeypatch):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        with pytest.raises(InputError, match="finds no CUDA device"):
-            choose_device("cuda")
-        with pytest.raises(InputError, match="got 'tpu'"):
-            choose_device("tpu")
 
 
 @pytest.mark.skipif("MIMAMO_TEST_VIDEO" not in os.environ, reason="MIMAMO_TEST_VIDEO is not set")

@@ -22,7 +22,7 @@ from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures, phase_windows
 from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
 from mimamo.predict.render.live import LivePicture
-from mimamo.predict.rules import NO_FACE
+from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoReader
 from mimamo.video.camera import Camera
 

@@ -163,7 +163,7 @@ class TestFailures:
             observe(noise, models, pool, StageTimes(), advance=advance)
 
     def after(self, count: int, function=lambda *_: None):
-        """A function that fails when it is called for the so manyth time."""
+        """A function that works `count` times and then fails."""
         calls = iter(range(count))
 
         def failing(*arguments):
