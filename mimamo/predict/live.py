@@ -10,8 +10,10 @@ shorter ones are passed over. Frames, windows and features are dropped as soon a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -20,12 +22,14 @@ from torch import Tensor
 
 from mimamo.device import move
 from mimamo.faces import Detector, FaceTracker, align_face, phase_frames
+from mimamo.files import replacing
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
 
+LIVE_HEADER = "frame,time,face_found,valence,arousal,latency_ms"
 _RECENT = 30  # frames over which the frame rate is measured
 _LATENCIES = 10_000  # of the newest predictions, kept for the summary
 
@@ -38,7 +42,7 @@ class LivePrediction:
         index, time: of the frame: its number from 0, and its time in seconds.
         found: whether it shows a face.
         valence, arousal: of the frame; without a face those of the frame before, and
-            `rules.NO_FACE` before the first face.
+            `NO_FACE` before the first face.
         latency: seconds from the moment the frame was there to this prediction.
     """
 
@@ -191,3 +195,16 @@ class LiveSpeed:
             f"{self.frames} frames in {seconds:.1f} s, {self.frames / seconds:.1f} frames/s; "
             f"{which} {median:.0f} ms median, {slow:.0f} ms for the slowest 5 %"
         )
+
+
+@contextmanager
+def live_table(path: Path) -> Iterator[Callable[[LivePrediction], None]]:
+    """A CSV file that appears under its name when the block ends; call it with each prediction."""
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
+        file.write(f"{LIVE_HEADER}\n")
+
+        def write(x: LivePrediction) -> None:
+            values = f"{x.valence:.6f},{x.arousal:.6f},{1000 * x.latency:.1f}"
+            file.write(f"{x.index + 1},{x.time:.6f},{int(x.found)},{values}\n")
+
+        yield write

@@ -12,7 +12,17 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+Colour = tuple[int, int, int]  # RGB
+
+# What the rendered video and the live picture share.
+BACKGROUND: Colour = (15, 18, 22)
+EDGE: Colour = (82, 90, 102)
+INK: Colour = (236, 239, 243)
+FACE: Colour = (240, 228, 66)
+# Okabe & Ito's sky blue and orange: the plot's blue and vermilion, made lighter for a dark ground.
+VALENCE: Colour = (86, 180, 233)
+AROUSAL: Colour = (240, 160, 40)
+
 _SUBPIXEL = 4  # cv2 draws at 1/16 pixel with this many fractional bits
 
 

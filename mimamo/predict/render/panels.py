@@ -15,7 +15,17 @@ import numpy as np
 
 from mimamo.faces import Faces
 from mimamo.predict.render import canvas
-from mimamo.predict.render.canvas import Axes, Colour, Rect
+from mimamo.predict.render.canvas import (
+    AROUSAL,
+    BACKGROUND,
+    EDGE,
+    FACE,
+    INK,
+    VALENCE,
+    Axes,
+    Colour,
+    Rect,
+)
 from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.table import Predictions, runs
 from phasenet.viz import colour_signed, film_strip, motion_arrows
@@ -23,16 +33,9 @@ from phasenet.viz import colour_signed, film_strip, motion_arrows
 WIDTH, HEIGHT = 1280, 720
 MOTION_LIMIT = 0.5  # radians a frame at the ends of the colour scale
 
-_BACKGROUND: Colour = (15, 18, 22)
 _PANEL: Colour = (24, 28, 34)
 _GRID: Colour = (44, 50, 58)
-_EDGE: Colour = (82, 90, 102)
-_INK: Colour = (236, 239, 243)
 _FAINT: Colour = (150, 158, 170)
-_FACE: Colour = (240, 228, 66)
-# Okabe & Ito's sky blue and orange: the plot's blue and vermilion, made lighter for a dark ground.
-_VALENCE: Colour = (86, 180, 233)
-_AROUSAL: Colour = (240, 160, 40)
 
 _VIDEO = Rect(24, 56, 800, 450)
 _CROP = Rect(848, 56, 160, 160)
@@ -115,11 +118,11 @@ class Renderer:
         return picture
 
     def _draw_still(self, name: str, nbands: int, num_phase: int) -> np.ndarray:
-        still = np.full((HEIGHT, WIDTH, 3), _BACKGROUND, dtype=np.uint8)
+        still = np.full((HEIGHT, WIDTH, 3), BACKGROUND, dtype=np.uint8)
         for rect in (_VIDEO, _CROP, *_BANDS, _STRIP, _PLANE, _OVER_TIME):
             rect.of(still)[...] = _PANEL
         title = name if len(name) <= 44 else f"{name[:22]}…{name[-21:]}"
-        canvas.write(still, title, _VIDEO.left, 34, _INK, 18, bold=True)
+        canvas.write(still, title, _VIDEO.left, 34, INK, 18, bold=True)
         title = f"face, motion \N{MULTIPLICATION SIGN} {_ARROWS}"
         canvas.write(still, title, _CROP.left, 36, _FAINT, 13)
         for band, rect in enumerate(_BANDS):
@@ -140,7 +143,7 @@ class Renderer:
 
         limit = self._predictions.axis_limit
         for value in _ticks(-limit, limit, 4):
-            colour, text = _EDGE if value == 0 else _GRID, _number(value)
+            colour, text = EDGE if value == 0 else _GRID, _number(value)
             x, y = self._plane.pixels(value, value)
             canvas.line(still, [(x, _PLANE.top), (x, _PLANE.bottom)], colour)
             canvas.line(still, [(_PLANE.left, y), (_PLANE.right, y)], colour)
@@ -149,9 +152,9 @@ class Renderer:
             y = self._over_time(0).pixels(0, value)[1]
             canvas.line(still, [(_OVER_TIME.left, y), (_OVER_TIME.right, y)], colour)
             canvas.write(still, text, _OVER_TIME.left - 7, y, _FAINT, 12, anchor="right")
-        canvas.write(still, "arousal", _PLANE.left, _PLANE.top - 15, _AROUSAL, 14, bold=True)
+        canvas.write(still, "arousal", _PLANE.left, _PLANE.top - 15, AROUSAL, 14, bold=True)
         canvas.write(
-            still, "valence", _PLANE.right, _PLANE.bottom + 34, _VALENCE, 14, bold=True,
+            still, "valence", _PLANE.right, _PLANE.bottom + 34, VALENCE, 14, bold=True,
             anchor="right",
         )  # fmt: skip
         return still
@@ -171,11 +174,11 @@ class Renderer:
                 shift = scale / 2 - 0.5 + (area.left, area.top)
                 _draw_box(panel, self._faces.boxes[index].reshape(2, 2) * scale + shift)
                 for point in self._faces.landmarks[index] * scale + shift:
-                    canvas.dot(panel, point, 3.5, _BACKGROUND)
-                    canvas.dot(panel, point, 2.5, _FACE)
+                    canvas.dot(panel, point, 3.5, BACKGROUND)
+                    canvas.dot(panel, point, 2.5, FACE)
         if not self._predictions.found[index]:
-            canvas.shade(panel, Rect(12, 12, 132, 30), _BACKGROUND, 0.75)
-            canvas.write(panel, "no face found", 22, 27, _INK, 15)
+            canvas.shade(panel, Rect(12, 12, 132, 30), BACKGROUND, 0.75)
+            canvas.write(panel, "no face found", 22, 27, INK, 15)
 
     def _draw_over_time(self, picture: np.ndarray, index: int) -> None:
         times, found = self._predictions.times, self._predictions.found
@@ -190,17 +193,17 @@ class Renderer:
         for start, stop in runs(~found[shown]):
             span = times[first + start] - half, min(times[first + stop - 1] + half, now)
             left, right = np.clip(np.rint(inside.pixels(span, (0, 0))[:, 0]), 0, area.width)
-            canvas.shade(panel, Rect(int(left), 0, int(right - left), area.height), _EDGE, 0.45)
+            canvas.shade(panel, Rect(int(left), 0, int(right - left), area.height), EDGE, 0.45)
         for tick in _ticks(axes.x0, axes.x1, 8):
             x = axes.pixels(tick, 0)[0]
-            canvas.line(picture, [(x, bottom), (x, bottom + 4)], _EDGE)
+            canvas.line(picture, [(x, bottom), (x, bottom + 4)], EDGE)
             canvas.write(picture, self._clock(tick), x, bottom + 14, _FAINT, 12, anchor="middle")
 
         known = self._known[shown]
         held = known & ~found[shown]
         held[:-1] |= found[shown][:-1] & held[1:]  # join the prediction that is held
         x = area.left
-        for column, name, colour in ((0, "valence", _VALENCE), (1, "arousal", _AROUSAL)):
+        for column, name, colour in ((0, "valence", VALENCE), (1, "arousal", AROUSAL)):
             values = self._predictions.values[shown, column]
             points = inside.pixels(times[shown], values)
             for start, stop in runs(held):
@@ -212,7 +215,7 @@ class Renderer:
                 canvas.dot(picture, points[-1] + (area.left, area.top), 4, colour)
                 text = _number(round(float(values[-1]), 2) + 0.0, "+.2f")
             x = canvas.write(picture, name, x, area.top - 19, colour, 15, bold=True) + 8
-            canvas.write(picture, text, x, area.top - 19, _INK, 15)
+            canvas.write(picture, text, x, area.top - 19, INK, 15)
             x += 76
 
     def _draw_plane(self, picture: np.ndarray, index: int) -> None:
@@ -224,10 +227,10 @@ class Renderer:
         for start, stop in runs(found[first : index + 1]):
             for a, b in _pieces(start, stop, max(1, len(shown) // _TRAIL_STEPS)):
                 age = (times[index] - times[first + a]) / _TRAIL
-                canvas.line(picture, points[a:b], _mixed(_PANEL, _INK, 0.9 * age), 2)
+                canvas.line(picture, points[a:b], _mixed(_PANEL, INK, 0.9 * age), 2)
         if self._known[index]:
-            canvas.dot(picture, points[-1], 8, _BACKGROUND)
-            canvas.dot(picture, points[-1], 6.5, _FACE if found[index] else _FAINT)
+            canvas.dot(picture, points[-1], 8, BACKGROUND)
+            canvas.dot(picture, points[-1], 6.5, FACE if found[index] else _FAINT)
 
     def _over_time(self, now: float) -> Axes:
         """The axes of the trajectories at a time: from 0, or the last `_SPAN` seconds."""
@@ -253,7 +256,7 @@ def _draw_arrows(panel: np.ndarray, motion: FaceMotion) -> None:
     arrows = motion_arrows(motion.field, motion.weight, scale=_ARROWS, step=_ARROW_STEP)
     arrows = scale * arrows
     arrows = arrows[np.abs(arrows[:, 1] - arrows[:, 0]).max(axis=-1) > 1.5]
-    canvas.lines(panel, arrows, _AROUSAL)
+    canvas.lines(panel, arrows, AROUSAL)
     for end in arrows[:, 1]:
         canvas.dot(panel, end, 1.3, _HEAD)
 
@@ -273,7 +276,7 @@ def _draw_strip(picture: np.ndarray, motion: FaceMotion) -> None:
     place.of(picture)[...] = strip
     left = _STRIP.left + _STRIP_GAP + motion.middle // step * (side + _STRIP_GAP)
     canvas.frame(
-        picture, Rect(left, _STRIP.top + _STRIP_GAP, side, strip.shape[0] - 2 * _STRIP_GAP), _FACE
+        picture, Rect(left, _STRIP.top + _STRIP_GAP, side, strip.shape[0] - 2 * _STRIP_GAP), FACE
     )
 
 
@@ -290,7 +293,7 @@ def _draw_box(panel: np.ndarray, corners: np.ndarray) -> None:
     """The face's box, `corners` ``[2, 2]`` in pixels: four brackets with a dark rim."""
     (left, top), (right, bottom) = corners
     arm = 0.22 * min(right - left, bottom - top)
-    for colour, width in ((_BACKGROUND, 4), (_FACE, 2)):
+    for colour, width in ((BACKGROUND, 4), (FACE, 2)):
         for x, y, dx, dy in (
             (left, top, arm, arm), (right, top, -arm, arm),
             (right, bottom, -arm, -arm), (left, bottom, arm, -arm),

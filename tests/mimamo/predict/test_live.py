@@ -101,19 +101,24 @@ def test_headless_writes_what_it_saw(weights, video, tmp_path, capsys):
         (["97", "--headless", "--out", "x.csv"], "camera 97: cannot be opened"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, words, weights, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(["live", "--weights", str(weights), *arguments]) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert len(error.splitlines()) == 1
+def test_what_cannot_be_is_refused_without_waiting_for_torch(arguments, words, tmp_path):
+    code = (
+        "import os, sys; from mimamo.cli import main; os.chdir(sys.argv[1]);"
+        "code = main(['live', '--weights', 'no.safetensors', *sys.argv[2:]]);"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else code)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.returncode == 2
     assert list(tmp_path.iterdir()) == []
 
 
 def test_on_screen(weights, video, monkeypatch, capsys):
     """With OpenCV's window replaced by a list of what was shown."""
     shown = []
-    monkeypatch.setattr("mimamo.cli.live._check_display", lambda: None)
+    monkeypatch.setattr("mimamo.predict.render.live.check_display", lambda: None)
     monkeypatch.setattr(cv2, "namedWindow", lambda name: None)
     monkeypatch.setattr(cv2, "imshow", lambda name, picture: shown.append(picture))
     monkeypatch.setattr(cv2, "waitKey", lambda wait: ord("q") if len(shown) == 9 else -1)
@@ -132,7 +137,7 @@ def test_no_screen(weights, video, monkeypatch, capsys, tmp_path):
     def refuse(name):
         raise cv2.error("no GUI")
 
-    monkeypatch.setattr("mimamo.cli.live._check_display", lambda: None)
+    monkeypatch.setattr("mimamo.predict.render.live.check_display", lambda: None)
     monkeypatch.setattr(cv2, "namedWindow", refuse)
     arguments = ["live", str(video), "--weights", str(weights), "--out", str(tmp_path / "x.csv")]
     assert main(arguments) == 2
@@ -148,12 +153,12 @@ def test_no_screen(weights, video, monkeypatch, capsys, tmp_path):
         ({"DISPLAY": ":97"}, "no window can be opened here; use --headless --out FILE"),
     ],
 )
-def test_no_display(display, words, weights, video, tmp_path):
+def test_no_display(display, words, tmp_path):
     """In a process of its own, which OpenCV's toolkit would abort."""
     names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     environment = {k: v for k, v in os.environ.items() if k not in names} | display
-    arguments = ["live", video, "--weights", weights, "--out", tmp_path / "x.csv"]
-    command = [sys.executable, "-m", "mimamo", *map(str, arguments)]
+    arguments = ["live", "--weights", "no.safetensors", "--out", str(tmp_path / "x.csv")]
+    command = [sys.executable, "-m", "mimamo", *arguments]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert result.returncode == 2
     assert words in result.stderr

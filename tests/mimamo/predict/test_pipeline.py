@@ -107,6 +107,15 @@ def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
     assert all(times.seconds[stage] > 0 for stage in STAGES[:-1])
 
 
+def test_reading_a_video_does_not_import_what_draws():
+    code = (
+        "import sys, mimamo.predict.pipeline;"
+        "sys.exit(' '.join({'matplotlib', 'mimamo.predict.render'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
     settings = PredictSettings(precision=precision, plot=False)

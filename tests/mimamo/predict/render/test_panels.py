@@ -63,7 +63,7 @@ class TestVideo:
         renderer = Renderer("a", predictions("x."), faces(2))
         scale = VIDEO.height / 90
         picture = renderer.draw(0, grey(90, 160))
-        drawn = pixels_of(VIDEO.of(picture), panels._FACE)
+        drawn = pixels_of(VIDEO.of(picture), panels.FACE)
         np.testing.assert_allclose(drawn.min(axis=0), np.array((30, 20)) * scale, atol=4)
         np.testing.assert_allclose(drawn.max(axis=0), np.array((70, 80)) * scale, atol=4)
 
@@ -72,7 +72,7 @@ class TestVideo:
         none.boxes[1] = none.landmarks[1] = np.nan
         renderer = Renderer("a", predictions("x."), none)
         picture = VIDEO.of(renderer.draw(1, grey(90, 160)))
-        assert len(pixels_of(picture, panels._FACE)) == 0
+        assert len(pixels_of(picture, panels.FACE)) == 0
         note = picture[12:42, 12:144]
         assert len(pixels_of(note, (100, 100, 100))) == 0
         assert note.max() > 200
@@ -175,21 +175,21 @@ class TestTrajectories:
         ends = []
         for index in (25, 50, 99):
             picture = strip.of(renderer.draw(index, None))
-            ends.append(pixels_of(picture, panels._VALENCE)[:, 0].max())
+            ends.append(pixels_of(picture, panels.VALENCE)[:, 0].max())
         expected = np.array([25, 50, 99]) / 99 * strip.width
         np.testing.assert_allclose(ends, expected, atol=8)
 
     def test_a_long_video_scrolls(self, predictions):
         renderer = Renderer("a", predictions("x" * 900, fps=10), faces(900))
         strip = panels._OVER_TIME
-        drawn = pixels_of(strip.of(renderer.draw(899, None)), panels._VALENCE)[:, 0]
+        drawn = pixels_of(strip.of(renderer.draw(899, None)), panels.VALENCE)[:, 0]
         assert drawn.min() <= 2
         assert drawn.max() >= strip.width - 3
 
     def test_the_dot_in_the_plane_is_the_current_prediction(self, predictions):
         made = predictions("xxx..", scale=0.9)
         renderer = Renderer("a", made, faces(5))
-        for index, colour in ((1, panels._FACE), (4, panels._FAINT)):  # found, held
+        for index, colour in ((1, panels.FACE), (4, panels._FAINT)):  # found, held
             dot = pixels_of(panels._PLANE.of(renderer.draw(index, None)), colour).mean(axis=0)
             valence, arousal = made.values[index]
             place = (1 + np.array((valence, -arousal))) / 2 * panels._PLANE.width
@@ -198,15 +198,15 @@ class TestTrajectories:
     @pytest.mark.parametrize("pattern", ["....", "..x."])
     def test_before_the_first_face_nothing_is_drawn(self, predictions, pattern):
         picture = Renderer("a", predictions(pattern), faces(4)).draw(1, None)
-        for colour in (panels._FACE, panels._FAINT, panels._VALENCE):
+        for colour in (panels.FACE, panels._FAINT, panels.VALENCE):
             assert len(pixels_of(panels._PLANE.of(picture), colour)) == 0
-        assert len(pixels_of(panels._OVER_TIME.of(picture), panels._VALENCE)) == 0
+        assert len(pixels_of(panels._OVER_TIME.of(picture), panels.VALENCE)) == 0
 
     def test_values_out_of_range_stay_inside_the_plane(self, predictions):
         made = predictions("x" * 20, scale=4.0)
         renderer = Renderer("a", made, faces(20))
         for index in range(20):
-            assert len(pixels_of(panels._PLANE.of(renderer.draw(index, None)), panels._FACE)) > 80
+            assert len(pixels_of(panels._PLANE.of(renderer.draw(index, None)), panels.FACE)) > 80
 
 
 @pytest.mark.parametrize(
