@@ -39,7 +39,7 @@ Videos = Annotated[
 Command = Callable[..., Any]
 
 
-def taking(options: type) -> Callable[[Command], Command]:
+def with_options(options: type) -> Callable[[Command], Command]:
     """Give a command the fields of the dataclass `options` as options of its own.
 
     They stand where the command has a parameter of that type, which it is called with.
@@ -62,13 +62,13 @@ def taking(options: type) -> Callable[[Command], Command]:
         for name, parameter in signature.parameters.items():
             parameters += fields if name == place else [parameter]
 
-        @functools.wraps(command)
         def call(**values: Any) -> Any:
             given = options(**{field.name: values.pop(field.name) for field in fields})
             return command(**values, **{place: given})
 
-        call.__signature__ = signature.replace(parameters=parameters)
-        return call
+        wrapped: Any = functools.wraps(command)(call)
+        wrapped.__signature__ = signature.replace(parameters=parameters)
+        return wrapped
 
     return decorate
 

@@ -74,7 +74,8 @@ def live(
 
         check_display()
     with ExitStack() as stack:
-        video = stack.enter_context(_open(source))
+        video = _open(source)
+        stack.callback(video.close)
         # Only what is in order waits for torch.
         from mimamo.device import choose_device, choose_precision, slow_precision
         from mimamo.faces import CenterFace

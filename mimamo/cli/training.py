@@ -17,7 +17,7 @@ from mimamo.cli.common import (
     ProgressBar,
     fail,
     say,
-    taking,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class Recipe:
 
 def register_training(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    app.command()(taking(Recipe)(train))
-    app.command()(taking(Recipe)(crossval))
+    app.command()(with_options(Recipe)(train))
+    app.command()(with_options(Recipe)(crossval))
 
 
 def train(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +30,16 @@ from mimamo.extraction import extract
 from mimamo.files import output_folder, replacing
 from mimamo.model.checkpoint import Checkpoint, load_checkpoint
 from mimamo.model.config import MIMAMOConfig
-from mimamo.predict import PredictSettings, VideoResult, predict_many, predict_video
+from mimamo.predict.api import (
+    PredictSettings,
+    StageProgress,
+    VideoResult,
+    predict_many,
+    predict_video,
+)
 from mimamo.training import TrainingConfig, train
 
 Report = Callable[[str], object]
-Show = Callable[[str, int, int | None], object]  # stage, done, total
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,9 @@ class Size:
 
 def _recipe(epochs: int, milestones: tuple[int, ...], channels: tuple[int, ...]) -> TrainingConfig:
     """Far smaller and faster than the report's, for one face and two CPU cores."""
-    dropouts = ("spatial", "conv", "temporal", "fusion", "rnn", "head")
-    network = MIMAMOConfig(
-        channels=channels, hidden=64, rnn_hidden=64, rnn_layers=1,
-        **{f"{part}_dropout": 0.1 for part in dropouts},
-    )  # fmt: skip
+    parts = ("spatial", "conv", "temporal", "fusion", "rnn", "head")
+    dropouts: dict[str, Any] = {f"{part}_dropout": 0.1 for part in parts}
+    network = MIMAMOConfig(channels=channels, hidden=64, rnn_hidden=64, rnn_layers=1, **dropouts)
     return TrainingConfig(
         epochs=epochs, patience=epochs, batch_size=4, learning_rate=0.05, milestones=milestones,
         network=network,
@@ -99,7 +103,7 @@ def run_demo(
     seed: int = 0,
     quick: bool = False,
     report: Report = print,
-    progress: Show | None = None,
+    progress: StageProgress | None = None,
 ) -> DemoResult:
     """Render a data set, train on it, measure, and predict a rendered video.
 
@@ -156,7 +160,9 @@ def _go(run: _Run, device: torch.device, quick: bool) -> DemoResult:
 class _Run:
     """The stages of a demo, in order."""
 
-    def __init__(self, out: Path, size: Size, seed: int, report: Report, show: Show) -> None:
+    def __init__(
+        self, out: Path, size: Size, seed: int, report: Report, show: StageProgress
+    ) -> None:
         self.out, self.size, self.seed = out, size, seed
         self.report, self.show = report, show
         self.seconds: dict[str, float] = {}

@@ -34,7 +34,7 @@ from mimamo.predict.table import NO_FACE, Predictions, fill_missing, write_predi
 from mimamo.predict.threads import Workers, workers
 from mimamo.video import AlignedFolder, VideoReader
 
-StageProgress = Callable[[str, int, int | None], object]  # stage, frames done, of how many
+StageProgress = Callable[[str, int, int | None], None]  # stage, frames done, of how many
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,7 +201,7 @@ def _write_take(
     take = perform_take(rng, frames)
     found, annotated = gaps(rng, frames)
     folder = output_folder(root / "cropped_aligned" / name)
-    for index in np.flatnonzero(found):
+    for index in np.flatnonzero(found).tolist():
         write_jpeg(folder / f"{index + 1:05d}.jpg", render_take(person, take, index, rng))
     write_annotations(root, subset, name, take.valence, take.arousal, annotated)
     return int(found.sum())

@@ -135,7 +135,7 @@ def _write_clip(root: Path, name: str, subset: str, frames: int, rng: np.random.
     # A detector must not be shared between threads, so every clip has its own.
     for index, crop in enumerate(aligned_faces(performance, CenterFace(), rng)):
         found[index] &= crop is not None
-        if found[index]:
+        if crop is not None and found[index]:
             write_jpeg(folder / f"{index + 1:05d}.jpg", crop)
     write_annotations(root, subset, name, performance.valence, performance.arousal, annotated)
     return Clip(name, subset, performance.valence, performance.arousal, found, annotated)

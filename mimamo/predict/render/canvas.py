@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import matplotlib
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]  # RGB
@@ -57,7 +58,7 @@ class Axes:
     x1: float
     limit: float
 
-    def pixels(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def pixels(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """float64 ``[N, 2]`` pixel positions of the points `x`, `y`, each ``[N]``."""
         right = self.rect.left + (np.asarray(x) - self.x0) / (self.x1 - self.x0) * self.rect.width
         down = self.rect.top + (1 - np.asarray(y) / self.limit) / 2 * self.rect.height
@@ -105,7 +106,7 @@ def write(
     if x0 < x1 and y0 < y1:
         area = image[y0:y1, x0:x1]
         cover = glyphs[y0 - top : y1 - top, x0 - left : x1 - left]
-        area[...] = np.rint(area + cover * (np.float32(colour) - area))
+        area[...] = np.rint(area + cover * (np.asarray(colour, np.float32) - area))
     return left + width
 
 
@@ -123,13 +124,14 @@ def frame(image: np.ndarray, rect: Rect, colour: Colour) -> None:
 
 
 def line(
-    image: np.ndarray, points: np.ndarray, colour: Colour, width: int = 1, *, closed: bool = False
+    image: np.ndarray, points: ArrayLike, colour: Colour, width: int = 1, *, closed: bool = False
 ) -> None:
     """An antialiased line through `points` ``[N, 2]`` (pixels); one point is drawn as a dot."""
+    points = np.asarray(points)
     if len(points) == 1:
         dot(image, points[0], width, colour)
     elif len(points):
-        fixed = np.rint(np.asarray(points) * (1 << _SUBPIXEL)).astype(np.int32)
+        fixed = np.rint(points * (1 << _SUBPIXEL)).astype(np.int32)
         cv2.polylines(image, [fixed], closed, colour, width, cv2.LINE_AA, _SUBPIXEL)
 
 

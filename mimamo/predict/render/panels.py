@@ -127,7 +127,7 @@ class Renderer:
         canvas.write(still, title, _CROP.left, 36, _FAINT, 13)
         for band, rect in enumerate(_BANDS):
             angle = 180 * band / nbands  # of the motion a band sees best
-            direction = {0: "↔", 90: "↕"}.get(angle, f"{angle:.0f}°")
+            direction = "↔" if angle == 0 else "↕" if angle == 90 else f"{angle:.0f}°"
             canvas.write(still, f"phases {direction}", rect.left, 36, _FAINT, 13)
         text = f"the {num_phase} phase differences around this frame: past to future"
         canvas.write(still, text, _CROP.left, _STRIP.top - 14, _FAINT, 13)
@@ -321,4 +321,5 @@ def _number(value: float, style: str = "g") -> str:
 
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:
     """`share` of colour `one` and the rest of `other`."""
-    return tuple(round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
+    red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
+    return red, green, blue

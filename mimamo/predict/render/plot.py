@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -81,7 +83,7 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
                 0.5, 0.62, "no face found", transform=axes.transAxes, ha="center", fontsize=12,
                 color=_INK,
             )  # fmt: skip
-    heading = {"x": 0.82 / _WIDTH, "ha": "left", "va": "baseline", "color": _INK}
+    heading: dict[str, Any] = {"x": 0.82 / _WIDTH, "ha": "left", "va": "baseline", "color": _INK}
     figure.text(
         y=1 - 0.4 / _HEIGHT, s=_shortened(name), fontsize=14, fontweight="bold",
         parse_math=False, **heading,
@@ -90,7 +92,7 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
     return figure
 
 
-def _place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+def _place(figure: FigureBase, left: float, bottom: float, width: float, height: float) -> Axes:
     """Axes at a place given in inches from the lower left corner."""
     return figure.add_axes((left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, height / _HEIGHT))
 
@@ -112,7 +114,7 @@ def _draw_over_time(
             zorder=0,
         )
     values = predictions.values[:, column]
-    style = {"color": colour, "solid_capstyle": "round", "solid_joinstyle": "round"}
+    style: dict[str, Any] = {"color": colour, "solid_capstyle": "round", "solid_joinstyle": "round"}
     width = 1.6 if len(predictions) < 3000 else 0.9
     # Held values join the last prediction before the gap, not the first after it.
     held = np.where(predictions.known & ~predictions.found, values, np.nan)
@@ -154,7 +156,8 @@ def _draw_plane(
     half = _frame_time(predictions) * scale / 2
     norm = Normalize(times[0] - half, times[-1] + half)
     stride = max(1, int(predictions.found.sum()) // _PLANE_POINTS)
-    segments, moments = [], []
+    segments: list[np.ndarray] = []
+    moments: list[np.ndarray] = []
     for start, stop in runs(predictions.found):  # no line is drawn across a gap
         path = _averaged(predictions.values[start:stop].astype(np.float64), stride)
         when = _averaged(times[start:stop], stride)
@@ -195,7 +198,7 @@ def _mark_ends(
 
 def _name_marks(axes: Axes, predictions: Predictions) -> None:
     """A legend for gaps, above the upper panel, where there are any."""
-    marks = []
+    marks: list[Artist] = []
     if not predictions.found.all():
         marks.append(Patch(color=_MISSING, label="no face found"))
     if (predictions.known & ~predictions.found).any():
