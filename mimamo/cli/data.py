@@ -107,10 +107,10 @@ def synth(
 
     Valence shows in every still, arousal only in motion; light and other motion distract.
     """
-    from mimamo.demo.synth.ablation_set import write_lessons
+    from mimamo.demo.synth.ablation_set import write_ablation_set
 
     with ProgressBar() as bar:
-        result = write_lessons(
+        result = write_ablation_set(
             out,
             identities=identities,
             takes=takes,

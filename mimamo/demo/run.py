@@ -22,7 +22,7 @@ from mimamo import __version__
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.demo.folder import claim_folder, files_of, write_notice
 from mimamo.demo.pictures import Comparison, pooled_ccc, save_comparison, save_face_grid
-from mimamo.demo.synth.photo_set import UNSEEN, Clip, write_dataset
+from mimamo.demo.synth.photo_set import UNSEEN, RenderedClip, write_dataset
 from mimamo.demo.synth.video import VideoTruth, write_truth, write_video
 from mimamo.device import choose_device
 from mimamo.errors import InputError
@@ -69,7 +69,7 @@ QUICK = Size({TRAIN: 2, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), 
 
 
 @dataclass(frozen=True)
-class Score:
+class Agreement:
     """Agreement with the truth over so many frames."""
 
     frames: int
@@ -90,8 +90,8 @@ class DemoResult:
     """
 
     out: Path
-    unseen: Score
-    video: Score
+    unseen: Agreement
+    video: Agreement
     seconds: dict[str, float]
     files: list[Path]
 
@@ -121,14 +121,14 @@ def run_demo(
     chosen = choose_device(device)
     if claim_folder(out):
         report(f"{out}: holds an earlier demo, which is replaced")
-    run = _Run(Path(out), QUICK if quick else FULL, seed, report, progress or (lambda *_: None))
+    run = _Demo(Path(out), QUICK if quick else FULL, seed, report, progress or (lambda *_: None))
     try:
         return _go(run, chosen, quick)
     except OSError as error:  # such as a full disk
         raise InputError(f"{out}: {error.strerror or error}") from error
 
 
-def _go(run: _Run, device: torch.device, quick: bool) -> DemoResult:
+def _go(run: _Demo, device: torch.device, quick: bool) -> DemoResult:
     write_notice(run.out)
     run.report("A photograph is animated to play a person whose valence and arousal are known.")
     clips = run.render_data()
@@ -157,7 +157,7 @@ def _go(run: _Run, device: torch.device, quick: bool) -> DemoResult:
     return DemoResult(run.out, unseen, video, run.seconds, files)
 
 
-class _Run:
+class _Demo:
     """The stages of a demo, in order."""
 
     def __init__(
@@ -167,7 +167,7 @@ class _Run:
         self.report, self.show = report, show
         self.seconds: dict[str, float] = {}
 
-    def render_data(self) -> list[Clip]:
+    def render_data(self) -> list[RenderedClip]:
         clips = self.size.clips
         with self._stage("data", f"1. Rendering {sum(clips.values())} clips of its face"):
             save_face_grid(self.out / "faces.png")
@@ -188,11 +188,12 @@ class _Run:
     def train(self, device: torch.device) -> Checkpoint:
         recipe, side = self.size.recipe, self.size.image_size
         with self._stage("training", "2. Training MIMAMO Net on them"):
+            channels = ", ".join(map(str, recipe.network.channels))
             self.say(
-                "No pretrained ResNet50 can be had here: this one has random weights, and sees",
-                f"{side}x{side} pixels. The network behind it is smaller than the published one",
-                f"(channels {', '.join(map(str, recipe.network.channels))}), with a recipe of its "
-                f"own ({recipe.epochs} epochs at rate {recipe.learning_rate:g}).",
+                "No pretrained ResNet50 comes with this package: this one has random weights and",
+                f"sees {side}x{side} pixels. The network behind it is smaller than the published",
+                f"one (channels {channels}), with a recipe of its own ({recipe.epochs} epochs at rate "
+                f"{recipe.learning_rate:g}).",
             )
             extract(
                 self.out / "data",
@@ -215,8 +216,8 @@ class _Run:
             return load_checkpoint(result.best_checkpoint)
 
     def measure(
-        self, clips: list[Clip], checkpoint: Checkpoint, settings: PredictSettings
-    ) -> Score:
+        self, clips: list[RenderedClip], checkpoint: Checkpoint, settings: PredictSettings
+    ) -> Agreement:
         unseen = [clip for clip in clips if clip.subset == UNSEEN]
         folders = [self.out / "data" / "cropped_aligned" / clip.name for clip in unseen]
         predictions = self.out / "predictions"
@@ -250,7 +251,7 @@ class _Run:
 
     def predict(
         self, truth: VideoTruth, checkpoint: Checkpoint, settings: PredictSettings
-    ) -> Score:
+    ) -> Agreement:
         folder = self.out / "predictions"
         with self._stage("prediction", "5. Predicting it from its pixels, face detector included"):
             video = self.out / "video" / "astronaut.mp4"
@@ -274,11 +275,11 @@ class _Run:
     def _warn(self, message: str) -> None:
         self.say(f"warning: {message}")
 
-    def _score(self, comparisons: list[Comparison], where: str) -> Score:
+    def _score(self, comparisons: list[Comparison], where: str) -> Agreement:
         valence, arousal = pooled_ccc(comparisons)
         frames = int(sum(c.counts.sum() for c in comparisons))
         self.say(f"CCC {where}: valence {valence:.3f}, arousal {arousal:.3f} ({frames} frames)")
-        return Score(frames, valence, arousal)
+        return Agreement(frames, valence, arousal)
 
     @contextmanager
     def _stage(self, name: str, title: str) -> Iterator[None]:
@@ -302,7 +303,7 @@ def _compare(result: VideoResult, truth: np.ndarray, annotated: np.ndarray) -> C
     )  # fmt: skip
 
 
-def _conclusion(run: _Run, unseen: Score, video: Score, files: list[Path]) -> list[str]:
+def _conclusion(run: _Demo, unseen: Agreement, video: Agreement, files: list[Path]) -> list[str]:
     text = f"""
 Measured (CCC: 1 is perfect, 0 is chance)   valence   arousal
    clips it has not seen                     {unseen.valence:6.3f}    {unseen.arousal:6.3f}

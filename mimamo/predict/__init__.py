@@ -1,4 +1,4 @@
-"""Predicting valence and arousal: of videos, of a camera, and of features that are at hand."""
+"""Predicting valence and arousal: of videos, of a camera, and of features already computed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A frame's window of phase differences is complete when half a window of later frames is there, so a
 prediction comes that many frames late (6 with the published settings). The GRU then runs over the
-frames of a clip that ends with the frame at hand: of its future it knows what the window shows. A
+frames of a clip that ends with the current frame: of its future it knows what the window shows. A
 gap without a face that is as long as a window ends the sequence, as the end of a video does;
 shorter ones are passed over. Frames, windows and features are dropped as soon as they are used.
 """

@@ -47,7 +47,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class LessonSet:
+class AblationSet:
     """What was written.
 
     Attributes:
@@ -75,7 +75,7 @@ class LessonSet:
         ]
 
 
-def write_lessons(
+def write_ablation_set(
     root: str | os.PathLike[str],
     *,
     identities: int = 12,
@@ -84,7 +84,7 @@ def write_lessons(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> LessonSet:
+) -> AblationSet:
     """Render the data set; the same arguments give the same files, whatever the `workers`.
 
     Of the identities about one in six is only in the validation set and one in four only in the
@@ -132,7 +132,7 @@ def write_lessons(
         total = sum(pool.map(work, jobs))
     people = {subset: subsets.count(subset) for subset in (TRAIN, VALIDATION, TEST)}
     videos = {subset: number * takes for subset, number in people.items()}
-    return LessonSet(folder, videos, people, total)
+    return AblationSet(folder, videos, people, total)
 
 
 def perform_take(rng: np.random.Generator, frames: int) -> Take:

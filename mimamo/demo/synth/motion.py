@@ -21,7 +21,7 @@ PARTIALS = 6  # sinusoids in a band of noise
 
 
 @dataclass(frozen=True)
-class Setting:
+class SceneRanges:
     """Ranges from which a video's camera and light are drawn, uniformly.
 
     gain, warmth, blur, noise, zoom: (low, high); slope, side_light: largest size, either sign, of
@@ -86,18 +86,18 @@ def perform(
     frames: int,
     *,
     fps: float = 30.0,
-    setting: Setting | None = None,
+    ranges: SceneRanges | None = None,
     size: tuple[int, int] = (640, 360),
 ) -> Performance:
     """Draw a video of so many frames: affect, the face that shows it, camera and light."""
-    setting = setting or Setting()
+    ranges = ranges or SceneRanges()
     times = np.arange(frames) / fps
     valence, arousal = affect(rng, times), affect(rng, times)
     return Performance(
         fps, valence, arousal,
         faces(rng, times, valence, arousal),
-        cameras(rng, times, setting, size),
-        lights(rng, times, setting),
+        cameras(rng, times, ranges, size),
+        lights(rng, times, ranges),
     )  # fmt: skip
 
 
@@ -136,10 +136,10 @@ def expressive(valence: float, arousal: float) -> Expression:
 
 
 def cameras(
-    rng: np.random.Generator, times: np.ndarray, setting: Setting, size: tuple[int, int]
+    rng: np.random.Generator, times: np.ndarray, ranges: SceneRanges, size: tuple[int, int]
 ) -> list[Camera]:
     """A hand-held camera on the head: it drifts, turns and zooms slowly, and jerks at times."""
-    zoom = rng.uniform(*setting.zoom) * (1 + 0.03 * band_noise(rng, times, 0.03, 0.15))
+    zoom = rng.uniform(*ranges.zoom) * (1 + 0.03 * band_noise(rng, times, 0.03, 0.15))
     x = HEAD_CENTER[0] + 6 * band_noise(rng, times, 0.05, 0.3) + jerks(rng, times, 12)
     y = HEAD_CENTER[1] + 4 * band_noise(rng, times, 0.05, 0.3) + jerks(rng, times, 18)
     angle = 1.5 * band_noise(rng, times, 0.05, 0.2)
@@ -160,13 +160,13 @@ def jerks(rng: np.random.Generator, times: np.ndarray, size: float) -> np.ndarra
     return shift
 
 
-def lights(rng: np.random.Generator, times: np.ndarray, setting: Setting) -> list[Light]:
+def lights(rng: np.random.Generator, times: np.ndarray, ranges: SceneRanges) -> list[Light]:
     """The video's light, its brightness wandering by a few per cent."""
-    gain = rng.uniform(*setting.gain) * (1 + 0.03 * band_noise(rng, times, 0.05, 0.5))
-    side = rng.uniform(-1, 1) * setting.side_light + 0.03 * band_noise(rng, times, 0.05, 0.3)
-    slope = rng.uniform(-1, 1) * setting.slope
+    gain = rng.uniform(*ranges.gain) * (1 + 0.03 * band_noise(rng, times, 0.05, 0.5))
+    side = rng.uniform(-1, 1) * ranges.side_light + 0.03 * band_noise(rng, times, 0.05, 0.3)
+    slope = rng.uniform(-1, 1) * ranges.slope
     warmth, blur, noise = (
-        float(rng.uniform(*limits)) for limits in (setting.warmth, setting.blur, setting.noise)
+        float(rng.uniform(*limits)) for limits in (ranges.warmth, ranges.blur, ranges.noise)
     )
     return [
         Light(float(g), (float(s), slope), warmth, blur, noise)

@@ -18,7 +18,7 @@ import numpy as np
 
 from mimamo.data.annotations import HEADER, NOT_ANNOTATED
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
-from mimamo.demo.synth.motion import Performance, Setting, perform
+from mimamo.demo.synth.motion import Performance, SceneRanges, perform
 from mimamo.demo.synth.render import render
 from mimamo.faces.alignment import align_face
 from mimamo.faces.centerface import CenterFace
@@ -31,19 +31,19 @@ UNSEEN = TEST  # annotated like the others, but neither trained nor validated on
 _FRAME_SIZE = (320, 288)  # what the detector sees of a frame when it looks closer
 _JPEG_QUALITY = 95
 
-TRAINING_SETTING = Setting()
-UNSEEN_SETTING = Setting(
+TRAINING_RANGES = SceneRanges()
+UNSEEN_RANGES = SceneRanges(
     gain=(0.65, 1.25), slope=0.18, side_light=0.28, warmth=(-0.08, 0.08), zoom=(1.35, 1.85)
 )
-SETTINGS: Mapping[str, Setting] = {
-    TRAIN: TRAINING_SETTING,
-    VALIDATION: UNSEEN_SETTING,
-    UNSEEN: UNSEEN_SETTING,
+RANGES: Mapping[str, SceneRanges] = {
+    TRAIN: TRAINING_RANGES,
+    VALIDATION: UNSEEN_RANGES,
+    UNSEEN: UNSEEN_RANGES,
 }
 
 
 @dataclass(frozen=True)
-class Clip:
+class RenderedClip:
     """One video of the set, as written.
 
     valence, arousal: float64 [T] in [-1, 1], the truth. found: bool [T], frames that have an image.
@@ -66,7 +66,7 @@ def write_dataset(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Clip]:
+) -> list[RenderedClip]:
     """Render a data set; the same arguments give the same files, whatever the `workers`.
 
     Args:
@@ -83,7 +83,7 @@ def write_dataset(
         InputError: `root` cannot be written to.
     """
     root = output_folder(root)
-    order = list(SETTINGS)
+    order = list(RANGES)
     jobs = [
         (subset, number, np.random.default_rng([seed, order.index(subset), number]))
         for subset in clips
@@ -91,7 +91,7 @@ def write_dataset(
     ]
     done = count(1)
 
-    def work(job: tuple[str, int, np.random.Generator]) -> Clip:
+    def work(job: tuple[str, int, np.random.Generator]) -> RenderedClip:
         subset, number, rng = job
         name = f"{subset.split('_')[0].lower()}_{number + 1:02d}"
         clip = _write_clip(root, name, subset, frames, rng)
@@ -128,8 +128,10 @@ def aligned_faces(
     return crops
 
 
-def _write_clip(root: Path, name: str, subset: str, frames: int, rng: np.random.Generator) -> Clip:
-    performance = perform(rng, frames, setting=SETTINGS[subset], size=_FRAME_SIZE)
+def _write_clip(
+    root: Path, name: str, subset: str, frames: int, rng: np.random.Generator
+) -> RenderedClip:
+    performance = perform(rng, frames, ranges=RANGES[subset], size=_FRAME_SIZE)
     found, annotated = gaps(rng, frames)
     folder = output_folder(root / "cropped_aligned" / name)
     # A detector must not be shared between threads, so every clip has its own.
@@ -138,7 +140,7 @@ def _write_clip(root: Path, name: str, subset: str, frames: int, rng: np.random.
         if crop is not None and found[index]:
             write_jpeg(folder / f"{index + 1:05d}.jpg", crop)
     write_annotations(root, subset, name, performance.valence, performance.arousal, annotated)
-    return Clip(name, subset, performance.valence, performance.arousal, found, annotated)
+    return RenderedClip(name, subset, performance.valence, performance.arousal, found, annotated)
 
 
 def write_annotations(

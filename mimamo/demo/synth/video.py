@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mimamo.demo.synth.motion import Performance, Setting, perform
+from mimamo.demo.synth.motion import Performance, SceneRanges, perform
 from mimamo.demo.synth.render import render
 from mimamo.files import replacing
 from mimamo.video.writer import VideoWriter
 
-SETTING = Setting(
+RANGES = SceneRanges(
     gain=(0.85, 1.05), slope=0.1, side_light=0.2, warmth=(-0.05, 0.05), zoom=(1.75, 1.9)
 )
 TRUTH_HEADER = "frame,time,face_in_view,valence,arousal"
@@ -56,7 +56,7 @@ def write_video(
         InputError: `path` cannot be written.
     """
     rng = np.random.default_rng([seed, 1000])  # apart from the seeds of `write_dataset`
-    performance = perform(rng, frames, fps=fps, setting=SETTING, size=size)
+    performance = perform(rng, frames, fps=fps, ranges=RANGES, size=size)
     times = np.arange(frames) / fps
     tilt = camera_tilt(times)
     in_view = np.zeros(frames, bool)

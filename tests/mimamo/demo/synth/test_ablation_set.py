@@ -10,7 +10,7 @@ import pytest
 
 from mimamo import InputError
 from mimamo.data import AffWild2, Problems, subject_of
-from mimamo.demo.synth.ablation_set import FAST, SLOW, perform_take, render_take, write_lessons
+from mimamo.demo.synth.ablation_set import FAST, SLOW, perform_take, render_take, write_ablation_set
 from mimamo.demo.synth.drawn_face import Pose, draw_face, draw_identity
 
 
@@ -87,7 +87,7 @@ class TestTake:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("lessons") / "data"
-    return write_lessons(root, identities=8, takes=2, frames=24, seed=1, workers=2)
+    return write_ablation_set(root, identities=8, takes=2, frames=24, seed=1, workers=2)
 
 
 class TestDataSet:
@@ -114,15 +114,15 @@ class TestDataSet:
             assert video.read_labels(Problems(strict=True)).shape == (24, 2)
 
     def test_the_seed_decides(self, written, tmp_path: Path) -> None:
-        again = write_lessons(tmp_path, identities=8, takes=2, frames=24, seed=1, workers=1)
+        again = write_ablation_set(tmp_path, identities=8, takes=2, frames=24, seed=1, workers=1)
         for path in written.root.rglob("*.jpg"):
             assert (again.root / path.relative_to(written.root)).read_bytes() == path.read_bytes()
 
     def test_a_folder_with_something_in_it_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").write_text("years of work")
         with pytest.raises(InputError, match="expected a new or empty folder"):
-            write_lessons(tmp_path)
+            write_ablation_set(tmp_path)
 
     def test_too_few_identities(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="identities: expected at least 3, got 2"):
-            write_lessons(tmp_path / "new", identities=2)
+            write_ablation_set(tmp_path / "new", identities=2)

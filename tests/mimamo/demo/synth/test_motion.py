@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mimamo.demo.synth.motion import Setting, affect, band_noise, blinks, expressive, faces, perform
+from mimamo.demo.synth.motion import (
+    SceneRanges,
+    affect,
+    band_noise,
+    blinks,
+    expressive,
+    faces,
+    perform,
+)
 
 TIMES = np.arange(900) / 30.0
 
@@ -85,8 +93,10 @@ class TestPerformance:
         assert len(one) == len(one.expressions) == len(one.cameras) == len(one.lights) == 30
 
     def test_camera_and_light_come_from_the_setting(self):
-        setting = Setting(gain=(0.5, 0.5), zoom=(3.0, 3.0), warmth=(0.02, 0.02), noise=(7.0, 7.0))
-        played = perform(generator(), 60, setting=setting, size=(100, 80))
+        ranges = SceneRanges(
+            gain=(0.5, 0.5), zoom=(3.0, 3.0), warmth=(0.02, 0.02), noise=(7.0, 7.0)
+        )
+        played = perform(generator(), 60, ranges=ranges, size=(100, 80))
         for camera, light in zip(played.cameras, played.lights, strict=True):
             assert camera.size == (100, 80)
             assert camera.zoom == pytest.approx(3.0, rel=0.2)
