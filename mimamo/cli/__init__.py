@@ -17,10 +17,13 @@ from mimamo.cli.common import (
     INTERRUPTED,
     OK,
     UNUSABLE,
+    Backbone,
+    DetectorFile,
     Device,
     Overwrite,
     Precision,
     ProgressBar,
+    Weights,
     fail,
     say,
     warn,
@@ -89,36 +92,17 @@ def predict(
             help="Video files, folders of aligned faces (00001.jpg, ...), or folders of either.",
         ),
     ],
-    weights: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
-        ),
-    ],
+    weights: Weights,
     out: Annotated[
         Path, typer.Option(metavar="DIR", show_default=False, help="Folder for the results.")
     ],
-    backbone: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.",
-        ),
-    ] = None,
+    backbone: Backbone = None,
     render: Annotated[
         bool, typer.Option("--render", help="Also write a video with the predictions drawn in.")
     ] = False,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Do not write the plot.")] = False,
     device: Device = "auto",
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
-        ),
-    ] = None,
+    detector: DetectorFile = None,
     precision: Precision = "auto",
     search_every: Annotated[
         int,

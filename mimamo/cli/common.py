@@ -23,6 +23,28 @@ Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option(help="Of the ResNet50; auto takes bfloat16 on a CPU that computes in it."),
 ]
+Weights = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
+    ),
+]
+Backbone = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.",
+    ),
+]
+DetectorFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
 CacheFolder = Annotated[
     Path,

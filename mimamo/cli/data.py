@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mimamo.cli.common import Device, Precision, ProgressBar, Videos, say
+from mimamo.cli.common import DetectorFile, Device, Precision, ProgressBar, Videos, say
 
 
 def register_data(app: typer.Typer) -> None:
@@ -58,12 +58,7 @@ def extract(
         typer.Option(min=1, show_default="8 on a CPU, 32 on a GPU", help="Faces per pass."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of random weights.")] = 0,
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
-        ),
-    ] = None,
+    detector: DetectorFile = None,
     device: Device = "auto",
 ) -> None:
     """Compute the features and grey faces of a data set once, into a packed cache.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mimamo.cli.common import Device, Overwrite, Precision, say, warn
+from mimamo.cli.common import Backbone, Device, Overwrite, Precision, Weights, say, warn
 from mimamo.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,23 +24,11 @@ def register_live(app: typer.Typer) -> None:
 
 
 def live(
-    weights: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
-        ),
-    ],
+    weights: Weights,
     source: Annotated[
         str, typer.Argument(metavar="[SOURCE]", help="A camera's number or a video file.")
     ] = "0",
-    backbone: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="ResNet50 weights, if --weights holds none."
-        ),
-    ] = None,
+    backbone: Backbone = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Show nothing; --out says where it is written.")
     ] = False,

@@ -192,8 +192,8 @@ class _Demo:
             self.say(
                 "No pretrained ResNet50 comes with this package: this one has random weights and",
                 f"sees {side}x{side} pixels. The network behind it is smaller than the published",
-                f"one (channels {channels}), with a recipe of its own ({recipe.epochs} epochs at rate "
-                f"{recipe.learning_rate:g}).",
+                f"one (channels {channels}), with a recipe of its own ({recipe.epochs} epochs at",
+                f"rate {recipe.learning_rate:g}).",
             )
             extract(
                 self.out / "data",
