@@ -12,6 +12,7 @@ import torch
 from benchmarks import compare, machine, plot, suites, table
 from benchmarks.results import RESULTS, Result, describe
 from benchmarks.settings import Settings
+from mimamo.device import choose_device
 from mimamo.errors import InputError
 from mimamo.files import output_folder
 
@@ -40,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    if asked.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda asked for, but torch finds no CUDA device here")
+    choose_device(asked.device)
     if not 1 <= asked.threads <= machine.cores():
         raise InputError(
             f"threads: expected at most {machine.cores()}, the cores, got {asked.threads}"

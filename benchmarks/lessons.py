@@ -19,12 +19,12 @@ import torch
 import typer
 
 from benchmarks.machine import ROOT, machine, versions
+from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.errors import InputError
 from mimamo.evaluation import evaluate_runs
 from mimamo.extraction import extract
 from mimamo.files import output_folder, replacing
-from mimamo.network.config import STREAMS
-from mimamo.synth.lessons import write_lessons
+from mimamo.model.config import STREAMS
 from mimamo.training import TrainingConfig, train
 
 RESULT = ROOT / "docs/lessons.json"
@@ -79,7 +79,7 @@ def main(
 def prepare(out: Path) -> Path:
     """The cache of the data set in `out`, made if need be."""
     if not (out / "data").exists():
-        write_lessons(out / "making", **SYNTH)
+        write_ablation_set(out / "making", **SYNTH)
         (out / "making").rename(out / "data")
     extract(out / "data", out / "cache", backbone="small")
     return out / "cache"

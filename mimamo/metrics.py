@@ -19,7 +19,11 @@ def concordance_cc(prediction: np.ndarray, target: np.ndarray, dim: None = None)
 def concordance_cc(
     prediction: np.ndarray, target: np.ndarray, dim: int | tuple[int, ...]
 ) -> np.ndarray: ...
-def concordance_cc(prediction, target, dim=None):
+def concordance_cc(
+    prediction: Tensor | np.ndarray,
+    target: Tensor | np.ndarray,
+    dim: int | tuple[int, ...] | None = None,
+) -> Tensor | np.ndarray | float:
     """Concordance correlation coefficient of two sequences (Lin, Biometrics 1989).
 
     ``CCC = 2 cov(x, y) / (var(x) + var(y) + (mean(x) - mean(y))²)``. The variances and the

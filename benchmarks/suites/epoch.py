@@ -17,7 +17,7 @@ from benchmarks.suites.train import random_video
 from benchmarks.timing import spread
 from mimamo.data.batches import ResidentClips
 from mimamo.data.clips import ClipDataset, VideoSequence
-from mimamo.network import MIMAMONet
+from mimamo.model import MIMAMONet
 from mimamo.training import TrainedModel, Trainer, TrainingConfig
 from phasenet import reference
 

@@ -18,14 +18,15 @@ from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
 from benchmarks.stages import share_row
 from benchmarks.timing import Budget
+from mimamo.demo.synth import write_video
+from mimamo.device import choose_precision
 from mimamo.faces import CenterFace, observe_faces
-from mimamo.features import SpatialFeatures, choose_precision
-from mimamo.network import MIMAMONet, ResNet50
-from mimamo.network.checkpoint import Checkpoint
+from mimamo.model import MIMAMONet, ResNet50
+from mimamo.model.checkpoint import Checkpoint
+from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
-from mimamo.predictions.rules import NO_FACE
-from mimamo.stage_times import STAGES, StageTimes
-from mimamo.synth import write_video
+from mimamo.predict.stage_times import STAGES, StageTimes
+from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoReader
 from phasenet.parity import relative_error
 

@@ -19,8 +19,8 @@ from mimamo.data.augmentation import augment_clips
 from mimamo.data.batches import MappedClips, epoch_batches
 from mimamo.data.cache import CachedVideo
 from mimamo.data.clips import Clip, ClipDataset
-from mimamo.features import phase_windows
-from mimamo.network import MIMAMONet
+from mimamo.model import MIMAMONet
+from mimamo.model.features import phase_windows
 from mimamo.training import TrainingConfig, ccc_loss
 
 STAGES = ("loading", "augmentation", "phase", "forward", "backward", "optimiser")

@@ -52,8 +52,8 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Print CCC over all annotated frames of a cache's videos."""
+    from mimamo.device import choose_device
     from mimamo.evaluation import evaluate_runs
-    from mimamo.predict import choose_device
 
     with ProgressBar() as bar:
         evaluate_runs(
@@ -101,8 +101,8 @@ def submit(
     A frame without a face repeats the prediction before it; leading ones are -5.
     Of OMG-Emotion it is utterances.csv, with one line for each utterance.
     """
+    from mimamo.device import choose_device
     from mimamo.evaluation import submit as run
-    from mimamo.predict import choose_device
 
     with ProgressBar() as bar:
         run(

@@ -17,7 +17,7 @@ from mimamo.cli.common import (
     ProgressBar,
     fail,
     say,
-    taking,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class Recipe:
 
 def register_training(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    app.command()(taking(Recipe)(train))
-    app.command()(taking(Recipe)(crossval))
+    app.command()(with_options(Recipe)(train))
+    app.command()(with_options(Recipe)(crossval))
 
 
 def train(
@@ -137,7 +137,7 @@ def train(
     technical report. A run is resumed with its own settings; more --epochs extend it. Several
     processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
-    from mimamo.predict import choose_device
+    from mimamo.device import choose_device
     from mimamo.training import train as run
     from mimamo.training.folder import saved_config
 
@@ -183,9 +183,9 @@ def crossval(
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
     the settings of the folds that are there where no option says others.
     """
+    from mimamo.device import choose_device
     from mimamo.evaluation import crossval as run
     from mimamo.evaluation import join as run_join
-    from mimamo.predict import choose_device
     from mimamo.training.folder import saved_config
 
     if join:

@@ -31,12 +31,12 @@ from mimamo.evaluation.outcome import (
 from mimamo.evaluation.plot import save_scores
 from mimamo.evaluation.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.files import output_folder, replacing
+from mimamo.plurals import which_are
 from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import BEST, CONFIG
 from mimamo.training.identity import check_identity
 from mimamo.training.train import train
 from mimamo.training.videos import Chosen, choose_videos
-from mimamo.wording import which_are
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"

@@ -17,19 +17,19 @@ from mimamo.data.cache import Cache, CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.inference import predict_sequence
-from mimamo.network.checkpoint import Backbone, load_checkpoint, weights_hash
-from mimamo.network.config import STREAMS
-from mimamo.network.mimamo_net import MIMAMONet
-from mimamo.network.resnet50 import ResNet50
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.checkpoint import Backbone, load_checkpoint, weights_hash
+from mimamo.model.config import STREAMS
+from mimamo.model.network import MIMAMONet
+from mimamo.model.resnet50 import ResNet50
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.plurals import counted, which_are
+from mimamo.predict.clips import predict_sequence
 from mimamo.training.config import TrainingConfig
 from mimamo.training.features import video_features
 from mimamo.training.folder import BEST, STATE
 from mimamo.training.images import FaceImages
 from mimamo.training.model import TrainedModel
 from mimamo.training.state import is_unfinished
-from mimamo.wording import counted, which_are
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
 

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from mimamo.evaluation.scores import Interval, Score, VideoScore
 from mimamo.files import replacing
-from mimamo.predictions.plot import AROUSAL_COLOUR, SOFTWARE, VALENCE_COLOUR
-from mimamo.wording import counted
+from mimamo.plurals import counted
+from mimamo.predict.outputs import SOFTWARE
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR
 
 _DPI = 120
 _DIMENSIONS = (("valence", VALENCE_COLOUR, -0.2), ("arousal", AROUSAL_COLOUR, 0.2))

@@ -9,7 +9,7 @@ import numpy as np
 
 from mimamo.data.cache import CachedVideo
 from mimamo.metrics import concordance_cc
-from mimamo.predictions.rules import fill_missing
+from mimamo.predict.table import fill_missing
 
 RESAMPLES = 2000
 BLOCK = 150  # frames, 5 s at 30 frames a second

@@ -26,9 +26,9 @@ from mimamo.evaluation.utterances import (
     write_utterances,
 )
 from mimamo.files import expect_free, output_folder, replacing
-from mimamo.predictions.rules import NO_FACE, fill_missing
+from mimamo.plurals import counted
+from mimamo.predict.table import NO_FACE, fill_missing
 from mimamo.video import VideoReader
-from mimamo.wording import counted
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from mimamo.data.cache import BACKBONE, Manifest
 from mimamo.data.dataset import DatasetVideo
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, Detector, observe_faces
-from mimamo.network.checkpoint import Backbone, load_backbone, weights_hash
-from mimamo.network.resnet50 import ResNet50
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
+from mimamo.model.resnet50 import ResNet50
+from mimamo.model.small_backbone import SmallBackbone
 from mimamo.video import AlignedFolder, VideoReader
 
 RANDOM, SMALL = "random", "small"

@@ -18,17 +18,18 @@ from mimamo.data.cache import CachedVideo, Manifest, made_otherwise, skipped_pat
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
+from mimamo.device import choose_precision
 from mimamo.errors import InputError
 from mimamo.extraction.preparation import Settings, cache_folder, check_space, prepare
 from mimamo.extraction.shards import Shard, size_of, wait_for_manifest
 from mimamo.extraction.source import as_it_is_now
 from mimamo.extraction.video import extract_video
 from mimamo.faces import CenterFace, Detector
-from mimamo.features import SpatialFeatures, choose_precision
 from mimamo.files import replacing
-from mimamo.network.checkpoint import Backbone
-from mimamo.network.small_backbone import SmallBackbone
-from mimamo.wording import counted
+from mimamo.model.checkpoint import Backbone
+from mimamo.model.features import SpatialFeatures
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.plurals import counted
 
 _DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 
@@ -105,7 +106,7 @@ def extract(
         strict: end at the first problem instead of leaving out what it concerns.
         device: where the backbone runs.
         precision: of the backbone: "float32", "bfloat16", or "auto" for the latter on a CPU that
-            computes in it (:func:`mimamo.features.choose_precision`). A cache has one.
+            computes in it (:func:`mimamo.model.features.choose_precision`). A cache has one.
         batch_size: faces per pass; None for 8 on a CPU and 32 on a GPU.
         detector: finds faces in videos; None for CenterFace.
         shard: which part is this process's; None for what ``torchrun`` says.

@@ -20,8 +20,8 @@ from mimamo.extraction.shards import size_of
 from mimamo.extraction.source import as_it_is_now
 from mimamo.faces import CenterFace, Detector
 from mimamo.files import output_folder
-from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.model.small_backbone import SmallBackbone
 
 _LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
 _TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels

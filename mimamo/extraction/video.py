@@ -20,7 +20,7 @@ from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.extraction.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
-from mimamo.features import SpatialFeatures
+from mimamo.model.features import SpatialFeatures
 from mimamo.video import AlignedFolder, VideoReader
 
 _READ_AHEAD = 256  # faces in memory at a time

@@ -12,7 +12,7 @@ from typing import Any
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.files import replacing
-from mimamo.network.config import MIMAMOConfig
+from mimamo.model.config import MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
 
 if sys.version_info >= (3, 11):

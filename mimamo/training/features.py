@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from mimamo.data.clips import VideoSequence
-from mimamo.network.checkpoint import Backbone
-from mimamo.network.resnet50 import ResNet50
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.checkpoint import Backbone
+from mimamo.model.resnet50 import ResNet50
+from mimamo.model.small_backbone import SmallBackbone
 from mimamo.training.images import FaceImages
 
 

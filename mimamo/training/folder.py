@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mimamo.errors import InputError
 from mimamo.files import output_folder
-from mimamo.network.checkpoint import RUN_BEST, RUN_CONFIG
+from mimamo.model.checkpoint import RUN_BEST, RUN_CONFIG
 from mimamo.training.config import TrainingConfig
 
 BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"

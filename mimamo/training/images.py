@@ -13,8 +13,8 @@ from torch import Tensor
 from mimamo.data.cache import CachedVideo
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
-from mimamo.features import SpatialFeatures
-from mimamo.network.resnet50 import ResNet50
+from mimamo.model.features import SpatialFeatures
+from mimamo.model.resnet50 import ResNet50
 from mimamo.video import AlignedFolder
 
 _READERS = 8

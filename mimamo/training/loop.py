@@ -17,12 +17,12 @@ from mimamo.data.augmentation import augmentation_draws, transform_clips
 from mimamo.data.batches import Clips, ahead, epoch_batches, own_part
 from mimamo.data.clips import Clip, VideoSequence
 from mimamo.errors import InputError
-from mimamo.features.temporal import phase_windows
-from mimamo.inference import predict_sequence
 from mimamo.metrics import concordance_cc
-from mimamo.network.mimamo_net import MIMAMONet
-from mimamo.network.resnet50 import ResNet50
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.features import phase_windows
+from mimamo.model.network import MIMAMONet
+from mimamo.model.resnet50 import ResNet50
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.predict.clips import predict_sequence
 from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
 from mimamo.training.features import video_features

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mimamo.network.checkpoint import Backbone
-from mimamo.network.mimamo_net import MIMAMONet
-from mimamo.network.resnet50 import NORMALISATIONS, ResNet50
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.checkpoint import Backbone
+from mimamo.model.network import MIMAMONet
+from mimamo.model.resnet50 import NORMALISATIONS, ResNet50
+from mimamo.model.small_backbone import SmallBackbone
 
 # Images of a ResNet50 whose activations are held at a time, some 80 MB each at 224 pixels. On a CPU
 # a pass over 32 takes a third longer than over 8, most of it for memory that is returned to the

@@ -22,18 +22,18 @@ from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
 from mimamo.extraction.backbone import stored_backbone
 from mimamo.files import replacing
-from mimamo.network.checkpoint import (
+from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
     load_backbone,
-    renote,
     save_checkpoint,
     share_backbone,
+    update_info,
     weights_hash,
 )
-from mimamo.network.config import MIMAMOConfig
-from mimamo.network.mimamo_net import MIMAMONet
-from mimamo.network.small_backbone import SmallBackbone
+from mimamo.model.config import MIMAMOConfig
+from mimamo.model.network import MIMAMONet
+from mimamo.model.small_backbone import SmallBackbone
 from mimamo.training import seeds
 from mimamo.training.config import TrainingConfig
 from mimamo.training.folder import (
@@ -189,7 +189,7 @@ def train(
             config.save(folder / CONFIG)
             for path in (folder / BEST, folder / LAST):
                 if path.exists():  # of a run that goes on, maybe to more epochs than it says
-                    renote(path, {"training": config.to_dict()})
+                    update_info(path, {"training": config.to_dict()})
             if frozen is not None:
                 kept = share_backbone(folder / FROZEN, frozen)
         run = _Run(

@@ -13,8 +13,8 @@ from mimamo.data.cache import Cache, CachedVideo, annotated
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
+from mimamo.plurals import counted
 from mimamo.training.identity import identity_of
-from mimamo.wording import counted
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import torch
 from skimage import data
 
 from mimamo.cli import main
-from mimamo.network import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
-from mimamo.network.names import FERPLUS
+from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
+from mimamo.model.weights import FERPLUS
 from mimamo.training import TrainingConfig
 from mimamo.video import VideoWriter
 

@@ -15,7 +15,7 @@ import torch
 from skimage import data
 
 from mimamo.extraction import extract
-from mimamo.network import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
+from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
 from mimamo.training import TrainingConfig
 from mimamo.video import VideoWriter
 

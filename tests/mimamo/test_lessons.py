@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.evaluation import Score, evaluate_runs
 from mimamo.extraction import extract
-from mimamo.network.config import STREAMS
-from mimamo.synth.lessons import write_lessons
+from mimamo.model.config import STREAMS
 from mimamo.training import TrainingConfig, train
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,7 +25,7 @@ LEARNT, NOT_LEARNT = 0.7, 0.3  # CCC
 def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
     """On people that neither training nor the choice of the epoch has seen, by streams."""
     root = tmp_path_factory.mktemp("lessons")
-    write_lessons(root / "data", identities=PEOPLE, takes=4, frames=FRAMES)
+    write_ablation_set(root / "data", identities=PEOPLE, takes=4, frames=FRAMES)
     extract(root / "data", root / "cache", backbone="small", strict=True)
     recipe = TrainingConfig.load(RECIPE)
     recipe = replace(

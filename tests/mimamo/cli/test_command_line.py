@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import mimamo.demo
-import mimamo.streaming
+import mimamo.demo.run
+import mimamo.predict.pipeline
 import mimamo.training
 from mimamo import __version__
 from mimamo.cli import main
@@ -27,7 +27,7 @@ class TestDemo:
             options["report"]("CCC 0.5")
             options["progress"]("rendering", 1, None)
 
-        monkeypatch.setattr(mimamo.demo, "run_demo", run_demo)
+        monkeypatch.setattr(mimamo.demo.run, "run_demo", run_demo)
         assert main(["demo", "--out", "here", "--seed", "3", "--device", "cpu"]) == 0
         assert capsys.readouterr() == ("CCC 0.5\n", "")
         assert (given["out"], given["seed"], given["device"]) == (Path("here"), 3, "cpu")

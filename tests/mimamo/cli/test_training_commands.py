@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import mimamo.demo
-import mimamo.streaming
+import mimamo.demo.run
+import mimamo.predict.pipeline
 import mimamo.training
 from mimamo.cli import main
 

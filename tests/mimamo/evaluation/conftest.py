@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mimamo.evaluation import crossval
-from mimamo.network import MIMAMOConfig
+from mimamo.model import MIMAMOConfig
 from mimamo.training import TrainingConfig, train
 
 CONFIG = TrainingConfig(

@@ -17,7 +17,7 @@ from mimamo.data import AffWild2, Cache
 from mimamo.data.cache import CachedVideo
 from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
-from mimamo.network import ResNet50
+from mimamo.model import ResNet50
 
 
 class TestBadInput:

@@ -15,7 +15,7 @@ from mimamo import InputError
 from mimamo.data import AffWild2, Cache, ClipDataset
 from mimamo.extraction import extract
 from mimamo.extraction.backbone import sample_crops
-from mimamo.network import ResNet50
+from mimamo.model import ResNet50
 
 
 class TestWhatIsInIt:

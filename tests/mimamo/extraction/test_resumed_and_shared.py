@@ -22,7 +22,7 @@ from mimamo.data import Cache
 from mimamo.data.cache import video_path
 from mimamo.extraction import extract
 from mimamo.extraction.shards import Shard
-from mimamo.network import ResNet50, save_backbone
+from mimamo.model import ResNet50, save_backbone
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, *modules: str) -> list[object]:

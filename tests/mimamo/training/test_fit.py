@@ -13,8 +13,8 @@ from mimamo import InputError, MIMAMONet, ResNet50, concordance_cc
 from mimamo.data import VideoSequence
 from mimamo.data.batches import MappedClips
 from mimamo.data.clips import ClipDataset
-from mimamo.features.temporal import phase_windows
-from mimamo.inference import predict_sequence
+from mimamo.model.features import phase_windows
+from mimamo.predict.clips import predict_sequence
 from mimamo.training import Epoch, TrainedModel, Trainer, TrainingConfig, evaluate
 from mimamo.training.loop import centre
 from mimamo.training.train import _accelerator

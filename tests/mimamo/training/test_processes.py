@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mimamo.network import MIMAMOConfig, MIMAMONet
+from mimamo.model import MIMAMOConfig, MIMAMONet
 from mimamo.training import TrainingConfig, train
 from mimamo.training.processes import GlobalBatchNorm
 from mimamo.training.shared_dropout import Part, use_shared_dropout

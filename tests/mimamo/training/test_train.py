@@ -18,7 +18,7 @@ from mimamo import InputError, MIMAMOConfig, load_checkpoint, save_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluation import Ensemble
 from mimamo.extraction import extract
-from mimamo.network import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
+from mimamo.model import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.training import TrainingConfig, TrainResult, evaluate, train
 from mimamo.training.videos import choose_videos
