@@ -20,12 +20,12 @@ import typer
 
 from benchmarks.machine import ROOT, machine, versions
 from mimamo.errors import InputError
-from mimamo.evaluation import evaluate_runs
-from mimamo.extraction import extract
+from mimamo.evaluate import evaluate_runs
+from mimamo.extract import extract
 from mimamo.files import output_folder, replacing
 from mimamo.network.config import STREAMS
 from mimamo.synth.lessons import write_lessons
-from mimamo.training import TrainingConfig, train
+from mimamo.train import TrainingConfig, train
 
 RESULT = ROOT / "docs/lessons.json"
 RECIPE = ROOT / "docs/lessons.toml"

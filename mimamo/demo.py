@@ -20,7 +20,7 @@ import torch
 from mimamo import __version__
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.errors import InputError
-from mimamo.extraction import extract
+from mimamo.extract import extract
 from mimamo.files import output_folder, replacing
 from mimamo.network.checkpoint import Checkpoint, load_checkpoint
 from mimamo.network.config import MIMAMOConfig
@@ -36,7 +36,7 @@ from mimamo.synth.dataset import UNSEEN, Clip, write_dataset
 from mimamo.synth.demo_folder import claim_folder, files_of, write_notice
 from mimamo.synth.pictures import Comparison, pooled_ccc, save_comparison, save_face_grid
 from mimamo.synth.video import VideoTruth, write_truth, write_video
-from mimamo.training import TrainingConfig, train
+from mimamo.train import TrainingConfig, train
 
 Report = Callable[[str], object]
 Show = Callable[[str, int, int | None], object]  # stage, done, total

@@ -18,7 +18,7 @@ from benchmarks.timing import spread
 from mimamo.data.batches import ResidentClips
 from mimamo.data.clips import ClipDataset, VideoSequence
 from mimamo.network import MIMAMONet
-from mimamo.training import TrainedModel, Trainer, TrainingConfig
+from mimamo.train import TrainedModel, Trainer, TrainingConfig
 from phasenet import reference
 
 FRAMES = 1_930_000  # annotated frames of Aff-Wild2's training and validation sets

@@ -71,7 +71,7 @@ def extract(
     Goes on where it was stopped. Several processes share the videos:
     torchrun --nproc-per-node 4 -m mimamo extract ...
     """
-    from mimamo.extraction import extract as run
+    from mimamo.extract import extract as run
     from mimamo.faces import YuNet
     from mimamo.predict import choose_device
 

@@ -52,7 +52,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Print CCC over all annotated frames of a cache's videos."""
-    from mimamo.evaluation import evaluate_runs
+    from mimamo.evaluate import evaluate_runs
     from mimamo.predict import choose_device
 
     with ProgressBar() as bar:
@@ -101,7 +101,7 @@ def submit(
     A frame without a face repeats the prediction before it; leading ones are -5.
     Of OMG-Emotion it is utterances.csv, with one line for each utterance.
     """
-    from mimamo.evaluation import submit as run
+    from mimamo.evaluate import submit as run
     from mimamo.predict import choose_device
 
     with ProgressBar() as bar:

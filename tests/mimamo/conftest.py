@@ -14,9 +14,9 @@ import pytest
 import torch
 from skimage import data
 
-from mimamo.extraction import extract
+from mimamo.extract import extract
 from mimamo.network import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
-from mimamo.training import TrainingConfig
+from mimamo.train import TrainingConfig
 from mimamo.video import VideoWriter
 
 AddVideo = Callable[..., None]

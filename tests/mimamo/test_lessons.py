@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mimamo.evaluation import Score, evaluate_runs
-from mimamo.extraction import extract
+from mimamo.evaluate import Score, evaluate_runs
+from mimamo.extract import extract
 from mimamo.network.config import STREAMS
 from mimamo.synth.lessons import write_lessons
-from mimamo.training import TrainingConfig, train
+from mimamo.train import TrainingConfig, train
 
 DOCS = Path(__file__).parents[2] / "docs"
 RECIPE = DOCS / "lessons.toml"

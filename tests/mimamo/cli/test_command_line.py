@@ -13,7 +13,7 @@ import pytest
 
 import mimamo.demo
 import mimamo.streaming
-import mimamo.training
+import mimamo.train
 from mimamo import __version__
 from mimamo.cli import main
 

@@ -10,7 +10,7 @@ import pytest
 
 import mimamo.demo
 import mimamo.streaming
-import mimamo.training
+import mimamo.train
 from mimamo.network import MIMAMOConfig, MIMAMONet, save_checkpoint
 from mimamo.network.small_backbone import SmallBackbone
 

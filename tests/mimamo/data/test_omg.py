@@ -11,7 +11,7 @@ import pytest
 
 from mimamo import InputError
 from mimamo.data import Cache, OMGEmotion, Problems
-from mimamo.extraction import extract, open_dataset
+from mimamo.extract import extract, open_dataset
 
 HEADER = "link,start,end,video,utterance,arousal,valence,EmotionMaxVote"
 ROWS = {

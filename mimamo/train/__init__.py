@@ -1,0 +1,19 @@
+"""Training: from a cache to checkpoints on disk."""
+
+from mimamo.train.loss import ccc_loss
+from mimamo.train.model import TrainedModel
+from mimamo.train.recipe import TrainingConfig
+from mimamo.train.state import Epoch
+from mimamo.train.trainer import Trainer, evaluate
+from mimamo.train.training import TrainResult, train
+
+__all__ = [
+    "Epoch",
+    "TrainResult",
+    "TrainedModel",
+    "Trainer",
+    "TrainingConfig",
+    "ccc_loss",
+    "evaluate",
+    "train",
+]
