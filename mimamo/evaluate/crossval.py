@@ -6,14 +6,13 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -31,7 +30,7 @@ from mimamo.evaluate.summary import (
     write_outcome,
 )
 from mimamo.files import output_folder, replacing
-from mimamo.train.identity import check_identity
+from mimamo.train.processes import joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, CONFIG
 from mimamo.train.training import train
@@ -40,7 +39,6 @@ from mimamo.wording import which_are
 
 PREDICTIONS = "held_out.safetensors"
 _KEY = "mimamo_held_out"
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def crossval(
     config: TrainingConfig | None = None,
     device: torch.device | str = "cpu",
     resident: bool = False,
-    report: Report | None = None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> CrossvalResult:
     """Train folds and predict what each held out; join them once all are there.
@@ -105,28 +103,29 @@ def crossval(
     for fold in only or ():
         if not 1 <= fold <= folds:
             raise InputError(f"fold: expected 1 to {folds}, got {fold}")
-    for fold in only or range(1, folds + 1):
-        folder = root / f"fold-{fold}"
-        chosen = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
-        report(f"fold {fold} of {folds}")
-        shown = None if progress is None else _named(progress, f"fold {fold}: ")
-        result = train(
-            cache, folder, config=chosen, device=device, resident=resident, resume=True,
-            report=report, progress=shown,
-        )  # fmt: skip
-        state = PartialState()
-        if state.is_main_process:
-            best, path = result.best_checkpoint, folder / PREDICTIONS
-            videos = choose_videos(cache, chosen.fold)
-            origin = {"fold": chosen.fold, "identity": videos.identity}
-            origin["checkpoint"] = _file_hash(best)
-            if not path.exists() or _note_in(path) != origin:
-                values = Ensemble([best], cache, device).predict(videos.validation)
-                _save_predictions(path, values, origin)
-        state.wait_for_everyone()
-    if not PartialState().is_main_process:
+    known: dict[int, Chosen] = {}
+    with joined_processes(device) as processes:
+        for fold in only or range(1, folds + 1):
+            folder = root / f"fold-{fold}"
+            own = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
+            report(f"fold {fold} of {folds}")
+            shown = None if progress is None else _named(progress, f"fold {fold}: ")
+            result = train(
+                cache, folder, config=own, device=device, resident=resident, resume=True,
+                report=report, progress=shown,
+            )  # fmt: skip
+            known[fold] = chosen = result.videos
+            if processes.is_first:
+                best, path = result.best_checkpoint, folder / PREDICTIONS
+                origin = {"fold": own.fold, "identity": chosen.identity}
+                origin["checkpoint"] = _file_hash(best)
+                if not path.exists() or _note_in(path) != origin:
+                    values = Ensemble([best], cache, processes.device).predict(chosen.validation)
+                    _save_predictions(path, values, origin)
+            processes.wait()
+    if not processes.is_first:
         return CrossvalResult(root, ())
-    joined = join(cache, root, folds, report)
+    joined = _join(cache, root, folds, report, known)
     if joined.missing:
         report(f"{root}: {joined.waiting}; joined later")
     return joined
@@ -136,7 +135,7 @@ def join(
     cache: str | os.PathLike[str] | Cache,
     out: str | os.PathLike[str],
     folds: int = 5,
-    report: Report | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
@@ -144,9 +143,18 @@ def join(
     do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
     the results of something else.
     """
-    report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
-    root = Path(out)
+    return _join(cache, Path(out), folds, report or (lambda line: None), {})
+
+
+def _join(
+    cache: Cache,
+    root: Path,
+    folds: int,
+    report: Callable[[str], None],
+    known: Mapping[int, Chosen],
+) -> CrossvalResult:
+    """`join`; of the folds in `known` the videos need not be chosen again."""
     _check_folder(root, folds)
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
@@ -156,7 +164,7 @@ def join(
     values: dict[str, np.ndarray] = {}
     videos, scores, intervals = [], [], []
     for fold, path in enumerate(paths, start=1):
-        chosen = choose_videos(cache, f"{fold}/{folds}")
+        chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
         own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
@@ -253,7 +261,7 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
         ) from error
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
-    check_identity(path, content.get("identity", {}), chosen.identity, chosen.cache.root)
+    chosen.check(path, content.get("identity", {}))
     best = path.parent / BEST  # not there where only predictions were copied
     if best.exists() and content.get("checkpoint") != _file_hash(best):
         raise InputError(
@@ -278,7 +286,9 @@ def _write_folds(
             writer.writerow([fold, pooled.count, *row])
 
 
-def _named(progress: Callable[[str, int, int], None], prefix: str):
+def _named(
+    progress: Callable[[str, int, int], None], prefix: str
+) -> Callable[[str, int, int], None]:
     def show(stage: str, done: int, total: int) -> None:
         progress(prefix + stage, done, total)
 

@@ -23,9 +23,7 @@ from mimamo.network.config import STREAMS
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
-from mimamo.train.features import video_features
-from mimamo.train.images import FaceImages
-from mimamo.train.model import TrainedModel
+from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, STATE
 from mimamo.train.state import is_unfinished

@@ -1,4 +1,4 @@
-"""The backbone a cache is made with: loaded, or kept from an earlier run."""
+"""The backbone a cache is made with, as it was asked for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.data.cache import BACKBONE, Manifest
 from mimamo.data.dataset import DatasetVideo
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, Detector, observe_faces
-from mimamo.network.checkpoint import Backbone, load_backbone, weights_hash
+from mimamo.network.checkpoint import Backbone, load_backbone
 from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.video import AlignedFolder, VideoReader
@@ -48,27 +47,6 @@ def choose_backbone(
     if isinstance(backbone, str | Path):
         return load_backbone(backbone, image_size)
     return backbone
-
-
-def stored_backbone(root: Path, manifest: Manifest) -> Backbone:
-    """The backbone of the cache `root`.
-
-    Raises InputError if its weights are not those the features were computed with.
-    """
-    path = root / BACKBONE
-    again = "delete it and run `mimamo extract` again"
-    try:
-        model = load_backbone(path)
-    except InputError as error:
-        raise InputError(f"{error}; {again}") from error
-    if manifest.weights_sha256:
-        found = weights_hash(model)
-        if found != manifest.weights_sha256:
-            raise InputError(
-                f"{path}: expected the weights the features are from, SHA-256 "
-                f"{manifest.weights_sha256[:12]}…, got {found[:12]}…; {again}"
-            )
-    return model
 
 
 def sample_crops(

@@ -12,10 +12,18 @@ from pathlib import Path
 
 import torch
 
-from mimamo.data.cache import BACKBONE, MANIFEST, VIDEOS, CachedVideo, Manifest, video_path
+from mimamo.data.cache import (
+    BACKBONE,
+    MANIFEST,
+    VIDEOS,
+    CachedVideo,
+    Manifest,
+    stored_backbone,
+    video_path,
+)
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.errors import InputError
-from mimamo.extract.backbone import choose_backbone, given_name, stored_backbone
+from mimamo.extract.backbone import choose_backbone, given_name
 from mimamo.extract.shards import size_of
 from mimamo.extract.source import as_it_is_now
 from mimamo.faces import CenterFace, Detector

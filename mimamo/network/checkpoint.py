@@ -98,7 +98,7 @@ def share_backbone(path: str | os.PathLike[str], backbone: Backbone) -> Backbone
     return shared
 
 
-def renote(path: str | os.PathLike[str], notes: Mapping[str, Any]) -> None:
+def update_info(path: str | os.PathLike[str], changes: Mapping[str, Any]) -> None:
     """Change some of a checkpoint's `info`; the file is left alone where it says the same already.
 
     Raises InputError if it cannot be read or written, or is no checkpoint of this package.
@@ -106,7 +106,7 @@ def renote(path: str | os.PathLike[str], notes: Mapping[str, Any]) -> None:
     file = read_weights(path)
     if file.description is None:
         raise InputError(f"{path}: expected a checkpoint of this package, got other weights")
-    info = file.description.info | dict(notes)
+    info = file.description.info | dict(changes)
     # Compared as JSON, which knows lists alone.
     if json.dumps(info, sort_keys=True) != json.dumps(file.description.info, sort_keys=True):
         _write(Path(path), file.tensors, replace(file.description, info=info))

@@ -1,10 +1,10 @@
 """Training: from a cache to checkpoints on disk."""
 
-from mimamo.train.loss import ccc_loss
+from mimamo.metrics import ccc_loss
 from mimamo.train.model import TrainedModel
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.state import Epoch
-from mimamo.train.trainer import Trainer, evaluate
+from mimamo.train.trainer import Trainer
 from mimamo.train.training import TrainResult, train
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "ccc_loss",
-    "evaluate",
     "train",
 ]

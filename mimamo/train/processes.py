@@ -8,9 +8,76 @@ too large; DDP averages over processes, which makes it right again.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import Any, TypeVar
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+# The others wait while the first process predicts what a fold held out.
+_TIMEOUT = timedelta(hours=2)
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process, number `index` of `count`, from 0, and the device it computes on."""
+
+    device: torch.device
+    index: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this one reports and writes files."""
+        return self.index == 0
+
+    @property
+    def gpus(self) -> list[torch.device]:
+        """The GPU it computes on, if it does."""
+        return [self.device] if self.device.type == "cuda" else []
+
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        if self.count > 1:
+            dist.barrier()
+
+    def gather(self, items: list[Item]) -> list[Item]:
+        """The items of all processes, in their order, in each of them."""
+        if self.count == 1:
+            return items
+        parts: list[Any] = [None] * self.count
+        dist.all_gather_object(parts, items)
+        return list(chain.from_iterable(parts))
+
+
+@contextmanager
+def joined_processes(device: torch.device | str) -> Iterator[Processes]:
+    """Join the processes that ``torchrun`` has started; without it this one is alone.
+
+    Blocks may be nested; the outermost joins and leaves. Each process takes a GPU of its own.
+    """
+    device = torch.device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes(device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    outermost = not dist.is_initialized()
+    if outermost:
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=_TIMEOUT)
+    yield Processes(device, dist.get_rank(), dist.get_world_size())
+    if outermost:  # not after an error: leaving may wait for processes that never come
+        dist.destroy_process_group()
 
 
 class _Sum(torch.autograd.Function):
@@ -48,8 +115,13 @@ def gather_rows(part: Tensor, rows: slice, total: int) -> Tensor:
 class GlobalBatchNorm(nn.Module):
     """BatchNorm over the batches of all processes together; parameters are those of `norm`."""
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         super().__init__()
+        assert norm.momentum is not None  # None is torch's cumulative average, which no model has
         self.eps, self.momentum = norm.eps, norm.momentum
         self.weight, self.bias = norm.weight, norm.bias
         self.register_buffer("running_mean", norm.running_mean)

@@ -46,7 +46,7 @@ class Epoch:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where training is.
 
     Attributes:
@@ -68,8 +68,8 @@ class Progress:
         return marked[-1] if marked else None
 
 
-def save_state(path: Path, model: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
-    """Write weights, the optimiser's momenta and the progress. Raises InputError if it cannot."""
+def save_state(path: Path, model: nn.Module, optimizer: Optimizer, training: TrainingState) -> None:
+    """Write weights, the optimiser's momenta and the state. Raises InputError if it cannot."""
     tensors = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
     for number, values in optimizer.state_dict()["state"].items():
         momentum = values.get("momentum_buffer")
@@ -77,7 +77,7 @@ def save_state(path: Path, model: nn.Module, optimizer: Optimizer, progress: Pro
             tensors[f"{_OPTIMIZER}{number}"] = momentum.contiguous()
     with replacing(path) as temporary:
         try:
-            save_file(tensors, temporary, {_KEY: json.dumps(asdict(progress), sort_keys=True)})
+            save_file(tensors, temporary, {_KEY: json.dumps(asdict(training), sort_keys=True)})
         except SafetensorError as error:  # such as a full disk
             raise InputError(f"{path}: cannot be written: {error}") from error
 
@@ -91,7 +91,7 @@ def is_unfinished(path: Path) -> bool:
         return False
 
 
-def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
+def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingState:
     """Load what `save_state` wrote into `model` and `optimizer`.
 
     Raises InputError, naming the file, if it is damaged or of another model.
@@ -111,7 +111,7 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
         }
         model.load_state_dict(weights)
         content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
-        progress = Progress(**content)
+        training = TrainingState(**content)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be resumed from: {reason}") from error
@@ -122,4 +122,4 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
         if name.startswith(_OPTIMIZER)
     }
     optimizer.load_state_dict(state)
-    return progress
+    return training

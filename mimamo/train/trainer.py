@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Optimizer
 
 from mimamo.data.augmentation import augmentation_draws, transform_clips
@@ -19,35 +19,32 @@ from mimamo.data.clips import Clip, VideoSequence
 from mimamo.errors import InputError
 from mimamo.features.temporal import phase_windows
 from mimamo.inference import predict_sequence
-from mimamo.metrics import concordance_cc
-from mimamo.network.mimamo_net import MIMAMONet
+from mimamo.metrics import ccc_loss, concordance_cc
 from mimamo.network.resnet50 import ResNet50
 from mimamo.network.small_backbone import SmallBackbone
-from mimamo.train import seeds
-from mimamo.train.features import video_features
-from mimamo.train.images import FaceImages
-from mimamo.train.loss import ccc_loss
-from mimamo.train.model import TrainedModel
-from mimamo.train.processes import gather_rows, use_global_batch_norm
+from mimamo.train.model import FaceImages, TrainedModel, video_features
+from mimamo.train.processes import Processes, gather_rows, use_global_batch_norm
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.shared_dropout import Part, use_shared_dropout
-from mimamo.train.state import Epoch, Progress
+from mimamo.train.state import Epoch, TrainingState, load_state, save_state
 
 Step = tuple[int, slice, int, Clip, Tensor | None]  # number, rows, batch size, clips, images
+
+# What a seed is for, so that no two purposes share one.
+_AUGMENTATION, _DROPOUT = 1, 2
 
 
 class Trainer:
     """Trains a model, one epoch after the other.
 
     Every draw is seeded by its place in training, so what follows a step depends on nothing but
-    the weights, the optimiser and `progress`.
+    the weights, the optimiser and `state`.
 
     Args:
-        model: trained in place; moved to the accelerator's device.
+        model: trained in place; moved to this process's device.
         clips: to train on, at least one a process.
         validation: videos that are predicted whole after each epoch, at least one frame annotated.
         config: the recipe.
-        accelerator: device, precision and processes.
+        processes: this one among those that share the batches, and its device.
         images: the faces' images, for a ResNet50 in training.
     """
 
@@ -57,19 +54,18 @@ class Trainer:
         clips: Clips,
         validation: Sequence[VideoSequence],
         config: TrainingConfig,
-        accelerator: Accelerator,
+        processes: Processes,
         images: FaceImages | None = None,
     ) -> None:
-        self.model = model.to(accelerator.device)
-        self.progress = Progress()
+        self.model = model.to(processes.device)
+        self.state = TrainingState()
         self._clips, self._validation, self._images = clips, validation, images
-        self._config, self._accelerator = config, accelerator
-        self.optimizer = _optimizer(model, config)
-        self._ready, self._part = model, Part()
-        if accelerator.num_processes > 1:
+        self._config, self._processes = config, processes
+        self._optimizer = _optimizer(model, config)
+        self._forward: Callable[..., Tensor] = model
+        if processes.count > 1:
             use_global_batch_norm(model)
-            use_shared_dropout(model, self._part)
-            self._ready = accelerator.prepare(model)
+            self._forward = DistributedDataParallel(model)
 
     @property
     def clips_per_epoch(self) -> int:
@@ -79,17 +75,26 @@ class Trainer:
     @property
     def clips_done(self) -> int:
         """How many clips were trained on so far, in all epochs."""
-        config, progress = self._config, self.progress
-        done = len(progress.epochs)
+        config, state = self._config, self.state
+        done = len(state.epochs)
         batches = epoch_batches(self.clips_per_epoch, config.batch_size, config.seed, done + 1)
-        return done * self.clips_per_epoch + sum(map(len, batches[: len(progress.losses)]))
+        return done * self.clips_per_epoch + sum(map(len, batches[: len(state.losses)]))
+
+    def load(self, path: Path) -> None:
+        """Go on from what `save` wrote. Raises InputError as `load_state`."""
+        self.state = load_state(path, self.model, self._optimizer)
+
+    def save(self, path: Path) -> None:
+        """Write all that it takes to go on from here. Raises InputError as `save_state`."""
+        self.state.finished = self.is_finished
+        save_state(path, self.model, self._optimizer, self.state)
 
     def epochs(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[Epoch]:
         """Train until the last epoch, or until it no longer gets better.
 
         Args:
             on_step: called after each step with the number of clips trained on so far in all
-                epochs, and its loss; `progress` is then a place to go on from.
+                epochs, and its loss; `state` is then a place to go on from.
 
         Yields:
             Each epoch when it is done.
@@ -98,24 +103,24 @@ class Trainer:
             InputError: the loss or a prediction is no longer finite, or there are fewer clips than
                 processes.
         """
-        config, progress = self._config, self.progress
+        config, state = self._config, self.state
         while not self.is_finished:
-            number = len(progress.epochs) + 1
+            number = len(state.epochs) + 1
             rate = config.learning_rate * config.decay ** sum(
                 number > milestone for milestone in config.milestones
             )
-            for group in self.optimizer.param_groups:
+            for group in self._optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             self.model.train()
             clips = self.clips_done
-            for step in ahead(self._steps(number, len(progress.losses))):
+            for step in ahead(self._steps(number, len(state.losses))):
                 loss = self._step(number, step)
                 if not math.isfinite(loss):
                     raise InputError(
                         f"learning_rate: the loss is {loss} in step {step[0] + 1} of epoch "
                         f"{number}, at {rate:g}; try a lower one"
                     )
-                progress.losses.append(loss)
+                state.losses.append(loss)
                 clips += step[2]
                 if on_step:
                     on_step(clips, loss)
@@ -125,25 +130,25 @@ class Trainer:
                     f"learning_rate: predictions are not finite after epoch {number}, at {rate:g}; "
                     "try a lower one"
                 )
-            best = progress.best
-            progress.epochs.append(
+            best = state.best
+            state.epochs.append(
                 Epoch(
                     number=number,
                     learning_rate=rate,
-                    loss=statistics.fmean(progress.losses),
+                    loss=statistics.fmean(state.losses),
                     valence=valence,
                     arousal=arousal,
                     is_best=best is None or (valence + arousal) / 2 > best.score,
                 )
             )
-            progress.losses = []
-            yield progress.epochs[-1]
+            state.losses = []
+            yield state.epochs[-1]
 
     @property
     def is_finished(self) -> bool:
         """Whether there is no epoch left, or it no longer gets better."""
-        epochs = self.progress.epochs
-        best = self.progress.best
+        epochs = self.state.epochs
+        best = self.state.best
         return bool(epochs) and (
             len(epochs) >= self._config.epochs
             or len(epochs) - (best.number if best else 0) >= self._config.patience
@@ -151,15 +156,15 @@ class Trainer:
 
     def _steps(self, epoch: int, done: int) -> Iterator[Step]:
         """This process's part of the batches of an epoch, those that are done left out."""
-        config, processes = self._config, self._accelerator.num_processes
+        config, processes = self._config, self._processes
         batches = epoch_batches(self.clips_per_epoch, config.batch_size, config.seed, epoch)
-        if min(map(len, batches)) < processes:
+        if min(map(len, batches)) < processes.count:
             raise InputError(
-                f"batch_size: expected batches of at least {processes} clips, one a process, got "
-                f"{min(map(len, batches))}"
+                f"batch_size: expected batches of at least {processes.count} clips, one a process, "
+                f"got {min(map(len, batches))}"
             )
         for number, batch in enumerate(batches[done:], start=done):
-            rows = own_part(batch, self._accelerator.process_index, processes)
+            rows = own_part(batch, processes.index, processes.count)
             images = (
                 None
                 if self._images is None
@@ -170,28 +175,28 @@ class Trainer:
     def _step(self, epoch: int, step: Step) -> float:
         """Train on one batch and return its loss."""
         number, rows, total, batch, images = step
-        config, accelerator = self._config, self._accelerator
-        draws = augmentation_draws(
-            total, seeds.generator(config.seed, seeds.AUGMENTATION, epoch, number)
-        )[rows]
-        self._part.rows, self._part.total = rows, total
-        torch.manual_seed(seeds.derived(config.seed, seeds.DROPOUT, epoch, number, 0))
+        config, processes = self._config, self._processes
+        generator = torch.Generator().manual_seed(_seed(config.seed, _AUGMENTATION, epoch, number))
+        draws = augmentation_draws(total, generator)[rows]
+        torch.manual_seed(_seed(config.seed, _DROPOUT, epoch, number, processes.index))
         features, frames, labels, mask = (
-            part.to(accelerator.device, non_blocking=True) for part in batch
+            part.to(processes.device, non_blocking=True) for part in batch
         )
         frames = transform_clips(frames, draws, flip=config.flip, crop=config.crop)
         phases = phase_windows(frames, config.network, context=True)
         seen = self._seen(features, frames, images, draws)
-        with accelerator.autocast():
-            predicted = self._ready(seen, phases)
-        if accelerator.num_processes > 1:
+        with torch.autocast(
+            processes.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+        ):
+            predicted = self._forward(seen, phases)
+        if processes.count > 1:
             predicted = gather_rows(predicted, rows, total)
             labels = gather_rows(labels.nan_to_num(), rows, total)
             mask = gather_rows(mask.float(), rows, total) > 0
         loss = ccc_loss(predicted, labels, mask)
-        self.optimizer.zero_grad()
-        accelerator.backward(loss)
-        self.optimizer.step()
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
         return loss.item()
 
     def _seen(
@@ -202,20 +207,21 @@ class Trainer:
             return centre(frames, features.shape[1])
         if images is None:
             return features.float()
-        images = images.to(self._accelerator.device, non_blocking=True)
+        images = images.to(self._processes.device, non_blocking=True)
         return transform_clips(images, draws, flip=self._config.flip, crop=self._config.crop)
 
     def _validate(self) -> tuple[float, float]:
         """CCC on the validation videos, which the processes share."""
-        accelerator = self._accelerator
-        mine = range(accelerator.process_index, len(self._validation), accelerator.num_processes)
-        predicted = [
-            (index, predict(self.model, self._validation[index], self._config, self._images))
-            for index in mine
-        ]
-        if accelerator.num_processes > 1:
-            predicted = sorted(gather_object(predicted), key=lambda pair: pair[0])
-        return pooled_ccc([values for _, values in predicted], self._validation)
+        processes = self._processes
+        mine = range(processes.index, len(self._validation), processes.count)
+        predicted = processes.gather(
+            [
+                (i, predict(self.model, self._validation[i], self._config, self._images))
+                for i in mine
+            ]
+        )
+        in_order = sorted(predicted, key=lambda pair: pair[0])
+        return pooled_ccc([values for _, values in in_order], self._validation)
 
 
 def predict(
@@ -259,19 +265,9 @@ def pooled_ccc(
     return float(ccc[0]), float(ccc[1])
 
 
-def evaluate(
-    network: MIMAMONet, videos: Sequence[VideoSequence], clip_length: int = 64
-) -> tuple[float, float]:
-    """Return the CCC of valence and of arousal over all annotated frames, or utterances, pooled.
-
-    Videos are predicted whole, just as `mimamo predict` does it. At least one frame must be
-    annotated.
-    """
-    predictions = [
-        predict_sequence(network, video.features, video.frames, clip_length, clip_length)
-        for video in videos
-    ]
-    return pooled_ccc(predictions, videos)
+def _seed(seed: int, *keys: int) -> int:
+    """A seed for one purpose and place in training, unlike that of any other."""
+    return int(np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _optimizer(model: TrainedModel, config: TrainingConfig) -> Optimizer:

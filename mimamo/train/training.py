@@ -6,38 +6,32 @@ import csv
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import InitProcessGroupKwargs
 
 from mimamo.data.batches import Clips, MappedClips, ResidentClips
-from mimamo.data.cache import Cache
+from mimamo.data.cache import Cache, stored_backbone
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
-from mimamo.extract.backbone import stored_backbone
 from mimamo.files import replacing
 from mimamo.network.checkpoint import (
     Backbone,
     BackboneFile,
     load_backbone,
-    renote,
     save_checkpoint,
     share_backbone,
+    update_info,
     weights_hash,
 )
 from mimamo.network.config import MIMAMOConfig
 from mimamo.network.mimamo_net import MIMAMONet
 from mimamo.network.small_backbone import SmallBackbone
-from mimamo.train import seeds
-from mimamo.train.identity import check_identity
-from mimamo.train.images import FaceImages
-from mimamo.train.model import TrainedModel
+from mimamo.train.model import FaceImages, TrainedModel
+from mimamo.train.processes import joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import (
     BEST,
@@ -52,12 +46,10 @@ from mimamo.train.run_folder import (
     run_folder,
     settings_of,
 )
-from mimamo.train.state import Epoch, load_state, save_state
-from mimamo.train.tensorboard_log import Journal
+from mimamo.train.state import Epoch
+from mimamo.train.tensorboard_log import TensorBoardLog
 from mimamo.train.trainer import Trainer
-from mimamo.train.videos import choose_videos, label_statistics
-
-Report = Callable[[str], None]
+from mimamo.train.videos import Chosen, choose_videos
 
 
 @dataclass(frozen=True)
@@ -68,11 +60,13 @@ class TrainResult:
         out: the run's folder.
         epochs: all epochs, in order.
         stopped_early: whether it ended because it no longer got better.
+        videos: what it was trained on and validated on.
     """
 
     out: Path
     epochs: tuple[Epoch, ...]
     stopped_early: bool
+    videos: Chosen
 
     @property
     def best(self) -> Epoch:
@@ -101,7 +95,7 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     save_seconds: float = 600.0,
-    report: Report | None = None,
+    report: Callable[[str], None] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> TrainResult:
     """Train MIMAMO Net on the videos of a cache.
@@ -133,7 +127,6 @@ def train(
             longer finite.
     """
     report = report or (lambda line: None)
-    progress = progress or (lambda stage, done, total: None)
     if resume and overwrite:
         raise InputError("resume: expected either to go on with a run or to overwrite it, got both")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
@@ -142,68 +135,50 @@ def train(
     config = settings_of(folder, config, resume)
     if backbone is not None:
         _check_backbone(cache, backbone)
-    accelerator = _accelerator(torch.device(device), config.precision)
-    if not accelerator.is_main_process:
-        report = _silent
-    for name, reason in cache.skipped.items():
-        report(f"{name} is not used: {reason}")
-    chosen = choose_videos(cache, config.fold)
-    for line in chosen.lines():
-        report(line)
-    config = replace(config, network=_network_config(cache, config))
-
-    dataset = ClipDataset(
-        [video.sequence for video in chosen.training],
-        length=config.clip_length,
-        stride=config.stride,
-        num_phase=config.network.num_phase,
-    )
-    clips: Clips = ResidentClips(dataset, accelerator.device) if resident else MappedClips(dataset)
-    with seeds.seeded(config.seed, accelerator.device):
-        frozen = None if config.spatial == "small" else stored_backbone(cache.root, cache.manifest)
-        torch.manual_seed(config.seed)
-        trained = SmallBackbone(cache.manifest.phase_size) if frozen is None else None
-        if config.spatial == "finetune":
-            frozen, trained = None, frozen
-        model = TrainedModel(MIMAMONet(config.network), trained)
+    with joined_processes(device) as processes, torch.random.fork_rng(processes.gpus):
+        if not processes.is_first:
+            report = _silent
+        for name, reason in cache.skipped.items():
+            report(f"{name} is not used: {reason}")
+        chosen = choose_videos(cache, config.fold)
+        for line in chosen.lines():
+            report(line)
+        config = replace(config, network=_network_config(cache, config))
+        model, frozen = _model(cache, config)
+        dataset = ClipDataset(
+            [video.sequence for video in chosen.training],
+            length=config.clip_length,
+            stride=config.stride,
+            num_phase=config.network.num_phase,
+        )
+        clips: Clips = (
+            ResidentClips(dataset, processes.device) if resident else MappedClips(dataset)
+        )
         images = None
         if config.spatial == "finetune":
             images = FaceImages([*chosen.training, *chosen.validation])
         sequences = [video.sequence for video in chosen.validation]
-        trainer = Trainer(model, clips, sequences, config, accelerator, images)
+        trainer = Trainer(model, clips, sequences, config, processes, images)
         if resumed and (folder / STATE).exists():
-            trainer.progress = load_state(folder / STATE, model, trainer.optimizer)
-            check_identity(folder / STATE, trainer.progress.identity, chosen.identity, cache.root)
-            trainer.progress.finished = trainer.is_finished  # or not, where epochs were added
-            done = len(trainer.progress.epochs)
-            report(
-                f"{folder}: resumed after {done} epochs and {len(trainer.progress.losses)} steps"
-            )
+            trainer.load(folder / STATE)
+            chosen.check(folder / STATE, trainer.state.identity)
+            done = len(trainer.state.epochs)
+            report(f"{folder}: resumed after {done} epochs and {len(trainer.state.losses)} steps")
         elif resume:
             report(f"{folder}: nothing to resume yet; begins")
-        accelerator.wait_for_everyone()
-        trainer.progress.identity = chosen.identity
-        kept: Backbone | BackboneFile | None = trained
-        if accelerator.is_main_process:
-            clear(folder, everything=not resumed)
-            config.save(folder / CONFIG)
-            for path in (folder / BEST, folder / LAST):
-                if path.exists():  # of a run that goes on, maybe to more epochs than it says
-                    renote(path, {"training": config.to_dict()})
-            if frozen is not None:
-                kept = share_backbone(folder / FROZEN, frozen)
-        run = _Run(
-            folder, config, trainer, kept,
-            {
-                "labels": label_statistics(chosen.training),
-                "trained_on": [video.name for video in chosen.training],
-                "weights": chosen.identity["weights"],
-            },
-            accelerator, save_seconds, report, progress,
-        )  # fmt: skip
-        run.go()
-    epochs = tuple(trainer.progress.epochs)
-    result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs)
+        trainer.state.identity = chosen.identity
+        processes.wait()  # the others have read what the first now replaces
+        files = None
+        if processes.is_first:
+            files = _RunFiles(
+                folder, config, trainer, frozen, chosen.notes(), save_seconds, anew=not resumed
+            )
+        if trainer.is_finished:
+            report(f"{folder}: this run is finished")
+        else:
+            _run(trainer, config, files, report, progress)
+    epochs = tuple(trainer.state.epochs)
+    result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs, videos=chosen)
     if result.stopped_early:
         report(f"stopped early: no better CCC in {config.patience} epochs")
     best = result.best
@@ -214,69 +189,81 @@ def train(
     return result
 
 
-class _Run:
-    """Writes what comes out of training."""
+def _run(
+    trainer: Trainer,
+    config: TrainingConfig,
+    files: _RunFiles | None,
+    report: Callable[[str], None],
+    progress: Callable[[str, int, int], None] | None,
+) -> None:
+    def on_step(clips: int, loss: float) -> None:
+        if progress:
+            progress("training", clips, trainer.clips_per_epoch * config.epochs)
+        if files:
+            files.step(clips, loss)
+
+    with files or nullcontext():
+        for epoch in trainer.epochs(on_step):
+            if files:
+                files.epoch(epoch)
+            report(
+                f"epoch {epoch.number}/{config.epochs}: loss {epoch.loss:.4f}, "
+                f"CCC valence {epoch.valence:.3f}, arousal {epoch.arousal:.3f}"
+                + (", best so far" if epoch.is_best else "")
+            )
+
+
+class _RunFiles:
+    """Writes the files of a run, which the first process does; each is whole or not there."""
 
     def __init__(
         self,
         folder: Path,
         config: TrainingConfig,
         trainer: Trainer,
-        backbone: Backbone | BackboneFile | None,
-        info: dict[str, Any],
-        accelerator: Accelerator,
+        frozen: Backbone | None,
+        notes: dict[str, Any],
         save_seconds: float,
-        report: Report,
-        progress: Callable[[str, int, int], None],
+        *,
+        anew: bool,
     ) -> None:
-        self._folder, self._config, self._trainer = folder, config, trainer
-        self._backbone, self._info = backbone, info
-        self._main = accelerator.is_main_process
-        self._save_seconds, self._report, self._progress = save_seconds, report, progress
+        self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
+        self._notes = notes | {"training": config.to_dict()}
+        self._backbone: Backbone | BackboneFile | None = trainer.model.backbone
         self._saved = time.monotonic()
+        clear(folder, everything=anew)
+        config.save(folder / CONFIG)
+        for path in (folder / BEST, folder / LAST):
+            if path.exists():  # of a run that goes on, maybe to more epochs than it says
+                update_info(path, {"training": config.to_dict()})
+        if frozen is not None:
+            self._backbone = share_backbone(folder / FROZEN, frozen)
 
-    def go(self) -> None:
-        config, trainer = self._config, self._trainer
-        if trainer.progress.finished:
-            self._report(f"{self._folder}: this run is finished")
-            return
-        journal = Journal(self._folder / LOGS, trainer.clips_done, enabled=self._main)
-        with journal as self._journal:
-            for epoch in trainer.epochs(self._on_step):
-                finished = len(trainer.progress.epochs) >= config.epochs
-                best = trainer.progress.best
-                behind = epoch.number - (best.number if best else 0)
-                trainer.progress.finished = finished or behind >= config.patience
-                self._journal.epoch(trainer.clips_done, epoch)
-                if self._main:
-                    self._write(epoch)
-                self._report(
-                    f"epoch {epoch.number}/{config.epochs}: loss {epoch.loss:.4f}, "
-                    f"CCC valence {epoch.valence:.3f}, arousal {epoch.arousal:.3f}"
-                    + (", best so far" if epoch.is_best else "")
-                )
+    def __enter__(self) -> None:
+        self._log = TensorBoardLog(self._folder / LOGS, self._trainer.clips_done)
 
-    def _on_step(self, clips: int, loss: float) -> None:
-        trainer = self._trainer
-        self._progress("training", clips, trainer.clips_per_epoch * self._config.epochs)
-        self._journal.step(clips, loss)
-        if self._main and time.monotonic() - self._saved >= self._save_seconds:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._log.close(after_an_error=kind is not None)
+
+    def step(self, clips: int, loss: float) -> None:
+        """A step is done, `clips` clips in all."""
+        self._log.step(clips, loss)
+        if time.monotonic() - self._saved >= self._save_seconds:
             self._save_state()
 
-    def _save_state(self) -> None:
-        trainer = self._trainer
-        save_state(self._folder / STATE, trainer.model, trainer.optimizer, trainer.progress)
-        self._saved = time.monotonic()
-
-    def _write(self, epoch: Epoch) -> None:
-        """Write what is left of an epoch, each file whole or not at all, the state last."""
-        network = self._trainer.model.network
-        info = self._info | {"training": self._config.to_dict(), "epoch": asdict(epoch)}
-        if epoch.is_best:
-            save_checkpoint(self._folder / BEST, network, self._backbone, info)
-        save_checkpoint(self._folder / LAST, network, self._backbone, info)
-        write_history(self._folder / HISTORY, self._trainer.progress.epochs)
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch is done; the state is written last."""
+        self._log.epoch(self._trainer.clips_done, epoch)
+        notes = self._notes | {"epoch": asdict(epoch)}
+        for name in (BEST, LAST) if epoch.is_best else (LAST,):
+            network = self._trainer.model.network
+            save_checkpoint(self._folder / name, network, self._backbone, notes)
+        write_history(self._folder / HISTORY, self._trainer.state.epochs)
         self._save_state()
+
+    def _save_state(self) -> None:
+        self._trainer.save(self._folder / STATE)
+        self._saved = time.monotonic()
 
 
 def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
@@ -285,6 +272,17 @@ def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
         writer = csv.DictWriter(file, [field.name for field in fields(Epoch)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(asdict, epochs))
+
+
+def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, Backbone | None]:
+    """A fresh model, and the backbone its features are from if that is not trained."""
+    stored = None if config.spatial == "small" else stored_backbone(cache.root, cache.manifest)
+    torch.manual_seed(config.seed)
+    trained = stored if config.spatial == "finetune" else None
+    if config.spatial == "small":
+        trained = SmallBackbone(cache.manifest.phase_size)
+    frozen = stored if trained is None else None
+    return TrainedModel(MIMAMONet(config.network), trained), frozen
 
 
 def _check_backbone(cache: Cache, path: str | os.PathLike[str]) -> None:
@@ -312,16 +310,6 @@ def _network_config(cache: Cache, config: TrainingConfig) -> MIMAMOConfig:
         )
     width = SmallBackbone.feature_dim if config.spatial == "small" else manifest.feature_dim
     return replace(config.network, feature_dim=width, phase_size=manifest.phase_size)
-
-
-def _accelerator(device: torch.device, precision: str) -> Accelerator:
-    mixed = {"float32": "no", "bfloat16": "bf16"}[precision]
-    if "RANK" not in os.environ:
-        # Accelerate keeps the settings of the process's first run; ours may differ from run to run.
-        AcceleratorState._reset_state(reset_partial_state=True)
-    # The others wait while the first process predicts what a fold held out.
-    waiting = InitProcessGroupKwargs(timeout=timedelta(hours=2))
-    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[waiting])
 
 
 def _silent(line: str) -> None:

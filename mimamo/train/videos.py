@@ -1,10 +1,12 @@
-"""Which videos of a cache a run trains on and which it is validated on."""
+"""Which videos of a cache a run trains on and is validated on, and how to know them again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +15,11 @@ from mimamo.data.cache import Cache, CachedVideo, annotated
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
-from mimamo.train.identity import identity_of
 from mimamo.wording import counted
+
+# Parts of an identity: what was chosen of a cache, and what that holds.
+_CHOICE = ("weights", "training", "validation")
+_CONTENTS = (("annotations", "annotations"), ("sources", "images or label files"))
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,55 @@ class Chosen:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What tells whether a cache still holds what was trained on."""
-        return identity_of(self.cache, self.training, self.validation)
+        """What tells whether a cache still holds what was trained on.
+
+        The backbone's weights, the videos, and digests of their annotations and of the rest.
+        """
+        annotations, sources = hashlib.sha256(), hashlib.sha256()
+        for video in (*self.training, *self.validation):
+            annotations.update(f"\n{video.name} {video.unit}\n".encode())
+            annotations.update(video.annotations.numpy().tobytes())
+            sources.update(f"\n{video.name} {video.fingerprint}\n".encode())
+            sources.update(video.numbers.numpy().tobytes())
+        return {
+            "weights": self.cache.manifest.weights_sha256,
+            "training": [video.name for video in self.training],
+            "validation": [video.name for video in self.validation],
+            "annotations": annotations.hexdigest(),
+            "sources": sources.hexdigest(),
+        }
+
+    def check(self, path: Path, saved: Mapping[str, Any]) -> None:
+        """InputError, naming `path`, if the `identity` it was made from is not this one."""
+        root = self.cache.root
+        if "annotations" not in saved:  # nor did earlier versions
+            raise InputError(
+                f"{path}: expected a note of the annotations it was made from, found none; train "
+                "in another folder"
+            )
+        if any(saved.get(name) != self.identity[name] for name in _CHOICE):
+            raise InputError(
+                f"{path}: the run was trained on other videos or features than {root} holds"
+            )
+        for name, what in _CONTENTS:
+            if saved.get(name) != self.identity[name]:
+                raise InputError(
+                    f"{path}: the {what} of the videos in {root} have changed since it was made; "
+                    "train in another folder"
+                )
+
+    def notes(self) -> dict[str, Any]:
+        """What a checkpoint says of them; of the labels, mean and deviation over all frames."""
+        sequences = [video.sequence for video in self.training]
+        labels = torch.cat([video.labels[video.annotated] for video in sequences]).double()
+        return {
+            "labels": {
+                "mean": labels.mean(0).tolist(),
+                "std": labels.std(0, correction=0).tolist(),
+            },
+            "trained_on": [video.name for video in self.training],
+            "weights": self.cache.manifest.weights_sha256,
+        }
 
     def lines(self) -> list[str]:
         """How many there are of each. Raises InputError if there are none of either."""
@@ -72,9 +124,3 @@ def choose_videos(cache: Cache, fold: str) -> Chosen:
         [video for video in videos if video.name in held_out],
         (f"training, without fold {fold}", f"validation, fold {fold}"),
     )
-
-
-def label_statistics(videos: Sequence[CachedVideo]) -> dict[str, list[float]]:
-    """Mean and standard deviation of valence and arousal over all annotated frames."""
-    labels = torch.cat([v.sequence.labels[v.sequence.annotated] for v in videos]).double()
-    return {"mean": labels.mean(0).tolist(), "std": labels.std(0, correction=0).tolist()}

@@ -55,7 +55,7 @@ class TestHelp:
     def test_it_does_not_wait_for_torch(self):
         code = (
             "import sys; from mimamo.cli import main; code = main(['--help']);"
-            "slow = {'torch', 'cv2', 'matplotlib', 'accelerate'};"
+            "slow = {'torch', 'cv2', 'matplotlib'};"
             "sys.exit(code or ' '.join(slow & set(sys.modules)) or 0)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

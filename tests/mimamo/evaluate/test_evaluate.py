@@ -22,7 +22,7 @@ from mimamo.evaluate import Ensemble, evaluate_runs
 from mimamo.evaluate.ensemble import checkpoints_in
 from mimamo.extract import extract
 from mimamo.inference import predict_sequence
-from mimamo.network.checkpoint import renote
+from mimamo.network.checkpoint import update_info
 from mimamo.train import TrainingConfig, train
 
 
@@ -138,7 +138,7 @@ class TestSubsets:
         """As with a cache of other videos, whose folds are others."""
         run = shutil.copytree(small_folds / "fold-1", tmp_path / "run")
         best = run / "best.safetensors"
-        renote(best, {"training": load_checkpoint(best).info["training"] | {"fold": "2/3"}})
+        update_info(best, {"training": load_checkpoint(best).info["training"] | {"fold": "2/3"}})
         match = (
             rf"^{best}: was trained on 2 of the 2 videos that {small_cache} holds out for it, such"
         )

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from mimamo import InputError, ResNet50, load_checkpoint, save_checkpoint
 from mimamo.network import load_backbone, load_weights, save_backbone
-from mimamo.network.checkpoint import renote, share_backbone
+from mimamo.network.checkpoint import share_backbone, update_info
 
 
 def assert_same(actual: torch.nn.Module, expected: torch.nn.Module) -> None:
@@ -160,17 +160,17 @@ class TestSharedBackbone:
             load_checkpoint(path)
 
     def test_notes_change_and_nothing_else(self, path, tiny_network):
-        renote(path, {"epochs": 2, "more": [1, 2]})
+        update_info(path, {"epochs": 2, "more": [1, 2]})
         loaded = load_checkpoint(path)
         assert loaded.info == {"epochs": 2, "more": [1, 2]}
         assert_same(loaded.network, tiny_network)
         before = path.stat().st_mtime_ns
-        renote(path, {"more": (1, 2)})
+        update_info(path, {"more": (1, 2)})
         assert path.stat().st_mtime_ns == before
 
     def test_notes_of_other_files(self, backbone_file):
         with pytest.raises(InputError, match="expected a checkpoint of this package, got other"):
-            renote(backbone_file, {})
+            update_info(backbone_file, {})
 
 
 class TestBadFiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
@@ -12,12 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mimamo.network import MIMAMOConfig, MIMAMONet
 from mimamo.train import TrainingConfig, train
 from mimamo.train.processes import GlobalBatchNorm
-from mimamo.train.shared_dropout import Part, use_shared_dropout
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
 
@@ -33,10 +30,11 @@ def run(*command: object) -> str:
 
 @pytest.fixture
 def recipe(tiny_config: TrainingConfig, tmp_path: Path) -> Path:
-    """All as it always is, dropout too; a GRU of two layers drops between them."""
-    assert tiny_config.network.rnn_layers == 2
+    """All as it always is but for dropout, which each process draws for its own clips."""
+    dropouts = [name for name in tiny_config.network.to_dict() if name.endswith("dropout")]
+    network = replace(tiny_config.network, **dict.fromkeys(dropouts, 0.0))
     # Odd batches give the processes unequal parts.
-    config = replace(tiny_config, spatial="small", batch_size=5)
+    config = replace(tiny_config, spatial="small", batch_size=5, network=network)
     config.save(tmp_path / "config.toml")
     return tmp_path / "config.toml"
 
@@ -66,56 +64,6 @@ class TestTwoProcesses:
         assert len(two.epochs) == 2
         for first, second in zip(one.epochs, two.epochs, strict=True):
             assert second.loss == pytest.approx(first.loss, abs=0.05)
-
-
-class TestSharedDropout:
-    def parts(self, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradient-carrying output of one process, and of three that share its batch."""
-        torch.manual_seed(3)
-        whole = module.train()(x)
-        pieces = []
-        for rows in (slice(0, 2), slice(2, 3), slice(3, 5)):
-            part = Part()
-            part.rows, part.total = rows, 5
-            holder = nn.Sequential(copy.deepcopy(module))
-            use_shared_dropout(holder, part)
-            assert not isinstance(holder[0], nn.Dropout | nn.Dropout2d)
-            length = len(x) // 5
-            torch.manual_seed(3)
-            pieces.append(holder.train()(x[rows.start * length : rows.stop * length]))
-        if isinstance(whole, tuple):
-            return whole[0], torch.cat([piece[0] for piece in pieces])
-        return whole, torch.cat(pieces)
-
-    @pytest.mark.parametrize("kind", [nn.Dropout, nn.Dropout2d])
-    def test_parts_together_are_the_whole(self, kind: type[nn.Module]) -> None:
-        x = torch.rand(5 * 4, 3, 6, 6) + 0.1
-        whole, parts = self.parts(kind(0.4), x)
-        assert 0 < (whole == 0).float().mean() < 0.8
-        torch.testing.assert_close(parts, whole)
-
-    @pytest.mark.parametrize("layers", [1, 2, 3])
-    def test_a_gru_between_its_layers(self, layers: int) -> None:
-        settings = {"dropout": 0.4 if layers > 1 else 0.0, "bidirectional": True}
-        gru = nn.GRU(7, 6, layers, batch_first=True, **settings)
-        whole, parts = self.parts(gru, torch.rand(5, 9, 7))
-        torch.testing.assert_close(parts, whole)
-        if layers > 1:
-            assert not torch.allclose(whole, gru.eval()(torch.rand(5, 9, 7))[0], atol=1e-3)
-
-    def test_names_and_parameters_stay(self) -> None:
-        model = MIMAMONet(MIMAMOConfig(channels=(4, 4, 8), hidden=8, rnn_hidden=4))
-        before = dict(model.named_parameters())
-        use_shared_dropout(model, Part())
-        after = dict(model.named_parameters())
-        assert list(before) == list(after)
-        assert all(before[name] is after[name] for name in before)
-
-    def test_nothing_is_dropped_outside_training(self) -> None:
-        holder = nn.Sequential(nn.Dropout(0.9))
-        use_shared_dropout(holder, Part())
-        x = torch.rand(3, 4)
-        assert holder.eval()(x) is x
 
 
 class TestGlobalBatchNorm:

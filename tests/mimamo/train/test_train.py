@@ -18,9 +18,11 @@ from mimamo import InputError, MIMAMOConfig, load_checkpoint, save_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluate import Ensemble
 from mimamo.extract import extract
+from mimamo.inference import predict_sequence
 from mimamo.network import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
 from mimamo.predict import PredictSettings, predict_video
-from mimamo.train import TrainingConfig, TrainResult, evaluate, train
+from mimamo.train import TrainingConfig, TrainResult, train
+from mimamo.train.trainer import pooled_ccc
 from mimamo.train.videos import choose_videos
 
 FILES = ["best.safetensors", "config.toml", "history.csv", "last.safetensors", "state.safetensors"]
@@ -176,7 +178,12 @@ class TestSpatial:
         saved = TrainingConfig.load(result.out / "config.toml")
         assert checkpoint.info["training"] == saved.to_dict()
         sequences = [video.sequence for video in cache.subset("Validation_Set")]
-        ccc = evaluate(checkpoint.network, sequences, cached.clip_length)
+        length = cached.clip_length
+        values = [
+            predict_sequence(checkpoint.network, video.features, video.frames, length, length)
+            for video in sequences
+        ]
+        ccc = pooled_ccc(values, sequences)
         assert ccc == (result.best.valence, result.best.arousal)
 
     def test_a_backbone_that_is_not_trained_is_in_a_run_once(

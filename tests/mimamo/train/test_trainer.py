@@ -15,9 +15,11 @@ from mimamo.data.batches import MappedClips
 from mimamo.data.clips import ClipDataset
 from mimamo.features.temporal import phase_windows
 from mimamo.inference import predict_sequence
-from mimamo.train import Epoch, TrainedModel, Trainer, TrainingConfig, evaluate
-from mimamo.train.trainer import centre
-from mimamo.train.training import _accelerator
+from mimamo.train import Epoch, TrainedModel, Trainer, TrainingConfig
+from mimamo.train.processes import Processes
+from mimamo.train.trainer import centre, pooled_ccc
+
+ALONE = Processes(torch.device("cpu"))
 
 
 def noise_video(frames: int, seed: int, annotated: Iterable[int] | None = None) -> VideoSequence:
@@ -33,6 +35,15 @@ def noise_video(frames: int, seed: int, annotated: Iterable[int] | None = None) 
         labels=labels,
         annotated=mask,
     )
+
+
+def evaluate(
+    network: MIMAMONet, videos: Sequence[VideoSequence], clip_length: int = 64
+) -> tuple[float, float]:
+    """CCC on videos that are predicted whole, as `mimamo predict` does."""
+    lengths = (clip_length, clip_length)
+    predicted = [predict_sequence(network, v.features, v.frames, *lengths) for v in videos]
+    return pooled_ccc(predicted, videos)
 
 
 @pytest.fixture
@@ -52,8 +63,7 @@ def trainer(
         stride=config.stride,
         num_phase=config.network.num_phase,
     )
-    accelerator = _accelerator(torch.device("cpu"), config.precision)
-    return Trainer(TrainedModel(network), MappedClips(clips), validation, config, accelerator)
+    return Trainer(TrainedModel(network), MappedClips(clips), validation, config, ALONE)
 
 
 def run(
@@ -278,9 +288,8 @@ def test_images_are_mirrored_and_cropped_as_the_grey_faces_are(
     length, num_phase = config.clip_length, config.network.num_phase
     clips = ClipDataset(videos, length=length, stride=config.stride, num_phase=num_phase)
     images = GreyImages()
-    accelerator = _accelerator(torch.device("cpu"), config.precision)
     with pytest.raises(Seen):
-        next(Trainer(model, MappedClips(clips), videos, config, accelerator, images).epochs())
+        next(Trainer(model, MappedClips(clips), videos, config, ALONE, images).epochs())
     seen, given = caught["seen"], images.given / 255
     assert seen.shape == given.shape
     grey = centre(caught["frames"], length).unsqueeze(2).expand_as(seen)

@@ -41,7 +41,7 @@ def main() -> None:
     training = importlib.import_module("mimamo.train.training")
     training.TrainedModel, training.Trainer = DoubleModel, DoubleTrainer
     losses: list[float] = []
-    training.Journal.step = lambda self, clips, loss: losses.append(loss)
+    training.TensorBoardLog.step = lambda self, clips, loss: losses.append(loss)
     training.train(cache, out, config=TrainingConfig.load(recipe))
     if os.environ.get("RANK", "0") == "0":
         print(json.dumps(losses))

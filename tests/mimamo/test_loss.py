@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mimamo.train.loss import ccc_loss
+from mimamo.metrics import ccc_loss
 
 
 def example(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
