@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def sample_crops(
     return torch.from_numpy(np.stack(picked))
 
 
-def _crops(video: DatasetVideo, detector: Detector | None):
+def _crops(video: DatasetVideo, detector: Detector | None) -> Iterator[np.ndarray]:
     try:
         if not video.source.is_dir():
             reader = VideoReader(video.source)

@@ -14,18 +14,24 @@ from pathlib import Path
 import torch
 
 from mimamo.data.affwild2 import AffWild2
-from mimamo.data.cache import CachedVideo, Manifest, made_otherwise, skipped_path, video_path
+from mimamo.data.cache import (
+    CachedVideo,
+    Manifest,
+    made_otherwise,
+    save_skipped,
+    skipped_path,
+    video_path,
+)
 from mimamo.data.dataset import Dataset, DatasetVideo
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
-from mimamo.extract.preparation import Settings, cache_folder, check_space, prepare
+from mimamo.extract.preparation import CacheSettings, cache_folder, check_space, prepare
 from mimamo.extract.shards import Shard, size_of, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
-from mimamo.extract.video import extract_video
+from mimamo.extract.video import NoFaceError, extract_video
 from mimamo.faces import CenterFace, Detector
 from mimamo.features import SpatialFeatures, choose_precision
-from mimamo.files import replacing
 from mimamo.network.checkpoint import Backbone
 from mimamo.network.small_backbone import SmallBackbone
 from mimamo.wording import counted
@@ -138,12 +144,12 @@ def extract(
         for line in dataset.remarks:
             report(line)
     if shard.index == 0 or strict:  # told and counted by one process, fatal in each
-        for line in dataset.unused:
-            problems.add(line)
+        for unused in dataset.unused:
+            problems.add(unused.line)
     root = cache_folder(out)
     if shard.index:
         wait_for_manifest(root)
-    settings = Settings(backbone, image_size, seed, phase_size, device, dtype, detector)
+    settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
     first = shard.index == 0
     model, manifest = prepare(
         root, dataset, everything, videos, settings, write=first,
@@ -264,8 +270,7 @@ class _Worker:
             if self._problems.strict or str(error).startswith("backbone:"):
                 raise
             path.unlink(missing_ok=True)
-            with replacing(marker) as temporary:
-                temporary.write_text(str(error), encoding="utf-8")
+            save_skipped(marker, str(error), faceless=isinstance(error, NoFaceError))
             self._skipped.append(str(error))
             self._report(str(error))
             return

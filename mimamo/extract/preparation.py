@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 
 from mimamo.data.cache import (
+    ASKED,
     BACKBONE,
     MANIFEST,
     VIDEOS,
@@ -21,11 +21,11 @@ from mimamo.data.cache import (
     stored_backbone,
     video_path,
 )
-from mimamo.data.dataset import Dataset, DatasetVideo
+from mimamo.data.dataset import Dataset, DatasetVideo, Unused
 from mimamo.errors import InputError
 from mimamo.extract.backbone import choose_backbone, given_name
 from mimamo.extract.shards import size_of
-from mimamo.extract.source import as_it_is_now
+from mimamo.extract.source import as_it_is_now, times_of
 from mimamo.faces import CenterFace, Detector
 from mimamo.files import output_folder
 from mimamo.network.checkpoint import Backbone, save_backbone, weights_hash
@@ -36,7 +36,7 @@ _TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pi
 
 
 @dataclass(frozen=True)
-class Settings:
+class CacheSettings:
     """What features and small faces are computed with.
 
     Attributes:
@@ -78,7 +78,7 @@ def prepare(
     dataset: Dataset,
     everything: Sequence[DatasetVideo],
     videos: Sequence[DatasetVideo],
-    settings: Settings,
+    settings: CacheSettings,
     *,
     write: bool,
     tell: Callable[[str], None],
@@ -93,6 +93,8 @@ def prepare(
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
+    file = Path(settings.given)
+    times = times_of(file)[0] if file.is_file() else ""  # before it is read
     if earlier is not None and _is_stored(root, settings, earlier):
         model = stored_backbone(root, earlier)
     else:
@@ -101,7 +103,7 @@ def prepare(
             settings.device, settings.detector,
         )  # fmt: skip
     detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
-    manifest = _manifest(dataset, listed, model, settings, detector)
+    manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
     if earlier is not None:
         _expect_same(root, earlier, manifest)
         _expect_same_data(root, earlier, manifest, everything)
@@ -114,7 +116,7 @@ def prepare(
     return model, manifest
 
 
-def _is_stored(root: Path, settings: Settings, earlier: Manifest) -> bool:
+def _is_stored(root: Path, settings: CacheSettings, earlier: Manifest) -> bool:
     """Whether the cache's own backbone is there, and sure to be the one asked for."""
     if Path(settings.given).is_file():  # which may hold other weights by now
         return False
@@ -126,20 +128,29 @@ def _manifest(
     dataset: Dataset,
     videos: Sequence[DatasetVideo],
     model: Backbone,
-    settings: Settings,
+    settings: CacheSettings,
     detector: str,
+    times: str,
+    earlier: Manifest | None,
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
     root = getattr(dataset, "root", None)
-    backbone = model.settings | {"given": settings.given}
+    backbone = dict(model.settings)
     if not small:
         backbone["precision"] = str(settings.dtype).removeprefix("torch.")
+    asked = {"given": settings.given, "given_times": times}
+    if small:
+        sha256 = ""
+    elif times and earlier and asked == {name: earlier.backbone.get(name) for name in ASKED}:
+        sha256 = earlier.weights_sha256  # another process or run has hashed this file
+    else:
+        sha256 = weights_hash(model)
     return Manifest(
         layout=dataset.layout,
         unit=dataset.unit,
         data=str(Path(root).absolute()) if root else "",
-        backbone=backbone,
-        weights_sha256="" if small else weights_hash(model),
+        backbone=backbone | asked,
+        weights_sha256=sha256,
         feature_dim=0 if small else model.feature_dim,
         phase_size=settings.phase_size,
         videos={video.name: video.subset for video in videos},
@@ -165,7 +176,7 @@ def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
             f"{root}: made of faces found by {earlier.detector or 'nobody (aligned)'}, not by "
             f"{now.detector or 'nobody (aligned)'}; give another --out"
         )
-    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - {"given"}):
+    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - set(ASKED)):
         was, is_now = earlier.backbone.get(name), now.backbone.get(name)
         if was != is_now:
             raise InputError(
@@ -194,20 +205,17 @@ def _expect_same_data(
         )
 
 
-def _gone(root: Path, earlier: Manifest, now: Manifest, unused: Sequence[str]) -> list[str]:
+def _gone(root: Path, earlier: Manifest, now: Manifest, unused: Sequence[Unused]) -> list[str]:
     """A line for each video of an earlier run that the data set has no longer.
 
     Those that the data set itself says it does not use, in `unused`, are left out.
     """
-    lines = []
-    for name in sorted(earlier.videos.keys() - now.videos.keys()):
-        told = re.compile(rf"[ /\\]{re.escape(name)}(?:\.mp4)?; not used$")
-        if not any(map(told.search, unused)):
-            lines.append(
-                f"{_place_of(root, name, earlier, now)}: expected {name}, which an earlier run "
-                f"put into {root}, but the data set has it no longer; not used"
-            )
-    return lines
+    told = {entry.video for entry in unused}
+    return [
+        f"{_place_of(root, name, earlier, now)}: expected {name}, which an earlier run put into "
+        f"{root}, but the data set has it no longer; not used"
+        for name in sorted(earlier.videos.keys() - now.videos.keys() - told)
+    ]
 
 
 def _place_of(root: Path, name: str, earlier: Manifest, now: Manifest) -> Path:

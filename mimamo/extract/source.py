@@ -50,7 +50,7 @@ def stamp(video: DatasetVideo) -> str:
     for _ in range(_PATIENCE):
         digest, newest = hashlib.sha256(_labels(video)), 0.0
         for path in _files(video) + beside:
-            times, changed = _times(path)
+            times, changed = times_of(path)
             digest.update(os.fsencode(f"\n{os.path.basename(path)} {times}"))
             newest = max(newest, changed)
         # A file that changes twice within a tick of the file system's clock has one time for both.
@@ -111,7 +111,7 @@ def _labels(video: DatasetVideo) -> bytes:
         raise _unreadable(video.labels, error) from error
 
 
-def _times(path: str) -> tuple[str, float]:
+def times_of(path: str | Path) -> tuple[str, float]:
     """Size and times of a file, as text, and when it was changed last."""
     try:
         found = os.stat(path)

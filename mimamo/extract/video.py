@@ -14,7 +14,7 @@ import torch
 
 from mimamo.data.annotations import check_length
 from mimamo.data.batches import ahead
-from mimamo.data.cache import FACELESS, CachedVideo
+from mimamo.data.cache import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Side, Unit
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
@@ -69,7 +69,7 @@ def extract_video(
     faces: _Folder | _Film
     if video.source.is_dir():
         if all(name.startswith(".") for name in os.listdir(video.source)):
-            raise InputError(_without_face(video))
+            raise NoFaceError(video)
         faces = _Folder(video.source, video.film, announced, heard)
     else:
         faces = _Film(video.source, video.side, detector, heard)
@@ -92,9 +92,11 @@ def extract_video(
     if not numbers and isinstance(faces, _Folder):
         raise InputError(f"{video.source}: no image can be read; {video.name} is not used")
     if not numbers:
-        raise InputError(_without_face(video))
+        raise NoFaceError(video)
     if annotations is not None and unit == "frame":
-        check_length(video.labels, annotations, faces.frame_count, faces.last, heard)
+        check_length(
+            video.labels or video.source, annotations, faces.frame_count, faces.last, heard
+        )
     cached = CachedVideo(
         name=video.name,
         subset=video.subset,
@@ -118,8 +120,11 @@ def extract_video(
     return cached
 
 
-def _without_face(video: DatasetVideo) -> str:
-    return f"{video.source}: {FACELESS}; {video.name} is not used"
+class NoFaceError(InputError):
+    """A video has no face in it, and nothing else is wrong."""
+
+    def __init__(self, video: DatasetVideo) -> None:
+        super().__init__(f"{video.source}: no face in it; {video.name} is not used")
 
 
 class _Folder:

@@ -173,19 +173,23 @@ class TestResume:
             ):
                 run(backbone=backbone, image_size=32, precision="bfloat16")
 
-    def test_a_file_of_weights_is_read_and_hashed_once(
+    def test_a_file_of_weights_is_read_by_each_process_and_hashed_once(
         self, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "w.safetensors"
         save_backbone(path, ResNet50(image_size=32, seed=0))
-        run(backbone=path)
-        (tmp_path / "cache/backbone.safetensors").unlink()
         read = count_calls(monkeypatch, "load_backbone", "backbone")
-        hashed = count_calls(monkeypatch, "weights_hash", "backbone", "preparation")
+        hashed = count_calls(monkeypatch, "weights_hash", "preparation")
         for index in range(2):
             run(backbone=path, shard=Shard(index, 2))
-        assert (len(read), len(hashed)) == (2, 2)
+        assert (len(read), len(hashed)) == (2, 1)
+        (tmp_path / "cache/backbone.safetensors").unlink()
+        run(backbone=path)
+        assert (len(read), len(hashed)) == (3, 1)
         assert (tmp_path / "cache/backbone.safetensors").exists()
+        path.touch()  # it may hold other weights by now
+        assert run(backbone=path).kept == 2
+        assert (len(read), len(hashed)) == (4, 2)
 
     def test_the_same_file_with_other_weights_is_refused(self, run, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
