@@ -107,15 +107,15 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
     run = train(cache, out / f"run-{streams}-{seed}", config=config, overwrite=True).out
     took = {"seconds": time.monotonic() - began, "cpu_seconds": _cpu_seconds() - used}
     for row in rows:
-        outcome = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).outcome
+        summary = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).summary
         content["rows"].append(
             {
                 "seed": seed,
                 "row": row.title,
-                "valence": outcome.faces.valence,
-                "arousal": outcome.faces.arousal,
-                "interval_95": asdict(outcome.interval),
-                "frames": outcome.faces.count,
+                "valence": summary.faces.valence,
+                "arousal": summary.faces.arousal,
+                "interval_95": asdict(summary.interval),
+                "frames": summary.faces.count,
                 "training": {name: round(value, 1) for name, value in took.items()},
                 "threads": torch.get_num_threads(),
                 "machine": machine("cpu"),

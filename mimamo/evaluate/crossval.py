@@ -24,10 +24,10 @@ from mimamo.evaluate.scores import ENDS, Interval, Score, face_pairs, score
 from mimamo.evaluate.summary import (
     SUMMARY,
     TABLE,
-    Outcome,
+    Summary,
     interval_by_subject,
-    outcome_of,
-    write_outcome,
+    summary_of,
+    write_summary,
 )
 from mimamo.files import output_folder, replacing
 from mimamo.train.processes import joined_processes
@@ -49,13 +49,13 @@ class CrossvalResult:
         out: its folder.
         missing: folds that are not trained yet.
         folds: the score of each fold's held-out videos, once all are there.
-        outcome: of all videos, out of fold, once all are there.
+        summary: of all videos, out of fold, once all are there.
     """
 
     out: Path
     missing: tuple[int, ...]
     folds: tuple[Score, ...] = ()
-    outcome: Outcome | None = None
+    summary: Summary | None = None
 
     @property
     def waiting(self) -> str:
@@ -177,23 +177,23 @@ def _join(
         pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
         scores.append(score(list(pairs.values())))
         intervals.append(interval_by_subject(own, pairs))
-    outcome = outcome_of(videos, values)
+    summary = summary_of(videos, values)
     for fold, fold_score in enumerate(scores, start=1):
         report(
-            f"fold {fold}: {fold_score.count} {outcome.unit}s, CCC valence "
+            f"fold {fold}: {fold_score.count} {summary.unit}s, CCC valence "
             f"{fold_score.valence:.3f}, arousal {fold_score.arousal:.3f}"
         )
     report("out of fold, all together:")
-    for line in outcome.lines():
+    for line in summary.lines():
         report(line)
     settings = {"cache": str(cache.root), "folds": folds}
-    written = write_outcome(root, outcome, "crossval", settings)
+    written = write_summary(root, summary, "crossval", settings)
     bars = zip(scores, intervals, strict=True)
     titles = {f"fold {fold}": bar for fold, bar in enumerate(bars, start=1)}
-    save_scores(root / "crossval.png", outcome.faces, outcome.interval, outcome.videos, titles)
-    _write_folds(root / "folds.csv", scores, intervals, outcome)
+    save_scores(root / "crossval.png", summary.faces, summary.interval, summary.videos, titles)
+    _write_folds(root / "folds.csv", scores, intervals, summary)
     report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
-    return CrossvalResult(root, (), tuple(scores), outcome)
+    return CrossvalResult(root, (), tuple(scores), summary)
 
 
 def _check_folder(root: Path, folds: int) -> None:
@@ -272,13 +272,13 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
 
 
 def _write_folds(
-    path: Path, scores: Sequence[Score], intervals: Sequence[Interval], outcome: Outcome
+    path: Path, scores: Sequence[Score], intervals: Sequence[Interval], summary: Summary
 ) -> None:
     names = [*map(str, range(1, len(scores) + 1)), "all"]
-    pairs = zip([*scores, outcome.faces], [*intervals, outcome.interval], strict=True)
+    pairs = zip([*scores, summary.faces], [*intervals, summary.interval], strict=True)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fold", f"{outcome.unit}s", "valence", "arousal", *ENDS])
+        writer.writerow(["fold", f"{summary.unit}s", "valence", "arousal", *ENDS])
         for fold, (pooled, interval) in zip(names, pairs, strict=True):
             # Of one subject there is nothing to draw.
             ends = interval.cells() if interval.subjects > 1 else [""] * len(ENDS)

@@ -118,10 +118,11 @@ class Ensemble:
         """
         members = self.members if members is None else members
         images = self._images(members, videos)
-        values = {}
+        values: dict[str, np.ndarray] = {}
         for done, video in enumerate(videos, start=1):
             predictions = [self._predict(member, video.sequence, images) for member in members]
-            values[video.name] = np.mean(predictions, axis=0, dtype=np.float64).astype(np.float32)
+            mean = np.stack(predictions).mean(axis=0, dtype=np.float64)
+            values[video.name] = mean.astype(np.float32)
             if not np.isfinite(values[video.name]).all():
                 raise InputError(f"{members[0].path}: gives predictions that are not finite")
             if progress:
@@ -203,7 +204,7 @@ def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Mem
             f"{cache.manifest.phase_size}"
         )
     config = TrainingConfig.from_dict(info["training"])
-    trained = backbone
+    trained: Backbone | None = backbone
     if not isinstance(backbone, SmallBackbone):
         found = weights_hash(backbone)
         if found == cache.manifest.weights_sha256:

@@ -14,20 +14,19 @@ from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble, Member
 from mimamo.evaluate.scores import rescale
-from mimamo.evaluate.summary import Outcome, outcome_files, outcome_of, write_outcome
+from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
 from mimamo.files import expect_free, output_folder
 from mimamo.train.videos import choose_videos
 
 SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
-Progress = Callable[[str, int, int], None]
 _NAME = "evaluation"  # of the plot
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation came to: the outcome, and what it was of."""
+    """What an evaluation came to: the summary, and what it was of."""
 
-    outcome: Outcome
+    summary: Summary
     title: str
     networks: int
 
@@ -43,7 +42,7 @@ def evaluate_runs(
     overwrite: bool = False,
     device: torch.device | str = "cpu",
     report: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> EvaluationResult:
     """Compute the CCC of one network, or of an ensemble's mean, over annotated frames.
 
@@ -70,7 +69,7 @@ def evaluate_runs(
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = None if out is None else output_folder(out)
-    for path in [] if folder is None else outcome_files(folder, _NAME):
+    for path in [] if folder is None else summary_files(folder, _NAME):
         expect_free(path, overwrite)
     ensemble = Ensemble(paths, cache, device, streams)
     for warning in ensemble.warnings:
@@ -88,15 +87,15 @@ def evaluate_runs(
         values |= ensemble.predict(chosen, members, progress)
     if rescaled:
         values = rescale(values, ensemble.label_std)
-    result = EvaluationResult(outcome_of(videos, values), subset, len(ensemble.members))
-    for line in result.outcome.lines():
+    result = EvaluationResult(summary_of(videos, values), subset, len(ensemble.members))
+    for line in result.summary.lines():
         report(line)
     if folder is not None:
         settings = {
             "checkpoints": [str(member.path) for member in ensemble.members],
             "cache": str(cache.root), "subset": subset, "streams": streams, "rescaled": rescaled,
         }  # fmt: skip
-        for path in write_outcome(folder, result.outcome, _NAME, settings):
+        for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")
     return result
 

@@ -228,18 +228,21 @@ def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
             f"{name}: cannot be predicted: {cache.skipped[name]}; mend it and run `mimamo extract` "
             "again, or leave the video out by --names"
         )
-    if video is None and lengths is None:
+    if lengths is not None:
+        frames, counted = lengths.of(name), True
+    elif video is not None:
+        frames, counted = video.frame_count, video.counted
+    else:
         raise InputError(
             f"{name}: {cache.skipped[name]}; how many frames it has is not known either: give "
             "--videos"
         )
-    frames = lengths.of(name) if lengths else video.frame_count
     if video is not None and int(video.numbers.max()) > frames:
         raise InputError(
             f"{name}: has a face in frame {int(video.numbers.max())}, but its video only {frames} "
             "frames"
         )
-    return _Job(name, video, frames, bool(lengths) or video.counted)
+    return _Job(name, video, frames, counted)
 
 
 def _lines_of(job: _Job, values: dict[str, np.ndarray]) -> np.ndarray:

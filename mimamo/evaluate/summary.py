@@ -32,7 +32,7 @@ SUMMARY, TABLE = "summary.json", "videos.csv"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Summary:
     """Scores of some videos.
 
     Attributes:
@@ -68,10 +68,10 @@ class Outcome:
         return lines
 
 
-def outcome_of(videos: Sequence[CachedVideo], values: Mapping[str, np.ndarray]) -> Outcome:
+def summary_of(videos: Sequence[CachedVideo], values: Mapping[str, np.ndarray]) -> Summary:
     """Score predictions ``[T, 2]`` by video name. At least one video, all annotated."""
     faces = {video.name: face_pairs(video, values[video.name]) for video in videos}
-    return Outcome(
+    return Summary(
         unit=videos[0].unit,
         faces=score(list(faces.values())),
         frames=score([frame_pairs(video, values[video.name]) for video in videos]),
@@ -91,38 +91,38 @@ def interval_by_subject(videos: Sequence[CachedVideo], pairs: Mapping[str, Pairs
     return bootstrap(by_subject)
 
 
-def outcome_files(folder: Path, name: str) -> list[Path]:
-    """What `write_outcome` writes."""
+def summary_files(folder: Path, name: str) -> list[Path]:
+    """What `write_summary` writes."""
     return [folder / file for file in (SUMMARY, TABLE, f"{name}.png")]
 
 
-def write_outcome(
-    folder: Path, outcome: Outcome, name: str, settings: Mapping[str, Any]
+def write_summary(
+    folder: Path, summary: Summary, name: str, settings: Mapping[str, Any]
 ) -> list[Path]:
     """Write ``summary.json``, ``videos.csv`` and ``<name>.png``; return their paths.
 
     Raises InputError if one cannot be written.
     """
-    summary, table, plot = outcome_files(folder, name)
+    numbers, table, plot = summary_files(folder, name)
     try:
-        with replacing(summary) as temporary:
+        with replacing(numbers) as temporary:
             content = {
-                "unit": outcome.unit, "settings": dict(settings),
-                "annotated_with_face": asdict(outcome.faces),
-                "all_annotated": asdict(outcome.frames), "interval_95": asdict(outcome.interval),
+                "unit": summary.unit, "settings": dict(settings),
+                "annotated_with_face": asdict(summary.faces),
+                "all_annotated": asdict(summary.frames), "interval_95": asdict(summary.interval),
             }  # fmt: skip
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         with replacing(table) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["video", "subset", f"{outcome.unit}s", "valence", "arousal", *ENDS])
-            for video in outcome.videos:
-                numbers = (f"{video.score.valence:.6f}", f"{video.score.arousal:.6f}")
+            writer.writerow(["video", "subset", f"{summary.unit}s", "valence", "arousal", *ENDS])
+            for video in summary.videos:
+                ccc = (f"{video.score.valence:.6f}", f"{video.score.arousal:.6f}")
                 ends = video.interval.cells() if video.interval else [""] * len(ENDS)
-                writer.writerow([video.name, video.subset, video.score.count, *numbers, *ends])
-        save_scores(plot, outcome.faces, outcome.interval, outcome.videos)
+                writer.writerow([video.name, video.subset, video.score.count, *ccc, *ends])
+        save_scores(plot, summary.faces, summary.interval, summary.videos)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}") from error
-    return [summary, table, plot]
+    return [numbers, table, plot]
 
 
 def _row(title: str, score: Score) -> str:

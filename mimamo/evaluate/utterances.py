@@ -81,7 +81,7 @@ def write_utterances(
         InputError: the table cannot be written, or is not what it should be afterwards.
     """
     means = {name: own.mean(axis=0, dtype=np.float64) for name, own in values.items()}
-    other = np.mean(list(means.values()), axis=0)
+    other = np.stack(list(means.values())).mean(axis=0)
     written = []
     for row in rows:
         valence, arousal = means.get(row.name, other).clip(_LOWEST, _HIGHEST).tolist()

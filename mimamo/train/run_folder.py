@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mimamo.errors import InputError
 from mimamo.files import output_folder
@@ -80,7 +81,7 @@ def clear(folder: Path, *, everything: bool) -> None:
             path.unlink()
 
 
-def _flat(config: TrainingConfig) -> dict[str, object]:
+def _flat(config: TrainingConfig) -> dict[str, Any]:
     settings = config.to_dict()
     network = settings.pop("network")
     return settings | {f"network.{name}": value for name, value in network.items()}

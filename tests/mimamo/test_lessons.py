@@ -37,7 +37,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
         config = replace(recipe, network=replace(recipe.network, streams=streams))
         run = train(root / "cache", root / streams, config=config).out
         result = evaluate_runs([run], root / "cache", subset="Test_Set")
-        found[streams] = result.outcome.faces
+        found[streams] = result.summary.faces
     return found
 
 

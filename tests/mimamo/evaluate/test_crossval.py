@@ -18,7 +18,7 @@ from mimamo.data.cache import video_path
 from mimamo.evaluate import Ensemble, crossval, join
 from mimamo.evaluate.crossval import _write_folds
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
-from mimamo.evaluate.summary import Outcome
+from mimamo.evaluate.summary import Summary
 from mimamo.train import TrainingConfig
 from mimamo.train.videos import choose_videos
 
@@ -83,8 +83,8 @@ class TestOutOfFold:
     def test_a_fold_of_one_subject_has_no_interval(self, tmp_path: Path) -> None:
         one = Score(4, 0.5, 0.5)
         single, several = Interval((0.5, 0.5), (0.5, 0.5), 1), Interval((0.4, 0.6), (0.3, 0.7), 2)
-        outcome = Outcome("frame", one, one, several, ())
-        _write_folds(tmp_path / "folds.csv", [one, one], [single, several], outcome)
+        summary = Summary("frame", one, one, several, ())
+        _write_folds(tmp_path / "folds.csv", [one, one], [single, several], summary)
         ends = [line.split(",")[4:] for line in (tmp_path / "folds.csv").read_text().split()]
         between = ["0.400000", "0.600000", "0.300000", "0.700000"]
         assert ends == [
@@ -99,8 +99,8 @@ class TestFinetuned:
     ) -> None:
         config = replace(small_config, spatial="finetune", epochs=1, clip_length=8, stride=8)
         result = crossval(resnet_cache, tmp_path / "folds", folds=2, config=config)
-        assert result.outcome is not None
-        assert result.outcome.faces.count == 336
+        assert result.summary is not None
+        assert result.summary.faces.count == 336
 
 
 class TestResultsOfSomethingElse:
@@ -141,7 +141,7 @@ class TestJobs:
         result = crossval(small_cache, small_folds, folds=3, config=small_config)
         assert written() == before
         assert predicted == []
-        assert result.outcome == join(small_cache, small_folds, 3).outcome
+        assert result.summary == join(small_cache, small_folds, 3).summary
 
     def test_predictions_that_are_damaged_or_of_other_weights_are_made_again(
         self, small_folds: Path, small_cache: Path, small_config, predicted, tmp_path: Path

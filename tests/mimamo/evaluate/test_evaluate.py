@@ -33,8 +33,8 @@ class TestNumbers:
             key=lambda row: float(row["valence"]) + float(row["arousal"]),
         )
         result = evaluate_runs([small_run], small_cache)
-        assert result.outcome.faces.valence == pytest.approx(float(best["valence"]), abs=1e-6)
-        assert result.outcome.faces.arousal == pytest.approx(float(best["arousal"]), abs=1e-6)
+        assert result.summary.faces.valence == pytest.approx(float(best["valence"]), abs=1e-6)
+        assert result.summary.faces.arousal == pytest.approx(float(best["arousal"]), abs=1e-6)
 
     def test_from_scratch(self, resnet_run: Path, resnet_cache: Path) -> None:
         network = load_checkpoint(resnet_run).network
@@ -44,7 +44,7 @@ class TestNumbers:
             predicted.append(values.astype(np.float64))
             labels.append(video.annotations.numpy().astype(np.float64))
         expected = concordance_cc(np.concatenate(predicted), np.concatenate(labels), dim=0)
-        faces = evaluate_runs([resnet_run], resnet_cache).outcome.faces
+        faces = evaluate_runs([resnet_run], resnet_cache).summary.faces
         assert [faces.valence, faces.arousal] == pytest.approx(expected, abs=1e-9)
         assert faces.count == 168
 
@@ -66,8 +66,8 @@ class TestNumbers:
         info = load_checkpoint(small_run).info
         labels = np.concatenate([v.annotations for v in Cache(small_cache).subset("Train_Set")])
         assert info["labels"]["std"] == pytest.approx(labels.std(0).tolist(), rel=1e-5)
-        plain = evaluate_runs([small_run], small_cache).outcome.faces
-        scaled = evaluate_runs([small_run], small_cache, rescaled=True).outcome.faces
+        plain = evaluate_runs([small_run], small_cache).summary.faces
+        scaled = evaluate_runs([small_run], small_cache, rescaled=True).summary.faces
         assert plain.valence != scaled.valence
 
 
@@ -76,7 +76,7 @@ class TestSubsets:
         self, small_folds: Path, small_cache: Path
     ) -> None:
         expected = json.loads((small_folds / "summary.json").read_text())["annotated_with_face"]
-        faces = evaluate_runs([small_folds], small_cache).outcome.faces
+        faces = evaluate_runs([small_folds], small_cache).summary.faces
         assert faces.count == expected["count"] == 336
         assert faces.valence == pytest.approx(expected["valence"], abs=1e-9)
 
@@ -84,7 +84,7 @@ class TestSubsets:
         self, small_folds: Path, small_cache: Path
     ) -> None:
         result = evaluate_runs([small_folds / "fold-1"], small_cache)
-        assert len(result.outcome.videos) == 2
+        assert len(result.summary.videos) == 2
 
     def test_videos_trained_on_are_a_warning(self, small_run: Path, small_cache: Path) -> None:
         lines: list[str] = []
@@ -144,7 +144,7 @@ class TestSubsets:
         )
         with pytest.raises(InputError, match=match):
             evaluate_runs([run], small_cache)
-        assert evaluate_runs([run], small_cache, subset="all").outcome.faces.count == 336
+        assert evaluate_runs([run], small_cache, subset="all").summary.faces.count == 336
 
     def test_one_without_videos(self, small_run: Path, small_cache: Path) -> None:
         with pytest.raises(InputError, match="Test_Set: expected annotated videos"):
@@ -216,7 +216,7 @@ class TestFinetuned:
 
     def test_it_predicts_what_validation_did(self, finetuned: Path, resnet_cache: Path) -> None:
         (epoch,) = csv.DictReader((finetuned / "history.csv").open())
-        faces = evaluate_runs([finetuned], resnet_cache).outcome.faces
+        faces = evaluate_runs([finetuned], resnet_cache).summary.faces
         assert faces.valence == pytest.approx(float(epoch["valence"]), abs=1e-5)
         assert faces.arousal == pytest.approx(float(epoch["arousal"]), abs=1e-5)
 
@@ -260,7 +260,7 @@ class TestFiles:
         assert [row["video"] for row in rows] == [f"Validation_Set-{n}" for n in range(3)]
         assert sum(int(row["frames"]) for row in rows) == 168
         summary = json.loads((tmp_path / "out/summary.json").read_text())
-        assert summary["annotated_with_face"]["valence"] == result.outcome.faces.valence
+        assert summary["annotated_with_face"]["valence"] == result.summary.faces.valence
         assert (tmp_path / "out/evaluation.png").read_bytes().startswith(b"\x89PNG")
 
     @pytest.mark.parametrize("name", ["summary.json", "videos.csv", "evaluation.png"])
