@@ -83,7 +83,7 @@ def crossval(
     by several calls, on several machines; the call that finds them all joins them (`join`).
 
     Args:
-        cache: made by :func:`mimamo.extract.extraction`.
+        cache: made by :func:`mimamo.extract.extract`.
         out: the folder, made if need be.
         folds: how many.
         only: which of them to train now, from 1; None for all.

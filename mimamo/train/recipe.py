@@ -26,7 +26,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class TrainingConfig(Settings):
-    """Settings of :func:`mimamo.train.training`.
+    """Settings of :func:`mimamo.train.train`.
 
     The phase transform belongs to the network, so its choices, ``unwrap`` among them, are in
     `network`. Raises InputError, naming the setting, if one has the wrong type or an impossible

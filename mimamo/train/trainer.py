@@ -190,7 +190,7 @@ class Trainer:
         ):
             predicted = self._forward(seen, phases)
         if processes.count > 1:
-            predicted = gather_rows(predicted, rows, total)
+            predicted = gather_rows(predicted.double(), rows, total)
             labels = gather_rows(labels.nan_to_num(), rows, total)
             mask = gather_rows(mask.float(), rows, total) > 0
         loss = ccc_loss(predicted, labels, mask)

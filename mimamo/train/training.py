@@ -108,7 +108,7 @@ def train(
     global generator is left as it was. Processes started by ``torchrun`` share the batches.
 
     Args:
-        cache: made by :func:`mimamo.extract.extraction`.
+        cache: made by :func:`mimamo.extract.extract`.
         out: the run's folder, made if need be.
         config: the recipe; None for the technical report's, or with `resume` for the run's. A run
             is resumed with its own, or with more epochs, which extend it, finished or not.

@@ -6,15 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.recipes import TINY
 
 from mimamo.evaluate import crossval
-from mimamo.network import MIMAMOConfig
 from mimamo.train import TrainingConfig, train
 
-CONFIG = TrainingConfig(
-    epochs=2, clip_length=16, stride=8, batch_size=4, learning_rate=0.01,
-    network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
-)  # fmt: skip
+CONFIG = replace(TINY, learning_rate=0.01)
 
 
 @pytest.fixture(scope="session")

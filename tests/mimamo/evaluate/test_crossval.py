@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from mimamo.evaluate.crossval import _write_folds
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
 from mimamo.evaluate.summary import Summary
 from mimamo.train import TrainingConfig
-from mimamo.train.videos import choose_videos
+from mimamo.train.videos import Chosen, choose_videos
 
 
 @pytest.fixture
@@ -131,9 +134,44 @@ class TestJobs:
             text = (out / name).read_text()
             assert text == (small_folds / name).read_text()
 
-    def test_a_finished_one_is_only_joined_again(
-        self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, predicted
+    def test_two_processes_train_it_and_the_first_joins_it(
+        self, small_cache: Path, small_config: TrainingConfig, tmp_path: Path
     ) -> None:
+        config = replace(small_config, epochs=1)
+        config.save(tmp_path / "config.toml")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+                *("-m", "mimamo", "crossval", str(small_cache), "--out", str(tmp_path / "folds")),
+                *("--config", str(tmp_path / "config.toml"), "--folds", "2", "--device", "cpu"),
+            ],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("out of fold, all together:") == 1
+        joined = join(small_cache, tmp_path / "folds", folds=2)
+        assert joined.summary is not None
+        assert joined.summary.faces.count == 336
+
+    def test_a_finished_one_is_only_joined_again(
+        self,
+        small_folds: Path,
+        small_cache: Path,
+        small_config: TrainingConfig,
+        predicted,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        choices: list[str] = []
+
+        def noted(cache: Cache, fold: str) -> Chosen:
+            choices.append(fold)
+            return choose_videos(cache, fold)
+
+        monkeypatch.setattr("mimamo.train.training.choose_videos", noted)
+        monkeypatch.setattr("mimamo.evaluate.crossval.choose_videos", noted)
+
         def written() -> list[int]:
             return [path.stat().st_mtime_ns for path in small_folds.glob("fold-*/*.safetensors")]
 
@@ -141,6 +179,7 @@ class TestJobs:
         result = crossval(small_cache, small_folds, folds=3, config=small_config)
         assert written() == before
         assert predicted == []
+        assert choices == ["1/3", "2/3", "3/3"]  # each is looked for and digested once
         assert result.summary == join(small_cache, small_folds, 3).summary
 
     def test_predictions_that_are_damaged_or_of_other_weights_are_made_again(
