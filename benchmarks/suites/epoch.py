@@ -8,7 +8,6 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from benchmarks.clips import moving_texture
 from benchmarks.rows import Measured, Row
@@ -18,7 +17,8 @@ from benchmarks.timing import spread
 from mimamo.data.batches import ResidentClips
 from mimamo.data.clips import ClipDataset, VideoSequence
 from mimamo.model import MIMAMONet
-from mimamo.training import TrainedModel, Trainer, TrainingConfig
+from mimamo.train import TrainedModel, Trainer, TrainingConfig
+from mimamo.train.processes import Processes
 from phasenet import reference
 
 FRAMES = 1_930_000  # annotated frames of Aff-Wild2's training and validation sets
@@ -97,10 +97,9 @@ def _steps(
         ClipDataset(_videos(frames, config), length=config.clip_length, stride=config.stride),
         settings.device,
     )
-    accelerator = Accelerator(cpu=settings.device == "cpu", mixed_precision="bf16")
     torch.manual_seed(0)
     model = TrainedModel(MIMAMONet(config.network))
-    trainer = Trainer(model, clips, [], config, accelerator)
+    trainer = Trainer(model, clips, [], config, Processes(torch.device(settings.device)))
     times: list[float] = []
     last = perf_counter()
 

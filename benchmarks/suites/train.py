@@ -21,7 +21,7 @@ from mimamo.data.cache import CachedVideo
 from mimamo.data.clips import Clip, ClipDataset
 from mimamo.model import MIMAMONet
 from mimamo.model.features import phase_windows
-from mimamo.training import TrainingConfig, ccc_loss
+from mimamo.train import TrainingConfig, ccc_loss
 
 STAGES = ("loading", "augmentation", "phase", "forward", "backward", "optimiser")
 INPUT = ("loading", "phase")

@@ -67,7 +67,7 @@ def extract(
     torchrun --nproc-per-node 4 -m mimamo extract ...
     """
     from mimamo.device import choose_device
-    from mimamo.extraction import extract as run
+    from mimamo.extract import extract as run
     from mimamo.faces import YuNet
 
     with ProgressBar() as bar:

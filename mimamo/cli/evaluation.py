@@ -53,7 +53,7 @@ def evaluate(
 ) -> None:
     """Print CCC over all annotated frames of a cache's videos."""
     from mimamo.device import choose_device
-    from mimamo.evaluation import evaluate_runs
+    from mimamo.evaluate import evaluate_runs
 
     with ProgressBar() as bar:
         evaluate_runs(
@@ -102,7 +102,7 @@ def submit(
     Of OMG-Emotion it is utterances.csv, with one line for each utterance.
     """
     from mimamo.device import choose_device
-    from mimamo.evaluation import submit as run
+    from mimamo.evaluate import submit as run
 
     with ProgressBar() as bar:
         run(

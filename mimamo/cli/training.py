@@ -21,7 +21,7 @@ from mimamo.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from mimamo.training import TrainingConfig
+    from mimamo.train import TrainingConfig
 
 Resident = Annotated[
     bool, typer.Option("--resident", help="Keep the training videos on the device.")
@@ -80,7 +80,7 @@ class Recipe:
         self, fold: str | None = None, base: TrainingConfig | None = None
     ) -> TrainingConfig:
         """The settings of the file, or of `base`, or the report's, with what the options give."""
-        from mimamo.training import TrainingConfig
+        from mimamo.train import TrainingConfig
 
         settings = base or TrainingConfig()
         if self.config is not None:
@@ -138,8 +138,8 @@ def train(
     processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
     from mimamo.device import choose_device
-    from mimamo.training import train as run
-    from mimamo.training.folder import saved_config
+    from mimamo.train import train as run
+    from mimamo.train.run_folder import saved_config
 
     settings = recipe.settings(fold, saved_config(out) if resume else None)
     nothing = recipe == Recipe() and fold is None
@@ -184,9 +184,9 @@ def crossval(
     the settings of the folds that are there where no option says others.
     """
     from mimamo.device import choose_device
-    from mimamo.evaluation import crossval as run
-    from mimamo.evaluation import join as run_join
-    from mimamo.training.folder import saved_config
+    from mimamo.evaluate import crossval as run
+    from mimamo.evaluate import join as run_join
+    from mimamo.train.run_folder import saved_config
 
     if join:
         joined = run_join(cache, out, folds, say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -71,13 +72,13 @@ class ResidentClips:
         around = chosen[:, 1:] - phases // 2 + np.arange(length + phases)
         device = self._features.device
         inside = torch.from_numpy(own <= last).to(device, non_blocking=True)
-        own = torch.from_numpy(offset + own.clip(max=last)).to(device, non_blocking=True)
-        around = torch.from_numpy(offset + around.clip(0, last)).to(device, non_blocking=True)
+        row = torch.from_numpy(offset + own.clip(max=last)).to(device, non_blocking=True)
+        seen = torch.from_numpy(offset + around.clip(0, last)).to(device, non_blocking=True)
         return Clip(
-            features=self._features[own],
-            frames=self._frames[around],
-            labels=self._labels[own],
-            mask=self._annotated[own] & inside,
+            features=self._features[row],
+            frames=self._frames[seen],
+            labels=self._labels[row],
+            mask=self._annotated[row] & inside,
         )
 
 
@@ -98,9 +99,8 @@ def own_part(batch: Sequence[int], index: int, count: int) -> slice:
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
     """Yield the items of an iterator while a thread makes the next one."""
     iterator = iter(items)
-    nothing = object()
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, iterator, nothing)
-        while (item := following.result()) is not nothing:
-            following = pool.submit(next, iterator, nothing)
-            yield item
+        following = pool.submit(lambda: list(islice(iterator, 1)))
+        while item := following.result():
+            following = pool.submit(lambda: list(islice(iterator, 1)))
+            yield item[0]

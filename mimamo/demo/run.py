@@ -26,7 +26,7 @@ from mimamo.demo.synth.photo_set import UNSEEN, RenderedClip, write_dataset
 from mimamo.demo.synth.video import VideoTruth, write_truth, write_video
 from mimamo.device import choose_device
 from mimamo.errors import InputError
-from mimamo.extraction import extract
+from mimamo.extract import extract
 from mimamo.files import output_folder, replacing
 from mimamo.model.checkpoint import Checkpoint, load_checkpoint
 from mimamo.model.config import MIMAMOConfig
@@ -37,7 +37,7 @@ from mimamo.predict.api import (
     predict_many,
     predict_video,
 )
-from mimamo.training import TrainingConfig, train
+from mimamo.train import TrainingConfig, train
 
 Report = Callable[[str], object]
 

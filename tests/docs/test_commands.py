@@ -19,7 +19,7 @@ from skimage import data
 from mimamo.cli import main
 from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
 from mimamo.model.weights import FERPLUS
-from mimamo.training import TrainingConfig
+from mimamo.train import TrainingConfig
 from mimamo.video import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mimamo.demo.synth.ablation_set import write_ablation_set
-from mimamo.evaluation import Score, evaluate_runs
-from mimamo.extraction import extract
+from mimamo.evaluate import Score, evaluate_runs
+from mimamo.extract import extract
 from mimamo.model.config import STREAMS
-from mimamo.training import TrainingConfig, train
+from mimamo.train import TrainingConfig, train
 
 DOCS = Path(__file__).parents[2] / "docs"
 RECIPE = DOCS / "lessons.toml"
@@ -37,7 +37,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
         config = replace(recipe, network=replace(recipe.network, streams=streams))
         run = train(root / "cache", root / streams, config=config).out
         result = evaluate_runs([run], root / "cache", subset="Test_Set")
-        found[streams] = result.outcome.faces
+        found[streams] = result.summary.faces
     return found
 
 

@@ -101,7 +101,7 @@ def steps(python: Path, sources: Path) -> dict[str, Callable[[], str | None]]:
         run(python, "-m", "phasenet", cwd=sources)
 
     def tests() -> None:
-        run(python, "-c", "import mimamo.cli, mimamo.network, mimamo.training", cwd=sources)
+        run(python, "-c", "import mimamo.cli, mimamo.model, mimamo.train", cwd=sources)
         run(python, "-m", "pytest", "-q", *TESTS, cwd=sources)
 
     return dict(

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mimamo.streaming
 import numpy as np
 import pytest
 
-import mimamo.demo.run
-import mimamo.predict.pipeline
-import mimamo.training
+import mimamo.demo
+import mimamo.train
 from mimamo import __version__
 from mimamo.cli import main
 
@@ -55,7 +55,7 @@ class TestHelp:
     def test_it_does_not_wait_for_torch(self):
         code = (
             "import sys; from mimamo.cli import main; code = main(['--help']);"
-            "slow = {'torch', 'cv2', 'matplotlib', 'accelerate'};"
+            "slow = {'torch', 'cv2', 'matplotlib'};"
             "sys.exit(code or ' '.join(slow & set(sys.modules)) or 0)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

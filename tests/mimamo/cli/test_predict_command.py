@@ -6,11 +6,11 @@ import io
 import re
 import sys
 
+import mimamo.streaming
 import pytest
 
-import mimamo.demo.run
-import mimamo.predict.pipeline
-import mimamo.training
+import mimamo.demo
+import mimamo.train
 from mimamo.model import MIMAMOConfig, MIMAMONet, save_checkpoint
 from mimamo.model.small_backbone import SmallBackbone
 
