@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of stored results")
-    add, docs = parser.add_argument, ROOT / "docs"
+    add, docs = parser.add_argument, ROOT / "docs" / "explanation"
     add("--readme", type=Path, default=ROOT / "README.md", help="gets a few rows between markers")
     add("--page", type=Path, default=docs / "benchmarks.md", help="gets all rows between markers")
     add("--picture", type=Path, default=docs / "benchmarks.png")

@@ -19,6 +19,7 @@ extensions = [
     "myst_parser",
     "mathml",
     "figures",
+    "commands",
 ]
 html_theme = "furo"
 html_title = project
