@@ -1,8 +1,8 @@
-"""`python -m benchmarks.ablation --out DIR`: what each stream learns on drawn faces, for some seeds.
+"""`python -m benchmarks.ablation --out DIR`: what each stream learns on drawn faces.
 
 The rows of the table in ``docs/explanation/stream-ablation.md``, by the commands that stand there,
-written as JSON; a test compares the two. A row that is there already is kept, so it goes on where it
-was stopped.
+for some seeds, written as JSON; a test compares the two. A row that is there already is kept, so it
+goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -59,8 +60,9 @@ def by_machine(found: Iterable[Result]) -> list[list[Result]]:
 
 
 def full(machines: list[list[Result]]) -> str:
-    """Every row of every machine."""
-    return "\n\n".join(part for suites in machines for part in _tables(suites))
+    """Every row of every machine; options are code, as two hyphens are typeset as a dash."""
+    text = "\n\n".join(part for suites in machines for part in _tables(suites))
+    return re.sub(r"--[a-z][\w-]*", r"`\g<0>`", text)
 
 
 def chosen(suites: list[Result]) -> str:

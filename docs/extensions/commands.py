@@ -1,7 +1,7 @@
 """The reference of the commands, from their own help at the time the pages are read.
 
-``{mimamo-commands}`` is a section for every command of ``mimamo``; ``{command-help} MODULE`` is what
-``python -m MODULE --help`` prints.
+``{mimamo-commands}`` is a section for every command of ``mimamo``; ``{command-help} MODULE`` is
+what ``python -m MODULE --help`` prints.
 """
 
 from __future__ import annotations
@@ -21,15 +21,22 @@ from sphinx.util.docutils import SphinxDirective
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def markdown(text: str) -> str:
+    """Help as Markdown: options as code, and nothing in it taken for HTML or a table's cell."""
+    text = re.sub(r"(?<![\w`-])--[a-z][a-z-]*", r"`\g<0>`", text)
+    return text.replace("<", r"\<").replace("|", r"\|")
+
+
 def section(name: str, command: Any, context: Any) -> str:
     """A command of ``mimamo`` as Markdown: what it does, how it is called, what it takes."""
-    usage = context.get_usage().removeprefix("Usage:").strip()
-    lines = [f"## mimamo {name}", "", inspect.cleandoc(command.help or ""), ""]
-    lines += ["```text", re.sub(r"\s+", " ", usage), "```", "", "| | |", "|---|---|"]
+    usage = " ".join(context.get_usage().removeprefix("Usage:").split())
+    lines = [f"## mimamo {name}", "", markdown(inspect.cleandoc(command.help or "")), ""]
+    lines += ["```text", usage, "```", "", "| argument | meaning |", "|---|---|"]
     for parameter in command.get_params(context):
         if record := parameter.get_help_record(context):
-            given, meaning = (re.sub(r"\s+", " ", part).replace("|", r"\|") for part in record)
-            lines.append(f"| `{given}` | {meaning} |")
+            given, meaning = (" ".join(part.split()) for part in record)
+            given = given.replace("|", r"\|")  # a table's cell would end there
+            lines.append(f"| `{given}` | {markdown(meaning)} |")
     return "\n".join([*lines, ""])
 
 
