@@ -3,6 +3,7 @@
 # make docs   the documentation, in build/docs
 # make wheel-check  a wheel and a source archive, installed and used in fresh environments, of
 #                   PYTHONS (python3.12@2.10.0: an interpreter and its torch), else of this one
+# make check  everything that is deterministic, before merging
 # make torch-check  everything built from source and tried with each torch of VERSIONS, in
 #                   environments of their own (python3.12@2.11.0: an interpreter and its torch)
 # make nightly   the checks that take longer: fuzzing, very large images, oldest and newest torch
@@ -20,13 +21,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
 
-.PHONY: demo test docs nightly sanitize wheel-check torch-check gpu-check lint format clean
+.PHONY: demo test check docs nightly sanitize wheel-check torch-check gpu-check lint format clean
 
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+check: test
 
 nightly: $(VENV)/.tests
 	$(BIN)/pytest -m nightly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of stored results")
-    add, docs = parser.add_argument, ROOT / "docs"
+    add, docs = parser.add_argument, ROOT / "docs" / "explanation"
     add("--readme", type=Path, default=ROOT / "README.md", help="gets a few rows between markers")
     add("--page", type=Path, default=docs / "benchmarks.md", help="gets all rows between markers")
     add("--picture", type=Path, default=docs / "benchmarks.png")
@@ -59,8 +60,9 @@ def by_machine(found: Iterable[Result]) -> list[list[Result]]:
 
 
 def full(machines: list[list[Result]]) -> str:
-    """Every row of every machine."""
-    return "\n\n".join(part for suites in machines for part in _tables(suites))
+    """Every row of every machine; options are code, as two hyphens are typeset as a dash."""
+    text = "\n\n".join(part for suites in machines for part in _tables(suites))
+    return re.sub(r"--[a-z][\w-]*", r"`\g<0>`", text)
 
 
 def chosen(suites: list[Result]) -> str:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
         load_weights,
         save_checkpoint,
     )
-
-__version__ = "0.1.0"
+    from phasenet import __version__
 
 __all__ = [
     "InputError",
@@ -35,6 +34,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for, so that `mimamo --help` need not wait for torch.
+    if name == "__version__":
+        return import_module("phasenet").__version__
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "mimamo.metrics" if name == "concordance_cc" else "mimamo.model"

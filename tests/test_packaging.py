@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import mimamo
+import phasenet
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = ROOT / "tests" / "support" / "smoke.py"
@@ -92,6 +96,14 @@ def test_phasenet_needs_torch_and_numpy_alone():
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "smoke test passed" in result.stdout, result.stderr
+
+
+def test_the_version_is_everywhere_the_same():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    (cited,) = re.findall(r"^version: (.*)$", citation, re.M)
+    command = [sys.executable, "setup.py", "-q", "--version"]
+    packed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {cited, packed.stdout.split()[-1], mimamo.__version__} == {phasenet.__version__}
 
 
 def test_the_library_needs_no_python(tmp_path):

@@ -161,7 +161,7 @@ class _Suite:
             threads=self.settings.threads, ours=ours, peer=peer, kind="cosine",
             ratio=cosine, ratio_low=cosine, ratio_high=cosine, target=COSINE,
             note=f"ResNet50 in bfloat16: least cosine of a face's features; {centred:.5f} without "
-            "the mean all faces share. Random weights: no trained ones were at hand",
+            "the mean all faces share. Random weights: not evaluated with trained ones",
         )  # fmt: skip
 
     def _command(self, **options: object) -> Callable[[], np.ndarray]:

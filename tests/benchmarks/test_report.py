@@ -110,7 +110,7 @@ def between(path: Path) -> str:
 def test_the_documents_show_what_is_stored():
     """The newest committed results and nothing else; `python -m benchmarks.report` puts them in."""
     machines = by_machine(newest())
-    assert between(ROOT / "docs" / "benchmarks.md") == f"\n{full(machines)}\n"
+    assert between(ROOT / "docs" / "explanation" / "benchmarks.md") == f"\n{full(machines)}\n"
     assert between(ROOT / "README.md") == f"\n{chosen(machines[0])}\n"
     ids = {row.id for result in machines[0] for row in result.rows}
     assert set(CHOSEN) <= ids

@@ -23,11 +23,13 @@ from mimamo.train import TrainingConfig
 from mimamo.video import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Commands that are not run here, and why.
 ELSEWHERE = {
     "make demo": "tests/mimamo/test_demo.py runs it in small",
+    "mimamo demo --out demo-out": "tests/mimamo/test_demo.py runs it in small",
+    "mimamo live 0 --weights run": "it needs a camera; tests/mimamo/test_live.py",
     "make test": "it runs these tests",
     "make gpu-check OUT=gpu-check-out": "it needs a GPU; tests/benchmarks/test_gpu_check.py",
     "pip install -c constraints.txt .": "make test has installed it so",
@@ -118,8 +120,9 @@ def prepared(tmp_path_factory):
         batch_size=4,
         network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
     ).save(folder / "tiny.toml")
-    (folder / "docs").mkdir()
-    shutil.copy(ROOT / "docs/lessons.toml", folder / "docs")
+    recipe = "docs/explanation/stream-ablation.toml"
+    (folder / recipe).parent.mkdir(parents=True)
+    shutil.copy(ROOT / recipe, folder / recipe)
     return folder
 
 
@@ -144,6 +147,7 @@ def run(words: list[str]) -> int:
     return main([*words[1:], *smaller])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_commands_run(page, prepared, tmp_path, monkeypatch):
@@ -170,17 +174,29 @@ def test_what_is_not_run_is_in_a_page():
     assert len(every) > 25
 
 
-def test_python_of_the_readme_runs(prepared, tmp_path, monkeypatch):
-    """Every snippet, one after the other; those of the other pages run in test_pages.py."""
-    folder = shutil.copytree(prepared, tmp_path / "here")
-    monkeypatch.chdir(folder)
-    names: dict[str, object] = {"__name__": "readme"}
-    snippets = [text for language, text in blocks(ROOT / "README.md") if language == "python"]
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), names)
-    assert len(snippets) == 3
+def run_python(page: Path) -> dict[str, object]:
+    """Every snippet, one after the other; returns the names that are left."""
+    names: dict[str, object] = {"__name__": page.stem}
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, page.name, "exec"), names)
+    return names
+
+
+def test_python_of_the_readme_runs(tmp_path, monkeypatch):
+    """Snippets of the other pages run in test_pages.py."""
+    monkeypatch.chdir(tmp_path)
+    names = run_python(ROOT / "README.md")
     assert names["level1"].shape == (64, 24, 48, 48)
     assert names["level2"].shape == (64, 24, 24, 24)
     assert names["images"].shape == (3, 201, 300)
-    assert names["motion"].shape == (7, 2, 96, 96)
+    assert names["motion"].shape == (63, 2, 48, 48)
+    for index, levels in names["windows"]:
+        assert torch.equal(levels[0], names["level1"][index])
+
+
+def test_python_that_predicts_runs(prepared, tmp_path, monkeypatch):
+    folder = shutil.copytree(prepared, tmp_path / "here")
+    monkeypatch.chdir(folder)
+    run_python(ROOT / "docs/tutorials/predict-a-video.md")
     assert (folder / "results/talk.csv").stat().st_size > 0

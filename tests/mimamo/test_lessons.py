@@ -1,4 +1,6 @@
-"""What the generated data set teaches, in small; `docs/affwild2.md` has the same at length."""
+"""What the generated data set teaches, in small; `docs/explanation/stream-ablation.md` has the
+same at length.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from mimamo.extract import extract
 from mimamo.model.config import STREAMS
 from mimamo.train import TrainingConfig, train
 
-DOCS = Path(__file__).parents[2] / "docs"
-RECIPE = DOCS / "lessons.toml"
+PAGE = Path(__file__).parents[2] / "docs/explanation/stream-ablation.md"
+RECIPE = PAGE.with_suffix(".toml")
 PEOPLE, FRAMES = 32, 40
 # Shorter videos of more people: shorter clips, fewer and smaller steps.
 CLIP, EPOCHS, MILESTONE, RATE = 8, 14, 11, 0.02
@@ -57,7 +59,7 @@ def test_both_streams_teach_both(scores: dict[str, Score]) -> None:
 
 
 def test_the_documentation_says_what_is_done_here() -> None:
-    text = " ".join((DOCS / "affwild2.md").read_text(encoding="utf-8").split())
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
     _, _, said = text.partition("`tests/mimamo/test_lessons.py` is the same in small: ")
     assert said.startswith(
         f"{PEOPLE} people, videos of {FRAMES} frames, clips of {CLIP} frames, {EPOCHS} epochs, a "

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.lessons --out DIR`: what each stream learns on drawn faces, for some seeds.
+"""`python -m benchmarks.ablation --out DIR`: what each stream learns on drawn faces.
 
-The rows of the table in ``docs/affwild2.md``, by the commands that stand there, written as JSON; a
-test compares the two. A row that is there already is kept, so it goes on where it was stopped.
+The rows of the table in ``docs/explanation/stream-ablation.md``, by the commands that stand there,
+for some seeds, written as JSON; a test compares the two. A row that is there already is kept, so it
+goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from mimamo.files import output_folder, replacing
 from mimamo.model.config import STREAMS
 from mimamo.train import TrainingConfig, train
 
-RESULT = ROOT / "docs/lessons.json"
-RECIPE = ROOT / "docs/lessons.toml"
+RESULT = ROOT / "docs/explanation/stream-ablation.json"
+RECIPE = RESULT.with_suffix(".toml")
 SYNTH = {"identities": 24, "takes": 4, "frames": 96, "seed": 0}
 SUBSET = "Test_Set"
 HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
@@ -54,7 +55,7 @@ ROWS = (
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for data, cache and runs.")],
-    result: Annotated[Path, typer.Option(help="JSON to write.")] = RESULT,
+    result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
     seed: Annotated[
         list[int] | None,
         typer.Option(show_default=False, help="Of training, 0 if none is given; may be repeated."),
@@ -141,7 +142,7 @@ def load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(
-            f"{path}: expected results of the lessons, got others ({error})"
+            f"{path}: expected results of the stream ablation, got others ({error})"
         ) from error
     return content
 
