@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mimamo.streaming
 import numpy as np
 import pytest
 
-import mimamo.demo
+import mimamo.demo.run
+import mimamo.predict.pipeline
 import mimamo.train
 from mimamo import __version__
 from mimamo.cli import main

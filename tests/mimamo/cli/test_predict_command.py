@@ -6,10 +6,10 @@ import io
 import re
 import sys
 
-import mimamo.streaming
 import pytest
 
-import mimamo.demo
+import mimamo.demo.run
+import mimamo.predict.pipeline
 import mimamo.train
 from mimamo.model import MIMAMOConfig, MIMAMONet, save_checkpoint
 from mimamo.model.small_backbone import SmallBackbone

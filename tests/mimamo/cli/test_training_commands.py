@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import mimamo.streaming
 import pytest
 
-import mimamo.demo
+import mimamo.demo.run
+import mimamo.predict.pipeline
 import mimamo.train
 from mimamo.cli import main
 
