@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ class Operator:
         linear: in its tensor arguments; it is then its own forward-mode derivative, which
             others refuse, under `torch.func` as for the dual tensors of
             `torch.autograd.forward_ad`.
+        has_out: whether there is an overload that writes into given tensors, see `into`.
         reads_halves: whether the CPU's operator takes float16 and bfloat16 itself. Elsewhere
             autocast casts them to float32.
 
@@ -44,10 +45,15 @@ class Operator:
         backward: Callable[..., Any],
         setup: Callable[..., None] | None = None,
         linear: bool = False,
+        has_out: bool = False,
         reads_halves: bool = False,
     ) -> None:
-        self.call = getattr(torch.ops.phasenet, name)
+        overloads = getattr(torch.ops.phasenet, name)
+        self.call = overloads.default
         qualified = f"phasenet::{name}"
+        if has_out:
+            self._call_out = overloads.out
+            torch.library.register_fake(f"{qualified}.out", _writes)
         torch.library.register_fake(qualified, fake)
         torch.library.register_autograd(
             qualified, backward, setup_context=setup, lib=_ForwardMode(self)
@@ -62,9 +68,24 @@ class Operator:
     def __call__(self, *args: Any) -> Any:
         return self.call(*args)
 
+    def into(self, out: Tensor | Sequence[Tensor], *args: Any) -> None:
+        """Write what `args` give into `out`, without a gradient.
+
+        `out` is checked before (`phasenet.out`): contiguous, of the results' shapes, dtypes and
+        device, in memory of its own. Inductor fails on operators that write where a tensor is
+        complex: within torch.compile the results of those are copied.
+        """
+        tensors = [x for x in _flatten((*args, out))[1] if isinstance(x, Tensor)]
+        if not (torch.compiler.is_compiling() and any(x.is_complex() for x in tensors)):
+            self._call_out(*args, out=out)
+            return
+        result = self.call(*args)
+        for target, value in zip(*map(_listed, (out, result)), strict=True):
+            target.copy_(value)
+
     def _transformed(self, *args: Any, **kwargs: Any) -> Any:
         """The operator under a transform; the dispatcher leaves out arguments at their defaults."""
-        rest = self.call.default._schema.arguments[len(args) :]
+        rest = self.call._schema.arguments[len(args) :]
         lengths, flat = _flatten((*args, *(kwargs.get(x.name, x.default_value) for x in rest)))
         result = self._function.apply(lengths, *flat)
         return list(result) if isinstance(result, tuple) else result
@@ -109,14 +130,19 @@ class _ForwardMode(torch.library.Library):
 
     def impl(self, op_name: Any, fn: Any, *args: Any, **kwargs: Any) -> None:
         def kernel(keyset: Any, *inputs: Any, **options: Any) -> Any:
-            if _has_tangent(inputs):
+            if has_tangent(inputs):
                 return self._operator.forward_mode(*inputs, **options)
             return fn(keyset, *inputs, **options)
 
         _library.impl(op_name, kernel, *args, **kwargs)
 
 
-def _has_tangent(args: tuple[Any, ...]) -> bool:
+def _writes(*args: Any, **kwargs: Any) -> None:
+    """The fake kernel of what only writes."""
+
+
+def has_tangent(args: tuple[Any, ...]) -> bool:
+    """Whether any of the tensors is dual and forward mode is on."""
     # Within a torch.autograd.Function forward mode is off, while its inputs are still dual.
     return torch._C._is_fwd_grad_enabled() and any(
         forward_ad.unpack_dual(x).tangent is not None
@@ -167,6 +193,10 @@ def _function(name: str, operator: Operator, setup: Any, backward: Any) -> Any:
         {key: staticmethod(method) for key, method in methods.items()},
     )
     return function
+
+
+def _listed(tensors: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else tensors
 
 
 def _is_tensors(argument: Any) -> bool:
