@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,6 +86,28 @@ def check_output_dtype(dtype: torch.dtype) -> None:
     if dtype not in OUTPUT_DTYPES:
         raise TypeError(
             f"dtype: expected torch.float16, bfloat16, float32 or float64, got {dtype!r}"
+        )
+
+
+def check_memory(name: str, images: Tensor, result: str, needed: int) -> None:
+    """Refuse a result of `images` that is larger than the machine's memory.
+
+    Systems give such memory, and kill who uses it. Only on the CPU, since elsewhere PyTorch says so
+    itself, and not while sizes are symbolic.
+
+    Args:
+        name: of the argument that makes it large.
+        images: what the result is of.
+        result: what the message calls it.
+        needed: its bytes.
+    """
+    if torch.compiler.is_compiling() or isinstance(needed, torch.SymInt):
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if images.device.type == "cpu" and needed > there:
+        raise ValueError(
+            f"{name}: expected {result} that fit into the memory of {there / 2**30:.1f} GiB, got "
+            f"{needed / 2**30:.1f} GiB for shape {list(images.shape)}"
         )
 
 

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from phasenet import legacy_vmap
-
 _library = torch.library.Library("phasenet", "IMPL")
 
 
@@ -63,7 +61,7 @@ class Operator:
         self._name, self._linear = name, linear
         self._function = _function(name, self, setup, backward)
         _library.impl(name, self._transformed, "FuncTorchDynamicLayerFrontMode")
-        _library.impl(name, self._batched, "Batched")
+        _library.impl(name, self._refuse_batched, "Batched")
 
     def __call__(self, *args: Any) -> Any:
         return self.call(*args)
@@ -90,12 +88,12 @@ class Operator:
         result = self._function.apply(lengths, *flat)
         return list(result) if isinstance(result, tuple) else result
 
-    def _batched(self, *args: Any, **kwargs: Any) -> Any:
-        """The operator within `torch.autograd.functional` with ``vectorize=True``."""
-        lengths, flat = _flatten(args)
-        flat, restore = legacy_vmap.unwrapped(flat)
-        result = self.call(*_unflatten(lengths, flat), **kwargs)
-        return [restore(x) for x in result] if isinstance(result, list) else restore(result)
+    def _refuse_batched(self, *args: Any, **kwargs: Any) -> Any:
+        """Of the older vmap, whose tensors have no public interface."""
+        raise NotImplementedError(
+            f"phasenet::{self._name} takes no vectorize=True and no is_grads_batched=True; use "
+            "torch.func.jacrev, jacfwd or vmap"
+        )
 
     def forward_mode(self, *args: Any, **kwargs: Any) -> Any:
         """The operator of dual tensors, as dual tensors."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phasenet import _extension, checks, memory
+from phasenet import _extension, checks
 from phasenet.operators import Operator
 from phasenet.out import check_out
 from phasenet.precision import compute_dtype, compute_input, result_dtype
@@ -158,9 +158,10 @@ def _check_memory(
         return
     batch = (*frames.shape[:-3], windows)
     elements = band_elements(batch, frames.shape[-2:], nbands, levels)
-    memory.check_result(name, frames, "differences", elements, dtype)
+    size = elements * (dtype or compute_dtype(frames.dtype)).itemsize
+    checks.check_memory(name, frames, "differences", size)
     many = f"windows of {num_phase} differences"
-    memory.check_result("num_phase", frames, many, num_phase * elements, dtype)
+    checks.check_memory("num_phase", frames, many, num_phase * size)
 
 
 # --- What PyTorch has to know of the operators ---------------------------------------------------

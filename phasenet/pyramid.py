@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from phasenet import _extension, checks, memory
+from phasenet import _extension, checks
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.operators import Operator
 from phasenet.out import Part, check_out
@@ -80,15 +80,16 @@ class SteerablePyramid(torch.nn.Module):
         scale = 2 if self.boundary == "symmetric" else 1
         size = [scale * side for side in images.shape[-2:]]
         checks.check_height_fits("images", size, self.height, images.shape)
-        batch, options = images.shape[:-2], (self.height, self.nbands)
+        batch, dtype = images.shape[:-2], compute_dtype(images.dtype)
+        options = (self.height, self.nbands)
         if out is not None:
             checks.check_coefficients_type(out, "out")
             checks.check_level_count("out.bands", out[1], self.height)
-            specs = _coefficient_specs(batch, size, *options, compute_dtype(images.dtype))
+            specs = _coefficient_specs(batch, size, *options, dtype)
             check_out(_named("out", out, specs), {"images": images})
         else:
             elements = band_elements(batch, size, self.nbands, range(1, self.height - 1))
-            memory.check_result("images", images, "coefficients", 2 * elements)
+            checks.check_memory("images", images, "coefficients", 2 * elements * dtype.itemsize)
         images = compute_input(images)
         if self.boundary == "symmetric":
             images = mirror(images)
