@@ -3,7 +3,7 @@
 On the CPU it is the growth of the process's peak resident memory (VmHWM, reset before the call)
 over what was resident, less the bytes of the output. A short clip goes through first, so that
 tables, threads and libraries are there; large blocks are given back to the system when freed
-(MALLOC_MMAP_THRESHOLD_, PHASENET_KEEP_MB), so that nothing of it is reused unseen. On a GPU it is
+(MALLOC_MMAP_THRESHOLD_), so that nothing of it is reused unseen. On a GPU it is
 what torch's allocator saw.
 """
 
@@ -89,7 +89,6 @@ def _in_a_process(what: str, length: int, settings: Settings) -> dict[str, int]:
     environment = {
         **os.environ,
         "MALLOC_MMAP_THRESHOLD_": "65536",
-        "PHASENET_KEEP_MB": "0",
         "OMP_NUM_THREADS": str(settings.threads),
     }
     done = subprocess.run(

@@ -17,14 +17,20 @@ std::string instruction_sets() {
 
 }  // namespace
 
+// Overloads `out` write into the given tensors, which are contiguous, of the results' shapes and
+// dtypes, and share no memory with the inputs.
 STABLE_TORCH_LIBRARY(phasenet, m) {
   // [..., H, W] -> highpass, one [..., nbands, h, w] per level, lowpass.
   m.def("pyramid(Tensor images, int height, int nbands) -> Tensor[]");
+  m.def("pyramid.out(Tensor images, int height, int nbands, *, Tensor(a!)[] out) -> ()");
   m.def(
       "pyramid_backward(Tensor highpass_grad, Tensor[] band_grads, Tensor lowpass_grad) -> Tensor");
 
   // The exact inverse; only the real parts of the bands carry what was real.
   m.def("pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass) -> Tensor");
+  m.def(
+      "pyramid_inverse.out(Tensor highpass, Tensor[] bands, Tensor lowpass, *, Tensor(a!) out) "
+      "-> ()");
   m.def("pyramid_inverse_backward(Tensor grad, int height, int nbands) -> Tensor[]");
 
   // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level, of dtype float16,
@@ -32,6 +38,9 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
   m.def(
       "phase_difference_windows(Tensor frames, int num_phase, int height, int nbands, "
       "int[] levels, str unwrap, str boundary, ScalarType? dtype=None) -> Tensor[]");
+  m.def(
+      "phase_difference_windows.out(Tensor frames, int num_phase, int height, int nbands, "
+      "int[] levels, str unwrap, str boundary, ScalarType? dtype=None, *, Tensor(a!)[] out) -> ()");
   m.def(
       "phase_difference_windows_backward(Tensor[] grads, Tensor frames, int num_phase, "
       "int height, int nbands, int[] levels, str unwrap, str boundary) -> Tensor");

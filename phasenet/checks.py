@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,14 +41,44 @@ def check_dense(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a dense (strided) tensor, got {value.layout}")
 
 
-def check_coefficients_type(coeffs: object) -> None:
+def check_tensor(
+    name: str, value: object, shape: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> None:
+    """Refuse what is not a dense tensor of this shape, dtype and device."""
+    check_dense(name, value)
+    assert isinstance(value, Tensor)
+    if value.device != device:
+        raise ValueError(f"{name}: expected a tensor on {device}, got {value.device}")
+    if value.dtype != dtype:
+        raise TypeError(f"{name}: expected dtype {dtype}, got {value.dtype}")
+    if tuple(value.shape) != tuple(shape):
+        raise ValueError(f"{name}: expected shape {list(shape)}, got {list(value.shape)}")
+
+
+def check_coefficients_type(coeffs: object, name: str = "coeffs") -> None:
     """Refuse what cannot be taken apart as a `PyramidCoeffs`."""
     if not isinstance(coeffs, tuple) or len(coeffs) != 3:
-        raise TypeError(f"coeffs: expected a PyramidCoeffs, got {type(coeffs).__name__}")
+        raise TypeError(f"{name}: expected a PyramidCoeffs, got {type(coeffs).__name__}")
     if not isinstance(coeffs[1], (tuple, list)):
         raise TypeError(
-            f"coeffs.bands: expected a tuple of tensors, got {type(coeffs[1]).__name__}"
+            f"{name}.bands: expected a tuple of tensors, got {type(coeffs[1]).__name__}"
         )
+
+
+def check_level_tensors(name: str, tensors: object, count: int) -> None:
+    """Refuse what is not one value for each of `count` levels, whatever it is."""
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(f"{name}: expected a tuple of tensors, got {type(tensors).__name__}")
+    if len(tensors) != count:
+        raise ValueError(
+            f"{name}: expected one tensor for each of {count} levels, got {len(tensors)}"
+        )
+
+
+def check_level_count(name: str, bands: Sequence[Tensor], height: int) -> None:
+    """Refuse another number of levels than those of a pyramid of `height`."""
+    if len(bands) != height - 2:
+        raise ValueError(f"{name}: expected height - 2 = {height - 2} levels, got {len(bands)}")
 
 
 def check_output_dtype(dtype: torch.dtype) -> None:
@@ -55,6 +86,28 @@ def check_output_dtype(dtype: torch.dtype) -> None:
     if dtype not in OUTPUT_DTYPES:
         raise TypeError(
             f"dtype: expected torch.float16, bfloat16, float32 or float64, got {dtype!r}"
+        )
+
+
+def check_memory(name: str, images: Tensor, result: str, needed: int) -> None:
+    """Refuse a result of `images` that is larger than the machine's memory.
+
+    Systems give such memory, and kill who uses it. Only on the CPU, since elsewhere PyTorch says so
+    itself, and not while sizes are symbolic.
+
+    Args:
+        name: of the argument that makes it large.
+        images: what the result is of.
+        result: what the message calls it.
+        needed: its bytes.
+    """
+    if torch.compiler.is_compiling() or isinstance(needed, torch.SymInt):
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if images.device.type == "cpu" and needed > there:
+        raise ValueError(
+            f"{name}: expected {result} that fit into the memory of {there / 2**30:.1f} GiB, got "
+            f"{needed / 2**30:.1f} GiB for shape {list(images.shape)}"
         )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from phasenet import _extension, checks, memory, reference
+from phasenet import _extension, checks, reference
 from phasenet.band_phase import band_phase
+from phasenet.precision import compute_dtype
 from phasenet.pyramid import SteerablePyramid, band_elements
 from phasenet.runs import in_runs
 
@@ -47,7 +48,8 @@ def denoised_phase(
     )
     # Bands are complex, and all there before the first phase is.
     elements = band_elements(frames.shape[:-2], frames.shape[-2:], nbands, levels)
-    memory.check_result("frames", frames, "bands", 2 * elements)
+    size = 2 * elements * compute_dtype(frames.dtype).itemsize
+    checks.check_memory("frames", frames, "bands", size)
     phases = []
     for bands in mirrored_bands(frames, height, nbands, levels):
         bands = bands.movedim(-3, -4)

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from phasenet import checks, memory, reference
+from phasenet import checks, reference
 from phasenet.band_phase import band_phase
 from phasenet.denoised_phase import mirrored_bands
-from phasenet.precision import without_autocast
+from phasenet.precision import compute_dtype, without_autocast
 from phasenet.pyramid import level_sizes
 from phasenet.runs import in_runs
 
@@ -107,7 +107,8 @@ def local_motion(
     )
     if frames.shape[-3] < 2:
         raise ValueError(f"frames: expected at least 2 frames, got {frames.shape[-3]}")
-    memory.check_result("frames", frames, "motions", (2 + return_weight) * frames.numel())
+    size = (2 + return_weight) * frames.numel() * compute_dtype(frames.dtype).itemsize
+    checks.check_memory("frames", frames, "motions", size)
 
     def bands_of(run: Tensor) -> tuple[Tensor, ...]:
         return mirrored_bands(run, height, nbands, levels)

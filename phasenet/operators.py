@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-
-from phasenet import legacy_vmap
 
 _library = torch.library.Library("phasenet", "IMPL")
 
@@ -26,6 +24,7 @@ class Operator:
         linear: in its tensor arguments; it is then its own forward-mode derivative, which
             others refuse, under `torch.func` as for the dual tensors of
             `torch.autograd.forward_ad`.
+        has_out: whether there is an overload that writes into given tensors, see `into`.
         reads_halves: whether the CPU's operator takes float16 and bfloat16 itself. Elsewhere
             autocast casts them to float32.
 
@@ -44,10 +43,15 @@ class Operator:
         backward: Callable[..., Any],
         setup: Callable[..., None] | None = None,
         linear: bool = False,
+        has_out: bool = False,
         reads_halves: bool = False,
     ) -> None:
-        self.call = getattr(torch.ops.phasenet, name)
+        overloads = getattr(torch.ops.phasenet, name)
+        self.call = overloads.default
         qualified = f"phasenet::{name}"
+        if has_out:
+            self._call_out = overloads.out
+            torch.library.register_fake(f"{qualified}.out", _writes)
         torch.library.register_fake(qualified, fake)
         torch.library.register_autograd(
             qualified, backward, setup_context=setup, lib=_ForwardMode(self)
@@ -57,7 +61,7 @@ class Operator:
         self._name, self._linear = name, linear
         self._function = _function(name, self, setup, backward)
         _library.impl(name, self._transformed, "FuncTorchDynamicLayerFrontMode")
-        _library.impl(name, self._batched, "Batched")
+        _library.impl(name, self._refuse_batched, "Batched")
 
     def __call__(self, *args: Any) -> Any:
         try:
@@ -67,19 +71,34 @@ class Operator:
                 raise named from None
             raise
 
+    def into(self, out: Tensor | Sequence[Tensor], *args: Any) -> None:
+        """Write what `args` give into `out`, without a gradient.
+
+        `out` is checked before (`phasenet.out`): contiguous, of the results' shapes, dtypes and
+        device, in memory of its own. Inductor fails on operators that write where a tensor is
+        complex: within torch.compile the results of those are copied.
+        """
+        tensors = [x for x in _flatten((*args, out))[1] if isinstance(x, Tensor)]
+        if not (torch.compiler.is_compiling() and any(x.is_complex() for x in tensors)):
+            self._call_out(*args, out=out)
+            return
+        result = self.call(*args)
+        for target, value in zip(*map(_listed, (out, result)), strict=True):
+            target.copy_(value)
+
     def _transformed(self, *args: Any, **kwargs: Any) -> Any:
         """The operator under a transform; the dispatcher leaves out arguments at their defaults."""
-        rest = self.call.default._schema.arguments[len(args) :]
+        rest = self.call._schema.arguments[len(args) :]
         lengths, flat = _flatten((*args, *(kwargs.get(x.name, x.default_value) for x in rest)))
         result = self._function.apply(lengths, *flat)
         return list(result) if isinstance(result, tuple) else result
 
-    def _batched(self, *args: Any, **kwargs: Any) -> Any:
-        """The operator within `torch.autograd.functional` with ``vectorize=True``."""
-        lengths, flat = _flatten(args)
-        flat, restore = legacy_vmap.unwrapped(flat)
-        result = self.call(*_unflatten(lengths, flat), **kwargs)
-        return [restore(x) for x in result] if isinstance(result, list) else restore(result)
+    def _refuse_batched(self, *args: Any, **kwargs: Any) -> Any:
+        """Of the older vmap, whose tensors have no public interface."""
+        raise NotImplementedError(
+            f"phasenet::{self._name} takes no vectorize=True and no is_grads_batched=True; use "
+            "torch.func.jacrev, jacfwd or vmap"
+        )
 
     def forward_mode(self, *args: Any, **kwargs: Any) -> Any:
         """The operator of dual tensors, as dual tensors."""
@@ -130,14 +149,19 @@ class _ForwardMode(torch.library.Library):
 
     def impl(self, op_name: Any, fn: Any, *args: Any, **kwargs: Any) -> None:
         def kernel(keyset: Any, *inputs: Any, **options: Any) -> Any:
-            if _has_tangent(inputs):
+            if has_tangent(inputs):
                 return self._operator.forward_mode(*inputs, **options)
             return fn(keyset, *inputs, **options)
 
         _library.impl(op_name, kernel, *args, **kwargs)
 
 
-def _has_tangent(args: tuple[Any, ...]) -> bool:
+def _writes(*args: Any, **kwargs: Any) -> None:
+    """The fake kernel of what only writes."""
+
+
+def has_tangent(args: tuple[Any, ...]) -> bool:
+    """Whether any of the tensors is dual and forward mode is on."""
     # Within a torch.autograd.Function forward mode is off, while its inputs are still dual.
     return torch._C._is_fwd_grad_enabled() and any(
         forward_ad.unpack_dual(x).tangent is not None
@@ -188,6 +212,10 @@ def _function(name: str, operator: Operator, setup: Any, backward: Any) -> Any:
         {key: staticmethod(method) for key, method in methods.items()},
     )
     return function
+
+
+def _listed(tensors: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else tensors
 
 
 def _is_tensors(argument: Any) -> bool:

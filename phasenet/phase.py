@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phasenet import _extension, checks, memory
+from phasenet import _extension, checks
 from phasenet.operators import Operator
+from phasenet.out import check_out
 from phasenet.precision import compute_dtype, compute_input, result_dtype
 from phasenet.pyramid import band_elements, level_sizes
 
@@ -93,6 +94,7 @@ def phase_difference_windows(
     unwrap: str = "full",
     boundary: str = "replicate",
     dtype: torch.dtype | None = None,
+    out: Sequence[Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """Phase differences of the window around every frame of a video.
 
@@ -109,13 +111,18 @@ def phase_difference_windows(
         boundary: "replicate" gives T windows; that of frame t has the frames
             ``clamp(t - P // 2 + i, 0, T - 1)``, i = 0 ... P. "valid" gives the ``T - P`` windows
             that lie inside the video; window t starts at frame t.
+        out: a tensor for each level that its windows are written into, such as an earlier result:
+            contiguous, of the result's shape, dtype and device, in memory of its own. Nothing as
+            large as a result is allocated then; gradients cannot be recorded.
 
     Returns:
-        One tensor ``[..., windows, nbands * P, h, w]`` for each level, channels band-major.
+        One tensor ``[..., windows, nbands * P, h, w]`` for each level, channels band-major; those
+        of `out` if it is given.
 
     Raises:
         TypeError, ValueError: as `phase_difference`; also for ``T < P + 1`` with "valid", and, on
-            the CPU, for windows that exceed the machine's memory.
+            the CPU, for windows that exceed the machine's memory; for an `out` that is not as said
+            above, or where a gradient is needed.
     """
     height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, unwrap, "[..., T, H, W]"
@@ -123,13 +130,18 @@ def phase_difference_windows(
     _extension.check_device("frames", frames)
     num_phase = checks.check_window_count(frames.shape[-3], num_phase, boundary)
     dtype = result_dtype(frames, dtype)
+    options = (num_phase, height, nbands, levels, unwrap, boundary, dtype)
+    if out is not None:
+        checks.check_level_tensors("out", out, len(levels))
+        specs = _window_specs(frames, *options)
+        check_out(
+            [(f"out[{i}]", out[i], *spec) for i, spec in enumerate(specs)], {"frames": frames}
+        )
+        _windows_operator.into(out, compute_input(frames), *options)
+        return tuple(out)
     windows = frames.shape[-3] - (num_phase if boundary == "valid" else 0)
     _check_memory("frames", frames, windows, num_phase, nbands, levels, dtype)
-    return tuple(
-        _windows_operator(
-            compute_input(frames), num_phase, height, nbands, levels, unwrap, boundary, dtype
-        )
-    )
+    return tuple(_windows_operator(compute_input(frames), *options))
 
 
 def _check_memory(
@@ -146,15 +158,16 @@ def _check_memory(
         return
     batch = (*frames.shape[:-3], windows)
     elements = band_elements(batch, frames.shape[-2:], nbands, levels)
-    memory.check_result(name, frames, "differences", elements, dtype)
+    size = elements * (dtype or compute_dtype(frames.dtype)).itemsize
+    checks.check_memory(name, frames, "differences", size)
     many = f"windows of {num_phase} differences"
-    memory.check_result("num_phase", frames, many, num_phase * elements, dtype)
+    checks.check_memory("num_phase", frames, many, num_phase * size)
 
 
 # --- What PyTorch has to know of the operators ---------------------------------------------------
 
 
-def _fake_windows(
+def _window_specs(
     frames: Tensor,
     num_phase: int,
     height: int,
@@ -163,13 +176,19 @@ def _fake_windows(
     unwrap: str,
     boundary: str,
     dtype: torch.dtype | None = None,
-) -> list[Tensor]:
+) -> list[tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and dtype of each level's windows."""
     dtype = dtype or compute_dtype(frames.dtype)
     *batch, length, h, w = frames.shape
     windows = length if boundary == "replicate" else length - num_phase
     sizes = level_sizes((2 * h, 2 * w), height)
     shapes = [(*batch, windows, nbands * num_phase, a // 2, b // 2) for a, b in sizes]
-    return [frames.new_empty(shapes[level - 1], dtype=dtype) for level in levels]
+    return [(shapes[level - 1], dtype) for level in levels]
+
+
+def _fake_windows(frames: Tensor, *options: Any) -> list[Tensor]:
+    specs = _window_specs(frames, *options)
+    return [frames.new_empty(shape, dtype=dtype) for shape, dtype in specs]
 
 
 def _setup_windows(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -198,6 +217,7 @@ _windows_operator = Operator(
     fake=_fake_windows,
     setup=_setup_windows,
     backward=_windows_backward,
+    has_out=True,
     reads_halves=True,
 )
 _backward_operator = Operator(

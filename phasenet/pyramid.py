@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from phasenet import _extension, checks, memory
+from phasenet import _extension, checks
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.operators import Operator
+from phasenet.out import Part, check_out
 from phasenet.precision import complex_dtype, compute_dtype, compute_input
 
 
@@ -46,7 +47,7 @@ class SteerablePyramid(torch.nn.Module):
     def extra_repr(self) -> str:
         return f"height={self.height}, nbands={self.nbands}, boundary={self.boundary!r}"
 
-    def forward(self, images: Tensor) -> PyramidCoeffs:
+    def forward(self, images: Tensor, *, out: PyramidCoeffs | None = None) -> PyramidCoeffs:
         """Coefficients of `images`.
 
         Args:
@@ -54,6 +55,9 @@ class SteerablePyramid(torch.nn.Module):
                 and uint8, which is scaled by 1/255, in float32. Coefficients have the dtype that
                 is computed in, float32 and complex64 for half precision: half a complex number
                 has a range and a support in PyTorch too small for what one does with it.
+            out: coefficients of an earlier call, or tensors like them, that the result is written
+                into: contiguous, of its shapes, dtypes and device, in memory of their own. Nothing
+                is allocated then; gradients cannot be recorded.
 
         NaN or infinity in an image makes all of its coefficients NaN, and no other image's; a black
         image has zeros only.
@@ -62,51 +66,82 @@ class SteerablePyramid(torch.nn.Module):
             `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
             ``[..., nbands, h, w]`` for each level (sides halved from level to level, rounded up)
             and ``lowpass`` ``[..., h, w]``; with boundary "symmetric" H and W are doubled first.
+            The tensors of `out` if it is given.
 
         Raises:
-            TypeError: `images` is not a dense tensor of one of these dtypes.
+            TypeError: `images` is not a dense tensor of one of these dtypes, or `out` no
+                `PyramidCoeffs` of the right dtypes.
             ValueError: the image is too small for ``height``, or on a device without operators;
-                or the coefficients exceed the machine's memory (on the CPU).
+                or the coefficients exceed the machine's memory (on the CPU); or `out` is not as
+                said above, or a gradient is needed.
         """
         checks.check_images("images", images, 2, "[..., H, W]")
         _extension.check_device("images", images)
         scale = 2 if self.boundary == "symmetric" else 1
         size = [scale * side for side in images.shape[-2:]]
         checks.check_height_fits("images", size, self.height, images.shape)
-        elements = band_elements(images.shape[:-2], size, self.nbands, range(1, self.height - 1))
-        memory.check_result("images", images, "coefficients", 2 * elements)
+        batch, dtype = images.shape[:-2], compute_dtype(images.dtype)
+        options = (self.height, self.nbands)
+        if out is not None:
+            checks.check_coefficients_type(out, "out")
+            checks.check_level_count("out.bands", out[1], self.height)
+            specs = _coefficient_specs(batch, size, *options, dtype)
+            check_out(_named("out", out, specs), {"images": images})
+        else:
+            elements = band_elements(batch, size, self.nbands, range(1, self.height - 1))
+            checks.check_memory("images", images, "coefficients", 2 * elements * dtype.itemsize)
         images = compute_input(images)
         if self.boundary == "symmetric":
             images = mirror(images)
-        highpass, *bands, lowpass = _pyramid(images, self.height, self.nbands)
+        if out is not None:
+            highpass, bands, lowpass = out
+            _pyramid.into([highpass, *bands, lowpass], images, *options)
+        else:
+            highpass, *bands, lowpass = _pyramid(images, *options)
         return PyramidCoeffs(highpass, tuple(bands), lowpass)
 
     if TYPE_CHECKING:  # torch.nn.Module's own returns Any
 
-        def __call__(self, images: Tensor) -> PyramidCoeffs: ...
+        def __call__(
+            self, images: Tensor, *, out: PyramidCoeffs | None = None
+        ) -> PyramidCoeffs: ...
 
-    def inverse(self, coeffs: PyramidCoeffs) -> Tensor:
+    def inverse(self, coeffs: PyramidCoeffs, *, out: Tensor | None = None) -> Tensor:
         """The images these coefficients belong to, ``[..., H, W]``.
 
         Exact to rounding for coefficients of `forward`. Coefficients may be changed before: the
         result is then the image of their real parts, as for any filter bank.
 
+        Args:
+            coeffs: of a pyramid of this height, nbands and boundary.
+            out: a tensor that the result is written into and that is returned: contiguous, of the
+                images' shape, dtype and device, in memory of its own. No gradient can be recorded
+                then. With boundary "symmetric" the mirrored image is made first and then copied.
+
         Raises:
             TypeError: `coeffs` is not a `PyramidCoeffs`, or a coefficient has another dtype than
-                the first.
-            ValueError: the shapes are not those of one pyramid of this height and nbands.
+                the first; or `out` is no tensor of that dtype.
+            ValueError: the shapes are not those of one pyramid of this height and nbands; or `out`
+                is not as said above, or a gradient is needed.
         """
         checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
         if self.boundary == "symmetric":
             _check_mirrored(highpass)
-        check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        given = check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
         _extension.check_device("coeffs.highpass", highpass)
-        images = _inverse(highpass, list(bands), lowpass)
-        if self.boundary == "symmetric":
-            h, w = images.shape[-2:]
-            images = images[..., : h // 2, : w // 2]
-        return images
+        symmetric, parts = self.boundary == "symmetric", (highpass, list(bands), lowpass)
+        *batch, h, w = highpass.shape
+        if symmetric:
+            h, w = h // 2, w // 2
+        if out is not None:
+            inputs = {name: tensor for name, tensor, _, _ in given}
+            check_out([("out", out, (*batch, h, w), highpass.dtype)], inputs)
+            if not symmetric:
+                _inverse.into(out, *parts)
+                return out
+        images = _inverse(*parts)[..., :h, :w] if symmetric else _inverse(*parts)
+        return images if out is None else out.copy_(images)
 
 
 def mirror(images: Tensor) -> Tensor:
@@ -145,45 +180,53 @@ def _check_mirrored(highpass: Tensor) -> None:
 
 def check_coefficients(
     highpass: Tensor, bands: Sequence[Tensor], lowpass: Tensor, height: int, nbands: int
-) -> None:
-    """Refuse what are not the coefficients of one pyramid of this height and nbands."""
+) -> list[Part]:
+    """Refuse what are not the coefficients of one pyramid of this height and nbands; name them."""
     checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
     if highpass.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
-    if len(bands) != height - 2:
-        raise ValueError(
-            f"coeffs.bands: expected height - 2 = {height - 2} levels, got {len(bands)}"
-        )
-    checks.check_height_fits("coeffs.highpass", highpass.shape[-2:], height, highpass.shape)
-    batch, band_dtype = highpass.shape[:-2], complex_dtype(highpass.dtype)
-    *sizes, low_size = level_sizes(highpass.shape[-2:], height)
-    expected = [
-        (f"coeffs.bands[{i}]", band, band_dtype, (*batch, nbands, *size))
-        for i, (band, size) in enumerate(zip(bands, sizes, strict=True))
+    checks.check_level_count("coeffs.bands", bands, height)
+    size = highpass.shape[-2:]
+    checks.check_height_fits("coeffs.highpass", size, height, highpass.shape)
+    specs = _coefficient_specs(highpass.shape[:-2], size, height, nbands, highpass.dtype)
+    parts = _named("coeffs", (highpass, bands, lowpass), specs)
+    for name, tensor, shape, dtype in parts:
+        checks.check_tensor(name, tensor, shape, dtype, highpass.device)
+    return parts
+
+
+_Spec = tuple[tuple[int, ...], torch.dtype]
+
+
+def _coefficient_specs(
+    batch: Sequence[int], size: Sequence[int], height: int, nbands: int, dtype: torch.dtype
+) -> list[_Spec]:
+    """Shape and dtype of highpass, of each level's bands and of lowpass, computed in `dtype`."""
+    *sizes, low_size = level_sizes(size, height)
+    return [
+        ((*batch, *size), dtype),
+        *(((*batch, nbands, *s), complex_dtype(dtype)) for s in sizes),
+        ((*batch, *low_size), dtype),
     ]
-    expected.append(("coeffs.lowpass", lowpass, highpass.dtype, (*batch, *low_size)))
-    for name, tensor, dtype, shape in expected:
-        checks.check_dense(name, tensor)
-        if tensor.device != highpass.device:
-            raise ValueError(f"{name}: expected a tensor on {highpass.device}, got {tensor.device}")
-        if tensor.dtype != dtype:
-            raise TypeError(f"{name}: expected dtype {dtype}, got {tensor.dtype}")
-        if tuple(tensor.shape) != tuple(shape):
-            raise ValueError(f"{name}: expected shape {list(shape)}, got {list(tensor.shape)}")
+
+
+def _named(
+    name: str, coeffs: tuple[Tensor, Sequence[Tensor], Tensor], specs: Sequence[_Spec]
+) -> list[Part]:
+    highpass, bands, lowpass = coeffs
+    levels = [f"{name}.bands[{i}]" for i in range(len(bands))]
+    names = (f"{name}.highpass", *levels, f"{name}.lowpass")
+    tensors = (highpass, *bands, lowpass)
+    return [(n, x, *spec) for n, x, spec in zip(names, tensors, specs, strict=True)]
 
 
 # --- Fake kernels: shapes without data, for torch.compile and export ---------------------------
 
 
 def _fake_coefficients(images: Tensor, height: int, nbands: int) -> list[Tensor]:
-    dtype = compute_dtype(images.dtype)
-    batch = images.shape[:-2]
-    *sizes, low_size = level_sizes(images.shape[-2:], height)
-    return [
-        images.new_empty(images.shape, dtype=dtype),
-        *(images.new_empty((*batch, nbands, *s), dtype=complex_dtype(dtype)) for s in sizes),
-        images.new_empty((*batch, *low_size), dtype=dtype),
-    ]
+    *batch, h, w = images.shape
+    specs = _coefficient_specs(batch, (h, w), height, nbands, compute_dtype(images.dtype))
+    return [images.new_empty(shape, dtype=dtype) for shape, dtype in specs]
 
 
 def _fake_image(highpass: Tensor, bands: list[Tensor], lowpass: Tensor) -> Tensor:
@@ -231,6 +274,7 @@ _pyramid = Operator(
     setup=_setup_analysis,
     backward=_pyramid_backward,
     linear=True,
+    has_out=True,
     reads_halves=True,
 )
 _adjoint = Operator(
@@ -246,6 +290,7 @@ _inverse = Operator(
     setup=_setup_synthesis,
     backward=_inverse_backward,
     linear=True,
+    has_out=True,
 )
 _inverse_adjoint = Operator(
     "pyramid_inverse_backward",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +93,9 @@ class _Mode:
     def at_length(self) -> list[Row]:
         """Cost per frame of a long clip, beside a short one and beside short ones at once.
 
-        Its parity is that of as many windows in its middle. Outputs come from memory that an
-        earlier call's had. As many frames in short clips write as much.
+        Its parity is that of as many windows in its middle. All write into the same memory at every
+        call (`out`), as fresh memory would be cleared by the system first. As many frames in short
+        clips write as much.
         """
         long = len(self.frames)
         self._tell(f"{long} frames")
@@ -108,9 +110,9 @@ class _Mode:
         clips = floats.unflatten(0, (-1, self.length))
         found = self._contest(
             {
-                "short": self._ours(short),
-                "long": self._ours(floats, check),
-                "clips": self._ours(clips, lambda planes: self.parity([x[0] for x in planes])),
+                "short": self._written(short, self.parity),
+                "long": self._written(floats, check),
+                "clips": self._written(clips, lambda planes: self.parity([x[0] for x in planes])),
             }
         )
         ours = {"frames": long, "kind": "cost"}
@@ -179,6 +181,19 @@ class _Mode:
             lambda: phasenet.phase_difference_windows(frames, NUM_PHASE, unwrap=self.unwrap),
             check or self.parity, threads, gap or self.settings.operator_gap,
         )  # fmt: skip
+
+    def _written(self, frames: Tensor, check: Callable[[Any], Parity]) -> Side:
+        """The operator, writing into the result of the first call."""
+        out: list[tuple[Tensor, ...]] = []
+
+        def call() -> tuple[Tensor, ...]:
+            result = phasenet.phase_difference_windows(
+                frames, NUM_PHASE, unwrap=self.unwrap, out=out[0] if out else None
+            )
+            out[:] = [result]
+            return result
+
+        return Side(call, check, gap=self.settings.operator_gap)
 
     def _strong(self, **options: Any) -> StrongPhaseDifference:
         return StrongPhaseDifference(

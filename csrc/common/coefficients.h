@@ -27,6 +27,26 @@ inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nb
       image.w);
 }
 
+// The coefficients of images [*batch, H, W]: highpass, the bands of each level, lowpass.
+template <typename T>
+std::vector<TensorSpec> coefficient_specs(
+    const std::vector<int64_t>& batch, Size image, int64_t height, int64_t nbands) {
+  std::vector<TensorSpec> specs;
+  const auto add = [&](std::vector<int64_t> planes, Size size, ScalarType dtype) {
+    std::vector<int64_t> shape = batch;
+    shape.insert(shape.end(), planes.begin(), planes.end());
+    shape.insert(shape.end(), {size.h, size.w});
+    specs.push_back({std::move(shape), dtype});
+  };
+  const std::vector<Size> sizes = level_sizes(image, height);
+  add({}, image, Dtypes<T>::real);
+  for (size_t level = 0; level + 1 < sizes.size(); ++level) {
+    add({nbands}, sizes[level], Dtypes<T>::complex);
+  }
+  add({}, sizes.back(), Dtypes<T>::real);
+  return specs;
+}
+
 struct Coefficients {
   Tensor highpass;
   std::vector<Tensor> bands;

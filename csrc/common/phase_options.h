@@ -57,6 +57,22 @@ inline PhaseOptions phase_options(
   return {num_phase, height, nbands, std::move(levels), unwrap == "reference", replicate};
 }
 
+// The windows of frames [..., T, H, W] at each level, [..., windows, nbands * num_phase, h, w].
+inline std::vector<TensorSpec> window_specs(
+    const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
+  const Size size = image_size(frames);
+  const std::vector<Size> sizes = level_sizes({2 * size.h, 2 * size.w}, options.height);
+  const int64_t windows = options.windows(frames.size(frames.dim() - 3));
+  std::vector<TensorSpec> specs;
+  for (const int64_t level : options.levels) {
+    std::vector<int64_t> shape = leading(frames, 3);
+    const Size plane{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
+    shape.insert(shape.end(), {windows, options.nbands * options.num_phase, plane.h, plane.w});
+    specs.push_back({std::move(shape), dtype});
+  }
+  return specs;
+}
+
 constexpr const char* kWindowsBackward = "phasenet::phase_difference_windows_backward";
 
 // One gradient per level, and frames that can have one.

@@ -82,6 +82,34 @@ inline Tensor with_batch(const Tensor& x, std::vector<int64_t> batch) {
   return reshaped(x, batch);
 }
 
+// What a result of an operator is.
+struct TensorSpec {
+  std::vector<int64_t> shape;
+  ScalarType dtype;
+};
+
+// Whether x may be written to where a result is expected.
+inline bool fits(const Tensor& x, const TensorSpec& expected) {
+  const auto sizes = x.sizes();
+  return x.scalar_type() == expected.dtype && x.is_contiguous() &&
+         std::vector<int64_t>(sizes.begin(), sizes.end()) == expected.shape;
+}
+
+// `out` is memory that is written to, so it has to be what the operator would have made itself.
+inline void check_out(
+    const char* op,
+    const Tensor& input,
+    const std::vector<Tensor>& out,
+    const std::vector<TensorSpec>& expected) {
+  bool same = out.size() == expected.size();
+  for (size_t i = 0; same && i < out.size(); ++i) {
+    same = fits(out[i], expected[i]) && out[i].is_cuda() == input.is_cuda() &&
+           out[i].get_device_index() == input.get_device_index();
+  }
+  STD_TORCH_CHECK(
+      same, op, ": out: expected contiguous tensors of the results' shapes, dtypes and device");
+}
+
 inline Size image_size(const Tensor& x) {
   STD_TORCH_CHECK(x.dim() >= 2, "phasenet: expected images of shape [..., H, W]");
   return {x.size(x.dim() - 2), x.size(x.dim() - 1)};

@@ -46,18 +46,13 @@ PhaseOptions stream_options(
   return options;
 }
 
-struct StatePart {
-  std::vector<int64_t> shape;
-  ScalarType dtype;
-};
-
 // The tensors of the state, for windows of `dtype`.
 template <typename T>
-std::vector<StatePart> state_parts(
+std::vector<TensorSpec> state_parts(
     const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
   const std::vector<Size> sizes = band_sizes(frames, options);
   const int64_t count = frames.size(0), channels = options.nbands * options.num_phase;
-  std::vector<StatePart> state;
+  std::vector<TensorSpec> state;
   for (const int64_t level : options.levels) {
     const Size size = sizes[level - 1];
     for (const auto& part : LevelPlanes<T>::parts(kept_frames(options), options.nbands, size)) {
@@ -76,9 +71,7 @@ void check_state(
   if (same) {
     const auto expected = state_parts<T>(frames, options, state[kPerLevel - 1].scalar_type());
     for (size_t i = 0; same && i < state.size(); ++i) {
-      const auto sizes = state[i].sizes();
-      same = state[i].scalar_type() == expected[i].dtype && state[i].is_contiguous() &&
-             std::vector<int64_t>(sizes.begin(), sizes.end()) == expected[i].shape;
+      same = fits(state[i], expected[i]);
     }
   }
   STD_TORCH_CHECK(
@@ -138,7 +131,8 @@ std::vector<Tensor> phase_stream_state(
     using T = decltype(zero);
     conversion<T>(dtype.value_or(Dtypes<T>::real));  // refuses what is no dtype for planes
     std::vector<Tensor> state;
-    for (const StatePart& part : state_parts<T>(frames, options, dtype.value_or(Dtypes<T>::real))) {
+    for (const TensorSpec& part :
+         state_parts<T>(frames, options, dtype.value_or(Dtypes<T>::real))) {
       state.push_back(torch::stable::new_zeros(frames, part.shape, part.dtype));
     }
     return state;

@@ -93,28 +93,21 @@ std::vector<Tensor> by_transforms(const Tensor& images, const Analyze& analyze) 
   return result;
 }
 
-// Either of both operators by the plane kernels.
+// Either of both operators by the plane kernels, into `out`.
 template <typename T>
-std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nbands, bool adjoint) {
+void by_planes(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    bool adjoint,
+    const std::vector<Tensor>& out) {
   const Size image = image_size(images);
-  const auto batch = leading(images, 2);
   const auto plan = pyramid_plan<T>(image, height, nbands);
-  std::vector<Tensor> result;
-  PyramidPlanes<T> planes{};
-  const auto real = [&](Size size) {
-    auto shape = batch;
-    shape.insert(shape.end(), {size.h, size.w});
-    result.push_back(empty_cpu(shape, Dtypes<T>::real));
-    return result.back().template mutable_data_ptr<T>();
-  };
-  planes.highpass = real(image);
-  for (const auto& level : plan->levels) {
-    auto shape = batch;
-    shape.insert(shape.end(), {nbands, level.size.h, level.size.w});
-    result.push_back(empty_cpu(shape, Dtypes<T>::complex));
-    planes.levels.push_back(static_cast<T*>(result.back().mutable_data_ptr()));
+  PyramidPlanes<T> planes{
+      out.front().template mutable_data_ptr<T>(), {}, out.back().template mutable_data_ptr<T>()};
+  for (size_t i = 1; i + 1 < out.size(); ++i) {
+    planes.levels.push_back(static_cast<T*>(out[i].mutable_data_ptr()));
   }
-  planes.lowpass = real(plan->residuals[1].size);
   in_chunks<T>(images, [&](const Tensor& part, int64_t first, int64_t last) {
     PyramidPlanes<T> target = planes;
     target.highpass += first * image.area();
@@ -124,7 +117,6 @@ std::vector<Tensor> by_planes(const Tensor& images, int64_t height, int64_t nban
     }
     analyze_planes(part.const_data_ptr<T>(), last - first, *plan, adjoint, target);
   });
-  return result;
 }
 
 template <typename T>
@@ -140,16 +132,6 @@ std::vector<Tensor> pyramid_of(const Tensor& images, int64_t height, int64_t nba
     const LevelTable<T>& low = tables->lowpass;
     result.push_back(residual<T>(spectra, image, low.weights, low.size, T(1)));
     return result;
-  });
-}
-
-std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
-  check_pyramid("phasenet::pyramid", image_size(images), height, nbands);
-  return with_input_dtype("images", images.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    return has_plane_kernels(image_size(images), height)
-               ? by_planes<T>(images, height, nbands, false)
-               : pyramid_of<T>(images, height, nbands);
   });
 }
 
@@ -183,14 +165,47 @@ std::vector<Tensor> pyramid_inverse_backward_of(
   });
 }
 
-std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
-  check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);
-  return with_input_dtype("grad", grad.scalar_type(), [&](auto zero) {
+// Either of both operators; into `out`, if there is one.
+std::vector<Tensor> coefficients(
+    const char* op,
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    bool adjoint,
+    const std::vector<Tensor>* out = nullptr) {
+  const Size image = image_size(images);
+  check_pyramid(op, image, height, nbands);
+  return with_input_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    return has_plane_kernels(image_size(grad), height)
-               ? by_planes<T>(grad, height, nbands, true)
-               : pyramid_inverse_backward_of<T>(grad, height, nbands);
+    const auto specs = coefficient_specs<T>(leading(images, 2), image, height, nbands);
+    if (out != nullptr) {
+      check_out(op, images, *out, specs);
+    }
+    if (has_plane_kernels(image, height)) {
+      const std::vector<Tensor> result = out != nullptr ? *out : empty_cpu(specs);
+      by_planes<T>(images, height, nbands, adjoint, result);
+      return result;
+    }
+    std::vector<Tensor> result = adjoint ? pyramid_inverse_backward_of<T>(images, height, nbands)
+                                         : pyramid_of<T>(images, height, nbands);
+    for (size_t i = 0; out != nullptr && i < out->size(); ++i) {
+      Tensor target = (*out)[i];
+      torch::stable::copy_(target, result[i]);
+    }
+    return result;
   });
+}
+
+std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
+  return coefficients("phasenet::pyramid", images, height, nbands, false);
+}
+
+void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out) {
+  coefficients("phasenet::pyramid", images, height, nbands, false, &out);
+}
+
+std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
+  return coefficients("phasenet::pyramid_inverse_backward", grad, height, nbands, true);
 }
 
 }  // namespace
@@ -258,5 +273,6 @@ template Tensor analytic_bands(const Tensor&, const SpectralTables<double>&, int
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
   m.impl("pyramid", TORCH_BOX(&phasenet::pyramid));
+  m.impl("pyramid.out", TORCH_BOX(&phasenet::pyramid_out));
   m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::pyramid_inverse_backward));
 }

@@ -143,9 +143,9 @@ Tensor image_of(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
   return with_batch(synthesize<T>(product(batch), image, norm, residuals, levels), batch);
 }
 
-// The same by the plane kernels.
+// The same by the plane kernels, into `out`.
 template <typename T>
-Tensor by_planes(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
+void by_planes(const Coefficients& coeffs, int64_t nbands, bool adjoint, const Tensor& out) {
   const Size image = image_size(coeffs.highpass);
   const auto plan = pyramid_plan<T>(image, static_cast<int64_t>(coeffs.bands.size()) + 2, nbands);
   // What is dense already is not copied; copies live as long as the list.
@@ -157,28 +157,47 @@ Tensor by_planes(const Coefficients& coeffs, int64_t nbands, bool adjoint) {
     dense.push_back(torch::stable::contiguous(bands));
     planes.levels.push_back(static_cast<const T*>(dense.back().const_data_ptr()));
   }
-  const auto sizes = coeffs.highpass.sizes();
-  const Tensor result = empty_cpu({sizes.begin(), sizes.end()}, Dtypes<T>::real);
   const int64_t count = product(leading(coeffs.highpass, 2));
-  synthesize_planes(planes, count, *plan, adjoint, result.template mutable_data_ptr<T>());
-  return result;
+  synthesize_planes(planes, count, *plan, adjoint, out.template mutable_data_ptr<T>());
 }
 
+// Into `out`, if there is one.
 template <template <typename> typename Bands>
-Tensor image_of_any(const char* op, const Coefficients& coeffs, bool adjoint) {
+Tensor image_of_any(
+    const char* op, const Coefficients& coeffs, bool adjoint, const Tensor* out = nullptr) {
   const int64_t nbands = check_coefficients(op, coeffs);
+  const auto sizes = coeffs.highpass.sizes();
+  const TensorSpec spec{{sizes.begin(), sizes.end()}, coeffs.highpass.scalar_type()};
+  if (out != nullptr) {
+    check_out(op, coeffs.highpass, {*out}, {spec});
+  }
   const Size image = image_size(coeffs.highpass);
   const bool planes = has_plane_kernels(image, static_cast<int64_t>(coeffs.bands.size()) + 2);
   return with_compute_dtype("highpass", coeffs.highpass.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    return planes ? by_planes<T>(coeffs, nbands, adjoint)
-                  : image_of<T, Bands>(coeffs, nbands, adjoint);
+    if (planes) {
+      const Tensor result = out != nullptr ? *out : empty_cpu(spec.shape, spec.dtype);
+      by_planes<T>(coeffs, nbands, adjoint, result);
+      return result;
+    }
+    Tensor result = image_of<T, Bands>(coeffs, nbands, adjoint);
+    if (out != nullptr) {
+      Tensor target = *out;
+      torch::stable::copy_(target, result);
+    }
+    return result;
   });
 }
 
 Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
   return image_of_any<RealBands>(
       "phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false);
+}
+
+void pyramid_inverse_out(
+    const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, const Tensor& out) {
+  image_of_any<RealBands>(
+      "phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, &out);
 }
 
 Tensor pyramid_backward(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
@@ -225,5 +244,6 @@ template Tensor analytic_bands_adjoint(
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
   m.impl("pyramid_inverse", TORCH_BOX(&phasenet::pyramid_inverse));
+  m.impl("pyramid_inverse.out", TORCH_BOX(&phasenet::pyramid_inverse_out));
   m.impl("pyramid_backward", TORCH_BOX(&phasenet::pyramid_backward));
 }

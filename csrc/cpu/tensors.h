@@ -22,9 +22,16 @@ auto with_input_dtype(const char* name, ScalarType dtype, const Body& body) {
   return with_compute_dtype(name, half ? ScalarType::Float : dtype, body);
 }
 
-// Uninitialised. What is large enough lies in huge pages, kept from earlier results if there are
-// any.
+// Uninitialised. What is large enough lies in huge pages.
 Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype);
+
+inline std::vector<Tensor> empty_cpu(const std::vector<TensorSpec>& specs) {
+  std::vector<Tensor> result;
+  for (const TensorSpec& spec : specs) {
+    result.push_back(empty_cpu(spec.shape, spec.dtype));
+  }
+  return result;
+}
 
 inline Tensor to_complex(const Tensor& real, ScalarType dtype) {
   return torch::stable::to(real, dtype);

@@ -21,7 +21,6 @@ def measured() -> list[dict]:
         pytest.skip("only Linux tells the most memory a process has taken since a moment")
     # What is freed goes back at once, so that it is not there unseen for the next call.
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 17)}
-    environment["PHASENET_KEEP_MB"] = "0"
     result = subprocess.run(
         [sys.executable, str(SCRIPT)], env=environment, capture_output=True, text=True, timeout=500
     )

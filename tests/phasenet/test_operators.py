@@ -75,13 +75,31 @@ def test_opcheck_windows(arguments):
     torch.library.opcheck(ops.phase_difference_windows.default, arguments)
 
 
+def writing_calls():
+    images, frames, options = torch.rand(2, 18, 21), torch.rand(2, 6, 18, 21), (3, 4, 2, (1, 2))
+    parts = coefficients(grad=False)
+    windows = (frames, *options, "full", "valid", torch.float16)
+    return {
+        "pyramid": ((images, 4, 2), ops.pyramid(images, 4, 2)),
+        "pyramid_inverse": (parts, ops.pyramid_inverse(*parts)),
+        "phase_difference_windows": (windows, ops.phase_difference_windows(*windows)),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(writing_calls()))
+def test_opcheck_out(name):
+    arguments, out = writing_calls()[name]
+    torch.library.opcheck(getattr(ops, name).out, arguments, {"out": out})
+
+
 def test_every_operator_is_checked():
     names = {
         name.split("::")[1]
         for name in torch._C._dispatch_get_all_op_names()
         if "phasenet::" in name
     }
-    assert names == {*operator_calls(), "instruction_set", "instruction_sets"}
+    writing = {f"{name}.out" for name in writing_calls()}
+    assert names == {*operator_calls(), *writing, "instruction_set", "instruction_sets"}
 
 
 def test_pyramid_gradients():

@@ -26,6 +26,7 @@ WRONG: dict[str, list[Any]] = {
     "unwrap": [None, "both", "FULL", 1, b"full", ["full"]],
     "boundary": [None, "wrap", "Valid", 1, ["valid"]],
     "dtype": ["float16", torch.int32, torch.complex64, float, 1, np.float32],
+    "out": [1, "x", torch.zeros(5, 20, 20), (), [torch.zeros(1)] * 3, np.zeros((2, 20, 20))],
     "images": [*NO_TENSORS, torch.zeros(()), torch.zeros(20), torch.zeros(0, 20), torch.zeros(1, 9),
                torch.zeros(20, 20).int(), torch.zeros(20, 20).cfloat()],
 }  # fmt: skip
@@ -41,8 +42,8 @@ def streamed(frame: Any, num_phase: Any, **options: Any) -> Any:
 
 
 def pyramid_of(module: Any) -> Callable[..., PyramidCoeffs]:
-    def pyramid(images: Any, height: Any, nbands: Any, boundary: Any) -> PyramidCoeffs:
-        return module.SteerablePyramid(height, nbands, boundary=boundary)(images)
+    def pyramid(images: Any, height: Any, nbands: Any, boundary: Any, **out: Any) -> PyramidCoeffs:
+        return module.SteerablePyramid(height, nbands, boundary=boundary)(images, **out)
 
     return pyramid
 
@@ -55,13 +56,14 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "local_motion": (phasenet.local_motion, ("frames", "height", "nbands", "levels")),
 }
 for module in (phasenet, reference):
-    windows = ("frames", "num_phase", *PHASE, "boundary", "dtype")
+    own = ("out",) if module is phasenet else ()
+    windows = ("frames", "num_phase", *PHASE, "boundary", "dtype", *own)
     CALLS |= {
         f"{module.__name__}.windows": (module.phase_difference_windows, windows),
         f"{module.__name__}.clip": (module.phase_difference, ("clips", *PHASE, "dtype")),
         f"{module.__name__}.pyramid": (
             pyramid_of(module),
-            ("images", "height", "nbands", "boundary"),
+            ("images", "height", "nbands", "boundary", *own),
         ),
     }
 
@@ -82,6 +84,7 @@ def right(name: str, pyramid: bool) -> st.SearchStrategy[Any]:
             "unwrap": ["full", "reference"],
             "boundary": ["periodic", "symmetric"] if pyramid else ["replicate", "valid"],
             "dtype": [None, torch.float16, torch.float64],
+            "out": [None],
         }[name]
     )
 

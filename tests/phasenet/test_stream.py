@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from phasenet import PhaseStream, phase_difference_windows
-from phasenet.stream import StreamWindow
-from phasenet.stream_state import KeptFrames, KeptPlanes
+from phasenet.stream import KeptFrames, KeptPlanes, StreamWindow
 
 
 def frames_of(shape, dtype=torch.float32):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import torch
@@ -17,8 +18,10 @@ from support.fuzz_values import (
     NONSENSE,
     Call,
     images,
+    map_tensors,
     one_in,
     strided,
+    tensors_in,
     values,
     wrong_images,
 )
@@ -26,6 +29,26 @@ from support.fuzz_viz import VIZ
 
 HEIGHTS = one_in(15, NONSENSE, st.integers(3, 7))
 BANDS = one_in(15, NONSENSE, st.integers(2, 6))
+
+
+def writing(function: Any, wrong: Any) -> Any:
+    """`function`, whose results are also written into given memory; or `wrong` is given as that."""
+
+    def called(*args: Any, **options: Any) -> Any:
+        result = function(*args, **options)
+        poisoned = map_tensors(lambda x: torch.full_like(x, math.nan).contiguous(), result)
+        shapes_alone = any(x.is_meta for x in tensors_in(args))
+        out = poisoned if wrong is None or shapes_alone else wrong
+        written = function(*args, **options, out=out)
+        for a, b in zip(tensors_in(written), tensors_in(result), strict=True):
+            assert a.is_meta or torch.equal(a, b), "what is written is not what is returned"
+        return written
+
+    return called
+
+
+# What else may be given as memory for a result; None for what is right.
+OUT = one_in(8, st.one_of(NONSENSE, wrong_images(), images(2), st.tuples(images(2))), st.none())
 
 
 @st.composite
@@ -53,9 +76,11 @@ def phase_calls(draw: st.DrawFn) -> Call:
         options["boundary"] = draw(one_in(15, NONSENSE, st.sampled_from(["replicate", "valid"])))
     first = "clips" if name == "phase_difference" else "frames"
     function = getattr(module, name)
+    if function is phasenet.phase_difference_windows and draw(st.booleans()):
+        function = writing(function, draw(OUT))
     prefix = "reference." if module is reference else ""
     covers = frozenset({f"{prefix}{name}"})
-    names = (first, *options)
+    names = (first, *options, "out")
     return Call(f"{module.__name__}.{name}", function, (frames,), options, names, covers)
 
 
@@ -71,11 +96,12 @@ def pyramid_calls(draw: st.DrawFn) -> Call:
             return reference.SteerablePyramid(height, nbands)(x)
         pyramid = phasenet.SteerablePyramid(height, nbands, boundary=boundary)
         assert repr(pyramid)
-        coeffs = pyramid(x)
+        coeffs = (writing(pyramid, wrong) if with_out else pyramid)(x)
         assert repr(coeffs)
         return coeffs
 
-    names = ("height", "nbands", "boundary", "images")
+    with_out, wrong = draw(st.booleans()), draw(OUT)
+    names = ("height", "nbands", "boundary", "images", "out")
     own = ("SteerablePyramid", "SteerablePyramid.forward", "SteerablePyramid.extra_repr")
     theirs = ("reference.SteerablePyramid", "reference.SteerablePyramid.forward")
     covers = frozenset(theirs if module is reference else (*own, "PyramidCoeffs"))
@@ -112,10 +138,12 @@ def inverse_calls(draw: st.DrawFn) -> Call:
     module = draw(one_in(4, st.just(reference), st.just(phasenet)))
     covers = frozenset({"SteerablePyramid.inverse"})
     inverse = SteerablePyramid(height, nbands, boundary=boundary).inverse
+    if draw(st.booleans()):
+        inverse = writing(inverse, draw(OUT))
     if module is reference and isinstance(coeffs, PyramidCoeffs):
         inverse = reference.SteerablePyramid(height, nbands).inverse
         covers = frozenset({"reference.SteerablePyramid.inverse"})
-    names = ("coeffs", "height")
+    names = ("coeffs", "height", "out")
     name = f"{module.__name__}.SteerablePyramid({height}, {nbands}).inverse"
     return Call(name, inverse, (coeffs,), {}, names, covers)
 
