@@ -18,7 +18,7 @@ from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
 from benchmarks.stages import share_row
 from benchmarks.timing import Budget
-from mimamo.demo.synth import write_video
+from mimamo.demo.synth.video import write_video
 from mimamo.device import choose_precision
 from mimamo.faces import CenterFace, observe_faces
 from mimamo.model import MIMAMONet, ResNet50

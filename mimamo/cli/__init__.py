@@ -28,10 +28,10 @@ from mimamo.cli.common import (
     say,
     warn,
 )
-from mimamo.cli.data import register_data
-from mimamo.cli.evaluation import register_evaluation
-from mimamo.cli.live import register_live
-from mimamo.cli.training import register_training
+from mimamo.cli.data import extract, synth
+from mimamo.cli.evaluation import evaluate, submit
+from mimamo.cli.live import live
+from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ def _root(
         raise typer.Exit(UNUSABLE)
 
 
-@app.command()
 def predict(
     videos: Annotated[
         list[Path],
@@ -165,7 +164,6 @@ def predict(
     return FAILED if failures else OK
 
 
-@app.command()
 def demo(
     out: Annotated[
         Path, typer.Option(metavar="DIR", show_default=False, help="Folder for all it makes.")
@@ -186,7 +184,5 @@ def _say_found(result: VideoResult) -> None:
         say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
-register_live(app)
-register_data(app)
-register_training(app)
-register_evaluation(app)
+for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit):
+    app.command()(command)

@@ -10,12 +10,6 @@ import typer
 from mimamo.cli.common import DetectorFile, Device, Precision, ProgressBar, Videos, say
 
 
-def register_data(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(extract)
-    app.command()(synth)
-
-
 def extract(
     data: Annotated[
         Path,

@@ -29,12 +29,6 @@ Rescale = Annotated[
 ]
 
 
-def register_evaluation(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(evaluate)
-    app.command()(submit)
-
-
 def evaluate(
     runs: Runs,
     cache: CacheOption,

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from mimamo.video.camera import Camera
 
 
-def register_live(app: typer.Typer) -> None:
-    app.command()(live)
-
-
 def live(
     weights: Weights,
     source: Annotated[

@@ -98,12 +98,7 @@ class Recipe:
         return "small" if self.small_backbone else "finetune" if self.finetune_backbone else None
 
 
-def register_training(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(with_options(Recipe)(train))
-    app.command()(with_options(Recipe)(crossval))
-
-
+@with_options(Recipe)
 def train(
     cache: CacheFolder,
     out: Annotated[
@@ -158,6 +153,7 @@ def train(
         )
 
 
+@with_options(Recipe)
 def crossval(
     cache: CacheFolder,
     out: Annotated[

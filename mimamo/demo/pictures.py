@@ -8,15 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mimamo.demo.synth.motion import expressive
 from mimamo.demo.synth.render import Camera, render
-from mimamo.files import replacing
 from mimamo.metrics import concordance_cc
-from mimamo.predict.outputs import SOFTWARE
-from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
 from mimamo.predict.table import runs
 
 _GRID_VALENCE = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -69,7 +66,7 @@ def save_face_grid(path: str | os.PathLike[str]) -> None:
     figure.text(
         0.53, 0.012, "At rest. Arousal shows mostly in motion.", ha="center", color="#8a8a8a"
     )
-    _save(path, figure)
+    save_figure(path, figure)
 
 
 def save_comparison(
@@ -92,7 +89,7 @@ def save_comparison(
     upper.set_title(title, loc="left", fontsize=12)
     upper.legend(loc="lower left", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=10)
     lower.set_xlabel("Frame", fontsize=12)
-    _save(path, figure)
+    save_figure(path, figure)
 
 
 def _draw_trajectories(
@@ -124,9 +121,3 @@ def _draw_trajectories(
 
 def _signed(name: str, value: float) -> str:
     return f"{name} {value:+g}" if value else f"{name} 0"
-
-
-def _save(path: str | os.PathLike[str], figure: Figure) -> None:
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})

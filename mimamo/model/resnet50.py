@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from mimamo.errors import InputError
+from mimamo.settings import is_whole
 
 FEATURE_DIM = 2048
 # Width of the bottleneck and number of blocks, stage by stage.
@@ -112,7 +113,7 @@ class ResNet50(nn.Module):
             raise InputError(
                 f"variant: expected {' or '.join(map(repr, NORMALISATIONS))}, got {variant!r}"
             )
-        if not isinstance(image_size, int) or isinstance(image_size, bool) or image_size < 32:
+        if not is_whole(image_size, 32):
             raise InputError(
                 f"image_size: expected a whole number of at least 32, got {image_size!r}"
             )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mimamo.errors import InputError
 from mimamo.faces.grey import phase_frames
 from mimamo.model.resnet50 import ConvNorm
+from mimamo.settings import is_whole
 
 WIDTHS = (16, 32, 64, 96)
 FEATURE_DIM = 128
@@ -42,7 +43,7 @@ class SmallBackbone(nn.Module):
         super().__init__()
         if kind != "small":
             raise InputError(f"kind: expected 'small', got {kind!r}")
-        if not isinstance(image_size, int) or isinstance(image_size, bool) or image_size < 32:
+        if not is_whole(image_size, 32):
             raise InputError(
                 f"image_size: expected a whole number of at least 32, got {image_size!r}"
             )

@@ -25,11 +25,11 @@ from mimamo.faces import Detector, FaceTracker, align_face, phase_frames
 from mimamo.files import replacing
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
-from mimamo.predict.table import NO_FACE
+from mimamo.predict.table import HEADER, NO_FACE, table_row
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
 
-LIVE_HEADER = "frame,time,face_found,valence,arousal,latency_ms"
+LIVE_HEADER = f"{HEADER},latency_ms"
 _RECENT = 30  # frames over which the frame rate is measured
 _LATENCIES = 10_000  # of the newest predictions, kept for the summary
 
@@ -204,7 +204,7 @@ def live_table(path: Path) -> Iterator[Callable[[LivePrediction], None]]:
         file.write(f"{LIVE_HEADER}\n")
 
         def write(x: LivePrediction) -> None:
-            values = f"{x.valence:.6f},{x.arousal:.6f},{1000 * x.latency:.1f}"
-            file.write(f"{x.index + 1},{x.time:.6f},{int(x.found)},{values}\n")
+            row = table_row(x.index, x.time, x.found, (x.valence, x.arousal))
+            file.write(f"{row},{1000 * x.latency:.1f}\n")
 
         yield write

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,10 +103,14 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     # "+ 0.0" turns a rounded -0.0 into 0.0
     values = np.round(predictions.values.astype(np.float64), 6) + 0.0
     rows = zip(predictions.times, predictions.found, values, strict=True)
-    for number, (time, found, (valence, arousal)) in enumerate(rows, start=1):
-        lines.append(f"{number},{time:.6f},{int(found)},{valence:.6f},{arousal:.6f}")
+    lines += [table_row(index, *row) for index, row in enumerate(rows)]
     with replacing(path) as temporary:
         temporary.write_bytes(("\n".join(lines) + "\n").encode("ascii"))
+
+
+def table_row(index: int, time: float, found: bool, values: Sequence[float]) -> str:
+    """The row of a frame, `index` from 0; `values` are valence and arousal."""
+    return f"{index + 1},{time:.6f},{int(found)},{values[0]:.6f},{values[1]:.6f}"
 
 
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:

@@ -11,6 +11,7 @@ import numpy as np
 from mimamo.demo.synth.motion import Performance, SceneRanges, perform
 from mimamo.demo.synth.render import render
 from mimamo.files import replacing
+from mimamo.predict.table import table_row
 from mimamo.video.writer import VideoWriter
 
 RANGES = SceneRanges(
@@ -87,11 +88,8 @@ def camera_tilt(times: np.ndarray) -> np.ndarray:
 
 def write_truth(path: str | os.PathLike[str], truth: VideoTruth) -> None:
     """Write the truth as CSV, one row per frame, frames numbered from 1."""
-    rows = [TRUTH_HEADER]
-    for number, (time, seen, (valence, arousal)) in enumerate(
-        zip(truth.times, truth.in_view, truth.values, strict=True), start=1
-    ):
-        rows.append(f"{number},{time:.6f},{int(seen)},{valence:.6f},{arousal:.6f}")
+    frames = enumerate(zip(truth.times, truth.in_view, truth.values, strict=True))
+    rows = [TRUTH_HEADER, *(table_row(index, *frame) for index, frame in frames)]
     with replacing(path) as temporary:
         temporary.write_text("\n".join(rows) + "\n", encoding="ascii")
 

@@ -43,9 +43,13 @@ def save_plot(path: str | os.PathLike[str], predictions: Predictions, name: str)
 
     Raises InputError if the file cannot be written.
     """
-    figure = draw_plot(predictions, name)
+    save_figure(path, draw_plot(predictions, name))
+
+
+def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
+    """Write a figure as a PNG that says it is one of ours; InputError if it cannot be written."""
     with replacing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # in the name
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # in a video's name
         figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
 
 
