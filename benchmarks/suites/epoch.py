@@ -15,7 +15,7 @@ from benchmarks.settings import Settings, SuiteRun
 from benchmarks.suites.train import random_video
 from benchmarks.timing import spread
 from mimamo.data.batches import ResidentClips
-from mimamo.data.clips import ClipDataset, VideoSequence
+from mimamo.data.clips import VideoSequence
 from mimamo.model import MIMAMONet
 from mimamo.train import TrainedModel, Trainer, TrainingConfig
 from mimamo.train.processes import Processes
@@ -94,8 +94,10 @@ def _steps(
 ) -> tuple[tuple[float, ...], int]:
     """Seconds of each step, and the most GPU memory that was taken, bytes."""
     clips = ResidentClips(
-        ClipDataset(_videos(frames, config), length=config.clip_length, stride=config.stride),
+        _videos(frames, config),
         settings.device,
+        length=config.clip_length,
+        stride=config.stride,
     )
     torch.manual_seed(0)
     model = TrainedModel(MIMAMONet(config.network))

@@ -5,49 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.data.clips import Clip, ClipDataset
+from mimamo.data.clips import Clip, ClipDataset, VideoSequence
 
 Item = TypeVar("Item")
 
 
-class Clips(Protocol):
-    """Where clips come from."""
-
-    dataset: ClipDataset
-
-    def gather(self, indices: Sequence[int]) -> Clip:
-        """Return the clips of these numbers as one batch."""
-        ...
-
-
-class MappedClips:
-    """Clips cut from videos in memory, or mapped into it."""
-
-    def __init__(self, dataset: ClipDataset) -> None:
-        self.dataset = dataset
-
-    def gather(self, indices: Sequence[int]) -> Clip:
-        """Return the clips of these numbers as one batch, on the CPU."""
-        return Clip(*map(torch.stack, zip(*(self.dataset[i] for i in indices), strict=True)))
-
-
-class ResidentClips:
+class ResidentClips(ClipDataset):
     """Clips cut on a device that holds all the videos: 6.4 KB a frame, nothing to load.
 
     Args:
-        dataset: its videos are copied to `device`, one after the other.
+        videos: copied to `device`, one after the other.
         device: where they are kept.
+        settings: as for `ClipDataset`.
     """
 
-    def __init__(self, dataset: ClipDataset, device: torch.device | str) -> None:
-        self.dataset = dataset
-        videos = dataset.videos
+    def __init__(
+        self, videos: Sequence[VideoSequence], device: torch.device | str, **settings: int
+    ) -> None:
+        super().__init__(videos, **settings)
         lengths = [len(video) for video in videos]
         self._offsets = np.concatenate([[0], np.cumsum(lengths)])
         self._lengths = np.array(lengths)
@@ -64,10 +45,10 @@ class ResidentClips:
 
     def gather(self, indices: Sequence[int]) -> Clip:
         """Return the clips of these numbers as one batch, on the device."""
-        chosen = np.array([self.dataset.clips[i] for i in indices])  # [B, 2]: video, start
+        chosen = np.array([self.clips[i] for i in indices])  # [B, 2]: video, start
         offset = self._offsets[chosen[:, 0]][:, None]
         last = self._lengths[chosen[:, 0]][:, None] - 1
-        phases, length = self.dataset.num_phase, self.dataset.length
+        phases, length = self.num_phase, self.length
         own = chosen[:, 1:] + np.arange(length)
         around = chosen[:, 1:] - phases // 2 + np.arange(length + phases)
         device = self._features.device

@@ -1,10 +1,10 @@
 """What predictions are worth: cross-validation, evaluation, submissions."""
 
-from mimamo.evaluate.crossval import CrossvalResult, crossval, join
+from mimamo.evaluate.cross_validation import CrossvalResult, crossval, join
 from mimamo.evaluate.ensemble import Ensemble
 from mimamo.evaluate.evaluation import EvaluationResult, evaluate_runs
 from mimamo.evaluate.scores import Interval, Score, VideoScore, bootstrap, rescale
-from mimamo.evaluate.submit import SubmitResult, submit
+from mimamo.evaluate.submission import SubmitResult, submit
 
 __all__ = [
     "CrossvalResult",

@@ -14,8 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Optimizer
 
 from mimamo.data.augmentation import augmentation_draws, transform_clips
-from mimamo.data.batches import Clips, ahead, epoch_batches, own_part
-from mimamo.data.clips import Clip, VideoSequence
+from mimamo.data.batches import ahead, epoch_batches, own_part
+from mimamo.data.clips import Clip, ClipDataset, VideoSequence
 from mimamo.errors import InputError
 from mimamo.metrics import ccc_loss, concordance_cc
 from mimamo.model.features import phase_windows
@@ -51,7 +51,7 @@ class Trainer:
     def __init__(
         self,
         model: TrainedModel,
-        clips: Clips,
+        clips: ClipDataset,
         validation: Sequence[VideoSequence],
         config: TrainingConfig,
         processes: Processes,
@@ -70,7 +70,7 @@ class Trainer:
     @property
     def clips_per_epoch(self) -> int:
         """How many clips an epoch has."""
-        return len(self._clips.dataset)
+        return len(self._clips)
 
     @property
     def clips_done(self) -> int:
@@ -165,11 +165,7 @@ class Trainer:
             )
         for number, batch in enumerate(batches[done:], start=done):
             rows = own_part(batch, processes.index, processes.count)
-            images = (
-                None
-                if self._images is None
-                else self._images.gather(self._clips.dataset, batch[rows])
-            )
+            images = None if self._images is None else self._images.gather(self._clips, batch[rows])
             yield number, rows, len(batch), self._clips.gather(batch[rows]), images
 
     def _step(self, epoch: int, step: Step) -> float:

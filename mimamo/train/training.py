@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from mimamo.data.batches import Clips, MappedClips, ResidentClips
+from mimamo.data.batches import ResidentClips
 from mimamo.data.cache import Cache, stored_backbone
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
@@ -145,14 +145,16 @@ def train(
             report(line)
         config = replace(config, network=_network_config(cache, config))
         model, frozen = _model(cache, config)
-        dataset = ClipDataset(
-            [video.sequence for video in chosen.training],
-            length=config.clip_length,
-            stride=config.stride,
-            num_phase=config.network.num_phase,
-        )
-        clips: Clips = (
-            ResidentClips(dataset, processes.device) if resident else MappedClips(dataset)
+        sequences = [video.sequence for video in chosen.training]
+        settings = {
+            "length": config.clip_length,
+            "stride": config.stride,
+            "num_phase": config.network.num_phase,
+        }
+        clips = (
+            ResidentClips(sequences, processes.device, **settings)
+            if resident
+            else ClipDataset(sequences, **settings)
         )
         images = None
         if config.spatial == "finetune":

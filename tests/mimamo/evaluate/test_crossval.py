@@ -19,7 +19,7 @@ from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
 from mimamo.data.cache import video_path
 from mimamo.evaluate import Ensemble, crossval, join
-from mimamo.evaluate.crossval import _write_folds
+from mimamo.evaluate.cross_validation import _write_folds
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
 from mimamo.evaluate.summary import Summary
 from mimamo.train import TrainingConfig
@@ -170,7 +170,7 @@ class TestJobs:
             return choose_videos(cache, fold)
 
         monkeypatch.setattr("mimamo.train.training.choose_videos", noted)
-        monkeypatch.setattr("mimamo.evaluate.crossval.choose_videos", noted)
+        monkeypatch.setattr("mimamo.evaluate.cross_validation.choose_videos", noted)
 
         def written() -> list[int]:
             return [path.stat().st_mtime_ns for path in small_folds.glob("fold-*/*.safetensors")]

@@ -11,7 +11,6 @@ import torch
 
 from mimamo import InputError, MIMAMONet, ResNet50, concordance_cc
 from mimamo.data import VideoSequence
-from mimamo.data.batches import MappedClips
 from mimamo.data.clips import ClipDataset
 from mimamo.model.features import phase_windows
 from mimamo.predict.clips import predict_sequence
@@ -63,7 +62,7 @@ def trainer(
         stride=config.stride,
         num_phase=config.network.num_phase,
     )
-    return Trainer(TrainedModel(network), MappedClips(clips), validation, config, ALONE)
+    return Trainer(TrainedModel(network), clips, validation, config, ALONE)
 
 
 def run(
@@ -289,7 +288,7 @@ def test_images_are_mirrored_and_cropped_as_the_grey_faces_are(
     clips = ClipDataset(videos, length=length, stride=config.stride, num_phase=num_phase)
     images = GreyImages()
     with pytest.raises(Seen):
-        next(Trainer(model, MappedClips(clips), videos, config, ALONE, images).epochs())
+        next(Trainer(model, clips, videos, config, ALONE, images).epochs())
     seen, given = caught["seen"], images.given / 255
     assert seen.shape == given.shape
     grey = centre(caught["frames"], length).unsqueeze(2).expand_as(seen)
