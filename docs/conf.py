@@ -9,7 +9,7 @@ sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent)]
 import phasenet  # noqa: E402
 
 project = "phasenet + mimamo"
-author = "the phasenet developers"
+author = "the phasenet + mimamo authors"
 copyright = author
 version = release = phasenet.__version__
 
