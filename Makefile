@@ -3,7 +3,10 @@
 # make docs   the documentation, in build/docs
 # make wheel-check  a wheel and a source archive, installed and used in fresh environments, of
 #                   PYTHONS (python3.12@2.10.0: an interpreter and its torch), else of this one
-# make nightly   the checks that take longer: fuzzing, very large images
+# make check  everything that is deterministic, before merging
+# make torch-check  everything built from source and tried with each torch of VERSIONS, in
+#                   environments of their own (python3.12@2.11.0: an interpreter and its torch)
+# make nightly   the checks that take longer: fuzzing, very large images, oldest and newest torch
 # make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make gpu-check  what needs a GPU, where there is one
 # Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the folder of the demo,
@@ -11,13 +14,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo-out
+VERSIONS ?= 2.10.0 2.14.1
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
 
-.PHONY: demo test docs nightly sanitize wheel-check gpu-check lint format clean
+.PHONY: demo test check docs nightly sanitize wheel-check torch-check gpu-check lint format clean
 
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
@@ -25,8 +29,11 @@ demo: $(VENV)/.package
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
+check: test
+
 nightly: $(VENV)/.tests
 	$(BIN)/pytest -m nightly
+	$(BIN)/python tests/support/torch_check.py $(VERSIONS)
 
 sanitize: $(VENV)/.tests
 	OMP_NUM_THREADS=2 $(BIN)/python tests/support/sanitize.py
@@ -43,6 +50,9 @@ docs: $(VENV)/.tests
 
 wheel-check: $(VENV)/.tests
 	$(BIN)/python tests/support/wheel_check.py $(PYTHONS)
+
+torch-check: $(VENV)/.tests
+	$(BIN)/python tests/support/torch_check.py $(VERSIONS)
 
 # With PYTHON's own torch: nothing is installed. Records, a table and logs go to OUT.
 gpu-check: OUT = gpu-check-out

@@ -27,14 +27,21 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import setuptools
 from setuptools import Command, Distribution, setup
-
-try:
-    from setuptools.command.bdist_wheel import bdist_wheel
-except ImportError:
-    raise SystemExit("phasenet: cannot build: setuptools >= 77 is needed; upgrade it") from None
 from setuptools.command.build_ext import build_ext
 from setuptools.extension import Extension
+
+# An older setuptools builds the libraries too, but no wheel: it lacks the licence field or more.
+MAKES_WHEELS = int(setuptools.__version__.split(".")[0]) >= 77
+if MAKES_WHEELS:
+    from setuptools.command.bdist_wheel import bdist_wheel
+else:
+
+    class bdist_wheel(Command):
+        def __init__(self, *_: object) -> None:
+            fail(f"a wheel needs setuptools >= 77, this is {setuptools.__version__}; upgrade it")
+
 
 ROOT = Path(__file__).parent.resolve()
 PACKAGE = ROOT / "phasenet"
@@ -390,6 +397,8 @@ class BinaryDistribution(Distribution):
 
 if __name__ == "__main__":
     setup(
+        # Not in pyproject.toml, where setuptools < 77 refuses it.
+        **{"license_expression" if MAKES_WHEELS else "license": "MIT"},
         distclass=BinaryDistribution,
         ext_modules=[Extension("phasenet.libphasenet_cpu", [])],
         cmdclass={

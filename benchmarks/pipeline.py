@@ -9,13 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.faces import CenterFace, observe_faces
-from mimamo.features import phase_frames
-from mimamo.inference import predict_sequence
-from mimamo.network import MIMAMONet, ResNet50
-from mimamo.predictions.plot import save_plot
-from mimamo.predictions.rules import fill_missing
-from mimamo.predictions.table import Predictions, write_predictions
+from mimamo.faces import CenterFace, observe_faces, phase_frames
+from mimamo.model import MIMAMONet, ResNet50
+from mimamo.predict.clips import predict_sequence
+from mimamo.predict.render.plot import save_plot
+from mimamo.predict.table import Predictions, fill_missing, write_predictions
 from mimamo.video import VideoReader
 
 BATCH = 32  # faces per pass

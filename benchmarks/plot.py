@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks import wording
+from benchmarks import table
 from benchmarks.rows import Row
 from mimamo.files import replacing
 
@@ -49,7 +49,13 @@ def _panel(ax: Axes, rows: Sequence[Row], title: str) -> None:
             ax.barh(place, row.ratio, color=_COLOURS[row.reached], height=0.7)
             ax.plot([row.ratio_low, row.ratio_high], [place, place], color="black", linewidth=1)
             end = max(row.ratio, row.ratio_high, row.target or 0)
-            ax.text(1.15 * max(end, left), place, wording.ratio(row), va="center", fontsize=7)
+            ax.text(
+                1.15 * max(end, left),
+                place,
+                table.number(row.ratio, row.kind),
+                va="center",
+                fontsize=7,
+            )
         if row.target is not None:
             ax.plot(row.target, place, "D", color="black", markersize=4)
     ax.set_xscale("log")

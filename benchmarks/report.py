@@ -1,16 +1,15 @@
-"""`python -m benchmarks.report`: the README's tables and picture from the newest stored results."""
+"""`python -m benchmarks.report`: the documents' tables and picture, from the newest results."""
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from benchmarks import plot, wording
+from benchmarks import plot, table
 from benchmarks.machine import ROOT
 from benchmarks.results import RESULTS, Result, newest
 from benchmarks.rows import Row
@@ -18,131 +17,106 @@ from mimamo.errors import InputError
 from mimamo.files import output_folder, replacing
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
-HEADINGS = ("Work", "Against", "Size", "Ours", "Theirs", "Ratio", "Target", "Errors")
+# What the README shows of the machine measured last, in short.
+CHOSEN = {
+    "phase/full/reference": "phases of 64 frames: the published way",
+    "phase/full/strong": "phases of 64 frames: well-written PyTorch",
+    "phase/memory/full": "extra memory of these: their output",
+    "pyramid/256/forward/plenoptic": "pyramid of 16 images of 256²: plenoptic",
+    "pyramid/256/inverse/plenoptic": "its inverse: plenoptic",
+    "predict/ours/plain": "a video of 10 s: plain sequential PyTorch",
+}
 
 
-def main(
-    results: Annotated[Path, typer.Option(help="Folder of the stored results.")] = RESULTS,
-    readme: Annotated[Path, typer.Option(help="Gets the table, between its markers.")] = (
-        ROOT / "README.md"
-    ),
-    picture: Annotated[Path, typer.Option(help="PNG to write.")] = ROOT / "docs/benchmarks.png",
-) -> None:
-    """Make the table and the picture; without markers in the README the table is printed."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of stored results")
+    add, docs = parser.add_argument, ROOT / "docs" / "explanation"
+    add("--readme", type=Path, default=ROOT / "README.md", help="gets a few rows between markers")
+    add("--page", type=Path, default=docs / "benchmarks.md", help="gets all rows between markers")
+    add("--picture", type=Path, default=docs / "benchmarks.png")
+    options = parser.parse_args(arguments)
     try:
-        found = newest(results)
+        found = by_machine(newest(options.results))
         if not found:
-            raise InputError(f"{results}: expected stored results, found none")
-        text = markdown(found)
-        output_folder(picture.parent)
-        plot.draw(*_pictured(found), picture)
-        if not insert(readme, text):
-            print(text)
-            print(f"{readme}: no lines {BEGIN} and {END}; table printed", file=sys.stderr)
+            raise InputError(f"{options.results}: expected stored results, found none")
+        insert(options.page, full(found))
+        insert(options.readme, chosen(found[0]))
+        output_folder(options.picture.parent)
+        aimed = [row for row in _rows(found[0]) if row.target is not None]
+        title = f"phasenet {found[0][0].versions['phasenet']}, {_name(found[0])}"
+        plot.draw(aimed or _rows(found[0]), title, options.picture)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        return 2
+    return 0
 
 
-def markdown(found: Iterable[Result]) -> str:
-    """The tables of the machine measured last, and folded below them those of all others."""
-    machines = [
-        list(group)
-        for _, group in groupby(found, key=lambda result: (result.machine_name, result.device))
-    ]
-    machines.sort(key=lambda suites: max(result.date for result in suites), reverse=True)
-    last, *others = machines
-    parts = [_tables(last)]
-    for suites in others:
-        name = f"{suites[0].machine_name}, {suites[0].device}"
-        parts += [f"<details><summary>Measured on {name}</summary>", _tables(suites), "</details>"]
-    return "\n\n".join(parts)
+def by_machine(found: Iterable[Result]) -> list[list[Result]]:
+    """The results of each machine and device, the one measured last first."""
+    machines = [list(group) for _, group in groupby(found, key=lambda one: _name([one]))]
+    return sorted(machines, key=lambda suites: max(one.date for one in suites), reverse=True)
 
 
-def _tables(suites: list[Result]) -> str:
-    """One machine: the rows with a target, and folded below them all others."""
-    rows = [row for result in suites for row in result.rows]
-    aimed = [row for row in rows if row.target is not None]
-    others = [row for row in rows if row.target is None]
-    parts = [_provenance(suites), *([_table(aimed), _notes(aimed)] if aimed else [])]
-    if others:
-        summary = "<details><summary>Rows without a target</summary>"
-        parts += [summary, _table(others), _notes(others), "</details>"]
-    return "\n\n".join(filter(None, parts))
+def full(machines: list[list[Result]]) -> str:
+    """Every row of every machine; options are code, as two hyphens are typeset as a dash."""
+    text = "\n\n".join(part for suites in machines for part in _tables(suites))
+    return re.sub(r"--[a-z][\w-]*", r"`\g<0>`", text)
 
 
-def insert(readme: Path, text: str) -> bool:
-    """Put `text` between the markers of `readme`; return whether it has them."""
+def chosen(suites: list[Result]) -> str:
+    """A few rows of one machine, in lines of less than 120 characters."""
+    rows = {row.id: row for row in _rows(suites)}
+    lines = ["| Work: beside | Ours | Theirs | Ratio | Target |", "|---|---|---|---|---|"]
+    for name, label in CHOSEN.items():
+        if name in rows:
+            _, _, _, ours, theirs, ratio, target, _ = table.cells(rows[name])
+            lines.append(f"| {label} | {ours} | {theirs} | {ratio.split(' (')[0]} | {target} |")
+    return "\n".join([*lines, "", f"Measured on {_name(suites)}."])
+
+
+def insert(path: Path, text: str) -> None:
+    """Put `text` between the markers of a file; InputError if it has none."""
     try:
-        old = readme.read_text(encoding="utf-8")
+        old = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{readme}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        return False
-    with replacing(readme) as temporary:
+        raise InputError(f"{path}: expected lines {BEGIN} and {END}, found none")
+    with replacing(path) as temporary:
         temporary.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
-    return True
 
 
-def _provenance(suites: list[Result]) -> str:
-    """On what, with what and when; suites of several commits are told apart."""
-    lines = {wording.circumstances(result): [] for result in suites}
+def _tables(suites: list[Result]) -> list[str]:
+    """One machine's: on what and when it was measured, the rows, what to know of them."""
+    lines: dict[str, list[str]] = {}
     for result in suites:
-        lines[wording.circumstances(result)].append(result.suite)
-    told = "; ".join(f"{', '.join(names)}: {line}" for line, names in lines.items())
-    left_out = wording.left_out(row for result in suites for row in result.rows)
-    busy = [f"{result.suite}: {wording.busy(result)}" for result in suites if wording.busy(result)]
-    inputs = [
-        f"{name} of {result.suite}: {value}"
+        lines.setdefault(table.circumstances(result), []).append(result.suite)
+    told = [f"- {', '.join(names)}: {line}" for line, names in lines.items()]
+    told += [
+        f"- {name} of {result.suite}: {value}"
         for result in suites
         for name, value in result.inputs.items()
         if isinstance(value, str)
     ]
-    return (
-        "Medians ± interquartile range; each ratio is within one run, its sides measured in turn, "
-        "with its quartiles. Errors, ours / theirs, are relative to the float64 reference. "
-        f"{left_out}\n\nMeasured on {told}. {'; '.join(inputs)}." + "".join(f" {x}." for x in busy)
-    )
+    told += [f"- {remark}" for remark in table.remarks(suites)]
+    parts = [f"## {_name(suites)}", "\n".join(told)]
+    for title, aimed in (("With a target", True), ("Without a target", False)):
+        rows = [row for row in _rows(suites) if (row.target is not None) == aimed]
+        parts += [f"### {title}", table.markdown(rows)] if rows else []
+    return parts
 
 
-def _notes(rows: Iterable[Row]) -> str:
-    return "\n".join(f"- {note}" for note in wording.notes(rows))
+def _rows(suites: list[Result]) -> list[Row]:
+    return [row for result in suites for row in result.rows]
 
 
-def _table(rows: Iterable[Row]) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS)]
-    for row in rows:
-        lines.append(
-            (
-                row.work, row.against, row.size,
-                wording.measured(row.ours, row.unit), wording.measured(row.peer, row.unit),
-                f"gap: {row.gap}" if row.gap else _ratio(row),
-                wording.target(row), f"{wording.error(row.ours)} / {wording.error(row.peer)}",
-            )
-        )  # fmt: skip
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _ratio(row: Row) -> str:
-    spread = "" if row.ratio_low == row.ratio_high else f" ({wording.quartiles(row)})"
-    return f"**{wording.ratio(row)}**{spread}"
-
-
-def _pictured(found: list[Result]) -> tuple[list[Row], str]:
-    """The rows with targets of the machine measured last, or all of them if none has one."""
-    last = max(found, key=lambda result: result.date)
-    place = (last.machine_name, last.device)
-    rows = [
-        row
-        for result in found
-        if (result.machine_name, result.device) == place
-        for row in result.rows
-    ]
-    aimed = [row for row in rows if row.target is not None]
-    return aimed or rows, f"phasenet {last.versions['phasenet']}, {place[0]}, {place[1]}"
+def _name(suites: list[Result]) -> str:
+    return f"{suites[0].machine_name}, {suites[0].device}"
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(main())

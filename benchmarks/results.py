@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,13 @@ from mimamo.files import replacing
 
 RESULTS = machine.ROOT / "benchmarks" / "results"
 SCHEMA = 1
-_SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "machine": {
-        "cpu": str, "architecture": str, "cores": int, "memory_gib": float,
-        "instruction_set": str, "gpu": (str, type(None)),
-    },
-    "versions": {"python": str, "torch": str, "phasenet": str},
-    "commit": {"id": (str, type(None)), "changed": (bool, type(None))},
-    "load": {"before": list, "after": list},
-}  # fmt: skip
+# What a reader of a result relies on, beside its rows.
+_NEEDED = {
+    "machine": ("cpu", "architecture", "cores", "memory_gib", "instruction_set", "gpu"),
+    "versions": ("python", "torch", "phasenet"),
+    "commit": ("id", "changed"),
+    "load": ("before", "after"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,27 +50,17 @@ class Result:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.schema != SCHEMA:
-            raise ValueError(f"schema: expected {SCHEMA}, got {self.schema!r}")
-        plain = {"suite": str, "device": str, "threads": int, "quick": bool, "date": str}
-        for name, kind in plain.items():
-            _check_type(name, getattr(self, name), kind)
+        _expect("schema", self.schema == SCHEMA, str(SCHEMA), self.schema)
         datetime.fromisoformat(self.date)
-        for name, shape in _SHAPES.items():
-            value = getattr(self, name)
-            _check_type(name, value, dict)
-            for key, kind in shape.items():
-                _check_type(f"{name}.{key}", value.get(key), kind)
+        for name, keys in _NEEDED.items():
+            given = getattr(self, name)
+            missing = [f"{name}.{key}" for key in keys if key not in given]
+            _expect(name, not missing, "all it holds", f"none of {', '.join(missing)}")
         for name, averages in self.load.items():
-            _check_load(f"load.{name}", averages)
-        if self.threads < 1 or self.machine["cores"] < 1:
-            raise ValueError(
-                f"threads, cores: expected at least 1, got {self.threads}, {self.machine['cores']}"
-            )
-        _check_type("inputs", self.inputs, dict)
+            good = len(averages) == 3 and min(averages) >= 0
+            _expect(f"load.{name}", good, "3 numbers of at least 0", averages)
         ids = [row.id for row in self.rows]
-        if not ids or len(set(ids)) != len(ids):
-            raise ValueError(f"rows: expected some with distinct ids, got {ids}")
+        _expect("rows", 0 < len(ids) == len(set(ids)), "some with distinct ids", ids)
 
     @property
     def machine_name(self) -> str:
@@ -92,23 +79,14 @@ class Result:
             temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Result:
-        """Read what `save` wrote; ValueError, naming the field, for anything else."""
-        _check_type("result", data, dict)
-        names = sorted(field.name for field in fields(cls))
-        if sorted(data) != names:
-            raise ValueError(f"result: expected the fields {names}, got {sorted(data)}")
-        _check_type("rows", data["rows"], list)
-        return cls(**{**data, "rows": tuple(Row.from_dict(row) for row in data["rows"])})
-
-    @classmethod
     def load_from(cls, path: Path) -> Result:
         """Read a file; InputError, naming it, if it is missing or not a result."""
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**data, "rows": tuple(Row.from_dict(row) for row in data["rows"])})
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise InputError(f"{path}: not a result of python -m benchmarks: {error}") from error
 
 
@@ -148,13 +126,6 @@ def newest(folder: Path = RESULTS) -> list[Result]:
     return [found[key] for key in sorted(found)]
 
 
-def _check_type(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
-    truth = isinstance(value, bool) and kind is not bool and kind != (bool, type(None))
-    if truth or not isinstance(value, kind) or value == "":
-        raise ValueError(f"{name}: expected {kind}, got {value!r}")
-
-
-def _check_load(name: str, averages: list[float]) -> None:
-    numbers = [x for x in averages if isinstance(x, int | float) and not isinstance(x, bool)]
-    if len(averages) != 3 or len(numbers) != 3 or not all(x >= 0 for x in numbers):
-        raise ValueError(f"{name}: expected 3 numbers of at least 0, got {averages!r}")
+def _expect(name: str, valid: bool, expected: str, got: Any) -> None:
+    if not valid:
+        raise ValueError(f"{name}: expected {expected}, got {got}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 UNITS = ("s", "bytes")
@@ -32,9 +32,8 @@ class Measured:
     left_out: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("median", "iqr", "error", "left_out"):
-            _check_number(name, getattr(self, name), optional=name in ("error", "left_out"))
-        _expect("runs", _is_count(self.runs), "a whole number of at least 1", self.runs)
+        _expect_numbers(self, ("median", "iqr"), ("error", "left_out"))
+        _expect("runs", self.runs >= 1, "at least 1", self.runs)
 
 
 @dataclass(frozen=True)
@@ -75,29 +74,15 @@ class Row:
     error_bar: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("id", "work", "against", "size"):
-            value = getattr(self, name)
-            _expect(name, isinstance(value, str) and bool(value), "a text", value)
-        for name in ("gap", "note"):
-            value = getattr(self, name)
-            _expect(name, value is None or (isinstance(value, str) and value), "a text", value)
-        for name in ("ratio", "ratio_low", "ratio_high", "target", "error_bar"):
-            _check_number(name, getattr(self, name), optional=True)
-        _expect("threads", _is_count(self.threads), "a whole number of at least 1", self.threads)
+        ratios = ("ratio", "ratio_low", "ratio_high")
+        _expect_numbers(self, (), (*ratios, "target", "error_bar"))
+        _expect("threads", self.threads >= 1, "at least 1", self.threads)
         _expect("unit", self.unit in UNITS, f"one of {UNITS}", self.unit)
         _expect("kind", self.kind in KINDS, f"one of {tuple(KINDS)}", self.kind)
-        quartiles = (self.ratio_low, self.ratio_high)
-        _expect(
-            "ratio_low, ratio_high",
-            all((value is None) == (self.ratio is None) for value in quartiles),
-            "both with a ratio, none without",
-            quartiles,
-        )
-        _expect("ours", self.ratio is None or self.ours is not None, "a measurement", self.ours)
-        missing = self.ours is None or self.ratio is None
-        _expect(
-            "gap", (self.gap is not None) == missing, "the reason where a number lacks", self.gap
-        )
+        given = [getattr(self, name) is not None for name in ratios]
+        _expect("ratio_low, ratio_high", len(set(given)) == 1, "both with a ratio", given)
+        measured = self.ours is not None and self.ratio is not None
+        _expect("gap", (self.gap is None) == measured, "the reason where a number lacks", self.gap)
 
     @property
     def more_is_better(self) -> bool:
@@ -125,41 +110,24 @@ class Row:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Row:
-        """Read what `to_dict` gave; ValueError, naming the field, for anything else."""
-        names = [field.name for field in fields(cls)]
-        if isinstance(data, Mapping):  # results from before there was this field lack it
-            data = {"error_bar": None, **data}
-        _check_keys("row", data, [*names, "reached"])
-        values = {name: data[name] for name in names}
+        """Read what `to_dict` gave; ValueError or TypeError for anything else."""
+        given = dict(data)
+        reached = given.pop("reached", None)
         for side in ("ours", "peer"):
-            if values[side] is not None:
-                _check_keys(side, values[side], [field.name for field in fields(Measured)])
-                values[side] = Measured(**values[side])
-        row = cls(**values)
-        _expect("reached", data["reached"] is row.reached, str(row.reached), data["reached"])
+            given[side] = given[side] and Measured(**given[side])
+        row = cls(**given)
+        _expect("reached", reached is row.reached, str(row.reached), reached)
         return row
 
 
-def _check_keys(what: str, data: Any, names: list[str]) -> None:
-    expected = ", ".join(sorted(names))
-    _expect(what, isinstance(data, Mapping), f"an object with {expected}", data)
-    _expect(what, sorted(data) == sorted(names), f"the fields {expected}", sorted(data))
+def _expect_numbers(holder: Any, needed: Sequence[str], optional: Sequence[str]) -> None:
+    for name in (*needed, *optional):
+        value = getattr(holder, name)
+        valid = isinstance(value, int | float) and math.isfinite(value) and value >= 0
+        missing = value is None and name in optional
+        _expect(name, valid or missing, "a finite number of at least 0", value)
 
 
-def _check_number(name: str, value: Any, *, optional: bool) -> None:
-    valid = (value is None and optional) or (
-        isinstance(value, float | int)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value >= 0
-    )
-    _expect(name, valid, "a finite number of at least 0", value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _expect(name: str, valid: Any, expected: str, got: Any) -> None:
+def _expect(name: str, valid: bool, expected: str, got: Any) -> None:
     if not valid:
         raise ValueError(f"{name}: expected {expected}, got {got!r}")

@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: sphinx-build -W -b html docs build/docs"""
+"""How Sphinx builds the documentation: make docs"""
 
 import sys
 from pathlib import Path
@@ -19,11 +19,14 @@ extensions = [
     "myst_parser",
     "mathml",
     "figures",
+    "commands",
 ]
 html_theme = "furo"
 html_title = project
 html_math_renderer = "mathml"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
 
 myst_enable_extensions = ["dollarmath", "attrs_block"]
 myst_heading_anchors = 3
@@ -33,4 +36,5 @@ autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
 add_module_names = False
 default_role = "code"
+highlight_language = "text"
 exclude_patterns = ["extensions"]

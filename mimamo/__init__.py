@@ -9,7 +9,7 @@ from mimamo.errors import InputError
 
 if TYPE_CHECKING:
     from mimamo.metrics import concordance_cc
-    from mimamo.network import (
+    from mimamo.model import (
         MIMAMOConfig,
         MIMAMONet,
         ResNet50,
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
         load_weights,
         save_checkpoint,
     )
-
-__version__ = "0.1.0"
+    from phasenet import __version__
 
 __all__ = [
     "InputError",
@@ -35,7 +34,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for, so that `mimamo --help` need not wait for torch.
+    if name == "__version__":
+        return import_module("phasenet").__version__
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "mimamo.metrics" if name == "concordance_cc" else "mimamo.network"
+    home = "mimamo.metrics" if name == "concordance_cc" else "mimamo.model"
     return getattr(import_module(home), name)

@@ -1,4 +1,4 @@
-"""The concordance correlation coefficient, the measure of the Aff-Wild2 challenge."""
+"""The concordance correlation coefficient, the measure of the Aff-Wild2 challenge, and its loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ def concordance_cc(prediction: np.ndarray, target: np.ndarray, dim: None = None)
 def concordance_cc(
     prediction: np.ndarray, target: np.ndarray, dim: int | tuple[int, ...]
 ) -> np.ndarray: ...
-def concordance_cc(prediction, target, dim=None):
+def concordance_cc(
+    prediction: Tensor | np.ndarray,
+    target: Tensor | np.ndarray,
+    dim: int | tuple[int, ...] | None = None,
+) -> Tensor | np.ndarray | float:
     """Concordance correlation coefficient of two sequences (Lin, Biometrics 1989).
 
     ``CCC = 2 cov(x, y) / (var(x) + var(y) + (mean(x) - mean(y))²)``. The variances and the
@@ -68,3 +72,24 @@ def concordance_cc(prediction, target, dim=None):
     if as_tensor:
         return ccc
     return ccc.item() if ccc.ndim == 0 else ccc.numpy()
+
+
+def ccc_loss(prediction: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Negative agreement with the labels, ``-(CCC_valence + CCC_arousal)``.
+
+    Both coefficients are over all frames of the batch that count, clips pooled.
+
+    Args:
+        prediction: ``[..., 2]``: valence, arousal.
+        labels: ``[..., 2]``; what stands where `mask` is False is not looked at.
+        mask: bool ``[...]``, the frames that count; at least one.
+
+    Returns:
+        A scalar from -2 (perfect) to 2. It is float64, because a variance is a small difference
+        of large sums, and its gradient is finite for any finite input: a constant prediction
+        gives 0.
+
+    Raises:
+        ValueError: the shapes do not fit, or no frame counts.
+    """
+    return -concordance_cc(prediction[mask], labels[mask], dim=0).sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from mimamo.errors import InputError
@@ -12,6 +12,7 @@ from mimamo.errors import InputError
 Own = TypeVar("Own", bound="Settings")
 
 
+@dataclass(frozen=True)
 class Settings:
     """A dataclass of settings: numbers, strings, tuples of these, and other settings."""
 

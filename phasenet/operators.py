@@ -64,7 +64,12 @@ class Operator:
         _library.impl(name, self._refuse_batched, "Batched")
 
     def __call__(self, *args: Any) -> Any:
-        return self.call(*args)
+        try:
+            return self.call(*args)
+        except RuntimeError as error:
+            if named := _named(self._name, str(error)):
+                raise named from None
+            raise
 
     def into(self, out: Tensor | Sequence[Tensor], *args: Any) -> None:
         """Write what `args` give into `out`, without a gradient.
@@ -114,6 +119,22 @@ class Operator:
                 f"phasenet::{self._name} has no forward-mode derivative; use torch.func.jacrev "
                 "or vjp"
             )
+
+
+def _named(operator: str, message: str) -> RuntimeError | None:
+    """The error of a failed call of torch within the operator (csrc/common/failures.h).
+
+    The libraries use torch's stable ABI, through which no exception keeps its type:
+    `torch.OutOfMemoryError` is made again here, so that it can be caught as from torch's own
+    operators. None for every other error.
+    """
+    if message.startswith("phasenet: out of memory in "):
+        kind: type[RuntimeError] = torch.OutOfMemoryError
+    elif message.startswith("phasenet: an FFT failed: "):
+        kind = RuntimeError
+    else:
+        return None
+    return kind(f"phasenet::{operator}: {message.removeprefix('phasenet: ')}")
 
 
 class _ForwardMode(torch.library.Library):

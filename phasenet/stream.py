@@ -206,8 +206,12 @@ class KeptPlanes:
     @staticmethod
     def serves(device: torch.device) -> bool:
         """Whether the stream operators were built for this device."""
-        key = torch._C._dispatch_key_for_device(device.type)
-        return torch._C._dispatch_has_kernel_for_dispatch_key("phasenet::phase_stream_push", key)
+        key = {"cpu": "CPU", "cuda": "CUDA", "meta": "Meta"}[device.type]
+        try:
+            torch.library.get_kernel("phasenet::phase_stream_push", key)
+        except RuntimeError:
+            return False
+        return True
 
     def push(self, number: int, frame: Tensor) -> None:
         frames = frame.reshape(-1, *frame.shape[-2:])

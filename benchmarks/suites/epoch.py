@@ -8,7 +8,6 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from benchmarks.clips import moving_texture
 from benchmarks.rows import Measured, Row
@@ -16,9 +15,10 @@ from benchmarks.settings import Settings, SuiteRun
 from benchmarks.suites.train import random_video
 from benchmarks.timing import spread
 from mimamo.data.batches import ResidentClips
-from mimamo.data.clips import ClipDataset, VideoSequence
-from mimamo.network import MIMAMONet
-from mimamo.training import TrainedModel, Trainer, TrainingConfig
+from mimamo.data.clips import VideoSequence
+from mimamo.model import MIMAMONet
+from mimamo.train import TrainedModel, Trainer, TrainingConfig
+from mimamo.train.processes import Processes
 from phasenet import reference
 
 FRAMES = 1_930_000  # annotated frames of Aff-Wild2's training and validation sets
@@ -94,13 +94,14 @@ def _steps(
 ) -> tuple[tuple[float, ...], int]:
     """Seconds of each step, and the most GPU memory that was taken, bytes."""
     clips = ResidentClips(
-        ClipDataset(_videos(frames, config), length=config.clip_length, stride=config.stride),
+        _videos(frames, config),
         settings.device,
+        length=config.clip_length,
+        stride=config.stride,
     )
-    accelerator = Accelerator(cpu=settings.device == "cpu", mixed_precision="bf16")
     torch.manual_seed(0)
     model = TrainedModel(MIMAMONet(config.network))
-    trainer = Trainer(model, clips, [], config, accelerator)
+    trainer = Trainer(model, clips, [], config, Processes(torch.device(settings.device)))
     times: list[float] = []
     last = perf_counter()
 

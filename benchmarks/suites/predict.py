@@ -18,14 +18,15 @@ from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
 from benchmarks.stages import share_row
 from benchmarks.timing import Budget
+from mimamo.demo.synth.video import write_video
+from mimamo.device import choose_precision
 from mimamo.faces import CenterFace, observe_faces
-from mimamo.features import SpatialFeatures, choose_precision
-from mimamo.network import MIMAMONet, ResNet50
-from mimamo.network.checkpoint import Checkpoint
+from mimamo.model import MIMAMONet, ResNet50
+from mimamo.model.checkpoint import Checkpoint
+from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
-from mimamo.predictions.rules import NO_FACE
-from mimamo.stage_times import STAGES, StageTimes
-from mimamo.synth import write_video
+from mimamo.predict.stage_times import STAGES, StageTimes
+from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoReader
 from phasenet.parity import relative_error
 
@@ -160,7 +161,7 @@ class _Suite:
             threads=self.settings.threads, ours=ours, peer=peer, kind="cosine",
             ratio=cosine, ratio_low=cosine, ratio_high=cosine, target=COSINE,
             note=f"ResNet50 in bfloat16: least cosine of a face's features; {centred:.5f} without "
-            "the mean all faces share. Random weights: no trained ones were at hand",
+            "the mean all faces share. Random weights: not evaluated with trained ones",
         )  # fmt: skip
 
     def _command(self, **options: object) -> Callable[[], np.ndarray]:

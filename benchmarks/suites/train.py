@@ -16,12 +16,12 @@ from benchmarks.settings import Settings, SuiteRun
 from benchmarks.stages import Stopwatch, share_row
 from benchmarks.timing import Budget
 from mimamo.data.augmentation import augment_clips
-from mimamo.data.batches import MappedClips, epoch_batches
+from mimamo.data.batches import epoch_batches
 from mimamo.data.cache import CachedVideo
 from mimamo.data.clips import Clip, ClipDataset
-from mimamo.features import phase_windows
-from mimamo.network import MIMAMONet
-from mimamo.training import TrainingConfig, ccc_loss
+from mimamo.model import MIMAMONet
+from mimamo.model.features import phase_windows
+from mimamo.train import TrainingConfig, ccc_loss
 
 STAGES = ("loading", "augmentation", "phase", "forward", "backward", "optimiser")
 INPUT = ("loading", "phase")
@@ -109,10 +109,9 @@ def _batches(config: TrainingConfig, folder: Path) -> Iterator[Clip]:
     clips = ClipDataset(
         [CachedVideo.load(path).sequence], length=config.clip_length, stride=config.stride
     )
-    source = MappedClips(clips)
     for epoch in count(1):
         for batch in epoch_batches(len(clips), config.batch_size, 0, epoch):
-            yield source.gather(batch)
+            yield clips.gather(batch)
 
 
 def random_video(length: int, feature_dim: int, seed: int = 0) -> CachedVideo:

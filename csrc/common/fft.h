@@ -1,5 +1,6 @@
 // ATen's Fourier transforms of the last two dimensions, called through the dispatcher: the stable
-// ABI has no functions for them.
+// ABI has no functions for them. Results are dense, as ATen gives them wherever what it is given is
+// dense; should a release lay them out otherwise, they are copied.
 #pragma once
 
 #include <torch/csrc/stable/library.h>
@@ -9,6 +10,9 @@
 
 #include <array>
 #include <vector>
+
+#include "failures.h"
+#include "tensors.h"
 
 namespace phasenet {
 
@@ -20,23 +24,33 @@ inline std::vector<int64_t> last_two(const torch::stable::Tensor& x) {
   return {x.dim() - 2, x.dim() - 1};
 }
 
-template <size_t N>
-torch::stable::Tensor call(
-    const char* op, const char* overload, std::array<StableIValue, N> stack) {
-  TORCH_ERROR_CODE_CHECK(
-      torch_call_dispatcher(op, overload, stack.data(), TORCH_ABI_VERSION));
-  return torch::stable::detail::to<torch::stable::Tensor>(stack[0]);
+// Whether there is memory for what a transform of `x` takes at most: a copy of it, the result and
+// the plan's workspace.
+inline bool has_memory_to_transform(const torch::stable::Tensor& x) {
+  const auto sizes = x.sizes();
+  const std::vector<int64_t> shape{sizes.begin(), sizes.end()};
+  std::vector<torch::stable::Tensor> parts;
+  try {
+    for (int i = 0; i < 3; ++i) {
+      parts.push_back(torch::stable::new_empty(x, shape));
+    }
+  } catch (const std::exception&) {
+    return false;
+  }
+  return true;
 }
 
-#if defined(PHASENET_EMULATED)
-// As on a GPU: columns in memory one after the other.
-inline torch::stable::Tensor by_columns(torch::stable::Tensor x) {
-  const int64_t last = x.dim() - 1;
-  torch::stable::Tensor columns =
-      torch::stable::contiguous(torch::stable::transpose(x, last - 1, last));
-  return torch::stable::transpose(columns, last - 1, last);
+template <size_t N>
+torch::stable::Tensor call(
+    const torch::stable::Tensor& x,
+    const char* op,
+    const char* overload,
+    std::array<StableIValue, N> stack) {
+  if (torch_call_dispatcher(op, overload, stack.data(), TORCH_ABI_VERSION) != TORCH_SUCCESS) {
+    explain_failure("an FFT", [&] { return !has_memory_to_transform(x); });
+  }
+  return torch::stable::detail::to<torch::stable::Tensor>(stack[0]);
 }
-#endif
 
 }  // namespace detail
 
@@ -49,8 +63,7 @@ inline torch::stable::Tensor empty_transform(
   return torch::stable::new_empty(x, shape, dtype);
 }
 
-// Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised. On a GPU the columns of the
-// result lie in memory one after the other, not its rows.
+// Real [..., h, w] -> complex [..., h, w / 2 + 1], not normalised.
 inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
   using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
@@ -59,19 +72,19 @@ inline torch::stable::Tensor rfft2(const torch::stable::Tensor& x) {
     const auto dtype = is_double ? ScalarType::ComplexDouble : ScalarType::ComplexFloat;
     return empty_transform(x, x.size(x.dim() - 1) / 2 + 1, dtype);
   }
-  const auto result = detail::call<4>(
-      "aten::_fft_r2c",
-      "",
-      {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(Norm::none)), from(true)});
-#if defined(PHASENET_EMULATED)
-  return detail::by_columns(result);
-#else
-  return result;
-#endif
+  return dense(
+      detail::call<4>(
+          x,
+          "aten::_fft_r2c",
+          "",
+          {from(x),
+           from(detail::last_two(x)),
+           from(static_cast<int64_t>(Norm::none)),
+           from(true)}));
 }
 
-// Complex [..., h, w / 2 + 1] -> real [..., h, w]. On a GPU one copy is saved where the columns of
-// `x` lie in memory one after the other.
+// Complex [..., h, w / 2 + 1] -> real [..., h, w]. On a GPU ATen transforms a copy of `x`, since
+// cuFFT may write to what it reads.
 inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, Norm norm) {
   using torch::headeronly::ScalarType;
   using torch::stable::detail::from;
@@ -79,10 +92,12 @@ inline torch::stable::Tensor irfft2(const torch::stable::Tensor& x, int64_t w, N
     const bool is_double = x.scalar_type() == ScalarType::ComplexDouble;
     return empty_transform(x, w, is_double ? ScalarType::Double : ScalarType::Float);
   }
-  return detail::call<4>(
-      "aten::_fft_c2r",
-      "",
-      {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(norm)), from(w)});
+  return dense(
+      detail::call<4>(
+          x,
+          "aten::_fft_c2r",
+          "",
+          {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(norm)), from(w)}));
 }
 
 // Complex [..., h, w] -> the same shape.
@@ -91,10 +106,12 @@ inline torch::stable::Tensor transform2(const torch::stable::Tensor& x, Norm nor
   if (x.numel() == 0) {
     return x;
   }
-  return detail::call<4>(
-      "aten::_fft_c2c",
-      "",
-      {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(norm)), from(forward)});
+  return dense(
+      detail::call<4>(
+          x,
+          "aten::_fft_c2c",
+          "",
+          {from(x), from(detail::last_two(x)), from(static_cast<int64_t>(norm)), from(forward)}));
 }
 
 // Not normalised.
@@ -110,6 +127,7 @@ inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x, Norm norm = N
 inline void ifft2_out(const torch::stable::Tensor& x, const torch::stable::Tensor& out) {
   using torch::stable::detail::from;
   detail::call<5>(
+      x,
       "aten::_fft_c2c",
       "out",
       {from(x),
@@ -122,7 +140,7 @@ inline void ifft2_out(const torch::stable::Tensor& x, const torch::stable::Tenso
 // The real parts of a complex tensor, contiguous.
 inline torch::stable::Tensor real_part(const torch::stable::Tensor& x) {
   using torch::stable::detail::from;
-  return torch::stable::contiguous(detail::call<1>("aten::real", "", {from(x)}));
+  return dense(detail::call<1>(x, "aten::real", "", {from(x)}));
 }
 
 }  // namespace phasenet

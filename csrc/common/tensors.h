@@ -56,13 +56,22 @@ inline int64_t product(const std::vector<int64_t>& sizes) {
   return result;
 }
 
+// Asking first is cheaper than what the dispatcher does only to return `x`, here and below.
+inline Tensor dense(const Tensor& x) {
+  return x.is_contiguous() ? x : torch::stable::contiguous(x);
+}
+
+inline Tensor reshaped(const Tensor& x, const std::vector<int64_t>& shape) {
+  return leading(x, 0) == shape ? x : torch::stable::reshape(x, shape);
+}
+
 // `x` as [product of leading dimensions, last `kept` dimensions], dense.
 inline Tensor as_batch(const Tensor& x, int64_t kept) {
   std::vector<int64_t> shape{product(leading(x, kept))};
   for (int64_t i = x.dim() - kept; i < x.dim(); ++i) {
     shape.push_back(x.size(i));
   }
-  return torch::stable::reshape(torch::stable::contiguous(x), shape);
+  return reshaped(dense(x), shape);
 }
 
 // [N, ...] back to the batch dimensions N was made of.
@@ -70,7 +79,7 @@ inline Tensor with_batch(const Tensor& x, std::vector<int64_t> batch) {
   for (int64_t i = 1; i < x.dim(); ++i) {
     batch.push_back(x.size(i));
   }
-  return torch::stable::reshape(x, batch);
+  return reshaped(x, batch);
 }
 
 // What a result of an operator is.

@@ -20,17 +20,16 @@ __global__ void angles(const Complex<T>* bands, int64_t count, T* out) {
 
 template <typename T>
 Tensor phase_of(const Tensor& bands) {
-  const Tensor dense = torch::stable::contiguous(bands);
-  const auto sizes = dense.sizes();
-  const Tensor out = empty_like_device(dense, {sizes.begin(), sizes.end()}, Dtypes<T>::real);
-  const Launch launch(dense);
+  const Tensor from = dense(bands);
+  const Tensor out = empty_like_device(from, leading(from, 0), Dtypes<T>::real);
+  const Launch launch(from);
   launch(
       angles<T>,
-      blocks_for(dense.numel(), kThreads),
+      blocks_for(from.numel(), kThreads),
       dim3(kThreads),
       0,
-      static_cast<const Complex<T>*>(dense.const_data_ptr()),
-      dense.numel(),
+      static_cast<const Complex<T>*>(from.const_data_ptr()),
+      from.numel(),
       out.mutable_data_ptr<T>());
   return out;
 }

@@ -318,9 +318,8 @@ void fill_by_cosines(
     const Tensor& frames,
     const PhaseOptions& options,
     const CosinePlan& plan,
-    const std::vector<OwnedPlanes<T>>& levels) {
-  const Tensor tables = empty_like_device(frames, {plan.table_elements}, Dtypes<T>::real);
-  T* table = tables.mutable_data_ptr<T>();
+    T* tables,
+    const std::vector<Planes<T>>& levels) {
   launch(
       cosine_tables<T>,
       blocks_for(plan.table_elements, 256),
@@ -328,7 +327,7 @@ void fill_by_cosines(
       0,
       plan,
       directions<double>(options.nbands),
-      table);
+      tables);
   for (size_t i = 0; i < levels.size(); ++i) {
     const int64_t bytes = cosine_bytes<T>(plan, plan.levels[i]);
     const auto run = [&](auto kernel, const auto* data, T scale) {
@@ -341,8 +340,8 @@ void fill_by_cosines(
           scale,
           plan,
           static_cast<int>(i),
-          table,
-          levels[i].planes,
+          tables,
+          levels[i],
           static_cast<int>((options.nbands - 1) % 4));
     };
     if (frames.scalar_type() == ScalarType::Byte) {

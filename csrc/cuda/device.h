@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "../common/failures.h"
+
 namespace phasenet::cuda {
 
 using torch::headeronly::ScalarType;
@@ -84,10 +86,14 @@ class Launch {
     });
 #else
     if (shared_bytes > 48 * 1024) {
+      // The device's limit, not this launch's size, which another thread could lower before the
+      // launch.
       check(
           "shared memory",
           cudaFuncSetAttribute(
-              kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
+              kernel,
+              cudaFuncAttributeMaxDynamicSharedMemorySize,
+              static_cast<int>(shared_limit())));
     }
     // clang-format off
     kernel<<<grid, threads, static_cast<size_t>(shared_bytes), stream_>>>(
@@ -112,7 +118,11 @@ class Launch {
 // Memory of torch's allocator on the device of `like`.
 inline Tensor empty_like_device(
     const Tensor& like, const std::vector<int64_t>& sizes, ScalarType dtype) {
-  return torch::stable::new_empty(like, sizes, dtype);
+  try {
+    return torch::stable::new_empty(like, sizes, dtype);
+  } catch (const std::exception&) {
+    explain_failure("an allocation", [] { return true; });
+  }
 }
 
 inline int64_t blocks_for(int64_t work, int64_t per_block) {

@@ -150,36 +150,32 @@ __device__ __forceinline__ T power(T cosine, int nbands) {
   return result;
 }
 
-// A block covers a square of the half spectrum, once along rows and once along columns.
+// A block covers a square of the half spectrum; its threads are kTile x kTileRows.
 constexpr int kTile = 32;
-constexpr int kTileRows = 8;  // threads are kTile x kTileRows
+constexpr int kTileRows = 8;
 // Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
 template <typename T>
 constexpr int kResident = sizeof(T) == 4 ? 4 : 2;
-
-template <typename T>
-constexpr int64_t tile_bytes() {
-  return int64_t{kTile} * (kTile + 1) * static_cast<int64_t>(sizeof(Complex<T>));
-}
-
-struct Tile {
-  int64_t plane;
-  int row, column;
-};
 
 // Blocks are numbered along columns, rows, planes.
 inline int64_t tiles_of(int64_t planes, int64_t rows, int64_t columns) {
   return planes * blocks_for(rows, kTile) * blocks_for(columns, kTile);
 }
 
-__device__ __forceinline__ Tile this_tile(int rows, int columns) {
+// Calls visit(plane, y, x) for this thread's frequencies, neighbouring threads along the rows.
+template <typename Visit>
+__device__ __forceinline__ void for_frequencies(int rows, int columns, const Visit& visit) {
   const unsigned across = (static_cast<unsigned>(columns) + kTile - 1) / kTile;
   const unsigned down = (static_cast<unsigned>(rows) + kTile - 1) / kTile;
   const unsigned line = blockIdx.x / across;
-  return {
-      static_cast<int64_t>(line / down),
-      static_cast<int>(line % down) * kTile,
-      static_cast<int>(blockIdx.x % across) * kTile};
+  const int x = static_cast<int>(blockIdx.x % across * kTile + threadIdx.x);
+  const int top = static_cast<int>(line % down) * kTile;
+  if (x >= columns) {
+    return;
+  }
+  for (int i = static_cast<int>(threadIdx.y); i < kTile && top + i < rows; i += kTileRows) {
+    visit(static_cast<int64_t>(line / down), top + i, x);
+  }
 }
 
 }  // namespace phasenet::cuda

@@ -5,13 +5,14 @@
 #include "denoise.cuh"
 #include "phase_planes.h"
 #include "pyramid.h"
+#include "workspace.h"
 
 namespace phasenet::cuda {
 namespace {
 
 constexpr int kThreads = 256;
 constexpr int kSide = 32;
-// Frames are transformed in chunks whose mirrored spectra take about this much.
+// Frames are transformed in chunks that take at most this much.
 constexpr int64_t kChunkBytes = int64_t{512} << 20;
 
 // Half-sample symmetric extension of frames [n, H, W] to [n, 2H, 2W].
@@ -126,25 +127,12 @@ __global__ void find_means(Planes<T> planes, int64_t length, int num_phase) {
 }
 
 template <typename T>
-OwnedPlanes<T> allocate(
-    const Tensor& like, const PhaseOptions& options, int64_t frames, Size size, int tiles) {
-  OwnedPlanes<T> owned;
-  const auto memory = [&](int64_t elements, ScalarType dtype) {
-    owned.memory.push_back(empty_like_device(like, {elements}, dtype));
-    return owned.memory.back();
-  };
+Planes<T> take_planes(
+    Pieces& pieces, const PhaseOptions& options, int64_t frames, Size size, int tiles) {
   const int64_t planes = frames * options.nbands, words = mask_words(size.w);
-  const auto plane = [&] {
-    return memory(planes * size.area(), Dtypes<T>::real).template mutable_data_ptr<T>();
-  };
-  const auto masks = [&] {
-    return reinterpret_cast<uint32_t*>(
-        memory(planes * size.h * words, ScalarType::Int).template mutable_data_ptr<int32_t>());
-  };
-  const auto doubles = [&](int64_t each) {
-    return memory(planes * each, ScalarType::Double).template mutable_data_ptr<double>();
-  };
-  owned.planes = {
+  const auto plane = [&] { return pieces.take<T>(planes * size.area()); };
+  const auto masks = [&] { return pieces.take<uint32_t>(planes * size.h * words); };
+  return {
       plane(),
       plane(),
       plane(),
@@ -152,14 +140,31 @@ OwnedPlanes<T> allocate(
       plane(),
       masks(),
       masks(),
-      doubles(tiles),
-      doubles(options.num_phase + 1),
+      pieces.take<double>(planes * tiles),
+      pieces.take<double>(planes * (options.num_phase + 1)),
       static_cast<int>(size.h),
       static_cast<int>(size.w),
       static_cast<int>(words),
       static_cast<int>(options.nbands),
       tiles};
-  return owned;
+}
+
+// Half spectra of frames `first` ... `first` + n - 1, mirrored.
+template <typename T>
+Tensor mirrored_spectra(const Launch& launch, const Tensor& frames, int64_t first, int64_t n) {
+  const Size frame = image_size(frames);
+  const Tensor mirrored = empty_like_device(frames, {n, 2 * frame.h, 2 * frame.w}, Dtypes<T>::real);
+  launch(
+      mirror<T>,
+      blocks_for(mirrored.numel(), kThreads),
+      dim3(kThreads),
+      0,
+      frames.const_data_ptr<T>() + first * frame.area(),
+      mirrored.numel(),
+      static_cast<int>(frame.h),
+      static_cast<int>(frame.w),
+      mirrored.template mutable_data_ptr<T>());
+  return rfft2(mirrored);
 }
 
 template <typename T>
@@ -167,32 +172,22 @@ void fill_by_fourier(
     const Launch& launch,
     const Tensor& frames,
     const PhaseOptions& options,
-    const std::vector<OwnedPlanes<T>>& levels) {
+    const std::vector<Planes<T>>& levels) {
   const Size frame = image_size(frames), image{2 * frame.h, 2 * frame.w};
   const int64_t count = frames.size(0);
-  const int64_t bytes = image.area() * static_cast<int64_t>(sizeof(T)) * (1 + options.nbands);
+  // Half spectra; of the finest level the bands' spectra and the bands, complex, and a workspace
+  // of their transform as large as they.
+  const int64_t bytes = image.area() * static_cast<int64_t>(sizeof(T)) * (1 + 6 * options.nbands);
   const int64_t chunk = std::max<int64_t>(1, kChunkBytes / bytes);
   const auto sizes = level_sizes(image, options.height);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t n = std::min(chunk, count - first);
-    const Tensor mirrored = empty_like_device(frames, {n, image.h, image.w}, Dtypes<T>::real);
-    launch(
-        mirror<T>,
-        blocks_for(mirrored.numel(), kThreads),
-        dim3(kThreads),
-        0,
-        frames.const_data_ptr<T>() + first * frame.area(),
-        mirrored.numel(),
-        static_cast<int>(frame.h),
-        static_cast<int>(frame.w),
-        mirrored.template mutable_data_ptr<T>());
-    const Tensor spectra = rfft2(mirrored);
+    const Tensor spectra = mirrored_spectra<T>(launch, frames, first, n);
     for (size_t i = 0; i < levels.size(); ++i) {
-      const Planes<T>& planes = levels[i].planes;
+      const Planes<T>& planes = levels[i];
       const int64_t level = options.levels[i];
       const Size whole = sizes[level - 1];
-      const Tensor bands = torch::stable::contiguous(
-          analytic_bands<T>(spectra, image, options.height, options.nbands, level));
+      const Tensor bands = analytic_bands<T>(spectra, image, options.height, options.nbands, level);
       launch(
           planes_of_bands<T>,
           n * options.nbands * planes.tiles,
@@ -210,27 +205,30 @@ void fill_by_fourier(
 }  // namespace
 
 template <typename T>
-std::vector<OwnedPlanes<T>> phase_planes(const Tensor& videos, const PhaseOptions& options) {
+PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options) {
   const Size frame = image_size(videos);
   const int64_t length = videos.size(1), count = videos.size(0) * length;
   const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
   const Launch launch(videos);
   const CosinePlan plan = cosine_plan<T>(frame, sizes, options, launch.shared_limit());
-  std::vector<OwnedPlanes<T>> levels;
-  for (const int64_t level : options.levels) {
-    const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
-    const int64_t tiles = blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
-    levels.push_back(
-        allocate<T>(videos, options, count, size, plan.pays ? 1 : static_cast<int>(tiles)));
-  }
-  const Tensor frames = torch::stable::reshape(videos, {count, frame.h, frame.w});
+  std::vector<Planes<T>> levels;
+  T* tables = nullptr;
+  const Tensor memory = divide(videos, [&](Pieces& pieces) {
+    levels.clear();
+    for (const int64_t level : options.levels) {
+      const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
+      const int64_t tiles = plan.pays ? 1 : blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
+      levels.push_back(take_planes<T>(pieces, options, count, size, static_cast<int>(tiles)));
+    }
+    tables = pieces.take<T>(plan.pays ? plan.table_elements : 0);
+  });
+  const Tensor frames = reshaped(videos, {count, frame.h, frame.w});
   if (plan.pays) {
-    fill_by_cosines<T>(launch, frames, options, plan, levels);
+    fill_by_cosines<T>(launch, frames, options, plan, tables, levels);
   } else {
     fill_by_fourier<T>(launch, to_real<T>(frames), options, levels);
   }
-  for (const OwnedPlanes<T>& owned : levels) {
-    const Planes<T>& planes = owned.planes;
+  for (const Planes<T>& planes : levels) {
     const int64_t words = count * planes.nbands * planes.h * planes.words;
     launch(
         find_jumps<T>,
@@ -250,10 +248,10 @@ std::vector<OwnedPlanes<T>> phase_planes(const Tensor& videos, const PhaseOption
         length,
         static_cast<int>(options.num_phase));
   }
-  return levels;
+  return {std::move(levels), memory};
 }
 
-template std::vector<OwnedPlanes<float>> phase_planes(const Tensor&, const PhaseOptions&);
-template std::vector<OwnedPlanes<double>> phase_planes(const Tensor&, const PhaseOptions&);
+template PhasePlanes<float> phase_planes(const Tensor&, const PhaseOptions&);
+template PhasePlanes<double> phase_planes(const Tensor&, const PhaseOptions&);
 
 }  // namespace phasenet::cuda

@@ -29,15 +29,15 @@ inline int mask_words(int64_t w) {
   return static_cast<int>((w + 31) / 32) + 2;  // an empty one on either side
 }
 
-// Planes and the memory they lie in.
+// The planes of every level and the memory they lie in.
 template <typename T>
-struct OwnedPlanes {
-  Planes<T> planes;
-  std::vector<Tensor> memory;
+struct PhasePlanes {
+  std::vector<Planes<T>> levels;
+  Tensor memory;
 };
 
-// Of `videos` [N, T, H, W], one for each of the options' levels.
+// Of `videos` [N, T, H, W], for each of the options' levels.
 template <typename T>
-std::vector<OwnedPlanes<T>> phase_planes(const Tensor& videos, const PhaseOptions& options);
+PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options);
 
 }  // namespace phasenet::cuda

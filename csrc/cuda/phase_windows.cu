@@ -68,16 +68,14 @@ std::vector<Tensor> windows_of(
     const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
   const Tensor videos = as_batch(frames, 3);
   const int64_t length = videos.size(1), windows = options.windows(length);
-  const auto levels = phase_planes<T>(videos, options);
+  const PhasePlanes<T> all = phase_planes<T>(videos, options);
   const Launch launch(frames);
   std::vector<Tensor> result;
-  for (const OwnedPlanes<T>& owned : levels) {
-    const Planes<T>& planes = owned.planes;
+  for (const Planes<T>& planes : all.levels) {
     const WindowShape shape(options, length, planes);
-    const Tensor out = empty_like_device(
-        frames,
-        {videos.size(0), windows, options.nbands * options.num_phase, planes.h, planes.w},
-        dtype);
+    std::vector<int64_t> sizes = leading(frames, 3);
+    sizes.insert(sizes.end(), {windows, options.nbands * options.num_phase, planes.h, planes.w});
+    const Tensor out = empty_like_device(frames, sizes, dtype);
     const int64_t blocks = videos.size(0) * length * options.nbands * shape.across * shape.down;
     const auto run = [&](auto kernel, auto* data) {
       launch(
@@ -104,7 +102,7 @@ std::vector<Tensor> windows_of(
       default:
         run(window_differences<T, double>, out.mutable_data_ptr<double>());
     }
-    result.push_back(with_batch(out, leading(frames, 3)));
+    result.push_back(out);
   }
   return result;
 }

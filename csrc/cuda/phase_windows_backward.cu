@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kSide = 32;
-// Bands are transformed back in chunks that take about this much.
+// Bands are transformed back in chunks that take at most this much.
 constexpr int64_t kChunkBytes = int64_t{512} << 20;
 
 // Sums -> the gradient of the complex band: a tile of the kept quarter of one plane, or of the
@@ -88,26 +88,40 @@ Tensor backward_of(
   const int64_t length = videos.size(1), count = videos.size(0) * length;
   const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
   const Launch launch(frames);
-  const auto owned = phase_planes<T>(videos, options);
+  const PhasePlanes<T> all = phase_planes<T>(videos, options);
   const auto sizes = level_sizes(image, options.height);
-  std::vector<OwnedSums<T>> sums;
-  for (size_t i = 0; i < owned.size(); ++i) {
-    const Planes<T>& planes = owned[i].planes;
+  std::vector<LevelSums<T>> sums;
+  const Tensor memory = divide(videos, [&](Pieces& pieces) {
+    sums.clear();
+    for (const Planes<T>& planes : all.levels) {
+      const WindowShape shape(options, length, planes);
+      sums.push_back(take_sums(pieces, planes, shape, count * options.nbands));
+    }
+  });
+  // Of every level the bands' gradients and their spectra, complex; of the image the half
+  // spectra, their copy and workspace, and the result.
+  int64_t alive = 4 * image.area();
+  for (size_t i = 0; i < all.levels.size(); ++i) {
+    const Planes<T>& planes = all.levels[i];
     const Size plane{planes.h, planes.w};
     check_grad(grads[i], options, videos.size(0), length, plane, Dtypes<T>::real);
-    const WindowShape shape(options, length, planes);
-    sums.push_back(sums_of(launch, as_batch(grads[i], 4), planes, shape, count * options.nbands));
+    sum_grads(
+        launch,
+        dense(grads[i]),
+        planes,
+        WindowShape(options, length, planes),
+        count * options.nbands,
+        sums[i]);
+    alive += 4 * options.nbands * sizes[options.levels[i] - 1].area();
   }
-  const Tensor result = empty_like_device(frames, {count, size.h, size.w}, Dtypes<T>::real);
-  // A level's bands, their spectra, and as much again for the images.
-  const int64_t bytes =
-      image.area() * 2 * static_cast<int64_t>(sizeof(T)) * (1 + 2 * options.nbands);
+  const Tensor result = empty_like_device(frames, leading(frames, 0), Dtypes<T>::real);
+  const int64_t bytes = alive * static_cast<int64_t>(sizeof(T));
   const int64_t chunk = std::max<int64_t>(1, kChunkBytes / bytes);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t n = std::min(chunk, count - first);
     std::vector<Tensor> bands;
-    for (size_t i = 0; i < owned.size(); ++i) {
-      const Planes<T>& planes = owned[i].planes;
+    for (size_t i = 0; i < all.levels.size(); ++i) {
+      const Planes<T>& planes = all.levels[i];
       const Size whole = sizes[options.levels[i] - 1];
       bands.push_back(
           empty_like_device(frames, {n, options.nbands, whole.h, whole.w}, Dtypes<T>::complex));
@@ -135,8 +149,7 @@ Tensor backward_of(
         static_cast<int>(size.w),
         result.mutable_data_ptr<T>() + first * size.area());
   }
-  const auto shape = frames.sizes();
-  return torch::stable::reshape(result, std::vector<int64_t>{shape.begin(), shape.end()});
+  return result;
 }
 
 }  // namespace

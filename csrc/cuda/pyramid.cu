@@ -26,71 +26,47 @@ __global__ void scale_bytes(const uint8_t* from, int64_t count, T* to) {
 
 template <typename T>
 struct Analysis {
-  const Complex<T>* spectra;  // half spectra of the images
-  int64_t plane_stride, row_stride, column_stride;
-  int image_h, h, w;
+  const Complex<T>* spectra;  // half spectra of the images, [N, image_h, image_w / 2 + 1]
+  int image_h, image_w, h, w;
   Steps<T> steps;
   T octaves;  // 4^level
   Directions<T> directions;
   Complex<T> phase;   // of the bands, with everything that is constant
   Complex<T>* bands;  // [N, nbands, h, w]
-  // Half spectra [N, columns, rows], or null: the transforms that follow read columns.
+  // Half spectra [N, rows, columns], or null.
   Complex<T>* highpass;
   Complex<T>* lowpass;
   int low_h, low_w;
   T high_scale, low_scale;
 };
 
-// `one_sided`: analytic bands, else real ones with filters on both half planes.
+// `one_sided`: analytic bands, else real ones with filters on both half planes. Each value goes to
+// its frequency and to the opposite one.
 template <typename T, bool one_sided>
 __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analysis<T> p) {
-  Complex<T>* tile = shared_memory<Complex<T>>();
   const int columns = p.w / 2 + 1;
-  const Tile at = this_tile(p.h, columns);
-  const int along = static_cast<int>(threadIdx.x), across = static_cast<int>(threadIdx.y);
-
-  // Down the columns, as the spectra lie in memory.
-  for (int i = across; i < kTile; i += kTileRows) {
-    const int y = at.row + along, x = at.column + i;
-    if (y >= p.h || x >= columns) {
-      continue;
-    }
+  for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
     const int k = signed_frequency(y, p.h);
-    const Complex<T> value = p.spectra
-                                 [at.plane * p.plane_stride +
-                                  index_of(k, p.image_h) * p.row_stride + x * p.column_stride];
-    tile[i * (kTile + 1) + along] = value;
-    const T radius2 = square(T(k) * p.steps.y) + square(T(x) * p.steps.x);
+    const int64_t row = plane * p.image_h + index_of(k, p.image_h);
+    const Complex<T> value = p.spectra[row * (p.image_w / 2 + 1) + x];
+    const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
+    const T radius2 = square(f_y) + square(f_x);
     if (p.highpass != nullptr) {
-      p.highpass[(at.plane * columns + x) * p.h + y] =
-          value * (highpass_mask(radius2) * p.high_scale);
+      p.highpass[(plane * p.h + y) * columns + x] = value * (highpass_mask(radius2) * p.high_scale);
     }
     if (p.lowpass != nullptr && holds(p.low_h, k) && x <= p.low_w / 2) {
-      const int64_t line = at.plane * (p.low_w / 2 + 1) + x;
-      p.lowpass[line * p.low_h + index_of(k, p.low_h)] =
+      const int64_t line = plane * p.low_h + index_of(k, p.low_h);
+      p.lowpass[line * (p.low_w / 2 + 1) + x] =
           value * (lowpass_mask(radius2 * p.octaves) * p.low_scale);
     }
-  }
-  __syncthreads();
-
-  // Along the rows, as the bands lie in memory: each value goes to its frequency and to the
-  // opposite one.
-  for (int i = across; i < kTile; i += kTileRows) {
-    const int y = at.row + i, x = at.column + along;
-    if (y >= p.h || x >= columns) {
-      continue;
-    }
-    const T f_y = T(signed_frequency(y, p.h)) * p.steps.y, f_x = T(x) * p.steps.x;
-    const T radius2 = square(f_y) + square(f_x);
     const T radial = band_mask(radius2 * p.octaves);
     const T inverse = radial > T(0) ? T(1) / sqrt(radius2) : T(0);
-    const Complex<T> value = tile[along * (kTile + 1) + i];
     const Complex<T> here = value * p.phase * radial;
     const Complex<T> there = conjugate(value) * (one_sided ? p.phase : conjugate(p.phase)) * radial;
     const bool has_opposite = x > 0 && 2 * x != p.w;  // else it has a thread of its own
     const int64_t opposite = int64_t{y == 0 ? 0 : p.h - y} * p.w + (p.w - x);
     const int64_t area = int64_t{p.h} * p.w;
-    Complex<T>* out = p.bands + at.plane * p.directions.count * area;
+    Complex<T>* out = p.bands + plane * p.directions.count * area;
     for (int band = 0; band < p.directions.count; ++band, out += area) {
       const T cosine = (f_x * p.directions.cosine[band] + f_y * p.directions.sine[band]) * inverse;
       const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, p.directions.count);
@@ -101,14 +77,14 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analys
         out[opposite] = there * (is_there ? weight : T(0));
       }
     }
-  }
+  });
 }
 
 // What one level's launch gives; residuals only where asked for.
 template <typename T>
 struct Filtered {
   Tensor bands;
-  Tensor highpass, lowpass;  // spectra [N, h, w / 2 + 1], columns in memory one after the other
+  Tensor highpass, lowpass;  // half spectra [N, h, w / 2 + 1]
 };
 
 enum class Bands { analytic, real };
@@ -135,17 +111,15 @@ Filtered<T> filter_level(
     return 1.0 / static_cast<double>((kind == Bands::analytic ? of : image).area());
   };
   const auto half = [&](Size of) {
-    return empty_like_device(spectra, {count, half_columns(of.w), of.h}, Dtypes<T>::complex);
+    return empty_like_device(spectra, {count, of.h, half_columns(of.w)}, Dtypes<T>::complex);
   };
   const Tensor bands =
       empty_like_device(spectra, {count, nbands, size.h, size.w}, Dtypes<T>::complex);
   Filtered<T> result{bands, bands, bands};
   Analysis<T> p{};
   p.spectra = static_cast<const Complex<T>*>(spectra.const_data_ptr());
-  p.plane_stride = spectra.stride(0);
-  p.row_stride = spectra.stride(1);
-  p.column_stride = spectra.stride(2);
   p.image_h = static_cast<int>(image.h);
+  p.image_w = static_cast<int>(image.w);
   p.h = static_cast<int>(size.h);
   p.w = static_cast<int>(size.w);
   p.steps = steps<T>(image);
@@ -159,7 +133,6 @@ Filtered<T> filter_level(
     result.highpass = half(image);
     p.highpass = static_cast<Complex<T>*>(result.highpass.mutable_data_ptr());
     p.high_scale = static_cast<T>(norm(image));
-    result.highpass = torch::stable::transpose(result.highpass, 1, 2);
   }
   if (residuals.low) {
     result.lowpass = half(low);
@@ -167,14 +140,13 @@ Filtered<T> filter_level(
     p.low_h = static_cast<int>(low.h);
     p.low_w = static_cast<int>(low.w);
     p.low_scale = static_cast<T>(norm(low));
-    result.lowpass = torch::stable::transpose(result.lowpass, 1, 2);
   }
   const Launch launch(spectra);
   launch(
       kind == Bands::analytic ? analyze<T, true> : analyze<T, false>,
       tiles_of(count, size.h, half_columns(size.w)),
       dim3(kTile, kTileRows),
-      tile_bytes<T>(),
+      0,
       p);
   return result;
 }
@@ -186,8 +158,7 @@ std::vector<Tensor> coefficients(const Tensor& images, int64_t height, int64_t n
   const auto sizes = level_sizes(image, height);
   const Tensor spectra = rfft2(to_real<T>(as_batch(images, 2)));
   const auto real = [&](const Tensor& half, Size size) {
-    const Tensor planes = torch::stable::contiguous(irfft2(half, size.w, Norm::none));
-    return with_batch(planes, batch);
+    return with_batch(irfft2(half, size.w, Norm::none), batch);
   };
   std::vector<Tensor> result;
   for (int64_t level = 1; level < height - 1; ++level) {
@@ -208,20 +179,19 @@ std::vector<Tensor> coefficients(const Tensor& images, int64_t height, int64_t n
 
 template <typename T>
 Tensor to_real(const Tensor& images) {
-  const Tensor dense = torch::stable::contiguous(images);
+  const Tensor bytes = dense(images);
   if (images.scalar_type() == Dtypes<T>::real) {
-    return dense;
+    return bytes;
   }
-  const auto sizes = dense.sizes();
-  const Tensor real = empty_like_device(dense, {sizes.begin(), sizes.end()}, Dtypes<T>::real);
-  const Launch launch(dense);
+  const Tensor real = empty_like_device(bytes, leading(bytes, 0), Dtypes<T>::real);
+  const Launch launch(bytes);
   launch(
       scale_bytes<T>,
-      blocks_for(dense.numel(), kConvertThreads * kConvertEach),
+      blocks_for(bytes.numel(), kConvertThreads * kConvertEach),
       dim3(kConvertThreads),
       0,
-      dense.const_data_ptr<uint8_t>(),
-      dense.numel(),
+      bytes.const_data_ptr<uint8_t>(),
+      bytes.numel(),
       real.mutable_data_ptr<T>());
   return real;
 }

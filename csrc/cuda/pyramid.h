@@ -11,8 +11,8 @@ namespace phasenet::cuda {
 template <typename T>
 Tensor to_real(const Tensor& images);
 
-// Half spectra [N, H, W / 2 + 1] of real images, with any strides (those of `rfft2` above all) ->
-// the analytic bands of one level, complex [N, nbands, h, w], dense.
+// Half spectra [N, H, W / 2 + 1] of real images, dense -> the analytic bands of one level, complex
+// [N, nbands, h, w], dense.
 template <typename T>
 Tensor analytic_bands(
     const Tensor& spectra, Size image, int64_t height, int64_t nbands, int64_t level);

@@ -22,15 +22,14 @@ struct Level {
 
 template <typename T>
 struct Residual {
-  const Complex<T>* spectra;  // half spectra of real planes, or null
-  int64_t plane_stride, row_stride, column_stride;
+  const Complex<T>* spectra;  // half spectra [N, h, w / 2 + 1] of real planes, or null
   int h, w;
   T scale;
 };
 
 template <typename T>
 struct Synthesis {
-  Complex<T>* out;  // half spectra [N, columns, rows]: the transforms that follow read columns
+  Complex<T>* out;  // half spectra [N, h, w / 2 + 1]
   int h, w;
   Steps<T> steps;
   Directions<T> directions;
@@ -43,8 +42,7 @@ struct Synthesis {
 
 template <typename T>
 __device__ __forceinline__ Complex<T> load(const Residual<T>& of, int64_t plane, int k, int x) {
-  return of
-      .spectra[plane * of.plane_stride + index_of(k, of.h) * of.row_stride + x * of.column_stride];
+  return of.spectra[(plane * of.h + index_of(k, of.h)) * (of.w / 2 + 1) + x];
 }
 
 // The sum of a level's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
@@ -82,60 +80,37 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
 
 template <typename T, bool one_sided>
 __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Synthesis<T> p) {
-  Complex<T>* tile = shared_memory<Complex<T>>();
   const int columns = p.w / 2 + 1;
-  const Tile at = this_tile(p.h, columns);
-  const int along = static_cast<int>(threadIdx.x), across = static_cast<int>(threadIdx.y);
-
-  // Along the rows, as the bands lie in memory. At most two levels answer to a frequency; of the
-  // others nothing is read.
-  for (int i = across; i < kTile; i += kTileRows) {
-    const int y = at.row + i, x = at.column + along;
-    if (y >= p.h || x >= columns) {
-      continue;
-    }
+  for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
     const int k = signed_frequency(y, p.h);
     const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
     const T radius2 = square(f_y) + square(f_x);
     Complex<T> sum{T(0), T(0)};
+    // At most two levels answer to a frequency; of the others nothing is read.
     for (int l = 0; l < p.count; ++l) {
       const Level<T>& level = p.levels[l];
       const T radial = band_mask(radius2 * level.octaves);
       if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
         const T inverse = T(1) / sqrt(radius2);
-        sum =
-            sum + sum_of_bands<T, one_sided>(
-                      level, p.directions, p.phase, at.plane, k, x, f_y * inverse, f_x * inverse) *
-                      (radial * level.scale);
+        sum = sum + sum_of_bands<T, one_sided>(
+                        level, p.directions, p.phase, plane, k, x, f_y * inverse, f_x * inverse) *
+                        (radial * level.scale);
       }
     }
-    tile[along * (kTile + 1) + i] = sum;
-  }
-  __syncthreads();
-
-  // Down the columns, as residuals and result lie in memory.
-  for (int i = across; i < kTile; i += kTileRows) {
-    const int y = at.row + along, x = at.column + i;
-    if (y >= p.h || x >= columns) {
-      continue;
-    }
-    const int k = signed_frequency(y, p.h);
-    const T radius2 = square(T(k) * p.steps.y) + square(T(x) * p.steps.x);
-    Complex<T> sum = tile[i * (kTile + 1) + along];
     if (p.highpass.spectra != nullptr) {
       const T mask = highpass_mask(radius2);
       if (mask > T(0)) {
-        sum = sum + load(p.highpass, at.plane, k, x) * (mask * p.highpass.scale);
+        sum = sum + load(p.highpass, plane, k, x) * (mask * p.highpass.scale);
       }
     }
     if (p.lowpass.spectra != nullptr && holds(p.lowpass.h, k) && x <= p.lowpass.w / 2) {
       const T mask = lowpass_mask(radius2 * p.low_octaves);
       if (mask > T(0)) {
-        sum = sum + load(p.lowpass, at.plane, k, x) * (mask * p.lowpass.scale);
+        sum = sum + load(p.lowpass, plane, k, x) * (mask * p.lowpass.scale);
       }
     }
-    p.out[(at.plane * columns + x) * p.h + y] = sum;
-  }
+    p.out[(plane * p.h + y) * columns + x] = sum;
+  });
 }
 
 // The bands of some levels, [N, nbands, h, w], and which they are.
@@ -182,12 +157,8 @@ Tensor images_of(
       return {};
     }
     spectra.push_back(rfft2(as_batch(*planes, 2)));
-    const Tensor& half = spectra.back();
     return {
-        static_cast<const Complex<T>*>(half.const_data_ptr()),
-        half.stride(0),
-        half.stride(1),
-        half.stride(2),
+        static_cast<const Complex<T>*>(spectra.back().const_data_ptr()),
         static_cast<int>(size.h),
         static_cast<int>(size.w),
         norm(size)};
@@ -198,7 +169,7 @@ Tensor images_of(
   for (size_t i = 0; i < given.levels.size(); ++i) {
     const int64_t level = given.levels[i];
     const Size size = sizes[level - 1];
-    spectra.push_back(torch::stable::contiguous(fft2(as_batch(given.bands[i], 3))));
+    spectra.push_back(fft2(as_batch(given.bands[i], 3)));
     p.levels[p.count++] = {
         static_cast<const Complex<T>*>(spectra.back().const_data_ptr()),
         static_cast<int>(size.h),
@@ -208,18 +179,17 @@ Tensor images_of(
   }
   const Tensor& like = spectra.front();
   const int64_t count = like.size(0), columns = half_columns(image.w);
-  const Tensor sum = empty_like_device(like, {count, columns, image.h}, Dtypes<T>::complex);
+  const Tensor sum = empty_like_device(like, {count, image.h, columns}, Dtypes<T>::complex);
   p.out = static_cast<Complex<T>*>(sum.mutable_data_ptr());
   const Launch launch(sum);
   launch(
       adjoint ? synthesize<T, true> : synthesize<T, false>,
       tiles_of(count, image.h, columns),
       dim3(kTile, kTileRows),
-      tile_bytes<T>(),
+      0,
       p);
-  Tensor half = sum;
-  half = torch::stable::transpose(half, 1, 2);
-  return torch::stable::contiguous(irfft2(half, image.w, Norm::none));
+  spectra.clear();  // before the transform, which takes more
+  return irfft2(sum, image.w, Norm::none);
 }
 
 Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "window_tiles.cuh"
+#include "workspace.h"
 
 namespace phasenet::cuda {
 
@@ -224,40 +225,38 @@ __global__ void __launch_bounds__(kColumns* kGroups, kTileBlocks<T>)
   }
 }
 
+// What a level's gradient needs: what comes back through its differences, and what that sums to.
 template <typename T>
-struct OwnedSums {
+struct LevelSums {
+  DifferenceGrads<T> differences;
   FrameSums<T> sums;
-  std::vector<Tensor> memory;
 };
 
+// For `count` planes of a level. The windows' gradient comes with the launches.
 template <typename T>
-OwnedSums<T> sums_of(
+LevelSums<T> take_sums(
+    Pieces& pieces, const Planes<T>& planes, const WindowShape& shape, int64_t count) {
+  const int64_t windows = count * shape.num_phase;
+  const auto plane = [&] { return pieces.take<T>(count * planes.h * planes.w); };
+  return {
+      {nullptr,
+       pieces.take<uint16_t>(windows * planes.h * shape.across),
+       pieces.take<double>(windows * shape.across * shape.down),
+       pieces.take<double>(windows)},
+      {plane(), plane(), plane()}};
+}
+
+template <typename T>
+void sum_grads(
     const Launch& launch,
     const Tensor& grads,
     const Planes<T>& planes,
     const WindowShape& shape,
-    int64_t count) {
-  OwnedSums<T> owned;
-  std::vector<Tensor> temporary;  // the allocator knows the stream they are used on
+    int64_t count,
+    const LevelSums<T>& level) {
+  DifferenceGrads<T> differences = level.differences;
+  differences.grads = grads.const_data_ptr<T>();
   const int64_t windows = count * shape.num_phase, tiles = int64_t{shape.across} * shape.down;
-  const auto memory = [&](std::vector<Tensor>& of, int64_t elements, ScalarType dtype) {
-    of.push_back(empty_like_device(grads, {elements}, dtype));
-    return of.back();
-  };
-  const auto doubles = [&](int64_t elements) {
-    return memory(temporary, elements, ScalarType::Double).template mutable_data_ptr<double>();
-  };
-  const Tensor within = memory(temporary, windows * planes.h * shape.across, ScalarType::Short);
-  const DifferenceGrads<T> differences{
-      grads.const_data_ptr<T>(),
-      reinterpret_cast<uint16_t*>(within.mutable_data_ptr<int16_t>()),
-      doubles(windows * tiles),
-      doubles(windows)};
-  const auto plane = [&] {
-    return memory(owned.memory, count * planes.h * planes.w, Dtypes<T>::real)
-        .template mutable_data_ptr<T>();
-  };
-  owned.sums = {plane(), plane(), plane()};
   const dim3 threads(kColumns, kGroups);
   const auto bytes = [](int64_t elements) { return elements * static_cast<int64_t>(sizeof(T)); };
   const int64_t scratch = 33 * static_cast<int64_t>(sizeof(double));
@@ -279,8 +278,7 @@ OwnedSums<T> sums_of(
       planes,
       shape,
       differences,
-      owned.sums);
-  return owned;
+      level.sums);
 }
 
 }  // namespace phasenet::cuda

@@ -17,20 +17,22 @@ from mimamo.cli.common import (
     INTERRUPTED,
     OK,
     UNUSABLE,
+    Backbone,
+    DetectorFile,
     Device,
     Overwrite,
     Precision,
     ProgressBar,
+    Weights,
     fail,
     say,
     warn,
 )
-from mimamo.cli.data import register_data
-from mimamo.cli.evaluation import register_evaluation
-from mimamo.cli.live import register_live
-from mimamo.cli.training import register_training
+from mimamo.cli.data import extract, synth
+from mimamo.cli.evaluation import evaluate, submit
+from mimamo.cli.live import live
+from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
-from mimamo.predictions.progress import Progress
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
@@ -80,7 +82,6 @@ def _root(
         raise typer.Exit(UNUSABLE)
 
 
-@app.command()
 def predict(
     videos: Annotated[
         list[Path],
@@ -90,36 +91,17 @@ def predict(
             help="Video files, folders of aligned faces (00001.jpg, ...), or folders of either.",
         ),
     ],
-    weights: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
-        ),
-    ],
+    weights: Weights,
     out: Annotated[
         Path, typer.Option(metavar="DIR", show_default=False, help="Folder for the results.")
     ],
-    backbone: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.",
-        ),
-    ] = None,
+    backbone: Backbone = None,
     render: Annotated[
         bool, typer.Option("--render", help="Also write a video with the predictions drawn in.")
     ] = False,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Do not write the plot.")] = False,
     device: Device = "auto",
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
-        ),
-    ] = None,
+    detector: DetectorFile = None,
     precision: Precision = "auto",
     search_every: Annotated[
         int,
@@ -149,11 +131,11 @@ def predict(
 
     Prints frames per second, and the share of the time for which each stage was at work.
     """
+    from mimamo.device import choose_device, slow_precision
     from mimamo.faces import YuNet
-    from mimamo.features import slow_precision
-    from mimamo.network import load_checkpoint
-    from mimamo.predict import PredictSettings, choose_device, predict_many
-    from mimamo.predictions.speed import speed_lines
+    from mimamo.model import load_checkpoint
+    from mimamo.predict import PredictSettings, predict_many
+    from mimamo.predict.stage_times import speed_lines
 
     settings = PredictSettings(
         detector=None if detector is None else YuNet(detector),
@@ -170,8 +152,11 @@ def predict(
         warn(slow)
     checkpoint = load_checkpoint(weights, backbone)
     with ProgressBar() as bar:
-        results = predict_many(videos, checkpoint, out, settings, _PredictProgress(bar))
-    for line in speed_lines(results):
+        results = predict_many(
+            videos, checkpoint, out, settings, progress=bar.show, warn=warn, finish=_say_found
+        )
+    times = {result.outputs.table.stem: result.times for result in results if result.times}
+    for line in speed_lines(times):
         say(line)
     failures = [result.error for result in results if result.error is not None]
     for error in failures:
@@ -179,7 +164,6 @@ def predict(
     return FAILED if failures else OK
 
 
-@app.command()
 def demo(
     out: Annotated[
         Path, typer.Option(metavar="DIR", show_default=False, help="Folder for all it makes.")
@@ -188,31 +172,17 @@ def demo(
     device: Device = "auto",
 ) -> None:
     """Show the whole path on a rendered face: data, training, prediction. Takes minutes."""
-    from mimamo.demo import run_demo
+    from mimamo.demo.run import run_demo
 
     with ProgressBar() as bar:
         run_demo(out, device=device, seed=seed, report=say, progress=bar.show)
 
 
-class _PredictProgress(Progress):
-    """Prints what happens while predicting: results to stdout, warnings to stderr."""
-
-    def __init__(self, bar: ProgressBar) -> None:
-        self._bar = bar
-
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        self._bar.show(stage, done, total)
-
-    def warn(self, message: str) -> None:
-        warn(message)
-
-    def finish(self, result: VideoResult) -> None:
-        if result.predictions is not None:
-            found = result.predictions.found
-            say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
+def _say_found(result: VideoResult) -> None:
+    if result.predictions is not None:
+        found = result.predictions.found
+        say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
-register_live(app)
-register_data(app)
-register_training(app)
-register_evaluation(app)
+for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit):
+    app.command()(command)

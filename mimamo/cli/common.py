@@ -23,6 +23,28 @@ Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option(help="Of the ResNet50; auto takes bfloat16 on a CPU that computes in it."),
 ]
+Weights = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
+    ),
+]
+Backbone = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.",
+    ),
+]
+DetectorFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
 CacheFolder = Annotated[
     Path,
@@ -39,7 +61,7 @@ Videos = Annotated[
 Command = Callable[..., Any]
 
 
-def taking(options: type) -> Callable[[Command], Command]:
+def with_options(options: type) -> Callable[[Command], Command]:
     """Give a command the fields of the dataclass `options` as options of its own.
 
     They stand where the command has a parameter of that type, which it is called with.
@@ -62,13 +84,13 @@ def taking(options: type) -> Callable[[Command], Command]:
         for name, parameter in signature.parameters.items():
             parameters += fields if name == place else [parameter]
 
-        @functools.wraps(command)
         def call(**values: Any) -> Any:
             given = options(**{field.name: values.pop(field.name) for field in fields})
             return command(**values, **{place: given})
 
-        call.__signature__ = signature.replace(parameters=parameters)
-        return call
+        wrapped: Any = functools.wraps(command)(call)
+        wrapped.__signature__ = signature.replace(parameters=parameters)
+        return wrapped
 
     return decorate
 

@@ -7,13 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mimamo.cli.common import Device, Precision, ProgressBar, Videos, say
-
-
-def register_data(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(extract)
-    app.command()(synth)
+from mimamo.cli.common import DetectorFile, Device, Precision, ProgressBar, Videos, say
 
 
 def extract(
@@ -58,12 +52,7 @@ def extract(
         typer.Option(min=1, show_default="8 on a CPU, 32 on a GPU", help="Faces per pass."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of random weights.")] = 0,
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
-        ),
-    ] = None,
+    detector: DetectorFile = None,
     device: Device = "auto",
 ) -> None:
     """Compute the features and grey faces of a data set once, into a packed cache.
@@ -71,9 +60,9 @@ def extract(
     Goes on where it was stopped. Several processes share the videos:
     torchrun --nproc-per-node 4 -m mimamo extract ...
     """
-    from mimamo.extraction import extract as run
+    from mimamo.device import choose_device
+    from mimamo.extract import extract as run
     from mimamo.faces import YuNet
-    from mimamo.predict import choose_device
 
     with ProgressBar() as bar:
         run(
@@ -107,10 +96,10 @@ def synth(
 
     Valence shows in every still, arousal only in motion; light and other motion distract.
     """
-    from mimamo.synth.lessons import write_lessons
+    from mimamo.demo.synth.ablation_set import write_ablation_set
 
     with ProgressBar() as bar:
-        result = write_lessons(
+        result = write_ablation_set(
             out,
             identities=identities,
             takes=takes,

@@ -29,12 +29,6 @@ Rescale = Annotated[
 ]
 
 
-def register_evaluation(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(evaluate)
-    app.command()(submit)
-
-
 def evaluate(
     runs: Runs,
     cache: CacheOption,
@@ -52,8 +46,8 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Print CCC over all annotated frames of a cache's videos."""
-    from mimamo.evaluation import evaluate_runs
-    from mimamo.predict import choose_device
+    from mimamo.device import choose_device
+    from mimamo.evaluate import evaluate_runs
 
     with ProgressBar() as bar:
         evaluate_runs(
@@ -101,8 +95,8 @@ def submit(
     A frame without a face repeats the prediction before it; leading ones are -5.
     Of OMG-Emotion it is utterances.csv, with one line for each utterance.
     """
-    from mimamo.evaluation import submit as run
-    from mimamo.predict import choose_device
+    from mimamo.device import choose_device
+    from mimamo.evaluate import submit as run
 
     with ProgressBar() as bar:
         run(

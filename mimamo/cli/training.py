@@ -17,11 +17,11 @@ from mimamo.cli.common import (
     ProgressBar,
     fail,
     say,
-    taking,
+    with_options,
 )
 
 if TYPE_CHECKING:
-    from mimamo.training import TrainingConfig
+    from mimamo.train import TrainingConfig
 
 Resident = Annotated[
     bool, typer.Option("--resident", help="Keep the training videos on the device.")
@@ -80,7 +80,7 @@ class Recipe:
         self, fold: str | None = None, base: TrainingConfig | None = None
     ) -> TrainingConfig:
         """The settings of the file, or of `base`, or the report's, with what the options give."""
-        from mimamo.training import TrainingConfig
+        from mimamo.train import TrainingConfig
 
         settings = base or TrainingConfig()
         if self.config is not None:
@@ -98,12 +98,7 @@ class Recipe:
         return "small" if self.small_backbone else "finetune" if self.finetune_backbone else None
 
 
-def register_training(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(taking(Recipe)(train))
-    app.command()(taking(Recipe)(crossval))
-
-
+@with_options(Recipe)
 def train(
     cache: CacheFolder,
     out: Annotated[
@@ -137,9 +132,9 @@ def train(
     technical report. A run is resumed with its own settings; more --epochs extend it. Several
     processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
-    from mimamo.predict import choose_device
-    from mimamo.training import train as run
-    from mimamo.training.folder import saved_config
+    from mimamo.device import choose_device
+    from mimamo.train import train as run
+    from mimamo.train.run_folder import saved_config
 
     settings = recipe.settings(fold, saved_config(out) if resume else None)
     nothing = recipe == Recipe() and fold is None
@@ -158,6 +153,7 @@ def train(
         )
 
 
+@with_options(Recipe)
 def crossval(
     cache: CacheFolder,
     out: Annotated[
@@ -183,10 +179,10 @@ def crossval(
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
     the settings of the folds that are there where no option says others.
     """
-    from mimamo.evaluation import crossval as run
-    from mimamo.evaluation import join as run_join
-    from mimamo.predict import choose_device
-    from mimamo.training.folder import saved_config
+    from mimamo.device import choose_device
+    from mimamo.evaluate import crossval as run
+    from mimamo.evaluate import join as run_join
+    from mimamo.train.run_folder import saved_config
 
     if join:
         joined = run_join(cache, out, folds, say)

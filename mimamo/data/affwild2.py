@@ -22,12 +22,13 @@ from functools import partial
 from pathlib import Path
 
 from mimamo.data.annotations import read_annotations
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, entries
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, Unused, entries
 from mimamo.data.folds import recording_of
 from mimamo.errors import InputError
 from mimamo.video import is_video
 
 SUBSETS = (TRAIN, VALIDATION)
+_SIDES: dict[str, Side] = {"left": "left", "right": "right"}
 FACES, ANNOTATIONS, VIDEOS = "cropped_aligned", "annotations", "videos"
 
 
@@ -50,7 +51,7 @@ class AffWild2:
         self, root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
     ) -> None:
         self.root = Path(root)
-        self.unused: list[str] = []
+        self.unused: list[Unused] = []
         self.remarks: list[str] = []
         self._films = films_in(self.root / VIDEOS if films is None else Path(films))
         if films is not None and not self._films:
@@ -84,7 +85,7 @@ class AffWild2:
             source, side = self._source_of(name)
             if source is None or (source.is_dir() and not any(source.iterdir())):
                 where = self._faces / name if self._faces else f"a video {name}.mp4"
-                self.unused.append(f"{path}: no faces in {where}; not used")
+                self.unused.append(Unused(f"{path}: no faces in {where}; not used", name))
             else:
                 found.append(
                     DatasetVideo(
@@ -110,8 +111,8 @@ class AffWild2:
 
     def _source_of(self, name: str) -> tuple[Path | None, Side | None]:
         """Where a video's faces are, and which of them are meant."""
-        source, side = self._sources.get(name), name.rpartition("_")[2]
-        if source is None and self._faces is None and side in ("left", "right"):
+        source, side = self._sources.get(name), _SIDES.get(name.rpartition("_")[2])
+        if source is None and self._faces is None and side:
             return self._films.get(recording_of(name)), side
         return source, None
 

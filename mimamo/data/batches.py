@@ -4,49 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.data.clips import Clip, ClipDataset
+from mimamo.data.clips import Clip, ClipDataset, VideoSequence
 
 Item = TypeVar("Item")
 
 
-class Clips(Protocol):
-    """Where clips come from."""
-
-    dataset: ClipDataset
-
-    def gather(self, indices: Sequence[int]) -> Clip:
-        """Return the clips of these numbers as one batch."""
-        ...
-
-
-class MappedClips:
-    """Clips cut from videos in memory, or mapped into it."""
-
-    def __init__(self, dataset: ClipDataset) -> None:
-        self.dataset = dataset
-
-    def gather(self, indices: Sequence[int]) -> Clip:
-        """Return the clips of these numbers as one batch, on the CPU."""
-        return Clip(*map(torch.stack, zip(*(self.dataset[i] for i in indices), strict=True)))
-
-
-class ResidentClips:
+class ResidentClips(ClipDataset):
     """Clips cut on a device that holds all the videos: 6.4 KB a frame, nothing to load.
 
     Args:
-        dataset: its videos are copied to `device`, one after the other.
+        videos: copied to `device`, one after the other.
         device: where they are kept.
+        settings: as for `ClipDataset`.
     """
 
-    def __init__(self, dataset: ClipDataset, device: torch.device | str) -> None:
-        self.dataset = dataset
-        videos = dataset.videos
+    def __init__(
+        self, videos: Sequence[VideoSequence], device: torch.device | str, **settings: int
+    ) -> None:
+        super().__init__(videos, **settings)
         lengths = [len(video) for video in videos]
         self._offsets = np.concatenate([[0], np.cumsum(lengths)])
         self._lengths = np.array(lengths)
@@ -63,21 +45,21 @@ class ResidentClips:
 
     def gather(self, indices: Sequence[int]) -> Clip:
         """Return the clips of these numbers as one batch, on the device."""
-        chosen = np.array([self.dataset.clips[i] for i in indices])  # [B, 2]: video, start
+        chosen = np.array([self.clips[i] for i in indices])  # [B, 2]: video, start
         offset = self._offsets[chosen[:, 0]][:, None]
         last = self._lengths[chosen[:, 0]][:, None] - 1
-        phases, length = self.dataset.num_phase, self.dataset.length
+        phases, length = self.num_phase, self.length
         own = chosen[:, 1:] + np.arange(length)
         around = chosen[:, 1:] - phases // 2 + np.arange(length + phases)
         device = self._features.device
         inside = torch.from_numpy(own <= last).to(device, non_blocking=True)
-        own = torch.from_numpy(offset + own.clip(max=last)).to(device, non_blocking=True)
-        around = torch.from_numpy(offset + around.clip(0, last)).to(device, non_blocking=True)
+        row = torch.from_numpy(offset + own.clip(max=last)).to(device, non_blocking=True)
+        seen = torch.from_numpy(offset + around.clip(0, last)).to(device, non_blocking=True)
         return Clip(
-            features=self._features[own],
-            frames=self._frames[around],
-            labels=self._labels[own],
-            mask=self._annotated[own] & inside,
+            features=self._features[row],
+            frames=self._frames[seen],
+            labels=self._labels[row],
+            mask=self._annotated[row] & inside,
         )
 
 
@@ -98,9 +80,8 @@ def own_part(batch: Sequence[int], index: int, count: int) -> slice:
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
     """Yield the items of an iterator while a thread makes the next one."""
     iterator = iter(items)
-    nothing = object()
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, iterator, nothing)
-        while (item := following.result()) is not nothing:
-            following = pool.submit(next, iterator, nothing)
-            yield item
+        following = pool.submit(lambda: list(islice(iterator, 1)))
+        while item := following.result():
+            following = pool.submit(lambda: list(islice(iterator, 1)))
+            yield item[0]

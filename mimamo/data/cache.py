@@ -38,10 +38,12 @@ from mimamo.data.dataset import Unit
 from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
 from mimamo.files import replacing
+from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
 
 FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
 _KEY = "mimamo_cache"
+ASKED = ("given", "given_times")  # of a manifest's backbone, what features do not depend on
 _TYPES = {
     "layout": str, "unit": str, "data": str, "backbone": dict, "weights_sha256": str,
     "feature_dim": int, "phase_size": int, "videos": dict,
@@ -58,7 +60,7 @@ class Manifest:
         unit: what one label is of, "frame" or "utterance".
         data: the data set's folder.
         backbone: kind ("resnet50" or "small"), and of a ResNet50 its variant, image_size, and
-            `given`, which weights were asked for.
+            what was asked for: the weights as they were `given`, with the file's times.
         weights_sha256: of the backbone's weights; empty if it has none yet ("small").
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.
@@ -83,7 +85,7 @@ class Manifest:
         rest = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
         if self.detector:
             rest["detector"] = self.detector
-        return {name: self.backbone[name] for name in self.backbone if name != "given"} | rest
+        return {name: self.backbone[name] for name in self.backbone if name not in ASKED} | rest
 
     def save(self, root: Path) -> None:
         """Write it into the cache `root`."""
@@ -226,9 +228,6 @@ class CachedVideo:
         return video
 
 
-FACELESS = "no face in it"  # the reason of a video that nothing else is wrong with
-
-
 class Cache:
     """A cache that is complete, ready to read.
 
@@ -248,13 +247,15 @@ class Cache:
         self.manifest = Manifest.load(self.root)
         self.videos: list[CachedVideo] = []
         self.skipped: dict[str, str] = {}
+        self.faceless: set[str] = set()
         missing = []
         for name, subset in self.manifest.videos.items():
             path = video_path(self.root, name)
             if path.exists():
                 self.videos.append(self._checked(path, name, subset))
             elif skipped_path(self.root, name).exists():
-                self.skipped[name] = _reason(skipped_path(self.root, name))
+                self.skipped[name], faceless = _load_skipped(skipped_path(self.root, name))
+                self.faceless |= {name} if faceless else set()
             else:
                 missing.append(name)
         if missing:
@@ -262,10 +263,6 @@ class Cache:
                 f"{self.root}: incomplete: {len(missing)} of {len(self.manifest.videos)} videos "
                 f"are missing, such as {missing[0]}; run `mimamo extract` again to complete it"
             )
-
-    @property
-    def faceless(self) -> set[str]:
-        return {name for name, reason in self.skipped.items() if FACELESS in reason}
 
     @property
     def backbone_file(self) -> Path:
@@ -300,8 +297,20 @@ class Cache:
         return video
 
 
-def _reason(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+def save_skipped(path: Path, reason: str, *, faceless: bool) -> None:
+    """Write why a video is not used, and whether that is all: no face in it."""
+    with replacing(path) as temporary:
+        text = json.dumps({"reason": reason, "faceless": faceless}, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _load_skipped(path: Path) -> tuple[str, bool]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        content = json.loads(text)
+        return content["reason"], content["faceless"]
+    except (ValueError, KeyError, TypeError):
+        return text, False  # an earlier version's is the reason alone
 
 
 def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:
@@ -314,6 +323,27 @@ def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | Non
         if found.get(name) != expected.get(name):
             return f"made with {name} {was}, not {wanted}"
     return None
+
+
+def stored_backbone(root: Path, manifest: Manifest) -> Backbone:
+    """The backbone of the cache `root`.
+
+    Raises InputError if its weights are not those the features were computed with.
+    """
+    path = root / BACKBONE
+    again = "delete it and run `mimamo extract` again"
+    try:
+        model = load_backbone(path)
+    except InputError as error:
+        raise InputError(f"{error}; {again}") from error
+    if manifest.weights_sha256:
+        found = weights_hash(model)
+        if found != manifest.weights_sha256:
+            raise InputError(
+                f"{path}: expected the weights the features are from, SHA-256 "
+                f"{manifest.weights_sha256[:12]}…, got {found[:12]}…; {again}"
+            )
+    return model
 
 
 def annotated(videos: Iterable[CachedVideo]) -> list[CachedVideo]:

@@ -156,3 +156,7 @@ class ClipDataset(Dataset[Clip]):
             labels=video.labels[own],
             mask=video.annotated[own] & inside,
         )
+
+    def gather(self, indices: Sequence[int]) -> Clip:
+        """The clips of these numbers as one batch."""
+        return Clip(*map(torch.stack, zip(*(self[i] for i in indices), strict=True)))

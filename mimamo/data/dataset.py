@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -47,19 +47,26 @@ class DatasetVideo:
     row: str | None = None
 
 
+class Unused(NamedTuple):
+    """A line about what is wrong in a data set, and which video is not used for it, if one."""
+
+    line: str
+    video: str | None = None
+
+
 class Dataset(Protocol):
     """A data set on disk.
 
     Attributes:
         layout: its name in a cache's manifest.
         unit: what one label is of.
-        unused: one line for each thing in it that is wrong, for which `videos` left it out.
+        unused: each thing in it that is wrong, for which `videos` left it out.
         remarks: one line for each thing that is left out and is as it should be.
     """
 
     layout: str
     unit: Unit
-    unused: list[str]
+    unused: list[Unused]
     remarks: list[str]
 
     def videos(self) -> list[DatasetVideo]:

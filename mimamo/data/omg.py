@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Unit
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Unit, Unused
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.video import is_video
@@ -53,7 +53,7 @@ class OMGEmotion:
         self, root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
     ) -> None:
         self.root = Path(root)
-        self.unused: list[str] = []
+        self.unused: list[Unused] = []
         self.remarks: list[str] = []
         self._films = self.root if films is None else Path(films)
         self._sources = _utterances_in(self._films)
@@ -70,7 +70,7 @@ class OMGEmotion:
                     continue
             for line, row, wrong in table_rows(path, COLUMNS if labelled else COLUMNS[:2]):
                 if wrong:
-                    self.unused.append(f"{path}:{line}: {wrong}; not used")
+                    self.unused.append(Unused(f"{path}:{line}: {wrong}; not used"))
                     continue
                 name = name_of(row)
                 sources = self._sources.get((row["video"], Path(row["utterance"]).stem), [])
@@ -78,9 +78,11 @@ class OMGEmotion:
                 word = subset.split("_")[0].lower()
                 own = [s for s in sources if word in str(s.relative_to(self._films)).lower()]
                 if name in found:
-                    self.unused.append(f"{path}:{line}: {name} is there twice; not used again")
+                    twice = f"{path}:{line}: {name} is there twice; not used again"
+                    self.unused.append(Unused(twice, name))
                 elif not sources:
-                    self.unused.append(f"{path}:{line}: no video or faces of {name}; not used")
+                    missing = f"{path}:{line}: no video or faces of {name}; not used"
+                    self.unused.append(Unused(missing, name))
                 else:
                     found[name] = DatasetVideo(
                         name, subset, (own or sources)[0], labels=path if labelled else None,

@@ -3,8 +3,8 @@
 from mimamo.faces.alignment import align_face
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detection, Detector
-from mimamo.faces.extract import FaceObservation, observe_faces
 from mimamo.faces.grey import phase_frames
+from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.faces.tracking import FaceTracker
 from mimamo.faces.yunet import YuNet
 
@@ -14,6 +14,7 @@ __all__ = [
     "Detector",
     "FaceObservation",
     "FaceTracker",
+    "Faces",
     "YuNet",
     "align_face",
     "observe_faces",

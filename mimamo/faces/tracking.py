@@ -26,7 +26,7 @@ class FaceTracker:
     The main face is the one of greatest area times score. From then on the face nearest to it is
     taken, if it is within 0.7 face sizes and of at least half and at most twice the size. If no
     detection is, the face is looked for where it was last. After `patience` frames without it, the
-    main face is chosen anew.
+    main face is chosen again.
 
     With a `side`, another face is followed in the same way: of the two main faces the one further
     to this side of the picture, or a lone one if it is in this half.
@@ -37,9 +37,9 @@ class FaceTracker:
     the aligned crop against the head, root mean square between frames, from 1.07 pixels of the
     crop to 0.76 and to 0.60; the smoothing moves it by 0.6 pixels at most.
 
-    Searching the whole picture is half of the work. With `search_every` above 1 it is searched
-    only in every so manyth frame, and wherever the face is not found in a view around its last
-    place; between, a nearer face that comes along is not seen.
+    Searching the whole picture is half of the work. With `search_every` N above 1 it is searched
+    only in every Nth frame, and wherever the face is not found in a view around its last place; a
+    nearer face that appears between is not seen.
     """
 
     def __init__(

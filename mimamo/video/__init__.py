@@ -1,8 +1,7 @@
 """Videos in and out: frames from files, aligned faces from folders, frames into files."""
 
 from mimamo.video.folder import AlignedFolder, is_numbered_image
-from mimamo.video.reader import VideoFrame, VideoReader
-from mimamo.video.suffixes import is_video
+from mimamo.video.reader import VideoFrame, VideoReader, is_video
 from mimamo.video.writer import VideoWriter
 
 __all__ = [

@@ -17,8 +17,9 @@ from mimamo.video.reader import VideoFrame
 class Camera:
     """A camera by its number; iterate over it for frames until it is closed or unplugged.
 
-    A thread reads every frame. Whoever is slower than the camera is given the newest one, so that
-    nothing queues up; `missed` counts those in between. Times are seconds since the first frame.
+    From the first frame asked for, a thread reads every one. Whoever is slower than the camera is
+    given the newest, so that nothing queues up; `missed` counts those in between. Times are seconds
+    since the first frame.
 
     Raises InputError if there is no such camera.
     """
@@ -34,9 +35,10 @@ class Camera:
         self._newest: tuple[float, np.ndarray] | None = None
         self._ended = False
         self._thread = threading.Thread(target=self._read, name="mimamo-camera", daemon=True)
-        self._thread.start()
 
     def __iter__(self) -> Iterator[VideoFrame]:
+        if not self._ended and not self._thread.is_alive():
+            self._thread.start()
         index, start = 0, None
         while True:
             with self._changed:
@@ -60,7 +62,8 @@ class Camera:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._capture.release()
 
     def _read(self) -> None:

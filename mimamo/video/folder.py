@@ -30,7 +30,7 @@ class AlignedFolder:
         fps: as given; such a folder does not say.
         images: the image files by number.
         frame_count: the highest number, or the video's true length where it was given.
-        warnings: one line for each thing about the folder that a user should hear of.
+        warnings: one line for each thing about the folder that a user should know.
 
     Raises InputError if `path` is not a folder, holds no numbered image, numbers one twice or
     0, or counts beyond `frame_count`; while iterating, for an image that cannot be read in full.

@@ -20,6 +20,10 @@ from mimamo.video.quiet import quiet_opencv
 
 ASSUMED_FPS = 30.0
 _HIGHEST_FPS = 500.0  # some containers state their clock (1000, 90000) instead of a frame rate
+_SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+)
 _TEXT = frozenset(string.printable.encode()) | {0x1B} | set(range(0x80, 0x100))
 
 
@@ -41,7 +45,7 @@ class VideoReader:
         fps: frames per second; 30 with a warning where the file states no usable rate.
         frame_count: how many frames the container announces, or None. Only a claim.
         truncated: after a whole pass, whether the file is known to end too early.
-        warnings: one line for each thing about the file that a user should hear of.
+        warnings: one line for each thing about the file that a user should know.
 
     Frame times are the container's where they increase, otherwise they follow from `fps`. A
     truncated file yields what can be decoded.
@@ -87,7 +91,7 @@ class VideoReader:
             time = stamp if sane else time + 1 / self.fps
             yield VideoFrame(index, time, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
             index += 1
-        if self._capture is capture:  # not closed, nor begun anew, in the meantime
+        if self._capture is capture:  # neither closed nor started again in the meantime
             self._check_end(index)
             self.close()
 
@@ -136,12 +140,17 @@ class VideoReader:
         if self.truncated:
             self._warn(f"the file is truncated; {found}")
         elif short:
-            self._warn(f"{found}; it is damaged, or was cut without encoding it anew")
+            self._warn(f"{found}; it is damaged, or was cut without encoding it again")
 
     def _warn(self, message: str) -> None:
         line = f"{self.path}: {message}"
         if line not in self.warnings:
             self.warnings.append(line)
+
+
+def is_video(path: Path) -> bool:
+    """Whether `path` is named like a video file, and is no folder."""
+    return path.suffix.lower() in _SUFFIXES and not path.is_dir()
 
 
 def _check_is_media_file(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The README's table and picture."""
+"""The documents' tables and the picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import phasenet
-from benchmarks.report import BEGIN, END, markdown
+from benchmarks.report import BEGIN, CHOSEN, END, by_machine, chosen, full
 from benchmarks.results import describe, newest
 from benchmarks.rows import Measured, Row
 from benchmarks.settings import Settings, SuiteRun
@@ -38,38 +38,41 @@ def stored(tmp_path: Path) -> Path:
 
 def report(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks.report", "--results", str(folder / "results")]
-    command += ["--readme", str(folder / "README.md"), "--picture", str(folder / "docs" / "b.png")]
+    command += ["--readme", str(folder / "README.md"), "--page", str(folder / "page.md")]
+    command += ["--picture", str(folder / "docs" / "b.png")]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_only_what_is_between_the_markers_changes(stored):
-    readme = stored / "README.md"
-    readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\nThe end.\n")
+    readme, page = stored / "README.md", stored / "page.md"
+    for path in (readme, page):
+        path.write_text(f"# Title\n{BEGIN}\nold\n{END}\nThe end.\n")
     for _ in range(2):  # the second time it replaces its own table
         done = report(stored)
         assert done.returncode == 0, done.stderr
-        text = readme.read_text()
-        assert text.startswith(f"# Title\n{BEGIN}\n")
-        assert text.endswith(f"\n{END}\nThe end.\n")
-        assert "old" not in text
+        for path in (readme, page):
+            text = path.read_text()
+            assert text.startswith(f"# Title\n{BEGIN}\n")
+            assert text.endswith(f"\n{END}\nThe end.\n")
+            assert "old" not in text
         assert text.count("| windows | a peer |") == 1
     assert "**25x** (24x to 26x) | ≥ 20x, reached" in text
     assert "**0.5x** (24x to 26x) | ≥ 3x, missed" in text
     assert "gap: not installed" in text
-    assert text.index("a missing peer") < text.index("<details>") < text.index("an extra")
+    assert text.index("a missing peer") < text.index("Without a target") < text.index("an extra")
+    assert "a missing peer" not in readme.read_text()
     assert (stored / "docs" / "b.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_markers_the_table_is_printed(stored):
-    readme = stored / "README.md"
-    readme.write_text("# Title\n")
+def test_a_file_without_markers_is_named(stored):
+    (stored / "page.md").write_text("# Title\n")
     done = report(stored)
-    assert done.returncode == 0
-    assert "| windows | a peer |" in done.stdout
-    assert readme.read_text() == "# Title\n"
+    assert done.returncode == 2
+    assert "page.md: expected lines" in done.stderr
+    assert (stored / "page.md").read_text() == "# Title\n"
 
 
-def test_the_machine_measured_last_comes_first_and_others_are_folded():
+def test_the_machine_measured_last_comes_first():
     load = {"before": [0.0, 0.0, 0.0], "after": [1.0, 0.1, 0.0]}
     result = describe("phase", Settings(), SuiteRun([WON]), load)
     early = replace(result, date="2026-01-01T00:00:00+00:00")
@@ -80,10 +83,13 @@ def test_the_machine_measured_last_comes_first_and_others_are_folded():
         rows=(LOST,),
     )
     for found in ([early, late], [late, early]):
-        text = markdown(found)
-        assert text.index("missed") < text.index("<details>") < text.index("reached")
-        assert f"Measured on {early.machine_name}, cpu</summary>" in text
-        assert text.count("<details>") == text.count("</details>") == 1
+        machines = by_machine(found)
+        assert [suites[0].machine_name for suites in machines] == [
+            late.machine_name, early.machine_name,
+        ]  # fmt: skip
+        text = full(machines)
+        assert text.index("missed") < text.index("reached")
+        assert f"## {early.machine_name}, cpu" in text
 
 
 def test_nothing_stored_is_an_error(tmp_path):
@@ -94,14 +100,20 @@ def test_nothing_stored_is_an_error(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_readme_shows_what_is_stored():
+def between(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    assert BEGIN in text
+    assert END in text
+    return text.partition(BEGIN)[2].partition(END)[0]
+
+
+def test_the_documents_show_what_is_stored():
     """The newest committed results and nothing else; `python -m benchmarks.report` puts them in."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    _, begin, rest = text.partition(BEGIN)
-    shown, end, _ = rest.partition(END)
-    assert begin
-    assert end
-    assert shown == f"\n{markdown(newest())}\n"
+    machines = by_machine(newest())
+    assert between(ROOT / "docs" / "explanation" / "benchmarks.md") == f"\n{full(machines)}\n"
+    assert between(ROOT / "README.md") == f"\n{chosen(machines[0])}\n"
+    ids = {row.id for result in machines[0] for row in result.rows}
+    assert set(CHOSEN) <= ids
 
 
 def test_every_suite_is_stored_for_this_version():

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -34,6 +35,10 @@ VARIANTS = {
         "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
         "-fno-sanitize-recover=undefined",
     ],
+    "races": [
+        "-O1", "-g", "-fsanitize=thread", "-DPHASENET_RACES",
+        "-falign-functions=64",  # gcc's ThreadSanitizer loses lines of functions without gaps
+    ],
 }  # fmt: skip
 
 
@@ -45,26 +50,31 @@ def sources() -> list[Path]:
 def build(variant: str = "plain") -> Path:
     """Compile what changed; returns the module's file."""
     import pybind11
-    from filelock import FileLock
 
     includes = (pybind11.get_include(), sysconfig.get_paths()["include"])
     flags = [*FLAGS, *(f"-isystem{folder}" for folder in includes)]
     folder = ROOT / "build" / f"emulated-{variant}"
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{NAME}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    with FileLock(folder / "lock"):  # several test processes share one build
-        return _link([*sources(), HERE / "module.cpp"], target, flags, VARIANTS[variant])
+    return _link([*sources(), HERE / "module.cpp"], target, flags, VARIANTS[variant])
 
 
 def operators() -> Path:
     """Compile what changed; returns a library that registers the operators for the CPU."""
     target = ROOT / "build" / "emulated-operators" / f"lib{NAME}.so"
-    target.parent.mkdir(parents=True, exist_ok=True)
     registered = [*sources(), ROOT / "csrc" / "cuda" / "operators.cpp"]
     return _link(registered, target, FLAGS, VARIANTS["plain"])
 
 
-def _link(sources: list[Path], target: Path, flags: list[str], variant: list[str]) -> Path:
+def races() -> Path:
+    """Compile what changed; returns a program that runs kernels under ThreadSanitizer."""
+    target = ROOT / "build" / "emulated-races" / "races"
+    link = f"-Wl,-rpath,{TORCH / 'lib'}"
+    return _link([*sources(), HERE / "races.cpp"], target, FLAGS, VARIANTS["races"], link)
+
+
+def _link(
+    sources: list[Path], target: Path, flags: list[str], variant: list[str], link: str = "-shared"
+) -> Path:
     """Compile beside the target what changed, and link."""
     compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
     compile_flags = " ".join([*flags, *variant])
@@ -72,7 +82,7 @@ def _link(sources: list[Path], target: Path, flags: list[str], variant: list[str
         f"rule compile\n  command = {compiler} -MMD -MF $out.d {compile_flags} -x c++ -c $in "
         "-o $out",
         "  depfile = $out.d\n  deps = gcc",
-        f"rule link\n  command = {compiler} -shared $in -o $out {' '.join(variant)} "
+        f"rule link\n  command = {compiler} {link} $in -o $out {' '.join(variant)} "
         f"-L{TORCH / 'lib'} -ltorch_cpu -lc10",
     ]
     objects = []
@@ -80,9 +90,12 @@ def _link(sources: list[Path], target: Path, flags: list[str], variant: list[str
         lines.append(f"build {source.stem}.o: compile {source}")
         objects.append(f"{source.stem}.o")
     lines.append(f"build {target}: link {' '.join(objects)}")
-    (target.parent / "build.ninja").write_text("\n".join(lines) + "\n")
+    target.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ninja", "-C", str(target.parent)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    with (target.parent / "lock").open("w") as lock:  # several test processes share one build
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (target.parent / "build.ninja").write_text("\n".join(lines) + "\n")
+        result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise RuntimeError(f"the CUDA sources do not compile for the CPU:\n{result.stdout}")
     return target

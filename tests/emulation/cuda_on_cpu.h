@@ -1,6 +1,6 @@
 // CUDA's words with a meaning on the CPU, so that the tests run the kernels' own sources without a
-// GPU. Only what the kernels use. Shared memory is dynamic only: it is filled with NaN for every
-// block, and AddressSanitizer sees where it ends.
+// GPU. Only what the kernels use. Shared memory is dynamic only: it is new and filled with NaN for
+// every block, and AddressSanitizer sees where it ends.
 #pragma once
 
 #include <cmath>
@@ -47,6 +47,16 @@ inline unsigned char* shared_bytes() {
   return shared.get();
 }
 
+// Memory of its own for every block, exactly as long as asked for.
+inline void renew_shared(size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 128, std::max<size_t>(bytes, 1)) != 0) {
+    throw std::bad_alloc();
+  }
+  std::memset(memory, 0xff, bytes);
+  shared.reset(static_cast<unsigned char*>(memory));
+}
+
 inline void check_launch(dim3 grid, dim3 block, size_t bytes) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
   const bool fits = threads >= 1 && threads <= 1024 && block.z <= 64 && grid.x >= 1 &&
@@ -62,18 +72,9 @@ void run(dim3 grid, dim3 block, size_t bytes, const Body& body) {
   static std::mutex one_at_a_time;
   const std::lock_guard<std::mutex> lock(one_at_a_time);
   check_launch(grid, block, bytes);
+  Block::launch_begins();
+  const ordering::Unseen unseen;
   ++settings.launches;
-  shared.reset(
-      static_cast<unsigned char*>(std::aligned_alloc(128, (bytes + 127) / 128 * 128 + 128)));
-#if defined(__SANITIZE_ADDRESS__)
-  // Exactly as long as asked for, so that reading behind it is found.
-  shared.reset(nullptr);
-  void* exact = nullptr;
-  if (posix_memalign(&exact, 128, std::max<size_t>(bytes, 1)) != 0) {
-    throw std::bad_alloc();
-  }
-  shared.reset(static_cast<unsigned char*>(exact));
-#endif
   gridDim = grid;
   blockDim = block;
   const int threads = static_cast<int>(block.x * block.y * block.z);
@@ -89,10 +90,11 @@ void run(dim3 grid, dim3 block, size_t bytes, const Body& body) {
     blockIdx.x = index % grid.x;
     blockIdx.y = index / grid.x % grid.y;
     blockIdx.z = index / (uint64_t{grid.x} * grid.y);
-    std::memset(shared.get(), 0xff, bytes);
-    Block::current().run(
+    renew_shared(bytes);
+    Block::choose(index).run(
         threads, settings.order, settings.seed + static_cast<uint32_t>(i), start, enter);
   }
+  Block::launch_ended();
 }
 
 template <typename T>
@@ -126,7 +128,7 @@ inline int __syncthreads_or(int value) {
 
 inline void __syncwarp(uint32_t mask = 0xffffffff) {
   uint32_t present = 0;
-  emulation::Block::current().wait_for_warp("__syncwarp", mask, 0, &present);
+  emulation::Block::current().wait_for_warp("__syncwarp", mask, 0, &present, true);
 }
 
 inline uint32_t __ballot_sync(uint32_t mask, int value) {

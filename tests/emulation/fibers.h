@@ -1,6 +1,6 @@
 // The threads of one CUDA block as fibers on one thread of the CPU. They run one at a time, each
 // until it waits for others, in an order that the test chooses: code that lacks a barrier gives
-// different results in different orders.
+// different results in different orders. What orders their memory is told to ordering.h.
 #pragma once
 
 #include <sys/mman.h>
@@ -16,6 +16,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "ordering.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -34,6 +36,7 @@ struct Fiber {
   ucontext_t context;
   void* stack = nullptr;
   void* fake_stack = nullptr;  // AddressSanitizer's
+  void* thread = nullptr;      // ThreadSanitizer's
   Wait wait = Wait::none;
   const char* at = "";      // the call it waits in
   uint32_t mask = 0;        // lanes a warp call names
@@ -45,13 +48,31 @@ struct Fiber {
 struct Exchange {
   uint64_t values[2][kWarp] = {};
   uint32_t present[2] = {};
+  char marks[2][kWarp] = {};  // of the calls that order memory, by the first lane they name
 };
 
 class Block {
  public:
   static Block& current() {
-    static Block block;
-    return block;
+    static Block blocks[ordering::kBlocksApart];
+    return blocks[chosen_];
+  }
+
+  // For block `index` of a grid. The pairs that share threads are not those of any one distance.
+  static Block& choose(uint64_t index) {
+    chosen_ = 0;
+    for (; index > 0 && ordering::kBlocksApart > 1; index /= ordering::kBlocksApart) {
+      chosen_ = (chosen_ + index) % ordering::kBlocksApart;
+    }
+    return current();
+  }
+
+  // What was done before a launch is ordered before its threads, these before what follows it.
+  static void launch_begins() {
+    ordering::leave(&launched_);
+  }
+  static void launch_ended() {
+    ordering::meet(&ended_);
   }
 
   // Runs body() once for each of `count` threads; `enter(i)` sets what thread i sees of itself.
@@ -63,6 +84,7 @@ class Block {
       const std::function<void(int)>& enter) {
     prepare(count);
     body_ = &body;
+    scheduler_thread_ = ordering::this_thread();
     std::vector<int> turn(count);
     std::iota(turn.begin(), turn.end(), 0);
     if (order == Order::backward) {
@@ -94,26 +116,41 @@ class Block {
 
   // Waits for every thread of the block; whether any brought something that is not zero.
   bool wait_for_block(const char* at, bool value) {
+    const ordering::Unseen unseen;
     Fiber& self = fibers_[now_];
     any_ = any_ || value;
     self.wait = Wait::block;
     self.at = at;
+    // Two marks, because a thread may be one barrier ahead.
+    char* mark = &marks_[barriers_ % 2];
+    ordering::leave(mark);
     switch_to_scheduler(self);
+    ordering::meet(mark);
     return released_any_;
   }
 
-  // Waits for the lanes of `mask` in this warp and returns what each brought.
-  const uint64_t* wait_for_warp(const char* at, uint32_t mask, uint64_t value, uint32_t* present) {
+  // Waits for the lanes of `mask` in this warp and returns what each brought. Only where `orders`
+  // does this order memory too.
+  const uint64_t* wait_for_warp(
+      const char* at, uint32_t mask, uint64_t value, uint32_t* present, bool orders = false) {
+    const ordering::Unseen unseen;
     Fiber& self = fibers_[now_];
     self.wait = Wait::warp;
     self.at = at;
     self.mask = mask;
     self.value = value;
     const uint64_t call = self.warp_calls++ % 2;
-    const int warp = now_ / kWarp;
+    Exchange& exchange = exchanges_[now_ / kWarp];
+    char* mark = &exchange.marks[call][__builtin_ctz(mask)];
+    if (orders) {
+      ordering::leave(mark);
+    }
     switch_to_scheduler(self);
-    *present = exchanges_[warp].present[call];
-    return exchanges_[warp].values[call];
+    if (orders) {
+      ordering::meet(mark);
+    }
+    *present = exchange.present[call];
+    return exchange.values[call];
   }
 
   int lane() const {
@@ -129,6 +166,7 @@ class Block {
       if (fiber.stack == MAP_FAILED) {
         throw std::bad_alloc();
       }
+      fiber.thread = ordering::new_thread();
     }
     any_ = released_any_ = false;
     exchanges_.assign((count + kWarp - 1) / kWarp, {});
@@ -145,25 +183,31 @@ class Block {
     }
   }
 
-  static void start() {
+  // Not seen by ThreadSanitizer, because it never returns.
+  __attribute__((no_sanitize("thread"))) static void start() {
     Block& block = current();
     block.arrived(nullptr);
+    ordering::meet(&launched_);
     (*block.body_)();
+    ordering::leave(&ended_);
     Fiber& self = block.fibers_[block.now_];
     self.wait = Wait::done;
     block.leave(nullptr, block.scheduler_stack_, block.scheduler_bytes_);
+    ordering::become(block.scheduler_thread_);
     swapcontext(&self.context, &block.scheduler_);
   }
 
   void switch_to_fiber(Fiber& fiber) {
     void* fake = nullptr;
     leave(&fake, fiber.stack, kStackBytes);
+    ordering::become(fiber.thread);
     swapcontext(&scheduler_, &fiber.context);
     finish(fake, nullptr, nullptr);
   }
 
   void switch_to_scheduler(Fiber& self) {
     leave(&self.fake_stack, scheduler_stack_, scheduler_bytes_);
+    ordering::become(scheduler_thread_);
     swapcontext(&self.context, &scheduler_);
     arrived(self.fake_stack);
   }
@@ -247,6 +291,7 @@ class Block {
     }
     released_any_ = any_;
     any_ = false;
+    ++barriers_;
     return true;
   }
 
@@ -275,6 +320,11 @@ class Block {
   const std::function<void()>* body_ = nullptr;
   int now_ = 0;
   bool any_ = false, released_any_ = false;
+  uint64_t barriers_ = 0;  // passed
+  char marks_[2] = {};
+  void* scheduler_thread_ = nullptr;
+  static inline char launched_ = 0, ended_ = 0;
+  static inline uint64_t chosen_ = 0;
 };
 
 }  // namespace emulation

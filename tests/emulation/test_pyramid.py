@@ -122,9 +122,10 @@ def test_empty_batches(emulated, shape):
 def test_batch_dimensions_are_kept(emulated):
     images = torch.rand(2, 3, 20, 24)
     got = analyzed(emulated, "pyramid", images, 4, 2)
-    single = analyzed(emulated, "pyramid", images[1, 2], 4, 2)
-    for part, alone in zip(got, single, strict=True):
-        assert torch.equal(part[1, 2], alone)
+    # As many images: torch's FFT of one alone may round differently.
+    in_a_row = analyzed(emulated, "pyramid", images.flatten(0, 1), 4, 2)
+    for part, flattened in zip(got, in_a_row, strict=True):
+        assert torch.equal(part.flatten(0, 1), flattened)
     assert synthesized(emulated, "pyramid_inverse", got).shape == images.shape
 
 

@@ -106,9 +106,11 @@ def test_a_graph_replays_on_new_frames(device, stream, size):
 
 
 def test_bytes_and_half_outputs(device):
-    frames = torch.randint(0, 256, (6, 48, 48), dtype=torch.uint8, device=device)
+    given = torch.randint(0, 256, (6, 48, 48), dtype=torch.uint8)
+    # Divided on the CPU: a GPU may multiply by 1 / 255, and a phase at +-pi then is a turn off.
+    floats, frames = (given.float() / 255).to(device), given.to(device)
     whole = phase_difference_windows(frames, 4)
-    for planes, same in zip(whole, phase_difference_windows(frames.float() / 255, 4), strict=True):
+    for planes, same in zip(whole, phase_difference_windows(floats, 4), strict=True):
         torch.testing.assert_close(planes, same, rtol=1e-5, atol=1e-4)
     for dtype in (torch.float16, torch.bfloat16):
         for half, planes in zip(
@@ -127,3 +129,41 @@ def test_nothing_gives_nothing_and_equal_frames_zero(device):
 def test_band_phase_is_the_angle(device):
     bands = torch.randn(3, 50, 70, dtype=torch.complex64, device=device)
     torch.testing.assert_close(phasenet.band_phase(bands), bands.angle(), rtol=0, atol=1e-6)
+
+
+def videos_beyond_two_to_the_31(device: str, gibibytes: int) -> tuple[torch.Tensor, int]:
+    """So many videos uint8 [N, 64, 48, 48] that P = 48 gives more than 2^31 values on level 1."""
+    if device == "cpu":
+        pytest.skip("billions of values take a CPU too long")
+    free, _ = torch.cuda.mem_get_info()
+    if free < gibibytes << 30:
+        pytest.skip(f"needs {gibibytes} GiB of GPU memory, {free >> 30} are free")
+    two = torch.randint(0, 256, (2, 64, 48, 48), dtype=torch.uint8, device=device)
+    count = (1 << 31) // (64 * 2 * 48 * 48 * 48) + 1
+    return two[torch.arange(count) % 2], count
+
+
+@pytest.mark.nightly
+def test_windows_beyond_two_to_the_31_values(device):
+    """2 bytes each, and a fifth of that for the planes."""
+    videos, count = videos_beyond_two_to_the_31(device, 6)
+    options = {"levels": (1,), "dtype": torch.float16}
+    (planes,) = phase_difference_windows(videos, 48, **options)
+    assert planes.numel() > 1 << 31
+    for i in (0, count // 2, count - 2, count - 1):
+        (alone,) = phase_difference_windows(videos[i], 48, **options)
+        assert torch.equal(planes[i], alone)
+
+
+@pytest.mark.nightly
+def test_gradients_beyond_two_to_the_31_values(device):
+    """4 bytes each of the windows' gradient, and a fifth of that for planes and sums."""
+    videos, count = videos_beyond_two_to_the_31(device, 12)
+    frames = videos.float()
+    grads = torch.randn(64, 96, 48, 48, device=device).expand(count, 64, 96, 48, 48)
+    backward = torch.ops.phasenet.phase_difference_windows_backward
+    options = (48, 4, 2, [1], "full", "replicate")
+    got = backward([grads], frames, *options)
+    for i in (0, count // 2, count - 2, count - 1):
+        alone = backward([grads[i]], frames[i], *options)
+        torch.testing.assert_close(got[i], alone, rtol=1e-5, atol=1e-5 * float(alone.abs().max()))

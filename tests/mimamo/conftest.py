@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 from skimage import data
+from support.recipes import TINY
 
-from mimamo.extraction import extract
-from mimamo.network import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
-from mimamo.training import TrainingConfig
+from mimamo.extract import extract
+from mimamo.model import MIMAMONet, ResNet50, save_checkpoint
+from mimamo.train import TrainingConfig
 from mimamo.video import VideoWriter
 
 AddVideo = Callable[..., None]
@@ -91,13 +92,7 @@ def film() -> Callable[..., Path]:
 @pytest.fixture
 def tiny_config() -> TrainingConfig:
     """A recipe and a network that train in a second."""
-    return TrainingConfig(
-        epochs=2,
-        clip_length=16,
-        stride=8,
-        batch_size=4,
-        network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
-    )
+    return TINY
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mimamo.features import phase_windows
-from mimamo.network import MIMAMOConfig, MIMAMONet
+from mimamo.model import MIMAMOConfig, MIMAMONet
+from mimamo.model.features import phase_windows
 
 
 class Whole(nn.Module):

@@ -1,4 +1,6 @@
-"""What the generated data set teaches, in small; `docs/affwild2.md` has the same at length."""
+"""What the generated data set teaches, in small; `docs/explanation/stream-ablation.md` has the
+same at length.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mimamo.evaluation import Score, evaluate_runs
-from mimamo.extraction import extract
-from mimamo.network.config import STREAMS
-from mimamo.synth.lessons import write_lessons
-from mimamo.training import TrainingConfig, train
+from mimamo.demo.synth.ablation_set import write_ablation_set
+from mimamo.evaluate import Score, evaluate_runs
+from mimamo.extract import extract
+from mimamo.model.config import STREAMS
+from mimamo.train import TrainingConfig, train
 
-DOCS = Path(__file__).parents[2] / "docs"
-RECIPE = DOCS / "lessons.toml"
+PAGE = Path(__file__).parents[2] / "docs/explanation/stream-ablation.md"
+RECIPE = PAGE.with_suffix(".toml")
 PEOPLE, FRAMES = 32, 40
 # Shorter videos of more people: shorter clips, fewer and smaller steps.
 CLIP, EPOCHS, MILESTONE, RATE = 8, 14, 11, 0.02
@@ -25,7 +27,7 @@ LEARNT, NOT_LEARNT = 0.7, 0.3  # CCC
 def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
     """On people that neither training nor the choice of the epoch has seen, by streams."""
     root = tmp_path_factory.mktemp("lessons")
-    write_lessons(root / "data", identities=PEOPLE, takes=4, frames=FRAMES)
+    write_ablation_set(root / "data", identities=PEOPLE, takes=4, frames=FRAMES)
     extract(root / "data", root / "cache", backbone="small", strict=True)
     recipe = TrainingConfig.load(RECIPE)
     recipe = replace(
@@ -37,7 +39,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
         config = replace(recipe, network=replace(recipe.network, streams=streams))
         run = train(root / "cache", root / streams, config=config).out
         result = evaluate_runs([run], root / "cache", subset="Test_Set")
-        found[streams] = result.outcome.faces
+        found[streams] = result.summary.faces
     return found
 
 
@@ -57,7 +59,7 @@ def test_both_streams_teach_both(scores: dict[str, Score]) -> None:
 
 
 def test_the_documentation_says_what_is_done_here() -> None:
-    text = " ".join((DOCS / "affwild2.md").read_text(encoding="utf-8").split())
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
     _, _, said = text.partition("`tests/mimamo/test_lessons.py` is the same in small: ")
     assert said.startswith(
         f"{PEOPLE} people, videos of {FRAMES} frames, clips of {CLIP} frames, {EPOCHS} epochs, a "

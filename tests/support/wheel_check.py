@@ -8,22 +8,12 @@ used. TORCH is the version of torch that is installed there (2.13.0): python3.13
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SMOKE = Path(__file__).with_name("smoke.py")
-
-
-def run(*command: str | Path, cwd: Path, **environment: str) -> None:
-    print("+", *command, flush=True)
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([*map(str, command)], cwd=cwd, env={**kept, **environment}, check=True)
+from environments import ROOT, SMOKE, environment, install, run
 
 
 def main(pythons: list[str]) -> None:
@@ -36,30 +26,17 @@ def main(pythons: list[str]) -> None:
         with tarfile.open(archive) as tar:
             tar.extractall(folder / "sources", filter="data")
         (sources,) = (folder / "sources").iterdir()
-        for i, argument in enumerate(pythons):
+        # The archive has its tests, and they pass on the wheel.
+        pytest = ["-m", "pytest", "-q", "-c", sources / "pyproject.toml"]
+        pytest += [sources / "tests" / "phasenet" / f"test_{x}.py" for x in ("golden", "stream")]
+        for argument in pythons:
             python, _, version = argument.partition("@")
-            torch = f"torch=={version or '2.13.0'}"
-            environment = folder / f"environment{i}"
-            run(python, "-m", "venv", environment, cwd=folder)
-            installed = environment / "bin" / "python"
-            pip = [installed, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
-            run(*pip, torch, wheel, cwd=folder, CXX="/bin/false")
-            run(installed, SMOKE, cwd=folder)
-            run(environment / "bin" / "mimamo", "--help", cwd=folder)
-            # The archive has its tests, and they pass on the wheel.
-            run(*pip, "pytest", "pytest-timeout", cwd=folder)
-            tests = [sources / "tests" / "phasenet" / f"test_{x}.py" for x in ("golden", "stream")]
-            run(
-                installed,
-                "-m",
-                "pytest",
-                "-q",
-                "-c",
-                sources / "pyproject.toml",
-                *tests,
-                cwd=folder,
-            )
-            shutil.rmtree(environment)  # gigabytes, where torch has CUDA
+            with environment(python, folder / "environment") as installed:
+                install(installed, f"torch=={version or '2.13.0'}", wheel, CXX="/bin/false")
+                run(installed, SMOKE, cwd=folder)
+                run(installed.with_name("mimamo"), "--help", cwd=folder)
+                install(installed, "pytest", "pytest-timeout")
+                run(installed, *pytest, cwd=folder)
     print("wheel-check: passed")
 
 

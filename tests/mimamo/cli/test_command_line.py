@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import mimamo.demo
-import mimamo.streaming
-import mimamo.training
+import mimamo.demo.run
+import mimamo.predict.pipeline
+import mimamo.train
 from mimamo import __version__
 from mimamo.cli import main
 
@@ -27,7 +27,7 @@ class TestDemo:
             options["report"]("CCC 0.5")
             options["progress"]("rendering", 1, None)
 
-        monkeypatch.setattr(mimamo.demo, "run_demo", run_demo)
+        monkeypatch.setattr(mimamo.demo.run, "run_demo", run_demo)
         assert main(["demo", "--out", "here", "--seed", "3", "--device", "cpu"]) == 0
         assert capsys.readouterr() == ("CCC 0.5\n", "")
         assert (given["out"], given["seed"], given["device"]) == (Path("here"), 3, "cpu")
@@ -55,7 +55,7 @@ class TestHelp:
     def test_it_does_not_wait_for_torch(self):
         code = (
             "import sys; from mimamo.cli import main; code = main(['--help']);"
-            "slow = {'torch', 'cv2', 'matplotlib', 'accelerate'};"
+            "slow = {'torch', 'cv2', 'matplotlib'};"
             "sys.exit(code or ' '.join(slow & set(sys.modules)) or 0)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

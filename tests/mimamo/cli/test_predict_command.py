@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-import mimamo.demo
-import mimamo.streaming
-import mimamo.training
-from mimamo.network import MIMAMOConfig, MIMAMONet, save_checkpoint
-from mimamo.network.small_backbone import SmallBackbone
+import mimamo.demo.run
+import mimamo.predict.pipeline
+import mimamo.train
+from mimamo.model import MIMAMOConfig, MIMAMONet, save_checkpoint
+from mimamo.model.small_backbone import SmallBackbone
 
 SPEED = (
     r"[\d.]+ s, [\d.]+ frames/s; decode [\d.]+ %, detection [\d.]+ %, "
@@ -45,7 +45,7 @@ class TestPredict:
 
     @pytest.mark.parametrize("native", [True, False])
     def test_it_warns_of_a_slow_precision(self, predict, video, capsys, monkeypatch, native):
-        monkeypatch.setattr("mimamo.features.precision.has_native_bfloat16", lambda: native)
+        monkeypatch.setattr("mimamo.device.has_native_bfloat16", lambda: native)
         assert predict(video, "--precision", "bfloat16") == 0
         assert ("bfloat16 takes longer than float32" in capsys.readouterr().err) != native
 
@@ -168,7 +168,7 @@ class TestInterruption:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(mimamo.streaming, "predict_clips", interrupted)
+        monkeypatch.setattr(mimamo.predict.pipeline, "predict_clips", interrupted)
         assert predict(video) == 130
         assert capsys.readouterr() == ("", "mimamo: interrupted\n")
         assert not list((tmp_path / "out").iterdir())

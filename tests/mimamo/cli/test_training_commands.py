@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-import mimamo.demo
-import mimamo.streaming
-import mimamo.training
+import mimamo.demo.run
+import mimamo.predict.pipeline
+import mimamo.train
 from mimamo.cli import main
 
 
 class TestTrain:
     @pytest.fixture
     def called(self, monkeypatch):
-        """What `mimamo.training.train` was called with."""
+        """What `mimamo.train.training` was called with."""
         given = {}
 
         def train(cache, out, **options):
@@ -24,7 +24,7 @@ class TestTrain:
             options["report"]("epoch 1")
             options["progress"]("training", 1, 2)
 
-        monkeypatch.setattr(mimamo.training, "train", train)
+        monkeypatch.setattr(mimamo.train, "train", train)
         return given
 
     def test_options_override_the_recipe(self, called, capsys):
@@ -41,7 +41,7 @@ class TestTrain:
 
     def test_without_options_the_recipe_holds(self, called):
         assert main(["train", "cache", "--out", "run"]) == 0
-        assert called["config"] == mimamo.training.TrainingConfig()
+        assert called["config"] == mimamo.train.TrainingConfig()
         assert not called["resume"]
 
     def test_resuming_without_options_takes_the_runs_own_settings(self, called):
@@ -49,27 +49,25 @@ class TestTrain:
         assert (called["config"], called["resume"]) == (None, True)
 
     def test_resuming_takes_what_no_option_says_from_the_run(self, tmp_path, called):
-        own = mimamo.training.TrainingConfig(batch_size=32, epochs=3, spatial="small")
+        own = mimamo.train.TrainingConfig(batch_size=32, epochs=3, spatial="small")
         own.save(tmp_path / "config.toml")
         arguments = ["train", "cache", "--out", str(tmp_path), "--resume"]
         assert main([*arguments, "--epochs", "9"]) == 0
         assert called["config"] == replace(own, epochs=9)
         assert main([*arguments[:-1], "--epochs", "9"]) == 0
-        assert called["config"] == mimamo.training.TrainingConfig(epochs=9)
+        assert called["config"] == mimamo.train.TrainingConfig(epochs=9)
 
     def test_folds_take_what_no_option_says_from_those_that_are_there(self, tmp_path, monkeypatch):
         given = {}
-        monkeypatch.setattr(
-            "mimamo.evaluation.crossval", lambda *_, **options: given.update(options)
-        )
-        own = mimamo.training.TrainingConfig(batch_size=32, epochs=3, fold="2/5")
+        monkeypatch.setattr("mimamo.evaluate.crossval", lambda *_, **options: given.update(options))
+        own = mimamo.train.TrainingConfig(batch_size=32, epochs=3, fold="2/5")
         (tmp_path / "fold-2").mkdir()
         own.save(tmp_path / "fold-2/config.toml")
         assert main(["crossval", "cache", "--out", str(tmp_path), "--epochs", "4"]) == 0
         assert replace(given["config"], fold="") == replace(own, epochs=4, fold="")
 
     def test_a_file_of_settings_is_the_base(self, tmp_path, called):
-        mimamo.training.TrainingConfig(epochs=9, patience=2).save(tmp_path / "config.toml")
+        mimamo.train.TrainingConfig(epochs=9, patience=2).save(tmp_path / "config.toml")
         arguments = ["cache", "--out", "run", "--epochs", "4"]
         assert main(["train", *arguments, "--config", str(tmp_path / "config.toml")]) == 0
         assert (called["config"].epochs, called["config"].patience) == (4, 2)

@@ -60,7 +60,7 @@ class TestPairing:
         (root / "cropped_aligned" / "lonely").rename(root / "cropped_aligned" / "lonely_left")
         dataset = AffWild2(root)
         assert names(dataset, "Train_Set") == ["good"]
-        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
+        assert [unused.line.split(": ")[0].rsplit("/", 1)[1] for unused in dataset.unused] == [
             "empty.txt",
             "lonely.txt",
         ]
@@ -136,7 +136,7 @@ class TestFilms:
             "talk_left": ("talk.mp4", "left"),
             "talk_right": ("talk.mp4", "right"),
         }
-        assert [line.split(": ")[0].rsplit("/", 1)[1] for line in dataset.unused] == [
+        assert [unused.line.split(": ")[0].rsplit("/", 1)[1] for unused in dataset.unused] == [
             "nobody_left.txt"
         ]
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from mimamo.data.batches import MappedClips, ResidentClips, ahead, epoch_batches, own_part
+from mimamo.data.batches import ResidentClips, ahead, epoch_batches, own_part
 from mimamo.data.clips import ClipDataset, VideoSequence
 
 
@@ -29,9 +29,11 @@ class TestGather:
     @pytest.mark.parametrize("num_phase", [1, 4, 5])
     def test_on_a_device_as_from_memory(self, num_phase: int) -> None:
         videos = [random_video(frames, frames) for frames in (40, 5, 8, 1, 33)]
-        dataset = ClipDataset(videos, length=8, stride=4, num_phase=num_phase)
-        mapped, resident = MappedClips(dataset), ResidentClips(dataset, "cpu")
-        indices = torch.randperm(len(dataset)).tolist()
+        settings = {"length": 8, "stride": 4, "num_phase": num_phase}
+        mapped = ClipDataset(videos, **settings)
+        resident = ResidentClips(videos, "cpu", **settings)
+        assert len(resident) == len(mapped)
+        indices = torch.randperm(len(mapped)).tolist()
         for batch in (indices, indices[:1]):
             for one, other in zip(mapped.gather(batch), resident.gather(batch), strict=True):
                 assert torch.equal(one, other)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mimamo import InputError
-from mimamo.data.cache import Cache, CachedVideo, Manifest, skipped_path, video_path
+from mimamo.data.cache import Cache, CachedVideo, Manifest, save_skipped, skipped_path, video_path
 
 D, S = 2048, 48
 
@@ -150,7 +150,16 @@ class TestDamaged:
 
     def test_a_reason_that_is_no_text(self, root: Path) -> None:
         skipped_path(root, "c").write_bytes(b"c.txt: no \xe9")
-        assert Cache(root).skipped == {"c": "c.txt: no \ufffd"}
+        cache = Cache(root)
+        assert cache.skipped == {"c": "c.txt: no \ufffd"}
+        assert cache.faceless == set()
+
+    @pytest.mark.parametrize("faceless", [True, False])
+    def test_a_reason_says_whether_there_is_only_no_face(self, root: Path, faceless: bool) -> None:
+        save_skipped(skipped_path(root, "c"), "c: gar kein Gesicht; „c“", faceless=faceless)
+        cache = Cache(root)
+        assert cache.skipped == {"c": "c: gar kein Gesicht; „c“"}
+        assert cache.faceless == ({"c"} if faceless else set())
 
 
 class TestMadeWithOtherThings:

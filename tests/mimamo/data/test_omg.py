@@ -11,7 +11,7 @@ import pytest
 
 from mimamo import InputError
 from mimamo.data import Cache, OMGEmotion, Problems
-from mimamo.extraction import extract, open_dataset
+from mimamo.extract import extract, open_dataset
 
 HEADER = "link,start,end,video,utterance,arousal,valence,EmotionMaxVote"
 ROWS = {
@@ -126,7 +126,8 @@ class TestBadInput:
         table.write_text(table.read_text() + "x,0,1,fb4,utterance_9.mp4,0,0,1\n")
         dataset = OMGEmotion(root)
         assert len(dataset.videos()) == 3
-        assert dataset.unused == [f"{table}:4: no video or faces of fb4_utterance_9; not used"]
+        missing = f"{table}:4: no video or faces of fb4_utterance_9; not used"
+        assert dataset.unused == [(missing, "fb4_utterance_9")]
 
     def test_a_table_without_its_columns(self, root: Path) -> None:
         (root / "omg_TrainVideos.csv").write_text("video,utterance,valence\n")

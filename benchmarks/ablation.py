@@ -1,0 +1,181 @@
+"""`python -m benchmarks.ablation --out DIR`: what each stream learns on drawn faces.
+
+The rows of the table in ``docs/explanation/stream-ablation.md``, by the commands that stand there,
+for some seeds, written as JSON; a test compares the two. A row that is there already is kept, so it
+goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from benchmarks.machine import ROOT, machine, versions
+from mimamo.demo.synth.ablation_set import write_ablation_set
+from mimamo.errors import InputError
+from mimamo.evaluate import evaluate_runs
+from mimamo.extract import extract
+from mimamo.files import output_folder, replacing
+from mimamo.model.config import STREAMS
+from mimamo.train import TrainingConfig, train
+
+RESULT = ROOT / "docs/explanation/stream-ablation.json"
+RECIPE = RESULT.with_suffix(".toml")
+SYNTH = {"identities": 24, "takes": 4, "frames": 96, "seed": 0}
+SUBSET = "Test_Set"
+HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: how the network was trained, and with what it was evaluated."""
+
+    title: str
+    trained: str
+    streams: str
+
+
+ROWS = (
+    Row("both", "both", "both"),
+    Row("both, motion blinded (`evaluate --streams spatial`)", "both", "spatial"),
+    Row("both, stills blinded (`evaluate --streams temporal`)", "both", "temporal"),
+    Row("stills alone", "spatial", "both"),
+    Row("motion alone", "temporal", "both"),
+)
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for data, cache and runs.")],
+    result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(show_default=False, help="Of training, 0 if none is given; may be repeated."),
+    ] = None,
+    trained: Annotated[
+        list[str] | None,
+        typer.Option(show_default=False, help="Train networks of these streams only."),
+    ] = None,
+) -> None:
+    """Make what is missing of the data, the runs and the JSON, and print the table."""
+    try:
+        cache = prepare(output_folder(out))
+        for number in seed or [0]:
+            for streams in trained or STREAMS:
+                measure(cache, out, result, number, streams)
+        print(table(load(result)))
+    except InputError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def prepare(out: Path) -> Path:
+    """The cache of the data set in `out`, made if need be."""
+    if not (out / "data").exists():
+        write_ablation_set(out / "making", **SYNTH)
+        (out / "making").rename(out / "data")
+    extract(out / "data", out / "cache", backbone="small")
+    return out / "cache"
+
+
+def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> None:
+    """Train a network of these streams and add its rows to `result`, unless they are there."""
+    rows = [row for row in ROWS if row.trained == streams]
+    if not rows:
+        raise InputError(f"trained: expected both, spatial or temporal, got {streams!r}")
+    content = load(result) if result.exists() else _content()
+    expected = _content()
+    for name in ("synth", "recipe", "subset"):
+        if content[name] != expected[name]:
+            raise InputError(
+                f"{result}: expected rows of the same {name} as now, got those of another; give "
+                "another file"
+            )
+    known = {(entry["seed"], entry["row"]) for entry in content["rows"]}
+    if all((seed, row.title) in known for row in rows):
+        return
+    recipe = TrainingConfig.load(RECIPE)
+    config = replace(recipe, seed=seed, network=replace(recipe.network, streams=streams))
+    began, used = time.monotonic(), _cpu_seconds()
+    run = train(cache, out / f"run-{streams}-{seed}", config=config, overwrite=True).out
+    took = {"seconds": time.monotonic() - began, "cpu_seconds": _cpu_seconds() - used}
+    for row in rows:
+        summary = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).summary
+        content["rows"].append(
+            {
+                "seed": seed,
+                "row": row.title,
+                "valence": summary.faces.valence,
+                "arousal": summary.faces.arousal,
+                "interval_95": asdict(summary.interval),
+                "frames": summary.faces.count,
+                "training": {name: round(value, 1) for name, value in took.items()},
+                "threads": torch.get_num_threads(),
+                "machine": machine("cpu"),
+                "versions": {name: found for name, found in versions().items() if found},
+            }
+        )
+    order = [row.title for row in ROWS]
+    content["rows"].sort(key=lambda entry: (order.index(entry["row"]), entry["seed"]))
+    output_folder(result.parent)
+    with replacing(result) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what `measure` wrote. Raises InputError, naming the file, if it is something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows, _ = content["rows"], (content["synth"], content["recipe"], content["subset"])
+        for entry in rows:
+            if entry["row"] not in {row.title for row in ROWS}:
+                raise InputError(f"{path}: expected a row of the table, got {entry['row']!r}")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path}: expected results of the stream ablation, got others ({error})"
+        ) from error
+    return content
+
+
+def table(content: dict[str, Any]) -> str:
+    """The table as Markdown, one line a row and seed; what has learnt something is bold."""
+    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    blinded = {row.title for row in ROWS if row.streams != "both"}  # of a network that has both
+    for entry in content["rows"]:
+        cells = [_cell(entry[name], entry["interval_95"][name]) for name in ("valence", "arousal")]
+        minutes, seconds = divmod(round(entry["training"]["cpu_seconds"]), 60)
+        took = "" if entry["row"] in blinded else f"{minutes} min {seconds} s"
+        lines.append((entry["row"], str(entry["seed"]), *cells, took))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: float, ends: Sequence[float]) -> str:
+    shown = f"**{value:.3f}**" if value >= 0.7 else f"{value:.3f}"
+    return f"{shown} ({ends[0]:.3f} to {ends[1]:.3f})"
+
+
+def _content() -> dict[str, Any]:
+    recipe = TrainingConfig.load(RECIPE).to_dict()
+    # As JSON gives it back.
+    return {
+        "synth": SYNTH, "subset": SUBSET, "recipe": json.loads(json.dumps(recipe)), "rows": [],
+    }  # fmt: skip
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,103 @@
+"""Renders a video of the animated face with its truth: what the demo predicts from raw pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mimamo.demo.synth.motion import Performance, SceneRanges, perform
+from mimamo.demo.synth.render import render
+from mimamo.files import replacing
+from mimamo.predict.table import table_row
+from mimamo.video.writer import VideoWriter
+
+RANGES = SceneRanges(
+    gain=(0.85, 1.05), slope=0.1, side_light=0.2, warmth=(-0.05, 0.05), zoom=(1.75, 1.9)
+)
+TRUTH_HEADER = "frame,time,face_in_view,valence,arousal"
+
+_AWAY = 235.0  # how far down the camera tilts, in pixels of the photograph: to the space suit
+_TURN = 0.35  # seconds the camera takes for it
+
+
+@dataclass(frozen=True)
+class VideoTruth:
+    """What is known of a rendered video.
+
+    times: float64 [T], seconds. in_view: bool [T], whether the whole face is in the picture.
+    values: float64 [T, 2], valence and arousal.
+    """
+
+    times: np.ndarray
+    in_view: np.ndarray
+    values: np.ndarray
+
+
+def write_video(
+    path: str | os.PathLike[str],
+    *,
+    frames: int = 300,
+    fps: float = 30.0,
+    size: tuple[int, int] = (640, 360),
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> VideoTruth:
+    """Render an MP4 in which the camera comes to the face and once looks away from it.
+
+    Args:
+        path: the MP4 to write.
+        frames, fps, size: of the video; size is (width, height).
+        seed: of everything random; the same arguments give the same video.
+        progress: called with the number of frames done and of all.
+
+    Raises:
+        InputError: `path` cannot be written.
+    """
+    rng = np.random.default_rng([seed, 1000])  # apart from the seeds of `write_dataset`
+    performance = perform(rng, frames, fps=fps, ranges=RANGES, size=size)
+    times = np.arange(frames) / fps
+    tilt = camera_tilt(times)
+    in_view = np.zeros(frames, bool)
+    with VideoWriter(path, fps) as writer:
+        for index in range(frames):
+            camera = performance.cameras[index]
+            x, y = camera.center
+            camera = replace(camera, center=(x, y + _AWAY * float(tilt[index])))
+            drawn = render(performance.expressions[index], camera, performance.lights[index], rng)
+            in_view[index] = bool((drawn.landmarks > 0).all() and (drawn.landmarks < size).all())
+            writer.write(drawn.image)
+            if progress:
+                progress(index + 1, frames)
+    return VideoTruth(times, in_view, _values(performance))
+
+
+def camera_tilt(times: np.ndarray) -> np.ndarray:
+    """How far the camera looks away at `times` (s): 1 away, 0 at the face, smooth between.
+
+    It begins away, finds the face within half a second, and after 60 % of the video is away again
+    for 7 % of it.
+    """
+    total = times[-1] if len(times) else 0.0
+    leave = 0.6 * total
+    back = leave + _TURN + 0.07 * total
+    return 1 - _smooth_step(times - 0.1) + _smooth_step(times - leave) - _smooth_step(times - back)
+
+
+def write_truth(path: str | os.PathLike[str], truth: VideoTruth) -> None:
+    """Write the truth as CSV, one row per frame, frames numbered from 1."""
+    frames = enumerate(zip(truth.times, truth.in_view, truth.values, strict=True))
+    rows = [TRUTH_HEADER, *(table_row(index, *frame) for index, frame in frames)]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(rows) + "\n", encoding="ascii")
+
+
+def _smooth_step(times: np.ndarray) -> np.ndarray:
+    t = np.clip(times / _TURN, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _values(performance: Performance) -> np.ndarray:
+    return np.stack([performance.valence, performance.arousal], axis=1)

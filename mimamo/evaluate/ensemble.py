@@ -1,0 +1,219 @@
+"""One or several trained networks that predict the videos of a cache together."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.clips import VideoSequence
+from mimamo.data.folds import parse_fold
+from mimamo.errors import InputError
+from mimamo.model.checkpoint import Backbone, load_checkpoint, weights_hash
+from mimamo.model.config import STREAMS
+from mimamo.model.network import MIMAMONet
+from mimamo.model.resnet50 import ResNet50
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.plurals import counted, which_are
+from mimamo.predict.clips import predict_sequence
+from mimamo.train.model import FaceImages, TrainedModel, video_features
+from mimamo.train.recipe import TrainingConfig
+from mimamo.train.run_folder import BEST, STATE
+from mimamo.train.state import is_unfinished
+
+_FACES = 32  # of each video, whose mean features a blind stream sees
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One network of an ensemble.
+
+    Attributes:
+        path: its checkpoint.
+        network: in evaluation mode.
+        backbone: that was trained with it; None where the cache holds its features.
+        config: its recipe.
+        info: what its checkpoint notes.
+    """
+
+    path: Path
+    network: MIMAMONet
+    backbone: Backbone | None
+    config: TrainingConfig
+    info: dict[str, Any]
+
+
+class Ensemble:
+    """Networks whose predictions are averaged.
+
+    Args:
+        paths: checkpoints, folders of runs (their best epoch), or folders of cross-validations (all
+            folds).
+        cache: what they are to predict.
+        device: where they run.
+        streams: "spatial" or "temporal" blinds the other stream of networks that have both: it
+            sees the mean of the cache's features (of up to 32 faces a video), or a face that does
+            not move. "both" leaves them as they are.
+
+    Raises:
+        InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
+            from another backbone's weights.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        cache: Cache,
+        device: torch.device | str = "cpu",
+        streams: str = "both",
+    ) -> None:
+        if streams not in STREAMS:
+            raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
+        self.cache, self.streams = cache, streams
+        self.members: list[Member] = []
+        self.warnings: list[str] = []
+        for given in paths:
+            found = checkpoints_in(given)
+            members = [_member(path, cache, torch.device(device), streams) for path in found]
+            self.members += members
+            self.warnings += [
+                f"warning: {path.parent}: its training is not finished; its best network so far"
+                for path in found
+                if path.name == BEST and is_unfinished(path.with_name(STATE))
+            ]
+            if found[0].parent.parent == Path(given):  # a cross-validation
+                self.warnings += _incomplete(given, members)
+        if not self.members:
+            raise InputError("expected at least one checkpoint, got none")
+        self._means: dict[Path, Tensor] = {}
+
+    @property
+    def label_std(self) -> list[float]:
+        """Deviation of valence and arousal in the training labels; the members' mean."""
+        return np.mean([m.info["labels"]["std"] for m in self.members], axis=0).tolist()
+
+    @property
+    def trained_on(self) -> set[str]:
+        """Names of the videos that any member was trained on."""
+        return {name for member in self.members for name in member.info.get("trained_on", [])}
+
+    def predict(
+        self,
+        videos: Sequence[CachedVideo],
+        members: Sequence[Member] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Predict all faces of some videos: float32 ``[T, 2]`` by name.
+
+        Raises InputError if a prediction is not finite, or a ResNet50 that was trained needs
+        images that are no longer there.
+        """
+        members = self.members if members is None else members
+        images = self._images(members, videos)
+        values: dict[str, np.ndarray] = {}
+        for done, video in enumerate(videos, start=1):
+            predictions = [self._predict(member, video.sequence, images) for member in members]
+            mean = np.stack(predictions).mean(axis=0, dtype=np.float64)
+            values[video.name] = mean.astype(np.float32)
+            if not np.isfinite(values[video.name]).all():
+                raise InputError(f"{members[0].path}: gives predictions that are not finite")
+            if progress:
+                progress("predicting", done, len(videos))
+        return values
+
+    def _predict(
+        self, member: Member, video: VideoSequence, images: FaceImages | None
+    ) -> np.ndarray:
+        if self.streams == "temporal":
+            features = self._mean_features(member).expand(len(video), -1)
+        else:
+            features = video_features(member.backbone, video, images)
+        frames = video.frames
+        if self.streams == "spatial":
+            still = frames.float().mean(dim=0).round().to(torch.uint8)
+            frames = still.expand_as(frames).contiguous()
+        length = member.config.clip_length
+        return predict_sequence(member.network, features, frames, length, length)
+
+    def _mean_features(self, member: Member) -> Tensor:
+        """What a blind spatial stream sees of every face: float32 ``[D]``."""
+        if member.path not in self._means:
+            images = self._images([member], self.cache.videos)
+            means = []
+            for video in self.cache.videos:
+                some = np.unique(np.linspace(0, len(video) - 1, _FACES).round().astype(np.int64))
+                features = video_features(member.backbone, video.sequence, images, some)
+                means.append(features.float().mean(dim=0))
+            self._means[member.path] = torch.stack(means).mean(dim=0)
+        return self._means[member.path]
+
+    @staticmethod
+    def _images(members: Sequence[Member], videos: Sequence[CachedVideo]) -> FaceImages | None:
+        """The videos' images, if any member's backbone sees them."""
+        if any(isinstance(member.backbone, ResNet50) for member in members):
+            return FaceImages(videos)
+        return None
+
+
+def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
+    """The checkpoints a path stands for. Raises InputError if there is none."""
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    if (path / BEST).exists():
+        return [path / BEST]
+    folds = {  # what else is called fold-..., such as a copy, is none
+        int(number[1]): found
+        for found in path.glob(f"fold-*/{BEST}")
+        if (number := re.fullmatch(r"fold-([1-9][0-9]*)", found.parent.name))
+    }
+    if not folds:
+        raise InputError(f"{path}: expected a run or a cross-validation, found no {BEST} in it")
+    return [folds[number] for number in sorted(folds)]
+
+
+def _incomplete(path: str | os.PathLike[str], members: Sequence[Member]) -> list[str]:
+    """A warning if the cross-validation in `path` is not all there."""
+    folds = [parse_fold(member.config.fold) for member in members if member.config.fold]
+    total = max((count for _, count in folds), default=0)
+    missing = sorted(set(range(1, total + 1)) - {number for number, _ in folds})
+    if not missing:
+        return []
+    return [f"warning: {path}: of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"]
+
+
+def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:
+    checkpoint = load_checkpoint(path)
+    network, backbone, info = checkpoint.network, checkpoint.backbone, checkpoint.info
+    if "training" not in info or "labels" not in info:
+        raise InputError(f"{path}: expected a checkpoint of `mimamo train`, got another one")
+    own = network.config.streams
+    if streams != "both" and own not in ("both", streams):
+        raise InputError(f"{path}: has only the {own} stream, not the {streams} one")
+    if network.config.phase_size != cache.manifest.phase_size:
+        raise InputError(
+            f"{path}: sees frames of {network.config.phase_size} pixels, but {cache.root} holds "
+            f"{cache.manifest.phase_size}"
+        )
+    config = TrainingConfig.from_dict(info["training"])
+    trained: Backbone | None = backbone
+    if not isinstance(backbone, SmallBackbone):
+        found = weights_hash(backbone)
+        if found == cache.manifest.weights_sha256:
+            trained = None
+        elif config.spatial != "finetune":
+            raise InputError(
+                f"{path}: its backbone (SHA-256 {found[:12]}…) is not the one {cache.root} was "
+                f"made with ({cache.manifest.weights_sha256[:12] or 'none'}…); extract with "
+                f"--backbone {path}"
+            )
+    model = TrainedModel(network, trained).to(device).eval()
+    return Member(path, model.network, model.backbone, config, info)

@@ -1,0 +1,142 @@
+"""How well trained networks predict the annotated videos of a cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mimamo.data.cache import Cache, CachedVideo, annotated
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION
+from mimamo.errors import InputError
+from mimamo.evaluate.ensemble import Ensemble, Member
+from mimamo.evaluate.scores import rescale
+from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
+from mimamo.files import expect_free, output_folder
+from mimamo.train.videos import choose_videos
+
+SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
+_NAME = "evaluation"  # of the plot
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation came to: the summary, and what it was of."""
+
+    summary: Summary
+    title: str
+    networks: int
+
+
+def evaluate_runs(
+    paths: Sequence[str | os.PathLike[str]],
+    cache: str | os.PathLike[str] | Cache,
+    *,
+    subset: str = "held-out",
+    streams: str = "both",
+    rescaled: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> EvaluationResult:
+    """Compute the CCC of one network, or of an ensemble's mean, over annotated frames.
+
+    Args:
+        paths: checkpoints, runs or cross-validations.
+        cache: whose videos are predicted.
+        subset: "held-out" takes what was not trained on: the validation set, or the fold of a run
+            that was given one; with several folds each predicts its own. Or a subset's name, or
+            "all".
+        streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
+        rescaled: give the predictions the training labels' spread (see `rescale`).
+        out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
+        overwrite: replace these files where they are there.
+        device: where the networks run.
+        report: called with each line of the account.
+        progress: called with the name of a stage, the work done in it, and all of it.
+
+    Raises:
+        InputError: something cannot be read or does not fit, there is nothing to evaluate on, or
+            a file is in the way. Nothing is written then.
+    """
+    report = report or (lambda line: None)
+    if subset not in SUBSETS:
+        raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    folder = None if out is None else output_folder(out)
+    for path in [] if folder is None else summary_files(folder, _NAME):
+        expect_free(path, overwrite)
+    ensemble = Ensemble(paths, cache, device, streams)
+    for warning in ensemble.warnings:
+        report(warning)
+    groups = _groups(ensemble, cache, subset)
+    videos = [video for chosen, _ in groups for video in chosen]
+    if not videos:
+        raise InputError(f"{subset}: expected annotated videos in {cache.root}, found none")
+    if subset == "held-out":
+        _check_held_out(groups, cache)
+    elif known := ensemble.trained_on & {v.name for v in videos}:
+        report(f"warning: {len(known)} of these {len(videos)} videos were trained on")
+    values: dict[str, np.ndarray] = {}
+    for chosen, members in groups:
+        values |= ensemble.predict(chosen, members, progress)
+    if rescaled:
+        values = rescale(values, ensemble.label_std)
+    result = EvaluationResult(summary_of(videos, values), subset, len(ensemble.members))
+    for line in result.summary.lines():
+        report(line)
+    if folder is not None:
+        settings = {
+            "checkpoints": [str(member.path) for member in ensemble.members],
+            "cache": str(cache.root), "subset": subset, "streams": streams, "rescaled": rescaled,
+        }  # fmt: skip
+        for path in write_summary(folder, result.summary, _NAME, settings):
+            report(f"{path}")
+    return result
+
+
+def _groups(
+    ensemble: Ensemble, cache: Cache, subset: str
+) -> list[tuple[list[CachedVideo], list[Member]]]:
+    """Which videos are predicted by which networks."""
+    everything = annotated(cache.videos)
+    if subset == "all":
+        return [(everything, ensemble.members)]
+    if subset != "held-out":
+        return [([v for v in everything if v.subset == subset], ensemble.members)]
+    folds = {member.config.fold for member in ensemble.members}
+    if folds == {""}:
+        return [([v for v in everything if v.subset == VALIDATION], ensemble.members)]
+    if "" in folds:
+        raise InputError(
+            "held-out: some of the networks were trained on folds and some on Train_Set; give "
+            "--subset"
+        )
+    return [
+        (
+            choose_videos(cache, fold).validation,
+            [member for member in ensemble.members if member.config.fold == fold],
+        )
+        for fold in sorted(folds)
+    ]
+
+
+def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], cache: Cache) -> None:
+    """InputError if a network was trained on what it is to be evaluated on.
+
+    That is so if the cache has other videos than the one it was trained with: folds are split anew.
+    """
+    for videos, members in groups:
+        for member in members:
+            trained_on = set(member.info.get("trained_on", []))
+            if known := [video.name for video in videos if video.name in trained_on]:
+                raise InputError(
+                    f"{member.path}: was trained on {len(known)} of the {len(videos)} videos that "
+                    f"{cache.root} holds out for it, such as {known[0]}; evaluate it with the "
+                    "videos it was trained with, or give --subset"
+                )

@@ -1,0 +1,272 @@
+"""Submission files: one line for every frame of every test video, or for every utterance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mimamo.data.affwild2 import films_in
+from mimamo.data.annotations import HEADER
+from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.dataset import TEST
+from mimamo.data.folds import recording_of
+from mimamo.errors import InputError
+from mimamo.evaluate.ensemble import Ensemble
+from mimamo.evaluate.scores import rescale
+from mimamo.evaluate.utterances import (
+    TABLE,
+    is_table,
+    rows_of_names,
+    rows_of_table,
+    write_utterances,
+)
+from mimamo.files import expect_free, output_folder, replacing
+from mimamo.plurals import counted
+from mimamo.predict.table import NO_FACE, fill_missing
+from mimamo.video import VideoReader
+
+
+@dataclass(frozen=True)
+class SubmitResult:
+    """What a submission came to.
+
+    Attributes:
+        files: one per video; of utterances, one.
+        frames: lines in all of them, headers not counted.
+        uncounted: videos whose number of frames nothing told but their last face.
+    """
+
+    files: tuple[Path, ...]
+    frames: int
+    uncounted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A video's file to write."""
+
+    name: str
+    video: CachedVideo | None  # None: no face in it
+    frames: int
+    counted: bool
+
+
+def submit(
+    paths: Sequence[str | os.PathLike[str]],
+    cache: str | os.PathLike[str] | Cache,
+    out: str | os.PathLike[str],
+    *,
+    subset: str = TEST,
+    names: str | os.PathLike[str] | None = None,
+    films: str | os.PathLike[str] | None = None,
+    decode: bool = False,
+    streams: str = "both",
+    rescaled: bool = False,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> SubmitResult:
+    """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
+
+    Where the cache's labels are of utterances, write ``utterances.csv`` instead, with a line for
+    each of them (:mod:`mimamo.evaluate.utterances`).
+
+    A frame without a face takes the prediction of the frame before it, -5 before the first face
+    (technical report's rule). Values are clipped to [-1, 1]. Each file is read again and its lines
+    counted.
+
+    Args:
+        paths: checkpoints, runs or cross-validations; several are averaged.
+        cache: whose videos are predicted.
+        out: folder for the files, made if need be.
+        subset: which videos.
+        names: a file with one video's name a line: write exactly these. Of utterances also one of
+            the data set's tables.
+        films: folder of the videos, whose numbers of frames the files must have.
+        decode: count the frames by decoding, not by what the files announce; slow and sure.
+        streams, rescaled: as for `evaluate_runs`.
+        overwrite: replace files that are there.
+        device: where the networks run.
+        report: called with each line of the account.
+        progress: called with the name of a stage, the work done in it, and all of it.
+
+    Raises:
+        InputError: something cannot be read or does not fit, a name is not in the cache, a face
+            lies beyond a video's end, or a file is in the way. Nothing is written then.
+    """
+    report = report or (lambda line: None)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    ensemble = Ensemble(paths, cache, device, streams)
+    for warning in ensemble.warnings:
+        report(warning)
+
+    def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
+        values = ensemble.predict(videos, progress=progress)
+        return rescale(values, ensemble.label_std) if rescaled else values
+
+    if cache.manifest.unit == "utterance":
+        if films is not None or decode:
+            raise InputError(
+                f"--videos, --decode: expected neither, because {cache.root} is of utterances, "
+                "which get one line each whatever their frames"
+            )
+        return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
+    lengths = None if films is None else _Lengths(Path(films), decode)
+    jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
+    folder = output_folder(out)
+    for job in jobs:
+        expect_free(folder / f"{job.name}.txt", overwrite)
+    values = predict([job.video for job in jobs if job.video is not None])
+    files = []
+    for job in jobs:
+        path = folder / f"{job.name}.txt"
+        _write(path, _lines_of(job, values))
+        _check(path, job.frames)
+        files.append(path)
+    uncounted = tuple(job.name for job in jobs if not job.counted)
+    total = sum(job.frames for job in jobs)
+    report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
+    if empty := [job.name for job in jobs if job.video is None]:
+        report(
+            f"warning: in {counted(len(empty), 'video')} no face was found, such as {empty[0]}; "
+            f"all is {NO_FACE:g} there"
+        )
+    if uncounted:
+        report(
+            f"warning: nothing tells the number of frames of {counted(len(uncounted), 'video')}, "
+            f"such as {uncounted[0]}; there the last line is the last face's (give --videos)"
+        )
+    return SubmitResult(tuple(files), total, uncounted)
+
+
+def _submit_utterances(
+    cache: Cache,
+    subset: str,
+    names: str | os.PathLike[str] | None,
+    out: Path,
+    overwrite: bool,
+    predict: Callable[[Sequence[CachedVideo]], dict[str, np.ndarray]],
+    report: Callable[[str], None],
+) -> SubmitResult:
+    if names is not None and is_table(names):
+        rows = rows_of_table(names, cache)
+    else:
+        rows = rows_of_names(_names(cache, subset, names))
+    wanted = {row.name for row in rows}
+    videos = [video for video in cache.videos if video.name in wanted]
+    if not videos:
+        raise InputError(f"{rows[0].name}: {cache.skipped[rows[0].name]}; nor is any other used")
+    path = output_folder(out) / TABLE
+    expect_free(path, overwrite)
+    write_utterances(path, rows, predict(videos))
+    report(f"{path}: {counted(len(rows), 'utterance')}")
+    if without := [row.name for row in rows if row.name in cache.skipped]:
+        report(
+            f"warning: {counted(len(without), 'utterance')} could not be predicted and got the "
+            f"others' mean, such as {without[0]} ({cache.skipped[without[0]]})"
+        )
+    return SubmitResult((path,), len(rows), ())
+
+
+class _Lengths:
+    """How many frames videos have."""
+
+    def __init__(self, folder: Path, decode: bool) -> None:
+        self._folder, self._decode = folder, decode
+        self._films = films_in(folder)
+        if not self._films:
+            raise InputError(f"{folder}: expected a folder of videos, found none")
+
+    def of(self, name: str) -> int:
+        """Raises InputError if there is no such video."""
+        path = self._films.get(name) or self._films.get(recording_of(name))
+        if path is None:
+            raise InputError(f"{self._folder}: expected a video of {name}, found none")
+        with VideoReader(path) as reader:
+            if reader.frame_count is not None and not self._decode:
+                return reader.frame_count
+            return sum(1 for _ in reader)
+
+
+def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> list[str]:
+    if names is None:
+        chosen = [name for name, own in cache.manifest.videos.items() if own == subset]
+        if not chosen:
+            raise InputError(f"{cache.root}: expected videos of {subset}, found none")
+        return chosen
+    try:
+        lines = Path(names).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{names}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{names}: expected a text file, got something else ({error})") from error
+    chosen = []
+    for number, line in enumerate(lines, start=1):
+        name = line.strip().removesuffix(".txt").removesuffix(".mp4")
+        if not name:
+            continue
+        if name not in cache.manifest.videos:
+            raise InputError(f"{names}:{number}: expected a video of {cache.root}, got {name!r}")
+        if name in chosen:
+            raise InputError(f"{names}:{number}: {name} is there twice")
+        chosen.append(name)
+    if not chosen:
+        raise InputError(f"{names}: expected one video's name a line, found none")
+    return chosen
+
+
+def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
+    video = next((video for video in cache.videos if video.name == name), None)
+    if video is None and name not in cache.faceless:
+        raise InputError(
+            f"{name}: cannot be predicted: {cache.skipped[name]}; mend it and run `mimamo extract` "
+            "again, or leave the video out by --names"
+        )
+    if lengths is not None:
+        frames, counted = lengths.of(name), True
+    elif video is not None:
+        frames, counted = video.frame_count, video.counted
+    else:
+        raise InputError(
+            f"{name}: {cache.skipped[name]}; how many frames it has is not known either: give "
+            "--videos"
+        )
+    if video is not None and int(video.numbers.max()) > frames:
+        raise InputError(
+            f"{name}: has a face in frame {int(video.numbers.max())}, but its video only {frames} "
+            "frames"
+        )
+    return _Job(name, video, frames, counted)
+
+
+def _lines_of(job: _Job, values: dict[str, np.ndarray]) -> np.ndarray:
+    found = np.zeros(job.frames, bool)
+    if job.video is None:
+        return np.full((job.frames, 2), NO_FACE, np.float32)
+    found[job.video.numbers.numpy() - 1] = True
+    return fill_missing(values[job.name].clip(-1, 1), found)
+
+
+def _write(path: Path, values: np.ndarray) -> None:
+    lines = [HEADER]
+    for valence, arousal in values.tolist():
+        empty = valence == NO_FACE
+        lines.append("-5,-5" if empty else f"{valence:.6f},{arousal:.6f}")
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _check(path: Path, frames: int) -> None:
+    with path.open(encoding="ascii") as file:
+        lines = sum(1 for _ in file) - 1
+    if lines != frames:
+        raise InputError(f"{path}: expected {frames} lines, one a frame, got {lines}")

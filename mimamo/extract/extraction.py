@@ -1,0 +1,301 @@
+"""From a data set on disk to a packed cache, resumable and in shards."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from mimamo.data.affwild2 import AffWild2
+from mimamo.data.cache import (
+    CachedVideo,
+    Manifest,
+    made_otherwise,
+    save_skipped,
+    skipped_path,
+    video_path,
+)
+from mimamo.data.dataset import Dataset, DatasetVideo
+from mimamo.data.omg import FILES, OMGEmotion
+from mimamo.data.problems import Problems
+from mimamo.device import choose_precision
+from mimamo.errors import InputError
+from mimamo.extract.preparation import CacheSettings, cache_folder, check_space, prepare
+from mimamo.extract.shards import Shard, size_of, wait_for_manifest
+from mimamo.extract.source import as_it_is_now
+from mimamo.extract.video import NoFaceError, extract_video
+from mimamo.faces import CenterFace, Detector
+from mimamo.model.checkpoint import Backbone
+from mimamo.model.features import SpatialFeatures
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.plurals import counted
+
+_DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What an extraction came to, of this process's share.
+
+    Attributes:
+        root: the cache.
+        made, kept: videos extracted now, and found whole from an earlier run.
+        skipped: reason of each video that is not used.
+        problems: what is wrong with the others' images and annotations, what of the data set is
+            left out and what of an earlier run's it has no longer; but for the images and
+            annotations in the first process only.
+        frames: faces in the videos made and kept.
+        seconds: all in all.
+    """
+
+    root: Path
+    made: int
+    kept: int
+    skipped: tuple[str, ...]
+    problems: tuple[str, ...]
+    frames: int
+    seconds: float
+
+
+def open_dataset(
+    root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
+) -> Dataset:
+    """Open a data set, in the layout of OMG-Emotion if it has its tables, else of Aff-Wild2."""
+    if any((Path(root) / table).exists() for table in FILES.values()):
+        return OMGEmotion(root, films)
+    return AffWild2(root, films)
+
+
+def extract(
+    data: str | os.PathLike[str] | Dataset,
+    out: str | os.PathLike[str],
+    *,
+    backbone: str | os.PathLike[str] | Backbone,
+    image_size: int = 224,
+    films: str | os.PathLike[str] | None = None,
+    subsets: Sequence[str] | None = None,
+    phase_size: int = 48,
+    seed: int = 0,
+    strict: bool = False,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+    batch_size: int | None = None,
+    detector: Detector | None = None,
+    shard: Shard | None = None,
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ExtractResult:
+    """Compute the features and grey faces of a data set once (see :mod:`mimamo.data.cache`).
+
+    A video whose file is there and whose source has not changed is kept, so the same call goes on
+    where another was stopped. Several processes may work on one cache, each on its `shard`.
+
+    Args:
+        data: a data set or its folder, see :func:`open_dataset`.
+        out: the cache, made if need be.
+        backbone: a file of ResNet50 weights; "random" for random weights, calibrated on faces of
+            the data; "small" for a small network, trained later, so that there are no features
+            to compute now; or a backbone.
+        image_size: of the ResNet50's input, pixels, where `backbone` does not say.
+        films: the folder of the videos, where it is not in `data`.
+        subsets: which of the data set's, each with a video; None for all. What the cache has of
+            others stays in it.
+        phase_size: height and width of the grey faces.
+        seed: of random weights.
+        strict: end at the first problem instead of leaving out what it concerns.
+        device: where the backbone runs.
+        precision: of the backbone: "float32", "bfloat16", or "auto" for the latter on a CPU that
+            computes in it (:func:`mimamo.model.features.choose_precision`). A cache has one.
+        batch_size: faces per pass; None for 8 on a CPU and 32 on a GPU.
+        detector: finds faces in videos; None for CenterFace.
+        shard: which part is this process's; None for what ``torchrun`` says.
+        report: called with each line of the account.
+        progress: called with the name of a stage, the work done in it, and all of it.
+
+    Raises:
+        InputError: the data set cannot be read, `out` holds something else or a cache from other
+            weights or of another data set, a file cannot be written, or with `strict` anything is
+            wrong.
+    """
+    start = time.monotonic()
+    shard = shard or Shard.from_environment()
+    report = report or (lambda line: None)
+    device = torch.device(device)
+    if not isinstance(backbone, torch.nn.Module):
+        backbone = str(backbone)
+    dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
+    everything = dataset.videos()
+    there = {video.subset for video in everything}
+    chosen = there if subsets is None else set(subsets)
+    if missing := sorted(chosen - there):
+        raise InputError(
+            f"subsets: expected some of {', '.join(sorted(there))}, got {', '.join(missing)}"
+        )
+    videos = [video for video in everything if video.subset in chosen]
+    problems = Problems(strict, report)
+    dtype = choose_precision(precision, device)
+    if shard.index == 0:
+        for line in dataset.remarks:
+            report(line)
+    if shard.index == 0 or strict:  # told and counted by one process, fatal in each
+        for unused in dataset.unused:
+            problems.add(unused.line)
+    root = cache_folder(out)
+    if shard.index:
+        wait_for_manifest(root)
+    settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
+    first = shard.index == 0
+    model, manifest = prepare(
+        root, dataset, everything, videos, settings, write=first,
+        tell=problems.add if first or strict else lambda line: None,
+    )  # fmt: skip
+    spatial = None
+    if not isinstance(model, SmallBackbone):
+        spatial = SpatialFeatures(model, device, batch_size, dtype)
+    if shard.index == 0:
+        check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
+    worker = _Worker(
+        root, dataset, spatial, manifest, detector, problems, report,
+        progress or (lambda stage, done, total: None),
+    )  # fmt: skip
+    worker.run(shard.share(videos))
+    result = replace(worker.result(), seconds=time.monotonic() - start)
+    for line in _summary(result, shard, spatial is None):
+        report(line)
+    return result
+
+
+class _Worker:
+    """Extracts one video after the other, and keeps the account."""
+
+    def __init__(
+        self,
+        root: Path,
+        dataset: Dataset,
+        spatial: SpatialFeatures | None,
+        manifest: Manifest,
+        detector: Detector | None,
+        problems: Problems,
+        report: Callable[[str], None],
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self._root, self._dataset, self._spatial = root, dataset, spatial
+        self._phase_size, self._made_with = manifest.phase_size, manifest.made_with
+        self._detector = detector
+        self._problems, self._report, self._progress = problems, report, progress
+        self._data = f"{getattr(dataset, 'root', '')}{os.sep}"
+        self._made = self._kept = self._frames = 0
+        self._skipped: list[str] = []
+
+    def run(self, videos: Sequence[DatasetVideo]) -> None:
+        sizes = [size_of(video) for video in videos]
+        total, done, worked = sum(sizes), 0, 0
+        start = time.monotonic()
+        for number, (video, size) in enumerate(zip(videos, sizes, strict=True), start=1):
+            path = video_path(self._root, video.name)
+            kept = self._whole(path, video)
+            if kept is not None:
+                self._kept += 1
+                self._frames += len(kept)
+                for line in kept.problems:
+                    self._problems.add(line.replace(_DATA, self._data))
+            else:
+                self._extract(video, path, done, total)
+                worked += size
+                left = total - done - size
+                eta = (time.monotonic() - start) / worked * left if worked else 0.0
+                line = f"{number}/{len(videos)} {video.subset} {video.name}"
+                self._report(f"{line}, {_clock(eta)} left" if left else line)
+            done += size
+            self._progress("extracting", done, total)
+
+    def result(self) -> ExtractResult:
+        return ExtractResult(
+            self._root, self._made, self._kept, tuple(self._skipped), tuple(self._problems.lines),
+            self._frames, 0.0,
+        )  # fmt: skip
+
+    def _whole(self, path: Path, video: DatasetVideo) -> CachedVideo | None:
+        """The video of an earlier run; None if there is none, or it would not be the same now."""
+        if not path.exists():
+            return None
+        try:
+            cached = CachedVideo.load(path)
+        except InputError as error:
+            self._report(f"{error.args[0].split(';')[0]}; made again")
+            return None
+        if other := made_otherwise(cached, self._made_with):
+            self._report(f"{path}: {other}; made again")
+            return None
+        same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
+        kept = None
+        if same:
+            with suppress(InputError):  # something cannot be read, which making it again tells
+                kept = as_it_is_now(cached, video)
+        if kept is None:
+            self._report(f"{path}: its source has changed; made again")
+        elif kept is not cached:
+            kept.save(path)
+            self._report(f"{path}: its source was moved, copied or touched, not changed; kept")
+        return kept
+
+    def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
+        marker = skipped_path(self._root, video.name)
+        for left_over in path.parent.glob(f".{glob.escape(video.name)}.*.safetensors"):
+            left_over.unlink()  # of a run that was killed while writing
+        film = not video.source.is_dir()
+        if film and self._detector is None:
+            self._detector = CenterFace()
+        try:
+            cached = extract_video(
+                video,
+                self._spatial,
+                unit=self._dataset.unit,
+                phase_size=self._phase_size,
+                detector=self._detector,
+                problems=self._problems,
+                made_with=self._made_with,
+                progress=None
+                if film
+                else lambda faces: self._progress("extracting", done + faces, total),
+            )
+        except InputError as error:
+            # What is wrong with the weights is wrong with every video.
+            if self._problems.strict or str(error).startswith("backbone:"):
+                raise
+            path.unlink(missing_ok=True)
+            save_skipped(marker, str(error), faceless=isinstance(error, NoFaceError))
+            self._skipped.append(str(error))
+            self._report(str(error))
+            return
+        inside = re.compile(rf"(?:^|(?<=[\s(])){re.escape(self._data)}")
+        lines = tuple(inside.sub(_DATA, line) for line in cached.problems)
+        replace(cached, problems=lines).save(path)
+        marker.unlink(missing_ok=True)
+        self._made += 1
+        self._frames += len(cached)
+
+
+def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
+    where = f"{result.root}" + f" (process {shard.index + 1} of {shard.count})" * (shard.count > 1)
+    lines = [
+        f"{where}: {counted(result.made, 'video')} extracted, {result.kept} kept from before, "
+        f"{len(result.skipped)} not used, {counted(result.frames, 'face')}, "
+        f"{counted(len(result.problems), 'problem')}, {_clock(result.seconds)}"
+    ]
+    if small:
+        lines.append("no spatial features: the small backbone is trained with the network")
+    return lines
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,280 @@
+"""Making a cache ready for its videos: its folder, manifest and backbone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mimamo.data.cache import (
+    ASKED,
+    BACKBONE,
+    MANIFEST,
+    VIDEOS,
+    CachedVideo,
+    Manifest,
+    stored_backbone,
+    video_path,
+)
+from mimamo.data.dataset import Dataset, DatasetVideo, Unused
+from mimamo.errors import InputError
+from mimamo.extract.backbone import choose_backbone, given_name
+from mimamo.extract.shards import size_of
+from mimamo.extract.source import as_it_is_now, times_of
+from mimamo.faces import CenterFace, Detector
+from mimamo.files import output_folder
+from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.model.small_backbone import SmallBackbone
+
+_LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
+_TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """What features and small faces are computed with.
+
+    Attributes:
+        backbone: a file of weights, "random", "small", or a backbone.
+        image_size: of a ResNet50's input, where its weights do not say.
+        seed: of random weights.
+        phase_size: height and width of the small grey faces.
+        device: where the backbone runs.
+        dtype: in which it computes.
+        detector: finds faces in videos; None for the default.
+    """
+
+    backbone: str | Backbone
+    image_size: int
+    seed: int
+    phase_size: int
+    device: torch.device
+    dtype: torch.dtype
+    detector: Detector | None
+
+    @property
+    def detector_name(self) -> str:
+        """Which detector it is, and of a user's model which file."""
+        if self.detector is None:
+            return CenterFace.__name__
+        name, model = type(self.detector).__name__, getattr(self.detector, "model", None)
+        if model is None:
+            return name
+        return f"{name} {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
+
+    @property
+    def given(self) -> str:
+        """How a manifest calls the backbone that was asked for."""
+        return given_name(self.backbone, self.image_size, self.seed)
+
+
+def prepare(
+    root: Path,
+    dataset: Dataset,
+    everything: Sequence[DatasetVideo],
+    videos: Sequence[DatasetVideo],
+    settings: CacheSettings,
+    *,
+    write: bool,
+    tell: Callable[[str], None],
+) -> tuple[Backbone, Manifest]:
+    """The backbone and the manifest, of which the first process writes both.
+
+    `everything` is the whole data set, of which the cache keeps what an earlier run asked for
+    beside `videos`; `tell` hears, before anything is written, of each video of that run that the
+    data set has no longer. Raises InputError if the cache is one of other weights, settings or
+    data.
+    """
+    earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
+    wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
+    listed = [video for video in everything if video.name in wanted]
+    file = Path(settings.given)
+    times = times_of(file)[0] if file.is_file() else ""  # before it is read
+    if earlier is not None and _is_stored(root, settings, earlier):
+        model = stored_backbone(root, earlier)
+    else:
+        model = choose_backbone(
+            settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
+            settings.device, settings.detector,
+        )  # fmt: skip
+    detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
+    manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
+    if earlier is not None:
+        _expect_same(root, earlier, manifest)
+        _expect_same_data(root, earlier, manifest, everything)
+        for line in _gone(root, earlier, manifest, dataset.unused):
+            tell(line)
+    if write:
+        if earlier is None or not (root / BACKBONE).exists():
+            save_backbone(root / BACKBONE, model)
+        manifest.save(root)
+    return model, manifest
+
+
+def _is_stored(root: Path, settings: CacheSettings, earlier: Manifest) -> bool:
+    """Whether the cache's own backbone is there, and sure to be the one asked for."""
+    if Path(settings.given).is_file():  # which may hold other weights by now
+        return False
+    same = isinstance(settings.backbone, str) and earlier.backbone.get("given") == settings.given
+    return same and (root / BACKBONE).exists()
+
+
+def _manifest(
+    dataset: Dataset,
+    videos: Sequence[DatasetVideo],
+    model: Backbone,
+    settings: CacheSettings,
+    detector: str,
+    times: str,
+    earlier: Manifest | None,
+) -> Manifest:
+    small = isinstance(model, SmallBackbone)
+    root = getattr(dataset, "root", None)
+    backbone = dict(model.settings)
+    if not small:
+        backbone["precision"] = str(settings.dtype).removeprefix("torch.")
+    asked = {"given": settings.given, "given_times": times}
+    if small:
+        sha256 = ""
+    elif times and earlier and asked == {name: earlier.backbone.get(name) for name in ASKED}:
+        sha256 = earlier.weights_sha256  # another process or run has hashed this file
+    else:
+        sha256 = weights_hash(model)
+    return Manifest(
+        layout=dataset.layout,
+        unit=dataset.unit,
+        data=str(Path(root).absolute()) if root else "",
+        backbone=backbone | asked,
+        weights_sha256=sha256,
+        feature_dim=0 if small else model.feature_dim,
+        phase_size=settings.phase_size,
+        videos={video.name: video.subset for video in videos},
+        detector=detector,
+    )
+
+
+def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
+    """InputError if a cache was made of other things than would be now."""
+    if earlier.weights_sha256 != now.weights_sha256:
+        raise InputError(
+            f"{root}: made with other weights, SHA-256 "
+            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not "
+            f"{now.weights_sha256[:12] or 'none'}…; give another --out"
+        )
+    if (earlier.phase_size, earlier.layout) != (now.phase_size, now.layout):
+        raise InputError(
+            f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
+            f"{now.layout} with {now.phase_size}; give another --out"
+        )
+    if earlier.detector != now.detector:
+        raise InputError(
+            f"{root}: made of faces found by {earlier.detector or 'nobody (aligned)'}, not by "
+            f"{now.detector or 'nobody (aligned)'}; give another --out"
+        )
+    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - set(ASKED)):
+        was, is_now = earlier.backbone.get(name), now.backbone.get(name)
+        if was != is_now:
+            raise InputError(
+                f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
+                "--out"
+            )
+
+
+def _expect_same_data(
+    root: Path, earlier: Manifest, now: Manifest, everything: Sequence[DatasetVideo]
+) -> None:
+    """InputError if a cache was made of another data set, and not of this one in another place."""
+    was_of, is_of = (made.data and Path(made.data).resolve() for made in (earlier, now))
+    if was_of == is_of:
+        return
+    there = {video.name: video for video in everything}
+    made = [name for name in sorted(earlier.videos) if video_path(root, name).exists()]
+    some = made[:: -(-len(made) // _LOOKED_AT) or 1]
+    other = [name for name in some if not _is_of(video_path(root, name), there.get(name))]
+    # Some may differ, for which single videos are made again.
+    if 2 * len(other) > len(some):
+        raise InputError(
+            f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
+            f"{now.data or 'one without'}, where {len(other)} of the {len(some)} videos looked at "
+            f"differ or are missing, such as {other[0]}; give another --out"
+        )
+
+
+def _gone(root: Path, earlier: Manifest, now: Manifest, unused: Sequence[Unused]) -> list[str]:
+    """A line for each video of an earlier run that the data set has no longer.
+
+    Those that the data set itself says it does not use, in `unused`, are left out.
+    """
+    told = {entry.video for entry in unused}
+    return [
+        f"{_place_of(root, name, earlier, now)}: expected {name}, which an earlier run put into "
+        f"{root}, but the data set has it no longer; not used"
+        for name in sorted(earlier.videos.keys() - now.videos.keys() - told)
+    ]
+
+
+def _place_of(root: Path, name: str, earlier: Manifest, now: Manifest) -> Path:
+    """Where a cached video's faces should be; the data set where the cache does not tell."""
+    try:
+        source = Path(CachedVideo.load(video_path(root, name)).source)
+    except InputError:  # one that could not be used has no file
+        return Path(now.data) if now.data else root
+    was_of = Path(earlier.data).resolve()
+    if earlier.data and now.data and source.is_relative_to(was_of):
+        return Path(now.data) / source.relative_to(was_of)
+    return source
+
+
+def _is_of(path: Path, video: DatasetVideo | None) -> bool:
+    """Whether a cached video was made of what `video` is now."""
+    if video is None:
+        return False
+    try:
+        return as_it_is_now(CachedVideo.load(path), video) is not None
+    except InputError:
+        return False
+
+
+def cache_folder(path: str | os.PathLike[str]) -> Path:
+    """The cache's folder, made if need be; InputError if it holds something else."""
+    root = output_folder(path)
+    if not (root / MANIFEST).exists():
+        known = {BACKBONE, VIDEOS}
+        foreign = sorted(
+            entry.name
+            for entry in root.iterdir()
+            if entry.name not in known and not entry.name.startswith(".")
+        )
+        if foreign:
+            raise InputError(
+                f"{root}: expected a cache or an empty folder, got one with {foreign[0]}"
+            )
+    output_folder(root / VIDEOS)
+    return root
+
+
+def check_space(
+    root: Path,
+    videos: Sequence[DatasetVideo],
+    feature_dim: int,
+    phase_size: int,
+    report: Callable[[str], None],
+) -> None:
+    """Warn where the disk will not hold the aligned faces' cache."""
+    frames = sum(
+        size_of(video)
+        for video in videos
+        if video.source.is_dir() and not video_path(root, video.name).exists()
+    )
+    needed = frames * (2 * feature_dim + phase_size**2 + _TYPICAL)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        report(
+            f"{root}: {frames} faces need about {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} "
+            "GB are free"
+        )

@@ -1,0 +1,137 @@
+"""What a cached video was made of, and whether it has changed since.
+
+Contents decide (`fingerprint`), but are read again only where a file looks different than it did
+(`stamp`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from mimamo.data.cache import CachedVideo
+from mimamo.data.dataset import DatasetVideo
+from mimamo.data.problems import Problems
+from mimamo.errors import InputError
+from mimamo.video import VideoReader, is_numbered_image
+
+_READERS = 4  # threads that read images
+_CHUNK = 1 << 16  # bytes of a file read at a time
+_TICK = 0.05  # seconds, more than one of a file system's clock
+_PATIENCE = 20  # ticks to wait for a folder in which files still change
+
+
+def announced_frames(video: DatasetVideo, problems: Problems | None = None) -> int | None:
+    """How many frames the video announces that aligned faces were cut from; None if unknown.
+
+    A video that cannot be read is a problem; the faces are there without it.
+    """
+    if video.film is None or not video.source.is_dir():
+        return None
+    try:
+        return VideoReader(video.film).frame_count
+    except InputError as error:
+        if problems is not None:
+            problems.add(f"{error}; the last image of {video.source} counts as its last frame")
+        return None
+
+
+def stamp(video: DatasetVideo) -> str:
+    """SHA-256 over the labels' text and each file's name, size and times of change.
+
+    One of these times no program can set, so that equal stamps mean equal contents. Raises
+    InputError if labels or folder cannot be read.
+    """
+    beside = [str(video.film)] if video.film is not None and video.source.is_dir() else []
+    for _ in range(_PATIENCE):
+        digest, newest = hashlib.sha256(_labels(video)), 0.0
+        for path in _files(video) + beside:
+            times, changed = times_of(path)
+            digest.update(os.fsencode(f"\n{os.path.basename(path)} {times}"))
+            newest = max(newest, changed)
+        # A file that changes twice within a tick of the file system's clock has one time for both.
+        if not 0 <= time.time() - newest < _TICK:
+            break
+        time.sleep(_TICK)
+    return digest.hexdigest()
+
+
+def fingerprint(video: DatasetVideo, announced: int | None) -> str:
+    """SHA-256 over the labels' text and names and contents of the images or the video.
+
+    Also over `announced`, what `announced_frames` says. Raises InputError if labels or folder
+    cannot be read.
+    """
+    digest = hashlib.sha256(_labels(video))
+    files = _files(video)
+    with ThreadPoolExecutor(_READERS) as pool:
+        for path, content in zip(files, pool.map(_content, files), strict=True):
+            digest.update(os.fsencode(f"\n{os.path.basename(path)} ") + content)
+    digest.update(f"\n{announced} frames".encode())
+    return digest.hexdigest()
+
+
+def as_it_is_now(cached: CachedVideo, video: DatasetVideo) -> CachedVideo | None:
+    """`cached` with place and stamp of what `video` is now; None if that would make another one.
+
+    Raises InputError if something cannot be read.
+    """
+    now = stamp(video)  # before contents are read: a change in between is found the next time
+    if cached.stamp != now:
+        if cached.fingerprint != fingerprint(video, announced_frames(video)):
+            return None
+    elif cached.source == str(video.source.resolve()):
+        return cached
+    return replace(cached, stamp=now, source=str(video.source.resolve()))
+
+
+def _files(video: DatasetVideo) -> list[str]:
+    """The images, by name, or the video."""
+    if not video.source.is_dir():
+        return [str(video.source)]
+    try:
+        names = sorted(name for name in os.listdir(video.source) if is_numbered_image(name))
+    except OSError as error:
+        raise _unreadable(video.source, error) from error
+    return [os.path.join(video.source, name) for name in names]
+
+
+def _labels(video: DatasetVideo) -> bytes:
+    if video.row is not None:
+        return video.row.encode()
+    if video.labels is None:
+        return b""
+    try:
+        return video.labels.read_bytes()
+    except OSError as error:
+        raise _unreadable(video.labels, error) from error
+
+
+def times_of(path: str | Path) -> tuple[str, float]:
+    """Size and times of a file, as text, and when it was changed last."""
+    try:
+        found = os.stat(path)
+    except OSError as error:  # as in `_content`
+        return error.strerror or "cannot be read", 0.0
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}", found.st_ctime
+
+
+def _content(path: str) -> bytes:
+    if not os.path.isfile(path):  # reading a pipe might wait for ever
+        return b"no file"
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:  # reading the image or video will tell
+        return (error.strerror or "cannot be read").encode()
+    return digest.digest()
+
+
+def _unreadable(path: str | Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be read: {error.strerror}")

@@ -1,0 +1,386 @@
+"""Checkpoints: one safetensors file with the network, its backbone and how they were made.
+
+It holds tensors ``network.…`` and ``backbone.…`` and one entry of metadata, ``mimamo``: the
+:class:`Description` as JSON. In place of the backbone it may name a file beside it that holds it,
+so that several checkpoints of a run share one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mimamo.errors import InputError
+from mimamo.files import replacing
+from mimamo.model.config import MIMAMOConfig
+from mimamo.model.network import MIMAMONet
+from mimamo.model.resnet50 import ResNet50
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.model.weights import (
+    BACKBONE_PREFIX,
+    NETWORK_PREFIX,
+    Model,
+    WeightFile,
+    fit,
+    read_weights,
+    variant_of,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
+
+_METADATA_KEY = "mimamo"
+_FORMAT, _SHARING = 1, 2  # the latter: its backbone is in a file beside it
+
+Backbone = ResNet50 | SmallBackbone
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that predicting needs: the network, the backbone its features come from, and notes."""
+
+    network: MIMAMONet
+    backbone: Backbone
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def clip_length(self) -> int:
+        """Frames of the clips it was trained on; 64 where nothing tells."""
+        return int(self.info.get("training", {}).get("clip_length", 64))
+
+
+@dataclass(frozen=True)
+class BackboneFile:
+    """A backbone in a file of its own, in the folder of the checkpoints that go with it."""
+
+    file: str  # its name
+    sha256: str  # of its weights, see `weights_hash`
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint says of itself beside its tensors."""
+
+    config: dict[str, Any] = field(default_factory=dict)  # of the network
+    backbone: dict[str, Any] | None = None  # its settings; None: the file has none
+    info: dict[str, Any] = field(default_factory=dict)  # notes on the training
+    format: int = _FORMAT
+    backbone_file: BackboneFile | None = None  # where it is instead; only in format 2
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the metadata of a safetensors file.
+
+        One entry only, sorted: safetensors writes several in no fixed order.
+        """
+        content = asdict(self)
+        if self.backbone_file is None:
+            del content["backbone_file"]
+        return {_METADATA_KEY: json.dumps(content, sort_keys=True)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Description | None:
+        """Parse a file's metadata; None if the file is no checkpoint of this package.
+
+        Raises InputError, with `path`, if they are damaged or of a later format.
+        """
+        if _METADATA_KEY not in metadata:
+            return None
+        try:
+            content = dict(json.loads(metadata[_METADATA_KEY]))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
+        if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
+            raise InputError(
+                f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
+                "it may need a newer version of this package"
+            )
+        try:
+            if content.get("backbone_file") is not None:
+                content["backbone_file"] = BackboneFile(**content["backbone_file"])
+            description = cls(**content)
+        except TypeError as error:
+            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
+        kinds = {"config": dict, "backbone": dict | None, "info": dict}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(description, name), kind):
+                raise InputError(f"{path}: expected a checkpoint, got damaged metadata ({name})")
+        beside = description.backbone_file
+        if beside is not None and not (
+            isinstance(beside.sha256, str) and beside.file == Path(str(beside.file)).name
+        ):
+            raise InputError(
+                f"{path}: expected the name and the hash of a file beside it as backbone_file, got "
+                f"{beside.file!r} and {beside.sha256!r}"
+            )
+        return description
+
+
+@dataclass(frozen=True)
+class _File(WeightFile):
+    """A weight file with what it says of itself, if it is a checkpoint of this package."""
+
+    description: Description | None = None
+
+    @property
+    def backbone(self) -> dict[str, Any] | None:
+        """The settings of the backbone it holds."""
+        return None if self.description is None else self.description.backbone
+
+    def fit(self, model: Model) -> Model:
+        """Load it into `model`."""
+        return fit(model, self, (self.backbone or {}).get("variant"))
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    network: MIMAMONet,
+    backbone: Backbone | BackboneFile | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint; the same models and `info` give the same bytes.
+
+    Args:
+        path: ends in ``.safetensors``; a file there is replaced, whole or not at all.
+        network: saved with its configuration.
+        backbone: saved with its settings, or a file beside `path` that has it (`share_backbone`).
+            Without it, whoever loads the checkpoint must have the backbone from elsewhere.
+        info: notes on the training; anything JSON can hold.
+
+    Raises:
+        InputError: another suffix, or the folder cannot be written to.
+        TypeError: JSON cannot hold `info`.
+    """
+    tensors = {f"{NETWORK_PREFIX}.{name}": value for name, value in network.state_dict().items()}
+    _save(path, tensors, network.config.to_dict(), backbone, info)
+
+
+def save_backbone(path: str | os.PathLike[str], backbone: Backbone) -> None:
+    """Write a backbone alone, for :func:`load_backbone`; otherwise as :func:`save_checkpoint`."""
+    _save(path, {}, {}, backbone, None)
+
+
+def share_backbone(path: str | os.PathLike[str], backbone: Backbone) -> BackboneFile:
+    """Write a backbone for checkpoints beside it to share, unless it is there already."""
+    path = Path(path)
+    shared = BackboneFile(path.name, weights_hash(backbone))
+    try:
+        if _backbone_hash(_read(path)) == shared.sha256:
+            return shared
+    except InputError:
+        pass  # there is none, or it is damaged
+    save_backbone(path, backbone)
+    return shared
+
+
+def update_info(path: str | os.PathLike[str], notes: Mapping[str, Any]) -> None:
+    """Change some of a checkpoint's `info`; the file is left alone where it says the same already.
+
+    Raises InputError if it cannot be read or written, or is no checkpoint of this package.
+    """
+    file = _read(path)
+    if file.description is None:
+        raise InputError(f"{path}: expected a checkpoint of this package, got other weights")
+    info = file.description.info | dict(notes)
+    # Compared as JSON, which knows lists alone.
+    if json.dumps(info, sort_keys=True) != json.dumps(file.description.info, sort_keys=True):
+        _write(Path(path), file.tensors, replace(file.description, info=info))
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 (hexadecimal) of a model's weights: the same for the same names and values."""
+    return _tensors_hash(model.state_dict())
+
+
+def _save(
+    path: str | os.PathLike[str],
+    tensors: dict[str, Tensor],
+    config: dict[str, Any],
+    backbone: Backbone | BackboneFile | None,
+    info: Mapping[str, Any] | None,
+) -> None:
+    if Path(path).suffix != ".safetensors":
+        raise InputError(f"{path}: expected a name that ends in .safetensors")
+    description = Description(config, None, dict(info or {}))
+    if isinstance(backbone, BackboneFile):
+        description = replace(description, backbone_file=backbone, format=_SHARING)
+    elif backbone is not None:
+        tensors |= {f"{BACKBONE_PREFIX}.{k}": value for k, value in backbone.state_dict().items()}
+        description = replace(description, backbone=backbone.settings)
+    # Safetensors asks for contiguous tensors, and weights in channels_last are not.
+    tensors = {name: value.contiguous() for name, value in tensors.items()}
+    _write(Path(path), tensors, description)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], description: Description) -> None:
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, description.to_metadata())
+        except SafetensorError as error:  # such as a full disk
+            raise InputError(f"{path}: cannot be written: {error}") from error
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None
+) -> Checkpoint:
+    """Load a network and its backbone, in evaluation mode, on the CPU.
+
+    Args:
+        path: a checkpoint of this package, with the file it shares its backbone in beside it, if it
+            names one; the folder of a training run, whose best epoch is loaded and whose
+            ``config.toml`` describes the network; or any other file that :func:`load_weights`
+            reads into a MIMAMONet of the default configuration, such as the authors'
+            ``model_weights.pth.tar``.
+        backbone: weights of the ResNet50, see :func:`load_backbone`. Required where `path` holds
+            no backbone; where it does, this one is used instead.
+
+    Raises:
+        InputError: a file cannot be read or does not fit, or there is no backbone.
+    """
+    folder = Path(path) if Path(path).is_dir() else None
+    file = _read(path if folder is None else folder / RUN_BEST)
+    description = file.description or Description()
+    try:
+        described = description.config if folder is None else _run_config(folder / RUN_CONFIG)
+        config = MIMAMOConfig.from_dict(described)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    network = file.fit(MIMAMONet(config))
+    if backbone is not None:
+        loaded = load_backbone(backbone)
+    else:
+        own = _with_backbone(file)
+        if own.backbone is None:
+            raise InputError(f"{own.path}: holds no backbone; give the ResNet50's weights as well")
+        loaded = _backbone(own.backbone, own)
+    return Checkpoint(network.eval(), loaded, description.info)
+
+
+def _run_config(path: Path) -> Mapping[str, Any]:
+    """What a run's settings say of the network."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("network", {})
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
+        raise InputError(f"{path}: expected TOML, got something else ({error})") from error
+
+
+def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbone:
+    """Build the ResNet50 that a weight file is for and load it, in evaluation mode, on the CPU.
+
+    Args:
+        path: FER+, VGGFace2 or torchvision weights, or a checkpoint of this package.
+        image_size: for files that do not tell it (only checkpoints of this package do).
+
+    Raises:
+        InputError: the file cannot be read, does not fit, or does not tell the variant.
+    """
+    file = _with_backbone(_read(path))
+    if file.backbone is not None:
+        return _backbone(file.backbone, file)
+    variant = variant_of(file)
+    if variant is None:
+        raise InputError(f"{path}: expected ResNet50 weights of FER+, VGGFace2 or torchvision")
+    return _backbone({"variant": variant, "image_size": image_size}, file)
+
+
+def _backbone(settings: Mapping[str, Any], file: _File) -> Backbone:
+    try:
+        small = settings.get("kind") == "small"
+        model: Backbone = SmallBackbone(**settings) if small else ResNet50(**settings)
+    except (InputError, TypeError) as error:
+        raise InputError(f"{file.path}: backbone: {error}") from error
+    return file.fit(model).eval()
+
+
+def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
+    """Load `model`'s weights from a file and return the model.
+
+    Read are, told apart by their names (:mod:`mimamo.model.weights`):
+
+    - for a MIMAMONet: a checkpoint of this package or a bare state dict; the authors'
+      ``model_weights.pth.tar`` (its unused ``phasenet.classifier`` is left out);
+    - for a ResNet50: a checkpoint of this package or a bare state dict; FER+ and VGGFace2
+      (variant "ferplus") and torchvision (variant "torchvision") files. Classifiers are left out.
+
+    Values are converted to the model's dtype and device. ``num_batches_tracked``, which old files
+    lack, may be missing. Nothing in the file is executed. The model is changed only if everything
+    fits. A bare state dict in this package's own names does not tell the ResNet50 variant: there,
+    and only there, it is not checked.
+
+    Args:
+        model: a MIMAMONet or a ResNet50.
+        path: a file that :func:`~mimamo.model.weights.read_weights` reads.
+
+    Raises:
+        InputError: the file cannot be read, belongs to another model or ResNet50 variant, or has
+            missing, unexpected or misshapen entries.
+        TypeError: `model` is of another class.
+    """
+    file = _read(path)
+    return (file if isinstance(model, MIMAMONet) else _with_backbone(file)).fit(model)
+
+
+def _read(path: str | os.PathLike[str]) -> _File:
+    file = read_weights(path)
+    description = Description.from_metadata(file.metadata, file.path)
+    return _File(file.path, file.tensors, file.metadata, description)
+
+
+def _with_backbone(file: _File) -> _File:
+    """The file that holds the backbone of a checkpoint: itself, or the one beside it that it names.
+
+    Raises InputError if that is not there or holds other weights.
+    """
+    beside = file.description.backbone_file if file.description else None
+    if beside is None:
+        return file
+    path = file.path.parent / beside.file
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such file; {file.path.name} needs the backbone in it, so keep them "
+            "together or give the backbone's weights as well"
+        )
+    found = _read(path)
+    if (sha256 := _backbone_hash(found)) != beside.sha256:
+        raise InputError(
+            f"{path}: expected the backbone that {file.path.name} goes with, SHA-256 "
+            f"{beside.sha256[:12]}…, got {sha256[:12]}…"
+        )
+    return found
+
+
+def _backbone_hash(file: WeightFile) -> str:
+    """The `weights_hash` of the backbone in a checkpoint of this package."""
+    prefix = f"{BACKBONE_PREFIX}."
+    return _tensors_hash(
+        {
+            name.removeprefix(prefix): tensor
+            for name, tensor in file.tensors.items()
+            if name.startswith(prefix)
+        }
+    )
+
+
+def _tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hexadecimal): the same for the same names and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        array = value.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,74 @@
+"""The settings of MIMAMO Net: what goes in, the widths of its layers, and its dropout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from mimamo.settings import Settings, bad, is_real, is_whole
+
+STREAMS = ("spatial", "temporal", "both")
+
+
+@dataclass(frozen=True)
+class MIMAMOConfig(Settings):
+    """Settings of :class:`~mimamo.model.network.MIMAMONet`; the defaults are the paper's.
+
+    Raises InputError, naming the setting, if one has the wrong type or an impossible value.
+    """
+
+    # Input: spatial features, and the phase differences as `phasenet` computes them.
+    feature_dim: int = 2048
+    num_phase: int = 12  # P: phase differences of a frame's window, which has P + 1 frames
+    phase_size: int = 48  # height and width of the grey frames, pixels
+    height: int = 4  # of the steerable pyramid, both residuals counted
+    nbands: int = 2  # orientations
+    levels: tuple[int, ...] = (1, 2)  # level k is half the size of level k - 1
+    unwrap: str = "reference"  # "reference": as the published weights expect; "full": np.unwrap
+
+    # What it sees: "spatial" (the face), "temporal" (its motion) or "both".
+    streams: str = "both"
+
+    # Widths.
+    channels: tuple[int, ...] = (64, 128, 256)  # of the temporal stream's convolution blocks
+    hidden: int = 256  # of all fully connected layers
+    rnn_hidden: int = 128  # of the GRU, in each direction
+    rnn_layers: int = 2
+
+    # Dropout probabilities.
+    spatial_dropout: float = 0.3
+    conv_dropout: float = 0.2
+    temporal_dropout: float = 0.3
+    fusion_dropout: float = 0.5
+    rnn_dropout: float = 0.3
+    head_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            match field.type:
+                case "int":
+                    if not is_whole(value):
+                        raise bad(field.name, "a whole number of at least 1", value)
+                case "float":
+                    if not (is_real(value) and 0 <= value < 1):
+                        raise bad(field.name, "a probability from 0 to below 1", value)
+                case "tuple[int, ...]":
+                    if not (isinstance(value, tuple) and value and all(map(is_whole, value))):
+                        raise bad(field.name, "one or more whole numbers of at least 1", value)
+        if self.nbands < 2:
+            raise bad("nbands", "at least 2 orientations", self.nbands)
+        if self.unwrap not in ("reference", "full"):
+            raise bad("unwrap", "'reference' or 'full'", self.unwrap)
+        if self.streams not in STREAMS:
+            raise bad("streams", ", ".join(map(repr, STREAMS)), self.streams)
+        most = min(self.height - 2, len(self.channels))
+        if self.levels != tuple(range(1, len(self.levels) + 1)) or len(self.levels) > most:
+            # Each convolution block halves the size, so level k can only enter block k.
+            raise bad("levels", f"1, 2, … up to at most {most} (height - 2, blocks)", self.levels)
+        if self.phase_size % 2 ** len(self.channels):
+            raise bad("phase_size", f"a multiple of {2 ** len(self.channels)}", self.phase_size)
+
+    @property
+    def phase_channels(self) -> int:
+        """Channels of the phase differences at each level: ``nbands * num_phase``."""
+        return self.nbands * self.num_phase

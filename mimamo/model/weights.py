@@ -1,0 +1,304 @@
+"""Weight files, whatever names they use: read without running anything in them, all or nothing.
+
+A name table maps a *module's* name in the file to the module's name here; what follows the last dot
+(``weight``, ``running_mean``, ``weight_ih_l0_reverse``, …) is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from mimamo.errors import InputError
+from mimamo.model.network import MIMAMONet
+from mimamo.model.resnet50 import STAGES, ResNet50
+from mimamo.model.small_backbone import SmallBackbone
+
+Model = TypeVar("Model", bound=nn.Module)
+
+NETWORK_PREFIX, BACKBONE_PREFIX = "network", "backbone"  # of a checkpoint's entries
+_TORCH_SUFFIXES = (".pth", ".pt", ".tar")
+_SHOWN = 3  # entries of each kind that a message lists
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """What a weight file holds: named tensors on the CPU, and the metadata of a safetensors."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How one kind of weight file names its entries."""
+
+    label: str  # for messages: "this file was read as …"
+    modules: Mapping[str, str]  # module name in the file -> module name here
+    ignored: tuple[str, ...] = ()  # modules in the file that have no counterpart here, on purpose
+    variant: str | None = None  # the ResNet50 variant these names belong to, if they tell
+
+    def translate(self, entry: str) -> str | None:
+        """Return our name of the file's `entry`; None if it has none or is ignored."""
+        module, _, leaf = entry.rpartition(".")
+        return f"{self.modules[module]}.{leaf}" if module in self.modules else None
+
+    def ignores(self, entry: str) -> bool:
+        """Whether the file's `entry` is left out on purpose."""
+        return any(entry.startswith(f"{module}.") for module in self.ignored)
+
+
+def read_weights(path: str | os.PathLike[str]) -> WeightFile:
+    """Read all tensors of a weight file.
+
+    Args:
+        path: ``.safetensors``, or ``.pth``, ``.pt`` or ``.pth.tar`` with a state dict or a dict
+            that holds one as ``state_dict``. A ``module.`` that all names start with, left by
+            ``DataParallel``, is taken off.
+
+    Raises:
+        InputError: the file is missing, empty, damaged, of another kind, or holds anything but
+            tensors under names.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such weights file")
+        if not path.is_file():
+            raise InputError(f"{path}: expected a weights file, got something else (a folder?)")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: expected a weights file, got an empty one")
+        if path.suffix == ".safetensors":
+            tensors, metadata = _read_safetensors(path)
+        elif path.suffix in _TORCH_SUFFIXES:
+            tensors, metadata = _read_torch(path), {}
+        else:
+            raise InputError(
+                f"{path}: expected .safetensors, .pth, .pt or .pth.tar, got {path.suffix!r}"
+            )
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return WeightFile(path, tensors, metadata)
+
+
+def fit(model: Model, file: WeightFile, variant: str | None = None) -> Model:
+    """Load what was read into `model` and return it; unchanged where anything does not fit.
+
+    `variant`: the ResNet50 variant that the file says it is for; None: its names may tell.
+
+    Raises InputError, which lists what is missing, unexpected or misshapen; TypeError for a model
+    of another class.
+    """
+    naming = _best(_namings(model), file)
+    variant = variant or variant_of(file)
+    if isinstance(model, ResNet50) and variant not in (None, model.variant):
+        raise InputError(
+            f"{file.path}: expected weights of ResNet50(variant={model.variant!r}), got those of "
+            f"variant {variant!r} ({naming.label})"
+        )
+    own = model.state_dict()
+    renamed: dict[str, Tensor] = {}
+    unexpected = []
+    for entry, tensor in file.tensors.items():
+        name = naming.translate(entry)
+        if name in own:
+            renamed[name] = tensor
+        elif not naming.ignores(entry):
+            unexpected.append(entry)
+    absent = [name for name in own if name not in renamed]
+    missing = [name for name in absent if not name.endswith(".num_batches_tracked")]
+    unfit = [
+        f"{name}: {why}" for name, tensor in renamed.items() if (why := _unfit(tensor, own[name]))
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "misshapen": unfit}
+    if problems := [_list(kind, entries) for kind, entries in kinds.items() if entries]:
+        raise InputError(
+            f"{file.path}: does not fit {type(model).__name__} (read as {naming.label}): "
+            + "; ".join(problems)
+        )
+    uncounted = {name: torch.zeros_like(own[name]) for name in absent}
+    model.load_state_dict(renamed | uncounted)
+    return model
+
+
+def variant_of(file: WeightFile) -> str | None:
+    """Return the ResNet50 variant that the names in `file` belong to; None if they do not tell."""
+    naming = _best([FERPLUS, TORCHVISION], file)
+    return naming.variant if _matches(naming, file.tensors) else None
+
+
+def _ferplus_modules() -> dict[str, str]:
+    layers = {"1x1_reduce": "reduce", "3x3": "middle", "1x1_increase": "expand"}
+    table = {"conv1_7x7_s2": "stem.conv", "conv1_7x7_s2_bn": "stem.bn"}
+    for stage, (_, depth) in enumerate(STAGES):
+        for block in range(depth):
+            here = layers | ({"1x1_proj": "project"} if block == 0 else {})
+            for theirs, ours in here.items():
+                name = f"conv{stage + 2}_{block + 1}_{theirs}"
+                table[name] = f"stages.{stage}.{block}.{ours}.conv"
+                table[f"{name}_bn"] = f"stages.{stage}.{block}.{ours}.bn"
+    return table
+
+
+def _torchvision_modules() -> dict[str, str]:
+    layers = {
+        "conv1": "reduce.conv",
+        "bn1": "reduce.bn",
+        "conv2": "middle.conv",
+        "bn2": "middle.bn",
+        "conv3": "expand.conv",
+        "bn3": "expand.bn",
+    }
+    projection = {"downsample.0": "project.conv", "downsample.1": "project.bn"}
+    table = {"conv1": "stem.conv", "bn1": "stem.bn"}
+    for stage, (_, depth) in enumerate(STAGES):
+        for block in range(depth):
+            here = layers | (projection if block == 0 else {})
+            for theirs, ours in here.items():
+                table[f"layer{stage + 1}.{block}.{theirs}"] = f"stages.{stage}.{block}.{ours}"
+    return table
+
+
+# `model_weights.pth.tar` of the authors. Its `phasenet.classifier` belongs to a training stage of
+# the temporal stream alone; the network never calls it.
+PUBLISHED = Naming(
+    "the published MIMAMO Net",
+    {
+        "mlp.mlp.1": "spatial.fc1",
+        "mlp.mlp.2": "spatial.bn1",
+        "mlp.mlp.5": "spatial.fc2",
+        "mlp.mlp.6": "spatial.bn2",
+        "phasenet.conv_net.0.0": "temporal.blocks.0.conv1",
+        "phasenet.conv_net.0.1": "temporal.blocks.0.bn1",
+        "phasenet.conv_net.0.3": "temporal.blocks.0.conv2",
+        "phasenet.conv_net.0.4": "temporal.blocks.0.bn2",
+        "phasenet.conv_net.1.0": "temporal.blocks.1.conv1",
+        "phasenet.conv_net.1.1": "temporal.blocks.1.bn1",
+        "phasenet.conv_net.1.3": "temporal.blocks.1.conv2",
+        "phasenet.conv_net.1.4": "temporal.blocks.1.bn2",
+        "phasenet.conv_net.2.0": "temporal.blocks.2.conv1",
+        "phasenet.conv_net.2.1": "temporal.blocks.2.bn1",
+        "phasenet.conv_net.2.3": "temporal.blocks.2.conv2",
+        "phasenet.conv_net.2.4": "temporal.blocks.2.bn2",
+        "phasenet.fc.0": "temporal.fc1",
+        "phasenet.fc.2": "temporal.bn1",
+        "phasenet.fc.4": "temporal.fc2",
+        "phasenet.fc.6": "temporal.bn2",
+        "transform.0": "fusion.fc",
+        "transform.2": "fusion.bn",
+        "rnns": "gru",
+        "classifier.1": "head.fc",
+        "classifier.2": "head.bn",
+    },
+    ignored=("phasenet.classifier",),
+)
+
+# `resnet50_ferplus_dag.pth` and the VGGFace2 ResNet50 it was tuned from. The features are taken
+# before the classifier, which is therefore left out (1x1 convolution or linear alike).
+FERPLUS = Naming(
+    "a FER+ or VGGFace2 ResNet50",
+    _ferplus_modules(),
+    ignored=("classifier",),
+    variant="ferplus",
+)
+
+TORCHVISION = Naming(
+    "a torchvision ResNet50",
+    _torchvision_modules(),
+    ignored=("fc",),
+    variant="torchvision",
+)
+
+
+def _namings(model: nn.Module) -> list[Naming]:
+    """All the kinds of file that `model` can be loaded from; ours first."""
+    if isinstance(model, MIMAMONet):
+        return [*_ours(model, NETWORK_PREFIX, BACKBONE_PREFIX), PUBLISHED]
+    if isinstance(model, ResNet50):
+        return [*_ours(model, BACKBONE_PREFIX, NETWORK_PREFIX), FERPLUS, TORCHVISION]
+    if isinstance(model, SmallBackbone):
+        return _ours(model, BACKBONE_PREFIX, NETWORK_PREFIX)
+    raise TypeError(f"model: expected a MIMAMONet or a ResNet50, got {type(model).__name__}")
+
+
+def _ours(model: nn.Module, prefix: str, other: str) -> list[Naming]:
+    modules = [name for name, _ in model.named_modules() if name]
+    return [
+        Naming("this package's own names", {name: name for name in modules}),
+        Naming(
+            "a checkpoint of this package",
+            {f"{prefix}.{name}": name for name in modules},
+            ignored=(other,),
+        ),
+    ]
+
+
+def _best(candidates: Sequence[Naming], file: WeightFile) -> Naming:
+    """Return the naming that knows the most of the file's entries; the first of equals."""
+    return max(candidates, key=lambda naming: _matches(naming, file.tensors))
+
+
+def _matches(naming: Naming, entries: Mapping[str, Tensor]) -> int:
+    return sum(naming.translate(entry) is not None for entry in entries)
+
+
+def _unfit(tensor: Tensor, own: Tensor) -> str | None:
+    """Why `tensor` cannot become `own`'s value; None if it can."""
+    if tensor.shape != own.shape:
+        return f"expected {list(own.shape)}, got {list(tensor.shape)}"
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        return f"expected a dense tensor, got {tensor.layout} on {tensor.device}"
+    if tensor.is_floating_point() != own.is_floating_point():
+        return f"expected {own.dtype}, got {tensor.dtype}"
+    if not bool(tensor.to(own.dtype).isfinite().all()):
+        return "expected finite values, got NaN or infinity"
+    return None
+
+
+def _list(kind: str, entries: Sequence[str]) -> str:
+    more = ", …" if len(entries) > _SHOWN else ""
+    return f"{len(entries)} {kind} ({', '.join(entries[:_SHOWN])}{more})"
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: expected a safetensors file, got a damaged or different one ({error})"
+        ) from error
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    with path.open("rb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about unusual pickles, which are refused or read below
+        try:
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file can raise anything
+            raise InputError(
+                f"{path}: expected a PyTorch file of tensors alone, got one that is damaged or "
+                "holds other objects, which are not loaded because that can run code"
+            ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: expected a state dict, got {type(content).__name__}")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f"{path}: expected a state dict of tensors, got {type(value).__name__} as {name!r}"
+            )
+    return dict(content)

@@ -1,0 +1,297 @@
+"""From videos to files of predictions: the whole path, one video after the other.
+
+A video is read once, its stages working side by side (`mimamo.predict.pipeline`), and once more
+where it is rendered. Frames, faces and features pass through and are not kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from mimamo.device import Precision, choose_precision, move
+from mimamo.errors import InputError
+from mimamo.faces.centerface import CenterFace
+from mimamo.faces.detection import Detector
+from mimamo.files import output_folder
+from mimamo.model.checkpoint import Checkpoint
+from mimamo.model.features import SpatialFeatures
+from mimamo.model.small_backbone import SmallBackbone
+from mimamo.predict.outputs import Outputs, check_outputs, mark_video, outputs_of
+from mimamo.predict.pipeline import Models, Observed, observe
+from mimamo.predict.render.plot import save_plot
+from mimamo.predict.render.video import render_video
+from mimamo.predict.sources import find_sources, open_source
+from mimamo.predict.stage_times import StageTimes
+from mimamo.predict.table import NO_FACE, Predictions, fill_missing, write_predictions
+from mimamo.predict.threads import Workers, workers
+from mimamo.video import AlignedFolder, VideoReader
+
+StageProgress = Callable[[str, int, int | None], None]  # stage, frames done, of how many
+
+
+@dataclass(frozen=True, eq=False)
+class PredictSettings:
+    """How to predict, and what to write.
+
+    Attributes:
+        detector: finds the faces; None for the default, CenterFace.
+        device: where the networks run.
+        precision: in which the backbone computes: "float32", "bfloat16", or "auto", see
+            `choose_precision`. All else is in float32.
+        batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
+            does not change the result.
+        search_every: search the whole picture for the face in every Nth frame, and in the frames
+            between only where the face was; 1 is the most reliable, see `FaceTracker`.
+        aligned_fps: frame rate of folders of aligned faces, which do not state one.
+        plot: write ``<name>.png``.
+        render: write ``<name>.mp4``.
+        overwrite: replace files that are not results of an earlier run, too.
+    """
+
+    detector: Detector | None = None
+    device: torch.device | str = "cpu"
+    precision: Precision = "auto"
+    batch_size: int | None = None
+    search_every: int = 1
+    aligned_fps: float = 30.0
+    plot: bool = True
+    render: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class VideoResult:
+    """What became of one video.
+
+    Attributes:
+        source: the video file or folder of aligned faces.
+        outputs: the files it is written to.
+        predictions: of every frame that could be decoded; None if there are no results.
+        error: what went wrong, in one line that names the file; None if all went well. A
+            truncated video has both predictions, which are written, and an error.
+        times: how long it took, and its stages; None if there are no results.
+    """
+
+    source: Path
+    outputs: Outputs
+    predictions: Predictions | None = None
+    error: str | None = None
+    times: StageTimes | None = None
+
+
+def predict_video(
+    source: str | os.PathLike[str],
+    checkpoint: Checkpoint,
+    out_dir: str | os.PathLike[str],
+    settings: PredictSettings | None = None,
+    *,
+    progress: StageProgress | None = None,
+    warn: Callable[[str], object] | None = None,
+) -> VideoResult:
+    """Predict one video and write the results into `out_dir`.
+
+    Args:
+        source: a video file or a folder of aligned faces.
+        checkpoint: is moved to the settings' device.
+        out_dir: is made if need be. ``<name>.csv`` goes there, and what the settings ask for.
+        settings: the defaults if None.
+        progress: called with the stage, its frames done, and of how many if that is known.
+        warn: called with what a user should know, in one line that names the file.
+
+    Returns:
+        The predictions; with an error, too, if the video is truncated.
+
+    Raises:
+        InputError: `source` cannot be used, or `out_dir` cannot be written to or holds a file in
+            the way.
+    """
+    settings = settings or PredictSettings()
+    source = Path(source)
+    (outputs,) = _planned([source], out_dir, settings)
+    with workers(settings.device) as pool:
+        return _Predictor(checkpoint, settings, pool, progress, warn).predict(source, outputs)
+
+
+def predict_many(
+    paths: Iterable[str | os.PathLike[str]],
+    checkpoint: Checkpoint,
+    out_dir: str | os.PathLike[str],
+    settings: PredictSettings | None = None,
+    *,
+    progress: StageProgress | None = None,
+    warn: Callable[[str], object] | None = None,
+    finish: Callable[[VideoResult], object] = lambda _: None,
+) -> list[VideoResult]:
+    """Predict videos one after the other; one that fails does not stop the others.
+
+    Args:
+        paths: video files, folders of aligned faces, and folders of either.
+        checkpoint, out_dir, settings, progress, warn: as for `predict_video`.
+        finish: called with each video's result as soon as it is there.
+
+    Returns:
+        One result per video, failed and truncated ones with their error, in the order of
+        `paths`. A folder without videos is a failed one.
+
+    Raises:
+        InputError: before anything is read or written: two videos have one name, or `out_dir`
+            cannot be written to or holds a file in the way.
+    """
+    settings = settings or PredictSettings()
+    sources = find_sources(paths)
+    planned = _planned(sources, out_dir, settings)
+    results = []
+    with workers(settings.device) as pool:
+        predictor = _Predictor(checkpoint, settings, pool, progress, warn)
+        for source, outputs in zip(sources, planned, strict=True):
+            try:
+                result = predictor.predict(source, outputs)
+            except InputError as error:
+                result = VideoResult(source, outputs, error=str(error))
+            finish(result)
+            results.append(result)
+    return results
+
+
+def _truncation(video: VideoReader | AlignedFolder, decoded: int, table: Path) -> str | None:
+    """The error line of a video that was found to be truncated; None of any other."""
+    if not (isinstance(video, VideoReader) and video.truncated):
+        return None
+    if video.frame_count is not None and video.frame_count > decoded:
+        extent = f"{decoded} of {video.frame_count} frames decoded; the rest is missing"
+    else:
+        extent = f"{decoded} frames decoded; any after them are missing"
+    return f"{video.path}: truncated: {extent} from {table}"
+
+
+def _planned(
+    sources: Sequence[Path], out_dir: str | os.PathLike[str], settings: PredictSettings
+) -> list[Outputs]:
+    """Where the results go, once it is sure that they may."""
+    folder = Path(out_dir)
+    planned = [
+        outputs_of(source, folder, plot=settings.plot, render=settings.render) for source in sources
+    ]
+    check_outputs(sources, planned, settings.overwrite)
+    output_folder(folder)
+    return planned
+
+
+class _Predictor:
+    """The models, ready to predict one video after the other."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: PredictSettings,
+        pool: Workers,
+        progress: StageProgress | None,
+        warn: Callable[[str], object] | None,
+    ) -> None:
+        device = settings.device
+        dtype = choose_precision(settings.precision, device)
+        small = isinstance(checkpoint.backbone, SmallBackbone)
+        precision = str(dtype).removeprefix("torch.")
+        self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
+        self._models = Models(
+            detector=settings.detector or CenterFace(),
+            spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
+            network=move(checkpoint.network, device),
+            search_every=settings.search_every,
+            clip_length=checkpoint.clip_length,
+        )
+        self._settings, self._pool = settings, pool
+        self._progress = progress or (lambda *_: None)
+        self._warn = warn or (lambda _: None)
+
+    def predict(self, source: Path, outputs: Outputs) -> VideoResult:
+        """Predict a video and write its results; InputError if either fails."""
+        times = StageTimes(backbone=self._backbone)
+        with times.whole():
+            video = open_source(source, self._settings.aligned_fps)
+            observed = self._observe(source, video, times)
+            times.frames = len(observed.times)
+            truncation = _truncation(video, times.frames, outputs.table)
+            self._warn_of(source, video, observed, truncation)
+            if not np.isfinite(observed.values).all():
+                raise InputError(
+                    f"{source}: the weights give predictions that are not finite numbers"
+                )
+            predictions = Predictions(
+                observed.times, observed.found, fill_missing(observed.values, observed.found)
+            )
+            try:
+                with times.stage("writing"):
+                    self._write(video, observed, predictions, outputs)
+            except OSError as error:  # such as a full disk
+                raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
+        return VideoResult(source, outputs, predictions, truncation, times)
+
+    def _counting(self, stage: str, frames: int | None) -> Callable[[], None]:
+        """Report that a stage begins; calling what is returned reports one more frame as done."""
+        done = count()
+
+        def advance() -> None:
+            self._progress(stage, next(done), frames)
+
+        advance()
+        return advance
+
+    def _observe(
+        self, source: Path, video: VideoReader | AlignedFolder, times: StageTimes
+    ) -> Observed:
+        advance = self._counting(f"{video.name}: predicting", video.frame_count)
+        keep_frames = self._settings.render
+        try:
+            return observe(
+                video, self._models, self._pool, times, keep_frames=keep_frames, advance=advance
+            )
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise InputError(
+                f"{source}: the memory does not suffice; try a smaller batch size"
+            ) from error
+        except cv2.error as error:
+            # Not `error.err`, which belongs to the class and may be an earlier error's.
+            reason = " ".join(str(error).split())
+            raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
+
+    def _warn_of(
+        self,
+        source: Path,
+        video: VideoReader | AlignedFolder,
+        observed: Observed,
+        truncation: str | None,
+    ) -> None:
+        for message in video.warnings:
+            if truncation is None or not message.startswith(f"{source}: the file is truncated"):
+                self._warn(message)
+        if not observed.found.any():
+            self._warn(f"{source}: no face found; all predictions are {NO_FACE:g}")
+
+    def _write(
+        self,
+        video: VideoReader | AlignedFolder,
+        observed: Observed,
+        predictions: Predictions,
+        outputs: Outputs,
+    ) -> None:
+        if outputs.table.exists():
+            self._warn(f"{outputs.table}: replaced")
+        write_predictions(outputs.table, predictions)
+        if outputs.plot is not None:
+            save_plot(outputs.plot, predictions, video.name)
+        if outputs.video is not None:
+            advance = self._counting(f"{video.name}: rendering", len(predictions))
+            config = self._models.network.config
+            render_video(
+                outputs.video, video, predictions, observed.faces, observed.frames, config, advance
+            )
+            mark_video(outputs.video)

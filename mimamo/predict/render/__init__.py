@@ -1,0 +1,1 @@
+"""Predictions as pictures: the plot, the rendered video and the live picture."""

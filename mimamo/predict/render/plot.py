@@ -1,0 +1,278 @@
+"""The picture of one video's predictions: two trajectories over time, and their path in the plane.
+
+Drawn with matplotlib's object interface on an Agg canvas: no pyplot, so no global state, no
+window system, and nothing to close.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from mimamo.files import replacing
+from mimamo.predict.outputs import SOFTWARE
+from mimamo.predict.table import Predictions, runs
+
+# Okabe & Ito's colours, told apart with any form of colour vision.
+VALENCE_COLOUR = "#0072B2"
+AROUSAL_COLOUR = "#D55E00"
+_TIME_COLOURS = "viridis"
+_INK = "#333333"
+_FAINT = "#8a8a8a"
+_MISSING = "#e4e4e4"
+_MINUTES_FROM = 240.0  # seconds; longer videos have their time axis in minutes
+_PLANE_POINTS = 4000  # a longer path is averaged down to about this many points
+_WIDTH, _HEIGHT, _DPI = 12.0, 5.4, 150  # inches, inches, dots per inch
+
+
+def save_plot(path: str | os.PathLike[str], predictions: Predictions, name: str) -> None:
+    """Write the plot of `predictions`, titled `name`, as a PNG of 1800x810 pixels.
+
+    Raises InputError if the file cannot be written.
+    """
+    save_figure(path, draw_plot(predictions, name))
+
+
+def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
+    """Write a figure as a PNG that says it is one of ours; InputError if it cannot be written."""
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # in a video's name
+        figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
+
+
+def draw_plot(predictions: Predictions, name: str) -> Figure:
+    """The figure of `save_plot`: valence and arousal over time, and the path in the plane.
+
+    Frames without a face are shaded; the value they hold is dotted, and frames before the first
+    face have none. The axes span [-1, 1], or more where predictions lie outside it.
+    """
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    upper = _place(figure, 0.82, 2.64, 5.6, 1.72)
+    lower = _place(figure, 0.82, 0.62, 5.6, 1.72)
+    lower.sharex(upper)
+    upper.tick_params(labelbottom=False)
+    plane = _place(figure, 7.2, 0.62, 3.74, 3.74)
+
+    limit = predictions.axis_limit
+    scale, unit = _time_scale(predictions)
+    for axes, column, label, colour in (
+        (upper, 0, "Valence", VALENCE_COLOUR),
+        (lower, 1, "Arousal", AROUSAL_COLOUR),
+    ):
+        _draw_over_time(axes, predictions, column, colour, scale)
+        _style(axes, limit)
+        axes.set_ylabel(label, color=colour, fontsize=12, fontweight="bold")
+        axes.set_title(_spread(predictions, column), loc="right", fontsize=10, color=_FAINT)
+    lower.set_xlabel(f"Time ({unit})", fontsize=12)
+    _name_marks(upper, predictions)
+
+    _draw_plane(plane, predictions, limit, scale, f"Time ({unit})")
+    if not predictions.found.any():
+        for axes in (upper, lower, plane):
+            axes.text(
+                0.5, 0.62, "no face found", transform=axes.transAxes, ha="center", fontsize=12,
+                color=_INK,
+            )  # fmt: skip
+    heading: dict[str, Any] = {"x": 0.82 / _WIDTH, "ha": "left", "va": "baseline", "color": _INK}
+    figure.text(
+        y=1 - 0.4 / _HEIGHT, s=_shortened(name), fontsize=14, fontweight="bold",
+        parse_math=False, **heading,
+    )  # fmt: skip
+    figure.text(y=1 - 0.65 / _HEIGHT, s=_summary(predictions), fontsize=11, **heading)
+    return figure
+
+
+def _place(figure: FigureBase, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a place given in inches from the lower left corner."""
+    return figure.add_axes((left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, height / _HEIGHT))
+
+
+def _draw_over_time(
+    axes: Axes, predictions: Predictions, column: int, colour: str, scale: float
+) -> None:
+    times = predictions.times * scale
+    step = _frame_time(predictions) * scale
+    missing = runs(~predictions.found)
+    if missing:
+        spans = [(times[a] - step / 2, times[b - 1] - times[a] + step) for a, b in missing]
+        axes.broken_barh(
+            spans,
+            (0, 1),
+            transform=axes.get_xaxis_transform(),
+            color=_MISSING,
+            linewidth=0,
+            zorder=0,
+        )
+    values = predictions.values[:, column]
+    style: dict[str, Any] = {"color": colour, "solid_capstyle": "round", "solid_joinstyle": "round"}
+    width = 1.6 if len(predictions) < 3000 else 0.9
+    # Held values join the last prediction before the gap, not the first after it.
+    held = np.where(predictions.known & ~predictions.found, values, np.nan)
+    before = predictions.found & np.append(~predictions.found[1:], False)
+    held[before] = values[before]
+    axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, **style)
+    axes.plot(times, np.where(predictions.found, values, np.nan), linewidth=width, **style)
+    alone = [start for start, stop in runs(predictions.found) if stop - start == 1]
+    axes.plot(
+        times[alone],
+        values[alone],
+        "o",
+        markersize=3.2 if len(predictions) > 1 else 7,
+        color=colour,
+    )
+    if len(times):
+        axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
+    if len(times) == 1:
+        axes.set_xticks(times)
+
+
+def _draw_plane(
+    axes: Axes, predictions: Predictions, limit: float, scale: float, label: str
+) -> None:
+    _style(axes, limit)
+    axes.set_aspect("equal")
+    axes.set_xlim(-limit, limit)
+    axes.xaxis.set_major_locator(_value_ticks())
+    axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=1)
+    if limit > 1:
+        for sign in (-1, 1):
+            axes.axvline(sign, color=_FAINT, linewidth=0.8, linestyle="--", zorder=1)
+    axes.set_xlabel("Valence", fontsize=12, color=VALENCE_COLOUR, fontweight="bold")
+    axes.set_ylabel("Arousal", fontsize=12, color=AROUSAL_COLOUR, fontweight="bold")
+    if not predictions.found.any():
+        return
+
+    times = predictions.times * scale
+    half = _frame_time(predictions) * scale / 2
+    norm = Normalize(times[0] - half, times[-1] + half)
+    stride = max(1, int(predictions.found.sum()) // _PLANE_POINTS)
+    segments: list[np.ndarray] = []
+    moments: list[np.ndarray] = []
+    for start, stop in runs(predictions.found):  # no line is drawn across a gap
+        path = _averaged(predictions.values[start:stop].astype(np.float64), stride)
+        when = _averaged(times[start:stop], stride)
+        segments.extend(np.stack((path[:-1], path[1:]), axis=1))
+        moments.extend((when[:-1] + when[1:]) / 2)
+    lines = LineCollection(
+        segments, cmap=_TIME_COLOURS, norm=norm, linewidth=1.8 if len(segments) < 1500 else 0.8,
+        capstyle="round", zorder=3,
+    )  # fmt: skip
+    lines.set_array(np.asarray(moments))
+    axes.add_collection(lines, autolim=False)
+    _mark_ends(axes, predictions, ScalarMappable(norm, _TIME_COLOURS), times)
+    if len(predictions) == 1:
+        return
+    bar = axes.figure.colorbar(lines, cax=_place(axes.figure, 11.08, 0.62, 0.1, 3.74))
+    bar.set_label(label, fontsize=11)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=10, length=3, color=_FAINT)
+
+
+def _mark_ends(
+    axes: Axes, predictions: Predictions, colours: ScalarMappable, times: np.ndarray
+) -> None:
+    """A circle on the first and a square on the last frame with a face; one if they are one."""
+    found = np.flatnonzero(predictions.found)
+    ends = [(found[0], "o", "first frame"), (found[-1], "s", "last frame")]
+    for index, marker, label in ends[: 1 if len(found) == 1 else 2]:
+        axes.plot(
+            *predictions.values[index], marker, markersize=8.5, markeredgecolor="black",
+            markeredgewidth=1.2, markerfacecolor=colours.to_rgba(times[index]), zorder=4,
+            linestyle="none", label="only frame" if len(found) == 1 else label,
+        )  # fmt: skip
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=10,
+        handletextpad=0.3,
+    )  # fmt: skip
+
+
+def _name_marks(axes: Axes, predictions: Predictions) -> None:
+    """A legend for gaps, above the upper panel, where there are any."""
+    marks: list[Artist] = []
+    if not predictions.found.all():
+        marks.append(Patch(color=_MISSING, label="no face found"))
+    if (predictions.known & ~predictions.found).any():
+        dotted = Line2D([], [], color=VALENCE_COLOUR, linestyle=(0, (1, 1.6)), linewidth=1.6)
+        dotted.set_label("last prediction held")
+        marks.append(dotted)
+    if marks:
+        axes.legend(
+            handles=marks, loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2, frameon=False,
+            fontsize=10,
+        )  # fmt: skip
+
+
+def _style(axes: Axes, limit: float) -> None:
+    axes.set_ylim(-limit, limit)
+    axes.yaxis.set_major_locator(_value_ticks())
+    axes.axhline(0, color=_FAINT, linewidth=0.8, zorder=1)
+    if limit > 1:
+        for sign in (-1, 1):
+            axes.axhline(sign, color=_FAINT, linewidth=0.8, linestyle="--", zorder=1)
+    axes.grid(color="#d9d9d9", linewidth=0.6, alpha=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=10, length=3, color=_FAINT)
+    for side in axes.spines.values():
+        side.set_color("#bdbdbd")
+
+
+def _value_ticks() -> MaxNLocator:
+    return MaxNLocator(5, steps=(1, 2, 5, 10))
+
+
+def _time_scale(predictions: Predictions) -> tuple[float, str]:
+    long = len(predictions) > 0 and predictions.times[-1] >= _MINUTES_FROM
+    return (1 / 60, "min") if long else (1.0, "s")
+
+
+def _frame_time(predictions: Predictions) -> float:
+    """Seconds a frame lasts, on average; 1 for a single frame."""
+    if len(predictions) < 2:
+        return 1.0
+    return float(predictions.times[-1] - predictions.times[0]) / (len(predictions) - 1) or 1.0
+
+
+def _averaged(values: np.ndarray, stride: int) -> np.ndarray:
+    """Means of `stride` consecutive rows; the last of fewer."""
+    if stride == 1:
+        return values
+    starts = np.arange(0, len(values), stride)
+    counts = np.diff(np.append(starts, len(values)))
+    sums = np.add.reduceat(values, starts, axis=0)
+    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _spread(predictions: Predictions, column: int) -> str:
+    shown = predictions.values[predictions.found, column].astype(np.float64)
+    if not len(shown):
+        return ""
+    mean = round(shown.mean(), 2) + 0.0
+    return f"mean {mean:+.2f}   sd {shown.std():.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _summary(predictions: Predictions) -> str:
+    count, found = len(predictions), int(predictions.found.sum())
+    frames = f"{count} frame{'s' if count != 1 else ''}"
+    seconds = f"{predictions.times[-1]:.1f} s" if count else "0 s"
+    return f"{frames}, {seconds}, face found in {found}"
+
+
+def _shortened(name: str, length: int = 72) -> str:
+    """`name` with its middle left out if it is long."""
+    if len(name) <= length:
+        return name
+    return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"

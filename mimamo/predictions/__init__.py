@@ -1,1 +1,0 @@
-"""Predictions as files: their sources, the rule for gaps, tables, plots and rendered videos."""

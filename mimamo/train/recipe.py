@@ -1,0 +1,139 @@
+"""The settings of a training run; the defaults are the technical report's recipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mimamo.data.folds import parse_fold
+from mimamo.errors import InputError
+from mimamo.files import replacing
+from mimamo.model.config import MIMAMOConfig
+from mimamo.settings import Settings, bad, is_real, is_whole
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SPATIAL = ("cached", "small", "finetune")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """Settings of :func:`mimamo.train.train`.
+
+    The phase transform belongs to the network, so its choices, ``unwrap`` among them, are in
+    `network`. Raises InputError, naming the setting, if one has the wrong type or an impossible
+    value.
+    """
+
+    epochs: int = 25
+    patience: int = 5  # training stops after so many epochs without a better validation CCC
+    seed: int = 0  # of weights, shuffling, augmentation and dropout
+
+    # Clips.
+    clip_length: int = 64  # frames
+    stride: int = 32  # frames from one training clip to the next
+    batch_size: int = 16  # clips
+
+    # Stochastic gradient descent.
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    milestones: tuple[int, ...] = (10, 20)  # epochs after which the learning rate drops
+    decay: float = 0.1  # factor by which it drops
+
+    # Augmentation of a clip's grey frames.
+    flip: float = 0.5  # probability of mirroring
+    crop: float = 0.85  # side of the cropped window, a fraction of the image's
+
+    # Where the spatial stream's input comes from: "cached" features; a "small" backbone, or the
+    # cache's ResNet50 ("finetune"), trained with the network.
+    spatial: str = "cached"
+    backbone_rate: float = 0.1  # learning rate of a ResNet50 in training, times that of the rest
+
+    precision: str = "float32"  # or "bfloat16" for the networks; phases and loss stay as they are
+    fold: str = ""  # "i/k": validate on the i-th of k folds of all annotated videos
+
+    network: MIMAMOConfig = field(default_factory=MIMAMOConfig)
+
+    def __post_init__(self) -> None:
+        for name, (valid, expected) in _CHECKS.items():
+            if not valid(getattr(self, name)):
+                raise bad(name, expected, getattr(self, name))
+        if self.stride > self.clip_length:
+            # Frames between two clips would never be trained on.
+            raise bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:
+        """As `Settings.from_dict`, `network` being a mapping as well."""
+        network = settings.get("network") if isinstance(settings, Mapping) else None
+        if network is not None:
+            settings = {**settings, "network": MIMAMOConfig.from_dict(network)}
+        return super().from_dict(settings)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
+        import tomli_w  # here, so that reading and training need no package for writing
+
+        with replacing(path) as temporary:
+            temporary.write_text(tomli_w.dumps(self.to_dict()), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TrainingConfig:
+        """Read settings from a TOML file; what is not in it is default.
+
+        Raises InputError, naming the file, if it cannot be read or holds something else.
+        """
+        try:
+            return cls.from_dict(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
+            raise InputError(f"{path}: expected TOML, got something else ({error})") from error
+
+
+def _is_fold(value: object) -> bool:
+    try:
+        return value == "" or (isinstance(value, str) and bool(parse_fold(value)))
+    except InputError:
+        return False
+
+
+_COUNT = (is_whole, "a whole number of at least 1")
+_FRACTION = (lambda value: is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
+_PROBABILITY = (lambda value: is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
+
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "epochs": _COUNT,
+    "patience": _COUNT,
+    "seed": (lambda value: is_whole(value, 0), "a whole number of at least 0"),
+    # BatchNorm cannot train on a batch of one frame.
+    "clip_length": (lambda value: is_whole(value, 2), "a whole number of at least 2"),
+    "stride": _COUNT,
+    "batch_size": _COUNT,
+    "learning_rate": (lambda value: is_real(value) and value > 0, "a number above 0"),
+    "momentum": _PROBABILITY,
+    "weight_decay": (lambda value: is_real(value) and value >= 0, "a number of at least 0"),
+    "milestones": (
+        lambda value: isinstance(value, tuple) and all(map(is_whole, value)),
+        "a list of whole numbers of at least 1",
+    ),
+    "decay": _FRACTION,
+    "flip": _PROBABILITY,
+    "crop": _FRACTION,
+    "spatial": (lambda value: value in SPATIAL, ", ".join(map(repr, SPATIAL))),
+    "backbone_rate": _FRACTION,
+    "precision": (lambda value: value in PRECISIONS, ", ".join(map(repr, PRECISIONS))),
+    "fold": (_is_fold, "'i/k' with i from 1 to k, or ''"),
+    "network": (lambda value: isinstance(value, MIMAMOConfig), "a MIMAMOConfig"),
+}

@@ -1,0 +1,87 @@
+"""The folder of a run: its files, and whether a run in it may be begun or gone on with."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mimamo.errors import InputError
+from mimamo.files import output_folder
+from mimamo.model.checkpoint import RUN_BEST, RUN_CONFIG
+from mimamo.train.recipe import TrainingConfig
+
+BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"
+HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
+FROZEN = "frozen_backbone.safetensors"  # of a run that trains none; its checkpoints share it
+RESULTS = (BEST, LAST, STATE, HISTORY)  # what training has cost time for
+FILES = (*RESULTS, CONFIG)
+_LEFT_OVER = re.compile(r"\.(best|last|state|history|config|frozen_backbone)\.\w{8}\.\w+")
+
+
+def run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> Path:
+    """Return the folder of a run, made if need be; what is in it is not touched yet.
+
+    A run that failed before it wrote anything but its settings is none that is lost.
+    """
+    folder = output_folder(path)
+    held = results_in(folder)
+    if held and not overwrite and not resume:
+        raise InputError(
+            f"{folder}: holds a run ({held[0]}); give another folder, resume it or overwrite it"
+        )
+    return folder
+
+
+def results_in(folder: Path) -> list[str]:
+    """The files with results that a run has left in `folder`."""
+    return [name for name in RESULTS if (folder / name).exists()]
+
+
+def saved_config(folder: str | os.PathLike[str]) -> TrainingConfig | None:
+    """The settings of the run in `folder`; None if there is none."""
+    path = Path(folder) / CONFIG
+    return TrainingConfig.load(path) if path.exists() else None
+
+
+def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> TrainingConfig:
+    """The settings of a run that is begun or, with `resume`, gone on with where it has results.
+
+    Raises InputError if a run is to go on with other settings than its own, except for more
+    epochs, which extend it.
+    """
+    saved = saved_config(folder) if resume else None
+    if saved is None or given is None:
+        return given or saved or TrainingConfig()
+    if not results_in(folder):
+        return given
+    # What the cache decides is filled in when a run begins.
+    decided = {name: getattr(saved.network, name) for name in ("feature_dim", "phase_size")}
+    given = replace(given, network=replace(given.network, **decided))
+    old, new = _flat(saved), _flat(given)
+    for name in sorted(old):
+        if old[name] != new[name] and not (name == "epochs" and new[name] > old[name]):
+            more = "; only more of them can be asked for" if name == "epochs" else ""
+            raise InputError(
+                f"{folder}: a run is resumed with its own settings, but {name} is {old[name]!r} "
+                f"in its {CONFIG} and {new[name]!r} is asked for{more}"
+            )
+    return given
+
+
+def clear(folder: Path, *, everything: bool) -> None:
+    """Delete what a killed run was writing, and with `everything` all of an earlier run."""
+    for path in folder.iterdir():
+        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in (*FILES, FROZEN)):
+            path.unlink()
+    if everything and (folder / LOGS).is_dir():
+        for path in (folder / LOGS).glob("events.out.tfevents.*"):
+            path.unlink()
+
+
+def _flat(config: TrainingConfig) -> dict[str, Any]:
+    settings = config.to_dict()
+    network = settings.pop("network")
+    return settings | {f"network.{name}": value for name, value in network.items()}

@@ -1,0 +1,125 @@
+"""All that training has to remember to go on bit for bit: one file, whole or absent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mimamo.errors import InputError
+from mimamo.files import replacing
+
+_KEY = "mimamo_training"
+_MODEL, _OPTIMIZER = "model.", "optimizer."
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to.
+
+    Attributes:
+        number: from 1.
+        learning_rate: during the epoch.
+        loss: mean over its batches of -(CCC valence + CCC arousal), with augmentation and dropout.
+        valence: CCC on the validation videos, over all annotated frames or utterances.
+        arousal: the same.
+        is_best: whether no epoch before had as high a score.
+    """
+
+    number: int
+    learning_rate: float
+    loss: float
+    valence: float
+    arousal: float
+    is_best: bool
+
+    @property
+    def score(self) -> float:
+        """Mean of both CCCs, by which epochs are compared."""
+        return (self.valence + self.arousal) / 2
+
+
+@dataclass
+class TrainingState:
+    """Where training is.
+
+    Attributes:
+        epochs: those that are done.
+        losses: of the steps done in the epoch after them.
+        finished: whether there is nothing left to do.
+        identity: what was trained on, for comparison.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    finished: bool = False
+    identity: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Epoch | None:
+        """The best epoch so far."""
+        marked = [epoch for epoch in self.epochs if epoch.is_best]
+        return marked[-1] if marked else None
+
+
+def save_state(path: Path, model: nn.Module, optimizer: Optimizer, training: TrainingState) -> None:
+    """Write weights, the optimiser's momenta and the state. Raises InputError if it cannot."""
+    tensors = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
+    for number, values in optimizer.state_dict()["state"].items():
+        momentum = values.get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"{_OPTIMIZER}{number}"] = momentum.contiguous()
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, {_KEY: json.dumps(asdict(training), sort_keys=True)})
+        except SafetensorError as error:  # such as a full disk
+            raise InputError(f"{path}: cannot be written: {error}") from error
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a state is there, and says that its training is to go on."""
+    try:
+        with safe_open(path, "pt") as file:
+            return not json.loads((file.metadata() or {})[_KEY])["finished"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return False
+
+
+def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingState:
+    """Load what `save_state` wrote into `model` and `optimizer`.
+
+    Raises InputError, naming the file, if it is damaged or of another model.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            # Copies: the file is mapped, and will be replaced.
+            tensors: dict[str, Tensor] = {
+                name: file.get_tensor(name).clone()
+                for name in file.keys()  # noqa: SIM118
+            }
+            content = json.loads((file.metadata() or {})[_KEY])
+        weights = {
+            name.removeprefix(_MODEL): value
+            for name, value in tensors.items()
+            if name.startswith(_MODEL)
+        }
+        model.load_state_dict(weights)
+        content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
+        training = TrainingState(**content)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be resumed from: {reason}") from error
+    state = optimizer.state_dict()
+    state["state"] = {
+        int(name.removeprefix(_OPTIMIZER)): {"momentum_buffer": value}
+        for name, value in tensors.items()
+        if name.startswith(_OPTIMIZER)
+    }
+    optimizer.load_state_dict(state)
+    return training

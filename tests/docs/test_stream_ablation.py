@@ -1,0 +1,83 @@
+"""The table of the stream ablation is what was measured, by one command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mimamo import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+
+from benchmarks import ablation  # noqa: E402
+
+TINY = """
+epochs = 1
+clip_length = 8
+stride = 8
+batch_size = 8
+spatial = "small"
+[network]
+num_phase = 4
+channels = [4, 6, 8]
+hidden = 16
+rnn_hidden = 8
+"""
+
+
+def test_the_table_is_that_of_the_stored_results() -> None:
+    text = (ROOT / "docs/explanation/stream-ablation.md").read_text(encoding="utf-8")
+    content = ablation.load(ablation.RESULT)
+    assert ablation.table(content) in text
+    for entry in content["rows"]:
+        assert {"seed", "training", "versions", "machine", "threads", "interval_95"} <= set(entry)
+
+
+def test_the_stored_results_are_of_the_recipe_and_the_data_that_are_documented() -> None:
+    content, expected = ablation.load(ablation.RESULT), ablation._content()
+    for name in ("synth", "recipe", "subset"):
+        assert content[name] == expected[name]
+    text = (ROOT / "docs/explanation/stream-ablation.md").read_text(encoding="utf-8")
+    options = " ".join(
+        f"--{name} {ablation.SYNTH[name]}" for name in ablation.SYNTH if name != "seed"
+    )
+    assert f"mimamo synth --out faces {options}\n" in text
+
+
+class TestCommand:
+    @pytest.fixture
+    def result(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """What the command wrote, with less to draw and to learn."""
+        (tmp_path / "recipe.toml").write_text(TINY)
+        monkeypatch.setattr(ablation, "RECIPE", tmp_path / "recipe.toml")
+        small = {"identities": 8, "takes": 1, "frames": 16, "seed": 0}
+        monkeypatch.setattr(ablation, "SYNTH", small)
+        ablation.main(tmp_path / "out", tmp_path / "l.json", [3], ["both"])
+        return tmp_path / "l.json"
+
+    def test_it_goes_on_where_it_was_stopped(self, result: Path, monkeypatch, capsys) -> None:
+        before = ablation.load(result)
+        assert [(entry["seed"], entry["row"]) for entry in before["rows"]] == [
+            (3, row.title) for row in ablation.ROWS if row.trained == "both"
+        ]
+        ablation.main(result.parent / "out", result, [3], ["both", "spatial"])
+        after = ablation.load(result)
+        assert after["rows"][:3] == before["rows"]
+        assert [entry["row"] for entry in after["rows"][3:]] == ["stills alone"]
+        assert ablation.table(after) in capsys.readouterr().out
+
+    def test_results_of_another_recipe_are_not_added_to(self, result: Path) -> None:
+        ablation.RECIPE.write_text(TINY.replace("epochs = 1", "epochs = 2"))
+        with pytest.raises(InputError, match=r"l\.json: expected rows of the same recipe as now"):
+            ablation.measure(result.parent, result.parent, result, 4, "both")
+
+    def test_other_files_are_refused(self, result: Path) -> None:
+        for text in ("{", "[]", json.dumps(ablation.load(result) | {"rows": [{"row": "none"}]})):
+            result.write_text(text)
+            with pytest.raises(InputError, match=r"^\S+l\.json: expected"):
+                ablation.load(result)

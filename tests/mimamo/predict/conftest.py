@@ -1,0 +1,30 @@
+"""Predictions made up for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from support import networks
+
+from mimamo.model import MIMAMONet
+from mimamo.predict.table import Predictions, fill_missing
+
+
+def make_predictions(pattern: str, fps: float = 25.0, scale: float = 0.5) -> Predictions:
+    """Smooth predictions; `pattern` has an "x" for each frame with a face, "." for one without."""
+    found = np.array([letter == "x" for letter in pattern], dtype=bool)
+    times = np.arange(len(pattern)) / fps
+    values = scale * np.stack((np.sin(3 * times + 1), np.cos(2 * times)), axis=1)
+    return Predictions(times, found, fill_missing(values[found].astype(np.float32), found))
+
+
+@pytest.fixture(scope="session")
+def predictions() -> Callable[..., Predictions]:
+    return make_predictions
+
+
+@pytest.fixture
+def tiny_network() -> MIMAMONet:
+    return networks.tiny_network()

@@ -1,0 +1,153 @@
+"""What the plot shows, read off the figure's own objects."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PolyCollection
+from PIL import Image
+
+from mimamo.errors import InputError
+from mimamo.predict.render.plot import draw_plot, save_plot
+
+
+def panels(figure):
+    """The axes of valence over time, arousal over time, and the plane."""
+    return figure.axes[:3]
+
+
+def curves(axes):
+    """The dotted line of held values and the solid one of predictions."""
+    return [line for line in axes.lines if len(line.get_xdata()) > 2]
+
+
+def texts(figure):
+    own = [text.get_text() for text in figure.texts]
+    return own + [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+class TestOverTime:
+    def test_the_solid_lines_are_the_predictions_of_frames_with_a_face(self, predictions):
+        made = predictions("..xxxx..xxx.x")
+        for column, axes in enumerate(panels(draw_plot(made, "a"))[:2]):
+            solid = curves(axes)[1]
+            np.testing.assert_array_equal(solid.get_xdata(), made.times)
+            expected = np.where(made.found, made.values[:, column], np.nan)
+            np.testing.assert_array_equal(solid.get_ydata(), expected)
+
+    def test_held_values_are_dotted_from_the_prediction_they_repeat(self, predictions):
+        made = predictions(".xx..xx.")
+        dotted = curves(panels(draw_plot(made, "a"))[0])[0]
+        value = made.values[:, 0]
+        nan = np.nan
+        expected = [nan, nan, value[2], value[2], value[2], nan, value[6], value[6]]
+        np.testing.assert_array_equal(dotted.get_ydata(), np.array(expected, np.float32))
+        assert dotted.get_linestyle() != "-"
+
+    @pytest.mark.parametrize("pattern", ["." * 9, "...xx.x", "."])
+    def test_minus_five_is_never_drawn(self, predictions, pattern):
+        figure = draw_plot(predictions(pattern), "a")
+        for axes in panels(figure):
+            for line in axes.lines:
+                drawn = np.asarray(line.get_ydata(), float)
+                assert not (drawn < -2).any()
+            assert axes.get_ylim() == (-1, 1)
+
+    def test_frames_without_a_face_are_shaded_and_named(self, predictions):
+        figure = draw_plot(predictions("..xxx.xx", fps=10), "a")
+        for axes in panels(figure)[:2]:
+            (shade,) = [c for c in axes.collections if isinstance(c, PolyCollection)]
+            spans = [
+                (path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in shade.get_paths()
+            ]
+            np.testing.assert_allclose(spans, [(-0.05, 0.15), (0.45, 0.55)])
+        legend = panels(figure)[0].get_legend()
+        assert [text.get_text() for text in legend.get_texts()] == [
+            "no face found",
+            "last prediction held",
+        ]
+
+    def test_nothing_is_shaded_where_every_frame_has_a_face(self, predictions):
+        axes = panels(draw_plot(predictions("xxxx"), "a"))[0]
+        assert not axes.collections
+        assert axes.get_legend() is None
+
+    @pytest.mark.parametrize(("seconds", "unit"), [(100, "s"), (600, "min")])
+    def test_long_videos_have_minutes(self, predictions, seconds, unit):
+        axes = panels(draw_plot(predictions("x" * (seconds + 1), fps=1), "a"))[1]
+        assert axes.get_xlabel() == f"Time ({unit})"
+        end = seconds / 60 if unit == "min" else seconds
+        assert axes.get_xlim()[1] == pytest.approx(end, rel=0.01)
+
+
+class TestPlane:
+    def test_the_path_follows_the_predictions_in_time_and_skips_gaps(self, predictions):
+        made = predictions("xxx..xx")
+        plane = panels(draw_plot(made, "a"))[2]
+        (path,) = [c for c in plane.collections if isinstance(c, LineCollection)]
+        segments = np.array(path.get_segments())
+        expected = [(made.values[i], made.values[i + 1]) for i in (0, 1, 5)]
+        np.testing.assert_allclose(segments, expected, rtol=1e-6)
+        moments = [(made.times[i] + made.times[i + 1]) / 2 for i in (0, 1, 5)]
+        np.testing.assert_allclose(path.get_array(), moments)
+
+    def test_the_path_of_a_long_video_is_thinned_but_keeps_its_course(self, predictions):
+        made = predictions("x" * 20_000, fps=300)
+        plane = panels(draw_plot(made, "a"))[2]
+        (path,) = [c for c in plane.collections if isinstance(c, LineCollection)]
+        segments = np.array(path.get_segments())
+        assert 2000 < len(segments) < 6000
+        np.testing.assert_allclose(segments[0, 0], made.values[:5].mean(0), atol=1e-4)
+
+    def test_a_single_frame_is_a_dot_without_a_time_scale(self, predictions):
+        figure = draw_plot(predictions("x"), "a")
+        assert len(figure.axes) == 3  # no colour bar
+        plane = panels(figure)[2]
+        assert [text.get_text() for text in plane.get_legend().get_texts()] == ["only frame"]
+
+    def test_values_outside_the_range_widen_every_axis(self, predictions):
+        made = predictions("x" * 50, scale=2.5)
+        for axes in panels(draw_plot(made, "a")):
+            assert axes.get_ylim() == (-made.axis_limit, made.axis_limit)
+        assert panels(draw_plot(made, "a"))[2].get_xlim() == (-made.axis_limit, made.axis_limit)
+
+
+class TestWords:
+    def test_the_summary_counts(self, predictions):
+        assert "5 frames, 0.2 s, face found in 3" in texts(draw_plot(predictions("x.xx."), "a"))
+        assert "1 frame, 0.0 s, face found in 1" in texts(draw_plot(predictions("x"), "a"))
+
+    def test_no_face_at_all_is_said_in_every_panel(self, predictions):
+        assert texts(draw_plot(predictions("..."), "a")).count("no face found") == 3
+
+    def test_long_names_are_shortened_in_the_middle(self, predictions):
+        name = texts(draw_plot(predictions("x"), "begin" + "-" * 200 + "end"))[0]
+        assert len(name) == 72
+        assert name.startswith("begin-")
+        assert name.endswith("-end")
+
+
+class TestFile:
+    @pytest.mark.parametrize("pattern", ["", "x", "xx", "....", "xx.x" * 30])
+    def test_any_video_gives_a_picture_of_the_same_size(self, tmp_path, predictions, pattern):
+        save_plot(tmp_path / "a.png", predictions(pattern), "a")
+        with Image.open(tmp_path / "a.png") as image:
+            assert image.size == (1800, 810)
+
+    @pytest.mark.parametrize("name", ["$x_1$ and ^{bad", "日本", "under_score [a] <b>"])
+    def test_any_name_can_be_a_title(self, tmp_path, predictions, name):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            save_plot(tmp_path / "a.png", predictions("x.x"), name)
+        assert (tmp_path / "a.png").stat().st_size > 1000
+
+    def test_the_same_predictions_give_the_same_bytes(self, tmp_path, predictions):
+        for name in "ab":
+            save_plot(tmp_path / f"{name}.png", predictions("xx.xx"), "same")
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+    def test_a_missing_folder_is_an_input_error(self, tmp_path, predictions):
+        with pytest.raises(InputError, match="none/a"):
+            save_plot(tmp_path / "none" / "a.png", predictions("x"), "a")

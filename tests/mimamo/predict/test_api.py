@@ -1,0 +1,273 @@
+"""From videos to files, with random weights and a moving photograph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mimamo.errors import InputError
+from mimamo.faces import CenterFace, observe_faces, phase_frames
+from mimamo.model import load_checkpoint
+from mimamo.model.features import SpatialFeatures
+from mimamo.predict import PredictSettings, predict_many, predict_video
+from mimamo.predict.clips import predict_sequence
+from mimamo.predict.table import read_predictions
+from mimamo.video import VideoReader
+
+PATTERN = "...xxxxxxxx....xxxxxx.."
+FOUND = np.array([letter == "x" for letter in PATTERN])
+
+
+class Log:
+    """Keeps what it is called with."""
+
+    def __init__(self):
+        self.stages, self.warnings, self.finished = [], [], []
+
+    def show(self, stage, done, total):
+        if done == 0:
+            self.stages.append([])
+        self.stages[-1] = [stage, total, done]
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+    def finish(self, result):
+        self.finished.append(result.source.name)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(weights):
+    return load_checkpoint(weights)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory, film) -> Path:
+    return film(tmp_path_factory.mktemp("video") / "face.mp4", PATTERN)
+
+
+def results_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def cut_film(path: Path) -> Path:
+    """The first half of an AVI of 20 frames of noise."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    noise = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(noise.integers(0, 255, (48, 64, 3), np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+class TestValues:
+    def test_every_frame_has_a_row_and_frames_without_a_face_follow_the_rule(
+        self, tmp_path, checkpoint, video
+    ):
+        predict_video(video, checkpoint, tmp_path)
+        table = read_predictions(tmp_path / "face.csv")
+        np.testing.assert_array_equal(table.found, FOUND)
+        np.testing.assert_allclose(table.times, np.arange(len(PATTERN)) / 25, atol=1e-6)
+        assert (table.values[:3] == -5).all()
+        assert (table.values[11:15] == table.values[10]).all()
+        assert (table.values[21:] == table.values[20]).all()
+        seen = table.values[FOUND]
+        assert np.isfinite(seen).all()
+        assert len(np.unique(seen, axis=0)) == len(seen)
+
+    @pytest.mark.parametrize("batch_size", [1, 5, 64])
+    def test_they_are_the_networks_whatever_the_batch_size(
+        self, tmp_path, checkpoint, video, batch_size
+    ):
+        crops = [face.crop for face in observe_faces(VideoReader(video), CenterFace())]
+        faces = np.stack([crop for crop in crops if crop is not None])
+        expected = predict_sequence(
+            checkpoint.network, SpatialFeatures(checkpoint.backbone)(faces), phase_frames(faces)
+        )
+        settings = PredictSettings(batch_size=batch_size, precision="float32", plot=False)
+        result = predict_video(video, checkpoint, tmp_path, settings)
+        np.testing.assert_allclose(result.predictions.values[FOUND], expected, atol=1e-5)
+
+    def test_aligned_faces_give_what_their_video_gives(self, tmp_path, checkpoint, video):
+        folder = tmp_path / "face"
+        folder.mkdir()
+        for face in observe_faces(VideoReader(video), CenterFace()):
+            if face.crop is not None:
+                Image.fromarray(face.crop).save(folder / f"{face.index + 1:05d}.png")
+        settings = PredictSettings(aligned_fps=25, plot=False)
+        aligned = predict_video(folder, checkpoint, tmp_path / "a", settings).predictions
+        whole = predict_video(video, checkpoint, tmp_path / "b", settings).predictions
+        last = np.flatnonzero(FOUND)[-1] + 1  # the folder cannot tell of frames after its last
+        assert len(aligned) == last
+        np.testing.assert_allclose(aligned.values, whole.values[:last], atol=1e-5)
+        np.testing.assert_allclose(aligned.times, whole.times[:last], atol=1e-9)
+
+    def test_weights_that_give_no_numbers_are_an_input_error(self, tmp_path, weights, video):
+        broken = load_checkpoint(weights)
+        torch.nn.init.constant_(broken.network.head.fc.bias, float("nan"))
+        with pytest.raises(InputError, match=r"face\.mp4: the weights give"):
+            predict_video(video, broken, tmp_path)
+        assert not list(tmp_path.iterdir())
+
+
+class TestFiles:
+    def test_the_same_run_gives_the_same_bytes(self, tmp_path, checkpoint, video):
+        settings = PredictSettings(render=True)
+        for name in "ab":
+            predict_video(video, checkpoint, tmp_path / name, settings)
+        assert results_in(tmp_path / "a") == results_in(tmp_path / "b")
+        assert list(results_in(tmp_path / "a")) == ["face.csv", "face.mp4", "face.png"]
+        rendered = VideoReader(tmp_path / "a" / "face.mp4")
+        assert len(list(rendered)) == len(PATTERN)
+
+    def test_results_of_an_earlier_run_are_replaced_with_a_word(self, tmp_path, checkpoint, video):
+        log, settings = Log(), PredictSettings(render=True)
+        predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
+        assert log.warnings == []
+        predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
+        assert log.warnings == [f"{tmp_path / 'face.csv'}: replaced"]
+
+    def test_what_is_in_the_way_is_refused_before_anything_is_done(
+        self, tmp_path, checkpoint, video
+    ):
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "face.png").write_text("mine")
+        log = Log()
+        with pytest.raises(InputError, match=r"face\.png: exists"):
+            predict_many([video], checkpoint, out, progress=log.show)
+        assert log.stages == []
+        assert results_in(out) == {"face.png": b"mine"}
+        predict_video(video, checkpoint, out, PredictSettings(overwrite=True))
+        assert results_in(out)["face.png"].startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize("stage", ["predicting", "rendering"])
+    def test_an_interruption_leaves_no_half_files(self, tmp_path, checkpoint, video, stage):
+        def show(what, done, total):
+            if what.endswith(stage) and done == 5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            predict_many([video], checkpoint, tmp_path, PredictSettings(render=True), progress=show)
+        left = [] if stage == "predicting" else ["face.csv", "face.png"]
+        assert list(results_in(tmp_path)) == left
+
+
+class TestMany:
+    def test_a_bad_file_does_not_stop_the_others(self, tmp_path, checkpoint, video, film):
+        bad, missing = tmp_path / "bad.mp4", tmp_path / "missing.mp4"
+        bad.write_text("not a video")
+        other = film(tmp_path / "other.mp4", "xx")
+        log = Log()
+        results = predict_many(
+            [bad, video, missing, other], checkpoint, tmp_path / "out", finish=log.finish
+        )
+        assert [result.source for result in results] == [bad, video, missing, other]
+        assert [result.error is None for result in results] == [False, True, False, True]
+        assert str(bad) in results[0].error
+        assert "\n" not in results[0].error
+        assert results[0].predictions is None
+        assert [len(result.predictions) for result in results[1::2]] == [len(PATTERN), 2]
+        assert log.finished == ["bad.mp4", "face.mp4", "missing.mp4", "other.mp4"]
+        written = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert written == ["face.csv", "face.png", "other.csv", "other.png"]
+
+    def test_a_folder_without_videos_does_not_stop_the_others(self, tmp_path, checkpoint, film):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        one = film(tmp_path / "one.mp4", "x")
+        results = predict_many([empty, one], checkpoint, tmp_path / "out")
+        assert [result.source for result in results] == [empty, one]
+        assert results[0].predictions is None
+        assert results[0].error.startswith(f"{empty}: expected videos or aligned faces")
+        assert results[1].error is None
+        assert list(results_in(tmp_path / "out")) == ["one.csv", "one.png"]
+
+    def test_a_folder_stands_for_its_videos(self, tmp_path, checkpoint, film):
+        for name in ("b", "a"):
+            film(tmp_path / f"{name}.mp4", "x")
+        results = predict_many([tmp_path], checkpoint, tmp_path / "out")
+        assert [result.source.name for result in results] == ["a.mp4", "b.mp4"]
+
+    def test_videos_of_one_name_are_refused_before_anything_is_done(self, tmp_path, checkpoint):
+        paths = [tmp_path / "a.mp4", tmp_path / "x" / "a.avi"]
+        with pytest.raises(InputError, match="same name"):
+            predict_many(paths, checkpoint, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_progress_counts_every_frame(self, tmp_path, checkpoint, video):
+        log = Log()
+        settings = PredictSettings(render=True)
+        predict_many([video], checkpoint, tmp_path, settings, progress=log.show)
+        count = len(PATTERN)
+        assert log.stages == [
+            ["face: predicting", count, count],
+            ["face: rendering", count, count],
+        ]
+
+
+class TestWarnings:
+    def test_a_video_without_a_face_is_all_minus_five(self, tmp_path, checkpoint, film):
+        log = Log()
+        video = film(tmp_path / "none.mp4", "....")
+        settings = PredictSettings(render=True)
+        result = predict_video(video, checkpoint, tmp_path / "out", settings, warn=log.warn)
+        assert (result.predictions.values == -5).all()
+        assert log.warnings == [f"{video}: no face found; all predictions are -5"]
+        assert len(results_in(tmp_path / "out")) == 3
+
+    def test_a_truncated_video_gives_what_it_has(self, tmp_path, checkpoint):
+        cut, log = cut_film(tmp_path / "truncated.avi"), Log()
+        settings = PredictSettings(render=True)
+        result = predict_video(cut, checkpoint, tmp_path / "out", settings, warn=log.warn)
+        count = len(result.predictions)
+        assert 0 < count < 20
+        table = tmp_path / "out" / "truncated.csv"
+        assert result.error == (
+            f"{cut}: truncated: {count} of 20 frames decoded; the rest is missing from {table}"
+        )
+        assert len(read_predictions(table)) == count
+        assert list(results_in(table.parent)) == [f"truncated.{s}" for s in ("csv", "mp4", "png")]
+        assert log.warnings == [f"{cut}: no face found; all predictions are -5"]
+
+    def test_other_warnings_of_a_truncated_video_are_kept(self, tmp_path, checkpoint, monkeypatch):
+        cut, log = cut_film(tmp_path / "truncated.avi"), Log()
+        monkeypatch.setattr("mimamo.video.reader._HIGHEST_FPS", 20)
+        predict_video(cut, checkpoint, tmp_path / "out", warn=log.warn)
+        assert [message.removeprefix(f"{cut}: ")[:20] for message in log.warnings] == [
+            "no usable frame rate",
+            "no face found; all p",
+        ]
+
+    def test_a_truncated_video_may_not_tell_its_length(self, tmp_path, checkpoint, video):
+        cut = tmp_path / "cut.mp4"
+        cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
+        result = predict_video(cut, checkpoint, tmp_path / "out")
+        assert result.error == (
+            f"{cut}: truncated: {len(PATTERN)} frames decoded; any after them are missing from "
+            f"{tmp_path / 'out' / 'cut.csv'}"
+        )
+
+
+@pytest.mark.skipif("MIMAMO_TEST_VIDEO" not in os.environ, reason="MIMAMO_TEST_VIDEO is not set")
+def test_a_real_video(tmp_path, checkpoint):
+    video = os.environ["MIMAMO_TEST_VIDEO"]
+    first, second = (
+        predict_video(
+            video, checkpoint, tmp_path / str(batch_size), PredictSettings(batch_size=batch_size)
+        ).predictions
+        for batch_size in (32, 7)
+    )
+    assert len(first) == 309
+    assert first.found.all()
+    assert np.isfinite(first.values).all()
+    np.testing.assert_allclose(first.values, second.values, atol=1e-5)
+    again = predict_video(video, checkpoint, tmp_path / "again", PredictSettings(batch_size=32))
+    assert again.outputs.table.read_bytes() == next((tmp_path / "32").glob("*.csv")).read_bytes()

@@ -1,0 +1,235 @@
+"""Live predictions: what they are equal to, how they come, and the command."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mimamo.cli import main
+from mimamo.errors import InputError
+from mimamo.faces import CenterFace, observe_faces, phase_frames
+from mimamo.model import load_checkpoint
+from mimamo.model.features import SpatialFeatures, phase_windows
+from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
+from mimamo.predict.render.live import LivePicture
+from mimamo.predict.table import NO_FACE
+from mimamo.video import VideoReader
+from mimamo.video.camera import Camera
+
+PATTERN = ".xxxxx.xxxxxx"
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory, film) -> Path:
+    return film(tmp_path_factory.mktemp("live") / "face.mp4", PATTERN)
+
+
+def test_equals_the_network_on_the_clip_that_ends_with_the_frame(weights, video):
+    checkpoint = load_checkpoint(weights)
+    predictor = LivePredictor(checkpoint, CenterFace())
+    live, counts = [], []
+    for frame in VideoReader(video):
+        live += predictor.push(frame)
+        counts.append(len(live))
+    assert counts[0] == 1  # a frame without a face waits for nothing
+    assert counts[6] == 1  # a face waits for half a window of them
+    live += predictor.finish()
+    assert [x.index for x in live] == list(range(len(PATTERN)))
+    assert [x.found for x in live] == [letter == "x" for letter in PATTERN]
+    assert all(x.latency > 0 for x in live)
+
+    crops = [x.crop for x in observe_faces(VideoReader(video), CenterFace()) if x.crop is not None]
+    crops = np.stack(crops)
+    network = checkpoint.network.eval()
+    features = SpatialFeatures(checkpoint.backbone, batch_size=1)(crops)[None]
+    frames = torch.from_numpy(phase_frames(crops, network.config.phase_size))
+    phases = [x[None] for x in phase_windows(frames, network.config, context=False)]
+    with torch.inference_mode():
+        for number, got in enumerate([x for x in live if x.found]):
+            clip = [x[:, : number + 1] for x in (features, *phases)]
+            want = network(clip[0], clip[1:])[0, -1].tolist()
+            assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
+    assert (live[0].valence, live[0].arousal) == (NO_FACE, NO_FACE)
+    assert (live[6].valence, live[6].arousal) == (live[5].valence, live[5].arousal)
+
+
+def test_nothing_waits_for_a_face_that_has_gone(weights, film, tmp_path):
+    path = film(tmp_path / "gone.mp4", "xx" + 14 * ".")
+    predictor = LivePredictor(load_checkpoint(weights), CenterFace())
+    counts = [len(predictor.push(frame)) for frame in VideoReader(path)]
+    assert counts == [0] * 13 + [14, 1, 1]
+
+
+def test_headless_writes_what_it_saw(weights, video, tmp_path, capsys):
+    out = tmp_path / "live.csv"
+    arguments = ["live", video, "--weights", weights, "--headless", "--out", out]
+    assert main([str(x) for x in arguments]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"face: 13 frames in [\d.]+ s, [\d.]+ frames/s; "
+        r"latency \d+ ms median, \d+ ms for the slowest 5 %",
+        printed[0],
+    )
+    assert printed[1] == f"{out}: 13 frames"
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [int(row["frame"]) for row in rows] == list(range(1, 14))
+    assert [row["face_found"] for row in rows] == ["1" if x == "x" else "0" for x in PATTERN]
+    assert all(float(row["latency_ms"]) > 0 for row in rows)
+    assert [path.name for path in tmp_path.iterdir()] == ["live.csv"]
+
+    assert main([str(x) for x in arguments]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main([*map(str, arguments), "--overwrite", "--frames", "3"]) == 0
+    assert len(out.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--headless"], "--headless: expected --out FILE as well"),
+        (["no.mp4", "--headless", "--out", "x.csv"], "no.mp4: cannot be read"),
+        (["97", "--headless", "--out", "x.csv"], "camera 97: cannot be opened"),
+    ],
+)
+def test_what_cannot_be_is_refused_without_waiting_for_torch(arguments, words, tmp_path):
+    code = (
+        "import os, sys; from mimamo.cli import main; os.chdir(sys.argv[1]);"
+        "code = main(['live', '--weights', 'no.safetensors', *sys.argv[2:]]);"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else code)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_on_screen(weights, video, monkeypatch, capsys):
+    """With OpenCV's window replaced by a list of what was shown."""
+    shown = []
+    monkeypatch.setattr("mimamo.predict.render.live.check_display", lambda: None)
+    monkeypatch.setattr(cv2, "namedWindow", lambda name: None)
+    monkeypatch.setattr(cv2, "imshow", lambda name, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "waitKey", lambda wait: ord("q") if len(shown) == 9 else -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda name, what: 1.0)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    assert main(["live", str(video), "--weights", str(weights)]) == 0
+    assert "9 frames in" in capsys.readouterr().out
+    assert len(shown) == 9
+    assert shown[0].shape == (720 + 110, 720, 3)
+    assert not np.array_equal(shown[-1][720:], shown[0][720:])  # values, rate and latency
+
+
+def test_no_screen(weights, video, monkeypatch, capsys, tmp_path):
+    """OpenCV that refuses by itself; nothing is written."""
+
+    def refuse(name):
+        raise cv2.error("no GUI")
+
+    monkeypatch.setattr("mimamo.predict.render.live.check_display", lambda: None)
+    monkeypatch.setattr(cv2, "namedWindow", refuse)
+    arguments = ["live", str(video), "--weights", str(weights), "--out", str(tmp_path / "x.csv")]
+    assert main(arguments) == 2
+    assert "no window can be opened here; use --headless" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="displays are named so on Linux alone")
+@pytest.mark.parametrize(
+    ("display", "words"),
+    [
+        ({}, "no window can be opened here (DISPLAY is not set); use --headless --out FILE"),
+        ({"DISPLAY": ":97"}, "no window can be opened here; use --headless --out FILE"),
+    ],
+)
+def test_no_display(display, words, tmp_path):
+    """In a process of its own, which OpenCV's toolkit would abort."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    environment = {k: v for k, v in os.environ.items() if k not in names} | display
+    arguments = ["live", "--weights", "no.safetensors", "--out", str(tmp_path / "x.csv")]
+    command = [sys.executable, "-m", "mimamo", *arguments]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_session_keeps_the_newest_latencies():
+    speed = LiveSpeed()
+    for number in range(25_000):
+        latency = 9.0 if number < 15_000 else 0.01
+        speed.add(LivePrediction(number, number / 30, True, 0.0, 0.0, latency))
+    assert len(speed.latencies) == 10_000
+    assert speed.frames == 25_000
+    assert speed.latency == 0.01
+    assert speed.summary().startswith("25000 frames in ")
+    assert "; latency of the last 10000 frames 10 ms median, 10 ms for" in speed.summary()
+
+
+def test_a_picture_without_a_face():
+    image = np.zeros((90, 160, 3), np.uint8)
+    picture = LivePicture().draw(image, None, [], LiveSpeed())
+    assert picture.shape == (405 + 110, 720, 3)
+
+
+class FakeCapture:
+    """A camera of five frames that waits to be told that one was taken."""
+
+    def __init__(self, number):
+        self.turn = threading.Semaphore(1)
+        self.count = 0
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        self.turn.acquire(timeout=5)
+        self.count += 1
+        return self.count <= 5, np.full((4, 6, 3), self.count, np.uint8)
+
+    def release(self):
+        self.released = True
+
+
+def test_a_camera_gives_frames_until_it_ends(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCapture)
+    with Camera(0) as camera:
+        values, times = [], []
+        for frame in camera:
+            values.append(int(frame.image[0, 0, 0]))
+            times.append(frame.time)
+            camera._capture.turn.release()
+    assert values == [1, 2, 3, 4, 5]
+    assert times[0] == 0
+    assert times == sorted(times)
+    assert camera.missed == 0
+    assert camera._capture.released
+
+
+def test_who_is_slower_than_the_camera_gets_the_newest_frame(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCapture)
+    with Camera(0) as camera:
+        frames = iter(camera)
+        assert int(next(frames).image[0, 0, 0]) == 1
+        for _ in range(5):
+            camera._capture.turn.release()
+        camera._thread.join()
+        assert [int(frame.image[0, 0, 0]) for frame in frames] == [5]
+    assert camera.missed == 3
+
+
+def test_no_camera():
+    with pytest.raises(InputError, match="camera 97: cannot be opened"):
+        Camera(97)

@@ -1,0 +1,90 @@
+"""Where results go, and that nothing else is lost to them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from mimamo.errors import InputError
+from mimamo.predict.outputs import check_outputs, is_result, mark_video, outputs_of
+from mimamo.predict.render.plot import save_plot
+from mimamo.predict.table import write_predictions
+from mimamo.video import VideoReader, VideoWriter
+
+
+def planned(sources, folder, overwrite=False, plot=True, render=True):
+    outputs = [outputs_of(source, folder, plot=plot, render=render) for source in sources]
+    check_outputs(sources, outputs, overwrite)
+    return outputs
+
+
+def film(path, frames=3):
+    with VideoWriter(path, fps=25) as writer:
+        for value in range(frames):
+            writer.write(np.full((32, 48, 3), 40 * value, np.uint8))
+
+
+def test_results_are_named_after_the_video(tmp_path):
+    (outputs,) = planned([tmp_path / "in" / "my.clip.avi"], tmp_path / "out")
+    assert [path.name for path in outputs] == ["my.clip.csv", "my.clip.png", "my.clip.mp4"]
+    (outputs,) = planned([tmp_path / "a.avi"], tmp_path, plot=False, render=False)
+    assert list(outputs) == [tmp_path / "a.csv"]
+
+
+class TestCheck:
+    def test_two_videos_of_one_name_are_refused_naming_both(self, tmp_path):
+        with pytest.raises(InputError) as caught:
+            planned([tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "a.avi"], tmp_path / "out")
+        assert str(tmp_path / "a.mp4") in str(caught.value)
+        assert str(tmp_path / "a.avi") in str(caught.value)
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_an_input_is_never_an_output(self, tmp_path, overwrite):
+        film(tmp_path / "a.mp4")
+        with pytest.raises(InputError, match="is an input"):
+            planned([tmp_path / "a.mp4"], tmp_path, overwrite)
+        (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+        with pytest.raises(InputError, match="is an input"):
+            planned([tmp_path / "a.mp4"], tmp_path / "link", overwrite)
+
+    @pytest.mark.parametrize("suffix", ["csv", "png", "mp4"])
+    def test_a_foreign_file_is_only_replaced_on_demand(self, tmp_path, suffix):
+        (tmp_path / f"a.{suffix}").write_text("mine")
+        source = tmp_path / "in" / "a.avi"
+        with pytest.raises(InputError, match=f"a.{suffix}: exists"):
+            planned([source], tmp_path)
+        planned([source], tmp_path, overwrite=True)
+        assert (tmp_path / f"a.{suffix}").read_text() == "mine"
+
+    def test_a_folder_in_the_way_is_refused_in_any_case(self, tmp_path):
+        (tmp_path / "a.csv").mkdir()
+        with pytest.raises(InputError, match="is a folder"):
+            planned([tmp_path / "in" / "a.avi"], tmp_path, overwrite=True)
+
+    def test_results_of_an_earlier_run_may_be_replaced(self, tmp_path, predictions):
+        (outputs,) = planned([tmp_path / "in" / "a.avi"], tmp_path)
+        write_predictions(outputs.table, predictions("x"))
+        save_plot(outputs.plot, predictions("x"), "a")
+        film(outputs.video)
+        mark_video(outputs.video)
+        planned([tmp_path / "in" / "a.avi"], tmp_path)
+
+
+class TestMarks:
+    def test_a_marked_video_is_a_result_and_still_plays(self, tmp_path):
+        path = tmp_path / "a.mp4"
+        film(path, frames=4)
+        assert not is_result(path)
+        mark_video(path)
+        assert is_result(path)
+        reader = VideoReader(path)
+        assert len(list(reader)) == 4
+        assert not reader.truncated
+        assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+    def test_other_pictures_and_short_files_are_none(self, tmp_path):
+        cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint8))
+        (tmp_path / "b.mp4").write_bytes(b"free")
+        for name in ("a.png", "b.mp4", "missing.csv", "missing.png"):
+            assert not is_result(tmp_path / name)

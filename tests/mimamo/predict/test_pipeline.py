@@ -1,0 +1,258 @@
+"""The stages side by side: the same as one after the other, and orderly when one fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import mimamo.predict.pipeline
+from mimamo.errors import InputError
+from mimamo.faces import CenterFace, Detection, observe_faces, phase_frames
+from mimamo.faces.alignment import TEMPLATE
+from mimamo.model import load_checkpoint
+from mimamo.model.features import SpatialFeatures
+from mimamo.predict import PredictSettings, predict_many, predict_video
+from mimamo.predict.clips import predict_sequence
+from mimamo.predict.pipeline import Models, observe
+from mimamo.predict.stage_times import STAGES, StageTimes
+from mimamo.predict.threads import workers
+from mimamo.video import VideoFrame, VideoReader
+
+
+@pytest.fixture
+def checkpoint(weights):
+    return load_checkpoint(weights)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory, film) -> Path:
+    return film(tmp_path_factory.mktemp("video") / "face.mp4", "." + 80 * "x" + ".")
+
+
+@pytest.fixture(autouse=True)
+def all_threads_end() -> Iterator[None]:
+    yield
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("mimamo-")]
+
+
+class Noise:
+    """A long video of noise, made as it is read, that counts how many frames were."""
+
+    frame_count = None
+
+    def __init__(self, length: int) -> None:
+        self.length, self.read = length, 0
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        rng = np.random.default_rng(0)
+        for index in range(self.length):
+            self.read += 1
+            yield VideoFrame(index, index / 30, rng.integers(0, 256, (112, 112, 3), np.uint8))
+
+
+class Anywhere:
+    """A detector that sees a face in the middle of everything."""
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        side = image.shape[0]
+        landmarks = (TEMPLATE + (side - 112) / 2).astype(np.float32)
+        return [Detection(np.array([0, 0, side, side], np.float32), landmarks, 1.0)]
+
+
+class Spatial(torch.nn.Module):
+    """A quick stand-in for the ResNet50; `seconds` a face makes it slow."""
+
+    def __init__(self, batch_size: int = 4, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.batch_size, self.seconds = batch_size, seconds
+
+    def forward(self, crops: np.ndarray) -> torch.Tensor:
+        time.sleep(self.seconds * len(crops))
+        mean = torch.from_numpy(crops.mean(axis=(1, 2), dtype=np.float32)) / 255
+        return mean.repeat(1, 683)[:, :2048]
+
+
+def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
+    models = Models(CenterFace(), SpatialFeatures(checkpoint.backbone), checkpoint.network)
+    times, advanced = StageTimes(), []
+    with workers("cpu") as pool:
+        whole = observe(
+            VideoReader(video), models, pool, times, keep_frames=True,
+            advance=lambda: advanced.append(1),
+        )  # fmt: skip
+    np.testing.assert_array_equal(whole.found, [False, *[True] * 80, False])
+    faces = list(observe_faces(VideoReader(video), CenterFace()))
+    crops = np.stack([face.crop for face in faces if face.crop is not None])
+    frames = phase_frames(crops)
+    np.testing.assert_array_equal(whole.frames, frames)
+    np.testing.assert_array_equal(whole.times, [face.time for face in faces])
+    np.testing.assert_array_equal(whole.faces.landmarks[1:-1], [f.landmarks for f in faces[1:-1]])
+    assert np.isnan(whole.faces.landmarks[[0, -1]]).all()
+    expected = predict_sequence(
+        checkpoint.network, SpatialFeatures(checkpoint.backbone)(crops), frames
+    )
+    np.testing.assert_allclose(whole.values, expected, rtol=0, atol=1e-5)
+    assert len(advanced) == 82
+    assert all(times.seconds[stage] > 0 for stage in STAGES[:-1])
+
+
+def test_reading_a_video_does_not_import_what_draws():
+    code = (
+        "import sys, mimamo.predict.pipeline;"
+        "sys.exit(' '.join({'matplotlib', 'mimamo.predict.render'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
+    settings = PredictSettings(precision=precision, plot=False)
+    tables = [
+        predict_video(video, checkpoint, tmp_path / name, settings).outputs.table for name in "ab"
+    ]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+def test_stages_that_are_ahead_wait(checkpoint):
+    """However slow the ResNet50, only so many frames are read and held."""
+    noise, most = Noise(400), []
+    models = Models(Anywhere(), Spatial(seconds=0.001), checkpoint.network)
+    done = []
+
+    def advance():
+        done.append(1)
+        most.append(noise.read - len(done))
+
+    with workers("cpu") as pool:
+        result = observe(noise, models, pool, StageTimes(), advance=advance)
+    assert len(result.times) == len(result.values) == 400
+    assert len(result.frames) == 0  # not asked for
+    assert max(most) <= 2 * (8 + 2)
+
+
+def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
+    held = []
+    original = torch.cat
+
+    def watched(tensors, *args, **options):
+        result = original(tensors, *args, **options)
+        if result.ndim == 2 and result.shape[1] == 2048:
+            held.append(len(result))
+        return result
+
+    monkeypatch.setattr(torch, "cat", watched)
+    models = Models(Anywhere(), Spatial(), checkpoint.network)
+    with workers("cpu") as pool:
+        observe(Noise(500), models, pool, StageTimes())
+    assert 64 <= max(held) < 64 + 64 + 12 + 4
+
+
+class TestFailures:
+    """Each stage may fail: the error arrives, the others stop, and nothing hangs."""
+
+    class Error(Exception):
+        pass
+
+    def run(self, checkpoint, source=None, detector=None, spatial=None, advance=lambda: None):
+        models = Models(detector or Anywhere(), spatial or Spatial(), checkpoint.network)
+        noise = source or Noise(10_000)
+        with pytest.raises(self.Error), workers("cpu") as pool:
+            observe(noise, models, pool, StageTimes(), advance=advance)
+
+    def after(self, count: int, function=lambda *_: None):
+        """A function that works `count` times and then fails."""
+        calls = iter(range(count))
+
+        def failing(*arguments):
+            if next(calls, None) is None:
+                raise self.Error
+            return function(*arguments)
+
+        return failing
+
+    @pytest.mark.parametrize("count", [0, 3, 200])
+    def test_decoding(self, checkpoint, count):
+        class Broken(Noise):
+            def __iter__(inner):
+                yield from super().__iter__()
+                raise self.Error
+
+        self.run(checkpoint, source=Broken(count))
+
+    @pytest.mark.parametrize("count", [0, 3, 600])
+    def test_detection(self, checkpoint, count):
+        self.run(checkpoint, detector=self.after(count, Anywhere()))
+
+    @pytest.mark.parametrize("count", [0, 3, 60])
+    def test_features(self, checkpoint, count):
+        spatial = Spatial()
+        spatial.forward = self.after(count, Spatial().forward)
+        self.run(checkpoint, spatial=spatial)
+
+    @pytest.mark.parametrize("count", [0, 2])
+    def test_network(self, checkpoint, monkeypatch, count):
+        failing = self.after(count, mimamo.predict.pipeline.predict_clips)
+        monkeypatch.setattr(mimamo.predict.pipeline, "predict_clips", failing)
+        self.run(checkpoint)
+
+    @pytest.mark.parametrize("count", [0, 100])
+    def test_whoever_watches(self, checkpoint, count):
+        self.run(checkpoint, advance=self.after(count))
+
+    def test_the_other_videos_are_predicted(self, tmp_path, checkpoint, video, film):
+        other = film(tmp_path / "other.mp4", "xxx")
+        original, broken = CenterFace(), []
+
+        def detector(image):
+            if len(broken) < 20:  # within the first video
+                broken.append(1)
+                if len(broken) == 20:
+                    raise cv2.error("OpenCV: something\nis wrong")
+            return original(image)
+
+        results = predict_many(
+            [video, other], checkpoint, tmp_path / "out", PredictSettings(detector=detector)
+        )
+        assert results[0].error == f"{video}: OpenCV fails on it: OpenCV: something is wrong"
+        assert results[0].times is results[0].predictions is None
+        assert results[1].error is None
+        assert results[1].times.frames == 3
+
+    def test_too_little_memory_is_an_input_error(self, tmp_path, checkpoint, video):
+        def detector(_):
+            raise MemoryError
+
+        with pytest.raises(InputError, match=r"face\.mp4: the memory does not suffice"):
+            predict_video(video, checkpoint, tmp_path, PredictSettings(detector=detector))
+
+
+def test_ctrl_c_ends_the_command_at_once(tmp_path, weights, film):
+    video = film(tmp_path / "long.mp4", 600 * "x")
+    command = [sys.executable, "-m", "mimamo", "predict", str(video), "--weights", str(weights)]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    patience = time.monotonic() + 120
+    while time.monotonic() < patience:  # until the stages are at work
+        names = Path(f"/proc/{process.pid}/task").glob("*/comm")
+        if not Path("/proc").exists() or len(list(names)) > 4:
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out, error) == (130, "", "mimamo: interrupted\n")
+    assert not list((tmp_path / "out").glob("*"))

@@ -1,0 +1,143 @@
+"""Working ahead and sharing cores: order, bounds, failures, and that every thread ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import cv2
+import pytest
+import torch
+
+from mimamo.predict.threads import ReadAhead, workers
+
+
+def alive(name: str) -> bool:
+    return any(thread.name.startswith(name) for thread in threading.enumerate())
+
+
+class TestReadAhead:
+    def test_gives_all_items_in_order(self):
+        with ReadAhead(iter(range(1000)), 3, "test-order") as items:
+            assert list(items) == list(range(1000))
+            assert list(items) == []
+
+    def test_works_in_another_thread(self):
+        with ReadAhead((threading.current_thread() for _ in range(1)), 1, "test-thread") as items:
+            assert next(items) is not threading.current_thread()
+
+    @pytest.mark.parametrize("depth", [1, 4])
+    def test_is_never_further_ahead_than_told(self, depth):
+        made = []
+
+        def source():
+            for number in range(50):
+                made.append(number)
+                yield number
+
+        with ReadAhead(source(), depth, "test-depth") as items:
+            for number in range(10):
+                assert next(items) == number
+                time.sleep(0.01)
+                # What was taken, what waits, and one that waits for a place.
+                assert len(made) <= number + 1 + depth + 1
+        assert len(made) < 20
+
+    @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), SystemExit(3)])
+    def test_an_error_comes_where_the_item_would_have(self, error):
+        def source():
+            yield 1
+            yield 2
+            raise error
+
+        with ReadAhead(source(), 8, "test-error") as items:
+            assert [next(items), next(items)] == [1, 2]
+            with pytest.raises(type(error)) as raised:
+                next(items)
+            assert raised.value is error
+            with pytest.raises(StopIteration):
+                next(items)
+
+    def test_leaving_early_ends_the_thread_wherever_it_is(self):
+        def endless():
+            while True:
+                yield bytes(10)
+
+        def leave():
+            with ReadAhead(endless(), 2, "test-leaving") as items:
+                next(items)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            leave()
+        assert not alive("test-leaving")
+
+    def test_a_chain_ends_from_its_end(self):
+        def endless():
+            while True:
+                time.sleep(0.001)
+                yield 0
+
+        with (
+            ReadAhead(endless(), 2, "test-chain-a") as first,
+            ReadAhead((item + 1 for item in first), 2, "test-chain-b") as second,
+        ):
+            assert next(second) == 1
+        assert not alive("test-chain")
+
+    def test_an_error_after_leaving_is_nobodys(self):
+        begun = threading.Event()
+
+        def source():
+            yield 0
+            begun.set()
+            time.sleep(0.05)
+            raise ValueError("late")
+
+        with ReadAhead(source(), 1, "test-late") as items:
+            assert next(items) == 0
+            assert begun.wait(5)
+        assert not alive("test-late")
+
+
+class TestWorkers:
+    def test_fill_the_cores_and_put_everything_back(self):
+        before = torch.get_num_threads(), cv2.getNumThreads()
+        try:
+            torch.set_num_threads(3)
+            cv2.setNumThreads(2)
+            with workers("cpu") as pool:
+                barrier = threading.Barrier(3, timeout=10)  # three at a time, or none gets by
+
+                def task(_):
+                    barrier.wait()
+                    return torch.get_num_threads()
+
+                assert list(pool.map(task, range(6))) == [1] * 6
+                assert torch.get_num_threads() == 3
+                assert cv2.getNumThreads() == 1
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (3, 2)
+            # A thread that begins afterwards has them all, too.
+            with ReadAhead((torch.get_num_threads() for _ in range(1)), 1, "test-new") as new:
+                assert next(new) == 3
+        finally:
+            torch.set_num_threads(before[0])
+            cv2.setNumThreads(before[1])
+
+    def test_a_gpu_has_one(self):
+        with workers("cuda") as pool:
+            assert pool.count == 1
+
+    def test_what_has_not_begun_is_dropped(self):
+        done = []
+
+        def interrupted():
+            with workers("cpu") as pool:
+                for number in range(1000):
+                    pool.submit(lambda number=number: (time.sleep(0.005), done.append(number)))
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert len(done) < 100
+        assert not alive("mimamo-worker")

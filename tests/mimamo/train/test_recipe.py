@@ -1,0 +1,126 @@
+"""The recipe: its defaults, its checks, and its file."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from mimamo import InputError, MIMAMOConfig
+from mimamo.train import TrainingConfig
+
+# Every setting, with a value that is not its default.
+OTHER = {
+    "epochs": 3,
+    "patience": 2,
+    "seed": 7,
+    "clip_length": 16,
+    "stride": 8,
+    "batch_size": 4,
+    "learning_rate": 0.5,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "milestones": (),
+    "decay": 0.5,
+    "flip": 0.0,
+    "crop": 1.0,
+    "spatial": "small",
+    "backbone_rate": 0.5,
+    "precision": "bfloat16",
+    "fold": "2/5",
+    "network": MIMAMOConfig(unwrap="full", hidden=32),
+}
+
+
+class TestRecipe:
+    def test_the_defaults_are_the_reports(self) -> None:
+        config = TrainingConfig()
+        assert (config.clip_length, config.stride, config.batch_size) == (64, 32, 16)
+        assert (config.learning_rate, config.momentum, config.weight_decay) == (1e-3, 0.9, 5e-4)
+        assert (config.milestones, config.decay) == ((10, 20), 0.1)
+        assert (config.epochs, config.patience) == (25, 5)
+        assert (config.flip, config.crop) == (0.5, 0.85)
+        assert config.network == MIMAMOConfig()
+
+    def test_every_setting_can_be_set(self) -> None:
+        assert set(OTHER) == {field.name for field in fields(TrainingConfig)}
+        config = TrainingConfig(**OTHER)
+        for name, value in OTHER.items():
+            assert getattr(config, name) == value != getattr(TrainingConfig(), name)
+
+
+class TestFile:
+    @pytest.mark.parametrize("config", [TrainingConfig(), TrainingConfig(**OTHER)])
+    def test_what_was_saved_is_loaded(self, config: TrainingConfig, tmp_path: Path) -> None:
+        config.save(tmp_path / "config.toml")
+        assert TrainingConfig.load(tmp_path / "config.toml") == config
+
+    def test_what_is_not_in_the_file_is_default(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.toml"
+        path.write_text('epochs = 2\nlearning_rate = 1\n[network]\nunwrap = "full"\n')
+        expected = TrainingConfig(
+            epochs=2, learning_rate=1, network=replace(MIMAMOConfig(), unwrap="full")
+        )
+        assert TrainingConfig.load(path) == expected
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"epochs = 0", "config: epochs: expected a whole number of at least 1, got 0"),
+            (
+                b"epoch = 5",
+                "config: unknown epoch; expected among backbone_rate, batch_size, clip_length",
+            ),
+            (b"network = 5", "config: expected a mapping"),
+            (b"[network]\nunwrap = 'half'", "config: unwrap: expected"),
+            (b"epochs: 5", "expected TOML, got something else"),
+            (b"\xff\xfe\x00", "expected TOML, got something else"),
+        ],
+    )
+    def test_a_bad_file_is_named(self, tmp_path: Path, content: bytes, message: str) -> None:
+        path = tmp_path / "config.toml"
+        path.write_bytes(content)
+        with pytest.raises(InputError) as error:
+            TrainingConfig.load(path)
+        assert str(error.value).startswith(f"{path}: {message}")
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
+            TrainingConfig.load(tmp_path / "none.toml")
+
+
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("epochs", 0),
+            ("epochs", 2.0),
+            ("epochs", True),
+            ("patience", 0),
+            ("clip_length", 1),
+            ("seed", -1),
+            ("batch_size", "16"),
+            ("stride", 65),
+            ("learning_rate", 0),
+            ("learning_rate", float("nan")),
+            ("learning_rate", float("inf")),
+            ("momentum", 1.5),
+            ("weight_decay", -1e-4),
+            ("milestones", (0,)),
+            ("milestones", 10),
+            ("decay", 0),
+            ("flip", 1.1),
+            ("crop", 0),
+            ("crop", 1.01),
+            ("spatial", "large"),
+            ("backbone_rate", 0),
+            ("precision", "float16"),
+            ("fold", "6/5"),
+            ("fold", 1),
+            ("network", {}),
+        ],
+    )
+    def test_an_impossible_value_is_named(self, name: str, value: object) -> None:
+        with pytest.raises(InputError, match=rf"^config: {name}: expected .*, got "):
+            TrainingConfig(**{name: value})

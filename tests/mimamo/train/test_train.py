@@ -1,0 +1,383 @@
+"""Training from a cache: what it learns, writes, reports and refuses."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mimamo import InputError, load_checkpoint, save_checkpoint
+from mimamo.data import Cache
+from mimamo.evaluate import Ensemble
+from mimamo.extract import extract
+from mimamo.model import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
+from mimamo.predict import PredictSettings, predict_video
+from mimamo.predict.clips import predict_sequence
+from mimamo.train import TrainingConfig, TrainResult, train
+from mimamo.train.trainer import pooled_ccc
+from mimamo.train.videos import choose_videos
+
+FILES = ["best.safetensors", "config.toml", "history.csv", "last.safetensors", "state.safetensors"]
+
+Run = Callable[..., TrainResult]
+
+
+@pytest.fixture
+def run(small_cache: Path, tmp_path: Path, tiny_config: TrainingConfig) -> Run:
+    """Trains a small backbone on the learnable data set for an epoch, unless told otherwise."""
+
+    def run(name: str = "run", cache: Path = small_cache, **settings) -> TrainResult:
+        defaults = {"config": replace(tiny_config, epochs=1, spatial="small")}
+        return train(cache, tmp_path / name, **(defaults | settings))
+
+    return run
+
+
+@pytest.fixture
+def cached(tiny_config: TrainingConfig) -> TrainingConfig:
+    return replace(tiny_config, epochs=1)
+
+
+@pytest.fixture
+def small(tiny_config: TrainingConfig) -> TrainingConfig:
+    return replace(tiny_config, epochs=1, spatial="small")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def without_dropout(config: TrainingConfig, **settings) -> TrainingConfig:
+    dropouts = [name for name in config.network.to_dict() if name.endswith("dropout")]
+    network = replace(config.network, **dict.fromkeys(dropouts, 0.0))
+    return replace(config, network=network, **settings)
+
+
+class TestLearning:
+    def test_a_small_data_set_is_learnt_by_heart(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig
+    ) -> None:
+        config = without_dropout(
+            cached, epochs=40, patience=40, learning_rate=0.02, milestones=(30,), flip=0.0
+        )
+        result = run(cache=resnet_cache, config=config)
+        first = result.epochs[0]
+        assert first.score < 0.3
+        assert result.best.valence > 0.8
+        assert result.best.arousal > 0.8
+        assert result.epochs[-1].loss < first.loss - 0.5
+
+
+class TestFiles:
+    def test_a_run_leaves_these_files_and_no_others(self, run: Run) -> None:
+        result = run()
+        assert sorted(contents(result.out)) == FILES
+        (log,) = (result.out / "tensorboard").iterdir()
+        assert log.name.startswith("events.out.tfevents.")
+
+    def test_the_history_is_that_of_the_result(self, run: Run, small: TrainingConfig) -> None:
+        result = run(config=replace(small, epochs=3))
+        with (result.out / "history.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == len(result.epochs) == 3
+        for row, epoch in zip(rows, result.epochs, strict=True):
+            assert int(row["number"]) == epoch.number
+            for name in ("learning_rate", "loss", "valence", "arousal"):
+                assert float(row[name]) == getattr(epoch, name)
+            assert row["is_best"] == str(epoch.is_best)
+        assert result.best == [epoch for epoch in result.epochs if epoch.is_best][-1]
+
+    def test_tensorboard_shows_it(self, run: Run, small: TrainingConfig) -> None:
+        result = run(config=replace(small, epochs=2))
+        events = EventAccumulator(str(result.out / "tensorboard"))
+        events.Reload()
+        for name in ("loss", "valence", "arousal", "learning_rate"):
+            values = [event.value for event in events.Scalars(f"epoch/{name}")]
+            assert values == pytest.approx([getattr(e, name) for e in result.epochs], rel=1e-6)
+        assert len(events.Scalars("step/loss")) > 2
+
+    def test_the_config_is_saved_as_the_run_had_it(self, run: Run, small: TrainingConfig) -> None:
+        config = replace(small, seed=5)
+        saved = TrainingConfig.load(run(config=config).out / "config.toml")
+        assert saved == replace(config, network=replace(config.network, feature_dim=128))
+
+    def test_predict_reads_the_run(self, run: Run, tmp_path: Path) -> None:
+        out = run().out
+        checkpoint = load_checkpoint(out)
+        assert checkpoint.network.config == TrainingConfig.load(out / "config.toml").network
+        assert isinstance(checkpoint.backbone, SmallBackbone)
+        assert checkpoint.clip_length == 16
+        text = (out / "config.toml").read_text()
+        (out / "config.toml").write_text(text.replace("hidden = 16", "hidden = 24"))
+        with pytest.raises(InputError, match=r"best\.safetensors: does not fit"):
+            load_checkpoint(out)
+
+    def test_best_and_last_are_told_apart(
+        self, run: Run, small: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scores = iter([(0.1, 0.1), (0.3, 0.3), (0.2, 0.2), (0.1, 0.1), (0.9, 0.9)])
+        monkeypatch.setattr("mimamo.train.trainer.pooled_ccc", lambda *_: next(scores))
+        result = run(config=replace(small, epochs=9, patience=2))
+        assert result.stopped_early
+        assert result.best.number == 2
+        for path, number in ((result.best_checkpoint, 2), (result.last_checkpoint, 4)):
+            with safe_open(path, "pt") as file:
+                assert f'"number": {number}' in str(file.metadata())
+
+
+class TestPredict:
+    def test_it_predicts_as_the_evaluation_does(
+        self, run: Run, learnable: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        """Clips are as long as they were in training, the backbone is the one trained."""
+        checkpoint = load_checkpoint(run().out)
+        source = learnable / "cropped_aligned/Validation_Set-0"
+        settings = PredictSettings(precision="float32", plot=False)
+        result = predict_video(source, checkpoint, tmp_path / "out", settings)
+        cache = Cache(small_cache)
+        videos = [v for v in cache.videos if v.name == "Validation_Set-0"]
+        expected = Ensemble([tmp_path / "run"], cache).predict(videos)["Validation_Set-0"]
+        np.testing.assert_allclose(result.predictions.values, expected, atol=2e-4)
+        assert expected.std() > 1e-3
+
+
+class TestReproducibility:
+    def test_the_same_seed_gives_the_same_files(self, run: Run, small: TrainingConfig) -> None:
+        torch.manual_seed(1)
+        first = contents(run("first").out)
+        torch.manual_seed(2)
+        assert contents(run("second").out) == first
+        other = contents(run("third", config=replace(small, seed=1)).out)
+        assert other["history.csv"] != first["history.csv"]
+
+    def test_the_global_generator_is_left_alone(self, run: Run) -> None:
+        before = torch.random.get_rng_state()
+        run()
+        assert torch.equal(torch.random.get_rng_state(), before)
+
+    def test_where_the_videos_are_kept_does_not_matter(self, run: Run) -> None:
+        assert contents(run("second", resident=True).out) == contents(run("first").out)
+
+
+class TestSpatial:
+    def test_cached_features_keep_their_backbone(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig
+    ) -> None:
+        result = run(cache=resnet_cache, config=cached)
+        checkpoint = load_checkpoint(result.best_checkpoint)
+        cache = Cache(resnet_cache)
+        assert weights_hash(checkpoint.backbone) == cache.manifest.weights_sha256
+        saved = TrainingConfig.load(result.out / "config.toml")
+        assert checkpoint.info["training"] == saved.to_dict()
+        sequences = [video.sequence for video in cache.subset("Validation_Set")]
+        length = cached.clip_length
+        values = [
+            predict_sequence(checkpoint.network, video.features, video.frames, length, length)
+            for video in sequences
+        ]
+        ccc = pooled_ccc(values, sequences)
+        assert ccc == (result.best.valence, result.best.arousal)
+
+    def test_a_backbone_that_is_not_trained_is_in_a_run_once(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig, tmp_path: Path
+    ) -> None:
+        result = run(cache=resnet_cache, config=cached)
+        frozen = "frozen_backbone.safetensors"
+        assert sorted(contents(result.out)) == sorted([*FILES, frozen])
+        for path in (result.best_checkpoint, result.last_checkpoint):
+            assert path.stat().st_size < (result.out / frozen).stat().st_size / 10
+        # The run is all one needs, wherever it is.
+        moved = result.out.rename(tmp_path / "moved")
+        for path in (moved, moved / "last.safetensors"):
+            assert isinstance(load_checkpoint(path).backbone, ResNet50)
+        assert isinstance(load_backbone(moved / "best.safetensors"), ResNet50)
+
+    def test_runs_of_earlier_versions_go_on(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig, tmp_path: Path
+    ) -> None:
+        """Their checkpoints hold the backbone themselves."""
+        whole = run("whole", cache=resnet_cache, config=replace(cached, epochs=2)).out
+        old = run(cache=resnet_cache, config=cached).out
+        for name in ("best.safetensors", "last.safetensors"):
+            checkpoint = load_checkpoint(old / name)
+            save_checkpoint(old / name, checkpoint.network, checkpoint.backbone, checkpoint.info)
+        (old / "frozen_backbone.safetensors").unlink()
+        cache = Cache(resnet_cache)
+        videos = cache.subset("Validation_Set")
+        before = Ensemble([old], cache).predict(videos)
+        result = run(cache=resnet_cache, config=replace(cached, epochs=2), resume=True)
+        assert contents(old)["last.safetensors"] == contents(whole)["last.safetensors"]
+        if result.best.number == 1:
+            for name, values in Ensemble([old], cache).predict(videos).items():
+                np.testing.assert_array_equal(values, before[name])
+
+    def test_a_small_backbone_is_trained(self, run: Run, small: TrainingConfig) -> None:
+        first, last = (
+            load_checkpoint(run(name, config=config).best_checkpoint).backbone
+            for name, config in (
+                ("a", replace(small, learning_rate=0.02)),
+                ("b", replace(small, learning_rate=1e-9)),
+            )
+        )
+        moved = (first.fc.weight - last.fc.weight).norm() / last.fc.weight.norm()
+        assert moved > 1e-3
+
+    def test_a_resnet_is_trained_on_the_images(
+        self, run: Run, resnet_cache: Path, cached: TrainingConfig
+    ) -> None:
+        config = replace(cached, spatial="finetune", clip_length=8, stride=8, learning_rate=0.01)
+        frozen = run(cache=resnet_cache, config=cached)
+        before = load_checkpoint(frozen.best_checkpoint).backbone
+        result = run(cache=resnet_cache, config=config, overwrite=True)
+        assert sorted(contents(result.out)) == FILES  # the frozen one is gone
+        trained = load_checkpoint(result.best_checkpoint).backbone
+        assert isinstance(trained, ResNet50)
+        moved = (trained.stem.conv.weight - before.stem.conv.weight).norm()
+        assert 0 < moved / before.stem.conv.weight.norm() < 0.1
+        assert torch.equal(trained.stem.bn.running_mean, before.stem.bn.running_mean)
+
+    def test_it_needs_the_images(
+        self, run: Run, learnable_copy: Path, tmp_path: Path, cached: TrainingConfig
+    ) -> None:
+        backbone = ResNet50(image_size=32, seed=0)
+        extract(learnable_copy, tmp_path / "cache", backbone=backbone)
+        shutil.rmtree(learnable_copy / "cropped_aligned/Train_Set-1")
+        gone = r"Train_Set-1: expected the folder of aligned faces .* got none; a ResNet50 that is"
+        with pytest.raises(InputError, match=gone):
+            run(cache=tmp_path / "cache", config=replace(cached, spatial="finetune"))
+
+    def test_a_cache_without_features(self, run: Run, cached: TrainingConfig) -> None:
+        with pytest.raises(InputError, match="has no spatial features"):
+            run(config=cached)
+
+    def test_a_cache_from_other_weights(
+        self, run: Run, resnet_cache: Path, tmp_path: Path, cached: TrainingConfig
+    ) -> None:
+        path = tmp_path / "other.safetensors"
+        save_backbone(path, ResNet50(image_size=32, seed=9))
+        with pytest.raises(InputError, match=r"made with other weights .* than .*other"):
+            run(cache=resnet_cache, config=cached, backbone=path)
+        assert not (tmp_path / "run").exists() or not contents(tmp_path / "run")
+
+    @pytest.mark.parametrize("streams", ["spatial", "temporal"])
+    def test_one_stream(self, run: Run, small: TrainingConfig, streams: str) -> None:
+        config = replace(small, network=replace(small.network, streams=streams))
+        network = load_checkpoint(run(config=config).best_checkpoint).network
+        assert (network.spatial is None) == (streams == "temporal")
+        assert (network.temporal is None) == (streams == "spatial")
+
+    def test_bfloat16(self, run: Run, small: TrainingConfig) -> None:
+        one = run("one", config=replace(small, precision="bfloat16"))
+        other = run("other")
+        assert one.epochs[0].loss == pytest.approx(other.epochs[0].loss, abs=0.05)
+        assert one.epochs[0].loss != other.epochs[0].loss
+
+
+class TestFolds:
+    def test_a_fold_is_held_out(self, run: Run, small: TrainingConfig) -> None:
+        lines: list[str] = []
+        result = run(config=replace(small, fold="2/3"), report=lines.append)
+        assert lines[0].startswith("training, without fold 2/3: 4 videos of 4 subjects")
+        assert lines[1].startswith("validation, fold 2/3: 2 videos of 2 subjects")
+        info = load_checkpoint(result.best_checkpoint).info
+        assert len(info["trained_on"]) == 4
+
+    def test_one_is_counted_as_one(self, small_cache: Path) -> None:
+        assert choose_videos(Cache(small_cache), "1/6").lines()[1] == (
+            "validation, fold 1/6: 1 video of 1 subject, 56 faces, 56 of them annotated"
+        )
+
+    def test_more_folds_than_subjects(self, run: Run, small: TrainingConfig) -> None:
+        with pytest.raises(InputError, match="fold 7 of 7 would have no data"):
+            run(config=replace(small, fold="1/7"))
+
+
+class TestRunFolder:
+    @pytest.mark.parametrize("name", [name for name in FILES if name != "config.toml"])
+    def test_a_run_is_not_replaced_unasked(self, run: Run, tmp_path: Path, name: str) -> None:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / name).write_text("precious")
+        with pytest.raises(InputError, match=rf"run: holds a run \({name}\)"):
+            run()
+        assert contents(tmp_path / "run") == {name: b"precious"}
+
+    def test_nothing_of_a_replaced_run_stays(self, run: Run, tmp_path: Path) -> None:
+        expected = contents(run("fresh").out)
+        (tmp_path / "run").mkdir()
+        for name in FILES:
+            (tmp_path / "run" / name).write_text("old")
+        assert contents(run(overwrite=True).out) == expected
+
+    def test_a_run_is_not_both_resumed_and_replaced(self, run: Run, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"^resume: expected either .* got both$"):
+            run(resume=True, overwrite=True)
+        assert not (tmp_path / "run").exists()
+
+    def test_a_run_that_cannot_start_replaces_nothing(self, run: Run, tmp_path: Path) -> None:
+        before = contents(run().out)
+        with pytest.raises(InputError, match="none: expected a cache"):
+            run(cache=tmp_path / "none", overwrite=True)
+        assert contents(tmp_path / "run") == before
+
+    def test_a_file_in_the_way(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "run").touch()
+        with pytest.raises(InputError, match=r"run: not a folder that can be written to"):
+            run()
+
+
+class TestAccount:
+    def test_every_epoch_and_every_video_left_out_is_reported(
+        self, run: Run, learnable_copy: Path, add_video, small: TrainingConfig, tmp_path: Path
+    ) -> None:
+        grey = np.full((112, 112, 3), 90, np.uint8)
+        add_video(learnable_copy, "Train_Set", "unknown", {1: grey, 2: grey}, [(-5, -5)] * 2)
+        extract(learnable_copy, tmp_path / "cache", backbone="small")
+        lines: list[str] = []
+        result = run(cache=tmp_path / "cache", config=replace(small, epochs=2), report=lines.append)
+        labels = learnable_copy / "annotations" / "Train_Set" / "unknown.txt"
+        best = result.best
+        assert lines == [
+            f"unknown is not used: {labels}: no frame is annotated; unknown is not used",
+            "Train_Set: 3 videos of 3 subjects, 168 faces, 168 of them annotated",
+            "Validation_Set: 3 videos of 3 subjects, 168 faces, 168 of them annotated",
+            *(
+                f"epoch {epoch.number}/2: loss {epoch.loss:.4f}, CCC valence {epoch.valence:.3f}, "
+                f"arousal {epoch.arousal:.3f}" + (", best so far" if epoch.is_best else "")
+                for epoch in result.epochs
+            ),
+            f"best epoch {best.number}: CCC valence {best.valence:.3f}, arousal "
+            f"{best.arousal:.3f}; {result.best_checkpoint}",
+        ]
+
+    def test_progress_ends_complete(self, run: Run) -> None:
+        calls: list[tuple[str, int, int]] = []
+        run(progress=lambda *call: calls.append(call))
+        assert {stage for stage, _, _ in calls} == {"training"}
+        assert calls[-1][1] == calls[-1][2] > 0
+
+
+class TestFailure:
+    def test_a_loss_that_is_not_finite_says_where_and_what_to_do(
+        self, run: Run, small: TrainingConfig
+    ) -> None:
+        with pytest.raises(
+            InputError, match=r"^learning_rate: the loss is nan in step 2 of epoch 1, at 1e\+38"
+        ):
+            run(config=replace(small, learning_rate=1e38))
+
+    def test_a_subset_without_annotations(
+        self, run: Run, learnable_copy: Path, tmp_path: Path
+    ) -> None:
+        for path in (learnable_copy / "annotations" / "Validation_Set").iterdir():
+            path.unlink()
+        extract(learnable_copy, tmp_path / "cache", backbone="small")
+        with pytest.raises(InputError, match="expected videos of Validation_Set, found only"):
+            run(cache=tmp_path / "cache")

@@ -1,0 +1,12 @@
+"""A recipe and a network that train in a second."""
+
+from mimamo.model import MIMAMOConfig
+from mimamo.train import TrainingConfig
+
+TINY = TrainingConfig(
+    epochs=2,
+    clip_length=16,
+    stride=8,
+    batch_size=4,
+    network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
+)
