@@ -15,7 +15,7 @@ import typer
 
 import phasenet
 
-ROUTES = ("cosine", "fourier", "general")
+ROUTES = ("cosine", "fourier")
 VARIABLE = "PHASENET_TRANSFORM"
 PIXELS = 1 << 19  # of a call's frames
 
@@ -26,7 +26,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Calls of each route, in turn.")] = 9,
 ) -> None:
     """Print CPU time per frame of differences of two frames, levels 1 and 2, on one thread."""
-    wanted_sides, wanted_bands = _numbers("--sides", sides, 8), _numbers("--nbands", nbands, 2)
+    wanted_sides, wanted_bands = numbers("--sides", sides, 8), numbers("--nbands", nbands, 2)
     torch.set_num_threads(1)
     print(f"{phasenet.build_info()['instruction_set']}, float32, medians in ms a frame")
     print(f"{'side':>5}{'bands':>6}" + "".join(f"{name:>10}" for name in (*ROUTES, "chosen")))
@@ -36,7 +36,7 @@ def main(
             print(f"{side:5}{bands:6}" + "".join(f"{value:10.4f}" for value in times), flush=True)
 
 
-def _numbers(option: str, text: str, least: int) -> list[int]:
+def numbers(option: str, text: str, least: int) -> list[int]:
     words = text.split(",")
     if not all(word.strip().isdecimal() and int(word) >= least for word in words):
         expected = f"whole numbers of at least {least} with commas between"

@@ -64,8 +64,11 @@ class Operator:
         _library.impl(name, self._refuse_batched, "Batched")
 
     def __call__(self, *args: Any) -> Any:
+        return self._named_failures(self.call, *args)
+
+    def _named_failures(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return self.call(*args)
+            return call(*args, **kwargs)
         except RuntimeError as error:
             if named := _named(self._name, str(error)):
                 raise named from None
@@ -80,9 +83,9 @@ class Operator:
         """
         tensors = [x for x in _flatten((*args, out))[1] if isinstance(x, Tensor)]
         if not (torch.compiler.is_compiling() and any(x.is_complex() for x in tensors)):
-            self._call_out(*args, out=out)
+            self._named_failures(self._call_out, *args, out=out)
             return
-        result = self.call(*args)
+        result = self(*args)
         for target, value in zip(*map(_listed, (out, result)), strict=True):
             target.copy_(value)
 

@@ -12,7 +12,6 @@ namespace phasenet {
 template <typename T>
 class MirroredBands {
  public:
-  // `frame` is one that has_plane_kernels() twice as large on each side.
   static std::shared_ptr<const MirroredBands> plan(
       Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
 

@@ -3,36 +3,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "../common/fft.h"
 #include "convert.h"
 #include "phase_route.h"
 #include "tasks.h"
 
 namespace phasenet {
 namespace {
-
-// Frames are transformed in chunks whose mirrored spectra take about this much.
-constexpr int64_t kChunkBytes = int64_t{4} << 20;
-
-// Half-sample symmetric extension of frames first ... last - 1 to [n, 2H, 2W].
-template <typename T>
-Tensor mirrored(const Tensor& frames, int64_t first, int64_t last) {
-  const Size size = image_size(frames);
-  const Tensor result = empty_cpu({last - first, 2 * size.h, 2 * size.w}, Dtypes<T>::real);
-  const Source<T> read(frames);
-  T* to = result.mutable_data_ptr<T>();
-  torch::stable::parallel_for(0, (last - first) * size.h, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t n = i / size.h, y = i % size.h;
-      T* upper = to + (n * 2 * size.h + y) * 2 * size.w;
-      T* lower = to + (n * 2 * size.h + 2 * size.h - 1 - y) * 2 * size.w;
-      read((first * size.h + i) * size.w, size.w, upper);
-      std::reverse_copy(upper, upper + size.w, upper + size.w);
-      std::copy(upper, upper + 2 * size.w, lower);
-    }
-  });
-  return result;
-}
 
 template <typename T>
 FramePlanes<T> frame_planes(const LevelPlanes<T>& level, int64_t frame, int64_t band) {
@@ -41,29 +17,6 @@ FramePlanes<T> frame_planes(const LevelPlanes<T>& level, int64_t frame, int64_t 
       level.mutable_plane(level.amplitude, frame, band),
       level.mutable_plane(level.denoised, frame, band),
       level.mutable_plane(level.inverse, frame, band)};
-}
-
-// Planes of frames `first` on from the mirrored bands of a chunk.
-template <typename T>
-void fill_planes(const Tensor& bands, int64_t first, const LevelPlanes<T>& planes) {
-  const Size whole = image_size(bands), size = planes.size;
-  const auto* source = bands.const_data_ptr<Complex<T>>();
-  torch::stable::parallel_for(0, bands.size(0) * planes.nbands, 1, [&](int64_t begin, int64_t end) {
-    const Scratch<T> scratch = kernel_scratch<T>(size), parts(2 * size.area());
-    T* re = parts.data();
-    T* im = re + size.area();
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t y = 0; y < size.h; ++y) {
-        const Complex<T>* row = source + i * whole.area() + y * whole.w;
-        for (int64_t x = 0; x < size.w; ++x) {
-          re[y * size.w + x] = row[x].real();
-          im[y * size.w + x] = row[x].imag();
-        }
-      }
-      const FramePlanes<T> out = frame_planes(planes, first + i / planes.nbands, i % planes.nbands);
-      kernels<T>().frame_planes(re, im, size.w, size.h, size.w, out, scratch.data());
-    }
-  });
 }
 
 // Frame `index` of `frames` of a size as T, rows `stride` apart and zero behind the frame.
@@ -153,42 +106,23 @@ template <typename T>
 void PhasePlanes<T>::plan() {
   const Size size = image_size(frames_);
   const int64_t height = options_.height, nbands = options_.nbands;
-  const PhaseRoute route = phase_route(size, options_);
-  if (route == PhaseRoute::kPlanes) {
+  if (phase_route(size, options_) == PhaseRoute::kPlanes) {
     mirrored_ = MirroredBands<T>::plan(size, height, nbands, options_.levels);
     return;
   }
-  tables_ = spectral_tables<T>({2 * size.h, 2 * size.w}, height, nbands);
-  if (route == PhaseRoute::kProducts) {
-    cosines_ = CosineBands<T>::plan(*tables_, height, options_.levels);
-  }
+  const auto tables = spectral_tables<T>({2 * size.h, 2 * size.w}, height, nbands);
+  cosines_ = CosineBands<T>::plan(*tables, height, options_.levels);
 }
 
 template <typename T>
 void PhasePlanes<T>::fill(int64_t first, int64_t last) {
   if (cosines_ != nullptr) {
     fill_by_products(first, last);
-  } else if (mirrored_ != nullptr) {
-    fill_by_planes(first, last);
   } else {
-    fill_by_general(first, last);
+    fill_by_planes(first, last);
   }
   for (const LevelPlanes<T>& level : levels_) {
     fill_jumps(level, first, last);
-  }
-}
-
-// Any size: mirrored frames, Fourier transforms, a chunk of frames at a time.
-template <typename T>
-void PhasePlanes<T>::fill_by_general(int64_t first, int64_t last) {
-  const int64_t bytes = tables_->image.area() * static_cast<int64_t>(sizeof(T));
-  const int64_t chunk = std::max<int64_t>(kChunkBytes / bytes, 1);
-  for (int64_t begin = first; begin < last; begin += chunk) {
-    const int64_t end = std::min(begin + chunk, last);
-    const Tensor spectra = rfft2(mirrored<T>(frames_, begin - start_, end - start_));
-    for (size_t i = 0; i < levels_.size(); ++i) {
-      fill_planes(analytic_bands<T>(spectra, *tables_, options_.levels[i]), begin, levels_[i]);
-    }
   }
 }
 

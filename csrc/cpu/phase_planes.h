@@ -6,7 +6,6 @@
 #include "../common/phase_options.h"
 #include "cosine_bands.h"
 #include "mirrored_bands.h"
-#include "pyramid.h"
 #include "scratch.h"
 
 namespace phasenet {
@@ -90,15 +89,13 @@ class PhasePlanes {
   void plan();
   void fill_by_products(int64_t first, int64_t last);
   void fill_by_planes(int64_t first, int64_t last);
-  void fill_by_general(int64_t first, int64_t last);
   void fill_jumps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const;
 
   Tensor frames_;  // [N * T, H, W]
   PhaseOptions options_;
   int64_t length_;  // T
   int64_t start_;   // the number of the first of frames_
-  // What the route needs (see phase_route.h), else null.
-  std::shared_ptr<const SpectralTables<T>> tables_;
+  // What the route needs (see phase_route.h); the other is null.
   std::shared_ptr<const CosineBands<T>> cosines_;
   std::shared_ptr<const MirroredBands<T>> mirrored_;
   std::vector<LevelPlanes<T>> levels_;

@@ -1,22 +1,19 @@
 #include "phase_route.h"
 
-#include <cmath>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 
 #include "cosine_bands.h"
-#include "pyramid_plan.h"
+#include "kernels/kernels.h"
+#include "line_transform.h"
 
 namespace phasenet {
 namespace {
 
 // Operations per nanosecond of one thread that the routes reach as a whole, fitted to frames of 24
 // to 256 pixels a side (benchmarks/NOTES.md); those of AVX-512 are scaled from AVX2's by what
-// matrix products and line transforms reach alone. ATen's transforms wait for memory whatever the
-// instructions.
-constexpr double kGeneralRate = 13;
-
+// matrix products and line transforms reach alone.
 struct Rates {
   double products, planes;
 };
@@ -48,43 +45,25 @@ double planes_cost(const std::vector<Size>& sizes, const PhaseOptions& options) 
   return total;
 }
 
-double general_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
-  const auto transform = [](Size size) {
-    const double area = static_cast<double>(size.area());
-    return 5 * area * std::log2(area);
-  };
-  double total = transform(sizes[0]) / 2;
-  for (const int64_t level : options.levels) {
-    total += static_cast<double>(options.nbands) * transform(sizes[level - 1]);
-  }
-  return total;
-}
-
 }  // namespace
 
 PhaseRoute phase_route(Size frame, const PhaseOptions& options) {
-  const Size image{2 * frame.h, 2 * frame.w};
-  const bool has_planes = has_plane_kernels(image, options.height);
-  const PhaseRoute fourier = has_planes ? PhaseRoute::kPlanes : PhaseRoute::kGeneral;
   const char* variable = std::getenv("PHASENET_TRANSFORM");
   const std::string asked = variable == nullptr ? "" : variable;
-  if (!asked.empty()) {
-    if (asked == "cosine") {
-      return PhaseRoute::kProducts;
-    }
-    if (asked == "fourier") {
-      return fourier;
-    }
-    if (asked == "general") {
-      return PhaseRoute::kGeneral;
-    }
-    throw std::runtime_error(
-        "phasenet: PHASENET_TRANSFORM: expected cosine, fourier or general, got '" + asked + "'");
+  if (asked == "cosine") {
+    return PhaseRoute::kProducts;
   }
-  const std::vector<Size> sizes = level_sizes(image, options.height);
-  const double time = has_planes ? planes_cost(sizes, options) / rates().planes
-                                 : general_cost(sizes, options) / kGeneralRate;
-  return products_cost(frame, options) / rates().products < time ? PhaseRoute::kProducts : fourier;
+  if (asked == "fourier") {
+    return PhaseRoute::kPlanes;
+  }
+  if (!asked.empty()) {
+    throw std::runtime_error(
+        "phasenet: PHASENET_TRANSFORM: expected cosine or fourier, got '" + asked + "'");
+  }
+  const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
+  const double products = products_cost(frame, options) / rates().products;
+  return products < planes_cost(sizes, options) / rates().planes ? PhaseRoute::kProducts
+                                                                 : PhaseRoute::kPlanes;
 }
 
 }  // namespace phasenet

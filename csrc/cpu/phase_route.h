@@ -1,4 +1,5 @@
-// How frames get to the bands of their mirrored selves; all ways give the same to rounding.
+// How frames get to the bands of their mirrored selves; both ways serve every size and give the
+// same to rounding.
 #pragma once
 
 #include "../common/phase_options.h"
@@ -6,14 +7,13 @@
 namespace phasenet {
 
 enum class PhaseRoute {
-  kProducts,  // CosineBands: matrix products, any size, fastest for small frames
-  kPlanes,    // MirroredBands: our Fourier transforms, sizes without large prime factors
-  kGeneral,   // mirrored frames and ATen's transforms, any size
+  kProducts,  // CosineBands: matrix products, fastest for small frames
+  kPlanes,    // MirroredBands: Fourier transforms
 };
 
-// The fastest, by operations counted and rates measured. The environment variable
-// PHASENET_TRANSFORM=cosine|fourier|general decides instead, for measurements and tests: fourier is
-// kPlanes for the sizes it knows, else kGeneral. Anything else is refused with std::runtime_error.
+// The faster, by operations counted and rates measured. The environment variable
+// PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests; anything else is
+// refused with std::runtime_error.
 PhaseRoute phase_route(Size frame, const PhaseOptions& options);
 
 }  // namespace phasenet

@@ -10,6 +10,7 @@
 
 #include "convert.h"
 #include "phase_planes.h"
+#include "plane_pyramid.h"
 
 namespace phasenet {
 namespace {
@@ -278,13 +279,31 @@ Tensor fold_mirror(const Tensor& image, Size size, ScalarType dtype) {
   return result;
 }
 
+// Adjoint of image -> analytic bands of the levels: band gradients [N, nbands, h, w] -> [N, H, W].
+template <typename T>
+Tensor analytic_bands_adjoint(
+    const std::vector<Tensor>& band_grads, const PhaseOptions& options, Size image) {
+  const auto plan = pyramid_plan<T>(image, options.height, options.nbands);
+  PyramidPlanes<const T> planes{
+      nullptr, std::vector<const T*>(plan->levels.size(), nullptr), nullptr};
+  for (size_t i = 0; i < band_grads.size(); ++i) {
+    const T*& level = planes.levels[options.levels[i] - 1];
+    STD_TORCH_CHECK(level == nullptr, "levels: expected distinct levels");
+    level = static_cast<const T*>(band_grads[i].const_data_ptr());
+  }
+  const int64_t count = band_grads[0].size(0);
+  const Tensor images = empty_cpu({count, image.h, image.w}, Dtypes<T>::real);
+  synthesize_planes(planes, count, *plan, true, images.template mutable_data_ptr<T>());
+  return images;
+}
+
 template <typename T>
 Tensor backward_of(
     const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
   const Tensor videos = as_batch(frames, 3);
   const int64_t count = videos.size(0), length = videos.size(1);
   const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
-  const auto tables = spectral_tables<T>(image, options.height, options.nbands);
+  const std::vector<Size> sizes_of_levels = level_sizes(image, options.height);
   PhasePlanes<T> phase_planes(videos, options, count * length);
   phase_planes.fill(0, count * length);
   const std::vector<LevelPlanes<T>>& planes = phase_planes.levels();
@@ -293,10 +312,9 @@ Tensor backward_of(
     check_grad(grads[i], options, count, length, planes[i].size, Dtypes<T>::real);
     const Tensor grad = as_batch(grads[i], 4);
     const FrameSums<T> sums = sum_windows(planes[i], options, grad, count, length);
-    const Size whole = tables->levels[options.levels[i] - 1].size;
-    band_grads.push_back(band_grad(planes[i], sums, whole));
+    band_grads.push_back(band_grad(planes[i], sums, sizes_of_levels[options.levels[i] - 1]));
   }
-  const Tensor image_grad = analytic_bands_adjoint<T>(band_grads, options.levels, *tables);
+  const Tensor image_grad = analytic_bands_adjoint<T>(band_grads, options, image);
   const Tensor frame_grads = fold_mirror<T>(image_grad, size, frames.scalar_type());
   const auto sizes = frames.sizes();
   return torch::stable::reshape(frame_grads, std::vector<int64_t>{sizes.begin(), sizes.end()});

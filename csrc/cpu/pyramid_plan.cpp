@@ -12,59 +12,6 @@
 namespace phasenet {
 namespace {
 
-struct Radix {
-  int64_t size;
-  double cost;  // of a pass, per number, as measured
-};
-constexpr Radix kRadices[] = {{2, 4}, {3, 5}, {4, 5}, {5, 8}, {6, 8.5}, {7, 11}, {8, 7.4}};
-
-int64_t largest_prime(int64_t n) {
-  int64_t prime = 1;
-  for (int64_t p = 2; n > 1; ++p) {
-    for (; n % p == 0; n /= p) {
-      prime = p;
-    }
-  }
-  return prime;
-}
-
-// The cheapest passes that make up n, and their cost.
-double cheapest_radices(int64_t n, std::vector<int64_t>& radices) {
-  if (n == 1) {
-    radices.clear();
-    return 0;
-  }
-  const int64_t prime = largest_prime(n);
-  double best = std::numeric_limits<double>::infinity();
-  const auto attempt = [&](int64_t radix, double cost) {
-    std::vector<int64_t> rest;
-    cost += cheapest_radices(n / radix, rest);
-    if (cost < best) {
-      best = cost;
-      radices = {radix};
-      radices.insert(radices.end(), rest.begin(), rest.end());
-    }
-  };
-  if (prime > 7) {
-    attempt(prime, 4 + static_cast<double>(prime));
-    return best;
-  }
-  for (const Radix& radix : kRadices) {
-    if (n % radix.size == 0) {
-      attempt(radix.size, radix.cost);
-    }
-  }
-  return best;
-}
-
-double turn_cosine(int64_t j, int64_t n) {
-  return std::cos(2 * kPi * static_cast<double>(j % n) / static_cast<double>(n));
-}
-
-double turn_sine(int64_t j, int64_t n) {
-  return std::sin(2 * kPi * static_cast<double>(j % n) / static_cast<double>(n));
-}
-
 template <typename T>
 Scratch<T> zeros(int64_t elements) {
   Scratch<T> result(elements);
@@ -112,57 +59,6 @@ void add_ranges(
 
 }  // namespace
 
-double line_cost(int64_t n) {
-  std::vector<int64_t> radices;
-  return cheapest_radices(n, radices);
-}
-
-bool has_plane_kernels(Size image, int64_t height) {
-  std::vector<Size> sizes = level_sizes(image, height);
-  return std::all_of(sizes.begin(), sizes.end(), [](Size size) {
-    return std::min(size.h, size.w) >= 2 &&
-           std::max(largest_prime(size.h), largest_prime(size.w)) <= kLargestPrime;
-  });
-}
-
-template <typename T>
-LineTransform<T>::LineTransform(int64_t n) {
-  std::vector<int64_t> radices;
-  cheapest_radices(n, radices);
-  // Powers of two first and the smallest of them first was fastest.
-  std::sort(radices.begin(), radices.end(), [](int64_t a, int64_t b) {
-    const auto rank = [](int64_t radix) { return std::pair(radix % 2 == 1 || radix == 6, radix); };
-    return rank(a) < rank(b);
-  });
-  size_t count = 0;
-  plan_ = {n, static_cast<int64_t>(radices.size()), {}};
-  for (int64_t i = 0, m = n; i < plan_.count; ++i) {
-    m /= radices[i];
-    count += 2 * (m * (radices[i] - 1) + radices[i]);
-  }
-  factors_.reserve(count);  // pointers into it are kept
-  int64_t s = 1, m = n;
-  for (int64_t i = 0; i < plan_.count; ++i) {
-    const int64_t radix = radices[i];
-    m /= radix;
-    const T* twiddles = factors_.data() + factors_.size();
-    for (int64_t p = 0; p < m; ++p) {
-      for (int64_t k = 1; k < radix; ++k) {
-        factors_.push_back(static_cast<T>(turn_cosine(p * k, m * radix)));
-        factors_.push_back(static_cast<T>(-turn_sine(p * k, m * radix)));
-      }
-    }
-    const int64_t part = radix == 6 ? 3 : radix;  // radix 6 is made of 2 and 3
-    const T* roots = factors_.data() + factors_.size();
-    for (int64_t j = 0; j < part; ++j) {
-      factors_.push_back(static_cast<T>(turn_cosine(j, part)));
-      factors_.push_back(static_cast<T>(turn_sine(j, part)));
-    }
-    plan_.passes[i] = {radix, m, s, twiddles, roots};
-    s *= radix;
-  }
-}
-
 template <typename T>
 PlanePlan<T> PyramidPlan<T>::plane(Size size) {
   const auto line = [&](int64_t n) -> const LinePlan<T>& {
@@ -173,7 +69,9 @@ PlanePlan<T> PyramidPlan<T>::plane(Size size) {
     }
     return entry->plan();
   };
-  return {line(size.h), line(size.w)};
+  const PlanePlan<T> plan{line(size.h), line(size.w)};
+  scratch_size_ = std::max(scratch_size_, kernels<T>().planes.scratch_size(plan));
+  return plan;
 }
 
 template <typename T>
@@ -233,8 +131,6 @@ std::shared_ptr<const PyramidPlan<T>> pyramid_plan(Size image, int64_t height, i
   });
 }
 
-template class LineTransform<float>;
-template class LineTransform<double>;
 template class PyramidPlan<float>;
 template class PyramidPlan<double>;
 template std::shared_ptr<const PyramidPlan<float>> pyramid_plan(Size, int64_t, int64_t);

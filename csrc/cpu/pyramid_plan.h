@@ -8,33 +8,10 @@
 
 #include "../common/geometry.h"
 #include "kernels/kernels.h"
+#include "line_transform.h"
 #include "scratch.h"
 
 namespace phasenet {
-
-// Whether the plane kernels transform all planes of a pyramid: no side may have a prime factor
-// above kLargestPrime.
-bool has_plane_kernels(Size image, int64_t height);
-
-// Operations per number of a transform of n, as weighed by their time.
-double line_cost(int64_t n);
-
-// The passes of a transform of n numbers.
-template <typename T>
-class LineTransform {
- public:
-  explicit LineTransform(int64_t n);
-  const LinePlan<T>& plan() const {
-    return plan_;
-  }
-  size_t bytes() const {
-    return factors_.size() * sizeof(T);
-  }
-
- private:
-  LinePlan<T> plan_;
-  std::vector<T> factors_;
-};
 
 template <typename T>
 class PyramidPlan {
@@ -74,8 +51,8 @@ class PyramidPlan {
   int64_t spectrum_size() const {
     return kernels<T>().planes.spectrum_size(image.h, image.w);
   }
-  int64_t scratch_size() const {
-    return kernels<T>().planes.scratch_size(image.h, image.w);
+  int64_t scratch_size() const {  // for the transforms of any of its planes
+    return scratch_size_;
   }
   size_t bytes() const {
     return bytes_;
@@ -85,6 +62,7 @@ class PyramidPlan {
   PlanePlan<T> plane(Size size);
 
   std::map<int64_t, std::unique_ptr<LineTransform<T>>> lines_;
+  int64_t scratch_size_ = 0;
   size_t bytes_ = 0;
 };
 

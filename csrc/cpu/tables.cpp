@@ -28,7 +28,7 @@ void for_half_spectrum(Size level, Size image, const Fill& fill) {
 template <typename T>
 LevelTable<T> level_table(Size size, Size image, int64_t level, int64_t nbands) {
   const int64_t columns = half_columns(size.w);
-  LevelTable<T> table{size, std::vector<T>(nbands * size.h * columns), {}, {}};
+  LevelTable<T> table{size, std::vector<T>(nbands * size.h * columns)};
   const double scale = angular_scale(nbands);
   std::vector<double> cosines(nbands), sines(nbands);
   for (int64_t band = 0; band < nbands; ++band) {
@@ -52,19 +52,6 @@ LevelTable<T> level_table(Size size, Size image, int64_t level, int64_t nbands) 
           table.weights[(band * size.h + row) * columns + column] = static_cast<T>(weight);
         }
       });
-  for (int64_t line = 0; line < nbands * size.h; ++line) {
-    const T* row = table.weights.data() + line * columns;
-    typename LevelTable<T>::Range positive, negative;
-    for (int64_t column = 0; column < columns; ++column) {
-      if (row[column] != 0) {
-        auto& range = row[column] > 0 ? positive : negative;
-        range.begin = static_cast<int32_t>(range.end == 0 ? column : range.begin);
-        range.end = static_cast<int32_t>(column + 1);
-      }
-    }
-    table.positive.push_back(positive);
-    table.negative.push_back(negative);
-  }
   return table;
 }
 
@@ -84,7 +71,7 @@ std::shared_ptr<const SpectralTables<T>> build_tables(Size image, int64_t height
     tables->levels.push_back(level_table<T>(sizes[level - 1], image, level, nbands));
   }
   const Size low = sizes.back();
-  tables->lowpass = {low, std::vector<T>(low.h * half_columns(low.w)), {}, {}};
+  tables->lowpass = {low, std::vector<T>(low.h * half_columns(low.w))};
   for_half_spectrum(
       low, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
         tables->lowpass.weights[row * half_columns(low.w) + column] =

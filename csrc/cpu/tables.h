@@ -15,11 +15,6 @@ struct LevelTable {
   // sqrt(c) |cos d|^n times the radial masks that lead to this band; its sign is that of cos d,
   // which tells on which half plane (at the frequency or its opposite) the analytic band lives.
   std::vector<T> weights;
-  // [nbands, h] for bands, empty for residuals: where entries of a row are positive and negative.
-  struct Range {
-    int32_t begin = 0, end = 0;
-  };
-  std::vector<Range> positive, negative;
 };
 
 template <typename T>

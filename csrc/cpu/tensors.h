@@ -33,10 +33,6 @@ inline std::vector<Tensor> empty_cpu(const std::vector<TensorSpec>& specs) {
   return result;
 }
 
-inline Tensor to_complex(const Tensor& real, ScalarType dtype) {
-  return torch::stable::to(real, dtype);
-}
-
 inline Tensor slice(const Tensor& x, int64_t begin, int64_t end) {
   Tensor whole = x;
   return torch::stable::narrow(whole, 0, begin, end - begin);

@@ -11,10 +11,13 @@
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, PHASENET_DEVICE, m) {
   m.impl("pyramid", TORCH_BOX(&phasenet::cuda::pyramid));
+  m.impl("pyramid.out", TORCH_BOX(&phasenet::cuda::pyramid_out));
   m.impl("pyramid_backward", TORCH_BOX(&phasenet::cuda::pyramid_backward));
   m.impl("pyramid_inverse", TORCH_BOX(&phasenet::cuda::pyramid_inverse));
+  m.impl("pyramid_inverse.out", TORCH_BOX(&phasenet::cuda::pyramid_inverse_out));
   m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::cuda::pyramid_inverse_backward));
   m.impl("phase_difference_windows", TORCH_BOX(&phasenet::cuda::phase_difference_windows));
+  m.impl("phase_difference_windows.out", TORCH_BOX(&phasenet::cuda::phase_difference_windows_out));
   m.impl(
       "phase_difference_windows_backward",
       TORCH_BOX(&phasenet::cuda::phase_difference_windows_backward));

@@ -13,9 +13,12 @@ namespace phasenet::cuda {
 using torch::stable::Tensor;
 
 std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands);
+void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out);
 Tensor pyramid_backward(
     const Tensor& highpass_grad, std::vector<Tensor> band_grads, const Tensor& lowpass_grad);
 Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass);
+void pyramid_inverse_out(
+    const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, Tensor out);
 std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands);
 std::vector<Tensor> phase_difference_windows(
     const Tensor& frames,
@@ -26,6 +29,16 @@ std::vector<Tensor> phase_difference_windows(
     std::string unwrap,
     std::string boundary,
     std::optional<torch::headeronly::ScalarType> dtype);
+void phase_difference_windows_out(
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::string unwrap,
+    std::string boundary,
+    std::optional<torch::headeronly::ScalarType> dtype,
+    std::vector<Tensor> out);
 Tensor phase_difference_windows_backward(
     std::vector<Tensor> grads,
     const Tensor& frames,

@@ -63,19 +63,21 @@ __global__ void __launch_bounds__(kColumns* kGroups, 4)
   });
 }
 
+// Into `results`, of `dtype`.
 template <typename T>
-std::vector<Tensor> windows_of(
-    const Tensor& frames, const PhaseOptions& options, ScalarType dtype) {
+void fill_windows(
+    const Tensor& frames,
+    const PhaseOptions& options,
+    ScalarType dtype,
+    const std::vector<Tensor>& results) {
   const Tensor videos = as_batch(frames, 3);
-  const int64_t length = videos.size(1), windows = options.windows(length);
+  const int64_t length = videos.size(1);
   const PhasePlanes<T> all = phase_planes<T>(videos, options);
   const Launch launch(frames);
-  std::vector<Tensor> result;
-  for (const Planes<T>& planes : all.levels) {
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Planes<T>& planes = all.levels[i];
+    const Tensor& out = results[i];
     const WindowShape shape(options, length, planes);
-    std::vector<int64_t> sizes = leading(frames, 3);
-    sizes.insert(sizes.end(), {windows, options.nbands * options.num_phase, planes.h, planes.w});
-    const Tensor out = empty_like_device(frames, sizes, dtype);
     const int64_t blocks = videos.size(0) * length * options.nbands * shape.across * shape.down;
     const auto run = [&](auto kernel, auto* data) {
       launch(
@@ -102,9 +104,36 @@ std::vector<Tensor> windows_of(
       default:
         run(window_differences<T, double>, out.mutable_data_ptr<double>());
     }
-    result.push_back(out);
   }
-  return result;
+}
+
+std::vector<Tensor> windows_of(
+    const Tensor& frames,
+    const PhaseOptions& options,
+    std::optional<ScalarType> dtype,
+    const std::vector<Tensor>* out = nullptr) {
+  constexpr const char* op = "phasenet::phase_difference_windows";
+  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const ScalarType wanted = dtype.value_or(Dtypes<T>::real);
+    STD_TORCH_CHECK(
+        wanted == ScalarType::Half || wanted == ScalarType::BFloat16 ||
+            wanted == ScalarType::Float || wanted == ScalarType::Double,
+        op,
+        ": dtype: expected float16, bfloat16, float32 or float64");
+    const auto specs = window_specs(frames, options, wanted);
+    std::vector<Tensor> results;
+    if (out != nullptr) {
+      check_out(op, frames, *out, specs);
+      results = *out;
+    } else {
+      for (const TensorSpec& spec : specs) {
+        results.push_back(empty_like_device(frames, spec.shape, spec.dtype));
+      }
+    }
+    fill_windows<T>(frames, options, wanted, results);
+    return results;
+  });
 }
 
 }  // namespace
@@ -118,18 +147,27 @@ std::vector<Tensor> phase_difference_windows(
     std::string unwrap,
     std::string boundary,
     std::optional<ScalarType> dtype) {
-  const PhaseOptions options =
-      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
-  return with_compute_dtype("frames", frames.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const ScalarType wanted = dtype.value_or(Dtypes<T>::real);
-    STD_TORCH_CHECK(
-        wanted == ScalarType::Half || wanted == ScalarType::BFloat16 ||
-            wanted == ScalarType::Float || wanted == ScalarType::Double,
-        "phasenet::phase_difference_windows: dtype: expected float16, bfloat16, float32 or "
-        "float64");
-    return windows_of<T>(frames, options, wanted);
-  });
+  return windows_of(
+      frames,
+      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary),
+      dtype);
+}
+
+void phase_difference_windows_out(
+    const Tensor& frames,
+    int64_t num_phase,
+    int64_t height,
+    int64_t nbands,
+    std::vector<int64_t> levels,
+    std::string unwrap,
+    std::string boundary,
+    std::optional<ScalarType> dtype,
+    std::vector<Tensor> out) {
+  windows_of(
+      frames,
+      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary),
+      dtype,
+      &out);
 }
 
 }  // namespace phasenet::cuda

@@ -212,6 +212,20 @@ std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands
   });
 }
 
+// cuFFT's results are copied: ATen's own transforms into given memory do just that.
+void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out) {
+  const std::vector<Tensor> result = pyramid(images, height, nbands);
+  with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const Size image = image_size(images);
+    const auto specs = coefficient_specs<T>(leading(images, 2), image, height, nbands);
+    check_out("phasenet::pyramid", images, out, specs);
+  });
+  for (size_t i = 0; i < out.size(); ++i) {
+    torch::stable::copy_(out[i], result[i]);
+  }
+}
+
 // The imaginary parts of the bands are rounding.
 std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
   check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);

@@ -212,6 +212,18 @@ Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const 
   return image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false);
 }
 
+// A copy, as of pyramid_out().
+void pyramid_inverse_out(
+    const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, Tensor out) {
+  const Tensor result = pyramid_inverse(highpass, std::move(bands), lowpass);
+  check_out(
+      "phasenet::pyramid_inverse",
+      highpass,
+      {out},
+      {{leading(highpass, 0), highpass.scalar_type()}});
+  torch::stable::copy_(out, result);
+}
+
 Tensor pyramid_backward(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
   return image_of("phasenet::pyramid_backward", {highpass, std::move(bands), lowpass}, true);
 }

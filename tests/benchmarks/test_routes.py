@@ -1,4 +1,4 @@
-"""`python -m benchmarks.routes`."""
+"""`python -m benchmarks.routes` and `python -m benchmarks.sides`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,32 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_it_prints_every_route():
-    command = [sys.executable, "-m", "benchmarks.routes", "--sides", "12,20", "--nbands", "3"]
+def printed(*command: str) -> list[str]:
     done = subprocess.run(
-        [*command, "--rounds", "1"], cwd=ROOT, env={**os.environ, "PHASENET_CPU": "baseline"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", *command, "--rounds", "1"],
+        cwd=ROOT,
+        env={**os.environ, "PHASENET_CPU": "baseline"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    first, names, *rows = done.stdout.splitlines()
+    first, *rest = done.stdout.splitlines()
     assert first.startswith("baseline, ")
-    assert names.split() == ["side", "bands", "cosine", "fourier", "general", "chosen"]
+    return rest
+
+
+def test_every_route():
+    names, *rows = printed("benchmarks.routes", "--sides", "12,20", "--nbands", "3")
+    assert names.split() == ["side", "bands", "cosine", "fourier", "chosen"]
     assert [row.split()[:2] for row in rows] == [["12", "3"], ["20", "3"]]
     assert all(float(value) > 0 for row in rows for value in row.split()[2:])
+
+
+def test_every_side():
+    _, *rows = printed("benchmarks.sides", "--sides", "16,131")
+    assert [row.split()[0] for row in rows] == ["16", "131"]
+    for row in rows:
+        forward, inverse, ffts, *ratios = map(float, row.split()[1:])
+        assert min(forward, inverse, ffts) > 0
+        assert len(ratios) == 2

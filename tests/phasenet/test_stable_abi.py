@@ -69,9 +69,8 @@ OFFERED = {
     "torch::stable::reshape",
     "torch::stable::to",
 }
-# Of torch 2.11 and 2.13: declared weak, so null where they are missing, and not called then.
+# Of torch 2.13: declared weak, so null where it is missing, and not called then.
 EXCEPTIONS = {
-    ("cpu/tensors.cpp", "torch_from_blob"),
     ("common/failures.h", "torch_exception_get_what_without_backtrace"),
 }
 

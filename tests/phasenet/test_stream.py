@@ -62,7 +62,7 @@ def test_videos_shorter_than_a_window(length, kept):
     assert streamed(stream, frames_of((length, 16, 18))) == []
 
 
-@pytest.mark.parametrize("transform", ["cosine", "fourier", "general"])
+@pytest.mark.parametrize("transform", ["cosine", "fourier"])
 @pytest.mark.parametrize("shape", [(40, 48, 48), (6, 131, 97)])
 def test_either_transform_and_more_frames_than_a_block(shape, transform, monkeypatch):
     monkeypatch.setenv("PHASENET_TRANSFORM", transform)

@@ -9,7 +9,7 @@ import torch
 from support import transforms
 from support.instruction_sets import NAMES, run_with, skip_unless_available
 
-from phasenet import SteerablePyramid
+from phasenet import SteerablePyramid, phase_difference_windows
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -49,13 +49,34 @@ def test_a_batch_is_its_images(count, dtype):
 
 @pytest.mark.parametrize("size", [(48, 30), (131, 40)])
 def test_empty_batches(size):
-    """On the plane kernels and on the general path."""
+    """Also where a side is a prime."""
     coeffs = SteerablePyramid(4, 2)(torch.rand(0, *size))
     parts = [coeffs.highpass, list(coeffs.bands), coeffs.lowpass]
     assert torch.ops.phasenet.pyramid_inverse(*parts).shape == (0, *size)
     assert torch.ops.phasenet.pyramid_backward(*parts).shape == (0, *size)
     grads = torch.ops.phasenet.pyramid_inverse_backward(torch.rand(0, *size), 4, 2)
     assert [grad.shape for grad in grads] == [part.shape for part in transforms.flat(coeffs)]
+
+
+@pytest.mark.parametrize("size", [(131, 40), (48, 262), (359, 30)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_any_number_of_threads(size, dtype):
+    """Not a bit of the result depends on it, also where a transform is a convolution."""
+    images = torch.rand(3, *size, dtype=dtype, requires_grad=True)
+    pyramid, found = SteerablePyramid(4, 2), []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            coeffs = pyramid(images)
+            image = pyramid.inverse(coeffs)
+            (grad,) = torch.autograd.grad((image**2).sum() + coeffs.lowpass.sum(), images)
+            levels = phase_difference_windows(images.detach(), 2)
+            found.append([*transforms.flat(coeffs), image, grad, *levels])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(map(torch.equal, found[0], other))
 
 
 def test_a_constant_and_a_wave():

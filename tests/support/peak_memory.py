@@ -34,7 +34,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Any], tuple[int, int], int]] = {
         1 << 24,
     ),
     "pyramid": (lambda x: phasenet.SteerablePyramid(3, 2)(x), (64, 64), 1 << 24),
-    "general pyramid": (lambda x: phasenet.SteerablePyramid(3, 2)(x), (67, 67), 1 << 24),
+    "prime pyramid": (lambda x: phasenet.SteerablePyramid(3, 2)(x), (131, 131), 1 << 24),
     "local motion": (lambda x: phasenet.local_motion(x, nbands=2), (64, 64), 1 << 21),
     # A whole copy as float32, which has to be seen.
     "copying windows": (

@@ -14,7 +14,7 @@ import phasenet
 from phasenet import reference
 from phasenet.parity import ambiguous_planes, phase_error, relative_error
 
-# Square, odd, narrower than a vector, and with a prime too large for the plane kernels.
+# Square, odd, narrower than a vector, and with a prime whose transform is a convolution.
 SHAPES = [(6, 48, 48), (4, 33, 70), (6, 4, 5), (3, 97, 131)]
 NUM_PHASE = 2
 

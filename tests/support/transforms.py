@@ -14,8 +14,10 @@ from torch import Tensor
 import phasenet
 from phasenet import PyramidCoeffs, reference
 
-SIDES = range(4, 132)  # 131 is a prime that ATen transforms
+SIDES = range(4, 132)
 LARGE = [(256, 10), (11, 243), (343, 8), (9, 512), (625, 6), (7, 1000), (1024, 5), (262, 254)]
+# Convolutions: Rader's (509, where 508 = 4 x 127 has another one in it) and by a chirp (359, 719).
+PRIMES = [(131, 262), (509, 9), (8, 1021), (359, 10), (5, 719), (1018, 6), (4, 1441)]
 # Sums over a plane in float64 and float32, relative to the result.
 BARS = {torch.float64: 1e-13, torch.float32: 1e-6}
 
@@ -27,7 +29,7 @@ def sizes(threads: int) -> list[tuple[int, int]]:
     """
     beside = [4 + (7 * side) % 45 for side in SIDES]
     pairs = list(zip(SIDES, beside, strict=True))
-    every = [*pairs, *((w, h) for h, w in pairs), *LARGE]
+    every = [*pairs, *((w, h) for h, w in pairs), *LARGE, *PRIMES]
     return every if threads == 1 else every[::7]
 
 

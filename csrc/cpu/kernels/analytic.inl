@@ -106,7 +106,7 @@ inline void analytic_columns(
     T* scratch,
     const Write& write_columns) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
   // [column][y in FFT order, a row to spare][re, im][x], swapped
@@ -170,7 +170,7 @@ void analytic_plane(
     T* plane,
     T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
   const auto write = [&](int64_t x, Plain<T> in) {
@@ -199,7 +199,7 @@ void analytic_quarter(
     T* im,
     int64_t stride,
     T* scratch) {
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   const auto write = [&](int64_t x, Plain<T> in) {
     transform(plan.y, in, FirstRows<T>{re + x, im + x, stride, size.h / 2}, size.work(scratch));
   };
@@ -239,7 +239,7 @@ void add_analytic_plane(
     T* image_spectrum,
     T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
   T* between = size.plane(scratch);  // [side][tile][x][re, im][ky]

@@ -91,11 +91,6 @@ struct Kernels {
   void (*transpose_rows)(
       const T* in, int64_t stride, int64_t rows, int64_t columns, T* out, int64_t out_stride);
 
-  // Interleaved complex rows: out[j] = (re + i im) source[j] weights[j], 0 <= j < n, and
-  // out[-j] = (re + i im) conj(source[j]) weights[j].
-  void (*scale_row)(const T* source, const T* weights, int64_t n, T re, T im, T* out);
-  void (*scale_row_mirrored)(const T* source, const T* weights, int64_t n, T re, T im, T* out);
-
   // The 11 x 11 Gaussian of std 2, not normalised, zeros outside.
   void (*blur)(const T* in, int64_t h, int64_t w, T* out, T* scratch);
 

@@ -21,7 +21,6 @@ constexpr double kPiD = 3.14159265358979323846;
 // clang-format off
 #include "lanes.inl"
 #include "matmul.inl"
-#include "spectrum.inl"
 #include "blur.inl"
 #include "frame.inl"
 #include "turns.inl"
@@ -48,8 +47,6 @@ extern const Kernels<float> float_kernels = {
     unfold_rows<float>,
     multiply_rows<float>,
     transpose_rows<float>,
-    scale_row<float>,
-    scale_row_mirrored<float>,
     blur<float>,
     frame_planes<float>,
     jumps<float>,
@@ -69,8 +66,6 @@ extern const Kernels<double> double_kernels = {
     unfold_rows<double>,
     multiply_rows<double>,
     transpose_rows<double>,
-    scale_row<double>,
-    scale_row_mirrored<double>,
     blur<double>,
     frame_planes<double>,
     jumps<double>,

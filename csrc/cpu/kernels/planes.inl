@@ -15,10 +15,17 @@ struct Sizes {
   int64_t tiles;    // of ky
   int64_t padded;   // w in pairs of vectors
   int64_t columns;  // vectors in that
+  int64_t pairs;    // that a transform of a line works in
 
   static Sizes of(int64_t h, int64_t w) {
     const int64_t rows = h / 2 + h % 2, padded = whole<T>(w, 2 * lanes);
-    return {h, w, rows, whole<T>(rows, lanes) / lanes, padded, padded / lanes};
+    return {h, w, rows, whole<T>(rows, lanes) / lanes, padded, padded / lanes, 0};
+  }
+  static Sizes of(const PlanePlan<T>& plan) {
+    Sizes size = of(plan.y.n, plan.x.n);
+    const int64_t y = 2 * plan.y.n + plan.y.beside, x = 2 * plan.x.n + plan.x.beside;
+    size.pairs = y > x ? y : x;
+    return size;
   }
   int64_t longest() const {
     return (h > padded ? h : padded) + 1;
@@ -26,26 +33,26 @@ struct Sizes {
   int64_t tile_size() const {  // elements of a tile of the spectrum
     return w * 2 * lanes;
   }
-  T* work(T* scratch) const {  // two lines
+  T* work(T* scratch) const {
     return scratch;
   }
   T* line(T* scratch) const {
-    return scratch + 4 * lanes * longest();
+    return scratch + 2 * lanes * pairs;
   }
   T* other_line(T* scratch) const {
-    return scratch + 6 * lanes * longest();
+    return line(scratch) + 2 * lanes * longest();
   }
   T* plane(T* scratch) const {
-    return scratch + 8 * lanes * longest();
+    return other_line(scratch) + 2 * lanes * longest();
   }
   int64_t scratch() const {
-    return 8 * lanes * longest() + padded * 2 * (h + 2 * lanes);
+    return 2 * lanes * (pairs + 2 * longest()) + padded * 2 * (h + 2 * lanes);
   }
 };
 
 template <typename T>
-int64_t planes_scratch(int64_t h, int64_t w) {
-  return Sizes<T>::of(h, w).scratch();
+int64_t planes_scratch(const PlanePlan<T>& plan) {
+  return Sizes<T>::of(plan).scratch();
 }
 
 template <typename T>
@@ -196,7 +203,7 @@ template <typename T>
 void forward_plane(
     const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* between = size.plane(scratch);  // [tile][x][re, im][ky]
   const int64_t stride = size.padded * 2 * lanes;
@@ -220,7 +227,7 @@ template <typename T>
 void forward_mirrored(
     const T* frame, int64_t frame_stride, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   const int64_t h = size.h / 2, w = size.w / 2;
   T* line = size.line(scratch);
   T* work = size.work(scratch);
@@ -308,7 +315,7 @@ template <typename T>
 void inverse_plane(
     const T* spectrum, const PlanePlan<T>& plan, int64_t step, T* plane, T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan.y.n, plan.x.n);
+  const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* packed = size.other_line(scratch);
   T* work = size.work(scratch);

@@ -302,8 +302,57 @@ inline void any_pass(const TransformPass<T>& plan, In in, Out out) {
   }
 }
 
+template <typename T>
+Plain<T> all_passes(const LinePlan<T>& plan, Plain<T> from, Plain<T> to, T* beside);
+
+// A large prime radix. The second transform is an inverse one, so numbers are swapped before it.
 template <typename T, bool kTwiddles, typename In, typename Out>
-inline void any_radix(const TransformPass<T>& plan, In in, Out out) {
+inline void convolution_pass(const TransformPass<T>& plan, In in, Out out, T* work) {
+  const Convolution<T>& by = *plan.convolution;
+  const int64_t m = plan.m, s = plan.s, radix = plan.radix, length = by.line.n;
+  const Plain<T> a = tile(work), b = tile(work + 2 * Lanes<T>::count * length);
+  T* beside = work + 4 * Lanes<T>::count * length;
+  for (int64_t p = 0; p < m; ++p) {
+    const T* twiddles = plan.twiddles + 2 * (radix - 1) * p - 2;
+    for (int64_t q = 0; q < s; ++q) {
+      const Pair<T> first = in.get(q + s * p);
+      for (int64_t i = 0; i < by.count; ++i) {
+        const Pair<T> x = in.get(q + s * (p + m * by.sources[i]));
+        a.put(i, by.chirp == nullptr ? x : times(x, by.chirp[2 * i], by.chirp[2 * i + 1]));
+      }
+      for (int64_t i = by.count; i < length; ++i) {
+        a.put(i, {Vector<T>{}, Vector<T>{}});
+      }
+      const Plain<T> spectrum = all_passes(by.line, a, b, beside);
+      const Pair<T> sum = first + spectrum.get(0);
+      for (int64_t i = 0; i < length; ++i) {
+        const Pair<T> x = times(spectrum.get(i), by.spectrum[2 * i], by.spectrum[2 * i + 1]);
+        spectrum.put(i, {x.im, x.re});
+      }
+      if (by.chirp == nullptr) {
+        const Pair<T> x = spectrum.get(0);
+        spectrum.put(0, {x.re + first.im, x.im + first.re});
+        out.put(q + s * radix * p, sum);
+      }
+      const Plain<T> result = all_passes(by.line, spectrum, spectrum.re == a.re ? b : a, beside);
+      for (int64_t i = 0; i < by.count; ++i) {
+        const Pair<T> y = result.get(i);
+        Pair<T> x = {y.im, y.re};
+        if (by.chirp != nullptr) {
+          x = times(x, by.chirp[2 * i], by.chirp[2 * i + 1]);
+        }
+        const int64_t k = by.targets[i];
+        if (kTwiddles && k > 0) {
+          x = times(x, twiddles[2 * k], twiddles[2 * k + 1]);
+        }
+        out.put(q + s * (radix * p + k), x);
+      }
+    }
+  }
+}
+
+template <typename T, bool kTwiddles, typename In, typename Out>
+inline void any_radix(const TransformPass<T>& plan, In in, Out out, T* beside) {
   switch (plan.radix) {
     case 2:
       return pass<T, 2, kTwiddles>(plan, in, out);
@@ -320,23 +369,42 @@ inline void any_radix(const TransformPass<T>& plan, In in, Out out) {
     case 8:
       return pass<T, 8, kTwiddles>(plan, in, out);
     default:
-      return any_pass(plan, in, out);
+      return plan.convolution == nullptr ? any_pass(plan, in, out)
+                                         : convolution_pass<T, kTwiddles>(plan, in, out, beside);
   }
 }
 
-// The transform of a line of pairs, `work` being two lines as tiles. What is read may be written.
-template <typename T, typename In, typename Out>
-__attribute__((noinline)) void transform(const LinePlan<T>& plan, In in, Out out, T* work) {
-  if (plan.count == 1) {
-    return any_radix<T, false>(plan.passes[0], in, out);
-  }
-  Plain<T> from = tile(work), to = tile(work + 2 * Lanes<T>::count * plan.n);
-  any_radix<T, true>(plan.passes[0], in, from);
-  for (int64_t i = 1; i + 1 < plan.count; ++i) {
-    any_radix<T, true>(plan.passes[i], from, to);
+// All passes between two lines of pairs; returns the one that the result is in.
+template <typename T>
+__attribute__((noinline)) Plain<T> all_passes(
+    const LinePlan<T>& plan, Plain<T> from, Plain<T> to, T* beside) {
+  for (int64_t i = 0; i < plan.count; ++i) {
+    if (i + 1 < plan.count) {
+      any_radix<T, true>(plan.passes[i], from, to, beside);
+    } else {
+      any_radix<T, false>(plan.passes[i], from, to, beside);
+    }
     const Plain<T> last = from;
     from = to;
     to = last;
   }
-  any_radix<T, false>(plan.passes[plan.count - 1], from, out);
+  return from;
+}
+
+// The transform of a line of pairs, `work` being 2 n + beside pairs. What is read may be written.
+template <typename T, typename In, typename Out>
+__attribute__((noinline)) void transform(const LinePlan<T>& plan, In in, Out out, T* work) {
+  if (plan.count == 1) {
+    return any_radix<T, false>(plan.passes[0], in, out, work);
+  }
+  Plain<T> from = tile(work), to = tile(work + 2 * Lanes<T>::count * plan.n);
+  T* beside = work + 4 * Lanes<T>::count * plan.n;
+  any_radix<T, true>(plan.passes[0], in, from, beside);
+  for (int64_t i = 1; i + 1 < plan.count; ++i) {
+    any_radix<T, true>(plan.passes[i], from, to, beside);
+    const Plain<T> last = from;
+    from = to;
+    to = last;
+  }
+  any_radix<T, false>(plan.passes[plan.count - 1], from, out, beside);
 }

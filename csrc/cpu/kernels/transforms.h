@@ -1,5 +1,5 @@
 // Fourier transforms of single planes and the filters between them, as the kernels see them. The
-// plans are made in ../transform_plan.h.
+// plans are made in ../line_transform.h and ../pyramid_plan.h.
 //
 // A spectrum here is the half 0 <= ky < ceil(h / 2) of a real plane's, in tiles of as many ky as a
 // vector has lanes: [tile][kx in FFT order][re, im][lane]. The row of ky = h / 2, which an even
@@ -10,13 +10,17 @@
 
 namespace phasenet {
 
+template <typename T>
+struct Convolution;
+
 // A transform of n numbers is a sequence of passes of r-point transforms (Stockham's order): with
 // n = s r m, out[q + s (r p + k)] = w^(p k) sum_j in[q + s (p + m j)] e^(-2 pi i j k / r).
 template <typename T>
 struct TransformPass {
   int64_t radix, m, s;
   const T* twiddles;  // w^(p k) = e^(-2 pi i p k / (r m)), k = 1 ... r - 1, of each p: cos, -sin
-  const T* roots;     // cos and sin of 2 pi j / r, j = 0 ... r - 1
+  const T* roots;     // cos and sin of 2 pi j / r, j = 0 ... r - 1; null with a convolution
+  const Convolution<T>* convolution;  // null where the radix is small
 };
 
 constexpr int64_t kMaxPasses = 24;
@@ -24,7 +28,22 @@ constexpr int64_t kMaxPasses = 24;
 template <typename T>
 struct LinePlan {
   int64_t n, count;
+  int64_t beside;  // pairs that the passes' convolutions need to work in
   TransformPass<T> passes[kMaxPasses];
+};
+
+// A transform of r numbers, r a large prime, by a cyclic convolution of line.n numbers.
+// Rader: the convolution of x[g^i] with e^(-2 pi i / r g^-i), i < r - 1, gives out[g^-i] - x[0] for
+// a generator g modulo r. Bluestein: with c[j] = e^(-i pi j^2 / r), that of c[j] x[j], j < r, with
+// conj(c[j]), |j| < r, gives out[k] / c[k], if there is room for 2 r - 1 numbers.
+template <typename T>
+struct Convolution {
+  LinePlan<T> line;
+  int64_t count;           // of the numbers below; zeros follow
+  const int32_t* sources;  // which numbers are convolved
+  const int32_t* targets;  // and which the results are
+  const T* chirp;          // c; null for Rader's
+  const T* spectrum;       // of what they are convolved with, divided by line.n
 };
 
 template <typename T>
@@ -32,7 +51,7 @@ struct PlanePlan {
   LinePlan<T> y, x;
 };
 
-// A pass of a prime costs that many operations a number; up to here that is less than ATen's way.
+// The largest prime that may have a pass without a convolution, of that many operations a number.
 constexpr int64_t kLargestPrime = 127;
 
 constexpr int64_t kFrameColumns = 32;  // two vectors of 64 bytes
@@ -65,8 +84,8 @@ struct FilterUse {
 template <typename T>
 struct PlaneTransforms {
   int64_t lanes;
-  int64_t (*spectrum_size)(int64_t h, int64_t w);  // elements
-  int64_t (*scratch_size)(int64_t h, int64_t w);   // elements, for all below
+  int64_t (*spectrum_size)(int64_t h, int64_t w);     // elements
+  int64_t (*scratch_size)(const PlanePlan<T>& plan);  // elements, for all below
 
   // Rows of w numbers, each `step` elements after the one before: 1, or 2 for the real parts of
   // complex numbers.
