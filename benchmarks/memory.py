@@ -30,7 +30,7 @@ from benchmarks.strong_pytorch import StrongPhaseDifference
 from benchmarks.timing import spread
 
 WARM_UP = 4  # frames
-WAYS = ("reference", "full", "strong")  # ours with either unwrapping, and strong PyTorch
+WAYS = ("published", "full", "strong")  # ours with either unwrapping, and strong PyTorch
 Way = Enum("Way", {way: way for way in WAYS}, type=str)
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -58,11 +58,11 @@ def memory_rows(settings: Settings, length: int) -> list[Row]:
         ]
     repeats = 1 if settings.quick else 3
     runs = {what: [_in_a_process(what, length, settings) for _ in range(repeats)] for what in WAYS}
-    output = Measured(runs["reference"][0]["output"], 0, repeats)
+    output = Measured(runs["published"][0]["output"], 0, repeats)
     extra = {what: _measured([one["extra"] for one in many]) for what, many in runs.items()}
     sides = [
-        (extra["reference"], output), (extra["full"], output),
-        (extra["reference"], extra["strong"]),
+        (extra["published"], output), (extra["full"], output),
+        (extra["published"], extra["strong"]),
     ]  # fmt: skip
     note = "growth of peak resident memory in a fresh process, less the output"
     return [
@@ -101,7 +101,7 @@ def _in_a_process(what: str, length: int, settings: Settings) -> dict[str, int]:
 def measure(what: str, length: int, device: str) -> dict[str, int]:
     """Bytes of the output, and the most that was in use beyond them."""
     if what == "strong":
-        strong = StrongPhaseDifference((48, 48), unwrap="reference", device=device)
+        strong = StrongPhaseDifference((48, 48), unwrap="published", device=device)
     frames = moving_texture(length).float().to(device) / 255
 
     def call(clip: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-UNWRAP_MODES = ("full", "reference")
+UNWRAP_MODES = ("full", "published", "reference")  # the last is an older name of "published"
 BOUNDARIES = ("replicate", "valid")
 MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
 IMAGE_BOUNDARIES = ("periodic", "symmetric")

@@ -50,8 +50,8 @@ def phase_difference(
         nbands: orientations per level, 2 to 32.
         levels: oriented levels to return, 1 (finest) to ``height - 2``, in this order; a sequence
             of integers or an array.
-        unwrap: "full" as ``numpy.unwrap``, or "reference" as the published code, which corrects
-            jumps above pi and leaves those below -pi alone.
+        unwrap: "full" as ``numpy.unwrap``, or "published" as the published code, which corrects
+            jumps above pi and leaves those below -pi alone ("reference", its older name, is read).
         dtype: of the result: float16, bfloat16, float32 or float64. None keeps a floating dtype
             of `clips` and gives float32 for uint8, and for float16 and bfloat16 under autocast.
             Planes are converted one by one as they are written. Against float64 a result in

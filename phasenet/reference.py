@@ -236,7 +236,7 @@ def _band_phase_difference(band: Tensor, unwrap: str) -> Tensor:
 def _unwrap(phase: Tensor, mode: str) -> Tensor:
     """Add multiples of 2 pi along the frames (dimension -3) so that jumps stay below pi.
 
-    "full" is what ``numpy.unwrap`` computes. "reference" is the published code, whose remainder
+    "full" is what ``numpy.unwrap`` computes. "published" is the published code, whose remainder
     takes the sign of the dividend: jumps above pi are corrected, jumps below -pi are left alone.
     """
     jump = phase.diff(dim=-3)

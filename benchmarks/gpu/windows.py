@@ -22,7 +22,7 @@ from phasenet import reference
 NUM_PHASE, SIDE = 12, 48
 CLIPS, LENGTH = 16, 64
 QUICK_CLIPS, QUICK_LENGTH = 2, 2
-MODES = ("reference", "full")
+MODES = ("published", "full")
 LATENCY = 60e-6  # seconds
 WRITE = "writing its output once at the measured copy bandwidth"
 GRAPH = "a bound of 60 µs"

@@ -14,7 +14,7 @@ struct PhaseOptions {
   int64_t height;
   int64_t nbands;
   std::vector<int64_t> levels;
-  bool only_down;  // unwrap="reference"
+  bool only_down;  // unwrap="published"
   bool replicate;  // boundary="replicate", else "valid"
 
   int64_t windows(int64_t frames) const {
@@ -46,7 +46,9 @@ inline PhaseOptions phase_options(
   for (const int64_t level : levels) {
     STD_TORCH_CHECK(level >= 1 && level <= height - 2, op, ": levels: no level ", level);
   }
-  STD_TORCH_CHECK(unwrap == "full" || unwrap == "reference", op, ": unwrap: unknown ", unwrap);
+  // "reference" is an older name of "published".
+  const bool only_down = unwrap == "published" || unwrap == "reference";
+  STD_TORCH_CHECK(unwrap == "full" || only_down, op, ": unwrap: unknown ", unwrap);
   STD_TORCH_CHECK(
       boundary == "replicate" || boundary == "valid", op, ": boundary: unknown ", boundary);
   const bool replicate = boundary == "replicate";
@@ -54,7 +56,7 @@ inline PhaseOptions phase_options(
       replicate || frames.size(frames.dim() - 3) > num_phase,
       op,
       ": frames: expected at least num_phase + 1 frames for boundary='valid'");
-  return {num_phase, height, nbands, std::move(levels), unwrap == "reference", replicate};
+  return {num_phase, height, nbands, std::move(levels), only_down, replicate};
 }
 
 // The windows of frames [..., T, H, W] at each level, [..., windows, nbands * num_phase, h, w].

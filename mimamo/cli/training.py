@@ -43,7 +43,7 @@ class Recipe:
         typer.Option(show_default=False, help="What the network sees."),
     ] = None
     unwrap: Annotated[
-        Literal["reference", "full"] | None,
+        Literal["published", "full"] | None,
         typer.Option(
             show_default=False,
             help="How phases are unwrapped: as the published code does, or fully.",

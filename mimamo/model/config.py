@@ -23,7 +23,7 @@ class MIMAMOConfig(Settings):
     height: int = 4  # of the steerable pyramid, both residuals counted
     nbands: int = 2  # orientations
     levels: tuple[int, ...] = (1, 2)  # level k is half the size of level k - 1
-    unwrap: str = "reference"  # "reference": as the published weights expect; "full": np.unwrap
+    unwrap: str = "published"  # "published": as the published weights expect; "full": np.unwrap
 
     # What it sees: "spatial" (the face), "temporal" (its motion) or "both".
     streams: str = "both"
@@ -57,8 +57,10 @@ class MIMAMOConfig(Settings):
                         raise bad(field.name, "one or more whole numbers of at least 1", value)
         if self.nbands < 2:
             raise bad("nbands", "at least 2 orientations", self.nbands)
-        if self.unwrap not in ("reference", "full"):
-            raise bad("unwrap", "'reference' or 'full'", self.unwrap)
+        if self.unwrap == "reference":  # its older name, in files of before
+            object.__setattr__(self, "unwrap", "published")
+        if self.unwrap not in ("published", "full"):
+            raise bad("unwrap", "'published' or 'full'", self.unwrap)
         if self.streams not in STREAMS:
             raise bad("streams", ", ".join(map(repr, STREAMS)), self.streams)
         most = min(self.height - 2, len(self.channels))

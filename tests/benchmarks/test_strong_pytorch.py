@@ -10,7 +10,7 @@ from phasenet import reference
 from phasenet.parity import ambiguous_planes, phase_error
 
 
-@pytest.mark.parametrize("unwrap", ["full", "reference"])
+@pytest.mark.parametrize("unwrap", ["full", "published"])
 @pytest.mark.parametrize(
     ("size", "num_phase", "height", "nbands", "levels"),
     [

@@ -156,7 +156,7 @@ const std::map<std::string, std::function<void()>> kRuns = {
      [] {
        pyramid({1, 9, 35}, 4, 2, kFloat);
        windows({{1, 3, 11, 18}, 2, 2, "full", "replicate"});
-       windows({{1, 2, 8, 65}, 1, 2, "reference", "valid"});
+       windows({{1, 2, 8, 65}, 1, 2, "published", "valid"});
        band_phase(ScalarType::ComplexFloat);
      }},
     {"pyramid",
@@ -172,16 +172,16 @@ const std::map<std::string, std::function<void()>> kRuns = {
      [] {
        windows({{1, 4, 20, 19}, 3, 3, "full", "replicate"});
        windows({{1, 3, 20, 19}, 2, 2, "full", "valid", kDouble});
-       windows({{1, 3, 50, 17}, 2, 2, "reference", "replicate"});
+       windows({{1, 3, 50, 17}, 2, 2, "published", "replicate"});
        windows({{2, 2, 7, 18}, 1, 2, "full", "replicate", kFloat, std::nullopt, 0});
        windows({{1, 3, 20, 19}, 2, 2, "full", "replicate", kFloat, ScalarType::Half});
-       windows({{1, 3, 20, 19}, 2, 2, "reference", "valid", kBytes, ScalarType::BFloat16});
+       windows({{1, 3, 20, 19}, 2, 2, "published", "valid", kBytes, ScalarType::BFloat16});
      }},
     {"fourier_windows",
      [] {
        windows({{2, 3, 9, 67}, 2, 2, "full", "replicate"});
        windows({{1, 2, 9, 67}, 1, 2, "full", "valid", kDouble});
-       windows({{1, 2, 66, 34}, 2, 3, "reference", "replicate"});
+       windows({{1, 2, 66, 34}, 2, 3, "published", "replicate"});
        windows({{1, 2, 9, 67}, 2, 2, "full", "replicate", kBytes});
      }},
     {"barriers", [] { run_exchange(block, block_or, 32); }},

@@ -21,7 +21,7 @@ def run(emulated, frames, num_phase, height, nbands, levels, *options):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    ("unwrap", "boundary"), [("full", "replicate"), ("reference", "valid")], ids=["full", "valid"]
+    ("unwrap", "boundary"), [("full", "replicate"), ("published", "valid")], ids=["full", "valid"]
 )
 def test_windows_match_the_reference(emulated, case, dtype, unwrap, boundary):
     size, length, num_phase, height, nbands, levels = case

@@ -15,6 +15,7 @@ from mimamo.extract import extract
 from mimamo.model.config import STREAMS
 from mimamo.train import TrainingConfig, train
 
+pytestmark = pytest.mark.nightly  # trains four networks: minutes
 PAGE = Path(__file__).parents[2] / "docs/explanation/stream-ablation.md"
 RECIPE = PAGE.with_suffix(".toml")
 PEOPLE, FRAMES = 32, 40

@@ -26,7 +26,7 @@ FRAMES = torch.rand(5, 16, 16)
         ({"levels": ()}, ValueError, ["levels", "()"]),
         ({"levels": (1, 1)}, ValueError, ["levels", "distinct"]),
         ({"levels": 1}, TypeError, ["levels", "sequence", "int"]),
-        ({"unwrap": "both"}, ValueError, ["unwrap", "'full' or 'reference'", "'both'"]),
+        ({"unwrap": "both"}, ValueError, ["unwrap", "'full' or 'published'", "'both'"]),
         ({"boundary": "wrap"}, ValueError, ["boundary", "'replicate' or 'valid'", "'wrap'"]),
         ({"num_phase": 0}, ValueError, ["num_phase", "at least 1", "0"]),
         ({"num_phase": 5, "boundary": "valid"}, ValueError, ["frames", "num_phase + 1 = 6", "5"]),

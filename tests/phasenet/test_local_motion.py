@@ -143,7 +143,7 @@ def test_motion_has_gradients():
     )
 
 
-@pytest.mark.parametrize("unwrap", ["full", "reference"])
+@pytest.mark.parametrize("unwrap", ["full", "published"])
 def test_phase_differences_are_those_of_denoised_phases(unwrap):
     """The operator in C++ and the phases in PyTorch, to the last step."""
     clips = torch.rand(2, 7, 24, 30, dtype=torch.float64)

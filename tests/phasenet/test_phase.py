@@ -12,7 +12,7 @@ from support.textures import moving_texture
 from phasenet import SteerablePyramid, phase_difference, phase_difference_windows, reference
 from phasenet.parity import ambiguous_planes, phase_error
 
-UNWRAP = ["full", "reference"]
+UNWRAP = ["full", "published"]
 
 
 @pytest.mark.parametrize("unwrap", UNWRAP)
@@ -238,3 +238,13 @@ def assert_same_on_one_and_two_threads(frames):
         torch.set_num_threads(threads)
     for one, two in zip(*results, strict=True):
         assert torch.equal(one, two)
+
+
+def test_the_older_name_of_published_unwrapping_is_read():
+    frames = moving_texture(6, (24, 24), (1.3, -0.9)).float()
+    for older, newer in zip(
+        phase_difference_windows(frames, 3, unwrap="reference"),
+        phase_difference_windows(frames, 3, unwrap="published"),
+        strict=True,
+    ):
+        assert torch.equal(older, newer)

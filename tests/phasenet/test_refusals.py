@@ -81,7 +81,7 @@ def right(name: str, pyramid: bool) -> st.SearchStrategy[Any]:
             "nbands": [2, 3],
             "num_phase": [1, 2, 4],
             "levels": [(1,), [2, 1], np.array([2])],
-            "unwrap": ["full", "reference"],
+            "unwrap": ["full", "published"],
             "boundary": ["periodic", "symmetric"] if pyramid else ["replicate", "valid"],
             "dtype": [None, torch.float16, torch.float64],
             "out": [None],

@@ -42,7 +42,7 @@ def kept(request, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.bfloat16])
-@pytest.mark.parametrize("unwrap", ["full", "reference"])
+@pytest.mark.parametrize("unwrap", ["full", "published"])
 @pytest.mark.parametrize("boundary", ["replicate", "valid"])
 def test_equals_the_whole_video(boundary, unwrap, dtype, kept):
     frames = frames_of((17, 19, 22), dtype)
@@ -145,7 +145,7 @@ def test_nothing_is_recorded_for_gradients(kept):
     [
         ({"num_phase": 0}, ValueError, "num_phase: expected at least 1, got 0"),
         ({"levels": (3,)}, ValueError, "levels: expected distinct levels"),
-        ({"unwrap": "no"}, ValueError, "unwrap: expected 'full' or 'reference'"),
+        ({"unwrap": "no"}, ValueError, "unwrap: expected 'full' or 'published'"),
         ({"boundary": "no"}, ValueError, "boundary: expected 'replicate' or 'valid'"),
         ({"dtype": torch.int32}, TypeError, "dtype: expected torch.float16"),
     ],

@@ -65,7 +65,7 @@ def phase_calls(draw: st.DrawFn) -> Call:
         "levels": draw(one_in(15, NONSENSE, level_lists)),
     }
     if name != "local_motion":
-        modes = st.sampled_from(["full", "reference"])
+        modes = st.sampled_from(["full", "published"])
         options["unwrap"] = draw(one_in(15, NONSENSE, modes))
     else:
         options["return_weight"] = draw(st.booleans())
@@ -196,7 +196,7 @@ def stream_calls(draw: st.DrawFn) -> Call:
         "height": draw(one_in(15, NONSENSE, st.integers(3, 5))),
         "nbands": draw(one_in(15, NONSENSE, st.integers(2, 4))),
         "levels": draw(one_in(15, NONSENSE, st.just((1,)))),
-        "unwrap": draw(one_in(15, NONSENSE, st.sampled_from(["full", "reference"]))),
+        "unwrap": draw(one_in(15, NONSENSE, st.sampled_from(["full", "published"]))),
         "boundary": draw(one_in(15, NONSENSE, st.sampled_from(["replicate", "valid"]))),
         "dtype": draw(one_in(15, NONSENSE, st.sampled_from([None, *FLOATS, *HALVES]))),
     }
