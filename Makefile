@@ -1,9 +1,9 @@
 # make demo   everything from nothing to predictions on a rendered video
-# make test   everything from nothing through the checks
+# make test   everything from nothing through the quick tests: every edit
 # make docs   the documentation, in build/docs
 # make wheel-check  a wheel and a source archive, installed and used in fresh environments, of
 #                   PYTHONS (python3.12@2.10.0: an interpreter and its torch), else of this one
-# make check  everything that is deterministic, before merging
+# make check  the slower tests: before merging, after make test
 # make torch-check  everything built from source and tried with each torch of VERSIONS, in
 #                   environments of their own (python3.12@2.11.0: an interpreter and its torch)
 # make nightly   the checks that take longer: fuzzing, very large images, oldest and newest torch
@@ -27,9 +27,10 @@ demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "not slow and not nightly"
 
-check: test
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "slow and not nightly"
 
 nightly: $(VENV)/.tests
 	$(BIN)/pytest -m nightly

@@ -46,6 +46,7 @@ def test_the_source_archive_is_complete(tmp_path):
     assert not [name for name in extra if name.endswith((".so", ".pyc", "build_info.json"))]
 
 
+@pytest.mark.slow
 def test_the_wheel_has_what_it_needs_and_works_alone(tmp_path):
     setup("bdist_wheel", "--dist-dir", str(tmp_path))
     (wheel,) = tmp_path.glob("*.whl")

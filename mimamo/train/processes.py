@@ -8,6 +8,7 @@ too large; DDP averages over processes, which makes it right again.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,8 @@ def joined_processes(device: torch.device | str) -> Iterator[Processes]:
         dist.init_process_group(backend, timeout=_TIMEOUT)
     yield Processes(device, dist.get_rank(), dist.get_world_size())
     if outermost:  # not after an error: leaving may wait for processes that never come
+        gc.collect()  # what still holds the group would be torn down when the interpreter ends
+        dist.barrier()  # no process is gone while another still writes
         dist.destroy_process_group()
 
 

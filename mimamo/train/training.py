@@ -179,7 +179,8 @@ def train(
             report(f"{folder}: this run is finished")
         else:
             _run(trainer, config, files, report, progress)
-    epochs = tuple(trainer.state.epochs)
+        epochs = tuple(trainer.state.epochs)
+        del trainer, model, files  # while the group that DDP uses is there
     result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs, videos=chosen)
     if result.stopped_early:
         report(f"stopped early: no better CCC in {config.patience} epochs")

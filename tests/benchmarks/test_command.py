@@ -38,6 +38,7 @@ def pyramid(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_phase(tmp_path):
     done = run("--suite", "phase", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -77,10 +78,12 @@ def measured(suite: str, folder: Path) -> dict[str, Row]:
     return rows
 
 
+@pytest.mark.slow
 def test_train(tmp_path):
     assert 0 < measured("train", tmp_path)["train/stage/loading"].ratio < 1
 
 
+@pytest.mark.slow
 def test_predict(tmp_path):
     rows = measured("predict", tmp_path)
     assert 0 < rows["predict/stage/phase"].ratio < 1
@@ -96,6 +99,7 @@ def test_predict(tmp_path):
     assert 0 < cosine.ours.error < 0.2
 
 
+@pytest.mark.slow
 def test_epoch(tmp_path):
     """In small: on a GPU the same code trains on a cache of Aff-Wild2's size."""
     done = run("--suite", "epoch", "--out", tmp_path / "result.json")
@@ -110,6 +114,7 @@ def test_epoch(tmp_path):
     assert result.inputs["clips of an epoch"] == len(clip_starts(1_930_000, 64, 32))
 
 
+@pytest.mark.slow
 def test_a_missing_peer_is_a_gap(tmp_path):
     (tmp_path / "plenoptic.py").write_text("raise ImportError('not here')")
     out = tmp_path / "pyramid.json"
@@ -149,6 +154,7 @@ def test_a_broken_peer_is_a_gap(tmp_path, monkeypatch, source, gap):
     assert rows["pyramid/32/forward/ffts"].ratio > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "status"), [(1000.0, 0), (0.001, 1)])
 @pytest.mark.parametrize("same_machine", [True, False])
 def test_comparing(pyramid, tmp_path, factor, status, same_machine):
@@ -174,6 +180,7 @@ def _reached(row: dict) -> bool:
     return better if row["kind"] == "speedup" else row["ratio"] <= row["target"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

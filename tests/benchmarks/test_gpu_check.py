@@ -69,6 +69,7 @@ def test_the_order_gives_most_if_it_is_cut_off():
     assert [step.name for step in rehearsed] == [step.name for step in steps]
 
 
+@pytest.mark.slow
 def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -146,6 +147,7 @@ def test_a_step_that_fails_ends_no_other(tmp_path):
     assert "SKIPPED   absent: it needs a GPU" in told
 
 
+@pytest.mark.slow
 def test_a_step_ends_with_all_that_it_started(tmp_path):
     """The child holds the pipe and would write a file a little later."""
     late = tmp_path / "late"
@@ -198,6 +200,7 @@ def test_a_full_disk_ends_nothing(tmp_path, capsys):
     assert "passed    well" in (tmp_path / "summary.txt").read_text()
 
 
+@pytest.mark.slow
 def test_stopped_from_outside_it_leaves_nothing_behind(tmp_path):
     late = tmp_path / "late"
     slow = f"import time; time.sleep(4); open({str(late)!r}, 'w')"

@@ -43,6 +43,7 @@ def report(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_only_what_is_between_the_markers_changes(stored):
     readme, page = stored / "README.md", stored / "page.md"
     for path in (readme, page):

@@ -52,6 +52,7 @@ def public_names(name: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_it_builds_without_a_warning(tmp_path):
     pytest.importorskip("furo", reason="Sphinx and its theme are not installed (extra: docs)")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]

@@ -25,6 +25,7 @@ def library() -> Path:
         return build.operators()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what", ["few_calls", "other_layouts", "out_of_memory", "failing_transforms"]
 )

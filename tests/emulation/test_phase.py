@@ -18,6 +18,7 @@ def run(emulated, frames, num_phase, height, nbands, levels, *options):
     return [torch.from_numpy(p) for p in planes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ def test_windows_match_the_reference(emulated, case, dtype, unwrap, boundary):
         assert left_out < 0.1
 
 
+@pytest.mark.slow
 def test_every_order_of_threads_gives_the_same_bits(emulated):
     for size in ((48, 48), (40, 70)):
         frames = torch.rand(2, 4, *size)

@@ -28,6 +28,7 @@ def gradients(emulated, frames, num_phase, height, nbands, levels, unwrap, bound
     return torch.from_numpy(got), expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize(
     ("unwrap", "boundary"), [("full", "replicate"), ("published", "valid")], ids=["full", "valid"]
@@ -40,6 +41,7 @@ def test_gradients_match_the_cpu_operator(emulated, case, unwrap, boundary):
     assert (got - expected).norm() / expected.norm() < 1e-11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unwrap", ["full", "published"])
 def test_nothing_comes_back_through_the_clamp(emulated, unwrap):
     frames = clashing_waves(50, 16, 20)

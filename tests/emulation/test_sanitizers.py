@@ -34,6 +34,7 @@ def run(what: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["pyramid", "phase"])
 def test_the_operators_are_clean(what):
     done = run(what)

@@ -54,6 +54,7 @@ def test_one_graph_with_the_operator_inside():
     assert len(graphs) == 1
 
 
+@pytest.mark.slow
 def test_it_trains_compiled():
     whole = Whole().eval()  # no dropout, so that gradients can be compared
     frames = torch.randint(0, 256, (2, 9, 48, 48), dtype=torch.uint8)

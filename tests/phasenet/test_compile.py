@@ -89,6 +89,7 @@ def test_inductor():
         assert_same(compiled(frames), Features()(frames))
 
 
+@pytest.mark.slow
 def test_motion_and_denoised_phase_compile():
     def features(frames):
         return phasenet.local_motion(frames), *phasenet.denoised_phase(frames)
@@ -120,6 +121,7 @@ def test_export_with_free_batch_and_length(tmp_path):
         assert_same(module(frames), Features()(frames))
 
 
+@pytest.mark.slow
 def test_aot_inductor_package(tmp_path):
     path = torch._inductor.aoti_compile_and_package(
         exported(Phases()), package_path=str(tmp_path / "features.pt2")

@@ -94,6 +94,7 @@ def resources(log: str) -> list[Resources]:
     return found
 
 
+@pytest.mark.slow
 @needs_nvcc
 def test_every_kernel_fits_every_architecture(built):
     """No spills. Dynamic shared memory is what the emulated tests check: the host asks for it."""
@@ -124,6 +125,7 @@ def symbols(library: Path, which: str) -> list[str]:
     return [line.split()[-1] for line in done.stdout.splitlines() if line.split()[-2] != "w"]
 
 
+@pytest.mark.slow
 @needs_nvcc
 def test_it_needs_nothing_that_torch_with_cuda_does_not_have(built):
     lib = Path(torch.__file__).parent / "lib"
@@ -153,6 +155,7 @@ def test_the_cpu_library_needs_nothing_of_cuda():
     assert [name for name in names if "cuda_stream" in name or name.startswith("cuda")] == []
 
 
+@pytest.mark.slow
 @needs_nvcc
 def test_it_registers_every_operator(built):
     """With the stand-in for torch's CUDA library that the link used: no GPU is called on."""
@@ -175,6 +178,7 @@ def test_it_registers_every_operator(built):
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @needs_nvcc
 @pytest.mark.parametrize(
     ("changes", "message"),
@@ -201,6 +205,7 @@ def decision(**changes: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_who_gets_the_cuda_library():
     assert decision(PHASENET_CUDA="0").stdout == "None|PHASENET_CUDA=0\n"
     assert "expected 0 or 1, got 'yes'" in decision(PHASENET_CUDA="yes").stderr

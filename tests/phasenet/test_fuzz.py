@@ -54,6 +54,7 @@ def check(call: fuzz_values.Call) -> None:
         assert torch.equal(output, same)
 
 
+@pytest.mark.slow
 def test_every_public_name_is_called():
     """A new one needs a strategy in `tests/support/fuzz.py`."""
     called: set[str] = set()

@@ -30,6 +30,7 @@ def test_each_is_used_or_refused(name):
         assert_refused(done, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["avx-512", "AVX2", "none", " "])
 def test_what_does_not_exist_is_refused(name):
     assert_refused(run_with(name, "-c", USED), name)
@@ -61,6 +62,7 @@ def test_an_unknown_transform_is_refused(name, monkeypatch):
         planes[0].sum().backward()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", ["cosine", "fourier"])
 @pytest.mark.parametrize("name", NAMES)
 def test_phase_differences_equal_the_reference(name, transform):

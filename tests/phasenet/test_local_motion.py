@@ -135,6 +135,7 @@ def test_batches_and_bytes():
         local_motion(frames[0, 0, :1])
 
 
+@pytest.mark.slow
 def test_motion_has_gradients():
     torch.manual_seed(0)
     frames = moving_texture(2, (12, 13), (0.1, 0.2)).requires_grad_()

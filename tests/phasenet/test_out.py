@@ -258,6 +258,7 @@ def test_shapes_alone():
     assert PYRAMID(IMAGES.to("meta"), out=coeffs).lowpass is coeffs.lowpass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiled(backend):
     """The same graph writes into the given tensors, whatever their number."""

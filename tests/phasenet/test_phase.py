@@ -136,6 +136,7 @@ def test_repeated_frames_in_moving_video_give_exactly_zero():
         assert torch.count_nonzero(steps[0]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", ["cosine", "fourier"])
 @pytest.mark.parametrize("shape", [(80, 48, 48), (3, 50, 48, 40)])
 def test_videos_longer_than_a_block_of_frames(shape, transform, monkeypatch):
@@ -214,6 +215,7 @@ def test_empty_batches():
     assert phase_difference(torch.rand(0, 5, 16, 16))[0].shape == (0, 2, 4, 16, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [4, 5, 6, 7, 8, 12, 48])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("transform", ["cosine", "fourier"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import torch
 
 import phasenet
@@ -11,6 +12,7 @@ from phasenet import __main__ as report
 from phasenet import self_test
 
 
+@pytest.mark.slow
 def test_the_report(capsys):
     assert report.main() == 0
     text = capsys.readouterr().out
@@ -21,7 +23,7 @@ def test_the_report(capsys):
         r"build instruction_set: +(baseline|avx2|avx512)",
         r"threads: +\d+ of \d+ cores",
         r"self-test on cpu",
-        r"ok      phase windows 64x48x48 float32 +error \S+ \(at most 1e-04\) +[\d.]+ ms",
+        r"ok      phase windows 64x48x48 float32 +error \S+ \(at most 5e-05\) +[\d.]+ ms",
         r"ok      stream 64x48x48 float32, values that differ +error 0.0e\+00",
     ):
         assert re.search(words, text), words
@@ -29,6 +31,7 @@ def test_the_report(capsys):
     assert "FAILED" not in text
 
 
+@pytest.mark.slow
 def test_a_wrong_operator_is_found(monkeypatch, capsys):
     right = phasenet.phase_difference_windows
 

@@ -12,6 +12,7 @@ from support.instruction_sets import NAMES, run_with, skip_unless_available
 from phasenet import SteerablePyramid, phase_difference_windows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_size(name, threads):

@@ -39,6 +39,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_types_of_the_public_names(tmp_path):
     lines = ["import phasenet, torch", "x = torch.rand(3, 16, 16)"]

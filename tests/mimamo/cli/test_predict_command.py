@@ -61,6 +61,7 @@ class TestPredict:
         names = sorted(path.name for path in (tmp_path / "out").iterdir())
         assert names == ["face.csv", "face.mp4"]
 
+    @pytest.mark.slow
     def test_a_second_run_says_what_it_replaces(self, tmp_path, predict, video, capsys):
         assert predict(video) == 0
         capsys.readouterr()

@@ -85,6 +85,7 @@ class TestRefused:
 class TestFromDataToSubmission:
     """The commands one after the other, on a small data set."""
 
+    @pytest.mark.slow
     def test_all_of_them(self, tmp_path, learnable_copy, tiny_config, capsys, one_error):
         data, cache = learnable_copy, tmp_path / "cache"
         (data / "annotations/Validation_Set/Validation_Set-2.txt").unlink()  # becomes the test set

@@ -97,6 +97,7 @@ class TestOutOfFold:
 
 
 class TestFinetuned:
+    @pytest.mark.slow
     def test_each_folds_own_backbone_predicts_what_it_held_out(
         self, resnet_cache: Path, small_config: TrainingConfig, tmp_path: Path
     ) -> None:
@@ -134,6 +135,7 @@ class TestJobs:
             text = (out / name).read_text()
             assert text == (small_folds / name).read_text()
 
+    @pytest.mark.slow
     def test_two_processes_train_it_and_the_first_joins_it(
         self, small_cache: Path, small_config: TrainingConfig, tmp_path: Path
     ) -> None:

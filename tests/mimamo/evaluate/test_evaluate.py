@@ -214,12 +214,14 @@ class TestFinetuned:
         out = tmp_path_factory.mktemp("finetuned") / "run"
         return train(resnet_cache, out, config=config).out
 
+    @pytest.mark.slow
     def test_it_predicts_what_validation_did(self, finetuned: Path, resnet_cache: Path) -> None:
         (epoch,) = csv.DictReader((finetuned / "history.csv").open())
         faces = evaluate_runs([finetuned], resnet_cache).summary.faces
         assert faces.valence == pytest.approx(float(epoch["valence"]), abs=1e-5)
         assert faces.arousal == pytest.approx(float(epoch["arousal"]), abs=1e-5)
 
+    @pytest.mark.slow
     def test_its_features_in_a_cache_are_taken_from_there(
         self, finetuned: Path, resnet_cache: Path, learnable: Path, tmp_path: Path
     ) -> None:
@@ -244,6 +246,7 @@ class TestFinetuned:
             with pytest.raises(InputError, match=message):
                 Ensemble([finetuned], cache).predict([moved])
 
+    @pytest.mark.slow
     def test_it_can_be_blinded(self, finetuned: Path, resnet_cache: Path) -> None:
         cache = Cache(resnet_cache)
         video = cache.subset("Validation_Set")[0]

@@ -162,6 +162,7 @@ class TestResume:
         assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
         assert run(backbone=files[0]).kept == 2
 
+    @pytest.mark.slow
     def test_another_precision_is_refused(self, run, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
         save_backbone(path, ResNet50(image_size=32, seed=0))
@@ -173,6 +174,7 @@ class TestResume:
             ):
                 run(backbone=backbone, image_size=32, precision="bfloat16")
 
+    @pytest.mark.slow
     def test_a_file_of_weights_is_read_by_each_process_and_hashed_once(
         self, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -261,6 +263,7 @@ class TestResume:
             run()
         assert [p.name for p in (tmp_path / "cache").iterdir()] == ["thesis.txt"]
 
+    @pytest.mark.slow
     def test_killed_while_it_works_it_goes_on_to_the_same_bytes(
         self, run, data: Path, tmp_path: Path, add_video
     ) -> None:
@@ -330,6 +333,7 @@ class TestShards:
         with pytest.raises(InputError, match=rf"RANK, WORLD_SIZE: .* got '{rank}' and '{size}'"):
             Shard.from_environment()
 
+    @pytest.mark.slow
     def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "cache"
         command = [

@@ -129,6 +129,7 @@ class TestAlignedFolder:
     "MIMAMO_TEST_VIDEO" not in os.environ, reason="MIMAMO_TEST_VIDEO names no video of a face"
 )
 class TestRealVideo:
+    @pytest.mark.slow
     def test_a_face_in_every_frame_and_twice_the_same(self, detector):
         video = VideoReader(os.environ["MIMAMO_TEST_VIDEO"])
         crops, again = ([face.crop for face in observe_faces(video, detector)] for _ in range(2))

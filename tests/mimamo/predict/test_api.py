@@ -82,6 +82,7 @@ class TestValues:
         assert np.isfinite(seen).all()
         assert len(np.unique(seen, axis=0)) == len(seen)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("batch_size", [1, 5, 64])
     def test_they_are_the_networks_whatever_the_batch_size(
         self, tmp_path, checkpoint, video, batch_size
@@ -256,6 +257,7 @@ class TestWarnings:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("MIMAMO_TEST_VIDEO" not in os.environ, reason="MIMAMO_TEST_VIDEO is not set")
 def test_a_real_video(tmp_path, checkpoint):
     video = os.environ["MIMAMO_TEST_VIDEO"]

@@ -83,6 +83,7 @@ class Spatial(torch.nn.Module):
         return mean.repeat(1, 683)[:, :2048]
 
 
+@pytest.mark.slow
 def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
     models = Models(CenterFace(), SpatialFeatures(checkpoint.backbone), checkpoint.network)
     times, advanced = StageTimes(), []
@@ -116,6 +117,7 @@ def test_reading_a_video_does_not_import_what_draws():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
     settings = PredictSettings(precision=precision, plot=False)
@@ -238,6 +240,7 @@ class TestFailures:
             predict_video(video, checkpoint, tmp_path, PredictSettings(detector=detector))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_command_at_once(tmp_path, weights, film):
     video = film(tmp_path / "long.mp4", 600 * "x")
     command = [sys.executable, "-m", "mimamo", "predict", str(video), "--weights", str(weights)]

@@ -40,6 +40,7 @@ def recipe(tiny_config: TrainingConfig, tmp_path: Path) -> Path:
 
 
 class TestTwoProcesses:
+    @pytest.mark.slow
     def test_they_give_the_loss_curve_of_one(
         self, small_cache: Path, tmp_path: Path, recipe: Path
     ) -> None:
@@ -50,6 +51,7 @@ class TestTwoProcesses:
         assert two == pytest.approx(one, abs=1e-9)
         assert max(one) - min(one) > 0.01
 
+    @pytest.mark.slow
     def test_the_command_trains_in_two(
         self, small_cache: Path, tmp_path: Path, recipe: Path
     ) -> None:

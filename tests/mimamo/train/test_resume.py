@@ -77,6 +77,7 @@ def finished(uninterrupted: Path, tmp_path: Path) -> Path:
 
 
 class TestBitForBit:
+    @pytest.mark.slow
     @pytest.mark.parametrize("step", [1, 5, 9])
     def test_stopped_at_a_step(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig, whole, step: int
@@ -90,6 +91,7 @@ class TestBitForBit:
         epochs, steps = divmod(step - 1, 5)  # the last step's state was not written any more
         assert f"resumed after {epochs} epochs and {steps} steps" in "".join(lines) or step == 1
 
+    @pytest.mark.slow
     def test_killed_and_extended_by_the_command(
         self, small_cache: Path, tmp_path: Path, config, longer
     ) -> None:

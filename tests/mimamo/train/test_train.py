@@ -62,6 +62,7 @@ def without_dropout(config: TrainingConfig, **settings) -> TrainingConfig:
 
 
 class TestLearning:
+    @pytest.mark.slow
     def test_a_small_data_set_is_learnt_by_heart(
         self, run: Run, resnet_cache: Path, cached: TrainingConfig
     ) -> None:
@@ -120,6 +121,7 @@ class TestFiles:
         with pytest.raises(InputError, match=r"best\.safetensors: does not fit"):
             load_checkpoint(out)
 
+    @pytest.mark.slow
     def test_best_and_last_are_told_apart(
         self, run: Run, small: TrainingConfig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -186,6 +188,7 @@ class TestSpatial:
         ccc = pooled_ccc(values, sequences)
         assert ccc == (result.best.valence, result.best.arousal)
 
+    @pytest.mark.slow
     def test_a_backbone_that_is_not_trained_is_in_a_run_once(
         self, run: Run, resnet_cache: Path, cached: TrainingConfig, tmp_path: Path
     ) -> None:
@@ -200,6 +203,7 @@ class TestSpatial:
             assert isinstance(load_checkpoint(path).backbone, ResNet50)
         assert isinstance(load_backbone(moved / "best.safetensors"), ResNet50)
 
+    @pytest.mark.slow
     def test_runs_of_earlier_versions_go_on(
         self, run: Run, resnet_cache: Path, cached: TrainingConfig, tmp_path: Path
     ) -> None:
@@ -230,6 +234,7 @@ class TestSpatial:
         moved = (first.fc.weight - last.fc.weight).norm() / last.fc.weight.norm()
         assert moved > 1e-3
 
+    @pytest.mark.slow
     def test_a_resnet_is_trained_on_the_images(
         self, run: Run, resnet_cache: Path, cached: TrainingConfig
     ) -> None:
