@@ -269,10 +269,10 @@ def _fake_state(
     for level in levels:
         h, w = sizes[level - 1][0] // 2, sizes[level - 1][1] // 2
         planes = (num_phase + 1) * nbands
-        jump_bytes = 12 * (h * ((w + 15) // 16) + 1)  # JumpCell, jump_cells of the kernels
+        wrap_bytes = 12 * (h * ((w + 15) // 16) + 1)  # RowWraps, most_row_wraps of the kernels
         shapes: list[tuple[tuple[Any, ...], torch.dtype]] = [
             *(((count, planes * h * w + 16), computed) for _ in range(4)),
-            ((count, planes * jump_bytes), torch.uint8),
+            ((count, planes * wrap_bytes), torch.uint8),
             ((count, planes), torch.int64),
             ((count, num_phase, nbands * num_phase, h, w), dtype or computed),
         ]

@@ -123,24 +123,4 @@ inline torch::stable::Tensor ifft2(const torch::stable::Tensor& x, Norm norm = N
   return transform2(x, norm, false);
 }
 
-// Normalised by the size, written to `out`.
-inline void ifft2_out(const torch::stable::Tensor& x, const torch::stable::Tensor& out) {
-  using torch::stable::detail::from;
-  detail::call<5>(
-      x,
-      "aten::_fft_c2c",
-      "out",
-      {from(x),
-       from(detail::last_two(x)),
-       from(static_cast<int64_t>(Norm::by_size)),
-       from(false),
-       from(out)});
-}
-
-// The real parts of a complex tensor, contiguous.
-inline torch::stable::Tensor real_part(const torch::stable::Tensor& x) {
-  using torch::stable::detail::from;
-  return dense(detail::call<1>(x, "aten::real", "", {from(x)}));
-}
-
 }  // namespace phasenet

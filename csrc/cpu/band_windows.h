@@ -1,10 +1,10 @@
 // Windows' phase differences from frames' planes.
 //
-// With B the blur, a the amplitude and K the turns since the start of the video, the window that
-// starts at frame s sees at frame t the denoised phase D(t) + F(t, s) / B(a(t)) with the field
+// With B the blur, a the amplitude and K the phase wraps since the start of the video, the window
+// that starts at frame s sees at frame t the denoised phase D(t) + F(t, s) / B(a(t)) with the field
 // F(t, s) = 2 pi B(a(t) (K(t) - K(s))). For a fixed t the fields of all windows follow from each
 // other, from s = t down: F(t, t) = 0 and F(t, s) = F(t, s + 1) + 2 pi B(a(t) (K(s + 1) - K(s))),
-// where only the few phases that jump between s and s + 1 count.
+// where only the few phases that wrap between s and s + 1 count.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +51,7 @@ class BandWindows {
     for (int64_t frame = first; frame < last; ++frame) {
       const int64_t video = frame / length_, t = frame % length_;
       if (frame == first && t > 1) {
-        keep_turns(frame - 1, t - 1, band);
+        keep_wraps(frame - 1, t - 1, band);
       }
       if (t > 0) {
         add_frame(video, t, band);
@@ -66,7 +66,7 @@ class BandWindows {
   // window that has both.
   void push(int64_t t, int64_t band) {
     if (t > 1) {
-      keep_turns(t - 1, t - 1, band);
+      keep_wraps(t - 1, t - 1, band);
     }
     add_frame(0, t, band);
   }
@@ -87,7 +87,7 @@ class BandWindows {
   }
 
   // Calls visit(start, field) for the windows' starts that frame t is not the first frame of, the
-  // nearest first. The field is null while no phase has jumped since.
+  // nearest first. The field is null while no phase has wrapped since.
   template <typename Visit>
   void for_fields(int64_t frame, int64_t t, int64_t band, const Visit& visit) {
     const auto& kernel = kernels<T>();
@@ -95,25 +95,25 @@ class BandWindows {
     const T* amplitude = planes_.plane(planes_.amplitude, frame, band);
     bool any = false;
     for (int64_t i = 1; i <= std::min(options_.num_phase, t); ++i) {
-      const auto jumps = planes_.jumps(frame - i + 1, band);
-      if (jumps.count > 0) {
+      const auto wraps = planes_.wraps(frame - i + 1, band);
+      if (wraps.count > 0) {
         if (!any) {
           std::memset(field_.data(), 0, sizeof(T) * field_size_);
           any = true;
         }
-        kernel.add_turns(
-            jumps.cells, jumps.count, amplitude, size.h, size.w, field_.data(), scratch_.data());
+        kernel.add_wraps(
+            wraps.rows, wraps.count, amplitude, size.h, size.w, field_.data(), scratch_.data());
       }
       visit(t - i, any ? field_.data() : nullptr);
     }
   }
 
   // What the difference of the next frame needs to know of this one.
-  void keep_turns(int64_t frame, int64_t t, int64_t band) {
+  void keep_wraps(int64_t frame, int64_t t, int64_t band) {
     for_fields(frame, t, band, [&](int64_t start, const T* field) {
       has_kept_[start % (options_.num_phase + 1)] = field != nullptr;
       if (field != nullptr) {
-        kernels<T>().keep_turns(
+        kernels<T>().keep_wraps(
             field,
             planes_.plane(planes_.inverse, frame, band),
             planes_.size.h,
@@ -182,7 +182,7 @@ class BandWindows {
   int64_t out_size_;    // bytes of an element
   Convert<T> convert_;  // null where planes are written in the dtype they are computed in
   Scratch<T> field_, scratch_, plain_, computed_;
-  Scratch<T> kept_;  // turns of the frame before, by the windows' starts
+  Scratch<T> kept_;  // wraps of the frame before, by the windows' starts
   std::vector<char> has_kept_;
 };
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "bands/phase_route.h"
 #include "convert.h"
-#include "phase_route.h"
 #include "tasks.h"
 
 namespace phasenet {
@@ -28,7 +28,7 @@ void read_frame(const Source<T>& frames, Size size, int64_t index, T* to, int64_
   }
 }
 
-// A frame's planes of one band from its parts as CosineBands and MirroredBands hand them back.
+// A frame's planes of one band from its parts as DctBands and FftBands hand them back.
 template <typename T, typename Parts>
 void fill_band(
     const LevelPlanes<T>& level, int64_t frame, int64_t band, const Parts& parts, T* scratch) {
@@ -48,7 +48,7 @@ template <typename T>
 std::vector<typename LevelPlanes<T>::Part> LevelPlanes<T>::parts(
     int64_t frames, int64_t bands, Size mirrored) {
   const int64_t planes = frames * bands, h = mirrored.h / 2, w = mirrored.w / 2;
-  const int64_t bytes = jump_cells(h, w) * static_cast<int64_t>(sizeof(JumpCell));
+  const int64_t bytes = most_row_wraps(h, w) * static_cast<int64_t>(sizeof(RowWraps));
   const Part plane{planes * h * w + kPlaneSlack, Dtypes<T>::real};
   return {
       plane, plane, plane, plane, {planes * bytes, ScalarType::Byte}, {planes, ScalarType::Long}};
@@ -75,8 +75,8 @@ LevelPlanes<T>::LevelPlanes(
       amplitude(storage.at(1)),
       denoised(storage.at(2)),
       inverse(storage.at(3)),
-      cells(storage.at(4)),
-      cell_counts(storage.at(5)) {
+      row_wraps(storage.at(4)),
+      wrap_counts(storage.at(5)) {
 }
 
 template <typename T>
@@ -106,41 +106,41 @@ template <typename T>
 void PhasePlanes<T>::plan() {
   const Size size = image_size(frames_);
   const int64_t height = options_.height, nbands = options_.nbands;
-  if (phase_route(size, options_) == PhaseRoute::kPlanes) {
-    mirrored_ = MirroredBands<T>::plan(size, height, nbands, options_.levels);
+  if (phase_route(size, options_) == PhaseRoute::kFft) {
+    fft_ = FftBands<T>::plan(size, height, nbands, options_.levels);
     return;
   }
   const auto tables = spectral_tables<T>({2 * size.h, 2 * size.w}, height, nbands);
-  cosines_ = CosineBands<T>::plan(*tables, height, options_.levels);
+  dct_ = DctBands<T>::plan(*tables, height, options_.levels);
 }
 
 template <typename T>
 void PhasePlanes<T>::fill(int64_t first, int64_t last) {
-  if (cosines_ != nullptr) {
-    fill_by_products(first, last);
+  if (dct_ != nullptr) {
+    fill_by_dct(first, last);
   } else {
-    fill_by_planes(first, last);
+    fill_by_fft(first, last);
   }
   for (const LevelPlanes<T>& level : levels_) {
-    fill_jumps(level, first, last);
+    find_wraps(level, first, last);
   }
 }
 
 // Small frames: one frame after the other by matrix products, all of it in the cache.
 template <typename T>
-void PhasePlanes<T>::fill_by_products(int64_t first, int64_t last) {
+void PhasePlanes<T>::fill_by_dct(int64_t first, int64_t last) {
   const Source<T> frames(frames_);
   torch::stable::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
-    const Scratch<T> scratch(cosines_->scratch_size());
+    const Scratch<T> scratch(dct_->scratch_size());
     const Scratch<T> kernel = kernel_scratch<T>(image_size(frames_));
-    std::fill_n(scratch.data(), cosines_->scratch_size(), T(0));
+    std::fill_n(scratch.data(), dct_->scratch_size(), T(0));
     for (int64_t frame = begin; frame < end; ++frame) {
-      T* to = cosines_->frame(scratch.data());
-      read_frame(frames, image_size(frames_), frame - start_, to, cosines_->frame_stride());
-      cosines_->spectrum(scratch.data());
+      T* to = dct_->frame(scratch.data());
+      read_frame(frames, image_size(frames_), frame - start_, to, dct_->frame_stride());
+      dct_->spectrum(scratch.data());
       for (size_t i = 0; i < levels_.size(); ++i) {
         for (int64_t band = 0; band < levels_[i].nbands; ++band) {
-          const auto parts = cosines_->band(i, band, scratch.data());
+          const auto parts = dct_->band(i, band, scratch.data());
           fill_band(levels_[i], frame, band, parts, kernel.data());
         }
       }
@@ -151,8 +151,8 @@ void PhasePlanes<T>::fill_by_products(int64_t first, int64_t last) {
 // Larger frames by the plane kernels: a thread takes a frame, or, where there are few, first a
 // frame and then a band.
 template <typename T>
-void PhasePlanes<T>::fill_by_planes(int64_t first, int64_t last) {
-  const MirroredBands<T>& bands = *mirrored_;
+void PhasePlanes<T>::fill_by_fft(int64_t first, int64_t last) {
+  const FftBands<T>& bands = *fft_;
   const Source<T> frames(frames_);
   const int64_t count = last - first, kernel_size = kernel_scratch_size<T>(image_size(frames_));
   const int64_t scratch_size = kernel_size + bands.scratch_size();
@@ -189,23 +189,24 @@ void PhasePlanes<T>::fill_by_planes(int64_t first, int64_t last) {
 }
 
 template <typename T>
-void PhasePlanes<T>::fill_jumps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const {
+void PhasePlanes<T>::find_wraps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const {
   const Size size = planes.size;
-  auto* cells = reinterpret_cast<JumpCell*>(planes.cells.template mutable_data_ptr<uint8_t>());
-  auto* counts = planes.cell_counts.template mutable_data_ptr<int64_t>();
+  auto* row_wraps =
+      reinterpret_cast<RowWraps*>(planes.row_wraps.template mutable_data_ptr<uint8_t>());
+  auto* counts = planes.wrap_counts.template mutable_data_ptr<int64_t>();
   torch::stable::parallel_for(
       first * planes.nbands, last * planes.nbands, 8, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           const int64_t frame = i / planes.nbands, band = i % planes.nbands;
           const int64_t at = planes.index(frame, band);
           counts[at] = frame % length_ == 0 ? 0
-                                            : kernels<T>().jumps(
+                                            : kernels<T>().find_wraps(
                                                   planes.plane(planes.phase, frame - 1, band),
                                                   planes.plane(planes.phase, frame, band),
                                                   options_.only_down,
                                                   size.h,
                                                   size.w,
-                                                  cells + at * jump_cells(size.h, size.w));
+                                                  row_wraps + at * most_row_wraps(size.h, size.w));
         }
       });
 }

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "../common/phase_options.h"
-#include "cosine_bands.h"
-#include "mirrored_bands.h"
+#include "bands/dct_bands.h"
+#include "bands/fft_bands.h"
 #include "scratch.h"
 
 namespace phasenet {
@@ -28,9 +28,8 @@ struct LevelPlanes {
   Size size;  // the quarter of the mirrored band that is kept
   int64_t nbands, capacity;
   Tensor phase, amplitude, denoised, inverse;  // flat [capacity, nbands, h, w]
-  Tensor cells;  // bytes of JumpCell [capacity, nbands, jump_cells(h, w)]
-  Tensor
-      cell_counts;  // int64 [capacity, nbands]; of jumps from the frame before, none at the first
+  Tensor row_wraps;    // bytes of RowWraps [capacity, nbands, most_row_wraps(h, w)]
+  Tensor wrap_counts;  // int64 [capacity, nbands]; from the frame before, none at the first
 
   int64_t index(int64_t frame, int64_t band) const {
     return frame % capacity * nbands + band;
@@ -41,14 +40,14 @@ struct LevelPlanes {
   T* mutable_plane(const Tensor& of, int64_t frame, int64_t band) const {
     return of.mutable_data_ptr<T>() + index(frame, band) * size.area();
   }
-  struct Jumps {
-    const JumpCell* cells;
+  struct Wraps {
+    const RowWraps* rows;
     int64_t count;
   };
-  Jumps jumps(int64_t frame, int64_t band) const {
+  Wraps wraps(int64_t frame, int64_t band) const {
     const int64_t i = index(frame, band);
-    const auto* all = reinterpret_cast<const JumpCell*>(cells.const_data_ptr<uint8_t>());
-    return {all + i * jump_cells(size.h, size.w), cell_counts.const_data_ptr<int64_t>()[i]};
+    const auto* all = reinterpret_cast<const RowWraps*>(row_wraps.const_data_ptr<uint8_t>());
+    return {all + i * most_row_wraps(size.h, size.w), wrap_counts.const_data_ptr<int64_t>()[i]};
   }
 };
 
@@ -87,17 +86,17 @@ class PhasePlanes {
 
  private:
   void plan();
-  void fill_by_products(int64_t first, int64_t last);
-  void fill_by_planes(int64_t first, int64_t last);
-  void fill_jumps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const;
+  void fill_by_dct(int64_t first, int64_t last);
+  void fill_by_fft(int64_t first, int64_t last);
+  void find_wraps(const LevelPlanes<T>& planes, int64_t first, int64_t last) const;
 
   Tensor frames_;  // [N * T, H, W]
   PhaseOptions options_;
   int64_t length_;  // T
   int64_t start_;   // the number of the first of frames_
-  // What the route needs (see phase_route.h); the other is null.
-  std::shared_ptr<const CosineBands<T>> cosines_;
-  std::shared_ptr<const MirroredBands<T>> mirrored_;
+  // What the route needs (see bands/phase_route.h); the other is null.
+  std::shared_ptr<const DctBands<T>> dct_;
+  std::shared_ptr<const FftBands<T>> fft_;
   std::vector<LevelPlanes<T>> levels_;
 };
 

@@ -1,7 +1,7 @@
-// Phase differences of every window of a video (Deng et al., AAAI 2020); csrc/cpu/phase_windows.cpp
-// tells the algorithm. One block makes one tile of the differences of one frame from the one
-// before, in every window that has both, and writes each once; their means are known beforehand
-// (phase_planes.h), so nothing is read back.
+// Phase differences of every window of a video (Deng et al., AAAI 2020);
+// csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm. One block makes one tile of the
+// differences of one frame from the one before, in every window that has both, and writes each
+// once; their means are known beforehand (phase_planes.h), so nothing is read back.
 #include <optional>
 
 #include "operators.h"

@@ -1,5 +1,5 @@
 // The gradient of the phase differences with respect to the frames; the formulas are those of
-// csrc/cpu/phase_windows_backward.cpp.
+// csrc/cpu/ops/phase_difference_windows_backward.cpp.
 #include <cmath>
 
 #include "denoise.cuh"

@@ -1,5 +1,5 @@
 // One block's tile of the differences of one frame from the one before, as the windows and their
-// gradient share it; csrc/cpu/phase_windows.cpp tells the algorithm.
+// gradient share it; csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm.
 #pragma once
 
 #include "blur.cuh"

@@ -8,9 +8,9 @@
 #include <random>
 #include <string>
 
-#include "../../csrc/cpu/pyramid_plan.h"
+#include "../../csrc/cpu/bands/pyramid_plan.h"
+#include "../../csrc/cpu/bands/tables.h"
 #include "../../csrc/cpu/scratch.h"
-#include "../../csrc/cpu/tables.h"
 
 // What torch's library would do for the tables.
 extern "C" AOTITorchError torch_parallel_for(
@@ -168,19 +168,19 @@ void check_window(Size size) {
   const Input<T> first(n, -pi, pi), second(n, -pi, pi), third(n, -pi, pi), amplitude(n, 0.1, 1),
       amplitude_before(n, 0.1, 1), inverse(n, 0.01, 0.02), inverse_before(n, 0.01, 0.02),
       plain(n, -1, 1);
-  std::vector<JumpCell> cells(jump_cells(size.h, size.w));
+  std::vector<RowWraps> rows(most_row_wraps(size.h, size.w));
   const int64_t elements = kernel.field_elements(size.h, size.w);
   const Scratch<T> field(elements), field_before(elements), scratch(elements + n + kPlaneSlack),
       kept(kernel.kept_elements(size.h, size.w)), out(n + kPlaneSlack);
   std::fill_n(field.data(), elements, T(0));
   std::fill_n(field_before.data(), elements, T(0));
   const auto add = [&](const Input<T>& before, const Input<T>& after, const Input<T>& a, T* to) {
-    const int64_t count = kernel.jumps(
-        before.memory.data(), after.memory.data(), false, size.h, size.w, cells.data());
-    kernel.add_turns(cells.data(), count, a.memory.data(), size.h, size.w, to, scratch.data());
+    const int64_t count = kernel.find_wraps(
+        before.memory.data(), after.memory.data(), false, size.h, size.w, rows.data());
+    kernel.add_wraps(rows.data(), count, a.memory.data(), size.h, size.w, to, scratch.data());
   };
   add(first, second, amplitude_before, field_before.data());
-  kernel.keep_turns(field_before.data(), inverse_before.memory.data(), size.h, size.w, kept.data());
+  kernel.keep_wraps(field_before.data(), inverse_before.memory.data(), size.h, size.w, kept.data());
   add(first, second, amplitude, field.data());
   add(second, third, amplitude, field.data());
   const WindowStep<T> step{plain.memory.data(), field.data(), inverse.memory.data(), true};
@@ -383,6 +383,8 @@ void check_all() {
   check_pyramid<T>({48, 30}, 4, 2);
   check_pyramid<T>({35, 22}, 4, 3);
   check_pyramid<T>({13, 38}, 3, 4);
+  check_pyramid<T>({131, 38}, 3, 2);
+  check_pyramid<T>({6, 359}, 3, 2);
   check_mirrored<T>({24, 40}, 4, 2);
   check_mirrored<T>({17, 35}, 5, 3);
 }

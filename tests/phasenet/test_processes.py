@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +52,52 @@ def test_workers_of_a_data_loader(start):
     loader = DataLoader(Clips(), batch_size=3, num_workers=2, multiprocessing_context=start)
     # A child has one thread; results do not depend on that.
     assert torch.equal(torch.cat(list(loader)), expected)
+
+
+FORKING = """
+import os, signal, threading, warnings
+import torch, phasenet
+
+warnings.simplefilter("ignore")  # of forking while threads run
+torch.set_num_threads(1)
+images = [torch.rand(0, side, side) for side in range(8, 26)]  # more plans than are kept
+stop = threading.Event()
+
+def make_plans():
+    for image in images:
+        torch.ops.phasenet.pyramid(image, 3, 2)
+
+def keep_making():
+    while not stop.is_set():
+        make_plans()
+
+threads = [threading.Thread(target=keep_making) for _ in range(3)]
+for thread in threads:
+    thread.start()
+hung = 0
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        make_plans()
+        os._exit(0)
+    hung += os.waitpid(child, 0)[1] != 0
+    if hung:
+        break
+stop.set()
+for thread in threads:
+    thread.join()
+print(hung)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_while_other_threads_make_plans():
+    """None of the children waits for ever for a thread that it does not have."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (done.stdout.strip(), done.returncode) == ("0", 0), done.stderr
 
 
 def test_windows_of_100_million_pixels():

@@ -6,14 +6,14 @@ inline int64_t image_column(int64_t i, int64_t w, int64_t image_w) {
   return i < w / 2 + w % 2 ? i : i - w + image_w;
 }
 
-// i^turns times a scale, for a + i b as (b or a) * first, (a or b) * second.
+// i^quarters times a scale, for a + i b as (b or a) * first, (a or b) * second.
 template <typename T>
-struct Turn {
+struct PowerOfI {
   T first, second;
   bool exchange;
 
-  static Turn of(int turns, T scale) {
-    const int quarter = turns & 3;
+  static PowerOfI of(int quarters, T scale) {
+    const int quarter = quarters & 3;
     return {
         quarter == 0 || quarter == 3 ? scale : -scale,
         quarter < 2 ? scale : -scale,
@@ -33,8 +33,8 @@ void crop_spectrum(
     T* spectrum) {
   constexpr int64_t lanes = Lanes<T>::count;
   const Sizes<T> size = Sizes<T>::of(h, w);
-  const Turn<T> turn = Turn<T>::of(use.turns, use.scale);
-  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
+  const int64_t re = power.exchange ? lanes : 0, im = lanes - re;
   for (int64_t t = 0; t < size.tiles; ++t) {
     const T* image_tile = image_spectrum + t * image_w * 2 * lanes;
     for (int64_t i = 0; i < w; ++i) {
@@ -42,8 +42,8 @@ void crop_spectrum(
       const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
       const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
       T* out = spectrum + (t * w + i) * 2 * lanes;
-      store(out, load(in + re) * size_of * turn.first);
-      store(out + lanes, load(in + im) * size_of * turn.second);
+      store(out, load(in + re) * size_of * power.first);
+      store(out + lanes, load(in + im) * size_of * power.second);
     }
   }
   T* out = spectrum + last_row<T>(h, w);
@@ -70,8 +70,8 @@ void add_spectrum(
     T* image_spectrum) {
   constexpr int64_t lanes = Lanes<T>::count;
   const Sizes<T> size = Sizes<T>::of(h, w);
-  const Turn<T> turn = Turn<T>::of(use.turns, use.scale);
-  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
+  const int64_t re = power.exchange ? lanes : 0, im = lanes - re;
   for (int64_t t = 0; t < size.tiles; ++t) {
     T* image_tile = image_spectrum + t * image_w * 2 * lanes;
     for (int64_t i = 0; i < w; ++i) {
@@ -79,8 +79,8 @@ void add_spectrum(
       const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
       const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
       T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
-      store(out, load(out) + load(in + re) * size_of * turn.first);
-      store(out + lanes, load(out + lanes) + load(in + im) * size_of * turn.second);
+      store(out, load(out) + load(in + re) * size_of * power.first);
+      store(out + lanes, load(out + lanes) + load(in + im) * size_of * power.second);
     }
   }
   if (filter.last_row != nullptr) {
@@ -100,7 +100,7 @@ inline void analytic_columns(
     const T* image_spectrum,
     int64_t image_w,
     const BandFilter<T>& filter,
-    int turns,
+    int quarters,
     const PlanePlan<T>& plan,
     int64_t kept,
     T* scratch,
@@ -124,7 +124,7 @@ inline void analytic_columns(
   if (size.h % 2 == 0) {
     clear(size.h / 2, size.h / 2 + 1);
   }
-  const Turn<T> turn = Turn<T>::of(turns, T(1));
+  const PowerOfI<T> power = PowerOfI<T>::of(quarters, T(1));
   for (int64_t i = 0; i < size.tiles; ++i) {
     const int64_t begin = i * lanes;
     const int64_t end = begin + lanes < size.rows ? begin + lanes : size.rows;
@@ -147,10 +147,10 @@ inline void analytic_columns(
           image_w};
       // What is transformed is c + i d, swapped: at -ky stands the conjugate. A quarter turn
       // exchanges c and d.
-      transform(plan.x, in, turn.exchange ? swapped(tile(line)) : tile(line), work);
+      transform(plan.x, in, power.exchange ? swapped(tile(line)) : tile(line), work);
       const T signs[2] = {
-          turn.exchange ? turn.second : turn.second * sign,
-          turn.exchange ? turn.first * sign : turn.first};
+          power.exchange ? power.second : power.second * sign,
+          power.exchange ? power.first * sign : power.first};
       const int64_t direction = side == 0 ? 1 : -1;
       transpose_line(line, columns, end - begin, signs, between, stride, first, direction);
     }
@@ -165,7 +165,7 @@ void analytic_plane(
     const T* image_spectrum,
     int64_t image_w,
     const BandFilter<T>& filter,
-    int turns,
+    int quarters,
     const PlanePlan<T>& plan,
     T* plane,
     T* scratch) {
@@ -185,7 +185,7 @@ void analytic_plane(
       scatter(load(line + y * 2 * lanes), to + 1, 2, left);
     }
   };
-  analytic_columns(image_spectrum, image_w, filter, turns, plan, size.w, scratch, write);
+  analytic_columns(image_spectrum, image_w, filter, quarters, plan, size.w, scratch, write);
 }
 
 template <typename T>
@@ -193,7 +193,7 @@ void analytic_quarter(
     const T* image_spectrum,
     int64_t image_w,
     const BandFilter<T>& filter,
-    int turns,
+    int quarters,
     const PlanePlan<T>& plan,
     T* re,
     T* im,
@@ -203,7 +203,7 @@ void analytic_quarter(
   const auto write = [&](int64_t x, Plain<T> in) {
     transform(plan.y, in, FirstRows<T>{re + x, im + x, stride, size.h / 2}, size.work(scratch));
   };
-  analytic_columns(image_spectrum, image_w, filter, turns, plan, size.w / 2, scratch, write);
+  analytic_columns(image_spectrum, image_w, filter, quarters, plan, size.w / 2, scratch, write);
 }
 
 // What one side's line, the spectrum at k or the conjugate of that at -k, adds to an image's.
@@ -212,19 +212,19 @@ inline void add_side(
     const T* line,
     const T* weights,
     T sign,
-    Turn<T> turn,
+    PowerOfI<T> power,
     int64_t w,
     int64_t image_w,
     T* image_tile) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const int64_t re = turn.exchange ? lanes : 0, im = lanes - re;
+  const int64_t re = power.exchange ? lanes : 0, im = lanes - re;
   for (int64_t i = 0; i < w; ++i) {
     const T* in = line + i * 2 * lanes;
     const Vector<T> signed_weight = sign * load(weights + i * lanes);
     const Vector<T> weight = signed_weight > T(0) ? signed_weight : Vector<T>{};
     T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
-    store(out, load(out) + load(in + re) * weight * turn.first);
-    store(out + lanes, load(out + lanes) + load(in + im) * weight * turn.second);
+    store(out, load(out) + load(in + re) * weight * power.first);
+    store(out + lanes, load(out + lanes) + load(in + im) * weight * power.second);
   }
 }
 
@@ -233,7 +233,7 @@ void add_analytic_plane(
     const T* plane,
     const BandFilter<T>& filter,
     T scale,
-    int turns,
+    int quarters,
     const PlanePlan<T>& plan,
     int64_t image_w,
     T* image_spectrum,
@@ -286,7 +286,7 @@ void add_analytic_plane(
         line,
         filter.weights + t * size.w * lanes,
         side == 0 ? T(1) : T(-1),
-        Turn<T>::of(side == 0 ? turns : -turns, scale),
+        PowerOfI<T>::of(side == 0 ? quarters : -quarters, scale),
         size.w,
         image_w,
         image_spectrum + t * image_w * 2 * lanes);

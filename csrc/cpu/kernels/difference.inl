@@ -48,8 +48,8 @@ inline int64_t kept_elements(int64_t h, int64_t w) {
   return h * whole_lines(w);
 }
 
-// plane = step + the frame's turns less those of the frame before, where a frame's turns are its
-// field / blur(amplitude); keeps them for the next frame. Returns the plane's sum. Turns are
+// plane = step + the frame's wraps less those of the frame before, where a frame's wraps are its
+// field / blur(amplitude); keeps them for the next frame. Returns the plane's sum. Wraps are
 // rounded before they are subtracted (they are stored, so no product is fused with the difference):
 // equal frames differ by exactly nothing.
 template <typename T, bool kHasBefore>
@@ -63,10 +63,10 @@ inline T unwrapped_step(
     T* kept_row = kept + y * stride;
     const int64_t j = y * w;
     const auto at = [&](int64_t x) {
-      const Vector<T> turned = load(row + x) * load(inverse + j + x);
-      const Vector<T> change = kHasBefore ? turned - load(kept_row + x) : turned;
+      const Vector<T> wrapped = load(row + x) * load(inverse + j + x);
+      const Vector<T> change = kHasBefore ? wrapped - load(kept_row + x) : wrapped;
       const Vector<T> value = load(step + j + x) + change;
-      store(kept_row + x, turned);
+      store(kept_row + x, wrapped);
       store(plane + j + x, value);  // behind a row: the next row follows
       return value;
     };
@@ -94,7 +94,7 @@ void difference(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out
 }
 
 template <typename T>
-void keep_turns(const T* field, const T* inverse, int64_t h, int64_t w, T* kept) {
+void keep_wraps(const T* field, const T* inverse, int64_t h, int64_t w, T* kept) {
   const int64_t stride = whole_lines(w);
   for (int64_t y = 0; y < h; ++y) {
     const T* row = field + field_row(y, w) + kFieldLeft;

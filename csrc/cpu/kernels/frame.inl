@@ -1,4 +1,4 @@
-// What a single frame contributes: phase, amplitude, denoised phase, and the jumps to the next.
+// What a single frame contributes: phase, amplitude, denoised phase, and the wraps to the next.
 
 // atan2 within 3e-7 rad: odd polynomial of degree 17 for atan on [0, 1] (relative error 1.6e-8),
 // folded out to the plane. Zeros and signed zeros as atan2f.

@@ -18,10 +18,10 @@ struct FramePlanes {  // each h * w, dense
   T* inverse;   // 1 / blur(amplitude)
 };
 
-// Up to 16 columns of one row whose phases jump from one frame to the next by more than half a
-// turn. Bit i stands for column + i: a turn is taken off (down) or added (up) from this frame on.
-constexpr int64_t kCellColumns = 16;
-struct JumpCell {
+// The phases that wrap, changing by more than pi from one frame to the next, in up to 16 columns of
+// a row. Bit i stands for column + i: 2 pi are taken off (down) or added (up) from this frame on.
+constexpr int64_t kWrapColumns = 16;
+struct RowWraps {
   int32_t row, column;
   uint16_t down, up;
 };
@@ -29,20 +29,20 @@ struct JumpCell {
 // What a difference is made of: planes of one frame and of the one before.
 template <typename T>
 struct WindowStep {
-  const T* plain;  // their denoised phases' difference, without turns
-  // Turns since the window's first frame times 2 pi amplitude, blurred (see add_turns); null while
+  const T* plain;  // their denoised phases' difference, without wraps
+  // Wraps since the window's first frame times 2 pi amplitude, blurred (see add_wraps); null while
   // there are none.
   const T* field;
   const T* inverse;  // 1 / blur(amplitude)
-  bool has_before;   // whether the frame before had turns already
+  bool has_before;   // whether the frame before had wraps already
 };
 
 // Planes that are read or written need kPlaneSlack elements of memory behind their end: rows are
 // handled in whole vectors.
 constexpr int64_t kPlaneSlack = 16;
 
-inline int64_t jump_cells(int64_t h, int64_t w) {
-  return h * ((w + kCellColumns - 1) / kCellColumns) + 1;
+inline int64_t most_row_wraps(int64_t h, int64_t w) {
+  return h * ((w + kWrapColumns - 1) / kWrapColumns) + 1;
 }
 
 template <typename T>
@@ -104,21 +104,21 @@ struct Kernels {
       FramePlanes<T> out,
       T* scratch);
 
-  // The cells of an h x w plane that hold jumps from `before` to `after`, row by row; returns their
-  // number. `cells` has room for one more than there can be, jump_cells(size). With `only_down`,
+  // The wraps from `before` to `after`, planes of h x w, row by row; returns how many `rows` there
+  // are, which has room for one more than there can be, most_row_wraps(size). With `only_down`,
   // steps below -pi are left alone as the published code does.
-  int64_t (*jumps)(
-      const T* before, const T* after, bool only_down, int64_t h, int64_t w, JumpCell* cells);
+  int64_t (*find_wraps)(
+      const T* before, const T* after, bool only_down, int64_t h, int64_t w, RowWraps* rows);
 
-  // Elements of a field: a plane of blurred turns with margins.
+  // Elements of a field: a plane of blurred wraps with margins.
   int64_t (*field_elements)(int64_t h, int64_t w);
 
   // Elements of what `difference` keeps of a frame: h rows of whole vectors.
   int64_t (*kept_elements)(int64_t h, int64_t w);
 
-  // field += blur(2 pi amplitude * turns) of these cells. `scratch` is as large as a field.
-  void (*add_turns)(
-      const JumpCell* cells,
+  // field += blur(2 pi amplitude * wraps) of these. `scratch` is as large as a field.
+  void (*add_wraps)(
+      const RowWraps* rows,
       int64_t count,
       const T* amplitude,
       int64_t h,
@@ -130,12 +130,12 @@ struct Kernels {
   void (*subtract)(const T* after, const T* before, int64_t n, T* out);
 
   // One plane of one window: the difference of the unwrapped denoised phases, less its mean,
-  // clamped. `kept` holds what the frame before had of turns (field *
+  // clamped. `kept` holds what the frame before had of wraps (field *
   // inverse) and gets that of this frame.
   void (*difference)(const WindowStep<T>& step, int64_t h, int64_t w, T* kept, T* out, T* scratch);
 
   // What `difference` does to `kept`, alone.
-  void (*keep_turns)(const T* field, const T* inverse, int64_t h, int64_t w, T* kept);
+  void (*keep_wraps)(const T* field, const T* inverse, int64_t h, int64_t w, T* kept);
 
   PlaneTransforms<T> planes;
 };

@@ -23,7 +23,7 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "matmul.inl"
 #include "blur.inl"
 #include "frame.inl"
-#include "turns.inl"
+#include "wraps.inl"
 #include "difference.inl"
 #include "transpose.inl"
 #include "folds.inl"
@@ -49,13 +49,13 @@ extern const Kernels<float> float_kernels = {
     transpose_rows<float>,
     blur<float>,
     frame_planes<float>,
-    jumps<float>,
+    find_wraps<float>,
     field_elements,
     kept_elements,
-    add_turns<float>,
+    add_wraps<float>,
     subtract<float>,
     difference<float>,
-    keep_turns<float>,
+    keep_wraps<float>,
     plane_transforms<float>(),
 };
 extern const Kernels<double> double_kernels = {
@@ -68,13 +68,13 @@ extern const Kernels<double> double_kernels = {
     transpose_rows<double>,
     blur<double>,
     frame_planes<double>,
-    jumps<double>,
+    find_wraps<double>,
     field_elements,
     kept_elements,
-    add_turns<double>,
+    add_wraps<double>,
     subtract<double>,
     difference<double>,
-    keep_turns<double>,
+    keep_wraps<double>,
     plane_transforms<double>(),
 };
 

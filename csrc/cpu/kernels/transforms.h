@@ -1,5 +1,5 @@
 // Fourier transforms of single planes and the filters between them, as the kernels see them. The
-// plans are made in ../line_transform.h and ../pyramid_plan.h.
+// plans are made in ../bands/line_transform.h and ../bands/pyramid_plan.h.
 //
 // A spectrum here is the half 0 <= ky < ceil(h / 2) of a real plane's, in tiles of as many ky as a
 // vector has lanes: [tile][kx in FFT order][re, im][lane]. The row of ky = h / 2, which an even
@@ -73,11 +73,11 @@ struct ResidualFilter {
   const T* last_row;  // [w], ky = h / 2; null if zero
 };
 
-// How a filter's weights are used: i^turns * scale * weight, or of the weight's absolute value.
+// How a filter's weights are used: i^quarters * scale * weight, or of the weight's absolute value.
 template <typename T>
 struct FilterUse {
   T scale;
-  int turns;
+  int quarters;
   bool absolute;
 };
 
@@ -121,13 +121,13 @@ struct PlaneTransforms {
       int64_t image_w,
       T* image_spectrum);
 
-  // A complex plane [h][w] from the frequencies of an image on one side of a line: i^turns times
+  // A complex plane [h][w] from the frequencies of an image on one side of a line: i^quarters times
   // the inverse transform, without a factor, of weights * spectrum.
   void (*analytic)(
       const T* image_spectrum,
       int64_t image_w,
       const BandFilter<T>& filter,
-      int turns,
+      int quarters,
       const PlanePlan<T>& plan,
       T* plane,
       T* scratch);
@@ -138,7 +138,7 @@ struct PlaneTransforms {
       const T* image_spectrum,
       int64_t image_w,
       const BandFilter<T>& filter,
-      int turns,
+      int quarters,
       const PlanePlan<T>& plan,
       T* re,
       T* im,
@@ -151,7 +151,7 @@ struct PlaneTransforms {
       const T* plane,
       const BandFilter<T>& filter,
       T scale,
-      int turns,
+      int quarters,
       const PlanePlan<T>& plan,
       int64_t image_w,
       T* image_spectrum,

@@ -1,16 +1,16 @@
 // Gradient of the phase differences with respect to the frames: the analytic derivative of the
-// denoised phase, with the turns of the unwrapping held constant (they are, almost everywhere).
+// denoised phase, with the wraps of the unwrapping held constant (they are, almost everywhere).
 //
-// With B the blur, a the amplitude, p the phase, M = B(a) and k a window's turns, a window sees
+// With B the blur, a the amplitude, p the phase, M = B(a) and k a window's wraps, a window sees
 //   D = B(a (p + 2 pi k)) / M,   so for a gradient g of D and q = g / M
 //   dp = a B(q),   da = (p + 2 pi k) B(q) - B(q D).
 // Everything but the term with k is linear in q, so it is summed over windows before blurring.
 #include <algorithm>
 #include <cmath>
 
-#include "convert.h"
-#include "phase_planes.h"
-#include "plane_pyramid.h"
+#include "../bands/plane_pyramid.h"
+#include "../convert.h"
+#include "../phase_planes.h"
 
 namespace phasenet {
 namespace {
@@ -19,7 +19,7 @@ template <typename T>
 struct FrameSums {  // of every window a frame is in, laid out as LevelPlanes
   Tensor q;         // g / M
   Tensor q_phase;   // q D
-  Tensor turned;    // 2 pi k B(q)
+  Tensor wrapped;   // 2 pi k B(q)
 };
 
 template <typename T>
@@ -27,7 +27,7 @@ struct WindowFrame {  // what a window reads of one of its frames
   const T* amplitude;
   const T* denoised;
   const T* inverse;
-  typename LevelPlanes<T>::Jumps jumps;
+  typename LevelPlanes<T>::Wraps row_wraps;
   bool repeated;  // the frame before is the same
 };
 
@@ -48,21 +48,21 @@ void fill_window(
         planes.plane(planes.amplitude, frame, band),
         planes.plane(planes.denoised, frame, band),
         planes.plane(planes.inverse, frame, band),
-        planes.jumps(frame, band),
+        planes.wraps(frame, band),
         t == before};
     before = t;
   }
 }
 
-// Adds the turns of a frame's jumps.
+// Adds the wraps of a frame's row_wraps.
 template <typename T>
-void add_jumps(const typename LevelPlanes<T>::Jumps& jumps, int64_t w, T* turns) {
-  for (int64_t c = 0; c < jumps.count; ++c) {
-    const JumpCell& cell = jumps.cells[c];
-    T* row = turns + cell.row * w + cell.column;
-    for (uint32_t bits = uint32_t{cell.down} | cell.up; bits != 0; bits &= bits - 1) {
+void count_wraps(const typename LevelPlanes<T>::Wraps& row_wraps, int64_t w, T* wraps) {
+  for (int64_t c = 0; c < row_wraps.count; ++c) {
+    const RowWraps& row_of = row_wraps.rows[c];
+    T* row = wraps + row_of.row * w + row_of.column;
+    for (uint32_t bits = uint32_t{row_of.down} | row_of.up; bits != 0; bits &= bits - 1) {
       const int i = __builtin_ctz(bits);
-      row[i] += cell.up >> i & 1 ? T(1) : T(-1);
+      row[i] += row_of.up >> i & 1 ? T(1) : T(-1);
     }
   }
 }
@@ -71,36 +71,36 @@ void add_jumps(const typename LevelPlanes<T>::Jumps& jumps, int64_t w, T* turns)
 template <typename T>
 struct WindowScratch {
   WindowScratch(int64_t count, Size size)
-      : turns((count + 1) * size.area()),
+      : wraps((count + 1) * size.area()),
         unwrapped((count + 1) * size.area()),
         grad((count + 1) * size.area() + kPlaneSlack),
         plane(size.area() + kPlaneSlack),
         kernel(kernel_scratch<T>(size)) {
   }
-  std::vector<T> turns, unwrapped, grad, plane;
+  std::vector<T> wraps, unwrapped, grad, plane;
   Scratch<T> kernel;
 };
 
-// Turns and denoised phases of a window as the forward sees them, from its second frame on.
+// Wraps and denoised phases of a window as the forward sees them, from its second frame on.
 template <typename T>
 void unwrap_window(
     const std::vector<WindowFrame<T>>& frames, Size size, WindowScratch<T>& scratch) {
   const int64_t n = size.area();
-  std::fill(scratch.turns.begin(), scratch.turns.begin() + n, T(0));
+  std::fill(scratch.wraps.begin(), scratch.wraps.begin() + n, T(0));
   std::copy(frames[0].denoised, frames[0].denoised + n, scratch.unwrapped.begin());
   for (size_t i = 1; i < frames.size(); ++i) {
-    const T* before = scratch.turns.data() + (i - 1) * n;
-    T* turns = scratch.turns.data() + i * n;
+    const T* before = scratch.wraps.data() + (i - 1) * n;
+    T* wraps = scratch.wraps.data() + i * n;
     T* unwrapped = scratch.unwrapped.data() + i * n;
-    std::copy(before, before + n, turns);
+    std::copy(before, before + n, wraps);
     if (!frames[i].repeated) {
-      add_jumps<T>(frames[i].jumps, size.w, turns);
+      count_wraps<T>(frames[i].row_wraps, size.w, wraps);
     }
-    const bool any = std::any_of(turns, turns + n, [](T turn) { return turn != 0; });
+    const bool any = std::any_of(wraps, wraps + n, [](T wrap) { return wrap != 0; });
     std::copy(frames[i].denoised, frames[i].denoised + n, unwrapped);
     if (any) {
       for (int64_t j = 0; j < n; ++j) {
-        scratch.plane[j] = frames[i].amplitude[j] * turns[j] * T(2 * kPi);
+        scratch.plane[j] = frames[i].amplitude[j] * wraps[j] * T(2 * kPi);
       }
       // `grad` of this frame is not filled yet and serves as the target.
       T* blurred = scratch.grad.data() + i * n;
@@ -158,22 +158,22 @@ void add_to_sums(
     WindowScratch<T>& scratch,
     T* q_sum,
     T* q_phase_sum,
-    T* turned_sum) {
+    T* wrapped_sum) {
   const int64_t n = size.area();
   T* q = scratch.grad.data() + i * n;
   const T* unwrapped = scratch.unwrapped.data() + i * n;
-  const T* turns = scratch.turns.data() + i * n;
+  const T* wraps = scratch.wraps.data() + i * n;
   bool any = false;
   for (int64_t j = 0; j < n; ++j) {
     q[j] *= frame.inverse[j];
     q_sum[j] += q[j];
     q_phase_sum[j] += q[j] * unwrapped[j];
-    any = any || turns[j] != 0;
+    any = any || wraps[j] != 0;
   }
   if (any) {
     kernels<T>().blur(q, size.h, size.w, scratch.plane.data(), scratch.kernel.data());
     for (int64_t j = 0; j < n; ++j) {
-      turned_sum[j] += T(2 * kPi) * turns[j] * scratch.plane[j];
+      wrapped_sum[j] += T(2 * kPi) * wraps[j] * scratch.plane[j];
     }
   }
 }
@@ -192,7 +192,7 @@ FrameSums<T> sum_windows(
   const T* grad_data = grads.const_data_ptr<T>();
   T* q = sums.q.template mutable_data_ptr<T>();
   T* q_phase = sums.q_phase.template mutable_data_ptr<T>();
-  T* turned = sums.turned.template mutable_data_ptr<T>();
+  T* wrapped = sums.wrapped.template mutable_data_ptr<T>();
   // A task owns all frames of one video's band, so that sums need no locks and keep one order.
   torch::stable::parallel_for(0, videos * options.nbands, 1, [&](int64_t begin, int64_t end) {
     WindowScratch<T> scratch(count, planes.size);
@@ -208,7 +208,7 @@ FrameSums<T> sum_windows(
           const int64_t t = video * length + options.frame(window, i, length);
           const int64_t offset = planes.index(t, band) * planes.size.area();
           add_to_sums(
-              frames[i], i, planes.size, scratch, q + offset, q_phase + offset, turned + offset);
+              frames[i], i, planes.size, scratch, q + offset, q_phase + offset, wrapped + offset);
         }
       }
     }
@@ -228,7 +228,7 @@ Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size wh
   const T* amplitude = planes.amplitude.template const_data_ptr<T>();
   const T* q = sums.q.template const_data_ptr<T>();
   const T* q_phase = sums.q_phase.template const_data_ptr<T>();
-  const T* turned = sums.turned.template const_data_ptr<T>();
+  const T* wrapped = sums.wrapped.template const_data_ptr<T>();
   torch::stable::parallel_for(0, count * nbands, 1, [&](int64_t begin, int64_t end) {
     const Scratch<T> scratch = kernel_scratch<T>(size);
     std::vector<T> blurred(n), blurred_phase(n);
@@ -239,7 +239,7 @@ Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size wh
         const T p = phase[i * n + j], a = amplitude[i * n + j];
         const T magnitude = a - T(1e-10);
         if (magnitude > 0) {  // at zero neither phase nor amplitude has a derivative
-          const T da = p * blurred[j] + turned[i * n + j] - blurred_phase[j];
+          const T da = p * blurred[j] + wrapped[i * n + j] - blurred_phase[j];
           const T dp = a * blurred[j] / magnitude;
           const T c = std::cos(p), s = std::sin(p);
           out[i * whole.area() + j / size.w * whole.w + j % size.w] = {

@@ -6,10 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "../common/geometry.h"
-#include "kernels/kernels.h"
+#include "../../common/geometry.h"
+#include "../kernels/kernels.h"
+#include "../scratch.h"
 #include "line_transform.h"
-#include "scratch.h"
 
 namespace phasenet {
 

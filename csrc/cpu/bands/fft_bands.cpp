@@ -1,16 +1,16 @@
-#include "mirrored_bands.h"
+#include "fft_bands.h"
 
 namespace phasenet {
 
 template <typename T>
-std::shared_ptr<const MirroredBands<T>> MirroredBands<T>::plan(
+std::shared_ptr<const FftBands<T>> FftBands<T>::plan(
     Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels) {
   auto pyramid = pyramid_plan<T>({2 * frame.h, 2 * frame.w}, height, nbands);
-  return std::shared_ptr<const MirroredBands>(new MirroredBands(frame, std::move(pyramid), levels));
+  return std::shared_ptr<const FftBands>(new FftBands(frame, std::move(pyramid), levels));
 }
 
 template <typename T>
-void MirroredBands<T>::spectrum(T* scratch, T* spectrum) const {
+void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
   kernels<T>().planes.forward_mirrored(
       frame(scratch),
       frame_stride(),
@@ -20,10 +20,10 @@ void MirroredBands<T>::spectrum(T* scratch, T* spectrum) const {
 }
 
 template <typename T>
-typename MirroredBands<T>::Planes MirroredBands<T>::band(
+typename FftBands<T>::Planes FftBands<T>::band(
     size_t level_index, int64_t band, const T* spectrum, T* scratch) const {
   const auto& level = pyramid_->levels[levels_[level_index] - 1];
-  const int turns = static_cast<int>(3 * (pyramid_->nbands - 1) % 4);  // (-i)^(nbands - 1)
+  const int quarters = static_cast<int>(3 * (pyramid_->nbands - 1) % 4);  // (-i)^(nbands - 1)
   const int64_t stride = padded(level.size.w / 2);
   T* re = scratch;
   T* im = scratch + part_size();
@@ -31,7 +31,7 @@ typename MirroredBands<T>::Planes MirroredBands<T>::band(
       spectrum,
       pyramid_->image.w,
       level.band(band),
-      turns,
+      quarters,
       level.plane,
       re,
       im,
@@ -40,7 +40,7 @@ typename MirroredBands<T>::Planes MirroredBands<T>::band(
   return {re, im, stride};
 }
 
-template class MirroredBands<float>;
-template class MirroredBands<double>;
+template class FftBands<float>;
+template class FftBands<double>;
 
 }  // namespace phasenet

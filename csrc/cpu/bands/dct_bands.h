@@ -5,23 +5,23 @@
 
 #include <memory>
 
+#include "dct_matrix.h"
 #include "tables.h"
-#include "waves.h"
 
 namespace phasenet {
 
 template <typename T>
-class CosineBands {
+class DctBands {
  public:
   // `tables` are those of the mirrored frame, twice as large as the frame on each side.
-  static std::shared_ptr<const CosineBands> plan(
+  static std::shared_ptr<const DctBands> plan(
       const SpectralTables<T>& tables, int64_t height, const std::vector<int64_t>& levels);
 
   // Multiplications and additions of one frame, without building anything.
   static double cost(
       Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
 
-  CosineBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels);
+  DctBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels);
 
   // Elements of aligned scratch that the steps below share.
   int64_t scratch_size() const;
@@ -63,10 +63,10 @@ class CosineBands {
     std::vector<Term> re, im;
   };
   struct Level {
-    Size size;                      // of the quarter that is kept
-    int64_t rows, columns;          // U, V: frequencies the level reaches
-    std::vector<Waves<T>> along_x;  // cosine, sine
-    std::vector<Waves<T>> along_y;  // by Basis
+    Size size;                          // of the quarter that is kept
+    int64_t rows, columns;              // U, V: frequencies the level reaches
+    std::vector<DctMatrix<T>> along_x;  // cosine, sine
+    std::vector<DctMatrix<T>> along_y;  // by Basis
     std::vector<Band> bands;
   };
 
@@ -74,16 +74,16 @@ class CosineBands {
   int64_t spectrum_size() const;
   int64_t part_size() const;
 
-  static WaveShape level_waves(Size frame, Size whole, int64_t level, bool along_x, Basis basis);
+  static DctShape level_shape(Size frame, Size whole, int64_t level, bool along_x, Basis basis);
   static Level make_level(const SpectralTables<T>& tables, int64_t level);
   static Band make_band(
       const SpectralTables<T>& tables, const Level& level, int64_t number, int64_t band);
 
   Size frame_;
-  int64_t rows_ = 0, columns_ = 0;  // of the cosine spectrum, the most any level needs
-  std::vector<Waves<T>> analysis_;  // along y, along x
+  int64_t rows_ = 0, columns_ = 0;      // of the cosine spectrum, the most any level needs
+  std::vector<DctMatrix<T>> analysis_;  // along y, along x
   std::vector<Level> levels_;
-  int64_t wave_scratch_ = 0;
+  int64_t matrix_scratch_ = 0;
 };
 
 }  // namespace phasenet

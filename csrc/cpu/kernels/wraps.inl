@@ -1,8 +1,8 @@
-// Where a frame's phase jumps from the one before, and what such jumps add to the blurred turns of
-// a window: sparse, since few phases jump between two frames.
+// Where phases wrap from one frame to the next, and what that adds to the blurred wraps of a
+// window: sparse, since few phases do between two frames.
 
-// A plane of blurred turns with room for what falls outside: kBlurReach rows above and below, and
-// columns such that whatever a cell of 16 columns reaches lies in 32 columns from its first on.
+// A plane of blurred wraps with room for what falls outside: kBlurReach rows above and below, and
+// columns such that whatever 16 columns reach lies in 32 columns from its first on.
 constexpr int64_t kFieldLeft = 8;
 
 inline int64_t field_stride(int64_t w) {
@@ -51,41 +51,41 @@ inline uint32_t greater_bits(V a, V b) {
 #endif
 
 template <typename T>
-int64_t jumps(
-    const T* before, const T* after, bool only_down, int64_t h, int64_t w, JumpCell* cells) {
+int64_t find_wraps(
+    const T* before, const T* after, bool only_down, int64_t h, int64_t w, RowWraps* rows) {
   constexpr int64_t lanes = Lanes<T>::count;
   const Vector<T> pi = Vector<T>{} + T(kPiD), minus_pi = Vector<T>{} - T(kPiD);
   int64_t count = 0;
   for (int64_t y = 0; y < h; ++y) {
-    for (int64_t x = 0; x < w; x += kCellColumns) {
+    for (int64_t x = 0; x < w; x += kWrapColumns) {
       uint32_t down = 0, up = 0;
-      for (int64_t i = 0; i < kCellColumns && x + i < w; i += lanes) {
+      for (int64_t i = 0; i < kWrapColumns && x + i < w; i += lanes) {
         const int64_t j = y * w + x + i;
         const Vector<T> step = load(after + j) - load(before + j);
         down |= greater_bits(step, pi) << i;
         up |= greater_bits(minus_pi, step) << i;
       }
-      const uint32_t inside = w - x >= kCellColumns ? 0xffffu : (1u << (w - x)) - 1;
+      const uint32_t inside = w - x >= kWrapColumns ? 0xffffu : (1u << (w - x)) - 1;
       down &= inside;
       up &= only_down ? 0 : inside;
       // Always written, kept where there is something: no branch to guess wrong.
-      cells[count] = {int32_t(y), int32_t(x), uint16_t(down), uint16_t(up)};
+      rows[count] = {int32_t(y), int32_t(x), uint16_t(down), uint16_t(up)};
       count += (down | up) != 0;
     }
   }
   return count;
 }
 
-// The taps around column i of a cell as the 32 columns that the cell reaches see them.
+// The taps around column i of 16 as the 32 columns that these reach see them.
 template <typename T>
-struct CellTaps {
-  alignas(64) T of[kCellColumns][2 * kCellColumns];
+struct WrapTaps {
+  alignas(64) T of[kWrapColumns][2 * kWrapColumns];
 };
 
 template <typename T>
-constexpr CellTaps<T> cell_taps() {
-  CellTaps<T> taps{};
-  for (int64_t i = 0; i < kCellColumns; ++i) {
+constexpr WrapTaps<T> wrap_taps() {
+  WrapTaps<T> taps{};
+  for (int64_t i = 0; i < kWrapColumns; ++i) {
     for (int64_t k = -kBlurReach; k <= kBlurReach; ++k) {
       taps.of[i][i + kFieldLeft + k] = T(kTaps[k < 0 ? -k : k]);
     }
@@ -94,39 +94,39 @@ constexpr CellTaps<T> cell_taps() {
 }
 
 template <typename T>
-constexpr CellTaps<T> kCellTaps = cell_taps<T>();
+constexpr WrapTaps<T> kWrapTaps = wrap_taps<T>();
 
 template <typename T>
-constexpr T kTurn[2] = {T(-2 * kPiD), T(2 * kPiD)};  // down, up
+constexpr T kWrap[2] = {T(-2 * kPiD), T(2 * kPiD)};  // down, up
 
-// 2 pi amplitude * turns of one cell, blurred along x: 32 columns.
+// 2 pi amplitude times the wraps of up to 16 columns, blurred along x: 32 columns.
 template <typename T, int kParts>
-inline void blur_cell(const JumpCell& cell, const T* amplitude, int64_t w, Vector<T>* out) {
+inline void blur_row(const RowWraps& wraps, const T* amplitude, int64_t w, Vector<T>* out) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const T* row = amplitude + cell.row * w + cell.column;
+  const T* row = amplitude + wraps.row * w + wraps.column;
   for (int p = 0; p < kParts; ++p) {
     out[p] = Vector<T>{};
   }
-  for (uint32_t bits = uint32_t(cell.down) | cell.up; bits != 0; bits &= bits - 1) {
+  for (uint32_t bits = uint32_t(wraps.down) | wraps.up; bits != 0; bits &= bits - 1) {
     const int i = __builtin_ctz(bits);
-    const T value = row[i] * kTurn<T>[(cell.up >> i) & 1];
+    const T value = row[i] * kWrap<T>[(wraps.up >> i) & 1];
     for (int p = 0; p < kParts; ++p) {
-      out[p] += value * load(kCellTaps<T>.of[i] + p * lanes);
+      out[p] += value * load(kWrapTaps<T>.of[i] + p * lanes);
     }
   }
 }
 
-// field += the blurred cells, each spread over the rows it reaches.
+// field += the blurred wraps, each spread over the rows it reaches.
 template <typename T>
-inline void add_cells(
-    const JumpCell* cells, int64_t count, const T* amplitude, int64_t w, T* field) {
+inline void add_sparse(
+    const RowWraps* rows, int64_t count, const T* amplitude, int64_t w, T* field) {
   constexpr int64_t lanes = Lanes<T>::count;
-  constexpr int kParts = 2 * kCellColumns / lanes;
+  constexpr int kParts = 2 * kWrapColumns / lanes;
   const int64_t stride = field_stride(w);
   for (int64_t c = 0; c < count; ++c) {
     Vector<T> across[kParts];
-    blur_cell<T, kParts>(cells[c], amplitude, w, across);
-    T* top = field + cells[c].row * stride + cells[c].column;  // kBlurReach rows above
+    blur_row<T, kParts>(rows[c], amplitude, w, across);
+    T* top = field + rows[c].row * stride + rows[c].column;  // kBlurReach rows above
 #pragma GCC unroll 16
     for (int k = 0; k <= 2 * kBlurReach; ++k) {
       const T tap = T(kTaps[k < kBlurReach ? kBlurReach - k : k - kBlurReach]);
@@ -138,10 +138,10 @@ inline void add_cells(
   }
 }
 
-// The same in two passes, which costs as much for many cells as for few.
+// The same in two passes, which costs as much for many wraps as for few.
 template <typename T>
 inline void add_dense(
-    const JumpCell* cells,
+    const RowWraps* rows,
     int64_t count,
     const T* amplitude,
     int64_t h,
@@ -149,13 +149,13 @@ inline void add_dense(
     T* field,
     T* across) {
   constexpr int64_t lanes = Lanes<T>::count;
-  constexpr int kParts = 2 * kCellColumns / lanes;
+  constexpr int kParts = 2 * kWrapColumns / lanes;
   const int64_t stride = field_stride(w);
   memset(across, 0, sizeof(T) * field_elements(h, w));
   for (int64_t c = 0; c < count; ++c) {
     Vector<T> row[kParts];
-    blur_cell<T, kParts>(cells[c], amplitude, w, row);
-    T* at = across + field_row(cells[c].row, w) + cells[c].column;
+    blur_row<T, kParts>(rows[c], amplitude, w, row);
+    T* at = across + field_row(rows[c].row, w) + rows[c].column;
     for (int p = 0; p < kParts; ++p) {
       store(at + p * lanes, load(at + p * lanes) + row[p]);
     }
@@ -169,20 +169,20 @@ inline void add_dense(
 }
 
 template <typename T>
-void add_turns(
-    const JumpCell* cells,
+void add_wraps(
+    const RowWraps* rows,
     int64_t count,
     const T* amplitude,
     int64_t h,
     int64_t w,
     T* field,
     T* scratch) {
-  // A cell takes 22 products of 16 columns; 16 columns of the plane 11 in the second pass.
+  // 16 columns with wraps take 22 products; any 16 columns of the plane 11 in the second pass.
   const int64_t share = kVectorBytes == 64 ? 3 : 2;  // of 5, as measured
-  const bool few = 5 * count < share * h * ((w + kCellColumns - 1) / kCellColumns);
+  const bool few = 5 * count < share * h * ((w + kWrapColumns - 1) / kWrapColumns);
   if (few) {
-    add_cells(cells, count, amplitude, w, field);
+    add_sparse(rows, count, amplitude, w, field);
   } else {
-    add_dense(cells, count, amplitude, h, w, field, scratch);
+    add_dense(rows, count, amplitude, h, w, field, scratch);
   }
 }

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "../common/geometry.h"
+#include "../../common/geometry.h"
 
 namespace phasenet {
 

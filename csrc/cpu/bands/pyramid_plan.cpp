@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "recent.h"
+#include "../lru_cache.h"
 #include "tables.h"
 
 namespace phasenet {
@@ -125,8 +125,8 @@ PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of),
 
 template <typename T>
 std::shared_ptr<const PyramidPlan<T>> pyramid_plan(Size image, int64_t height, int64_t nbands) {
-  static Recent<std::array<int64_t, 4>, PyramidPlan<T>> recent;
-  return recent.get({image.h, image.w, height, nbands}, [&] {
+  static LruCache<std::array<int64_t, 4>, PyramidPlan<T>> cache;
+  return cache.get({image.h, image.w, height, nbands}, [&] {
     return std::make_shared<const PyramidPlan<T>>(image, height, nbands);
   });
 }

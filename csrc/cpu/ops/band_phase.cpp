@@ -1,8 +1,8 @@
 // Phases of complex coefficients, by the arctangent that the phase differences use.
 #include <algorithm>
 
-#include "kernels/kernels.h"
-#include "tensors.h"
+#include "../kernels/kernels.h"
+#include "../tensors.h"
 
 namespace phasenet {
 namespace {

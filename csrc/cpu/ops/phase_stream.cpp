@@ -5,7 +5,7 @@
 #include <limits>
 #include <optional>
 
-#include "band_windows.h"
+#include "../band_windows.h"
 
 namespace phasenet {
 namespace {
@@ -16,7 +16,7 @@ constexpr int64_t kTaskValues = int64_t{1} << 18;
 
 constexpr size_t kPerLevel = 7;  // tensors of the state: six of planes, then the windows
 
-// The planes that a new frame is compared with, and the jumps since the oldest window's start.
+// The planes that a new frame is compared with, and the wraps since the oldest window's start.
 int64_t kept_frames(const PhaseOptions& options) {
   return options.num_phase + 1;
 }

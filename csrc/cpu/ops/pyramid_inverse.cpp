@@ -1,6 +1,6 @@
 // From coefficients to an image: the inverse of the pyramid and the adjoint of the pyramid.
-#include "../common/coefficients.h"
-#include "plane_pyramid.h"
+#include "../../common/coefficients.h"
+#include "../bands/plane_pyramid.h"
 
 namespace phasenet {
 namespace {

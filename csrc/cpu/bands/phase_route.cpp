@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "cosine_bands.h"
-#include "kernels/kernels.h"
+#include "../kernels/kernels.h"
+#include "dct_bands.h"
 #include "line_transform.h"
 
 namespace phasenet {
@@ -23,12 +23,12 @@ Rates rates() {
   return set == "avx512" ? Rates{135, 65} : set == "avx2" ? Rates{70, 39} : Rates{27, 22};
 }
 
-double products_cost(Size frame, const PhaseOptions& options) {
-  return CosineBands<float>::cost(frame, options.height, options.nbands, options.levels);
+double dct_cost(Size frame, const PhaseOptions& options) {
+  return DctBands<float>::cost(frame, options.height, options.nbands, options.levels);
 }
 
 // Numbers are complex here. Beside its transforms each is filtered, transposed and copied.
-double planes_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
+double fft_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
   constexpr double kBeside = 12;
   const auto numbers = [](int64_t lines, int64_t length) {
     const double each = line_cost(length) + kBeside;
@@ -51,19 +51,18 @@ PhaseRoute phase_route(Size frame, const PhaseOptions& options) {
   const char* variable = std::getenv("PHASENET_TRANSFORM");
   const std::string asked = variable == nullptr ? "" : variable;
   if (asked == "cosine") {
-    return PhaseRoute::kProducts;
+    return PhaseRoute::kDct;
   }
   if (asked == "fourier") {
-    return PhaseRoute::kPlanes;
+    return PhaseRoute::kFft;
   }
   if (!asked.empty()) {
     throw std::runtime_error(
         "phasenet: PHASENET_TRANSFORM: expected cosine or fourier, got '" + asked + "'");
   }
   const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
-  const double products = products_cost(frame, options) / rates().products;
-  return products < planes_cost(sizes, options) / rates().planes ? PhaseRoute::kProducts
-                                                                 : PhaseRoute::kPlanes;
+  const double products = dct_cost(frame, options) / rates().products;
+  return products < fft_cost(sizes, options) / rates().planes ? PhaseRoute::kDct : PhaseRoute::kFft;
 }
 
 }  // namespace phasenet

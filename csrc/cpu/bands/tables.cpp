@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "recent.h"
+#include "../lru_cache.h"
 
 namespace phasenet {
 namespace {
@@ -85,8 +85,8 @@ std::shared_ptr<const SpectralTables<T>> build_tables(Size image, int64_t height
 template <typename T>
 std::shared_ptr<const SpectralTables<T>> spectral_tables(
     Size image, int64_t height, int64_t nbands) {
-  static Recent<std::array<int64_t, 4>, SpectralTables<T>> recent;
-  return recent.get(
+  static LruCache<std::array<int64_t, 4>, SpectralTables<T>> cache;
+  return cache.get(
       {image.h, image.w, height, nbands}, [&] { return build_tables<T>(image, height, nbands); });
 }
 

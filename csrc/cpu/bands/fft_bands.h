@@ -10,9 +10,9 @@
 namespace phasenet {
 
 template <typename T>
-class MirroredBands {
+class FftBands {
  public:
-  static std::shared_ptr<const MirroredBands> plan(
+  static std::shared_ptr<const FftBands> plan(
       Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
 
   // Elements of aligned memory: of a spectrum, and of the scratch that the steps below share.
@@ -40,7 +40,7 @@ class MirroredBands {
   Planes band(size_t level_index, int64_t band, const T* spectrum, T* scratch) const;
 
  private:
-  MirroredBands(
+  FftBands(
       Size frame, std::shared_ptr<const PyramidPlan<T>> pyramid, const std::vector<int64_t>& levels)
       : frame_(frame), pyramid_(std::move(pyramid)), levels_(levels) {
   }

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/transforms.h"
+#include "../kernels/transforms.h"
 
 namespace phasenet {
 

@@ -2,13 +2,13 @@
 // same to rounding.
 #pragma once
 
-#include "../common/phase_options.h"
+#include "../../common/phase_options.h"
 
 namespace phasenet {
 
 enum class PhaseRoute {
-  kProducts,  // CosineBands: matrix products, fastest for small frames
-  kPlanes,    // MirroredBands: Fourier transforms
+  kDct,  // DctBands: matrix products, fastest for small frames
+  kFft,  // FftBands: Fourier transforms
 };
 
 // The faster, by operations counted and rates measured. The environment variable

@@ -2,8 +2,8 @@
 // whatever happens to it between being read and being written stays in that core's cache.
 #pragma once
 
+#include "../tensors.h"
 #include "pyramid_plan.h"
-#include "tensors.h"
 
 namespace phasenet {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tasks.h"
+#include "../tasks.h"
 
 namespace phasenet {
 namespace {
@@ -60,13 +60,13 @@ struct Analysis {
     }
     const auto& filters = plan.levels[level];
     T* to = out.levels[level] + 2 * (n * plan.nbands + band) * filters.size.area();
-    const int turns = static_cast<int>(3 * (plan.nbands - 1) % 4);  // (-i)^(nbands - 1)
+    const int quarters = static_cast<int>(3 * (plan.nbands - 1) % 4);  // (-i)^(nbands - 1)
     if (adjoint) {
-      const FilterUse<T> use{scale(filters.size) / 2, turns, plan.nbands % 2 == 1};
+      const FilterUse<T> use{scale(filters.size) / 2, quarters, plan.nbands % 2 == 1};
       cropped(spectrum, filters.two_sided(band), use, filters.size, filters.plane, 2, to, scratch);
     } else {
       kernel.analytic(
-          spectrum, plan.image.w, filters.band(band), turns, filters.plane, to, scratch);
+          spectrum, plan.image.w, filters.band(band), quarters, filters.plane, to, scratch);
     }
   }
 
@@ -126,16 +126,16 @@ struct Synthesis {
     }
     const auto& filters = plan.levels[level];
     const T* from = in.levels[level] + 2 * (n * plan.nbands + band) * filters.size.area();
-    const int turns = static_cast<int>((plan.nbands - 1) % 4);  // i^(nbands - 1)
+    const int quarters = static_cast<int>((plan.nbands - 1) % 4);  // i^(nbands - 1)
     const T half = scale(filters.size) / 2;
     if (adjoint) {
       kernel.add_analytic(
-          from, filters.band(band), half, turns, filters.plane, plan.image.w, spectrum, scratch);
+          from, filters.band(band), half, quarters, filters.plane, plan.image.w, spectrum, scratch);
     } else {
       add(from,
           2,
           filters.two_sided(band),
-          {half, turns, plan.nbands % 2 == 1},
+          {half, quarters, plan.nbands % 2 == 1},
           filters.size,
           filters.plane,
           spectrum,

@@ -1,9 +1,9 @@
 // Phase differences of every window of a video (Deng et al., AAAI 2020). What depends on one frame
-// is computed once; a window only adds the turns its own unwrapping needs (see band_windows.h).
+// is computed once; a window only adds the wraps its own unwrapping needs (see ../band_windows.h).
 #include <algorithm>
 #include <optional>
 
-#include "band_windows.h"
+#include "../band_windows.h"
 
 namespace phasenet {
 namespace {

@@ -1,9 +1,9 @@
 // The complex steerable pyramid and the adjoint of its inverse.
 #include <algorithm>
 
-#include "../common/coefficients.h"
-#include "convert.h"
-#include "plane_pyramid.h"
+#include "../../common/coefficients.h"
+#include "../bands/plane_pyramid.h"
+#include "../convert.h"
 
 namespace phasenet {
 namespace {

@@ -1,9 +1,9 @@
-#include "waves.h"
+#include "dct_matrix.h"
 
 #include <cmath>
 
-#include "../common/geometry.h"
-#include "kernels/kernels.h"
+#include "../../common/geometry.h"
+#include "../kernels/kernels.h"
 
 namespace phasenet {
 namespace {
@@ -13,7 +13,7 @@ constexpr int64_t kLeastSplit = 12;  // samples
 }  // namespace
 
 template <typename T>
-bool Waves<T>::splits(const WaveShape& shape) {
+bool DctMatrix<T>::splits(const DctShape& shape) {
   const double step = kPi / static_cast<double>(shape.samples);
   return shape.samples >= kLeastSplit && shape.frequencies >= 2 &&
          std::abs(shape.step - step) < 1e-12 * step &&
@@ -22,13 +22,13 @@ bool Waves<T>::splits(const WaveShape& shape) {
 
 // Even k on the first half of the samples.
 template <typename T>
-WaveShape Waves<T>::even_half(const WaveShape& shape) {
+DctShape DctMatrix<T>::even_half(const DctShape& shape) {
   const int64_t samples = (shape.samples + 1) / 2, frequencies = (shape.frequencies + 1) / 2;
   return {samples, frequencies, 2 * shape.step, 2 * shape.offset, shape.sine, shape.sign};
 }
 
 template <typename T>
-Waves<T>::Waves(const WaveShape& shape)
+DctMatrix<T>::DctMatrix(const DctShape& shape)
     : samples_(shape.samples), frequencies_(shape.frequencies), antisymmetric_(shape.sine) {
   const bool split = splits(shape);
   const int64_t first = split ? 1 : 0, every = split ? 2 : 1;
@@ -46,12 +46,12 @@ Waves<T>::Waves(const WaveShape& shape)
     }
   }
   if (split) {
-    even_ = std::make_unique<Waves<T>>(even_half(shape));
+    even_ = std::make_unique<DctMatrix<T>>(even_half(shape));
   }
 }
 
 template <typename T>
-void Waves<T>::synthesize(
+void DctMatrix<T>::synthesize(
     const T* in,
     int64_t in_stride,
     int64_t columns,
@@ -93,7 +93,7 @@ void Waves<T>::synthesize(
 }
 
 template <typename T>
-void Waves<T>::analyse(
+void DctMatrix<T>::analyse(
     const T* in, int64_t in_stride, int64_t columns, T* out, int64_t out_stride, T* scratch) const {
   const auto& kernel = kernels<T>();
   if (even_ == nullptr) {
@@ -136,17 +136,17 @@ void Waves<T>::analyse(
 }
 
 template <typename T>
-int64_t Waves<T>::scratch_rows() const {
+int64_t DctMatrix<T>::scratch_rows() const {
   return even_ == nullptr ? 0 : (samples_ + 1) / 2 * 2 + even_->scratch_rows();
 }
 
 template <typename T>
-int64_t Waves<T>::elements() const {
+int64_t DctMatrix<T>::elements() const {
   return static_cast<int64_t>(2 * matrix_.size()) + (even_ == nullptr ? 0 : even_->elements());
 }
 
 template <typename T>
-double Waves<T>::cost(const WaveShape& shape) {
+double DctMatrix<T>::cost(const DctShape& shape) {
   const auto n = static_cast<double>(shape.samples), k = static_cast<double>(shape.frequencies);
   if (!splits(shape)) {
     return n * k;
@@ -154,7 +154,7 @@ double Waves<T>::cost(const WaveShape& shape) {
   return std::ceil(n / 2) * std::floor(k / 2) + n + cost(even_half(shape));
 }
 
-template class Waves<float>;
-template class Waves<double>;
+template class DctMatrix<float>;
+template class DctMatrix<double>;
 
 }  // namespace phasenet

@@ -1,11 +1,11 @@
-#include "cosine_bands.h"
+#include "dct_bands.h"
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "kernels/kernels.h"
-#include "recent.h"
+#include "../kernels/kernels.h"
+#include "../lru_cache.h"
 
 // The spectrum of a frame x mirrored to 2H x 2W is F[u, v] = e^(i pi (u / 2H + v / 2W)) C[|u|, |v|]
 // with C[u, v] = 4 sum x[y, x] cos(pi u (2y + 1) / 2H) cos(pi v (2x + 1) / 2W), its DCT-II. A band
@@ -26,7 +26,7 @@ int64_t reach(int64_t side, int64_t level) {
 }
 
 // The cosines of a spectrum along one axis of the frame.
-WaveShape spectrum_waves(int64_t side, int64_t frequencies, double scale) {
+DctShape spectrum_shape(int64_t side, int64_t frequencies, double scale) {
   const double step = kPi / static_cast<double>(side);
   return {side, frequencies, step, step / 2, false, scale};
 }
@@ -34,7 +34,7 @@ WaveShape spectrum_waves(int64_t side, int64_t frequencies, double scale) {
 }  // namespace
 
 template <typename T>
-typename CosineBands<T>::Band CosineBands<T>::make_band(
+typename DctBands<T>::Band DctBands<T>::make_band(
     const SpectralTables<T>& tables, const Level& level, int64_t number, int64_t band) {
   const LevelTable<T>& table = tables.levels[number - 1];
   const Size whole = table.size;
@@ -103,7 +103,7 @@ typename CosineBands<T>::Band CosineBands<T>::make_band(
 }
 
 template <typename T>
-WaveShape CosineBands<T>::level_waves(
+DctShape DctBands<T>::level_shape(
     Size frame, Size whole, int64_t level, bool along_x, Basis basis) {
   const int64_t side = along_x ? frame.w : frame.h, kept = along_x ? whole.w : whole.h;
   return {
@@ -116,7 +116,7 @@ WaveShape CosineBands<T>::level_waves(
 }
 
 template <typename T>
-typename CosineBands<T>::Level CosineBands<T>::make_level(
+typename DctBands<T>::Level DctBands<T>::make_level(
     const SpectralTables<T>& tables, int64_t number) {
   const Size whole = tables.levels[number - 1].size;
   const Size frame{tables.image.h / 2, tables.image.w / 2};
@@ -125,10 +125,10 @@ typename CosineBands<T>::Level CosineBands<T>::make_level(
   level.rows = reach(frame.h, number);
   level.columns = reach(frame.w, number);
   for (const Basis basis : {kCosine, kSine}) {
-    level.along_x.emplace_back(level_waves(frame, whole, number, true, basis));
+    level.along_x.emplace_back(level_shape(frame, whole, number, true, basis));
   }
   for (const Basis basis : {kCosine, kSine, kMinusCosine, kMinusSine}) {
-    level.along_y.emplace_back(level_waves(frame, whole, number, false, basis));
+    level.along_y.emplace_back(level_shape(frame, whole, number, false, basis));
   }
   for (int64_t band = 0; band < tables.nbands; ++band) {
     level.bands.push_back(make_band(tables, level, number, band));
@@ -137,10 +137,10 @@ typename CosineBands<T>::Level CosineBands<T>::make_level(
 }
 
 template <typename T>
-CosineBands<T>::CosineBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels)
+DctBands<T>::DctBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels)
     : frame_{tables.image.h / 2, tables.image.w / 2} {
-  const auto scratch_for = [&](const Waves<T>& waves, int64_t columns) {
-    wave_scratch_ = std::max(wave_scratch_, waves.scratch_rows() * padded(columns));
+  const auto scratch_for = [&](const DctMatrix<T>& waves, int64_t columns) {
+    matrix_scratch_ = std::max(matrix_scratch_, waves.scratch_rows() * padded(columns));
   };
   for (const int64_t number : levels) {
     levels_.push_back(make_level(tables, number));
@@ -150,29 +150,29 @@ CosineBands<T>::CosineBands(const SpectralTables<T>& tables, const std::vector<i
     scratch_for(level.along_x[0], level.rows);
     scratch_for(level.along_y[0], level.size.w);
   }
-  analysis_.emplace_back(spectrum_waves(frame_.h, rows_, 1));
-  analysis_.emplace_back(spectrum_waves(frame_.w, columns_, 4));
+  analysis_.emplace_back(spectrum_shape(frame_.h, rows_, 1));
+  analysis_.emplace_back(spectrum_shape(frame_.w, columns_, 4));
   scratch_for(analysis_[0], frame_.w);
   scratch_for(analysis_[1], rows_);
 }
 
 template <typename T>
-std::shared_ptr<const CosineBands<T>> CosineBands<T>::plan(
+std::shared_ptr<const DctBands<T>> DctBands<T>::plan(
     const SpectralTables<T>& tables, int64_t height, const std::vector<int64_t>& levels) {
-  static Recent<std::vector<int64_t>, CosineBands<T>> recent;
+  static LruCache<std::vector<int64_t>, DctBands<T>> cache;
   std::vector<int64_t> key{tables.image.h, tables.image.w, height, tables.nbands};
   key.insert(key.end(), levels.begin(), levels.end());
-  return recent.get(key, [&] { return std::make_shared<const CosineBands<T>>(tables, levels); });
+  return cache.get(key, [&] { return std::make_shared<const DctBands<T>>(tables, levels); });
 }
 
 template <typename T>
-double CosineBands<T>::cost(
+double DctBands<T>::cost(
     Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels) {
   const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, height);
   double total = 0;
   int64_t rows = 0, columns = 0;
-  const auto waves = [](const WaveShape& shape, int64_t across) {
-    return Waves<T>::cost(shape) * static_cast<double>(padded(across));
+  const auto waves = [](const DctShape& shape, int64_t across) {
+    return DctMatrix<T>::cost(shape) * static_cast<double>(padded(across));
   };
   for (const int64_t number : levels) {
     const Size whole = sizes[number - 1];
@@ -181,35 +181,35 @@ double CosineBands<T>::cost(
     const bool has_y = nbands % 2 == 0;
     const double axes = has_y ? 2 : 1, others = static_cast<double>(nbands) - axes;
     const double products = (has_y ? 3 : 2) + 4 * others, terms = 2 * axes + 4 * others;
-    const WaveShape x = level_waves(frame, whole, number, true, kCosine);
-    const WaveShape y = level_waves(frame, whole, number, false, kCosine);
+    const DctShape x = level_shape(frame, whole, number, true, kCosine);
+    const DctShape y = level_shape(frame, whole, number, false, kCosine);
     total += products * waves(x, u) + terms * waves(y, whole.w / 2);
     rows = std::max(rows, u);
     columns = std::max(columns, v);
   }
-  total += waves(spectrum_waves(frame.h, rows, 1), frame.w);
-  return 2 * (total + waves(spectrum_waves(frame.w, columns, 1), rows));
+  total += waves(spectrum_shape(frame.h, rows, 1), frame.w);
+  return 2 * (total + waves(spectrum_shape(frame.w, columns, 1), rows));
 }
 
 // The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
 // intermediate planes and the products along x, and what the waves need.
 template <typename T>
-int64_t CosineBands<T>::spectrum_size() const {
+int64_t DctBands<T>::spectrum_size() const {
   return columns_ * padded(rows_);
 }
 
 template <typename T>
-int64_t CosineBands<T>::part_size() const {
+int64_t DctBands<T>::part_size() const {
   return padded(frame_.h) * padded(frame_.w);
 }
 
 template <typename T>
-int64_t CosineBands<T>::scratch_size() const {
-  return spectrum_size() + 8 * part_size() + wave_scratch_;
+int64_t DctBands<T>::scratch_size() const {
+  return spectrum_size() + 8 * part_size() + matrix_scratch_;
 }
 
 template <typename T>
-void CosineBands<T>::spectrum(T* scratch) const {
+void DctBands<T>::spectrum(T* scratch) const {
   const T* frame = this->frame(scratch);
   T* along_y = scratch + spectrum_size() + 2 * part_size();
   T* transposed = along_y + part_size();
@@ -221,8 +221,7 @@ void CosineBands<T>::spectrum(T* scratch) const {
 }
 
 template <typename T>
-typename CosineBands<T>::Planes CosineBands<T>::band(
-    size_t level_index, int64_t band, T* scratch) const {
+typename DctBands<T>::Planes DctBands<T>::band(size_t level_index, int64_t band, T* scratch) const {
   const Level& level = levels_[level_index];
   const Band& recipe = level.bands[band];
   const int64_t rows = padded(level.rows), stride = padded(level.size.w);
@@ -257,10 +256,10 @@ typename CosineBands<T>::Planes CosineBands<T>::band(
 }
 
 template <typename T>
-size_t CosineBands<T>::bytes() const {
+size_t DctBands<T>::bytes() const {
   int64_t entries = 0;
-  const auto add = [&](const std::vector<Waves<T>>& all) {
-    for (const Waves<T>& waves : all) {
+  const auto add = [&](const std::vector<DctMatrix<T>>& all) {
+    for (const DctMatrix<T>& waves : all) {
       entries += waves.elements();
     }
   };
@@ -275,7 +274,7 @@ size_t CosineBands<T>::bytes() const {
   return static_cast<size_t>(entries) * sizeof(T);
 }
 
-template class CosineBands<float>;
-template class CosineBands<double>;
+template class DctBands<float>;
+template class DctBands<double>;
 
 }  // namespace phasenet

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "../common/geometry.h"
+#include "../../common/geometry.h"
 
 namespace phasenet {
 namespace {
@@ -110,7 +110,7 @@ class Ways {
   std::map<int64_t, Prime> primes_;
 };
 
-Number turn(int64_t j, int64_t n) {  // e^(2 pi i j / n)
+Number root_of_unity(int64_t j, int64_t n) {  // e^(2 pi i j / n)
   return std::polar(1.0, 2 * kPi * static_cast<double>(j % n) / static_cast<double>(n));
 }
 
@@ -127,7 +127,7 @@ std::vector<Number> spectrum(const std::vector<Number>& x, size_t start = 0, siz
     const std::vector<Number> part = spectrum(x, start + r * step, step * prime);
     for (size_t k = 0; k < n; ++k) {
       result[k] += part[k % part.size()] *
-                   std::conj(turn(static_cast<int64_t>(r * k), static_cast<int64_t>(n)));
+                   std::conj(root_of_unity(static_cast<int64_t>(r * k), static_cast<int64_t>(n)));
     }
   }
   return result;
@@ -166,11 +166,11 @@ class PrimeTransform {
       targets_ = sources_;
       std::reverse(targets_.begin() + 1, targets_.end());
       for (int64_t i = 0; i < length; ++i) {
-        with[i] = std::conj(turn(targets_[i], r));
+        with[i] = std::conj(root_of_unity(targets_[i], r));
       }
     } else {
       for (int64_t j = 0; j < r; ++j) {
-        const Number c = std::conj(turn(j * j % (2 * r), 2 * r));
+        const Number c = std::conj(root_of_unity(j * j % (2 * r), 2 * r));
         append(chirp_, c);
         with[j] = with[(length - j) % length] = std::conj(c);
         sources_.push_back(static_cast<int32_t>(j));
@@ -229,7 +229,7 @@ LineTransform<T>::LineTransform(int64_t n) {
     const T* twiddles = factors_.data() + factors_.size();
     for (int64_t p = 0; p < m; ++p) {
       for (int64_t k = 1; k < radix; ++k) {
-        append(factors_, std::conj(turn(p * k, m * radix)));
+        append(factors_, std::conj(root_of_unity(p * k, m * radix)));
       }
     }
     plan_.passes[i] = {radix, m, s, twiddles, nullptr, nullptr};
@@ -245,7 +245,7 @@ LineTransform<T>::LineTransform(int64_t n) {
     plan_.passes[i].roots = factors_.data() + factors_.size();
     const int64_t part = radix == 6 ? 3 : radix;  // radix 6 is made of 2 and 3
     for (int64_t j = 0; j < part; ++j) {
-      append(factors_, turn(j, part));
+      append(factors_, root_of_unity(j, part));
     }
   }
 }
