@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from support.given_memory import assert_written, flat, poisoned
 from torch import Tensor
 from torch.autograd import forward_ad
 
@@ -20,45 +20,6 @@ DTYPES = [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float
 def pictures(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     x = torch.rand(shape)
     return (255 * x).to(dtype) if dtype == torch.uint8 else x.to(dtype)
-
-
-def flat(result: Any) -> list[Tensor]:
-    if isinstance(result, Tensor):
-        return [result]
-    return [x for part in result for x in flat(part)]
-
-
-def poisoned(result: Any) -> tuple[Any, list[Tensor]]:
-    """NaN in the shape of a result, and the blocks, larger at both ends, that it lies in."""
-    blocks = []
-
-    def like(x: Any) -> Any:
-        if isinstance(x, PyramidCoeffs):
-            return PyramidCoeffs(*map(like, x))
-        if isinstance(x, tuple):
-            return tuple(map(like, x))
-        blocks.append(x.new_full((x.numel() + 2 * EDGE,), math.nan))
-        return blocks[-1][EDGE : EDGE + x.numel()].view(x.shape)
-
-    return like(result), blocks
-
-
-EDGE = 37  # so that nothing is aligned
-
-
-def assert_written(call: Callable[..., Any]) -> None:
-    """The ordinary result, bit for bit, in the given tensors, twice, and nothing beside them."""
-    want = call()
-    out, blocks = poisoned(want)
-    for _ in range(2):
-        got = call(out=out)
-        assert type(got) is type(want)
-        for a, b, c in zip(flat(got), flat(out), flat(want), strict=True):
-            assert a is b
-            assert torch.equal(a, c)
-        for block in blocks:
-            edges = torch.cat([block[:EDGE], block[-EDGE:]])
-            assert bool(torch.isnan(edges.real).all())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
