@@ -37,3 +37,24 @@ def test_in_a_process_of_its_own(library, what):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.strip().endswith("passed")
+
+
+@pytest.mark.slow
+def test_results_in_given_memory(library):
+    """What tests/gpu holds the CUDA operators to."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/gpu/test_out.py",
+    ]
+    emulated = ["--device", "cpu", "--operators", str(library)]
+    done = subprocess.run(
+        [*command, *emulated], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "10 passed" in done.stdout
