@@ -51,7 +51,7 @@ def test_results_in_given_memory(library):
         "no:cacheprovider",
         "tests/gpu/test_out.py",
     ]
-    emulated = ["--device", "cpu", "--operators", str(library)]
+    emulated = ["tests/gpu/test_out.py", "--device", "cpu", "--operators", str(library)]
     done = subprocess.run(
         [*command, *emulated], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True,
