@@ -29,8 +29,8 @@ def phase_difference(
     The input of the temporal stream of Deng, Chen, Zhou & Shi, "MIMAMO Net: integrating micro- and
     macro-motion for video emotion recognition", AAAI 2020, as their published code computes it;
     smoothing is the amplitude-weighted blur ``B(a p) / B(a)`` of Wadhwa et al., "Phase-based video
-    motion processing", SIGGRAPH 2013. In full: :ref:`docs/maths.md <maths-phase-differences>`,
-    steps 1 to 4.
+    motion processing", SIGGRAPH 2013. In full, steps 1 to 4 of
+    :ref:`docs/explanation/maths.md <maths-phase-differences>`.
 
     Each frame is mirrored to twice its size and decomposed by the complex steerable pyramid; the
     phase of each coefficient is unwrapped along the frames from the first on, smoothed by an
@@ -100,8 +100,8 @@ def phase_difference_windows(
 
     Equal to `phase_difference` of every window of ``num_phase + 1`` consecutive frames, but each
     frame is transformed once, not once for each window it is in. Definition and paper (Deng et al.,
-    AAAI 2020): :ref:`docs/maths.md <maths-phase-differences>`, steps 1 to 4; how windows share
-    their frames, the equation of phase p_s(t) of a window that starts at s:
+    AAAI 2020): steps 1 to 4 of :ref:`docs/explanation/maths.md <maths-phase-differences>`; how
+    windows share their frames, the equation of phase p_s(t) of a window that starts at s:
     :ref:`there too <maths-windows>`.
 
     Args:

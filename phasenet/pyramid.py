@@ -22,8 +22,9 @@ class SteerablePyramid(torch.nn.Module):
     The filters are those of Portilla & Simoncelli, "A parametric texture model based on joint
     statistics of complex wavelet coefficients", IJCV 40(1), 2000: the radial masks L and H and the
     angular masks G_k of their band filters B_k = H G_k, in closed form and with the half plane of
-    each band's direction doubled. In full: :ref:`docs/maths.md <maths-pyramid>`, masks h_s, l_s
-    and A_b. There is nothing learned and no state: one object serves all sizes, dtypes and devices.
+    each band's direction doubled. In full: :ref:`docs/explanation/maths.md <maths-pyramid>`, masks
+    h_s, l_s and A_b. There is nothing learned and no state: one object serves all sizes, dtypes and
+    devices.
 
     Args:
         height: number of scales with both residuals counted, at least 3, so that there are
