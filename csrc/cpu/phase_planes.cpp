@@ -148,8 +148,7 @@ void PhasePlanes<T>::fill_by_dct(int64_t first, int64_t last) {
   });
 }
 
-// Larger frames by the plane kernels: a thread takes a frame, or, where there are few, first a
-// frame and then a band.
+// Larger frames by the plane kernels.
 template <typename T>
 void PhasePlanes<T>::fill_by_fft(int64_t first, int64_t last) {
   const FftBands<T>& bands = *fft_;
@@ -169,23 +168,7 @@ void PhasePlanes<T>::fill_by_fft(int64_t first, int64_t last) {
     fill_band(levels_[level], first + n, band, parts, scratch);
   };
   const int64_t planes = static_cast<int64_t>(levels_.size()) * options_.nbands;
-  if (by_image(count)) {
-    for_tasks<T>(count, scratch_size + bands.spectrum_size(), [&](int64_t n, T* scratch) {
-      T* spectrum = scratch + scratch_size;
-      transform(n, spectrum, scratch);
-      for (int64_t plane = 0; plane < planes; ++plane) {
-        fill_plane(n, plane, spectrum, scratch);
-      }
-    });
-    return;
-  }
-  const Scratch<T> spectra(count * bands.spectrum_size());
-  const auto spectrum = [&](int64_t n) { return spectra.data() + n * bands.spectrum_size(); };
-  for_tasks<T>(
-      count, scratch_size, [&](int64_t n, T* scratch) { transform(n, spectrum(n), scratch); });
-  for_tasks<T>(count * planes, scratch_size, [&](int64_t task, T* scratch) {
-    fill_plane(task / planes, task % planes, spectrum(task / planes), scratch);
-  });
+  for_images<T>(count, planes, bands.spectrum_size(), scratch_size, transform, fill_plane);
 }
 
 template <typename T>

@@ -23,7 +23,7 @@ namespace phasenet {
 namespace {
 
 using Plane = std::vector<double>;
-using Spectrum = std::vector<std::complex<double>>;
+using ComplexPlane = std::vector<std::complex<double>>;
 
 std::mt19937_64 random_numbers;
 int failures = 0;
@@ -100,17 +100,8 @@ void check_matrices() {
   const int64_t rows = 37, depth = 29, columns = 48;
   const Input<T> a(rows * depth, -1, 1), b(depth * columns, -1, 1);
   const Scratch<T> out(rows * columns), turned(rows * columns);
-  kernels<T>().matmul(
-      a.memory.data(),
-      depth,
-      b.memory.data(),
-      columns,
-      rows,
-      depth,
-      columns,
-      false,
-      out.data(),
-      columns);
+  const Matrix<const T> left{a.memory.data(), depth}, right{b.memory.data(), columns};
+  kernels<T>().matmul(left, right, rows, depth, columns, false, {out.data(), columns});
   Plane expected(rows * columns);
   for (int64_t i = 0; i < rows * columns; ++i) {
     for (int64_t k = 0; k < depth; ++k) {
@@ -120,7 +111,7 @@ void check_matrices() {
   check<T>("matmul", relative(out.data(), expected), 1e-6, 1e-14);
 
   const int64_t square = 32;
-  kernels<T>().transpose_rows(b.memory.data(), columns, 16, square, turned.data(), 16);
+  kernels<T>().transpose_rows(right, 16, square, {turned.data(), 16});
   Plane transposed(16 * square);
   for (int64_t i = 0; i < 16 * square; ++i) {
     transposed[i] = b.values[i % 16 * columns + i / 16];
@@ -213,8 +204,8 @@ void check_window(Size size) {
 }
 
 // sum over k of in[k] e^(sign 2 pi i k x / n) along both axes.
-Spectrum transformed(const Spectrum& in, Size size, double sign) {
-  Spectrum along_x(in.size()), out(in.size());
+ComplexPlane transformed(const ComplexPlane& in, Size size, double sign) {
+  ComplexPlane along_x(in.size()), out(in.size());
   const auto wave = [&](int64_t j, int64_t n) {
     return std::polar(1.0, sign * 2 * kPi * double(j % n) / double(n));
   };
@@ -241,7 +232,8 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
       part(plan.spectrum_size()), out(2 * size.area() + kPlaneSlack);
   const auto& whole = plan.residuals[0];
   kernel.forward(image.memory.data(), 1, whole.plane, spectrum.data(), scratch.data());
-  const Spectrum exact = transformed(Spectrum(image.values.begin(), image.values.end()), size, -1);
+  const ComplexPlane exact =
+      transformed(ComplexPlane(image.values.begin(), image.values.end()), size, -1);
   const std::string of = " " + std::to_string(size.h) + "x" + std::to_string(size.w);
   // The spectrum's entry at the frequency that a plane of size `from` has at (row, column).
   const auto at = [&](Size from, int64_t row, int64_t column) {
@@ -258,17 +250,11 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
       };
   double sign = 1;
   {
+    const FilterUse<T> use{T(1), 0, false};
     kernel.crop(
-        spectrum.data(),
-        size.h,
-        size.w,
-        whole.filter(),
-        {T(1), 0, false},
-        size.h,
-        size.w,
-        part.data());
+        {spectrum.data(), size.h, size.w}, whole.filter(), use, {part.data(), size.h, size.w});
     kernel.inverse(part.data(), whole.plane, 1, out.data(), scratch.data());
-    Spectrum expected(size.area());
+    ComplexPlane expected(size.area());
     for (int64_t i = 0; i < size.area(); ++i) {
       const int64_t row = i / size.w, column = i % size.w;
       expected[i] = at(size, row, column) * weight(tables->highpass, size, row, column, sign) /
@@ -298,7 +284,7 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
       const auto& all = tables->levels[number].weights;
       const int64_t half = level.size.h * half_columns(level.size.w);
       const std::vector<double> filter(all.begin() + band * half, all.begin() + (band + 1) * half);
-      Spectrum expected(n);
+      ComplexPlane expected(n);
       for (int64_t i = 0; i < n; ++i) {
         const int64_t row = i / level.size.w, column = i % level.size.w;
         double entry = weight(filter, level.size, row, column, sign);

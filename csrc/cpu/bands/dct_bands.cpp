@@ -210,14 +210,14 @@ int64_t DctBands<T>::scratch_size() const {
 
 template <typename T>
 void DctBands<T>::spectrum(T* scratch) const {
-  const T* frame = this->frame(scratch);
+  const int64_t stride = padded(rows_), columns = frame_stride();
+  const Matrix<const T> frame{this->frame(scratch), columns};
   T* along_y = scratch + spectrum_size() + 2 * part_size();
   T* transposed = along_y + part_size();
   T* waves = scratch + spectrum_size() + 8 * part_size();
-  const int64_t stride = padded(rows_);
-  analysis_[0].analyse(frame, frame_stride(), frame_stride(), along_y, frame_stride(), waves);
-  kernels<T>().transpose_rows(along_y, frame_stride(), stride, frame_stride(), transposed, stride);
-  analysis_[1].analyse(transposed, stride, stride, scratch, stride, waves);
+  analysis_[0].analyse(frame, columns, {along_y, columns}, waves);
+  kernels<T>().transpose_rows({along_y, columns}, stride, columns, {transposed, stride});
+  analysis_[1].analyse({transposed, stride}, stride, {scratch, stride}, waves);
 }
 
 template <typename T>
@@ -233,17 +233,18 @@ typename DctBands<T>::Planes DctBands<T>::band(size_t level_index, int64_t band,
   T* waves = products + 4 * part_size();
   for (size_t i = 0; i < recipe.products.size(); ++i) {
     const Product& product = recipe.products[i];
-    kernels<T>().multiply_rows(
-        scratch, padded(rows_), product.weights.data(), level.columns, rows, weighted);
-    level.along_x[product.sine].synthesize(weighted, rows, rows, false, along_x, rows, waves);
-    kernels<T>().transpose_rows(
-        along_x, rows, stride, rows, products + static_cast<int64_t>(i) * part_size(), stride);
+    const Matrix<const T> spectrum{scratch, padded(rows_)};
+    T* out = products + static_cast<int64_t>(i) * part_size();
+    kernels<T>().multiply_rows(spectrum, product.weights.data(), level.columns, rows, weighted);
+    level.along_x[product.sine].synthesize({weighted, rows}, rows, false, {along_x, rows}, waves);
+    kernels<T>().transpose_rows({along_x, rows}, stride, rows, {out, stride});
   }
   const auto combine = [&](const std::vector<Term>& terms, T* out) {
     bool accumulate = false;
     for (const Term& term : terms) {
       const T* product = products + static_cast<int64_t>(term.product) * part_size();
-      level.along_y[term.basis].synthesize(product, stride, stride, accumulate, out, stride, waves);
+      level.along_y[term.basis].synthesize(
+          {product, stride}, stride, accumulate, {out, stride}, waves);
       accumulate = true;
     }
     if (!accumulate) {  // no weight at all: a level without frequencies

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "../../common/geometry.h"
-#include "../kernels/kernels.h"
 
 namespace phasenet {
 namespace {
@@ -52,87 +51,41 @@ DctMatrix<T>::DctMatrix(const DctShape& shape)
 
 template <typename T>
 void DctMatrix<T>::synthesize(
-    const T* in,
-    int64_t in_stride,
-    int64_t columns,
-    bool accumulate,
-    T* out,
-    int64_t out_stride,
-    T* scratch) const {
+    Matrix<const T> in, int64_t columns, bool accumulate, Matrix<T> out, T* scratch) const {
   const auto& kernel = kernels<T>();
   if (even_ == nullptr) {
-    kernel.matmul(
-        matrix_.data(),
-        frequencies_,
-        in,
-        in_stride,
-        samples_,
-        frequencies_,
-        columns,
-        accumulate,
-        out,
-        out_stride);
+    const Matrix<const T> waves{matrix_.data(), frequencies_};
+    kernel.matmul(waves, in, samples_, frequencies_, columns, accumulate, out);
     return;
   }
   const int64_t half = (samples_ + 1) / 2, odd_count = frequencies_ / 2;
-  T* even = scratch;
-  T* odd = even + half * columns;
-  even_->synthesize(in, 2 * in_stride, columns, false, even, columns, odd);
-  kernel.matmul(
-      matrix_.data(),
-      odd_count,
-      in + in_stride,
-      2 * in_stride,
-      half,
-      odd_count,
-      columns,
-      false,
-      odd,
-      columns);
-  kernel.unfold_rows(even, odd, samples_, columns, antisymmetric_, accumulate, out, out_stride);
+  const Matrix<T> even{scratch, columns}, odd{scratch + half * columns, columns};
+  even_->synthesize({in.data, 2 * in.stride}, columns, false, even, odd.data);
+  const Matrix<const T> waves{matrix_.data(), odd_count};
+  const Matrix<const T> odd_rows{in.data + in.stride, 2 * in.stride};
+  kernel.matmul(waves, odd_rows, half, odd_count, columns, false, odd);
+  kernel.unfold_rows(even.data, odd.data, samples_, columns, antisymmetric_, accumulate, out);
 }
 
 template <typename T>
-void DctMatrix<T>::analyse(
-    const T* in, int64_t in_stride, int64_t columns, T* out, int64_t out_stride, T* scratch) const {
+void DctMatrix<T>::analyse(Matrix<const T> in, int64_t columns, Matrix<T> out, T* scratch) const {
   const auto& kernel = kernels<T>();
   if (even_ == nullptr) {
-    kernel.matmul(
-        transposed_.data(),
-        samples_,
-        in,
-        in_stride,
-        frequencies_,
-        samples_,
-        columns,
-        false,
-        out,
-        out_stride);
+    const Matrix<const T> waves{transposed_.data(), samples_};
+    kernel.matmul(waves, in, frequencies_, samples_, columns, false, out);
     return;
   }
   const int64_t half = (samples_ + 1) / 2;
   T* sum = scratch;
   T* difference = sum + half * columns;
-  kernel.fold_rows(in, in_stride, samples_, columns, sum, difference);
-  kernel.matmul(
-      transposed_.data(),
-      half,
-      antisymmetric_ ? sum : difference,
-      columns,
-      frequencies_ / 2,
-      half,
-      columns,
-      false,
-      out + out_stride,
-      2 * out_stride);
+  kernel.fold_rows(in, samples_, columns, sum, difference);
+  const Matrix<const T> waves{transposed_.data(), half};
+  const Matrix<const T> for_odd{antisymmetric_ ? sum : difference, columns};
+  const Matrix<const T> for_even{antisymmetric_ ? difference : sum, columns};
+  const Matrix<T> odd_rows{out.data + out.stride, 2 * out.stride};
+  kernel.matmul(waves, for_odd, frequencies_ / 2, half, columns, false, odd_rows);
   // What the odd half was made of is done with, or comes after what the even half needs.
-  even_->analyse(
-      antisymmetric_ ? difference : sum,
-      columns,
-      columns,
-      out,
-      2 * out_stride,
-      difference + half * columns);
+  even_->analyse(for_even, columns, {out.data, 2 * out.stride}, difference + half * columns);
 }
 
 template <typename T>

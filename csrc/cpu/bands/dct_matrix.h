@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "../kernels/kernels.h"
+
 namespace phasenet {
 
 // w[n, k] = sign cos(k (step n + offset)), or the sine, for `samples` n and `frequencies` k.
@@ -23,21 +25,13 @@ class DctMatrix {
  public:
   explicit DctMatrix(const DctShape& shape);
 
-  // out [samples, columns] (+)= w in [frequencies, columns]. `columns` is a multiple of 16, strides
-  // are in elements, scratch has scratch_rows() rows of `columns`.
+  // out [samples, columns] (+)= w in [frequencies, columns]. `columns` is a multiple of 16, scratch
+  // has scratch_rows() rows of them.
   void synthesize(
-      const T* in,
-      int64_t in_stride,
-      int64_t columns,
-      bool accumulate,
-      T* out,
-      int64_t out_stride,
-      T* scratch) const;
+      Matrix<const T> in, int64_t columns, bool accumulate, Matrix<T> out, T* scratch) const;
 
   // out [frequencies, columns] = w^T in [samples, columns].
-  void analyse(
-      const T* in, int64_t in_stride, int64_t columns, T* out, int64_t out_stride, T* scratch)
-      const;
+  void analyse(Matrix<const T> in, int64_t columns, Matrix<T> out, T* scratch) const;
 
   int64_t scratch_rows() const;
   int64_t elements() const;  // of the matrices

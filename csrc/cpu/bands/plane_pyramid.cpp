@@ -17,146 +17,102 @@ int64_t planes_of(const PyramidPlan<T>& plan) {
   return 2 + static_cast<int64_t>(plan.levels.size()) * plan.nbands;
 }
 
-template <typename T>
-struct Analysis {
-  const PyramidPlan<T>& plan;
-  bool adjoint;
-  const PyramidPlanes<T>& out;
-  const PlaneTransforms<T>& kernel = kernels<T>().planes;
-
-  int64_t scratch_size() const {
-    return plan.scratch_size() + plan.spectrum_size();
-  }
-
-  // What the kernels' normalisation by the plane's size lacks.
-  T scale(Size size) const {
-    return adjoint ? T(double(size.area()) / double(plan.image.area())) : T(1);
-  }
-
-  void plane(int64_t n, int64_t index, const T* spectrum, T* scratch) const {
-    const int64_t bands = planes_of(plan) - 2;
-    if (index == 0 || index == bands + 1) {
-      const auto& residual = plan.residuals[index == 0 ? 0 : 1];
-      T* to = index == 0 ? out.highpass : out.lowpass;
-      if (to != nullptr) {
-        const FilterUse<T> use{scale(residual.size), 0, false};
-        const PlanePlan<T>& lines = residual.plane;
-        cropped(
-            spectrum,
-            residual.filter(),
-            use,
-            residual.size,
-            lines,
-            1,
-            to + n * residual.size.area(),
-            scratch);
-      }
-      return;
-    }
-    const size_t level = (index - 1) / plan.nbands;
-    const int64_t band = (index - 1) % plan.nbands;
-    if (out.levels[level] == nullptr) {
-      return;
-    }
-    const auto& filters = plan.levels[level];
-    T* to = out.levels[level] + 2 * (n * plan.nbands + band) * filters.size.area();
-    const int quarters = static_cast<int>(3 * (plan.nbands - 1) % 4);  // (-i)^(nbands - 1)
-    if (adjoint) {
-      const FilterUse<T> use{scale(filters.size) / 2, quarters, plan.nbands % 2 == 1};
-      cropped(spectrum, filters.two_sided(band), use, filters.size, filters.plane, 2, to, scratch);
-    } else {
-      kernel.analytic(
-          spectrum, plan.image.w, filters.band(band), quarters, filters.plane, to, scratch);
-    }
-  }
-
-  void cropped(
-      const T* spectrum,
-      const ResidualFilter<T>& filter,
-      FilterUse<T> use,
-      Size size,
-      const PlanePlan<T>& lines,
-      int64_t step,
-      T* to,
-      T* scratch) const {
-    T* filtered = scratch + plan.scratch_size();
-    kernel.crop(spectrum, plan.image.h, plan.image.w, filter, use, size.h, size.w, filtered);
-    kernel.inverse(filtered, lines, step, to, scratch);
-  }
+// One plane of image n: where it lies, null if it is not wanted, and its filter.
+template <typename T, typename Number>
+struct Plane {
+  Number* data;
+  Size size;
+  const PlanePlan<T>& lines;
+  ResidualFilter<T> filter;
+  FilterUse<T> use;
+  int64_t step;        // 2: complex numbers
+  BandFilter<T> band;  // of a band
 };
 
+// `scaled`: by the plane's share of the image, which the filters' 1 / (h w) then makes that of the
+// image. `quarters`: of a turn, of the bands.
+template <typename T, typename Number>
+Plane<T, Number> plane_of(
+    const PyramidPlan<T>& plan,
+    const PyramidPlanes<Number>& planes,
+    int64_t n,
+    int64_t index,
+    bool scaled,
+    int64_t quarters) {
+  const auto scale = [&](Size size) {
+    return scaled ? T(double(size.area()) / double(plan.image.area())) : T(1);
+  };
+  const bool lowpass = index == planes_of(plan) - 1;
+  if (index == 0 || lowpass) {
+    const auto& [size, lines, weights, last_row] = plan.residuals[lowpass ? 1 : 0];
+    Number* data = lowpass ? planes.lowpass : planes.highpass;
+    const FilterUse<T> use{scale(size), 0, false};
+    const auto filter = plan.residuals[lowpass ? 1 : 0].filter();
+    return {data == nullptr ? data : data + n * size.area(), size, lines, filter, use, 1, {}};
+  }
+  const size_t number = (index - 1) / plan.nbands;
+  const int64_t band = (index - 1) % plan.nbands;
+  const auto& level = plan.levels[number];
+  const FilterUse<T> use{
+      scale(level.size) / 2, static_cast<int>(quarters % 4), plan.nbands % 2 == 1};
+  Number* data = planes.levels[number];
+  const int64_t offset = 2 * (n * plan.nbands + band) * level.size.area();
+  return {
+      data == nullptr ? data : data + offset,
+      level.size,
+      level.plane,
+      level.two_sided(band),
+      use,
+      2,
+      level.band(band)};
+}
+
+// Both need this scratch: what the transforms need, then a spectrum.
 template <typename T>
-struct Synthesis {
-  const PyramidPlan<T>& plan;
-  bool adjoint;
-  const PyramidPlanes<const T>& in;
-  const PlaneTransforms<T>& kernel = kernels<T>().planes;
+int64_t plane_scratch_size(const PyramidPlan<T>& plan) {
+  return plan.scratch_size() + plan.spectrum_size();
+}
 
-  int64_t scratch_size() const {
-    return plan.scratch_size() + plan.spectrum_size();
+template <typename T>
+void analyze_plane(
+    const PyramidPlan<T>& plan,
+    bool adjoint,
+    const Plane<T, T>& to,
+    const T* spectrum,
+    T* scratch) {
+  const auto& kernel = kernels<T>().planes;
+  if (to.step == 2 && !adjoint) {
+    kernel.analytic(spectrum, plan.image.w, to.band, to.use.quarters, to.lines, to.data, scratch);
+    return;
   }
+  T* filtered = scratch + plan.scratch_size();
+  kernel.crop(
+      {spectrum, plan.image.h, plan.image.w}, to.filter, to.use, {filtered, to.size.h, to.size.w});
+  kernel.inverse(filtered, to.lines, to.step, to.data, scratch);
+}
 
-  // The filters hold the inverse transforms' 1 / (h w); the adjoint, which ends in a transform that
-  // is not normalised, needs just that.
-  T scale(Size size) const {
-    return adjoint ? T(1) : T(double(size.area()) / double(plan.image.area()));
+template <typename T>
+void add_plane(
+    const PyramidPlan<T>& plan,
+    bool adjoint,
+    const Plane<T, const T>& from,
+    T* spectrum,
+    T* scratch) {
+  const auto& kernel = kernels<T>().planes;
+  const auto& [scale, quarters, absolute] = from.use;
+  if (from.step == 2 && adjoint) {
+    kernel.add_analytic(
+        from.data, from.band, scale, quarters, from.lines, plan.image.w, spectrum, scratch);
+    return;
   }
-
-  void add_plane(int64_t n, int64_t index, T* spectrum, T* scratch) const {
-    const int64_t bands = planes_of(plan) - 2;
-    if (index == 0 || index == bands + 1) {
-      const auto& residual = plan.residuals[index == 0 ? 0 : 1];
-      const T* from = index == 0 ? in.highpass : in.lowpass;
-      if (from != nullptr) {
-        add(from + n * residual.size.area(),
-            1,
-            residual.filter(),
-            {scale(residual.size), 0, false},
-            residual.size,
-            residual.plane,
-            spectrum,
-            scratch);
-      }
-      return;
-    }
-    const size_t level = (index - 1) / plan.nbands;
-    const int64_t band = (index - 1) % plan.nbands;
-    if (in.levels[level] == nullptr) {
-      return;
-    }
-    const auto& filters = plan.levels[level];
-    const T* from = in.levels[level] + 2 * (n * plan.nbands + band) * filters.size.area();
-    const int quarters = static_cast<int>((plan.nbands - 1) % 4);  // i^(nbands - 1)
-    const T half = scale(filters.size) / 2;
-    if (adjoint) {
-      kernel.add_analytic(
-          from, filters.band(band), half, quarters, filters.plane, plan.image.w, spectrum, scratch);
-    } else {
-      add(from,
-          2,
-          filters.two_sided(band),
-          {half, quarters, plan.nbands % 2 == 1},
-          filters.size,
-          filters.plane,
-          spectrum,
-          scratch);
-    }
-  }
-
-  void add(
-      const T* from,
-      int64_t step,
-      const ResidualFilter<T>& filter,
-      FilterUse<T> use,
-      Size size,
-      const PlanePlan<T>& lines,
-      T* spectrum,
-      T* scratch) const {
-    T* own = scratch + plan.scratch_size();
-    kernel.forward(from, step, lines, own, scratch);
-    kernel.add(own, size.h, size.w, filter, use, plan.image.h, plan.image.w, spectrum);
-  }
-};
+  T* own = scratch + plan.scratch_size();
+  kernel.forward(from.data, from.step, from.lines, own, scratch);
+  kernel.add(
+      {own, from.size.h, from.size.w},
+      from.filter,
+      from.use,
+      {spectrum, plan.image.h, plan.image.w});
+}
 
 }  // namespace
 
@@ -167,30 +123,19 @@ void analyze_planes(
     const PyramidPlan<T>& plan,
     bool adjoint,
     const PyramidPlanes<T>& out) {
-  const Analysis<T> analysis{plan, adjoint, out};
   const PlanePlan<T>& lines = plan.residuals[0].plane;
-  const int64_t planes = planes_of(plan), scratch_size = analysis.scratch_size();
   const auto forward = [&](int64_t n, T* spectrum, T* scratch) {
     kernels<T>().planes.forward(images + n * plan.image.area(), 1, lines, spectrum, scratch);
   };
-  if (by_image(count)) {
-    for_tasks<T>(count, scratch_size + plan.spectrum_size(), [&](int64_t n, T* scratch) {
-      T* spectrum = scratch + scratch_size;
-      forward(n, spectrum, scratch);
-      for (int64_t index = 0; index < planes; ++index) {
-        analysis.plane(n, index, spectrum, scratch);
-      }
-    });
-    return;
-  }
-  const Scratch<T> spectra(count * plan.spectrum_size());
-  const auto spectrum = [&](int64_t n) { return spectra.data() + n * plan.spectrum_size(); };
-  for_tasks<T>(
-      count, scratch_size, [&](int64_t n, T* scratch) { forward(n, spectrum(n), scratch); });
-  for_tasks<T>(count * planes, scratch_size, [&](int64_t task, T* scratch) {
-    const int64_t n = task / planes;
-    analysis.plane(n, task % planes, spectrum(n), scratch);
-  });
+  const auto part = [&](int64_t n, int64_t index, const T* spectrum, T* scratch) {
+    // (-i)^(nbands - 1)
+    const auto to = plane_of<T>(plan, out, n, index, adjoint, 3 * (plan.nbands - 1));
+    if (to.data != nullptr) {
+      analyze_plane(plan, adjoint, to, spectrum, scratch);
+    }
+  };
+  for_images<T>(
+      count, planes_of(plan), plan.spectrum_size(), plane_scratch_size(plan), forward, part);
 }
 
 template <typename T>
@@ -200,14 +145,16 @@ void synthesize_planes(
     const PyramidPlan<T>& plan,
     bool adjoint,
     T* images) {
-  const Synthesis<T> synthesis{plan, adjoint, in};
   const PlanePlan<T>& lines = plan.residuals[0].plane;
-  const int64_t scratch_size = synthesis.scratch_size(), elements = plan.spectrum_size();
+  const int64_t scratch_size = plane_scratch_size(plan), elements = plan.spectrum_size();
   // The spectrum of every kGroups-th plane from `group` on.
   const auto sum = [&](int64_t n, int64_t group, T* spectrum, T* scratch) {
     std::fill_n(spectrum, elements, T(0));
     for (int64_t index = group; index < planes_of(plan); index += kGroups) {
-      synthesis.add_plane(n, index, spectrum, scratch);
+      const auto from = plane_of<T>(plan, in, n, index, !adjoint, plan.nbands - 1);
+      if (from.data != nullptr) {
+        add_plane(plan, adjoint, from, spectrum, scratch);
+      }
     }
   };
   // Adds the second group's to the first's.

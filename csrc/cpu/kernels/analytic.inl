@@ -21,76 +21,56 @@ struct PowerOfI {
   }
 };
 
-template <typename T>
-void crop_spectrum(
-    const T* image_spectrum,
-    int64_t image_h,
-    int64_t image_w,
-    const ResidualFilter<T>& filter,
-    FilterUse<T> use,
-    int64_t h,
-    int64_t w,
-    T* spectrum) {
+// out (+)= in * weight, times the power of i.
+template <bool kAdd, typename T>
+inline void put_weighted(const T* in, Vector<T> weight, PowerOfI<T> power, T* out) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(h, w);
-  const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
   const int64_t re = power.exchange ? lanes : 0, im = lanes - re;
-  for (int64_t t = 0; t < size.tiles; ++t) {
-    const T* image_tile = image_spectrum + t * image_w * 2 * lanes;
+  const Vector<T> a = load(in + re) * weight * power.first;
+  const Vector<T> b = load(in + im) * weight * power.second;
+  store(out, kAdd ? load(out) + a : a);
+  store(out + lanes, kAdd ? load(out + lanes) + b : b);
+}
+
+// A part of an image's spectrum, times a filter; or with kAdd that part added to an image's.
+template <bool kAdd, typename T>
+inline void filter_spectrum(
+    Spectrum<const T> in, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> out) {
+  constexpr int64_t lanes = Lanes<T>::count;
+  const int64_t h = kAdd ? in.h : out.h, w = kAdd ? in.w : out.w, image_w = kAdd ? out.w : in.w;
+  const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
+  for (int64_t t = 0; t < Sizes<T>::of(h, w).tiles; ++t) {
     for (int64_t i = 0; i < w; ++i) {
-      const T* in = image_tile + image_column(i, w, image_w) * 2 * lanes;
-      const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
-      const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
-      T* out = spectrum + (t * w + i) * 2 * lanes;
-      store(out, load(in + re) * size_of * power.first);
-      store(out + lanes, load(in + im) * size_of * power.second);
+      const int64_t part = t * w + i, image = t * image_w + image_column(i, w, image_w);
+      const Vector<T> weight = load(filter.weights + part * lanes);
+      const T* from = in.data + (kAdd ? part : image) * 2 * lanes;
+      T* to = out.data + (kAdd ? image : part) * 2 * lanes;
+      const Vector<T> used = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
+      put_weighted<kAdd>(from, used, power, to);
     }
   }
-  T* out = spectrum + last_row<T>(h, w);
+  const T* from = in.data + last_row<T>(in.h, in.w);
+  T* to = out.data + last_row<T>(out.h, out.w);
   if (filter.last_row == nullptr) {
-    memset(out, 0, sizeof(T) * 2 * w);
+    memset(to, 0, kAdd ? 0 : sizeof(T) * 2 * w);
     return;
   }
-  const T* in = image_spectrum + last_row<T>(image_h, image_w);
-  for (int64_t i = 0; i < w; ++i) {
-    out[2 * i] = in[2 * i] * filter.last_row[i] * use.scale;
-    out[2 * i + 1] = in[2 * i + 1] * filter.last_row[i] * use.scale;
+  for (int64_t i = 0; i < 2 * w; ++i) {
+    const T value = from[i] * filter.last_row[i / 2] * use.scale;
+    to[i] = kAdd ? to[i] + value : value;
   }
 }
 
 template <typename T>
+void crop_spectrum(
+    Spectrum<const T> image, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> part) {
+  filter_spectrum<false>(image, filter, use, part);
+}
+
+template <typename T>
 void add_spectrum(
-    const T* spectrum,
-    int64_t h,
-    int64_t w,
-    const ResidualFilter<T>& filter,
-    FilterUse<T> use,
-    int64_t image_h,
-    int64_t image_w,
-    T* image_spectrum) {
-  constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(h, w);
-  const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
-  const int64_t re = power.exchange ? lanes : 0, im = lanes - re;
-  for (int64_t t = 0; t < size.tiles; ++t) {
-    T* image_tile = image_spectrum + t * image_w * 2 * lanes;
-    for (int64_t i = 0; i < w; ++i) {
-      const T* in = spectrum + (t * w + i) * 2 * lanes;
-      const Vector<T> weight = load(filter.weights + (t * w + i) * lanes);
-      const Vector<T> size_of = use.absolute ? (weight < T(0) ? -weight : weight) : weight;
-      T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
-      store(out, load(out) + load(in + re) * size_of * power.first);
-      store(out + lanes, load(out + lanes) + load(in + im) * size_of * power.second);
-    }
-  }
-  if (filter.last_row != nullptr) {
-    const T* in = spectrum + last_row<T>(h, w);
-    T* out = image_spectrum + last_row<T>(image_h, image_w);
-    for (int64_t i = 0; i < w; ++i) {
-      out[2 * i] += in[2 * i] * filter.last_row[i] * use.scale;
-      out[2 * i + 1] += in[2 * i + 1] * filter.last_row[i] * use.scale;
-    }
-  }
+    Spectrum<const T> part, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> image) {
+  filter_spectrum<true>(part, filter, use, image);
 }
 
 // The first `kept` columns of an analytic band: filtered, transformed along x and transposed, they
@@ -217,14 +197,11 @@ inline void add_side(
     int64_t image_w,
     T* image_tile) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const int64_t re = power.exchange ? lanes : 0, im = lanes - re;
   for (int64_t i = 0; i < w; ++i) {
-    const T* in = line + i * 2 * lanes;
     const Vector<T> signed_weight = sign * load(weights + i * lanes);
     const Vector<T> weight = signed_weight > T(0) ? signed_weight : Vector<T>{};
     T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
-    store(out, load(out) + load(in + re) * weight * power.first);
-    store(out + lanes, load(out + lanes) + load(in + im) * weight * power.second);
+    put_weighted<true>(line + i * 2 * lanes, weight, power, out);
   }
 }
 

@@ -37,6 +37,13 @@ struct WindowStep {
   bool has_before;   // whether the frame before had wraps already
 };
 
+// Rows, dense or `stride` elements apart.
+template <typename T>
+struct Matrix {
+  T* data;
+  int64_t stride;
+};
+
 // Planes that are read or written need kPlaneSlack elements of memory behind their end: rows are
 // handled in whole vectors.
 constexpr int64_t kPlaneSlack = 16;
@@ -54,22 +61,19 @@ struct Kernels {
   void (*atan2)(const T* im, const T* re, T* out, int64_t n);
 
   // out [rows, columns] = a [rows, depth] b [depth, columns], added to what is there if
-  // `accumulate`. `columns` is a multiple of 16; strides are in elements.
+  // `accumulate`. `columns` is a multiple of 16.
   void (*matmul)(
-      const T* a,
-      int64_t a_stride,
-      const T* b,
-      int64_t b_stride,
+      Matrix<const T> a,
+      Matrix<const T> b,
       int64_t rows,
       int64_t depth,
       int64_t columns,
       bool accumulate,
-      T* out,
-      int64_t out_stride);
+      Matrix<T> out);
 
   // Rows i < ceil(n / 2): sum[i] = in[i] + in[n - 1 - i], difference[i] = in[i] - in[n - 1 - i]; a
   // row in the middle counts once. `columns`, also the stride of both results, is a multiple of 16.
-  void (*fold_rows)(const T* in, int64_t stride, int64_t n, int64_t columns, T* sum, T* difference);
+  void (*fold_rows)(Matrix<const T> in, int64_t n, int64_t columns, T* sum, T* difference);
 
   // Rows i < ceil(n / 2) of dense even and odd: out[i] (+)= even[i] + odd[i] and
   // out[n - 1 - i] (+)= even[i] - odd[i], or its negative if `antisymmetric`.
@@ -80,16 +84,13 @@ struct Kernels {
       int64_t columns,
       bool antisymmetric,
       bool accumulate,
-      T* out,
-      int64_t stride);
+      Matrix<T> out);
 
   // out = a * b element by element, the rows of b and out dense.
-  void (*multiply_rows)(
-      const T* a, int64_t stride, const T* b, int64_t rows, int64_t columns, T* out);
+  void (*multiply_rows)(Matrix<const T> a, const T* b, int64_t rows, int64_t columns, T* out);
 
   // out [columns, rows] from in [rows, columns]; both are multiples of 16.
-  void (*transpose_rows)(
-      const T* in, int64_t stride, int64_t rows, int64_t columns, T* out, int64_t out_stride);
+  void (*transpose_rows)(Matrix<const T> in, int64_t rows, int64_t columns, Matrix<T> out);
 
   // The 11 x 11 Gaussian of std 2, not normalised, zeros outside.
   void (*blur)(const T* in, int64_t h, int64_t w, T* out, T* scratch);

@@ -37,46 +37,33 @@ int64_t scratch_size(int64_t h, int64_t w) {
   return 2 * (whole_lines(h * w) + 16) + blur_scratch(h, w);
 }
 
+template <typename T>
+constexpr Kernels<T> all_kernels() {
+  return {
+      scratch_size<T>,
+      atan2_all,
+      matmul<T>,
+      fold_rows<T>,
+      unfold_rows<T>,
+      multiply_rows<T>,
+      transpose_rows<T>,
+      blur<T>,
+      frame_planes<T>,
+      find_wraps<T>,
+      field_elements,
+      kept_elements,
+      add_wraps<T>,
+      subtract<T>,
+      difference<T>,
+      keep_wraps<T>,
+      plane_transforms<T>(),
+  };
+}
+
 }  // namespace
 
-extern const Kernels<float> float_kernels = {
-    scratch_size<float>,
-    atan2_all,
-    matmul<float>,
-    fold_rows<float>,
-    unfold_rows<float>,
-    multiply_rows<float>,
-    transpose_rows<float>,
-    blur<float>,
-    frame_planes<float>,
-    find_wraps<float>,
-    field_elements,
-    kept_elements,
-    add_wraps<float>,
-    subtract<float>,
-    difference<float>,
-    keep_wraps<float>,
-    plane_transforms<float>(),
-};
-extern const Kernels<double> double_kernels = {
-    scratch_size<double>,
-    atan2_all,
-    matmul<double>,
-    fold_rows<double>,
-    unfold_rows<double>,
-    multiply_rows<double>,
-    transpose_rows<double>,
-    blur<double>,
-    frame_planes<double>,
-    find_wraps<double>,
-    field_elements,
-    kept_elements,
-    add_wraps<double>,
-    subtract<double>,
-    difference<double>,
-    keep_wraps<double>,
-    plane_transforms<double>(),
-};
+extern const Kernels<float> float_kernels = all_kernels<float>();
+extern const Kernels<double> double_kernels = all_kernels<double>();
 
 }  // namespace PHASENET_ISA
 }  // namespace phasenet

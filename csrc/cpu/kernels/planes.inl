@@ -199,16 +199,23 @@ inline void unpack_first_lane(T* first_tile, int64_t w, T* last) {
   }
 }
 
-template <typename T>
-void forward_plane(
-    const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
+// The spectrum of a plane whose first w columns are transformed: columns(x, line) transforms two
+// vectors of them from x on, row(tile) reads what came out, [x][re, im][ky], along x.
+template <typename T, typename Columns, typename Row>
+inline void forward_by(
+    const PlanePlan<T>& plan,
+    int64_t w,
+    const Columns& columns,
+    const Row& row,
+    T* spectrum,
+    T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
-  T* between = size.plane(scratch);  // [tile][x][re, im][ky]
-  const int64_t stride = size.padded * 2 * lanes;
-  for (int64_t x = 0; x < size.w; x += 2 * lanes) {
-    transform_columns(plane, step, plan.y, size.w, x, line, size.work(scratch));
+  T* between = size.plane(scratch);
+  const int64_t stride = whole<T>(w, 2 * lanes) * 2 * lanes;
+  for (int64_t x = 0; x < w; x += 2 * lanes) {
+    columns(x, line);
     memcpy(line + size.h * 2 * lanes, line, sizeof(T) * 2 * lanes);
     for (int64_t i = 0; i < size.tiles; ++i) {
       T* out = between + i * stride + x * 2 * lanes;
@@ -217,9 +224,19 @@ void forward_plane(
   }
   for (int64_t i = 0; i < size.tiles; ++i) {
     T* out = spectrum + i * size.tile_size();
-    transform(plan.x, tile(between + i * stride), tile(out), size.work(scratch));
+    transform(plan.x, row(between + i * stride), tile(out), size.work(scratch));
   }
   unpack_first_lane(spectrum, size.w, spectrum + last_row<T>(size.h, size.w));
+}
+
+template <typename T>
+void forward_plane(
+    const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
+  const auto columns = [&](int64_t x, T* line) {
+    T* work = Sizes<T>::of(plan).work(scratch);
+    transform_columns(plane, step, plan.y, plan.x.n, x, line, work);
+  };
+  forward_by(plan, plan.x.n, columns, tile<T>, spectrum, scratch);
 }
 
 // The frame's columns are transformed alone; what they give is mirrored along x as it is read.
@@ -227,27 +244,13 @@ template <typename T>
 void forward_mirrored(
     const T* frame, int64_t frame_stride, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
-  const Sizes<T> size = Sizes<T>::of(plan);
-  const int64_t h = size.h / 2, w = size.w / 2;
-  T* line = size.line(scratch);
-  T* work = size.work(scratch);
-  T* between = size.plane(scratch);  // [tile][x][re, im][ky]
-  const int64_t stride = whole<T>(w, 2 * lanes) * 2 * lanes;
-  for (int64_t x = 0; x < w; x += 2 * lanes) {
+  const int64_t h = plan.y.n / 2, w = plan.x.n / 2;
+  const auto columns = [&](int64_t x, T* line) {
     const Mirrored<T> in{frame + x, frame + x + lanes, frame_stride, h};
-    transform(plan.y, in, tile(line), work);
-    memcpy(line + size.h * 2 * lanes, line, sizeof(T) * 2 * lanes);
-    for (int64_t i = 0; i < size.tiles; ++i) {
-      T* out = between + i * stride + x * 2 * lanes;
-      split_columns(line, size.h, i * lanes, out, out + 2 * lanes * lanes);
-    }
-  }
-  for (int64_t i = 0; i < size.tiles; ++i) {
-    const T* columns = between + i * stride;
-    const Mirrored<T> in{columns, columns + lanes, 2 * lanes, w};
-    transform(plan.x, in, tile(spectrum + i * size.tile_size()), work);
-  }
-  unpack_first_lane(spectrum, size.w, spectrum + last_row<T>(size.h, size.w));
+    transform(plan.y, in, tile(line), Sizes<T>::of(plan).work(scratch));
+  };
+  const auto row = [&](const T* p) { return Mirrored<T>{p, p + lanes, 2 * lanes, w}; };
+  forward_by(plan, w, columns, row, spectrum, scratch);
 }
 
 // The first tile with ky = 0 and ky = h / 2 in lane 0, as it was before `unpack_first_lane`.

@@ -73,6 +73,12 @@ struct ResidualFilter {
   const T* last_row;  // [w], ky = h / 2; null if zero
 };
 
+template <typename T>
+struct Spectrum {  // of an h x w plane
+  T* data;
+  int64_t h, w;
+};
+
 // How a filter's weights are used: i^quarters * scale * weight, or of the weight's absolute value.
 template <typename T>
 struct FilterUse {
@@ -101,25 +107,11 @@ struct PlaneTransforms {
 
   // The part of an image's spectrum that a smaller plane holds, times a filter.
   void (*crop)(
-      const T* image_spectrum,
-      int64_t image_h,
-      int64_t image_w,
-      const ResidualFilter<T>& filter,
-      FilterUse<T> use,
-      int64_t h,
-      int64_t w,
-      T* spectrum);
+      Spectrum<const T> image, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> part);
 
   // Its adjoint: adds a smaller plane's spectrum, times a filter, to an image's.
   void (*add)(
-      const T* spectrum,
-      int64_t h,
-      int64_t w,
-      const ResidualFilter<T>& filter,
-      FilterUse<T> use,
-      int64_t image_h,
-      int64_t image_w,
-      T* image_spectrum);
+      Spectrum<const T> part, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> image);
 
   // A complex plane [h][w] from the frequencies of an image on one side of a line: i^quarters times
   // the inverse transform, without a factor, of weights * spectrum.
