@@ -2,8 +2,7 @@
 
 The libraries contain no Python: one binary serves every Python >= 3.10 and every torch >= 2.10.
 They are built beside the sources, in `phasenet/`, so that the package also works from a checkout.
-Each library is a `Library` below; the CUDA one is independent of the CPU one and compiles against
-any torch, but only a torch with CUDA loads it.
+The CUDA library compiles against any torch, but only a torch with CUDA loads it.
 
 Environment: CXX (compiler), MAX_JOBS (parallel compilations), NVCC (CUDA compiler), PHASENET_CUDA
 (0 never builds the CUDA library, 1 always; without it, where torch has CUDA and there is an nvcc),
@@ -26,6 +25,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import setuptools
 from setuptools import Command, Distribution, setup
@@ -94,7 +94,7 @@ class Library:
     nvcc: list[str] = field(default_factory=list)  # the compiler of .cu, with its flags
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     raise SystemExit(f"phasenet: cannot build: {message}")
 
 
@@ -127,8 +127,7 @@ def find_torch() -> tuple[Path, str]:
 
 def find_compiler() -> str:
     asked = os.environ.get("CXX")
-    candidates = [asked] if asked else ["c++", "g++", "clang++"]
-    for candidate in candidates:
+    for candidate in [asked] if asked else ["c++", "g++", "clang++"]:
         if shutil.which(candidate.split()[0]):
             return candidate
     wanted = f"CXX={asked}" if asked else "c++, g++ or clang++"
@@ -136,24 +135,18 @@ def find_compiler() -> str:
         f"no C++ compiler found ({wanted}); install one that knows C++20, for example g++ >= 11 "
         "(Debian, Ubuntu: apt install g++), or set CXX"
     )
-    raise AssertionError
 
 
-def compiler_version(compiler: str) -> str:
-    command = [*compiler.split(), "--version"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0 or not result.stdout:
-        fail(f"{compiler} does not answer --version; set CXX to a C++ compiler such as g++ >= 11")
-    return result.stdout.split("\n")[0]
-
-
-def run_compiler(command: list[str]) -> str:
+def run_compiler(command: list[str], advice: str) -> str:
     """What a compiler says of itself."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        fail(f"{' '.join(command)} does not work; set NVCC to CUDA's compiler, or PHASENET_CUDA=0")
-        raise
+        fail(f"{' '.join(command)} does not work; {advice}")
+
+
+def run_nvcc(nvcc: str, option: str) -> str:
+    return run_compiler([nvcc, option], "set NVCC to CUDA's compiler, or PHASENET_CUDA=0")
 
 
 def find_nvcc() -> str | None:
@@ -185,10 +178,10 @@ def cuda_decision() -> tuple[list[str] | None, str]:
 
 def cuda_architectures(nvcc: str) -> list[str]:
     """Those of TORCH_CUDA_ARCH_LIST, or the usual ones as far as nvcc knows them."""
-    version = re.search(r"release (\d+)\.(\d+)", run_compiler([nvcc, "--version"]))
+    version = re.search(r"release (\d+)\.(\d+)", run_nvcc(nvcc, "--version"))
     if version is None or tuple(map(int, version.groups())) < OLDEST_NVCC:
         fail(f"{nvcc} is too old, CUDA >= {'.'.join(map(str, OLDEST_NVCC))} is needed")
-    known = re.findall(r"compute_(\d+)", run_compiler([nvcc, "--list-gpu-arch"]))
+    known = re.findall(r"compute_(\d+)", run_nvcc(nvcc, "--list-gpu-arch"))
     listed = os.environ.get("TORCH_CUDA_ARCH_LIST", "")
     names = re.split(r"[;,\s]+", listed.strip()) if listed.strip() else CUDA_ARCHITECTURES
     found = []
@@ -234,8 +227,8 @@ def cuda_library(architectures: list[str], compiler: str, folder: Path) -> Libra
         )
     sources = sorted([*(SOURCES / "cuda").rglob("*.cu"), *(SOURCES / "cuda").rglob("*.cpp")])
     # nvcc links the CUDA runtime in, so that no particular one has to be there.
-    link = [f"-L{folder}", "-Xlinker=--no-as-needed", "-ltorch_cuda"]
-    link += ["-Xlinker=-z,defs,--exclude-libs,ALL", f"-ccbin={host}"]
+    link = [f"-L{folder}", "-Xlinker=--no-as-needed", "-ltorch_cuda", f"-ccbin={host}"]
+    link += ["-Xlinker=-z,defs,--exclude-libs,ALL"]
     nvcc += [*NVCC_FLAGS, *architecture_flags(architectures)]
     return Library("libphasenet_cuda.so", sources, link, nvcc)
 
@@ -248,8 +241,8 @@ def cpu_library() -> Library:
 
 
 def compile_flags(source: Path, torch_folder: Path) -> list[str]:
-    include = torch_folder / "include"
-    flags = [*COMMON_FLAGS, f"-isystem{include}", *INSTRUCTION_SETS.get(source.name, [])]
+    own = INSTRUCTION_SETS.get(source.name, [])
+    flags = [*COMMON_FLAGS, f"-isystem{torch_folder / 'include'}", *own]
     return [*flags, "-DPHASENET_X86"] if X86 else flags
 
 
@@ -266,11 +259,11 @@ def ninja_file(library: Library, compiler: str, torch_folder: Path, target: Path
     nvcc = " ".join(f"'{part}'" for part in library.nvcc)
     linker = library.nvcc[0] if library.nvcc else compiler
     log = "> $out.log 2>&1 || (cat $out.log; exit 1)"  # each kernel's registers and memory
+    compile_one = "-MMD -MF $out.d $flags -c $in -o $out"
+    tell = "\n  depfile = $out.d\n  deps = gcc\n  description = compile $in"
     lines = [
-        f"rule compile\n  command = {compiler} -MMD -MF $out.d $flags -c $in -o $out",
-        "  depfile = $out.d\n  deps = gcc\n  description = compile $in",
-        f"rule nvcc\n  command = {nvcc} -MMD -MF $out.d $flags -c $in -o $out {log}",
-        "  depfile = $out.d\n  deps = gcc\n  description = compile $in",
+        f"rule compile\n  command = {compiler} {compile_one}{tell}",
+        f"rule nvcc\n  command = {nvcc} {compile_one} {log}{tell}",
         f"rule link\n  command = {linker} -shared $in -o $out $flags\n  description = link $out",
     ]
     objects = []
@@ -322,14 +315,14 @@ class BuildLibraries(build_ext):
         torch_folder, torch_version = find_torch()
         compiler = find_compiler()
         architectures, reason = cuda_decision()
-        cpu_sets = ["baseline", *(["avx2", "avx512"] if X86 else [])]
+        said = run_compiler([*compiler.split(), "--version"], "set CXX to g++ >= 11 or clang++")
         info = {
             "version": self.distribution.get_version(),
             "sources": source_digest(),
             "build_torch": torch_version,
             "torch_target": ".".join(map(str, OLDEST_TORCH)),
-            "compiler": compiler_version(compiler),
-            "cpu": cpu_sets,
+            "compiler": said.split("\n")[0],
+            "cpu": ["baseline", *(["avx2", "avx512"] if X86 else [])],
             "cuda": architectures,
             "cuda_reason": reason,
         }
@@ -342,14 +335,12 @@ class BuildLibraries(build_ext):
             outputs.append(build_library(library, compiler, torch_folder, folder))
         else:  # one of an earlier build would be loaded
             (PACKAGE / "libphasenet_cuda.so").unlink(missing_ok=True)
-        info_file = PACKAGE / "build_info.json"
-        info_file.write_text(json.dumps(info, indent=2) + "\n")
-        outputs.append(info_file)
-        if not self.inplace:
-            folder = Path(self.build_lib) / "phasenet"
+        outputs.append(PACKAGE / "build_info.json")
+        outputs[-1].write_text(json.dumps(info, indent=2) + "\n")
+        folder = Path(self.build_lib) / "phasenet"
+        for output in outputs if not self.inplace else []:
             folder.mkdir(parents=True, exist_ok=True)
-            for output in outputs:
-                shutil.copy2(output, folder / output.name)
+            shutil.copy2(output, folder / output.name)
 
     def get_outputs(self) -> list[str]:
         names = [cpu_library().name, "build_info.json"]
@@ -367,19 +358,19 @@ class BuildCuda(Command):
     user_options = [("folder=", None, "where to build")]  # noqa: RUF012
 
     def initialize_options(self) -> None:
-        self.folder: str | None = None
+        self.folder = ""
 
     def finalize_options(self) -> None:
-        if self.folder is None:
+        if not self.folder:
             fail("build_cuda: expected --folder DIR")
 
     def run(self) -> None:
-        nvcc, folder = find_nvcc(), Path(str(self.folder)).resolve()
+        nvcc, folder = find_nvcc(), Path(self.folder).resolve()
         if nvcc is None:
             fail("no nvcc found; put it into PATH or set NVCC or CUDA_HOME")
         torch_folder, _ = find_torch()
         compiler = find_compiler()
-        library = cuda_library(cuda_architectures(str(nvcc)), compiler, folder)
+        library = cuda_library(cuda_architectures(nvcc), compiler, folder)
         print(build_library(library, compiler, torch_folder, folder, folder))
 
 

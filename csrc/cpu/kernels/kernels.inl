@@ -27,6 +27,7 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "difference.inl"
 #include "transpose.inl"
 #include "folds.inl"
+#include "line_access.inl"
 #include "transform.inl"
 #include "planes.inl"
 #include "analytic.inl"
