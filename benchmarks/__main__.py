@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--suite", choices=(*suites.SUITES, "all"), default="all", help="what to measure")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--threads", type=int, default=min(2, machine.cores()), help="the targets are for 2")
+    cores = range(1, machine.cores() + 1)
+    add("--threads", type=int, default=min(2, machine.cores()), choices=cores, metavar="N",
+        help="the targets are for 2")  # fmt: skip
     add("--quick", action="store_true", help="small, few repeats; stored only with --out")
     add("--video", type=Path, help="of the predict suite; without it, one is rendered")
     add("--out", type=Path, help="a .json file for one suite, or a folder; benchmarks/results")
@@ -41,10 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _settings(asked: argparse.Namespace) -> suites.Settings:
     choose_device(asked.device)
-    if not 1 <= asked.threads <= machine.cores():
-        raise InputError(
-            f"threads: expected at most {machine.cores()}, the cores, got {asked.threads}"
-        )
     if not asked.threshold > 0:
         raise InputError(f"threshold: expected more than 0, got {asked.threshold:g}")
     if asked.video is not None and not asked.video.is_file():

@@ -11,9 +11,9 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import typer
@@ -34,8 +34,7 @@ SUBSET = "Test_Set"
 HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row of the table: how the network was trained, and with what it was evaluated."""
 
     title: str
@@ -91,9 +90,8 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
     if not rows:
         raise InputError(f"trained: expected both, spatial or temporal, got {streams!r}")
     content = load(result) if result.exists() else _content()
-    expected = _content()
-    for name in ("synth", "recipe", "subset"):
-        if content[name] != expected[name]:
+    for name, expected in _content().items():
+        if name != "rows" and content[name] != expected:
             raise InputError(
                 f"{result}: expected rows of the same {name} as now, got those of another; give "
                 "another file"

@@ -60,7 +60,7 @@ def commit() -> dict[str, Any]:
     """The checkout's commit, and whether its sources differ from it; None where git cannot tell."""
     head = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", "csrc", "phasenet", "mimamo", "benchmarks/*.py")
-    return {"id": head or None, "changed": None if changes is None else bool(changes)}
+    return {"id": head and head.strip(), "changed": None if changes is None else bool(changes)}
 
 
 def load_average() -> list[float]:
@@ -88,10 +88,8 @@ def _cpu_model() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        return subprocess.check_output(command, cwd=ROOT, text=True, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()

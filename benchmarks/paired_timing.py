@@ -176,7 +176,13 @@ def _check(side: Side) -> tuple[str | None, Parity | None]:
     except Exception as error:  # whatever a peer raises here, it cannot take part
         if not side.optional:
             raise
-        return f"fails with {type(error).__name__}", None
+        return reason(error), None
+
+
+def reason(error: Exception) -> str:
+    """Why there is no number: the exception and the first line of its message."""
+    first = str(error).strip().partition("\n")[0] or "no message"
+    return f"fails with {type(error).__name__}: {first}"[:300]
 
 
 def _by_events(

@@ -34,7 +34,7 @@ def draw(rows: Sequence[Row], title: str, path: Path) -> None:
     axes.set_yticks(range(len(aimed)), [_label(row) for row in aimed], fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.margins(x=0.1, y=0.01)
+    axes.margins(x=0.15, y=0.01)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("times the target (red: missed)", fontsize=8)
     figure.suptitle(title, fontsize=10)

@@ -79,7 +79,7 @@ def terminal(result: Result) -> str:
     """Every row, those that lose and those that could not be measured too, and what to know."""
     title = f"{result.suite} on {result.device}" + " (quick: not to be quoted)" * result.quick
     inputs = [f"{name}: {value}" for name, value in result.inputs.items()]
-    known = [_circumstances(result), *inputs, *_remarks([result])]
+    known = [result.circumstances, *inputs, *_remarks([result])]
     return "\n".join([title, *table.columns(result.rows), *known])
 
 
@@ -101,7 +101,7 @@ def _tables(suites: list[Result]) -> list[str]:
     """One machine's: on what and when it was measured, the rows, what to know of them."""
     lines: dict[str, list[str]] = {}
     for result in suites:
-        lines.setdefault(_circumstances(result), []).append(result.suite)
+        lines.setdefault(result.circumstances, []).append(result.suite)
     told = [f"- {', '.join(names)}: {line}" for line, names in lines.items()]
     told += [
         f"- {name} of {result.suite}: {value}"
@@ -115,20 +115,6 @@ def _tables(suites: list[Result]) -> list[str]:
         rows = [row for row in _rows(suites) if (row.target is not None) == aimed]
         parts += [f"### {title}", table.markdown(rows)] if rows else []
     return parts
-
-
-def _circumstances(result: Result) -> str:
-    """The machine, what ran on it, and how busy it was, in one line."""
-    machine, versions = result.machine, result.versions
-    commit = (result.commit["id"] or "unknown")[:10] + ("+" if result.commit["changed"] else "")
-    packages = ("torch", "phasenet", "plenoptic", "pyrtools")
-    parts = [
-        machine["gpu"] or machine["cpu"], f"{machine['cores']} cores",
-        f"{machine['memory_gib']:.0f} GiB", machine["instruction_set"], f"{result.threads} threads",
-        *(f"{name} {versions[name]}" for name in packages if versions.get(name)),
-        f"commit {commit}", f"load {result.load['before'][0]:.1f}",
-    ]  # fmt: skip
-    return ", ".join(parts)
 
 
 def _remarks(results: Sequence[Result]) -> list[str]:

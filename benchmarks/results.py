@@ -16,13 +16,6 @@ from mimamo.files import output_folder, replacing
 
 RESULTS = machine.ROOT / "benchmarks" / "results"
 SCHEMA = 1
-# What a reader of a result relies on, beside its rows.
-_NEEDED = {
-    "machine": ("cpu", "architecture", "cores", "memory_gib", "instruction_set", "gpu"),
-    "versions": ("python", "torch", "phasenet"),
-    "commit": ("id", "changed"),
-    "load": ("before", "after"),
-}
 
 
 @dataclass(frozen=True)
@@ -52,14 +45,12 @@ class Result:
     def __post_init__(self) -> None:
         expect("schema", self.schema == SCHEMA, str(SCHEMA), self.schema)
         datetime.fromisoformat(self.date)
-        for name, keys in _NEEDED.items():
-            missing = [f"{name}.{key}" for key in keys if key not in getattr(self, name)]
-            expect(name, not missing, "all it holds", f"none of {', '.join(missing)}")
         for name, averages in self.load.items():
             good = len(averages) == 3 and min(averages) >= 0
             expect(f"load.{name}", good, "3 numbers of at least 0", averages)
         ids = [row.id for row in self.rows]
         expect("rows", 0 < len(ids) == len(set(ids)), "some with distinct ids", ids)
+        expect("circumstances", bool(self.circumstances), "all that they tell", "none")
 
     @property
     def machine_name(self) -> str:
@@ -69,7 +60,21 @@ class Result:
     def path(self) -> Path:
         """Where the result goes below `RESULTS`."""
         name = f"{self.suite}--{self.machine_name}--{self.device}.json"
-        return Path(self.versions["phasenet"] or "unknown") / name
+        return Path(str(self.versions["phasenet"])) / name
+
+    @property
+    def circumstances(self) -> str:
+        """The machine, what ran on it, and how busy it was, in one line."""
+        told, versions = self.machine, self.versions
+        commit = (self.commit["id"] or "unknown")[:10] + "+" * bool(self.commit["changed"])
+        packages = ("torch", "phasenet", "plenoptic", "pyrtools")
+        parts = [
+            told["gpu"] or told["cpu"], f"{told['cores']} cores",
+            f"{told['memory_gib']:.0f} GiB", told["instruction_set"], f"{self.threads} threads",
+            *(f"{name} {versions[name]}" for name in packages if versions.get(name)),
+            f"commit {commit}", f"load {self.load['before'][0]:.1f}",
+        ]  # fmt: skip
+        return ", ".join(parts)
 
     def save(self, path: Path) -> None:
         """Write the JSON; InputError if `path` cannot be written to."""
@@ -108,10 +113,6 @@ def newest(folder: Path = RESULTS) -> list[Result]:
 
     Ordered by machine and device, then by suite.
     """
-    found: dict[tuple[str, str, str], Result] = {}
-    for path in sorted(folder.glob("*/*.json")):
-        result = Result.load_from(path)
-        key = (result.machine_name, result.device, result.suite)
-        if not result.quick and (key not in found or result.date > found[key].date):
-            found[key] = result
-    return [found[key] for key in sorted(found)]
+    found = sorted(map(Result.load_from, folder.glob("*/*.json")), key=lambda one: one.date)
+    newest = {(one.machine_name, one.device, one.suite): one for one in found if not one.quick}
+    return [newest[key] for key in sorted(newest)]

@@ -62,11 +62,10 @@ def _clocks() -> dict[str, str] | None:
 def _told(*command: str) -> str | None:
     """The last line that a command prints."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        text = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    lines = done.stdout.strip().splitlines()
-    return lines[-1] if lines else None
+    return text.strip().rpartition("\n")[2] or None
 
 
 def main() -> None:

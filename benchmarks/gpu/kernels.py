@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import pyramids
 from benchmarks.gpu.windows import MODES, Windows
+from benchmarks.paired_timing import reason
 from benchmarks.suites import Settings
 
 CALLS = 10
@@ -29,8 +30,7 @@ def kernel_times(settings: Settings) -> Iterator[dict[str, Any]]:
             with torch.inference_mode():
                 found = _profiled(partial(call, images.to(settings.device)), settings.device)
         except Exception as error:  # the next one may be well
-            gap = f"{type(error).__name__}: {error}"[:300]
-            yield {"record": "kernel", "work": work, "gap": gap}
+            yield {"record": "kernel", "work": work, "gap": reason(error)}
             continue
         for one in found:
             yield {"record": "kernel", "work": work, **one}

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.gpu.graphs import in_graph
 from benchmarks.paired_timing import Side
 from benchmarks.suites import Settings
 from benchmarks.suites.comparison import Task
@@ -28,7 +27,7 @@ def tasks(settings: Settings) -> Iterator[Task]:
     """Beside the Fourier transforms that it needs, in a graph and eager; beside plenoptic."""
     for one in shapes(settings):
         graphs, cost = f"{FFTS}, both in a CUDA graph", {"kind": "cost"}
-        yield one.task("ffts", graphs, one.in_graphs, flushed=True, target=1.3, **cost)
+        yield one.task("ffts", graphs, one.graphed, flushed=True, target=1.3, **cost)
         yield one.task("launched", FFTS, one.beside(one.launched_ffts), **cost)
         yield one.task("plenoptic", PLENOPTIC, one.beside(one.plenoptic), "peers", target=4.0)
 
@@ -41,11 +40,11 @@ class Pyramid(PyramidComparison):
     def part(self, images: Tensor) -> Tensor:
         return torch.cat([images[:CHECKED], images[-CHECKED:]])
 
-    def in_graphs(self) -> dict[str, Side]:
+    def graphed(self) -> dict[str, Side]:
         """The pyramid and the bare transforms."""
         fixed = self.on_device()
-        ours = in_graph(self.settings, lambda: flat(self.call(fixed)), self.check)
-        return {"ours": ours, "peer": in_graph(self.settings, self._ffts())}
+        ours = self.in_graph(lambda: flat(self.call(fixed)), self.check)
+        return {"ours": ours, "peer": self.in_graph(self._ffts())}
 
     def launched_ffts(self, inputs: Iterator[Tensor]) -> Side:
         return Side(self._ffts())

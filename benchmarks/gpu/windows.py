@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.facts import bandwidth
-from benchmarks.gpu.graphs import in_graph
 from benchmarks.paired_timing import Parity, Side
 from benchmarks.suites import Settings
 from benchmarks.suites.clips import moving_texture
-from benchmarks.suites.comparison import Task
+from benchmarks.suites.comparison import Check, Task
 from benchmarks.suites.phase import (
     COMPILED,
     NUM_PHASE,
     REFERENCE,
     SIDE,
     STRONG,
-    Check,
     PhaseComparison,
     parity,
 )  # fmt: skip
@@ -41,9 +39,9 @@ def tasks(settings: Settings) -> Iterator[Task]:
         many, one = Windows(settings, mode), Windows(settings, mode, count=1)
         cost: dict[str, Any] = {"kind": "cost"}
         slow = "slow-peers"
-        yield many.task("graph", WRITE + GRAPH, many.in_graph, flushed=True, target=2.0, **cost)
+        yield many.task("graph", WRITE + GRAPH, many.graphed, flushed=True, target=2.0, **cost)
         yield many.task("write", WRITE, many.beside(many.floor), **cost)
-        yield one.task("latency", BOUND + GRAPH, one.in_graph, flushed=True, target=1.0, **cost)
+        yield one.task("latency", BOUND + GRAPH, one.graphed, flushed=True, target=1.0, **cost)
         yield one.task("launched", BOUND, one.beside(one.floor), flushed=True, **cost)
         yield many.task("strong", STRONG, many.beside(many.strong), "peers", target=15.0)
         yield many.task("compiled", COMPILED, many.beside(many.compiled), slow, target=15.0)
@@ -67,10 +65,10 @@ class Windows(PhaseComparison):
         values = clips * frames * 2 * NUM_PHASE * (SIDE**2 + (SIDE // 2) ** 2)
         return Side(bound=4 * values / bandwidth(self.settings.device))
 
-    def in_graph(self) -> dict[str, Side]:
+    def graphed(self) -> dict[str, Side]:
         """The operator in a graph, and the floor."""
         frames = self.on_device()
-        ours = in_graph(self.settings, lambda: self.call(frames), self.check)
+        ours = self.in_graph(lambda: self.call(frames), self.check)
         return {"ours": ours, "peer": self.floor()}
 
     def _error(self, planes: Sequence[Tensor]) -> Parity:

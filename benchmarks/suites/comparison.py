@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.paired_timing import Budget, Side, compared, paired_timing, rotated
+from benchmarks.paired_timing import Budget, Parity, Side, compared, paired_timing, rotated
 from benchmarks.rows import Row
 from benchmarks.suites import Settings
 
+Check = Callable[[Sequence[Tensor]], Parity]  # of what a side returns
 Make = Callable[[], dict[str, Side]]  # makes the sides "ours" and "peer"
 
 
@@ -81,6 +82,15 @@ class Comparison:
 
         return sides
 
+    def in_graph(self, call: Callable[[], Any], check: Check | None = None) -> Side:
+        """A side that replays `call` from a CUDA graph; elsewhere than on a GPU, the call itself.
+
+        With a `check` it is the operator's, which has to be there.
+        """
+        if check and self.settings.operator_gap:
+            return Side(gap=self.settings.operator_gap)
+        return Side(_graphed(call) if self.settings.device == "cuda" else call, check)
+
     def beside_one_thread(self, side: Callable[[int], Side] | None = None) -> Make:
         """The operator, or another side, on two threads and on one."""
         gap = None if self.settings.threads > 1 else "needs two threads"
@@ -102,3 +112,22 @@ class Comparison:
         """A row to come; `row` is what `compared` is told besides."""
         known = {"id": f"{self.prefix}/{name}", "work": self.work, "size": self.size}
         return Task({**known, "against": against, **row}, sides, group, slow, flushed)
+
+
+def _graphed(call: Callable[[], Any]) -> Callable[[], Any]:
+    """`call` recorded once in a CUDA graph; what is returned replays it."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):  # plans and workspaces are made before
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        kept = call()  # the graph writes here
+
+    def replay() -> Any:
+        graph.replay()
+        return kept
+
+    return replay

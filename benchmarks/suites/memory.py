@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,11 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 def memory_rows(settings: Settings, length: int) -> list[Row]:
     """Peak extra memory against the output's bytes, and against strong PyTorch's."""
-    found = {name: Outcome(threads=settings.threads, gap=_gap(settings)) for name in WAYS}
-    found["output"] = Outcome()
-    if not found["full"].gap:
+    gap = settings.operator_gap
+    if settings.device == "cpu" and not RESET.exists():
+        gap = "needs Linux's /proc"
+    found = dict.fromkeys((*WAYS, "output"), Outcome(threads=settings.threads, gap=gap))
+    if not gap:
         repeats = 1 if settings.quick else 3
         runs = {way: [_in_a_process(way, length, settings) for _ in range(repeats)] for way in WAYS}
         for way, many in runs.items():
@@ -61,13 +64,9 @@ def memory_rows(settings: Settings, length: int) -> list[Row]:
 
 def measure(way: str, length: int, device: str) -> dict[str, int]:
     """Bytes of the output, and the most that was in use beyond them, a page at least."""
+    call: Any = partial(phasenet.phase_difference_windows, num_phase=12, unwrap=way)
     if way == "strong":
-        call: Any = StrongPhaseDifference((48, 48), unwrap="published", device=device)
-    else:
-
-        def call(clip: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return phasenet.phase_difference_windows(clip, 12, unwrap=way)
-
+        call = StrongPhaseDifference((48, 48), unwrap="published", device=device)
     frames = moving_texture(length).float().to(device) / 255
     call(frames[:WARM_UP])
     if device == "cuda":
@@ -82,12 +81,6 @@ def measure(way: str, length: int, device: str) -> dict[str, int]:
         grown = _resident("VmHWM") - before
     output = sum(level.numel() * level.element_size() for level in planes)
     return {"output": output, "extra": max(os.sysconf("SC_PAGE_SIZE"), grown - output)}
-
-
-def _gap(settings: Settings) -> str | None:
-    if settings.device == "cpu" and not RESET.exists():
-        return "needs Linux's /proc"
-    return settings.operator_gap
 
 
 def _in_a_process(way: str, length: int, settings: Settings) -> dict[str, int]:

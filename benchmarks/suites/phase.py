@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmarks.paired_timing import Parity, Side
 from benchmarks.strong_pytorch import StrongPhaseDifference
 from benchmarks.suites import Settings, SuiteRun
 from benchmarks.suites.clips import moving_texture, wrap_shares
-from benchmarks.suites.comparison import Comparison, Task, measure
+from benchmarks.suites.comparison import Check, Comparison, Task, measure
 from benchmarks.suites.memory import memory_rows
 from phasenet import reference
 from phasenet.parity import ambiguous_planes, phase_error
@@ -30,7 +30,6 @@ FLOOR = "allocating its output and writing it once"
 # errors are larger than those of random frames.
 BARS = {torch.float32: 5e-5, torch.float64: 1e-11}
 
-Check = Callable[[Sequence[Tensor]], Parity]
 Planes = tuple[Tensor, ...]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from types import ModuleType
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +14,7 @@ from torch import Tensor
 import phasenet
 from benchmarks.paired_timing import Parity, Side
 from benchmarks.suites import Settings, SuiteRun
-from benchmarks.suites.comparison import Comparison, Task, measure
+from benchmarks.suites.comparison import Check, Comparison, Task, measure
 from phasenet import PyramidCoeffs, reference
 from phasenet.parity import relative_error
 
@@ -42,8 +40,6 @@ RECON = "plenoptic recon_pyr"
 FFTS = "its FFTs alone (one rfft2, the levels' complex ifft2)"
 PYRTOOLS = "pyrtools SteerablePyramidFreq, complex, image by image"
 BARS = {torch.float32: 1e-6, torch.float64: 1e-12}  # above these errors a result is wrong
-
-Check = Callable[[Sequence[Tensor]], Parity]
 
 
 def run(settings: Settings) -> SuiteRun:
@@ -90,30 +86,23 @@ class PyramidComparison(Comparison):
         return Side(lambda: flat(self.call(next(inputs))), self.check, threads, gap)
 
     def plenoptic(self, inputs: Iterator[Tensor]) -> Side:
-        peer = self.plenoptic_pyramid()
-        if isinstance(peer, str):
-            return Side(gap=peer)
         order = ["residual_highpass", *range(self.shape.height - 2), "residual_lowpass"]
 
         def call() -> list[Tensor]:
-            coefficients = peer(next(inputs)[:, None])
+            coefficients = self.plenoptic_pyramid(next(inputs)[:, None])
             return [coefficients[key] for key in order]
 
         return Side(call, self.check, optional=True)
 
+    @cached_property
     def plenoptic_pyramid(self) -> Any:
-        """plenoptic's pyramid of this shape, or why there is none."""
-        plenoptic = _imported("plenoptic")
-        if isinstance(plenoptic, str):
-            return plenoptic
+        """plenoptic's pyramid of this shape, made when it is first called."""
+        plenoptic = importlib.import_module("plenoptic")
         _, side, height, nbands = self.shape
-        try:
-            return plenoptic.process.SteerablePyramidFreq(
-                (side, side), height=height - 2, order=nbands - 1, is_complex=True,
-                downsample=True, tight_frame=False,
-            ).to(self.settings.device)  # fmt: skip
-        except Exception as error:  # another version's interface
-            return f"plenoptic's pyramid cannot be made: {type(error).__name__}"
+        return plenoptic.process.SteerablePyramidFreq(
+            (side, side), height=height - 2, order=nbands - 1, is_complex=True,
+            downsample=True, tight_frame=False,
+        ).to(self.settings.device)  # fmt: skip
 
     def spectra(self, levels: int) -> list[Tensor]:
         """Spectra ``[N, nbands, h, w]`` of the first levels' bands, of noise."""
@@ -153,34 +142,27 @@ class _Shape(PyramidComparison):
         return Side(lambda: [self.call.inverse(coefficients)], check, threads)
 
     def _plenoptic_inverse(self) -> Side:
-        peer = self.plenoptic_pyramid()
-        if isinstance(peer, str):
-            return Side(gap=peer)
-        made: list[Any] = []
+        @cache
+        def coefficients() -> Any:  # at the first call, which is not timed
+            return self.plenoptic_pyramid(self.on_device()[:, None])
 
         def call() -> list[Tensor]:
-            if not made:  # at the first call, which is not timed
-                made.append(peer(self.on_device()[:, None]))
-            return [peer.recon_pyr(made[0])]
+            given = coefficients()
+            return [self.plenoptic_pyramid.recon_pyr(given)]
 
         return Side(call, self.parity([self.inputs]), optional=True)
 
     def _pyrtools(self, inputs: Iterator[Tensor]) -> Side:
-        pyrtools = _imported("pyrtools")
-        if isinstance(pyrtools, str):
-            return Side(gap=pyrtools)
-        levels, nbands = range(self.shape.height - 2), self.shape.nbands
-        parts: list[list[Any]] = [[(level, band) for band in range(nbands)] for level in levels]
-        parts = [["residual_highpass"], *parts, ["residual_lowpass"]]
+        levels, nbands = self.shape.height - 2, self.shape.nbands
+        keys: list[list[Any]] = [[(i, band) for band in range(nbands)] for i in range(levels)]
+        keys = [["residual_highpass"], *keys, ["residual_lowpass"]]
         arrays = self.inputs.numpy()
 
         def call() -> list[Tensor]:
-            build = pyrtools.pyramids.SteerablePyramidFreq
-            pyramids = [
-                build(image, height=len(levels), order=nbands - 1, is_complex=True).pyr_coeffs
-                for image in arrays
-            ]
-            stacked = [np.stack([[one[key] for key in keys] for one in pyramids]) for keys in parts]
+            build = importlib.import_module("pyrtools").pyramids.SteerablePyramidFreq
+            options = {"height": levels, "order": nbands - 1, "is_complex": True}
+            pyramids = [build(image, **options).pyr_coeffs for image in arrays]
+            stacked = [np.stack([[one[key] for key in part] for one in pyramids]) for part in keys]
             return [torch.from_numpy(array) for array in stacked]
 
         return Side(call, self.check, optional=True)
@@ -189,13 +171,3 @@ class _Shape(PyramidComparison):
 def flat(coefficients: PyramidCoeffs) -> list[Tensor]:
     """Highpass, bands from the finest level on, lowpass."""
     return [coefficients.highpass, *coefficients.bands, coefficients.lowpass]
-
-
-def _imported(name: str) -> ModuleType | str:
-    """The package, or why it cannot take part."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(name)
-    except Exception:  # not there, or broken: packages it needs may raise anything
-        return f"{name} is not installed or cannot be imported (pip install {name})"

@@ -62,7 +62,7 @@ def test_a_result_survives_saving(tmp_path):
         (lambda data: data.update(host="name"), "host"),
         (lambda data: data.update(schema=2), "schema"),
         (lambda data: data.update(date="yesterday"), "yesterday"),
-        (lambda data: data["machine"].pop("cpu"), r"machine\.cpu"),
+        (lambda data: data["machine"].pop("cpu"), "cpu"),
         (lambda data: data["rows"].append(data["rows"][0]), "distinct ids"),
         (lambda data: data["rows"][0].update(reached=False), "reached"),
         (lambda data: data["rows"][0].update(ratio=float("nan")), "ratio"),
