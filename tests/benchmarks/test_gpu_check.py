@@ -16,7 +16,7 @@ import torch
 from benchmarks import gpu_check
 from benchmarks.gpu import plan, store, summary, windows
 from benchmarks.gpu.plan import Step
-from benchmarks.paired_timing import CACHES, Budget, Side, copies, paired_timing
+from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
 from benchmarks.suites import Settings, cuda, phase
 from benchmarks.table import WIDTH
@@ -299,3 +299,25 @@ def test_every_call_is_counted():
     found = paired_timing({"a": Side(lambda: calls.append(1))}, 1, Budget(3, 0.001))["a"]
     assert len(found.rounds) == 3
     assert 0 < found.measured.runs < len(calls)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_replicates_by_events_are_of_many_calls_unless_the_cache_is_flushed(monkeypatch, flushed):
+    clock = [0.0]  # seconds; a call takes a tenth of a millisecond
+
+    class Event:
+        def record(self) -> None:
+            self.at = clock[0]
+
+        def elapsed_time(self, end: Event) -> float:
+            return 1000 * (end.at - self.at)
+
+    def call() -> None:
+        clock[0] += 1e-4
+
+    monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: Event())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    times, each = _by_events(call, 0.02, torch.zeros(1) if flushed else None)
+    assert (len(times), each) == ((200, 1) if flushed else (10, 20))
+    assert times == pytest.approx([1e-4] * len(times))
+    assert clock[0] == pytest.approx(1e-4 * (2 + each * len(times)))
