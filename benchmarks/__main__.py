@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, show, draw, store, compare."""
+"""`python -m benchmarks`: measure, show, store, compare."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import compare, machine, plot, suites, table
-from benchmarks.results import RESULTS, Result, describe
-from benchmarks.settings import Settings
+from benchmarks import compare, machine, report, suites
+from benchmarks.results import RESULTS, Result, circumstances
 from mimamo.device import choose_device
 from mimamo.errors import InputError
 from mimamo.files import output_folder
@@ -26,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--suite", choices=(*suites.SUITES, "all"), default="all", help="what to measure")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--threads", type=int, default=min(2, machine.cores()), help="the targets are for 2")
+    cores = range(1, machine.cores() + 1)
+    add("--threads", type=int, default=min(2, machine.cores()), choices=cores, metavar="N",
+        help="the targets are for 2")  # fmt: skip
     add("--quick", action="store_true", help="small, few repeats; stored only with --out")
     add("--video", type=Path, help="of the predict suite; without it, one is rendered")
     add("--out", type=Path, help="a .json file for one suite, or a folder; benchmarks/results")
@@ -40,25 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
+def _settings(asked: argparse.Namespace) -> suites.Settings:
     choose_device(asked.device)
-    if not 1 <= asked.threads <= machine.cores():
-        raise InputError(
-            f"threads: expected at most {machine.cores()}, the cores, got {asked.threads}"
-        )
     if not asked.threshold > 0:
         raise InputError(f"threshold: expected more than 0, got {asked.threshold:g}")
     if asked.video is not None and not asked.video.is_file():
         raise InputError(f"{asked.video}: expected a video, found none")
     torch.set_num_threads(asked.threads)
-
-    def tell(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    return Settings(asked.device, asked.threads, asked.quick, asked.video, tell)
+    return suites.Settings(asked.device, asked.threads, asked.quick, asked.video)
 
 
-def _run(asked: argparse.Namespace, settings: Settings) -> bool:
+def _run(asked: argparse.Namespace, settings: suites.Settings) -> bool:
     """Run the suites; return whether a row is wrong or worse than the result compared with."""
     names = list(suites.SUITES) if asked.suite == "all" else [asked.suite]
     old = Result.load_from(asked.compare) if asked.compare else None
@@ -73,29 +66,20 @@ def _run(asked: argparse.Namespace, settings: Settings) -> bool:
     complaints: list[str] = []
     before = machine.load_average()  # of the others: later it is our own
     for name in names:
-        measured = suites.run(name, settings)
+        rows, inputs = suites.run(name, settings)
         load = {"before": before, "after": machine.load_average()}
-        result = describe(name, settings, measured, load)
-        print(table.terminal(result), flush=True)
-        complaints += [
-            f"wrong: {row.id}: error {row.ours.error:.1e} above {row.error_bar:.0e}"
-            for row in result.rows
-            if row.wrong
-        ]
+        known = circumstances(settings)
+        result = Result(suite=name, rows=tuple(rows), inputs=inputs, load=load, **known)
+        print(report.terminal(result), flush=True)
+        complaints += [f"wrong: {row.id}" for row in rows if row.wrong]
         if out:
-            _store(result, out if to_file else out / result.path)
+            path = out if to_file else out / result.path
+            result.save(path)
+            print(f"written: {path}", file=sys.stderr)
         if old and old.suite == name:
             complaints += compare.worse(old, result, asked.threshold)
     print(*complaints, sep="\n", file=sys.stderr)
     return bool(complaints)
-
-
-def _store(result: Result, path: Path) -> None:
-    output_folder(path.parent)
-    result.save(path)
-    title = f"{result.suite}: {result.machine_name}, {result.device}, {result.threads} threads"
-    plot.draw(result.rows, title, path.with_suffix(".png"))
-    print(f"written: {path} and .png", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ goes on where it was stopped.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import typer
@@ -35,8 +34,7 @@ SUBSET = "Test_Set"
 HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row of the table: how the network was trained, and with what it was evaluated."""
 
     title: str
@@ -92,9 +90,8 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
     if not rows:
         raise InputError(f"trained: expected both, spatial or temporal, got {streams!r}")
     content = load(result) if result.exists() else _content()
-    expected = _content()
-    for name in ("synth", "recipe", "subset"):
-        if content[name] != expected[name]:
+    for name, expected in _content().items():
+        if name != "rows" and content[name] != expected:
             raise InputError(
                 f"{result}: expected rows of the same {name} as now, got those of another; give "
                 "another file"
@@ -104,9 +101,9 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
         return
     recipe = TrainingConfig.load(RECIPE)
     config = replace(recipe, seed=seed, network=replace(recipe.network, streams=streams))
-    began, used = time.monotonic(), _cpu_seconds()
+    began, used = time.monotonic(), time.process_time()
     run = train(cache, out / f"run-{streams}-{seed}", config=config, overwrite=True).out
-    took = {"seconds": time.monotonic() - began, "cpu_seconds": _cpu_seconds() - used}
+    took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - used}
     for row in rows:
         summary = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).summary
         content["rows"].append(
@@ -132,18 +129,15 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `measure` wrote. Raises InputError, naming the file, if it is something else."""
+    titles = {row.title for row in ROWS}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        rows, _ = content["rows"], (content["synth"], content["recipe"], content["subset"])
-        for entry in rows:
-            if entry["row"] not in {row.title for row in ROWS}:
-                raise InputError(f"{path}: expected a row of the table, got {entry['row']!r}")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{path}: expected results of the stream ablation, got others ({error})"
-        ) from error
+        whole = content.keys() >= _content().keys()
+        whole = whole and titles >= {entry["row"] for entry in content["rows"]}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: expected results of the stream ablation: {error}") from error
+    if not whole:
+        raise InputError(f"{path}: expected all of the stream ablation, and no other rows")
     return content
 
 
@@ -170,11 +164,6 @@ def _content() -> dict[str, Any]:
     return {
         "synth": SYNTH, "subset": SUBSET, "recipe": json.loads(json.dumps(recipe)), "rows": [],
     }  # fmt: skip
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

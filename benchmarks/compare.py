@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 from benchmarks.results import Result
 from benchmarks.rows import Row
@@ -23,29 +22,21 @@ def worse(old: Result, new: Result, threshold: float) -> list[str]:
     """
     same = (old.machine, old.device, old.threads) == (new.machine, new.device, new.threads)
     before = {(row.id, row.size): row for row in old.rows}
-    if not any((row.id, row.size) in before for row in new.rows):
+    after = {(row.id, row.size): row for row in new.rows}
+    if not before.keys() & after.keys():
         raise InputError(
             f"compare: expected rows of {new.suite} at the same sizes, got a result with none "
             "(a quick run is compared with a quick run, a video with the same video)"
         )
-    return [*_changes(before, new, same, threshold), *_gone(old, new)]
-
-
-def _changes(
-    before: dict[tuple[str, str], Row], new: Result, same: bool, threshold: float
-) -> Iterator[str]:
-    for row in new.rows:
-        earlier = before.get((row.id, row.size))
-        factor = 0.0 if earlier is None else _factor(earlier, row, same)
+    what = "our time" if same else "the ratio within the run, on another machine,"
+    lines = []
+    for key, row in after.items():
+        factor = _factor(before[key], row, same) if key in before else 0.0
         if factor > threshold:
-            what = "our time" if same else "the ratio within the run, on another machine,"
             reason = "wrong" if row.wrong else "a gap" if row.gap else f"{what} {factor:.2f} times"
-            yield f"worse: {row.id}: {reason}"
-
-
-def _gone(old: Result, new: Result) -> Iterator[str]:
+            lines.append(f"worse: {row.id}: {reason}")
     ids = {row.id for row in new.rows}
-    return (f"worse: {row.id}: gone" for row in old.rows if row.id not in ids)
+    return lines + [f"worse: {row.id}: gone" for row in old.rows if row.id not in ids]
 
 
 def _factor(old: Row, new: Row, same: bool) -> float:

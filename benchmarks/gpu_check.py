@@ -28,7 +28,7 @@ RESERVE = 5.0  # seconds for the last table and archive
 def check(todo: Sequence[Step], out: Path, seconds: float) -> bool:
     """Run the steps within `seconds`; whether all of them passed, and were written down."""
     end = monotonic() + seconds - RESERVE
-    output, good, told = Output(out), True, ""
+    output, good = Output(out), True
     output.add({"record": "check", "seconds": seconds, "steps": [step.name for step in todo]})
     for step in todo:
         print(f"gpu-check: {step.name}, {max(end - monotonic(), 0):.0f} s left", flush=True)
@@ -36,19 +36,14 @@ def check(todo: Sequence[Step], out: Path, seconds: float) -> bool:
         outcome = run(step, end - monotonic(), log, output.add)
         output.add({"record": "step", **asdict(outcome)})
         text = output.update()
-        if not told:  # the facts of the machine come first
-            print(told := text, flush=True)
+        if step is todo[0]:  # the facts of the machine
+            print(text, flush=True)
         if not outcome.good:
             good = False
-            print(_tail(log), flush=True)
+            lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            print(*lines[-15:], sep="\n", flush=True)
     print(output.update())
     return good and not output.failed
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    if not log.exists():
-        return ""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
 def _no_gpu() -> str | None:

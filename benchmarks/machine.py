@@ -15,8 +15,6 @@ import torch
 import phasenet
 
 ROOT = Path(__file__).parent.parent
-# What /proc/cpuinfo calls a processor's generation. Virtual machines tell no more than "AMD EPYC".
-_GENERATION = (("family", "cpu family"), ("model", "model"))
 PACKAGES = ("numpy", "plenoptic", "pyrtools", "opencv-python")
 
 
@@ -34,10 +32,13 @@ def machine(device: str) -> dict[str, Any]:
 
 def machine_name(description: dict[str, Any]) -> str:
     """A short name for file names: "intel-xeon-avx512-2c", or the GPU's."""
-    if description["gpu"]:
-        return _slug(description["gpu"])
-    words = re.sub(r"\((r|tm)\)|@.*|\b(cpu|processor|\d+-core)\b", " ", description["cpu"].lower())
-    return _slug(f"{words} {description['instruction_set']} {description['cores']}c")
+    words = description["gpu"]
+    if not words:
+        words = re.sub(
+            r"\((r|tm)\)|@.*|\b(cpu|processor|\d+-core)\b", " ", description["cpu"].lower()
+        )
+        words = f"{words} {description['instruction_set']} {description['cores']}c"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
 def versions() -> dict[str, str | None]:
@@ -59,7 +60,7 @@ def commit() -> dict[str, Any]:
     """The checkout's commit, and whether its sources differ from it; None where git cannot tell."""
     head = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", "csrc", "phasenet", "mimamo", "benchmarks/*.py")
-    return {"id": head or None, "changed": None if changes is None else bool(changes)}
+    return {"id": head and head.strip(), "changed": None if changes is None else bool(changes)}
 
 
 def load_average() -> list[float]:
@@ -74,27 +75,21 @@ def cores() -> int:
 
 
 def _cpu_model() -> str:
-    """The processor's name; where that is all but silent, with the family and model it tells."""
+    """The processor's name; where that names no model, as in virtual machines, its numbers too."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        lines = []
-    # The first processor's.
-    told = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines[::-1])}
-    name = told.get("model name", "") or platform.processor() or platform.machine()
-    known = [f"{key} {told[entry]}" for key, entry in _GENERATION if entry in told]
-    return name if any(map(str.isdigit, name)) or not known else f"{name}, {', '.join(known)}"
+        text = ""
+    first = dict(re.findall(r"^(\S[^\t]*)\t*: (.*)$", text.partition("\n\n")[0], re.M))
+    name = first.get("model name") or platform.processor() or platform.machine()
+    if re.search(r"\d", name) or "cpu family" not in first:
+        return name
+    return f"{name}, family {first['cpu family']}, model {first['model']}"
 
 
 def _git(*arguments: str) -> str | None:
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        return subprocess.check_output(command, cwd=ROOT, text=True, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,73 +1,48 @@
-"""Bars of ratios with their targets."""
+"""The documents' picture: how far each row is from its target."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks import table
 from benchmarks.rows import Row
-from mimamo.files import replacing
+from mimamo.files import output_folder, replacing
 
-# Of cosines the table tells: their bars would all look alike.
-PANELS = {
-    "speedup": "times faster than (more is better)",
-    "cost": "times the time or memory of (less is better)",
-    "share": "share of (less is better)",
-}
-_COLOURS = {True: "#2a9d5c", False: "#c8473d", None: "#8a94a0"}
-_LABEL = 68  # characters a line
+_REACHED, _MISSED = "#2a9d5c", "#c8473d"
+_LABEL = 100  # characters
 
 
 def draw(rows: Sequence[Row], title: str, path: Path) -> None:
-    """Write a PNG with one panel per kind of ratio; a diamond marks the target."""
-    panels = {kind: [row for row in rows if row.kind == kind] for kind in PANELS}
-    panels = {kind: own for kind, own in panels.items() if own}
-    heights = [len(own) + 1.2 for own in panels.values()]
-    figure = Figure(figsize=(11, 1.0 + 0.32 * sum(heights)), layout="constrained")
-    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for ax, (kind, own) in zip(axes, panels.items(), strict=True):
-        _panel(ax, own, PANELS[kind])
-    figure.suptitle(f"{title}\nred: target (diamond) missed, grey: no target", fontsize=10)
+    """Write a PNG of the rows that have a target: beyond 1 it is reached, by so many times.
+
+    Where less is better that is the target over the ratio. The ratio itself stands at the bar.
+    """
+    aimed = [row for row in rows if row.target and row.ratio]
+    margins = [
+        row.ratio / row.target if row.more_is_better else row.target / row.ratio for row in aimed
+    ]
+    figure = Figure(figsize=(11, 1.2 + 0.22 * len(aimed)), layout="constrained")
+    axes = figure.subplots()
+    colours = [_REACHED if row.reached else _MISSED for row in aimed]
+    bars = axes.barh(range(len(aimed)), margins, left=0, color=colours)
+    axes.bar_label(bars, [table.number(row.ratio, row.kind) for row in aimed], padding=3, size=7)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_yticks(range(len(aimed)), [_label(row) for row in aimed], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.01)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("times the target (red: missed)", fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    output_folder(path.parent)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 
-def _panel(ax: Axes, rows: Sequence[Row], title: str) -> None:
-    places = np.arange(len(rows))
-    known = [value for row in rows for value in (row.ratio, row.target) if value]
-    left, right = min([*known, 1.0]) / 2, max([*known, 1.0]) * 4
-    for place, row in zip(places, rows, strict=True):
-        if row.ratio is None:
-            ax.text(left * 1.05, place, f"gap: {row.gap}", va="center", fontsize=7, style="italic")
-        else:
-            ax.barh(place, row.ratio, color=_COLOURS[row.reached], height=0.7)
-            ax.plot([row.ratio_low, row.ratio_high], [place, place], color="black", linewidth=1)
-            end = max(row.ratio, row.ratio_high, row.target or 0)
-            ax.text(
-                1.15 * max(end, left),
-                place,
-                table.number(row.ratio, row.kind),
-                va="center",
-                fontsize=7,
-            )
-        if row.target is not None:
-            ax.plot(row.target, place, "D", color="black", markersize=4)
-    ax.set_xscale("log")
-    ax.set_xlim(left, right)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_yticks(places, [_label(row) for row in rows], fontsize=7)
-    ax.invert_yaxis()
-    ax.grid(axis="x", alpha=0.3)
-    ax.set_title(title, fontsize=9, loc="left")
-
-
 def _label(row: Row) -> str:
-    lines = (row.against, f"{row.work}, {row.size}")
-    return "\n".join(x if len(x) <= _LABEL else f"{x[: _LABEL - 1]}…" for x in lines)
+    text = f"{row.work}, {row.size} / {row.against}"
+    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"

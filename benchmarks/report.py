@@ -14,9 +14,10 @@ from benchmarks.machine import ROOT
 from benchmarks.results import RESULTS, Result, newest
 from benchmarks.rows import Row
 from mimamo.errors import InputError
-from mimamo.files import output_folder, replacing
+from mimamo.files import replacing
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
+BUSY = 0.5  # processes per core before the run, above which its times are rough
 # What the README shows of the machine measured last, in short.
 CHOSEN = {
     "phase/full/reference": "phases of 64 frames: the published way",
@@ -43,10 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(f"{options.results}: expected stored results, found none")
         insert(options.page, full(found))
         insert(options.readme, chosen(found[0]))
-        output_folder(options.picture.parent)
-        aimed = [row for row in _rows(found[0]) if row.target is not None]
         title = f"phasenet {found[0][0].versions['phasenet']}, {_name(found[0])}"
-        plot.draw(aimed or _rows(found[0]), title, options.picture)
+        plot.draw(_rows(found[0]), title, options.picture)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -76,6 +75,14 @@ def chosen(suites: list[Result]) -> str:
     return "\n".join([*lines, "", f"Measured on {_name(suites)}."])
 
 
+def terminal(result: Result) -> str:
+    """Every row, those that lose and those that could not be measured too, and what to know."""
+    title = f"{result.suite} on {result.device}" + " (quick: not to be quoted)" * result.quick
+    inputs = [f"{name}: {value}" for name, value in result.inputs.items()]
+    known = [result.circumstances, *inputs, *_remarks([result])]
+    return "\n".join([title, *table.columns(result.rows), *known])
+
+
 def insert(path: Path, text: str) -> None:
     """Put `text` between the markers of a file; InputError if it has none."""
     try:
@@ -94,7 +101,7 @@ def _tables(suites: list[Result]) -> list[str]:
     """One machine's: on what and when it was measured, the rows, what to know of them."""
     lines: dict[str, list[str]] = {}
     for result in suites:
-        lines.setdefault(table.circumstances(result), []).append(result.suite)
+        lines.setdefault(result.circumstances, []).append(result.suite)
     told = [f"- {', '.join(names)}: {line}" for line, names in lines.items()]
     told += [
         f"- {name} of {result.suite}: {value}"
@@ -102,7 +109,7 @@ def _tables(suites: list[Result]) -> list[str]:
         for name, value in result.inputs.items()
         if isinstance(value, str)
     ]
-    told += [f"- {remark}" for remark in table.remarks(suites)]
+    told += [f"- {remark}" for remark in _remarks(suites)]
     parts = [f"## {_name(suites)}", "\n".join(told)]
     for title, aimed in (("With a target", True), ("Without a target", False)):
         rows = [row for row in _rows(suites) if (row.target is not None) == aimed]
@@ -110,7 +117,25 @@ def _tables(suites: list[Result]) -> list[str]:
     return parts
 
 
-def _rows(suites: list[Result]) -> list[Row]:
+def _remarks(results: Sequence[Result]) -> list[str]:
+    """What a reader of these results has to know, each once."""
+    rows = _rows(results)
+    told = [row.note for row in rows if row.note]
+    sides = [side for row in rows for side in (row.ours, row.peer) if side]
+    if most := max((side.left_out or 0 for side in sides), default=0):
+        told.append(
+            f"Up to {most:.2%} of the values are left out of the errors: there two correct "
+            "computations may unwrap differently."
+        )
+    told += [
+        f"{result.suite}: the machine was not idle before the run: times are rough"
+        for result in results
+        if result.load["before"][0] > BUSY * result.machine["cores"]
+    ]
+    return list(dict.fromkeys(told))
+
+
+def _rows(suites: Iterable[Result]) -> list[Row]:
     return [row for result in suites for row in result.rows]
 
 

@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.rows import Row
-from benchmarks.settings import Settings, SuiteRun
+from benchmarks.rows import Row, expect
+from benchmarks.suites import Settings
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import output_folder, replacing
 
 RESULTS = machine.ROOT / "benchmarks" / "results"
 SCHEMA = 1
-# What a reader of a result relies on, beside its rows.
-_NEEDED = {
-    "machine": ("cpu", "architecture", "cores", "memory_gib", "instruction_set", "gpu"),
-    "versions": ("python", "torch", "phasenet"),
-    "commit": ("id", "changed"),
-    "load": ("before", "after"),
-}
 
 
 @dataclass(frozen=True)
@@ -50,17 +43,14 @@ class Result:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        _expect("schema", self.schema == SCHEMA, str(SCHEMA), self.schema)
+        expect("schema", self.schema == SCHEMA, str(SCHEMA), self.schema)
         datetime.fromisoformat(self.date)
-        for name, keys in _NEEDED.items():
-            given = getattr(self, name)
-            missing = [f"{name}.{key}" for key in keys if key not in given]
-            _expect(name, not missing, "all it holds", f"none of {', '.join(missing)}")
         for name, averages in self.load.items():
             good = len(averages) == 3 and min(averages) >= 0
-            _expect(f"load.{name}", good, "3 numbers of at least 0", averages)
+            expect(f"load.{name}", good, "3 numbers of at least 0", averages)
         ids = [row.id for row in self.rows]
-        _expect("rows", 0 < len(ids) == len(set(ids)), "some with distinct ids", ids)
+        expect("rows", 0 < len(ids) == len(set(ids)), "some with distinct ids", ids)
+        expect("circumstances", bool(self.circumstances), "all that they tell", "none")
 
     @property
     def machine_name(self) -> str:
@@ -70,11 +60,26 @@ class Result:
     def path(self) -> Path:
         """Where the result goes below `RESULTS`."""
         name = f"{self.suite}--{self.machine_name}--{self.device}.json"
-        return Path(self.versions["phasenet"]) / name
+        return Path(str(self.versions["phasenet"])) / name
+
+    @property
+    def circumstances(self) -> str:
+        """The machine, what ran on it, and how busy it was, in one line."""
+        told, versions = self.machine, self.versions
+        commit = (self.commit["id"] or "unknown")[:10] + "+" * bool(self.commit["changed"])
+        packages = ("torch", "phasenet", "plenoptic", "pyrtools")
+        parts = [
+            told["gpu"] or told["cpu"], f"{told['cores']} cores",
+            f"{told['memory_gib']:.0f} GiB", told["instruction_set"], f"{self.threads} threads",
+            *(f"{name} {versions[name]}" for name in packages if versions.get(name)),
+            f"commit {commit}", f"load {self.load['before'][0]:.1f}",
+        ]  # fmt: skip
+        return ", ".join(parts)
 
     def save(self, path: Path) -> None:
         """Write the JSON; InputError if `path` cannot be written to."""
         data = asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
+        output_folder(path.parent)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
@@ -90,26 +95,17 @@ class Result:
             raise InputError(f"{path}: not a result of python -m benchmarks: {error}") from error
 
 
-def describe(suite: str, settings: Settings, run: SuiteRun, load: dict[str, list[float]]) -> Result:
-    """Put a run's rows beside what they were measured on and with."""
-    return Result(
-        suite=suite,
-        device=settings.device,
-        threads=settings.threads,
-        quick=settings.quick,
-        date=now(),
-        machine=machine.machine(settings.device),
-        versions=machine.versions(),
-        commit=machine.commit(),
-        load=load,
-        inputs=run.inputs,
-        rows=tuple(run.rows),
-    )
-
-
-def now() -> str:
-    """The time, as results have it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+def circumstances(settings: Settings) -> dict[str, Any]:
+    """What a result tells of a run besides its suite, its rows, its inputs and the load."""
+    return {
+        "device": settings.device,
+        "threads": settings.threads,
+        "quick": settings.quick,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine.machine(settings.device),
+        "versions": machine.versions(),
+        "commit": machine.commit(),
+    }
 
 
 def newest(folder: Path = RESULTS) -> list[Result]:
@@ -117,15 +113,6 @@ def newest(folder: Path = RESULTS) -> list[Result]:
 
     Ordered by machine and device, then by suite.
     """
-    found: dict[tuple[str, str, str], Result] = {}
-    for path in sorted(folder.glob("*/*.json")):
-        result = Result.load_from(path)
-        key = (result.machine_name, result.device, result.suite)
-        if not result.quick and (key not in found or result.date > found[key].date):
-            found[key] = result
-    return [found[key] for key in sorted(found)]
-
-
-def _expect(name: str, valid: bool, expected: str, got: Any) -> None:
-    if not valid:
-        raise ValueError(f"{name}: expected {expected}, got {got}")
+    found = sorted(map(Result.load_from, folder.glob("*/*.json")), key=lambda one: one.date)
+    newest = {(one.machine_name, one.device, one.suite): one for one in found if not one.quick}
+    return [newest[key] for key in sorted(newest)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Annotated
 
@@ -36,29 +37,41 @@ def main(
             print(f"{side:5}{bands:6}" + "".join(f"{value:10.4f}" for value in times), flush=True)
 
 
+def measure(side: int, nbands: int, rounds: int) -> list[float]:
+    """Milliseconds a frame by each of ROUTES, then by the one that is chosen."""
+    frames = torch.rand(max(2, min(64, PIXELS // side**2)), side, side)
+    calls = max(1, PIXELS // frames.numel())
+
+    def by(route: str) -> Callable[[], None]:
+        def call() -> None:
+            os.environ[VARIABLE] = route
+            for _ in range(calls):
+                phasenet.phase_difference_windows(frames, 1, nbands=nbands)
+
+        return call
+
+    taken = in_turn([by(route) for route in (*ROUTES, "")], rounds)
+    del os.environ[VARIABLE]
+    return [median(times) / calls / len(frames) * 1e3 for times in taken]
+
+
+def in_turn(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
+    """CPU seconds of each call in each round, after a round that is not counted."""
+    taken: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds + 1):
+        for call, times in zip(calls, taken, strict=True):
+            start = time.process_time()
+            call()
+            times.append(time.process_time() - start)
+    return [times[1:] for times in taken]
+
+
 def numbers(option: str, text: str, least: int) -> list[int]:
     words = text.split(",")
     if not all(word.strip().isdecimal() and int(word) >= least for word in words):
         expected = f"whole numbers of at least {least} with commas between"
         raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint=option)
     return [int(word) for word in words]
-
-
-def measure(side: int, nbands: int, rounds: int) -> list[float]:
-    """Milliseconds a frame by each of ROUTES, then by the one that is chosen."""
-    frames = torch.rand(max(2, min(64, PIXELS // side**2)), side, side)
-    calls = max(1, PIXELS // frames.numel())
-    taken: list[list[float]] = [[] for _ in range(len(ROUTES) + 1)]
-    for turn in range(rounds + 1):  # the first is not counted
-        for route, times in zip((*ROUTES, ""), taken, strict=True):
-            os.environ[VARIABLE] = route
-            start = time.process_time()
-            for _ in range(calls):
-                phasenet.phase_difference_windows(frames, 1, nbands=nbands)
-            if turn:
-                times.append((time.process_time() - start) / calls / len(frames) * 1e3)
-    del os.environ[VARIABLE]
-    return [median(times) for times in taken]
 
 
 if __name__ == "__main__":

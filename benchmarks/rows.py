@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 UNITS = ("s", "bytes")
@@ -32,8 +32,7 @@ class Measured:
     left_out: float | None = None
 
     def __post_init__(self) -> None:
-        _expect_numbers(self, ("median", "iqr"), ("error", "left_out"))
-        _expect("runs", self.runs >= 1, "at least 1", self.runs)
+        _expect_numbers(self)
 
 
 @dataclass(frozen=True)
@@ -74,15 +73,13 @@ class Row:
     error_bar: float | None = None
 
     def __post_init__(self) -> None:
-        ratios = ("ratio", "ratio_low", "ratio_high")
-        _expect_numbers(self, (), (*ratios, "target", "error_bar"))
-        _expect("threads", self.threads >= 1, "at least 1", self.threads)
-        _expect("unit", self.unit in UNITS, f"one of {UNITS}", self.unit)
-        _expect("kind", self.kind in KINDS, f"one of {tuple(KINDS)}", self.kind)
-        given = [getattr(self, name) is not None for name in ratios]
-        _expect("ratio_low, ratio_high", len(set(given)) == 1, "both with a ratio", given)
+        _expect_numbers(self)
+        expect("unit", self.unit in UNITS, f"one of {UNITS}", self.unit)
+        expect("kind", self.kind in KINDS, f"one of {tuple(KINDS)}", self.kind)
+        given = {value is not None for value in (self.ratio, self.ratio_low, self.ratio_high)}
+        expect("ratio_low, ratio_high", len(given) == 1, "both with a ratio", self.ratio_low)
         measured = self.ours is not None and self.ratio is not None
-        _expect("gap", (self.gap is None) == measured, "the reason where a number lacks", self.gap)
+        expect("gap", (self.gap is None) == measured, "the reason where a number lacks", self.gap)
 
     @property
     def more_is_better(self) -> bool:
@@ -116,18 +113,20 @@ class Row:
         for side in ("ours", "peer"):
             given[side] = given[side] and Measured(**given[side])
         row = cls(**given)
-        _expect("reached", reached is row.reached, str(row.reached), reached)
+        expect("reached", reached is row.reached, str(row.reached), reached)
         return row
 
 
-def _expect_numbers(holder: Any, needed: Sequence[str], optional: Sequence[str]) -> None:
-    for name in (*needed, *optional):
-        value = getattr(holder, name)
-        valid = isinstance(value, int | float) and math.isfinite(value) and value >= 0
-        missing = value is None and name in optional
-        _expect(name, valid or missing, "a finite number of at least 0", value)
+def _expect_numbers(holder: Measured | Row) -> None:
+    """Every number is finite and not negative, and is there unless its type allows None."""
+    for field in fields(holder):
+        value, least = getattr(holder, field.name), int(field.type == "int")
+        if field.type in ("int", "float") or (field.type == "float | None" and value is not None):
+            valid = isinstance(value, int | float) and math.isfinite(value) and value >= least
+            expect(field.name, valid, f"a finite number of at least {least}", value)
 
 
-def _expect(name: str, valid: bool, expected: str, got: Any) -> None:
+def expect(name: str, valid: bool, expected: str, got: Any) -> None:
+    """ValueError, naming what does not hold, unless it is `valid`."""
     if not valid:
         raise ValueError(f"{name}: expected {expected}, got {got!r}")

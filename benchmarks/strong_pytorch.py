@@ -158,20 +158,14 @@ def _filters(
     """Per level: masks (everything between the image's spectrum and the band's), and the rows and
     columns of the spectrum it keeps; DC in the corner throughout.
     """
-    log_radius, angle = reference._polar_grid(size, torch.empty(0, dtype=torch.float64))
-    low = reference._lo(log_radius, 0)
+    # Of one bright pixel, whose spectrum is 1 everywhere, the bands are the masks' inverse FFTs.
+    pixel = torch.zeros(size, dtype=torch.float64)
+    pixel[0, 0] = 1
     kept = [torch.fft.fftshift(torch.arange(side)) for side in size]
     filters = []
-    for level in range(1, height - 1):
-        angular = torch.stack(
-            [reference._analytic_angular_mask(angle, b, nbands) for b in range(nbands)]
-        )
-        masks = low * reference._hi(log_radius, -level) * angular * (-1j) ** (nbands - 1)
-        masks = torch.fft.ifftshift(masks, dim=(-2, -1)).to(dtype.to_complex())
+    for band in reference.SteerablePyramid(height, nbands)(pixel).bands:
+        masks = torch.fft.fft2(band).to(dtype.to_complex())
         filters.append((masks, *(torch.fft.ifftshift(axis) for axis in kept)))
-
-        crop = reference._crop_slices(log_radius.shape)
-        log_radius, angle, low = log_radius[crop], angle[crop], low[crop]
-        low = low * reference._lo(log_radius, -level)
+        crop = reference._crop_slices(band.shape[-2:])
         kept = [axis[part] for axis, part in zip(kept, crop, strict=True)]
     return filters

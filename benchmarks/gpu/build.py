@@ -14,27 +14,20 @@ import sys
 from benchmarks.gpu.plan import OPERATORS, ROOT
 from setup import source_digest
 
-INFO = ROOT / "phasenet" / "build_info.json"
+TELL = "import json, phasenet; print(json.dumps(phasenet.build_info()))"
 
 
 def fits(architecture: str | None) -> bool:
-    """Whether the libraries in the checkout are of its sources and for this architecture."""
-    if not INFO.exists():
+    """Whether this torch loads the libraries in the checkout, and they are of its sources and for
+    this architecture."""
+    command = [sys.executable, "-W", "ignore", "-c", TELL]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
         return False
-    info = json.loads(INFO.read_text(encoding="utf-8"))
-    if info.get("sources") != source_digest():
-        return False
-    names = ["libphasenet_cpu.so", *(["libphasenet_cuda.so"] if architecture else [])]
-    if not all((ROOT / "phasenet" / name).exists() for name in names):
-        return False
+    info = json.loads(done.stdout)
     built = [name.removesuffix("+PTX") for name in info.get("cuda") or []]
-    return architecture is None or architecture in built
-
-
-def loads() -> bool:
-    """Whether this torch loads them."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", "import phasenet"], cwd=ROOT)
-    return done.returncode == 0
+    whole = (ROOT / "phasenet" / "libphasenet_cuda.so").exists() and architecture in built
+    return info.get("sources") == source_digest() and (architecture is None or whole)
 
 
 def main() -> None:
@@ -45,7 +38,7 @@ def main() -> None:
         import torch
 
         architecture = "{}.{}".format(*torch.cuda.get_device_capability())
-    if fits(architecture) and loads():
+    if fits(architecture):
         print("the libraries of the checkout fit", flush=True)
     else:
         asked = {"PHASENET_CUDA": "1", "TORCH_CUDA_ARCH_LIST": architecture}

@@ -10,16 +10,28 @@ import json
 import os
 import platform
 import subprocess
+from functools import cache
 from typing import Any
 
 import torch
 
-from benchmarks import device_timing
+from benchmarks.paired_timing import Budget, Side, cache_bytes, paired_timing
 
 CLOCKS = (
     "driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.limit",
     "temperature.gpu",
 )  # fmt: skip
+COPY_BYTES = {"cuda": 1 << 30, "cpu": 1 << 24}
+
+
+@cache
+def bandwidth(device: str) -> float:
+    """Bytes per second that copying within the device's memory reads and writes together."""
+    source = torch.empty(COPY_BYTES[device], dtype=torch.uint8, device=device).random_()
+    target = torch.empty_like(source)
+    copy = {"copy": Side(lambda: target.copy_(source))}
+    found = paired_timing(copy, torch.get_num_threads(), Budget(5, 0.05), device)["copy"]
+    return 2 * COPY_BYTES[device] / found.measured.median
 
 
 def facts(device: str) -> dict[str, Any]:
@@ -35,7 +47,7 @@ def facts(device: str) -> dict[str, Any]:
             "architecture": f"{properties.major}.{properties.minor}",
             "multiprocessors": properties.multi_processor_count,
             "memory_gib": round(properties.total_memory / 2**30, 1),
-            "cache_mib": round(properties.L2_cache_size / 2**20, 1),
+            "cache_mib": round(cache_bytes() / 2**20, 1),
             "clocks": _clocks(),
         }
     return found
@@ -50,21 +62,18 @@ def _clocks() -> dict[str, str] | None:
 def _told(*command: str) -> str | None:
     """The last line that a command prints."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        text = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    lines = done.stdout.strip().splitlines()
-    return lines[-1] if lines else None
+    return text.strip().rpartition("\n")[2] or None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.facts", description=__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     device = parser.parse_args().device
-    known = {"record": "machine", **facts(device)}
-    print(json.dumps(known), flush=True)
-    rate = device_timing.bandwidth(device)
-    record = {"record": "bandwidth", "bytes_per_second": rate, "clocks": None}
+    print(json.dumps({"record": "machine", **facts(device)}), flush=True)
+    record = {"record": "bandwidth", "bytes_per_second": bandwidth(device), "clocks": None}
     if device == "cuda":  # those that the work just done brought about
         record["clocks"] = _clocks()
     print(json.dumps(record), flush=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import pyramids
 from benchmarks.gpu.windows import MODES, Windows
-from benchmarks.settings import Settings
+from benchmarks.paired_timing import reason
+from benchmarks.suites import Settings
 
 CALLS = 10
 LEAST = 0.5e-6  # seconds a call, below which a kernel is not told
@@ -21,75 +24,55 @@ def kernel_times(settings: Settings) -> Iterator[dict[str, Any]]:
 
     Elsewhere than on a GPU, torch's operators stand for the kernels.
     """
-    for work, prepare in _works(settings):
+    for work, call, images in _works(settings):
         settings.tell(f"kernels: {work}")
         try:
             with torch.inference_mode():
-                found = _profiled(prepare(), settings.device)
+                found = _profiled(partial(call, images.to(settings.device)), settings.device)
         except Exception as error:  # the next one may be well
-            yield {
-                "record": "kernel",
-                "work": work,
-                "gap": f"{type(error).__name__}: {error}"[:300],
-            }
+            yield {"record": "kernel", "work": work, "gap": reason(error)}
             continue
-        for name, launches, seconds in found:
-            yield {
-                "record": "kernel", "work": work, "kernel": name,
-                "launches": launches, "seconds": seconds,
-            }  # fmt: skip
+        for one in found:
+            yield {"record": "kernel", "work": work, **one}
 
 
-def _works(settings: Settings) -> Iterator[tuple[str, Callable[[], Callable[[], Any]]]]:
-    """What is looked at: a name, and what makes the call."""
+def _works(settings: Settings) -> Iterator[tuple[str, Callable[[Tensor], Any], Tensor]]:
+    """What is looked at: a name, what is called, and with what."""
     for mode in MODES:
         windows = Windows(settings, mode)
+        yield f"windows, unwrap {mode}", windows.call, windows.inputs
 
-        def clips(windows: Windows = windows) -> Callable[[], Any]:
-            clips = windows.clips.to(settings.device)
-            return lambda: windows.call(clips)
+    def gradient(frames: Tensor) -> Any:
+        with torch.inference_mode(False), torch.enable_grad():
+            given = frames.clone().requires_grad_()
+            planes = windows.call(given)
+            return torch.autograd.grad(planes, given, [torch.ones_like(p) for p in planes])
 
-        yield f"windows, unwrap {mode}", clips
-
-    def gradient() -> Callable[[], Any]:
-        frames = Windows(settings, "full").clips.to(settings.device)
-
-        def call() -> Any:
-            with torch.inference_mode(False), torch.enable_grad():
-                given = frames.clone().requires_grad_()
-                planes = Windows(settings, "full").call(given)
-                return torch.autograd.grad(planes, given, [torch.ones_like(p) for p in planes])
-
-        return call
-
-    yield "windows and their gradient, unwrap full", gradient
+    yield f"windows and their gradient, unwrap {windows.unwrap}", gradient, windows.inputs
     for pyramid in pyramids.shapes(settings):
 
-        def images(pyramid: pyramids.Pyramid = pyramid) -> Callable[[], Any]:
-            images = pyramid.images.to(settings.device)
-            return lambda: pyramid.call.inverse(pyramid.call(images))
+        def there_and_back(images: Tensor, call: Any = pyramid.call) -> Tensor:
+            return call.inverse(call(images))
 
-        yield f"pyramid and its inverse, {pyramid.shape.side}", images
+        yield f"pyramid and its inverse, {pyramid.shape.side}", there_and_back, pyramid.inputs
 
 
-def _profiled(call: Callable[[], Any], device: str) -> list[tuple[str, float, float]]:
-    """Name, launches a call and seconds a call of each kernel, the slowest first."""
+def _profiled(call: Callable[[], Any], device: str) -> list[dict[str, Any]]:
+    """Launches a call and seconds a call of each kernel, the slowest first."""
+    cuda = device == "cuda"
     for _ in range(2):
         call()
-    on_gpu = device == "cuda"
-    if on_gpu:
-        torch.cuda.synchronize()
-    activities = [ProfilerActivity.CUDA] if on_gpu else [ProfilerActivity.CPU]
-    with profile(activities=activities) as seen:
-        for _ in range(CALLS if on_gpu else 1):
+    calls = CALLS if cuda else 1
+    with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as seen:
+        for _ in range(calls):
             call()
-        if on_gpu:
+        if cuda:
             torch.cuda.synchronize()
-    calls = CALLS if on_gpu else 1
     found = []
     for event in seen.key_averages():
-        microseconds = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-        seconds = microseconds * 1e-6 / calls
+        total = event.self_device_time_total if cuda else event.self_cpu_time_total
+        seconds = total * 1e-6 / calls
         if seconds >= LEAST:
-            found.append((event.key, event.count / calls, seconds))
-    return sorted(found, key=lambda one: -one[2])
+            launches = event.count / calls
+            found.append({"kernel": event.key, "launches": launches, "seconds": seconds})
+    return sorted(found, key=lambda one: -one["seconds"])

@@ -1,4 +1,4 @@
-"""The files of a check: every record at once, a table, and the logs in one archive."""
+"""The files of a check: every record at once, a summary, and the logs in one archive."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.table import table
+from benchmarks.gpu.summary import summary
 
 
 class Output:
@@ -33,41 +34,34 @@ class Output:
         """Append a record; it is on the disk when this returns."""
         self.records.append(record)
         line = json.dumps(record)
-
-        def write() -> None:
-            with (self.folder / "records.jsonl").open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-
-        if not self._try(write, "records.jsonl"):
-            print(line, flush=True)
+        with (
+            self._told("records.jsonl", line) as path,
+            path.open("a", encoding="utf-8") as file,
+        ):
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def update(self) -> str:
-        """Write the table and the archive anew; returns the table."""
-        text = table(self.records)
-        self._replace("summary.txt", lambda path: path.write_text(text + "\n", encoding="utf-8"))
-        self._replace("logs.tar.gz", self._archive)
+        """Write the summary and the archive anew; returns the summary."""
+        text = summary(self.records)
+        with self._told("summary.txt") as path:
+            temporary = path.with_name(f".{path.name}")
+            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.replace(path)
+        with self._told("logs.tar.gz") as path:
+            temporary = path.with_name(f".{path.name}")
+            with tarfile.open(temporary, "w:gz") as archive:
+                archive.add(self._logs.name, arcname="logs")
+            temporary.replace(path)
         return text
 
-    def _archive(self, path: Path) -> None:
-        with tarfile.open(path, "w:gz") as archive:
-            archive.add(self._logs.name, arcname="logs")
-
-    def _replace(self, name: str, write: Callable[[Path], Any]) -> None:
-        temporary = self.folder / f".{name}"
-
-        def replace() -> None:
-            write(temporary)
-            temporary.replace(self.folder / name)
-
-        self._try(replace, name)
-
-    def _try(self, action: Callable[[], None], name: str) -> bool:
+    @contextmanager
+    def _told(self, name: str, instead: str = "") -> Iterator[Path]:
+        """The path of a file; if writing it fails, say so, and print what is lost."""
         try:
-            action()
+            yield self.folder / name
         except OSError as error:
-            print(f"gpu-check: {self.folder / name}: {error.strerror}", flush=True)
             self.failed = True
-            return False
-        return True
+            print(f"gpu-check: {self.folder / name}: {error.strerror}", flush=True)
+            print(instead, end="\n" * bool(instead), flush=True)

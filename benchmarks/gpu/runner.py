@@ -72,14 +72,7 @@ def _read(lines: IO[str], log: Path, keep: Callable[[dict[str, Any]], None]) -> 
     for line in lines:
         with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
             file.write(line)
-        record = _record(line)
-        if record is not None:
-            keep(record)
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line) if line.startswith("{") else None
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and "record" in value else None
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and "record" in record:
+                keep(record)

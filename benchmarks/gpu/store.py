@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plot
-from benchmarks.gpu.table import of_kind
+from benchmarks.gpu.summary import measured_rows, of_kind
 from benchmarks.results import RESULTS, Result
-from benchmarks.rows import Row
 from mimamo.errors import InputError
-from mimamo.files import output_folder
 
 SUITES = ("cuda", "epoch")
 
@@ -32,23 +29,14 @@ def read(folder: Path) -> list[dict[str, Any]]:
 def results(records: list[dict[str, Any]]) -> Iterator[Result]:
     """One result for each suite that has rows."""
     contexts = of_kind(records, "context")
-    rows = [
-        Row.from_dict({name: value for name, value in record.items() if name != "record"})
-        for record in of_kind(records, "row")
-    ]
-    inputs: dict[str, Any] = {
-        name: of_kind(records, name) for name in ("machine", "bandwidth", "step", "kernel")
-    }
+    kinds = ("machine", "bandwidth", "step", "kernel")
+    inputs: dict[str, Any] = {name: of_kind(records, name) for name in kinds}
     for suite in SUITES:
-        its = tuple(row for row in rows if row.id.startswith(f"{suite}/"))
-        if its and contexts:
-            first, last = contexts[0], contexts[-1]
-            given = ("device", "threads", "quick", "date", "machine", "versions", "commit")
-            yield Result(
-                suite=suite, rows=its, load={"before": first["load"], "after": last["load"]},
-                inputs={name: value for name, value in inputs.items() if suite == "cuda"},
-                **{name: first[name] for name in given},
-            )  # fmt: skip
+        rows = tuple(row for row in measured_rows(records) if row.id.startswith(f"{suite}/"))
+        if rows and contexts:
+            load = {"before": contexts[0]["load"], "after": contexts[-1]["load"]}
+            known = {**contexts[0], "load": load, "inputs": inputs if suite == "cuda" else {}}
+            yield Result(suite=suite, rows=rows, **known)
 
 
 def main() -> int:
@@ -60,11 +48,7 @@ def main() -> int:
         found = list(results(read(options.folder)))
         for result in found:
             path = options.out / result.path
-            output_folder(path.parent)
             result.save(path)
-            plot.draw(
-                result.rows, f"{result.suite}: {result.machine_name}", path.with_suffix(".png")
-            )
             print(path)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from benchmarks.contest import Outcome, Parity, Side, compared, contest
-from benchmarks.pipeline import plain_spatial, predict_plainly
-from benchmarks.rows import Measured, Row
-from benchmarks.settings import Settings, SuiteRun
-from benchmarks.stages import share_row
-from benchmarks.timing import Budget
+from benchmarks.paired_timing import Budget, Outcome, Parity, Side, compared, paired_timing
+from benchmarks.rows import Row
+from benchmarks.suites import Settings, SuiteRun
+from benchmarks.suites.pipeline import plain_spatial, predict_plainly
 from mimamo.demo.synth.video import write_video
 from mimamo.device import choose_precision
 from mimamo.faces import CenterFace, observe_faces
@@ -54,36 +52,35 @@ def run(settings: Settings) -> SuiteRun:
             "video": f"{origin}, {reader.size[0]}x{reader.size[1]}, {frames} frames",
             "weights": "random with a seed, BatchNorm calibrated on the video's faces",
         }
-        if settings.operator_gap:
-            return SuiteRun([_gap(settings, frames)], inputs)
+        if gap := settings.operator_gap:
+            size, threads = f"{frames} frames", settings.threads
+            row = Row("predict/ours/plain", WORK, PLAIN, size, threads, target=SPEEDUP, gap=gap)
+            return [row], inputs
         settings.tell("predict: the features in both precisions")
         suite = _Suite(settings, video, Path(folder), frames)
-        rows = [suite.cosine()]
+        cosine = suite.cosine()
         settings.tell("predict: the command and the plain pipeline")
-        found = contest(suite.sides(), settings.threads, Budget(1 if settings.quick else 3, 0.01))
-    return SuiteRun([*suite.speed(found), *suite.shares(found), *rows], inputs)
+        budget = Budget(1 if settings.quick else 3, 0.01)
+        found = paired_timing(suite.sides(), settings.threads, budget)
+    return [*suite.speed(found), *suite.shares(found["ours"]), cosine], inputs
 
 
-@dataclass
 class _Suite:
     """The models, and the rows made with them."""
 
-    settings: Settings
-    video: Path
-    folder: Path
-    frames: int
-    runs: list[StageTimes] = field(default_factory=list)  # of the command
-
-    def __post_init__(self) -> None:
-        observed = observe_faces(VideoReader(self.video), CenterFace())
+    def __init__(self, settings: Settings, video: Path, folder: Path, frames: int) -> None:
+        self.settings, self.video, self.folder, self.frames = settings, video, folder, frames
+        self.runs: list[StageTimes] = []  # of the command
+        observed = observe_faces(VideoReader(video), CenterFace())
         crops = [face.crop for face in observed if face.crop is not None]
         chosen = np.linspace(0, len(crops) - 1, min(FACES, len(crops))).round().astype(int)
         self.crops = np.stack([crops[index] for index in chosen])
-        self.backbone = ResNet50(image_size=64 if self.settings.quick else 224, seed=0)
+        self.backbone = ResNet50(image_size=64 if settings.quick else 224, seed=0)
         self.backbone.calibrate(torch.from_numpy(self.crops))
         self.backbone.eval()
         torch.manual_seed(0)
-        self.network = MIMAMONet().eval().to(self.settings.device)
+        self.network = MIMAMONet().eval().to(settings.device)
+        self.size = f"{frames} frames, ResNet50 at {self.backbone.image_size}"
 
     def sides(self) -> dict[str, Side]:
         """The command in several settings, and the plain pipeline in two."""
@@ -106,37 +103,37 @@ class _Suite:
         """The command beside the plain pipeline."""
         precision = str(choose_precision("auto", self.settings.device)).removeprefix("torch.")
         settings = {
-            "ours": ("", f"ResNet50 in {precision}"),
+            "ours": ("", f"; ResNet50 in {precision}"),
             "float32": (", --precision float32", ""),
-            "often": (f", --search-every {OFTEN}", f"ResNet50 in {precision}; other landmarks"),
+            "often": (f", --search-every {OFTEN}", f"; ResNet50 in {precision}; other landmarks"),
         }
         rows = []
         for name, (options, remark) in settings.items():
-            ours = found[name]
-            speed = f"{self.frames / ours.sample.median:.1f} frames/s"
-            note = f"{WORK}{options}: " + "; ".join(filter(None, (speed, remark, ERROR)))
+            work, target = WORK + options, SPEEDUP if name == "ours" else None
+            speed = f"{self.frames / found[name].measured.median:.1f} frames/s"
+            common = {"work": work, "size": self.size, "note": f"{work}: {speed}{remark}; {ERROR}"}
             for peer, against in (("plain", PLAIN), ("before", BEFORE)):
-                rows.append(
-                    compared(
-                        ours, found[peer], id=f"predict/{name}/{peer}", work=WORK + options,
-                        against=against, size=self._size(), note=note,
-                        target=SPEEDUP if name == "ours" else None,
-                    )
-                )  # fmt: skip
+                common |= {"id": f"predict/{name}/{peer}", "against": against, "target": target}
+                rows.append(compared(found[name], found[peer], **common))
         return rows
 
-    def shares(self, found: dict[str, Outcome]) -> list[Row]:
+    def shares(self, whole: Outcome) -> list[Row]:
         """What the command says of its own stages; its first run warmed up and does not count."""
-        return [
-            share_row(
-                f"predict/stage/{stage}", f"mimamo predict, {stage}", SHARE, self._size(),
-                self.settings.threads, whole=found["ours"].sample, target=TARGETS.get(stage),
-                seconds=tuple(times.seconds[stage] for times in self.runs[1:]),
-                note="stages overlap: seconds at work, waiting for a core included; their shares "
-                "add up to more than 100 %",
-            )
-            for stage in STAGES
-        ]  # fmt: skip
+        note = (
+            "stages overlap: seconds at work, waiting for a core included; their shares add up to "
+            "more than 100 %"
+        )
+        rows = []
+        for stage in STAGES:
+            seconds = [times.seconds[stage] for times in self.runs[1:]]
+            rows.append(
+                compared(
+                    Outcome.of(seconds, self.settings.threads), whole, id=f"predict/stage/{stage}",
+                    work=f"mimamo predict, {stage}", against=SHARE, size=self.size, kind="share",
+                    target=TARGETS.get(stage), note=note,
+                )
+            )  # fmt: skip
+        return rows
 
     def cosine(self) -> Row:
         """How far bfloat16 moves the features: the least cosine of a face's, and the time."""
@@ -148,17 +145,14 @@ class _Suite:
         mean = want.mean(dim=0)
         centred = torch.cosine_similarity(got - mean, want - mean).min().item()
         few = self.crops[:8]
-        timed = contest(
-            {"bfloat16": Side(lambda: rough(few)), "float32": Side(lambda: exact(few))},
-            self.settings.threads,
-            self.settings.slow_budget,
-        )
-        ours, peer = (timed[name].measured for name in ("bfloat16", "float32"))
-        ours = Measured(ours.median, ours.iqr, ours.runs, relative_error(got, want))
+        sides = {"bfloat16": Side(lambda: rough(few)), "float32": Side(lambda: exact(few))}
+        found = paired_timing(sides, self.settings.threads, self.settings.slow_budget)
         return Row(
             id="predict/bfloat16", work="ResNet50 in bfloat16, 8 faces", against=FLOAT32,
             size=f"{len(want)} faces, at {self.backbone.image_size}",
-            threads=self.settings.threads, ours=ours, peer=peer, kind="cosine",
+            threads=self.settings.threads, kind="cosine",
+            ours=replace(found["bfloat16"].measured, error=relative_error(got, want)),
+            peer=found["float32"].measured,
             ratio=cosine, ratio_low=cosine, ratio_high=cosine, target=COSINE,
             note=f"ResNet50 in bfloat16: least cosine of a face's features; {centred:.5f} without "
             "the mean all faces share. Random weights: not evaluated with trained ones",
@@ -181,16 +175,6 @@ class _Suite:
         backbone = copy.deepcopy(self.backbone)
         spatial = plain_spatial(backbone, self.settings.device, memory_format)
         return lambda: predict_plainly(self.video, self.network, spatial, self.folder)
-
-    def _size(self) -> str:
-        return f"{self.frames} frames, ResNet50 at {self.backbone.image_size}"
-
-
-def _gap(settings: Settings, frames: int) -> Row:
-    return Row(
-        id="predict/ours/plain", work=WORK, against=PLAIN, size=f"{frames} frames",
-        threads=settings.threads, target=SPEEDUP, gap=settings.operator_gap,
-    )  # fmt: skip
 
 
 def _rendered(folder: Path, settings: Settings) -> Path:

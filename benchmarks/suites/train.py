@@ -3,79 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
-from benchmarks.clips import moving_texture
-from benchmarks.contest import Side, contest
+from benchmarks.paired_timing import Budget, Outcome, Side, compared, paired_timing
 from benchmarks.rows import Row
-from benchmarks.settings import Settings, SuiteRun
-from benchmarks.stages import Stopwatch, share_row
-from benchmarks.timing import Budget
+from benchmarks.suites import Settings, SuiteRun
+from benchmarks.suites.clips import moving_texture
 from mimamo.data.augmentation import augment_clips
 from mimamo.data.batches import epoch_batches
 from mimamo.data.cache import CachedVideo
 from mimamo.data.clips import Clip, ClipDataset
 from mimamo.model import MIMAMONet
 from mimamo.model.features import phase_windows
+from mimamo.predict.stage_times import StageTimes
 from mimamo.train import TrainingConfig, ccc_loss
 
 STAGES = ("loading", "augmentation", "phase", "forward", "backward", "optimiser")
 INPUT = ("loading", "phase")
 INPUT_TARGET = 0.1
-STEP = "the whole step"
 
 
 def run(settings: Settings) -> SuiteRun:
     """Time a step of the published recipe, made of the functions that training calls."""
     quick = {"batch_size": 2, "clip_length": 8, "stride": 4} if settings.quick else {}
     config = TrainingConfig(**quick)
-    clips, length = config.batch_size, config.clip_length
-    size = f"{clips} clips of {length} frames"
-    inputs = {"data": "a cache of random features and moving texture, on disk"}
-    if settings.operator_gap:
-        row = Row(
-            "train/input", "training step, loader and phase op", STEP, size,
-            settings.threads, kind="share", gap=settings.operator_gap,
-        )  # fmt: skip
-        return SuiteRun([row], inputs)
-
-    settings.tell("train: steps")
-    watch = Stopwatch(settings.device)
     budget = Budget(1 if settings.quick else 3, 0.01)
     with TemporaryDirectory() as folder:
-        step = _Step(config, settings, watch, Path(folder))
-        whole = contest({"step": Side(step)}, settings.threads, budget)["step"].sample
-    note = f"{clips / whole.median:.2f} clips/s; float32, dropout and augmentation on"
-    rows = [
-        share_row(
-            "train/input", "training step, loader and phase op", STEP, size,
-            settings.threads, seconds=watch.seconds(*INPUT), whole=whole, target=INPUT_TARGET,
-            note=note,
-        )
-    ]  # fmt: skip
-    for stage in STAGES:
-        rows.append(
-            share_row(
-                f"train/stage/{stage}", f"training step, {stage}", STEP, size,
-                settings.threads, seconds=watch.seconds(stage), whole=whole,
-            )
+        step = _Step(config, settings.device, Path(folder))
+        settings.tell("train: steps")
+        side = Side(step, gap=settings.operator_gap)
+        whole = paired_timing({"step": side}, settings.threads, budget)["step"]
+    note = None
+    if whole.measured:
+        speed = config.batch_size / whole.measured.median
+        note = f"{speed:.2f} clips/s; float32, dropout and augmentation on"
+
+    def row(name: str, what: str, *stages: str, **options: Any) -> Row:
+        # The first step warmed up and does not count.
+        seconds = [sum(times.seconds[stage] for stage in stages) for times in step.steps[1:]]
+        ours = Outcome.of(seconds, settings.threads) if seconds else whole
+        return compared(
+            ours, whole, id=f"train/{name}", work=f"training step, {what}",
+            against="the whole step", kind="share",
+            size=f"{config.batch_size} clips of {config.clip_length} frames", **options,
         )  # fmt: skip
-    return SuiteRun(rows, inputs)
+
+    rows = [row("input", "loader and phase op", *INPUT, target=INPUT_TARGET, note=note)]
+    rows += [row(f"stage/{stage}", stage, stage) for stage in STAGES]
+    return rows, {"data": "a cache of random features and moving texture, on disk"}
 
 
 class _Step:
-    """A training step; each call is one."""
+    """A training step; each call is one, and adds the seconds of its stages to `steps`."""
 
-    def __init__(
-        self, config: TrainingConfig, settings: Settings, watch: Stopwatch, folder: Path
-    ) -> None:
+    def __init__(self, config: TrainingConfig, device: str, folder: Path) -> None:
         torch.manual_seed(0)
-        self.config, self.watch, self.device = config, watch, settings.device
-        self.network = MIMAMONet(config.network).to(settings.device).train()
+        self.config, self.device, self.steps = config, device, []
+        self.network = MIMAMONet(config.network).to(device).train()
         self.optimiser = torch.optim.SGD(
             self.network.parameters(), lr=config.learning_rate, momentum=config.momentum
         )
@@ -83,22 +73,29 @@ class _Step:
         self.batches = _batches(config, folder)
 
     def __call__(self) -> float:
-        watch, config = self.watch, self.config
-        watch.begin()
-        with watch.stage("loading"):
+        config = self.config
+        self.steps.append(StageTimes(seconds=dict.fromkeys(STAGES, 0.0)))
+        with self._stage("loading"):
             features, frames, labels, mask = (part.to(self.device) for part in next(self.batches))
-        with watch.stage("augmentation"):
+        with self._stage("augmentation"):
             frames = augment_clips(frames, self.generator, flip=config.flip, crop=config.crop)
-        with watch.stage("phase"):
+        with self._stage("phase"):
             phases = phase_windows(frames, config.network, context=True)
-        with watch.stage("forward"):
+        with self._stage("forward"):
             loss = ccc_loss(self.network(features.float(), phases), labels, mask)
-        with watch.stage("backward"):
+        with self._stage("backward"):
             self.optimiser.zero_grad()
             loss.backward()
-        with watch.stage("optimiser"):
+        with self._stage("optimiser"):
             self.optimiser.step()
             return loss.item()
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        with self.steps[-1].stage(name):
+            yield
+            if self.device == "cuda":
+                torch.cuda.synchronize()
 
 
 def _batches(config: TrainingConfig, folder: Path) -> Iterator[Clip]:

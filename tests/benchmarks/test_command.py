@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers import Shape
+from benchmarks.__main__ import main
 from benchmarks.results import Result
 from benchmarks.rows import Row
-from benchmarks.settings import Settings
-from benchmarks.suites.pyramid import _Shape
+from benchmarks.suites import Settings
+from benchmarks.suites.comparison import measure
+from benchmarks.suites.pyramid import Shape, _Shape
 from mimamo.data.clips import clip_starts
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ def pyramid(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("pyramid") / "pyramid.json"
     done = run("--suite", "pyramid", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "SteerablePyramidFreq" in done.stdout
+    assert "pyramid/96/forward/plenoptic" in done.stdout
     return out
 
 
@@ -43,7 +44,6 @@ def test_phase(tmp_path):
     done = run("--suite", "phase", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.rglob("*.json")
-    assert path.with_suffix(".png").exists()
     result = Result.load_from(path)
     assert path.relative_to(tmp_path) == result.path
     rows = {row.id: row for row in result.rows}
@@ -114,30 +114,16 @@ def test_epoch(tmp_path):
     assert result.inputs["clips of an epoch"] == len(clip_starts(1_930_000, 64, 32))
 
 
-@pytest.mark.slow
-def test_a_missing_peer_is_a_gap(tmp_path):
-    (tmp_path / "plenoptic.py").write_text("raise ImportError('not here')")
-    out = tmp_path / "pyramid.json"
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    done = run("--suite", "pyramid", "--out", out, PYTHONPATH=path)
-    assert done.returncode == 0, done.stderr
-    rows = {row.id: row for row in Result.load_from(out).rows}
-    assert "plenoptic is not installed" in rows["pyramid/96/forward/plenoptic"].gap
-    assert "plenoptic is not installed" in rows["pyramid/96/inverse/plenoptic"].gap
-    assert rows["pyramid/96/forward/ffts"].ratio > 0
-    assert "plenoptic is not installed" in done.stdout
-
-
 BROKEN = {
-    "raise RuntimeError('numba and numpy disagree')": "plenoptic is not installed or cannot be",
-    "class process: pass": "plenoptic's pyramid cannot be made: AttributeError",
+    "raise RuntimeError('numba is too old')": "fails with RuntimeError: numba is too old",
+    "class process: pass": "fails with AttributeError",
     """
 class process:
     class SteerablePyramidFreq:
         def __init__(self, *args, **options): pass
         def to(self, device): return self
         def __call__(self, images): raise ValueError("another interface")
-""": "fails with ValueError",
+""": "fails with ValueError: another interface",
 }
 
 
@@ -147,16 +133,18 @@ def test_a_broken_peer_is_a_gap(tmp_path, monkeypatch, source, gap):
     (tmp_path / "plenoptic.py").write_text(source)
     monkeypatch.delitem(sys.modules, "plenoptic")
     monkeypatch.syspath_prepend(tmp_path)
-    suite = _Shape(Settings(quick=True, threads=1, tell=lambda line: None), Shape(1, 32, 4, 2))
-    rows = {row.id: row for row in [*suite.forward(), suite.inverse()]}
+    settings = Settings(quick=True, threads=1)
+    tasks = _Shape(settings, Shape(1, 32, 4, 2)).tasks()[:3]
+    rows = {task.row["id"]: measure(task, settings) for task in tasks}
     assert gap in rows["pyramid/32/forward/plenoptic"].gap
     assert gap in rows["pyramid/32/inverse/plenoptic"].gap
     assert rows["pyramid/32/forward/ffts"].ratio > 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("factor", "status"), [(1000.0, 0), (0.001, 1)])
-@pytest.mark.parametrize("same_machine", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "status", "same_machine"), [(1000.0, 0, True), (0.001, 1, True), (0.001, 1, False)]
+)
 def test_comparing(pyramid, tmp_path, factor, status, same_machine):
     """Against a result a thousand times slower nothing is worse; against a faster one all is."""
     data = json.loads(pyramid.read_text())
@@ -180,28 +168,21 @@ def _reached(row: dict) -> bool:
     return better if row["kind"] == "speedup" else row["ratio"] <= row["target"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--device", "tpu"], "device"),
         (["--suite", "train", "--compare", "missing.json"], "missing.json"),
         (["--suite", "all", "--out", "one.json"], "one.json: expected a folder"),
         (["--suite", "predict", "--video", "missing.mp4"], "missing.mp4"),
-        (["--suite", "phase", "--video", "missing.mp4"], "missing.mp4"),
         (["--suite", "phase", "--out", "/dev/null/folder"], "/dev/null"),
-        (["--suite", "phase", "--threads", "4096"], "threads: expected at most"),
         (["--suite", "phase", "--threshold", "0"], "threshold: expected more than 0"),
     ],
 )
-def test_bad_arguments(arguments, message):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_bad_arguments(capsys, arguments, message):
+    assert main(["--quick", "--threads", "1", *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
-def test_a_result_of_another_suite_cannot_be_compared(pyramid):
-    done = run("--suite", "train", "--compare", pyramid)
-    assert done.returncode == 2
-    assert "suite pyramid" in done.stderr
+def test_a_result_of_another_suite_cannot_be_compared(pyramid, capsys):
+    assert main(["--quick", "--suite", "train", "--compare", str(pyramid)]) == 2
+    assert "suite pyramid" in capsys.readouterr().err

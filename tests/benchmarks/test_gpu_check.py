@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import device_timing, gpu_check
-from benchmarks.gpu import measure, plan, store, table, windows
+from benchmarks import gpu_check
+from benchmarks.gpu import plan, store, summary, windows
 from benchmarks.gpu.plan import Step
+from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
-from benchmarks.settings import Settings
-from benchmarks.timing import Budget
+from benchmarks.suites import Settings, cuda, phase
+from benchmarks.table import WIDTH
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-c"]
@@ -83,7 +84,7 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     found = records(out)
-    steps = {one["step"]: one for one in table.of_kind(found, "step")}
+    steps = {one["step"]: one for one in summary.of_kind(found, "step")}
     assert list(steps) == [step.name for step in plan.steps(rehearse=True)]
     for name, step in steps.items():
         sanitizer = name in ("memcheck", "racecheck", "initcheck")
@@ -91,7 +92,7 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     assert found[1]["record"] == "machine"
     assert found[2]["bytes_per_second"] > 0
 
-    rows = {one["id"]: one for one in table.of_kind(found, "row")}
+    rows = {one["id"]: one for one in summary.of_kind(found, "row")}
     for mode in windows.MODES:
         for name in ("graph", "write", "latency", "launched", "strong", "reference"):
             row = rows[f"cuda/windows/{mode}/{name}"]
@@ -100,9 +101,10 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
         assert "compiling takes a minute" in rows[f"cuda/windows/{mode}/compiled"]["gap"]
     for name in ("ffts", "launched"):
         assert rows[f"cuda/pyramid/32/{name}"]["ours"]["error"] < 1e-6
-    assert "plenoptic is not installed" in rows["cuda/pyramid/32/plenoptic"]["gap"]
+    gap = rows["cuda/pyramid/32/plenoptic"]["gap"]
+    assert gap == "fails with ImportError: no plenoptic here"
     assert rows["epoch/two_minutes"]["ratio"] > 0
-    kernels = table.of_kind(found, "kernel")
+    kernels = summary.of_kind(found, "kernel")
     assert {one["work"] for one in kernels} >= {f"windows, unwrap {mode}" for mode in windows.MODES}
     assert not [one for one in kernels if "gap" in one]
 
@@ -110,9 +112,9 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     assert names == ["logs.tar.gz", "records.jsonl", "summary.txt"]
     with tarfile.open(out / "logs.tar.gz") as archive:
         assert "logs/own.log" in archive.getnames()
-    summary = (out / "summary.txt").read_text()
-    assert len(summary.splitlines()) <= table.LINES
-    assert done.stdout.endswith(summary)
+    told = (out / "summary.txt").read_text()
+    assert len(told.splitlines()) <= summary.LINES
+    assert done.stdout.endswith(told)
 
     assert subprocess.run(
         [sys.executable, "-m", "benchmarks.gpu.store", str(out), "--out", str(tmp_path)], cwd=ROOT
@@ -224,19 +226,18 @@ def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypat
     def broken(*arguments, **options):
         raise RuntimeError("CUDA error: an illegal memory access\nand much more")
 
-    monkeypatch.setattr(windows, "StrongPhaseDifference", broken)
-    monkeypatch.setattr(windows.Windows, "_write", broken)
+    monkeypatch.setattr(phase, "StrongPhaseDifference", broken)
+    monkeypatch.setattr(windows.Windows, "floor", broken)
     settings = Settings(quick=True, threads=1)
     rows = {
         record["id"]: record
         for group in ("own", "peers")
-        for record in measure.records(group, settings)
+        for record in cuda.records(group, settings)
     }
     for mode in windows.MODES:
-        for name in ("write", "strong"):
+        for name in ("write", "latency", "strong"):
             gap = rows[f"cuda/windows/{mode}/{name}"]["gap"]
             assert gap == "fails with RuntimeError: CUDA error: an illegal memory access"
-        assert rows[f"cuda/windows/{mode}/latency"]["ratio"] > 0
     assert rows["cuda/pyramid/32/ffts"]["ratio"] > 0
 
 
@@ -245,8 +246,8 @@ def test_a_wrong_result_shows_in_the_table(monkeypatch):
     monkeypatch.setattr(
         windows.Windows, "call", lambda self, clips: tuple(1.001 * x for x in right(self, clips))
     )
-    found = list(measure.records("own", Settings(quick=True, threads=1)))
-    told = [line for line in table.table(found).splitlines() if "cuda/windows" in line]
+    found = list(cuda.records("own", Settings(quick=True, threads=1)))
+    told = [line for line in summary.summary(found).splitlines() if "cuda/windows" in line]
     assert len(told) == 8
     assert all(line.endswith("WRONG") for line in told)
 
@@ -259,10 +260,10 @@ def test_the_table_keeps_to_its_lines():
         "launches": 1.0,
         "seconds": 1e-5,
     }
-    lines = table.table([kernel] * 100).splitlines()
-    assert len(lines) == table.LINES
+    lines = summary.summary([kernel] * 100).splitlines()
+    assert len(lines) == summary.LINES
     assert lines[-1].endswith("the rest in records.jsonl")
-    assert max(map(len, lines)) <= table.WIDTH
+    assert max(map(len, lines)) <= WIDTH
 
 
 @pytest.mark.parametrize(
@@ -288,18 +289,35 @@ def test_an_earlier_check_is_not_overwritten(tmp_path, capsys):
 
 
 def test_inputs_rotate_past_the_cache():
-    inputs = device_timing.rotated(torch.zeros(1 << 18), "cpu")  # a megabyte each
+    inputs = copies(torch.zeros(1 << 18), cache=4 << 20)  # a megabyte each
     pointers = {next(inputs).data_ptr() for _ in range(100)}
-    assert len(pointers) == device_timing.CACHES * device_timing.CPU_CACHE >> 20
+    assert len(pointers) == 4 * CACHES
+
+
+def test_every_call_is_counted():
+    calls = []
+    found = paired_timing({"a": Side(lambda: calls.append(1))}, 1, Budget(3, 0.001))["a"]
+    assert len(found.rounds) == 3
+    assert 0 < found.measured.runs < len(calls)
 
 
 @pytest.mark.parametrize("flushed", [False, True])
-def test_every_call_is_counted(flushed):
-    calls = []
-    samples = device_timing.alternate(
-        {"a": lambda: calls.append(1)}, Budget(3, 0.001), "cpu", flushed
-    )
-    sample = samples["a"]
-    assert len(sample.rounds) == 3
-    assert sample.runs <= len(calls)
-    assert sample.median > 0
+def test_replicates_by_events_are_of_many_calls_unless_the_cache_is_flushed(monkeypatch, flushed):
+    clock = [0.0]  # seconds; a call takes a tenth of a millisecond
+
+    class Event:
+        def record(self) -> None:
+            self.at = clock[0]
+
+        def elapsed_time(self, end: Event) -> float:
+            return 1000 * (end.at - self.at)
+
+    def call() -> None:
+        clock[0] += 1e-4
+
+    monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: Event())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    times, each = _by_events(call, 0.02, torch.zeros(1) if flushed else None)
+    assert (len(times), each) == ((200, 1) if flushed else (10, 20))
+    assert times == pytest.approx([1e-4] * len(times))
+    assert clock[0] == pytest.approx(1e-4 * (2 + each * len(times)))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import phasenet
-from benchmarks.report import BEGIN, CHOSEN, END, by_machine, chosen, full
-from benchmarks.results import describe, newest
+from benchmarks.report import BEGIN, CHOSEN, END, by_machine, chosen, full, main
+from benchmarks.results import Result, circumstances, newest
 from benchmarks.rows import Measured, Row
-from benchmarks.settings import Settings, SuiteRun
+from benchmarks.suites import Settings
 
 ROOT = Path(__file__).parents[2]
 TIME = Measured(0.001, 0.0001, 100, 1e-6, 0.01)
@@ -26,31 +24,30 @@ UNAIMED = replace(WON, id="a/unaimed", against="an extra", target=None)
 GAP = Row("a/gap", "windows", "a missing peer", "64 frames", 2, target=3.0, gap="not installed")
 
 
+def make(*rows: Row) -> Result:
+    load = {"before": [0.0, 0.0, 0.0], "after": [1.0, 0.1, 0.0]}
+    known = circumstances(Settings())
+    return Result(suite="phase", rows=rows, inputs={}, load=load, **known)
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
-    load = {"before": [0.0, 0.0, 0.0], "after": [1.0, 0.1, 0.0]}
-    run = SuiteRun([WON, LOST, UNAIMED, GAP])
-    result = describe("phase", Settings(), run, load)
-    (tmp_path / "results" / "0").mkdir(parents=True)
+    result = make(WON, LOST, UNAIMED, GAP)
     result.save(tmp_path / "results" / "0" / "phase.json")
     return tmp_path
 
 
-def report(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks.report", "--results", str(folder / "results")]
-    command += ["--readme", str(folder / "README.md"), "--page", str(folder / "page.md")]
-    command += ["--picture", str(folder / "docs" / "b.png")]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def report(folder: Path) -> int:
+    names = {"results": "results", "readme": "README.md", "page": "page.md", "picture": "b.png"}
+    return main([word for name, at in names.items() for word in (f"--{name}", str(folder / at))])
 
 
-@pytest.mark.slow
 def test_only_what_is_between_the_markers_changes(stored):
     readme, page = stored / "README.md", stored / "page.md"
     for path in (readme, page):
         path.write_text(f"# Title\n{BEGIN}\nold\n{END}\nThe end.\n")
     for _ in range(2):  # the second time it replaces its own table
-        done = report(stored)
-        assert done.returncode == 0, done.stderr
+        assert report(stored) == 0
         for path in (readme, page):
             text = path.read_text()
             assert text.startswith(f"# Title\n{BEGIN}\n")
@@ -62,20 +59,18 @@ def test_only_what_is_between_the_markers_changes(stored):
     assert "gap: not installed" in text
     assert text.index("a missing peer") < text.index("Without a target") < text.index("an extra")
     assert "a missing peer" not in readme.read_text()
-    assert (stored / "docs" / "b.png").read_bytes().startswith(b"\x89PNG")
+    assert (stored / "b.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_file_without_markers_is_named(stored):
+def test_a_file_without_markers_is_named(stored, capsys):
     (stored / "page.md").write_text("# Title\n")
-    done = report(stored)
-    assert done.returncode == 2
-    assert "page.md: expected lines" in done.stderr
+    assert report(stored) == 2
+    assert "page.md: expected lines" in capsys.readouterr().err
     assert (stored / "page.md").read_text() == "# Title\n"
 
 
 def test_the_machine_measured_last_comes_first():
-    load = {"before": [0.0, 0.0, 0.0], "after": [1.0, 0.1, 0.0]}
-    result = describe("phase", Settings(), SuiteRun([WON]), load)
+    result = make(WON)
     early = replace(result, date="2026-01-01T00:00:00+00:00")
     late = replace(
         result,
@@ -93,12 +88,9 @@ def test_the_machine_measured_last_comes_first():
         assert f"## {early.machine_name}, cpu" in text
 
 
-def test_nothing_stored_is_an_error(tmp_path):
-    (tmp_path / "README.md").write_text("")
-    done = report(tmp_path)
-    assert done.returncode == 2
-    assert "found none" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_nothing_stored_is_an_error(tmp_path, capsys):
+    assert report(tmp_path) == 2
+    assert "found none" in capsys.readouterr().err
 
 
 def between(path: Path) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import compare, results
-from benchmarks.results import RESULTS, Result, newest
+from benchmarks import compare
+from benchmarks.results import RESULTS, Result, circumstances, newest
 from benchmarks.rows import Measured, Row
-from benchmarks.settings import Settings, SuiteRun
+from benchmarks.suites import Settings
 from mimamo.errors import InputError
 
 COMMITTED = sorted(RESULTS.rglob("*.json"))
@@ -26,10 +26,10 @@ ROW = Row(
 
 def make(rows: list[Row], suite: str = "phase", quick: bool = False) -> Result:
     load = {"before": [0.1, 0.1, 0.1], "after": [1.0, 0.5, 0.2]}
-    return results.describe(suite, Settings(quick=quick), SuiteRun(rows, {"clip": "a"}), load)
+    known = circumstances(Settings(quick=quick))
+    return Result(suite=suite, rows=tuple(rows), inputs={"clip": "a"}, load=load, **known)
 
 
-@pytest.mark.skipif(not COMMITTED, reason="no results are committed")
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
 def test_what_is_committed(path: Path):
     result = Result.load_from(path)
@@ -59,23 +59,17 @@ def test_a_result_survives_saving(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data.pop("load"), "load"),
         (lambda data: data.update(host="name"), "host"),
         (lambda data: data.update(schema=2), "schema"),
         (lambda data: data.update(date="yesterday"), "yesterday"),
-        (lambda data: data["machine"].pop("cpu"), r"machine\.cpu"),
-        (lambda data: data["rows"].clear(), "rows"),
+        (lambda data: data["machine"].pop("cpu"), "cpu"),
         (lambda data: data["rows"].append(data["rows"][0]), "distinct ids"),
         (lambda data: data["rows"][0].update(reached=False), "reached"),
         (lambda data: data["rows"][0].update(ratio=float("nan")), "ratio"),
-        (lambda data: data["rows"][0].update(ratio=None), "ratio_low"),
         (lambda data: data["rows"][0].update(gap="no reason"), "gap"),
         (lambda data: data["rows"][0].update(unit="hours"), "unit"),
         (lambda data: data["rows"][0]["ours"].update(runs=0), "runs"),
-        (lambda data: data["rows"][0]["ours"].update(median=-1), "median"),
-        (lambda data: data["load"].update(before=[]), r"load\.before"),
         (lambda data: data["load"].update(after=[-3.0, 0.0, 0.0]), r"load\.after"),
-        (lambda data: data["versions"].pop("torch"), r"versions\.torch"),
         (lambda data: data["rows"][0].update(error_bar="small"), "error_bar"),
     ],
 )
@@ -118,12 +112,6 @@ def test_nothing_wrong_reaches_a_target():
     row = Row.from_dict(data | {"reached": False})
     assert row.wrong
     assert not row.reached
-
-
-def test_results_from_before_there_were_error_bars_are_read():
-    data = ROW.to_dict()
-    del data["error_bar"]
-    assert Row.from_dict(data) == ROW
 
 
 GAP = replace(

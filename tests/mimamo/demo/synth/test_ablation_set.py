@@ -86,7 +86,7 @@ class TestTake:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory):
-    root = tmp_path_factory.mktemp("lessons") / "data"
+    root = tmp_path_factory.mktemp("ablation") / "data"
     return write_ablation_set(root, identities=8, takes=2, frames=24, seed=1, workers=2)
 
 

@@ -42,13 +42,12 @@ def moving_texture(length: int, size: tuple[int, int] = (48, 48), seed: int = 0)
 def wrap_shares(frames: Tensor, height: int = 4, nbands: int = 2) -> dict[str, float]:
     """Share of the phases that jump by more than pi between two frames, per level and of all."""
     mirrored = reference._mirror(frames.double() / 255)
-    shares, wraps, total = {}, 0, 0
+    jumps = {}
     for level, band in enumerate(reference.SteerablePyramid(height, nbands)(mirrored).bands, 1):
         kept = band[..., : band.shape[-2] // 2, : band.shape[-1] // 2]
-        jumps = kept.angle().diff(dim=0).abs() > math.pi
-        shares[f"level {level}"] = round(float(jumps.double().mean()), 4)
-        wraps, total = wraps + int(jumps.sum()), total + jumps.numel()
-    return shares | {"all": round(wraps / total, 4)}
+        jumps[f"level {level}"] = (kept.angle().diff(dim=0).abs() > math.pi).double().flatten()
+    jumps["all"] = torch.cat(list(jumps.values()))
+    return {name: round(float(share.mean()), 4) for name, share in jumps.items()}
 
 
 def _path(length: int, start: float) -> Tensor:

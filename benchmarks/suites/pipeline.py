@@ -24,29 +24,19 @@ def predict_plainly(
 ) -> np.ndarray:
     """Predict a video and write its table and plot; return the values ``[T, 2]``.
 
-    What the command did before its stages overlapped: a batch of faces is found, then its features
-    are computed, and the network follows when the video has ended. Each step has all threads.
+    What the command did before its stages overlapped: faces are found, then their features are
+    computed by batches, and the network follows. Each step has all threads.
     """
-    times, found, crops, features, greys = [], [], [], [], []
-
-    def flush() -> None:
-        batch = np.stack(crops)
-        crops.clear()
-        features.append(spatial(batch))
-        greys.append(phase_frames(batch, network.config.phase_size))
-
-    for face in observe_faces(VideoReader(video), CenterFace()):
-        times.append(face.time)
-        found.append(face.crop is not None)
-        if face.crop is not None:
-            crops.append(face.crop)
-        if len(crops) == BATCH:
-            flush()
-    if crops:
-        flush()
+    faces = list(observe_faces(VideoReader(video), CenterFace()))
+    found = [face.crop is not None for face in faces]
+    crops = [face.crop for face in faces if face.crop is not None]
     values = np.empty((0, 2), np.float32)
-    if features:
-        values = predict_sequence(network, torch.cat(features), np.concatenate(greys))
+    if crops:
+        batches = [np.stack(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
+        features = torch.cat([spatial(batch) for batch in batches])
+        greys = [phase_frames(batch, network.config.phase_size) for batch in batches]
+        values = predict_sequence(network, features, np.concatenate(greys))
+    times = [face.time for face in faces]
     predictions = Predictions(np.array(times), np.array(found), fill_missing(values, found))
     write_predictions(out_dir / "plain.csv", predictions)
     save_plot(out_dir / "plain.png", predictions, "plain")

@@ -1,0 +1,104 @@
+"""Peak memory beyond the output, in a process of its own: `python -m benchmarks.suites.memory`.
+
+On the CPU it is the growth of the process's peak resident memory (VmHWM, reset before the call)
+over what was resident, less the bytes of the output. A short clip goes through first, so that
+tables, threads and libraries are there; large blocks are given back to the system when freed
+(MALLOC_MMAP_THRESHOLD_), so that nothing of it is reused unseen. On a GPU it is
+what torch's allocator saw.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import phasenet
+from benchmarks.machine import ROOT
+from benchmarks.paired_timing import Outcome, compared
+from benchmarks.rows import Row
+from benchmarks.strong_pytorch import StrongPhaseDifference
+from benchmarks.suites import Settings
+from benchmarks.suites.clips import moving_texture
+
+WARM_UP = 4  # frames
+WAYS = ("published", "full", "strong")  # ours with either unwrapping, and strong PyTorch
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def memory_rows(settings: Settings, length: int) -> list[Row]:
+    """Peak extra memory against the output's bytes, and against strong PyTorch's."""
+    gap = settings.operator_gap
+    if settings.device == "cpu" and not RESET.exists():
+        gap = "needs Linux's /proc"
+    found = dict.fromkeys((*WAYS, "output"), Outcome(threads=settings.threads, gap=gap))
+    if not gap:
+        repeats = 1 if settings.quick else 3
+        runs = {way: [_in_a_process(way, length, settings) for _ in range(repeats)] for way in WAYS}
+        for way, many in runs.items():
+            found[way] = Outcome.of([one["extra"] for one in many], settings.threads)
+        found["output"] = Outcome.of([one["output"] for one in runs["full"]])
+
+    def row(name: str, ours: str, peer: str, against: str, **options: Any) -> Row:
+        note = "growth of peak resident memory in a fresh process, less the output"
+        return compared(
+            found[ours], found[peer], id=f"phase/memory/{name}", against=against, unit="bytes",
+            work="phase_difference_windows, peak extra memory", note=note,
+            size=f"{length}x48x48 float32", **options,
+        )  # fmt: skip
+
+    half: dict[str, Any] = {"kind": "cost", "target": 0.5}
+    return [
+        row("output", "published", "output", "bytes of its output", **half),
+        row("full", "full", "output", "bytes of its output, unwrap full", **half),
+        row("strong", "published", "strong", "strong PyTorch's"),
+    ]
+
+
+def measure(way: str, length: int, device: str) -> dict[str, int]:
+    """Bytes of the output, and the most that was in use beyond them, a page at least."""
+    call: Any = partial(phasenet.phase_difference_windows, num_phase=12, unwrap=way)
+    if way == "strong":
+        call = StrongPhaseDifference((48, 48), unwrap="published", device=device)
+    frames = moving_texture(length).float().to(device) / 255
+    call(frames[:WARM_UP])
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        planes = call(frames)
+        grown = torch.cuda.max_memory_allocated() - before
+    else:
+        before = _resident("VmRSS")
+        RESET.write_text("5", encoding="ascii")
+        planes = call(frames)
+        grown = _resident("VmHWM") - before
+    output = sum(level.numel() * level.element_size() for level in planes)
+    return {"output": output, "extra": max(os.sysconf("SC_PAGE_SIZE"), grown - output)}
+
+
+def _in_a_process(way: str, length: int, settings: Settings) -> dict[str, int]:
+    asked = [way, str(length), settings.device]
+    environment = {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": str(settings.threads)}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.suites.memory", *asked],
+        cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def _resident(field: str) -> int:
+    """Bytes; the kernel tells kilobytes."""
+    told = re.search(rf"^{field}:\s*(\d+) kB$", STATUS.read_text(encoding="ascii"), re.M)
+    return 1024 * int(told[1])
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))
