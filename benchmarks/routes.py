@@ -1,6 +1,7 @@
 """`python -m benchmarks.routes`: what each way to transform a frame costs, by the frame's size.
 
-The ratios that csrc/cpu/bands/phase_route.cpp is fitted to. PHASENET_CPU chooses the instruction set.
+The ratios that csrc/cpu/bands/phase_route.cpp is fitted to. PHASENET_CPU chooses the instruction
+set.
 """
 
 from __future__ import annotations
