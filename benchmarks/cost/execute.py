@@ -16,7 +16,8 @@ from benchmarks.cost.translate import translate
 
 HERE = Path(__file__).parent.resolve()
 COUNTS = (
-    "issued", "threads", "taken", "bytes", "wavefronts", "sectors", "l2_sectors", "device_sectors",
+    "issued", "threads", "taken", "bytes", "wavefronts", "conflicts", "sectors", "l2_sectors",
+    "device_sectors",
 )  # fmt: skip
 FLAGS = [
     "-std=c++20", "-O1", "-frounding-math", "-fPIC", "-shared", f"-I{HERE}",
@@ -48,7 +49,7 @@ class _Record(ctypes.Structure):
     )
 
 
-class _Launch(ctypes.Structure):
+class MachineLaunch(ctypes.Structure):
     """Launch of machine.h."""
 
     _fields_ = (
@@ -109,7 +110,7 @@ class Machine:
             self._libraries[name] = ctypes.CDLL(str(library))
         return self._libraries[name]
 
-    def run(self, name: str, launch: _Launch) -> np.ndarray:
+    def run(self, name: str, launch: MachineLaunch) -> np.ndarray:
         """Counts of one launch, int64 [instructions, len(COUNTS)].
 
         Raises:
@@ -152,7 +153,7 @@ def launches(
             )  # fmt: skip
             if machine is not None and not problems:
                 rest = [getattr(given, name) for name, _ in _Record._fields_[1:]]
-                launched.counts = machine.run(launched.kernel, _Launch(*rest))
+                launched.counts = machine.run(launched.kernel, MachineLaunch(*rest))
             found.append(launched)
         except BaseException as problem:  # none may pass through C++
             problems.append(problem)
@@ -171,7 +172,9 @@ def _function_names(library: Path) -> dict[int, str]:
     """Names of a loaded library's functions by their addresses."""
     listed = run(["nm", "--demangle", str(library)])
     with open("/proc/self/maps") as maps:
-        base = next(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(str(library)))
+        base = next(
+            int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(str(library))
+        )
     names = {}
     for line in listed.splitlines():
         address, kind, name = line.split(" ", 2) if line[0] != " " else ("", "", "")

@@ -38,6 +38,7 @@ struct Count {
   u64 taken;       // by how many warps a branch
   u64 bytes;       // accessed by threads
   u64 wavefronts;  // of shared memory: clocks that its banks take; of global: 128-byte lines
+  u64 conflicts;   // of these, those that other addresses would not take
   u64 sectors;     // of 32 bytes, of global memory
   u64 l2_sectors;  // without what the block has read before
   u64 device_sectors;  // without what the launch has accessed before
@@ -212,7 +213,7 @@ inline u64 word64(const Warp& w, u64 at) {
 
 // How many clocks the banks take: 32 words a clock of different banks; of 8 bytes the halves of a
 // warp, of 16 its quarters come one after another.
-inline u32 bank_wavefronts(const u64* addresses, u32 lanes, int bytes) {
+inline u32 bank_wavefronts(const u64* addresses, u32 lanes, int bytes, u64& conflicts) {
   const int together = bytes <= 4 ? 32 : 128 / bytes, words = bytes <= 4 ? 1 : bytes / 4;
   u32 total = 0;
   for (int first = 0; first < 32; first += together) {
@@ -232,13 +233,14 @@ inline u32 bank_wavefronts(const u64* addresses, u32 lanes, int bytes) {
       }
     }
     total += most;
+    conflicts += most > 1 ? most - 1 : 0;
   }
   return total;
 }
 
 inline void count_shared(Warp& w, Count& count, u32 lanes, const u64* addresses, int bytes) {
   count.bytes += u64(std::popcount(lanes)) * bytes;
-  count.wavefronts += bank_wavefronts(addresses, lanes, bytes);
+  count.wavefronts += bank_wavefronts(addresses, lanes, bytes, count.conflicts);
 }
 
 inline void count_global(

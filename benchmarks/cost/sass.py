@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 _SECTION = re.compile(r"^\.text\.(\S+):$")
 _LABEL = re.compile(r"^(\S+):$")
 _LOCATION = re.compile(r'//## File "([^"]*)", line (\d+)')
-_INSTRUCTION = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(?:@(!?U?P\w+)\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
+_INSTRUCTION = re.compile(
+    r"^\s+/\*([0-9a-f]{4,})\*/\s+(?:@(!?U?P\w+)\s+)?([A-Z][\w.]*)\s*(.*?)\s*;"
+)
 _TARGET = re.compile(r"`\(([^)]*)\)")
 STEP = 16  # bytes of an instruction
 ENDS = {"BRA", "EXIT", "RET", "BSYNC", "BAR", "WARPSYNC", "CALL", "BRX", "JMP"}
@@ -72,7 +74,9 @@ class Function:
             after = []
             if last.name == "BRA" and last.target is not None:
                 after.append(last.target // STEP)
-            always = last.name in ("BRA", "EXIT", "RET") and not last.guard and len(last.operands) < 2
+            always = (
+                last.name in ("BRA", "EXIT", "RET") and not last.guard and len(last.operands) < 2
+            )
             if not always and end < len(self.code):
                 after.append(end)
             result[begin] = after

@@ -32,7 +32,9 @@ class Kernel:
         name: demangled, without parameters and without the names of anonymous namespaces.
         parameter_base: where its parameters begin in the constants, bytes.
         constants: what the addresses in constant bank 4 point to, None what is not initialised.
-        registers, shared, spills: of a thread; of a block beside the dynamic; bytes of local memory.
+        registers: of a thread.
+        shared: static bytes of a block, the system's among them.
+        stack: bytes of a thread's local memory.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Kernel:
     constants: list[ctypes.Array[ctypes.c_char] | None]
     registers: int
     shared: int
-    spills: int
+    stack: int
 
 
 def find_tools() -> dict[str, str]:
@@ -52,7 +54,11 @@ def find_tools() -> dict[str, str]:
     """
     found = {"nvcc": setup.find_nvcc()}
     wheels = importlib.util.find_spec("nvidia")
-    folders = [Path(p) / "cu13" / "bin" for p in wheels.submodule_search_locations or []] if wheels else []
+    folders = (
+        [Path(p) / "cu13" / "bin" for p in wheels.submodule_search_locations or []]
+        if wheels
+        else []
+    )
     for tool in TOOLS:
         places = [shutil.which(tool), *(str(folder / tool) for folder in folders)]
         if found["nvcc"]:
@@ -62,7 +68,7 @@ def find_tools() -> dict[str, str]:
     if missing:
         raise Missing(
             f"no {', no '.join(missing)}; nvcc comes with CUDA (or set NVCC), the others with "
-            "pip install 'phasenet-mimamo[cost]'"
+            "pip install 'phasenet-mimamo[benchmark]'"
         )
     return {tool: str(path) for tool, path in found.items()}
 
@@ -80,7 +86,11 @@ def compile_kernels(
 def _compile(source: Path, folder: Path, arch: int, tools: dict[str, str]) -> list[Kernel]:
     cubin = folder / f"{source.stem}-{arch}.cubin"
     include = Path(torch.__file__).parent / "include"
-    flags = [*setup.NVCC_FLAGS, f"-DTORCH_TARGET_VERSION={setup.TORCH_TARGET}", f"-isystem={include}"]
+    flags = [
+        *setup.NVCC_FLAGS,
+        f"-DTORCH_TARGET_VERSION={setup.TORCH_TARGET}",
+        f"-isystem={include}",
+    ]
     target = [f"-gencode=arch=compute_{arch},code=sm_{arch}", "-lineinfo", "-cubin"]
     newest = max(path.stat().st_mtime for path in source.parents[1].rglob("*.*"))
     if not cubin.exists() or cubin.stat().st_mtime < newest:

@@ -172,7 +172,8 @@ def _add(i: Instruction) -> str:
     extra = [part for part in terms if re.match(r"^!?U?P(\d|T)$", part)]
     terms = [part for part in terms if part not in extra]
     total = " + ".join(
-        [f"u64({bits(t, carry=True)})" for t in terms] + [f"u64({truth(p)})" for p in extra if i.modifiers]
+        [f"u64({bits(t, carry=True)})" for t in terms]
+        + [f"u64({truth(p)})" for p in extra if i.modifiers]
     )
     outs = "".join(put_truth(c, f"s >> 32 >= {n}u") for n, c in enumerate(carries, 1))
     return f"{{ const u64 s = {total}; {put(to, 'u32(s)')} {outs} }}"
@@ -212,7 +213,11 @@ def _shift(i: Instruction) -> str:
     both, count = f"pair_of({bits(a)}, {bits(c)})", bits(by)
     wide_ones = {"U64", "S64"} & set(i.modifiers)
     limit = 63 if wide_ones else 32
-    count = f"({count} & {limit})" if "W" in i.modifiers else f"least<u32>({count}, {limit + 1 if wide_ones else 32}u)"
+    count = (
+        f"({count} & {limit})"
+        if "W" in i.modifiers
+        else f"least<u32>({count}, {limit + 1 if wide_ones else 32}u)"
+    )
     if "L" in i.modifiers:
         if "HI" in i.modifiers:
             return put(to, f"u32(shift_left({both}, {count}) >> 32)")
@@ -333,7 +338,15 @@ def _special_function(i: Instruction) -> str:
 def _to_number(i: Instruction) -> str:
     to, a = i.operands
     names = i.modifiers
-    source = "int64_t" if "S64" in names else "u64" if "U64" in names else "u32" if "U32" in names else "int"
+    source = (
+        "int64_t"
+        if "S64" in names
+        else "u64"
+        if "U64" in names
+        else "u32"
+        if "U32" in names
+        else "int"
+    )
     value = f"{source}({wide(a) if '64' in source else bits(a)})"
     if {"U8", "S8", "U16", "S16"} & set(names):
         raise Unknown(i.opcode)
@@ -351,7 +364,15 @@ def _to_number(i: Instruction) -> str:
 def _to_integer(i: Instruction) -> str:
     to, a = i.operands
     names = i.modifiers
-    target = "int64_t" if "S64" in names else "u64" if "U64" in names else "u32" if "U32" in names else "int"
+    target = (
+        "int64_t"
+        if "S64" in names
+        else "u64"
+        if "U64" in names
+        else "u32"
+        if "U32" in names
+        else "int"
+    )
     mode = "FE_TOWARDZERO" if "TRUNC" in names else "FE_TONEAREST"
     value = f"to_integer<{target}>({number(a, 'F64' in names)}, {mode})"
     return put_wide(to, f"u64({value})") if "64" in target else put(to, f"u32({value})")
@@ -523,7 +544,7 @@ def _exchange(i: Instruction) -> str:
 
 
 def _vote(i: Instruction) -> str:
-    to, found, a = ([*i.operands] if _REGISTER.match(i.operands[0]) else ["RZ", *i.operands])
+    to, found, a = [*i.operands] if _REGISTER.match(i.operands[0]) else ["RZ", *i.operands]
     any_or_all = "all == m" if "ALL" in i.modifiers else "all != 0"
     return (
         f"{{ u32 all = 0; LANES(m) all |= u32({truth(a)}) << l; "

@@ -1,0 +1,110 @@
+"""The table of counted kernels, their loops, and what is assumed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.cost.execute import Launched
+from benchmarks.cost.model import LOADS, SHARED, STORES, UNITS, Cost, Device, together
+from benchmarks.cost.sass import Function
+
+COLUMNS = (
+    "kernel", "launches", "M instructions", "MB read", "MB written", "M sectors",
+    "device MB read", "written", "M wavefronts", "conflicts", "M barriers", "registers",
+    "stack", "shared KB", "blocks", "floor us", "expected us", "bound by",
+)  # fmt: skip
+
+
+def short_name(kernel: str) -> str:
+    return kernel.removeprefix("phasenet::cuda::")
+
+
+def table(costs: list[Cost]) -> str:
+    """Markdown; the last row is the sum."""
+    rows = [_row(cost) for cost in costs]
+    total = _row(together(costs, "sum"))
+    for column in (11, 12, 13, 14, 17):  # no sum of these
+        total[column] = ""
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows, total]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(cost: Cost) -> list[str]:
+    millions = [f"{value / 1e6:.3g}" for value in (cost.wavefronts, cost.conflicts, cost.barriers)]
+    return [
+        short_name(cost.kernel), str(cost.launches), f"{cost.instructions / 1e6:.4g}",
+        f"{cost.read / 1e6:.4g}", f"{cost.written / 1e6:.4g}", f"{cost.sectors / 1e6:.3g}",
+        f"{cost.device_read / 1e6:.4g}", f"{cost.device_written / 1e6:.4g}", *millions,
+        f"{cost.registers}", f"{cost.stack}", f"{cost.shared_bytes / 1024:.3g}",
+        str(cost.blocks_resident), f"{cost.floor * 1e6:.3g}", f"{cost.predicted * 1e6:.3g}",
+        cost.bound,
+    ]  # fmt: skip
+
+
+def assumptions(device: Device) -> str:
+    best, expected = device.issue
+    rates = ", ".join(f"{unit} {rate:g}" for unit, rate in device.rates.items())
+    return (
+        f"{device.name}: {device.multiprocessors} multiprocessors at {device.clock / 1e9:g} GHz; "
+        f"{best:g} warp instructions a clock (floor), {expected:g} (expected); units, warp "
+        f"instructions a clock: {rates}; loads and stores one wavefront a clock; L2 "
+        f"{device.l2 / 1e12:g} TB/s, of which L1 keeps what a block has read; device memory "
+        f"{device.memory / 1e12:g} TB/s, each 32-byte sector that a launch reads or writes once: L2 "
+        "keeps all within a launch, nothing between launches. Bank conflicts of 8-byte accesses are "
+        "those of half warps, of 16-byte accesses of quarter warps. Blocks are of equal work and go "
+        "evenly to the multiprocessors. Latency, gaps between launches, torch's own kernels and "
+        "cuFFT's are left out. One clip or image has run, on the CPU; counts grow with the blocks."
+    )
+
+
+def loops(function: Function, launched: list[Launched], most: int) -> str:
+    """The loops with the most instructions: where, entered, passed, and what they are made of."""
+    issued = sum(launch.column("issued") for launch in launched)
+    taken = sum(launch.column("taken") for launch in launched)
+    rows = []
+    for loop in function.loops():
+        passed = int(issued[loop.header])
+        again = int(sum(taken[n] for n in loop.back if function.code[n].name == "BRA"))
+        inside = sum(int(issued[n]) for n in loop.body)
+        if passed and loop.body:
+            rows.append((inside, loop, passed, again))
+    rows.sort(key=lambda row: -row[0])
+    lines = [
+        "| loop at | SASS instructions | M executed | M passes | passes an entry | mix |",
+        "|" + " --- |" * 6,
+    ]
+    for inside, loop, passed, again in rows[:most]:
+        mix: Counter[str] = Counter()
+        for n in loop.body:
+            mix[unit_of(function.code[n].name)] += int(issued[n])
+        shares = ", ".join(
+            f"{unit} {100 * n / inside:.0f} %" for unit, n in mix.most_common(5) if n
+        )
+        entries = passed - again
+        lines.append(
+            f"| {place(function, loop.header)} | {len(loop.body)} | {inside / 1e6:.3g} | "
+            f"{passed / 1e6:.3g} | {passed / entries if entries > 0 else float('nan'):.3g} | {shares} |"
+        )
+    return "\n".join(lines)
+
+
+def unit_of(name: str) -> str:
+    if name in LOADS | STORES:
+        return "global"
+    if name in SHARED:
+        return "shared"
+    return "imad" if name == "IMAD" else next((u for u, of in UNITS.items() if name in of), "other")
+
+
+def place(function: Function, index: int) -> str:
+    """The line of ours that an instruction is of."""
+    lines = function.code[index].lines
+    ours = next((line for line in lines if "/csrc/" in line[0]), lines[0] if lines else ("?", 0))
+    return f"{ours[0].rsplit('/', 1)[-1]}:{ours[1]}"
+
+
+def record(costs: list[Cost]) -> list[dict[str, Any]]:
+    """For JSON: bytes, counts and seconds."""
+    return [asdict(cost) | {"bound": cost.bound} for cost in costs]
