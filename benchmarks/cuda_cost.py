@@ -2,7 +2,8 @@
 
 Compiles them for one architecture, runs their machine code on the CPU for a small part of the
 standard work, counts instructions and memory accesses, and predicts times on an H100. NOTES.md
-tells the method. Needs nvcc and `pip install 'phasenet-mimamo[benchmark]'`; ends with 2 without them.
+tells the method. Needs nvcc and what `pip install 'phasenet-mimamo[benchmark,test]'` brings; ends
+with 2 without the CUDA tools.
 """
 
 from __future__ import annotations
@@ -48,9 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         for cost in costs if asked.loops else []:
             launched = [launch for launch in ran if launch.kernel == cost.kernel]
             function = kernels[cost.kernel].function
-            print(
-                f"\n{report.short_name(cost.kernel)}\n\n{report.loops(function, launched, asked.loops)}"
-            )
+            shown = report.loops(function, launched, asked.loops)
+            print(f"\n{report.short_name(cost.kernel)}\n\n{shown}")
         records[name] = report.record(costs)
     print(f"\n{report.assumptions(device)}")
     if asked.json:

@@ -97,9 +97,9 @@ class Machine:
 
     def _library(self, name: str) -> ctypes.CDLL:
         if name not in self._libraries:
-            header = (HERE / "machine.h").read_text()
+            headers = "".join(path.read_text() for path in sorted(HERE.glob("*.h")))
             text = f'#include "machine.h"\n{translate(self.kernels[name].function)}\n{BRIDGE}'
-            digest = hashlib.sha256((header + text).encode()).hexdigest()[:16]
+            digest = hashlib.sha256((headers + text).encode()).hexdigest()[:16]
             library = self._folder / f"{digest}.so"
             if not library.exists():
                 self._folder.mkdir(parents=True, exist_ok=True)

@@ -146,14 +146,17 @@ def cost(device: Device, kernel: Kernel, launched: Launched, blocks: float) -> C
 def together(costs: Iterable[Cost], name: str) -> Cost:
     """The sum of costs: of a kernel's launches, or of a call."""
     result = Cost(name)
-    sums = ("launches", "instructions", "read", "written", "sectors", "device_read",
-            "device_written", "wavefronts", "conflicts", "barriers", "floor", "predicted")  # fmt: skip
+    sums = (
+        "launches", "instructions", "read", "written", "sectors", "device_read",
+        "device_written", "wavefronts", "conflicts", "barriers", "floor", "predicted",
+    )  # fmt: skip
     largest = ("registers", "stack", "shared_bytes")
     for part in costs:
         for field_name in sums:
             setattr(result, field_name, getattr(result, field_name) + getattr(part, field_name))
         for field_name in largest:
-            setattr(result, field_name, max(getattr(result, field_name), getattr(part, field_name)))
+            values = getattr(result, field_name), getattr(part, field_name)
+            setattr(result, field_name, max(values))
         for term, seconds in part.terms.items():
             result.terms[term] = result.terms.get(term, 0) + seconds
         held = [n for n in (result.blocks_resident, part.blocks_resident) if n]

@@ -51,11 +51,12 @@ def assumptions(device: Device) -> str:
         f"{best:g} warp instructions a clock (floor), {expected:g} (expected); units, warp "
         f"instructions a clock: {rates}; loads and stores one wavefront a clock; L2 "
         f"{device.l2 / 1e12:g} TB/s, of which L1 keeps what a block has read; device memory "
-        f"{device.memory / 1e12:g} TB/s, each 32-byte sector that a launch reads or writes once: L2 "
-        "keeps all within a launch, nothing between launches. Bank conflicts of 8-byte accesses are "
-        "those of half warps, of 16-byte accesses of quarter warps. Blocks are of equal work and go "
-        "evenly to the multiprocessors. Latency, gaps between launches, torch's own kernels and "
-        "cuFFT's are left out. One clip or image has run, on the CPU; counts grow with the blocks."
+        f"{device.memory / 1e12:g} TB/s, each 32-byte sector that a launch reads or writes once: "
+        "L2 keeps all within a launch, nothing between launches. Bank conflicts of 8-byte accesses "
+        "are those of half warps, of 16-byte accesses of quarter warps. Blocks are of equal work "
+        "and go evenly to the multiprocessors. Latency, gaps between launches, torch's own kernels "
+        "and cuFFT's are left out. One clip or image has run, on the CPU; counts grow with the "
+        "blocks."
     )
 
 
@@ -82,10 +83,10 @@ def loops(function: Function, launched: list[Launched], most: int) -> str:
         shares = ", ".join(
             f"{unit} {100 * n / inside:.0f} %" for unit, n in mix.most_common(5) if n
         )
-        entries = passed - again
+        an_entry = f"{passed / (passed - again):.3g}" if passed > again else "?"
         lines.append(
             f"| {place(function, loop.header)} | {len(loop.body)} | {inside / 1e6:.3g} | "
-            f"{passed / 1e6:.3g} | {passed / entries if entries > 0 else float('nan'):.3g} | {shares} |"
+            f"{passed / 1e6:.3g} | {an_entry} | {shares} |"
         )
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 _SECTION = re.compile(r"^\.text\.(\S+):$")
 _LABEL = re.compile(r"^(\S+):$")
@@ -92,7 +93,7 @@ class Function:
             for other in after:
                 before[other].append(block)
         leaders = [*successors, len(self.code)]
-        end_of = dict(zip(leaders, leaders[1:], strict=False))
+        end_of = dict(pairwise(leaders))
         found: dict[int, tuple[list[int], set[int]]] = {}
         for block, after in successors.items():
             for header in after:
