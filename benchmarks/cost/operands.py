@@ -78,6 +78,8 @@ def truth(operand: str) -> str:
         return f"(!{truth(operand[1:])})"
     if operand in ("PT", "UPT"):
         return "true"
+    if not re.match(r"^U?P\d$", operand):
+        raise Unknown(operand)
     return f"(w.{'up' if operand[0] == 'U' else 'p'}[{operand[-1]}] >> l & 1)"
 
 

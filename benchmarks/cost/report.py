@@ -61,7 +61,7 @@ def assumptions(device: Device) -> str:
 
 
 def loops(function: Function, launched: list[Launched], most: int) -> str:
-    """The loops with the most instructions: where, entered, passed, and what they are made of."""
+    """The loops with the most instructions, in what ran: where, passed how often, made of what."""
     issued = sum(launch.column("issued") for launch in launched)
     taken = sum(launch.column("taken") for launch in launched)
     rows = []
