@@ -32,15 +32,20 @@ def table(costs: list[Cost]) -> str:
 
 
 def _row(cost: Cost) -> list[str]:
-    millions = [f"{value / 1e6:.3g}" for value in (cost.wavefronts, cost.conflicts, cost.barriers)]
+    millions = (
+        cost.instructions, cost.read, cost.written, cost.sectors, cost.device_read,
+        cost.device_written, cost.wavefronts, cost.conflicts, cost.barriers,
+    )  # fmt: skip
     return [
-        short_name(cost.kernel), str(cost.launches), f"{cost.instructions / 1e6:.4g}",
-        f"{cost.read / 1e6:.4g}", f"{cost.written / 1e6:.4g}", f"{cost.sectors / 1e6:.3g}",
-        f"{cost.device_read / 1e6:.4g}", f"{cost.device_written / 1e6:.4g}", *millions,
-        f"{cost.registers}", f"{cost.stack}", f"{cost.shared_bytes / 1024:.3g}",
-        str(cost.blocks_resident), f"{cost.floor * 1e6:.3g}", f"{cost.predicted * 1e6:.3g}",
+        short_name(cost.kernel), str(cost.launches), *(_digits(n / 1e6) for n in millions),
+        str(cost.registers), str(cost.stack), _digits(cost.shared_bytes / 1024),
+        str(cost.blocks_resident), _digits(cost.floor * 1e6), _digits(cost.predicted * 1e6),
         cost.bound,
     ]  # fmt: skip
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def assumptions(device: Device) -> str:
