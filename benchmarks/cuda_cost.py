@@ -13,6 +13,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks.cost import report
 from benchmarks.cost.execute import Machine
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def emulation():
+def emulation() -> ModuleType:
     """The tests' module that builds the CUDA sources for the CPU."""
     sys.path.insert(0, str(ROOT / "tests"))
     try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def launches(
     problems: list[BaseException] = []
 
     @ctypes.CFUNCTYPE(None, ctypes.POINTER(_Record))
-    def instead(record):
+    def instead(record: Any) -> None:
         try:
             given = record.contents
             launched = Launched(

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from benchmarks.cost.execute import Launched
 from benchmarks.cost.model import LOADS, SHARED, STORES, UNITS, Cost, Device, together
 from benchmarks.cost.sass import Function
@@ -67,8 +69,8 @@ def assumptions(device: Device) -> str:
 
 def loops(function: Function, launched: list[Launched], most: int) -> str:
     """The loops with the most instructions, in what ran: where, passed how often, made of what."""
-    issued = sum(launch.column("issued") for launch in launched)
-    taken = sum(launch.column("taken") for launch in launched)
+    issued = np.sum([launch.column("issued") for launch in launched], axis=0)
+    taken = np.sum([launch.column("taken") for launch in launched], axis=0)
     rows = []
     for loop in function.loops():
         passed = int(issued[loop.header])

@@ -92,7 +92,8 @@ def _compile(source: Path, folder: Path, arch: int, tools: dict[str, str]) -> li
         f"-isystem={include}",
     ]
     target = [f"-gencode=arch=compute_{arch},code=sm_{arch}", "-lineinfo", "-cubin"]
-    newest = max(path.stat().st_mtime for path in source.parents[1].rglob("*.*"))
+    made_of = [Path(setup.__file__), *source.parents[1].rglob("*.*")]
+    newest = max(path.stat().st_mtime for path in made_of)
     if not cubin.exists() or cubin.stat().st_mtime < newest:
         run([tools["nvcc"], *flags, *target, str(source), "-o", str(cubin)])
     text = run([tools["nvdisasm"], "-gi", str(cubin)])
