@@ -172,11 +172,10 @@ def _numbers(i: Instruction) -> str:
     double = i.name[0] == "D"
     to, *terms = i.operands
     values = [number(t, double) for t in terms]
-    value = {
-        "ADD": lambda a, b: f"{a} + {b}",
-        "MUL": lambda a, b: f"{a} * {b}",
-        "FMA": lambda a, b, c: f"std::fma({a}, {b}, {c})",
-    }[i.name[1:]](*values)
+    if i.name.endswith("FMA"):
+        value = f"std::fma({', '.join(values)})"
+    else:
+        value = f" {'+' if i.name.endswith('ADD') else '*'} ".join(values)
     if mode := next((ROUND[m] for m in i.modifiers if m in ROUND), None):
         value = f"rounded({mode}, [&] {{ return {value}; }})"
     if "SAT" in i.modifiers:
