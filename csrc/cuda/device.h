@@ -81,9 +81,12 @@ class Launch {
         blocks <= 0x7fffffff, "phasenet: too much at once for one launch: ", blocks, " blocks");
     const dim3 grid(static_cast<unsigned>(blocks));
 #if defined(PHASENET_EMULATED)
-    emulation::run(grid, threads, static_cast<size_t>(shared_bytes), [&] {
-      kernel(static_cast<Parameters>(arguments)...);
-    });
+    emulation::run(
+        kernel,
+        grid,
+        threads,
+        static_cast<size_t>(shared_bytes),
+        static_cast<Parameters>(arguments)...);
 #else
     if (shared_bytes > 48 * 1024) {
       // The device's limit, not this launch's size, which another thread could lower before the

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <type_traits>
 
 #include "fibers.h"
 
@@ -34,11 +35,21 @@ namespace emulation {
 
 constexpr size_t kSharedLimit = size_t{227} << 10;  // of a block on the largest device
 
+// A kernel's launch, its parameters as CUDA lays them out.
+struct LaunchRecord {
+  const void* kernel;
+  uint32_t grid[3], threads[3];
+  uint64_t shared_bytes;
+  const unsigned char* parameters;
+  uint64_t parameter_bytes;
+};
+
 struct Settings {
   Order order = Order::forward;
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
   int64_t launches = 0;
+  void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any
 };
 inline Settings settings;
 inline std::unique_ptr<unsigned char, decltype(&std::free)> shared{nullptr, &std::free};
@@ -67,18 +78,48 @@ inline void check_launch(dim3 grid, dim3 block, size_t bytes) {
   }
 }
 
-template <typename Body>
-void run(dim3 grid, dim3 block, size_t bytes, const Body& body) {
+// One after another, each at the alignment of its type.
+template <typename... Parameters>
+std::vector<unsigned char> in_a_row(const Parameters&... parameters) {
+  std::vector<unsigned char> row;
+  const auto append = [&row](const auto& value) {
+    const size_t at = (row.size() + alignof(decltype(value)) - 1) & ~(alignof(decltype(value)) - 1);
+    row.resize(at + sizeof(value));
+    std::memcpy(row.data() + at, &value, sizeof(value));
+  };
+  (append(parameters), ...);
+  return row;
+}
+
+template <typename... Parameters>
+void run(
+    void (*kernel)(Parameters...),
+    dim3 grid,
+    dim3 block,
+    size_t bytes,
+    std::type_identity_t<Parameters>... parameters) {
   static std::mutex one_at_a_time;
   const std::lock_guard<std::mutex> lock(one_at_a_time);
   check_launch(grid, block, bytes);
+  if (settings.instead != nullptr) {
+    const auto row = in_a_row(parameters...);
+    const LaunchRecord record{
+        reinterpret_cast<const void*>(kernel),
+        {grid.x, grid.y, grid.z},
+        {block.x, block.y, block.z},
+        bytes,
+        row.data(),
+        row.size()};
+    settings.instead(&record);
+    return;
+  }
   Block::launch_begins();
   const ordering::Unseen unseen;
   ++settings.launches;
   gridDim = grid;
   blockDim = block;
   const int threads = static_cast<int>(block.x * block.y * block.z);
-  const std::function<void()> start = [&] { body(); };
+  const std::function<void()> start = [&] { kernel(parameters...); };
   const std::function<void(int)> enter = [&](int i) {
     threadIdx.x = i % block.x;
     threadIdx.y = i / block.x % block.y;

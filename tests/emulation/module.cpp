@@ -184,6 +184,10 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       py::arg("order") = "forward",
       py::arg("seed") = 0,
       py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit));
+  m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
+    emulation::settings.instead =
+        reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);
+  });
   m.def("launches", [] { return emulation::settings.launches; });
   m.def("probe", &probe);
   m.def("pyramid", [](const py::array& images, int64_t height, int64_t nbands) {

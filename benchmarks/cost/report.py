@@ -1,0 +1,118 @@
+"""The table of counted kernels, their loops, and what is assumed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cost.execute import Launched
+from benchmarks.cost.model import LOADS, SHARED, STORES, UNITS, Cost, Device, together
+from benchmarks.cost.sass import Function
+
+COLUMNS = (
+    "kernel", "launches", "M instructions", "MB read", "MB written", "M sectors",
+    "device MB read", "written", "M wavefronts", "conflicts", "M barriers", "registers",
+    "stack", "shared KB", "blocks", "floor us", "expected us", "bound by",
+)  # fmt: skip
+
+
+def short_name(kernel: str) -> str:
+    return kernel.removeprefix("phasenet::cuda::")
+
+
+def table(costs: list[Cost]) -> str:
+    """Markdown; the last row is the sum."""
+    rows = [_row(cost) for cost in costs]
+    total = _row(together(costs, "sum"))
+    for column in (11, 12, 13, 14, 17):  # no sum of these
+        total[column] = ""
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows, total]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(cost: Cost) -> list[str]:
+    millions = (
+        cost.instructions, cost.read, cost.written, cost.sectors, cost.device_read,
+        cost.device_written, cost.wavefronts, cost.conflicts, cost.barriers,
+    )  # fmt: skip
+    return [
+        short_name(cost.kernel), str(cost.launches), *(_digits(n / 1e6) for n in millions),
+        str(cost.registers), str(cost.stack), _digits(cost.shared_bytes / 1024),
+        str(cost.blocks_resident), _digits(cost.floor * 1e6), _digits(cost.predicted * 1e6),
+        cost.bound,
+    ]  # fmt: skip
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def assumptions(device: Device) -> str:
+    best, expected = device.issue
+    rates = ", ".join(f"{unit} {rate:g}" for unit, rate in device.rates.items())
+    return (
+        f"{device.name}: {device.multiprocessors} multiprocessors at {device.clock / 1e9:g} GHz; "
+        f"{best:g} warp instructions a clock (floor), {expected:g} (expected); units, warp "
+        f"instructions a clock: {rates}; loads and stores one wavefront a clock; L2 "
+        f"{device.l2 / 1e12:g} TB/s, of which L1 keeps what a block has read; device memory "
+        f"{device.memory / 1e12:g} TB/s, each 32-byte sector that a launch reads or writes once: "
+        "L2 keeps all within a launch, nothing between launches. Bank conflicts of 8-byte accesses "
+        "are those of half warps, of 16-byte accesses of quarter warps. Blocks are of equal work "
+        "and go evenly to the multiprocessors. Latency, gaps between launches, torch's own kernels "
+        "and cuFFT's are left out. One clip or image has run, on the CPU; counts grow with the "
+        "blocks."
+    )
+
+
+def loops(function: Function, launched: list[Launched], most: int) -> str:
+    """The loops with the most instructions, in what ran: where, passed how often, made of what."""
+    issued = np.sum([launch.column("issued") for launch in launched], axis=0)
+    taken = np.sum([launch.column("taken") for launch in launched], axis=0)
+    rows = []
+    for loop in function.loops():
+        passed = int(issued[loop.header])
+        again = int(sum(taken[n] for n in loop.back if function.code[n].name == "BRA"))
+        inside = sum(int(issued[n]) for n in loop.body)
+        if passed and loop.body:
+            rows.append((inside, loop, passed, again))
+    rows.sort(key=lambda row: -row[0])
+    lines = [
+        "| loop at | SASS instructions | M executed | M passes | passes an entry | mix |",
+        "|" + " --- |" * 6,
+    ]
+    for inside, loop, passed, again in rows[:most]:
+        mix: Counter[str] = Counter()
+        for n in loop.body:
+            mix[unit_of(function.code[n].name)] += int(issued[n])
+        shares = ", ".join(
+            f"{unit} {100 * n / inside:.0f} %" for unit, n in mix.most_common(5) if n
+        )
+        an_entry = f"{passed / (passed - again):.3g}" if passed > again else "?"
+        lines.append(
+            f"| {place(function, loop.header)} | {len(loop.body)} | {inside / 1e6:.3g} | "
+            f"{passed / 1e6:.3g} | {an_entry} | {shares} |"
+        )
+    return "\n".join(lines)
+
+
+def unit_of(name: str) -> str:
+    if name in LOADS | STORES:
+        return "global"
+    if name in SHARED:
+        return "shared"
+    return "imad" if name == "IMAD" else next((u for u, of in UNITS.items() if name in of), "other")
+
+
+def place(function: Function, index: int) -> str:
+    """The line of ours that an instruction is of."""
+    lines = function.code[index].lines
+    ours = next((line for line in lines if "/csrc/" in line[0]), lines[0] if lines else ("?", 0))
+    return f"{ours[0].rsplit('/', 1)[-1]}:{ours[1]}"
+
+
+def record(costs: list[Cost]) -> list[dict[str, Any]]:
+    """For JSON: bytes, counts and seconds."""
+    return [asdict(cost) | {"bound": cost.bound} for cost in costs]

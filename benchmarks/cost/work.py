@@ -1,0 +1,114 @@
+"""The calls whose kernels are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from benchmarks.clips import moving_texture
+from benchmarks.cost.execute import Launched, Machine, launches
+from benchmarks.cost.model import Cost, Device, cost, together
+
+FRAMES, NUM_PHASE, HEIGHT, BANDS, LEVELS = 64, 12, 4, 2, [1, 2]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A call of one operator on a batch.
+
+    Attributes:
+        units: clips or images of the batch that is predicted; one of them runs.
+        prepare: makes the call of an operator of the emulated module, on so many units.
+    """
+
+    name: str
+    units: int
+    prepare: Callable[[ModuleType, int], Callable[[], object]]
+
+
+def windows(module: ModuleType, clips: int) -> Callable[[], object]:
+    frames = _clips(clips)
+    return lambda: module.phase_difference_windows(frames, NUM_PHASE, HEIGHT, BANDS, LEVELS)
+
+
+def windows_backward(module: ModuleType, clips: int) -> Callable[[], object]:
+    frames, random = _clips(clips), np.random.default_rng(0)
+    grads = [
+        random.standard_normal((clips, FRAMES, BANDS * NUM_PHASE, side, side), np.float32)
+        for side in (48 >> (level - 1) for level in LEVELS)
+    ]
+    return lambda: module.phase_difference_windows_backward(
+        grads, frames, NUM_PHASE, HEIGHT, BANDS, LEVELS, "full", "replicate"
+    )
+
+
+def pyramid(
+    side: int, height: int, nbands: int
+) -> Callable[[ModuleType, int], Callable[[], object]]:
+    def prepare(module: ModuleType, images: int) -> Callable[[], object]:
+        values = np.random.default_rng(0).random((images, side, side), np.float32)
+        return lambda: module.pyramid(values, height, nbands)
+
+    return prepare
+
+
+def pyramid_inverse(
+    side: int, height: int, nbands: int
+) -> Callable[[ModuleType, int], Callable[[], object]]:
+    def prepare(module: ModuleType, images: int) -> Callable[[], object]:
+        random = np.random.default_rng(0)
+        high = random.random((images, side, side), np.float32)
+        bands = []
+        for level in range(1, height - 1):
+            shape = (2, images, nbands, side >> (level - 1), side >> (level - 1))
+            real, imaginary = random.random(shape, np.float32)
+            bands.append(real + 1j * imaginary)
+        low = random.random((images, side >> (height - 2), side >> (height - 2)), np.float32)
+        return lambda: module.pyramid_inverse(high, bands, low)
+
+    return prepare
+
+
+WORKS = {
+    "windows": Work(
+        "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows
+    ),
+    "one-clip": Work("windows, one such clip", 1, windows),
+    "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward),
+    "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4)),
+    "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4)),
+    "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4)),
+    "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4)),
+}
+
+
+def count(
+    device: Device, module: ModuleType, machine: Machine, work: Work
+) -> tuple[list[Cost], list[Launched]]:
+    """Costs of the call's kernels in the order of their first launches, and what ran.
+
+    One unit runs. How many blocks a launch has for more units follows from its grids for one and
+    for two of them; everything counted grows with the blocks.
+    """
+    ran, _ = launches(module, machine, work.prepare(module, 1))
+    twice = launches(module, None, work.prepare(module, 2))[0] if work.units > 1 else ran
+    if [launched.kernel for launched in twice] != [launched.kernel for launched in ran]:
+        raise ValueError(f"{work.name}: two units take other launches than one")
+    by_kernel: dict[str, list[Cost]] = {}
+    for one, two in zip(ran, twice, strict=True):
+        blocks = one.blocks + (two.blocks - one.blocks) * (work.units - 1)
+        part = cost(device, machine.kernels[one.kernel], one, blocks)
+        by_kernel.setdefault(one.kernel, []).append(part)
+    return [together(parts, name) for name, parts in by_kernel.items()], ran
+
+
+def _clips(clips: int) -> np.ndarray:
+    return np.stack(
+        [
+            moving_texture(FRAMES, seed=clip).numpy().astype(np.float32) / 255
+            for clip in range(clips)
+        ]
+    )

@@ -1,0 +1,324 @@
+"""The cost model of the CUDA kernels: machine code read, run and counted."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from benchmarks import cuda_cost
+from benchmarks.cost import operands, report, toolchain
+from benchmarks.cost.execute import COUNTS, Launched, Machine, MachineLaunch, launches
+from benchmarks.cost.model import Device, cost, resident_blocks, together
+from benchmarks.cost.sass import STEP, parse, parse_constants
+from benchmarks.cost.toolchain import Kernel
+
+# Each lane stores 1 to 4, what it has counted in a loop, into the first parameter.
+TRIPS = """
+	.section	.text.trips,"ax",@progbits
+.text.trips:
+	//## File "/x/csrc/cuda/blur.cuh", line 7 inlined at "/x/csrc/cuda/denoise.cuh", line 9
+	//## File "/x/csrc/cuda/denoise.cuh", line 9
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   LOP3.LUT R1, R0, 0x3, RZ, 0xc0, !PT ;
+        /*0020*/                   MOV R2, RZ ;
+        /*0030*/                   BSSY B0, `(.L_x_1) ;
+.L_x_0:
+	//## File "/x/csrc/cuda/blur.cuh", line 8
+        /*0040*/                   IADD3 R2, R2.reuse, 0x1, RZ ;
+        /*0050*/                   ISETP.LE.AND P0, PT, R2, R1, PT ;
+        /*0060*/               @P0 BRA `(.L_x_0) ;
+        /*0070*/                   BSYNC B0 ;
+.L_x_1:
+        /*0080*/                   LDC.64 R4, c[0x0][0x210] ;
+        /*0090*/                   IMAD.WIDE.U32 R4, R0, 0x4, R4 ;
+        /*00a0*/                   STG.E desc[UR4][R4.64], R2 ;
+        /*00b0*/                   EXIT ;
+.L_x_2:
+        /*00c0*/                   BRA `(.L_x_2);
+"""
+
+# A lane reads the value at its number times a stride, the third parameter, and writes it.
+STRIDED = """
+.text.strided:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   ULDC UR4, c[0x0][0x220] ;
+        /*0020*/                   LDC.64 R2, c[0x0][0x210] ;
+        /*0030*/                   LDC.64 R4, c[0x0][0x218] ;
+        /*0040*/                   IMAD R1, R0, UR4, RZ ;
+        /*0050*/                   LEA R2, P0, R1, R2, 0x2 ;
+        /*0060*/                   LEA.HI.X R3, R1, R3, RZ, 0x2, P0 ;
+        /*0070*/                   LEA R4, P0, R0, R4, 0x2 ;
+        /*0080*/                   IADD3.X R5, R5, RZ, RZ, P0, !PT ;
+        /*0090*/                   LDG.E R6, desc[UR4][R2.64] ;
+        /*00a0*/                   STG.E desc[UR4][R4.64], R6 ;
+        /*00b0*/                   EXIT ;
+"""
+
+# Two warps leave their numbers in shared memory, at a stride, and take those of the other.
+BANKS = """
+.text.banks:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   UMOV UR4, 0x400 ;
+        /*0020*/                   LDC R1, c[0x0][0x218] ;
+        /*0030*/                   LDC.64 R4, c[0x0][0x210] ;
+        /*0040*/                   IMAD R2, R0, R1, UR4 ;
+        /*0050*/                   STS [R2], R0 ;
+        /*0060*/                   BAR.SYNC.DEFER_BLOCKING 0x0 ;
+        /*0070*/                   LOP3.LUT R3, R0, 0x20, RZ, 0x3c, !PT ;
+        /*0080*/                   IMAD R2, R3, R1, RZ ;
+        /*0090*/                   LDS R6, [R2+UR4] ;
+        /*00a0*/                   ISETP.GE.U32.AND P0, PT, R0, 0x8, PT ;
+        /*00b0*/              @!P0 LDS.128 R8, [UR4] ;
+        /*00c0*/                   IMAD.WIDE R4, R0, 0x4, R4 ;
+        /*00d0*/                   STG.E desc[UR4][R4.64], R6 ;
+        /*00e0*/                   EXIT ;
+"""
+
+UNKNOWN = """
+.text.unknown:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   ISETP.GE.AND P0, PT, R0, c[0x0][0x210], PT ;
+        /*0020*/               @P0 EXIT ;
+        /*0030*/                   FOO.BAR R0, R0 ;
+        /*0040*/                   EXIT ;
+"""
+
+
+def kernel_of(text: str, registers: int = 16) -> Kernel:
+    [function] = parse(text)
+    return Kernel(function.name, function, 0x210, [], registers, 1024, 0)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    kernels = [kernel_of(text) for text in (TRIPS, STRIDED, BANKS, UNKNOWN)]
+    return Machine({kernel.name: kernel for kernel in kernels}, tmp_path_factory.mktemp("machine"))
+
+
+def run(
+    machine: Machine, name: str, parameters: bytes, *, blocks=1, threads=32, shared=0
+) -> Launched:
+    values = ctypes.create_string_buffer(parameters, len(parameters))
+    at = ctypes.addressof(values)
+    grid, block = (ctypes.c_uint32 * 3)(blocks, 1, 1), (ctypes.c_uint32 * 3)(threads, 1, 1)
+    launch = MachineLaunch(grid, block, shared, at, len(parameters))
+    return Launched(name, blocks, threads, shared, machine.run(name, launch))
+
+
+def pointer(array: np.ndarray) -> bytes:
+    return array.ctypes.data.to_bytes(8, "little")
+
+
+def aligned(elements: int) -> np.ndarray:
+    """uint32 zeros that begin a page."""
+    memory = np.zeros(elements + 1024, np.uint32)
+    return memory[-memory.ctypes.data % 4096 // 4 :][:elements]
+
+
+def test_code_blocks_and_loops_are_found():
+    [function] = parse(TRIPS)
+    assert function.name == "trips"
+    assert [i.address for i in function.code] == [n * STEP for n in range(13)]
+    branch = function.code[6]
+    assert (branch.guard, branch.opcode, branch.target) == ("P0", "BRA", 0x40)
+    assert function.code[4].operands == ["R2", "R2", "0x1", "RZ"]
+    assert function.code[0].lines == (
+        ("/x/csrc/cuda/blur.cuh", 7), ("/x/csrc/cuda/denoise.cuh", 9)
+    )  # fmt: skip
+    assert function.code[4].lines == (("/x/csrc/cuda/blur.cuh", 8),)
+    assert function.leaders() == [0, 4, 7, 8, 12]
+    assert function.successors() == {0: [4], 4: [4, 7], 7: [8], 8: [], 12: [12]}
+    [loop, _at_the_end] = function.loops()
+    assert (loop.header, loop.back, loop.body) == (4, [6], [4, 5, 6])
+
+
+def test_constants_are_those_that_bank_4_points_to():
+    text = """
+	.section	.nv.constant4,"a",@progbits
+        /*0000*/ 	.dword	elsewhere
+        /*0008*/ 	.dword	table
+	.section	.nv.global.init,"aw",@progbits
+first:
+        /*0000*/ 	.byte	0x01, 0x02
+table:
+        /*0002*/ 	.byte	0xff
+"""
+    assert parse_constants(text) == [None, b"\xff"]
+
+
+def test_lanes_that_leave_a_loop_early_wait_for_the_others(machine):
+    out = np.zeros(64, np.uint32)
+    launched = run(machine, "trips", pointer(out), threads=64)
+    np.testing.assert_array_equal(out, np.arange(64) % 4 + 1)
+    issued, threads = launched.column("issued"), launched.column("threads")
+    # Of two warps: four passes each, by 32, 24, 16 and 8 lanes; then all 32 together.
+    assert issued.tolist() == [2, 2, 2, 2, 8, 8, 8, 8, 2, 2, 2, 2, 0]
+    assert threads[4] == 2 * (32 + 24 + 16 + 8)
+    assert threads[6] == 2 * (24 + 16 + 8)  # branch back
+    assert threads[10] == 64
+    assert launched.column("taken")[6] == 2 * 3
+
+
+@pytest.mark.parametrize(("stride", "sectors"), [(1, 4), (2, 8), (8, 32), (32, 32), (0, 1)])
+def test_sectors_of_strided_reads(machine, stride, sectors):
+    values, out = aligned(32 * 32), aligned(32)
+    values[:] = np.arange(32 * 32)
+    parameters = pointer(values) + pointer(out) + stride.to_bytes(4, "little")
+    launched = run(machine, "strided", parameters, blocks=3)
+    np.testing.assert_array_equal(out, np.arange(32) * stride)
+    load, store = 9, 10
+    assert launched.column("sectors")[[load, store]].tolist() == [3 * sectors, 3 * 4]
+    assert launched.column("bytes")[[load, store]].tolist() == [3 * 128, 3 * 128]
+    assert launched.column("l2_sectors")[[load, store]].tolist() == [3 * sectors, 3 * 4]
+    assert launched.column("device_sectors")[[load, store]].tolist() == [sectors, 4]
+
+
+@pytest.mark.parametrize(("stride", "wavefronts"), [(4, 1), (8, 2), (16, 4), (128, 32), (132, 1)])
+def test_bank_conflicts_of_strided_accesses(machine, stride, wavefronts):
+    out = np.zeros(64, np.uint32)
+    parameters = pointer(out) + stride.to_bytes(4, "little")
+    launched = run(machine, "banks", parameters, threads=64, shared=64 * stride)
+    np.testing.assert_array_equal(out, np.arange(64) ^ 32)
+    store, barrier, load, vector = 5, 6, 9, 11
+    for access in (store, load):
+        assert launched.column("wavefronts")[access] == 2 * wavefronts
+        assert launched.column("conflicts")[access] == 2 * (wavefronts - 1)
+    assert launched.column("issued")[barrier] == 2
+    # Both warps come to it; eight lanes of the first read the same 16 bytes.
+    assert launched.column("issued")[vector] == 2
+    assert launched.column("threads")[vector] == 8
+    assert launched.column("wavefronts")[vector] == 1
+    assert launched.column("sectors")[load] == 0
+
+
+def test_beyond_shared_memory_is_an_error(machine):
+    out = np.zeros(64, np.uint32)
+    parameters = pointer(out) + (4).to_bytes(4, "little")
+    with pytest.raises(RuntimeError, match="banks: beyond shared memory"):
+        run(machine, "banks", parameters, threads=64, shared=63 * 4)
+
+
+def test_an_unknown_instruction_is_an_error_where_it_is_reached(machine):
+    assert (
+        run(machine, "unknown", (0).to_bytes(4, "little")).column("issued").tolist()
+        == [1] * 3 + [0] * 2
+    )
+    with pytest.raises(RuntimeError, match=r"FOO\.BAR: not known"):
+        run(machine, "unknown", (1).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize(
+    ("operand", "of", "expression"),
+    [
+        ("-R3", operands.bits, "(0u - w.r[3][l])"),
+        ("~UR4", operands.bits, "(~w.u[4])"),
+        ("-0x1", operands.bits, "0xffffffffu"),
+        ("|R5|", operands.number, "std::fabs(f32(w.r[5][l]))"),
+        ("-0.125", operands.number, "float(-0.125)"),
+        ("R2.64", operands.wide, "pair_of(w.r[2][l], w.r[3][l])"),
+        ("!P2", operands.truth, "(!(w.p[2] >> l & 1))"),
+    ],
+)
+def test_operands(operand, of, expression):
+    assert of(operand) == expression
+
+
+def test_blocks_that_a_multiprocessor_holds():
+    device = Device()
+    assert resident_blocks(device, kernel_of(TRIPS, 121), 256, 65552) == 2  # registers
+    assert resident_blocks(device, kernel_of(TRIPS, 32), 256, 65552) == 3  # shared memory
+    assert resident_blocks(device, kernel_of(TRIPS, 32), 256, 0) == 8  # warps
+    assert resident_blocks(device, kernel_of(TRIPS, 16), 32, 0) == 32  # blocks
+
+
+def test_the_largest_term_predicts():
+    device, kernel = Device(), kernel_of(STRIDED)
+    counts = np.zeros((len(kernel.function.code), len(COUNTS)), np.int64)
+    launched = Launched(kernel.name, 132, 32, 0, counts)
+    launched.column("issued")[:] = 1000 * 132
+    part = cost(device, kernel, launched, blocks=264)  # twice what has run
+    assert part.instructions == 12 * 1000 * 264
+    clocks = 2 * 12 * 1000
+    assert part.floor == pytest.approx(clocks / 4 / device.clock)
+    assert part.predicted == pytest.approx(clocks / 2.25 / device.clock)
+    assert part.bound == "issue"
+    assert part.terms["imad"] == pytest.approx(2 * 1000 / 2 / device.clock)
+    uneven = cost(device, kernel, launched, blocks=265)  # one has three blocks
+    assert uneven.predicted == pytest.approx(1.5 * part.predicted)
+
+    launched.column("device_sectors")[9:11] = 10_000_000
+    moved = cost(device, kernel, launched, blocks=132)
+    assert moved.device_read == moved.device_written == 320e6
+    assert moved.predicted == moved.floor == pytest.approx(640e6 / 3e12)
+    assert moved.bound == "memory"
+    both = together([part, moved], "sum")
+    assert both.launches == 2
+    assert both.predicted == pytest.approx(part.predicted + moved.predicted)
+    assert report.table([part, moved]).count("\n") == 4
+
+
+def test_loops_are_told_with_their_passes(machine):
+    out = np.zeros(32, np.uint32)
+    launched = run(machine, "trips", pointer(out))
+    text = report.loops(machine.kernels["trips"].function, [launched], 3)
+    row = text.splitlines()[-1]
+    assert row.startswith("| blur.cuh:8 | 3 | 1.2e-05 | 4e-06 | 4 | alu 67 %, other 33 % |")
+
+
+def test_without_nvcc_it_ends_with_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(toolchain.setup, "find_nvcc", lambda: None)
+    assert cuda_cost.main([]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("cuda_cost: no nvcc")
+    assert "benchmark" in line
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """The emulated module, and a machine of the real kernels."""
+    try:
+        tools = toolchain.find_tools()
+    except toolchain.Missing as missing:
+        pytest.skip(str(missing))
+    sources = sorted((cuda_cost.ROOT / "csrc" / "cuda").glob("*.cu"))
+    kernels = toolchain.compile_kernels(sources, cuda_cost.FOLDER, 90, tools)
+    return cuda_cost.emulation().load(), Machine(kernels, cuda_cost.FOLDER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", ["windows", "half_windows", "backward", "pyramid", "inverse"])
+def test_machine_code_computes_what_the_source_does(compiled, operator):
+    module, machine = compiled
+    random = np.random.default_rng(0)
+    frames = random.random((1, 4, 20, 19), np.float32)
+    images = random.random((2, 33, 40), np.float32)
+    windows = module.phase_difference_windows(frames, 3)
+    grads = [random.standard_normal(part.shape, np.float32) for part in windows]
+    parts = module.pyramid(images, 4, 3)
+    call = {
+        "windows": lambda: module.phase_difference_windows(frames, 3),
+        "half_windows": lambda: module.phase_difference_windows(frames, 3, dtype="float16"),
+        "backward": lambda: [
+            module.phase_difference_windows_backward(
+                grads, frames, 3, 4, 2, [1, 2], "full", "replicate"
+            )
+        ],
+        "pyramid": lambda: module.pyramid(images, 4, 3),
+        "inverse": lambda: [module.pyramid_inverse(parts[0], parts[1:-1], parts[-1])],
+    }[operator]
+    ran, got = launches(module, machine, call)
+    assert all(launched.column("issued").sum() > 0 for launched in ran)
+    bar = 2e-3 if operator == "half_windows" else 1e-4
+    for part, want in zip(got, call(), strict=True):
+        assert np.abs(part - want).max() <= bar * np.abs(want).max()
+
+
+@pytest.mark.slow
+def test_the_table_of_one_clip(compiled, capsys):
+    assert cuda_cost.main(["--work", "one-clip"]) == 0
+    printed = capsys.readouterr().out
+    assert "counted, not measured" in printed
+    assert "| window_differences<float, float> | 2 |" in printed
+    assert "H100" in printed
