@@ -80,6 +80,25 @@ LevelPlanes<T>::LevelPlanes(
 }
 
 template <typename T>
+bool LevelPlanes<T>::wraps_fit() const {
+  const auto* counts = wrap_counts.const_data_ptr<int64_t>();
+  const auto* all = reinterpret_cast<const RowWraps*>(row_wraps.const_data_ptr<uint8_t>());
+  const int64_t most = most_row_wraps(size.h, size.w);
+  for (int64_t i = 0; i < capacity * nbands; ++i) {
+    const bool fits = counts[i] >= 0 && counts[i] < most;
+    const auto* rows = all + i * most;
+    if (!fits || !std::all_of(rows, rows + counts[i], [&](const RowWraps& of) {
+          const int64_t beyond = std::clamp<int64_t>(size.w - of.column, 0, kWrapColumns);
+          return of.row >= 0 && of.row < size.h && of.column >= 0 &&
+                 of.column % kWrapColumns == 0 && (of.down | of.up) >> beyond == 0 && beyond > 0;
+        })) {
+      return false;
+    }
+  }
+  return true;
+}
+
+template <typename T>
 PhasePlanes<T>::PhasePlanes(const Tensor& videos, const PhaseOptions& options, int64_t capacity)
     : options_(options), length_(videos.size(1)), start_(0) {
   const Size size = image_size(videos);

@@ -40,6 +40,10 @@ struct LevelPlanes {
   T* mutable_plane(const Tensor& of, int64_t frame, int64_t band) const {
     return of.mutable_data_ptr<T>() + index(frame, band) * size.area();
   }
+  // Whether every wrap lies in its plane: what is stored of them is used as an index, and memory
+  // that was given may hold anything.
+  bool wraps_fit() const;
+
   struct Wraps {
     const RowWraps* rows;
     int64_t count;

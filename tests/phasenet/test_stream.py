@@ -187,14 +187,33 @@ def test_other_frames_are_refused_and_change_nothing(frame, error, words):
 
 
 def test_the_operator_checks_its_state():
-    frames = torch.rand(1, 16, 16)
-    options = (2, 4, 2, (1, 2))
-    state = torch.ops.phasenet.phase_stream_state(frames, *options)
-    wrong = [state[:3], [*state[:-1], state[-1].double()], [*state[:-1], state[-1][:, :, :2]]]
-    for parts in wrong:
+    """What it is called with directly may be anything; nothing is written outside the state."""
+    push = torch.ops.phasenet.phase_stream_push
+    frames, options = torch.rand(2, 16, 20), (2, 4, 2, (1, 2))
+    given = torch.ops.phasenet.phase_stream_state(frames, *options)
+
+    def refused(state):
         with pytest.raises(RuntimeError, match="state: expected what phase_stream_state gave"):
-            torch.ops.phasenet.phase_stream_push(frames, parts, 0, *options, "full", "valid")
-    torch.ops.phasenet.phase_stream_push(frames, state, 0, *options, "full", "valid")
+            push(frames, state, 1, *options, "full", "valid")
+
+    refused(given[:3])
+    refused([*given[:-1], given[-1].double()])
+    refused([*given[:-1], given[-1][:, :, :2]])
+    refused([given[0], given[0], *given[2:]])  # the same memory twice
+    bands, most = 3 * 2, 16 * 2 + 1  # frames kept times bands; 16 columns in each of a plane's rows
+    for part, values in [
+        (5, 2**40), (5, -1), (5, most), (4, 0x7F), (4, 0xFF),
+    ]:  # fmt: skip
+        state = [x.clone() for x in given]
+        state[part][1].fill_(values)  # of the second video
+        if part == 4:
+            state[5][1, bands - 1] = 1  # one wrap, and it lies where the bytes say
+        refused(state)
+        assert torch.equal(state[0], given[0])
+    for t in (-1, 2**48, 2**61, 2**63 - 1):
+        with pytest.raises(RuntimeError, match="t: expected at least 0 and less than"):
+            push(frames, given, t, *options, "full", "valid")
+    push(frames, given, 2**48 - 1, *options, "full", "valid")
 
 
 def test_windows_that_no_memory_holds_are_refused():

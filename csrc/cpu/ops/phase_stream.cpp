@@ -14,6 +14,8 @@ namespace {
 // on a machine with other work to do much more.
 constexpr int64_t kTaskValues = int64_t{1} << 18;
 
+constexpr int64_t kMostFrames = int64_t{1} << 48;  // of a stream; their numbers are multiplied
+
 constexpr size_t kPerLevel = 7;  // tensors of the state: six of planes, then the windows
 
 // The planes that a new frame is compared with, and the wraps since the oldest window's start.
@@ -63,7 +65,33 @@ std::vector<TensorSpec> state_parts(
   return state;
 }
 
-// The state is memory that is written to, so it has to be what was given out.
+// The planes of one video in its state.
+template <typename T>
+std::vector<LevelPlanes<T>> planes_of(
+    const std::vector<Tensor>& state,
+    const std::vector<Size>& sizes,
+    int64_t video,
+    const PhaseOptions& options) {
+  std::vector<LevelPlanes<T>> levels;
+  for (size_t i = 0; i < options.levels.size(); ++i) {
+    std::vector<Tensor> parts;
+    for (size_t j = 0; j + 1 < kPerLevel; ++j) {
+      parts.push_back(slice(state[i * kPerLevel + j], video, video + 1));
+    }
+    levels.emplace_back(kept_frames(options), options.nbands, sizes[options.levels[i] - 1], parts);
+  }
+  return levels;
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  const auto begin = [](const Tensor& x) {
+    return reinterpret_cast<uintptr_t>(x.const_data_ptr());
+  };
+  const auto end = [&](const Tensor& x) { return begin(x) + x.numel() * x.element_size(); };
+  return begin(a) < end(b) && begin(b) < end(a);
+}
+
+// The state is memory that is written to and that tells where: it has to be what was given out.
 template <typename T>
 void check_state(
     const std::vector<Tensor>& state, const Tensor& frames, const PhaseOptions& options) {
@@ -72,6 +100,15 @@ void check_state(
     const auto expected = state_parts<T>(frames, options, state[kPerLevel - 1].scalar_type());
     for (size_t i = 0; same && i < state.size(); ++i) {
       same = fits(state[i], expected[i]);
+      for (size_t j = 0; same && j < i; ++j) {
+        same = !overlap(state[i], state[j]);
+      }
+    }
+  }
+  for (int64_t video = 0; same && video < frames.size(0); ++video) {
+    for (const LevelPlanes<T>& level :
+         planes_of<T>(state, band_sizes(frames, options), video, options)) {
+      same = same && level.wraps_fit();
     }
   }
   STD_TORCH_CHECK(
@@ -85,18 +122,12 @@ void push_to_video(
     int64_t video,
     int64_t t,
     const PhaseOptions& options) {
-  const std::vector<Size> sizes = band_sizes(frame, options);
-  std::vector<LevelPlanes<T>> levels;
   std::vector<Tensor> windows;
-  for (size_t i = 0; i < options.levels.size(); ++i) {
-    std::vector<Tensor> parts;
-    for (size_t j = 0; j < kPerLevel; ++j) {
-      parts.push_back(slice(state[i * kPerLevel + j], video, video + 1));
-    }
-    windows.push_back(parts.back());
-    levels.emplace_back(kept_frames(options), options.nbands, sizes[options.levels[i] - 1], parts);
+  for (size_t i = kPerLevel - 1; i < state.size(); i += kPerLevel) {
+    windows.push_back(slice(state[i], video, video + 1));
   }
-  PhasePlanes<T> planes(frame, options, std::move(levels), t);
+  PhasePlanes<T> planes(
+      frame, options, planes_of<T>(state, band_sizes(frame, options), video, options), t);
   planes.fill(t, t + 1);
   int64_t values = 0;
   for (const Tensor& level : windows) {
@@ -151,7 +182,10 @@ void phase_stream_push(
     std::string boundary) {
   const PhaseOptions options =
       stream_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
-  STD_TORCH_CHECK(t >= 0, "phasenet::phase_stream_push: t: expected at least 0, got ", t);
+  STD_TORCH_CHECK(
+      t >= 0 && t < kMostFrames,
+      "phasenet::phase_stream_push: t: expected at least 0 and less than 2^48, got ",
+      t);
   const Tensor dense = torch::stable::contiguous(frames);
   with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
