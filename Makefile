@@ -14,7 +14,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo-out
-VERSIONS ?= 2.10.0 2.14.1
+VERSIONS ?= 2.10.0 2.11.0 2.14.1
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -33,8 +33,8 @@ check: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "slow and not nightly"
 
 nightly: $(VENV)/.tests
-	$(BIN)/pytest -m nightly
-	$(BIN)/python tests/support/torch_check.py $(VERSIONS)
+	$(BIN)/pytest -m nightly; status=$$?; \
+	$(BIN)/python tests/support/torch_check.py $(VERSIONS) && exit $$status
 
 sanitize: $(VENV)/.tests
 	OMP_NUM_THREADS=2 $(BIN)/python tests/support/sanitize.py

@@ -39,6 +39,7 @@ def facts(device: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "python": platform.python_version(), "torch": torch.__version__,
         "cuda": torch.version.cuda, "cores": os.cpu_count(), "nvcc": _told("nvcc", "--version"),
+        "sources": _sources(),
     }  # fmt: skip
     if device == "cuda":
         properties = torch.cuda.get_device_properties(torch.cuda.current_device())
@@ -51,6 +52,16 @@ def facts(device: str) -> dict[str, Any]:
             "clocks": _clocks(),
         }
     return found
+
+
+def _sources() -> str | None:
+    """What tells these sources from others, where git is not there to."""
+    try:
+        from setup import source_digest
+
+        return source_digest()
+    except ImportError:  # setuptools is not needed to measure
+        return None
 
 
 def _clocks() -> dict[str, str] | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import pyramids
@@ -19,21 +21,22 @@ CALLS = 10
 LEAST = 0.5e-6  # seconds a call, below which a kernel is not told
 
 
-def kernel_times(settings: Settings) -> Iterator[dict[str, Any]]:
-    """One record a kernel: launches a call, and seconds in all of them together.
+def kernel_times(settings: Settings, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """One record a kernel: launches a call, and seconds in all of them together; before it stands
+    the number of its work, of which `start` is the first.
 
     Elsewhere than on a GPU, torch's operators stand for the kernels.
     """
-    for work, call, images in _works(settings):
+    for number, (work, call, images) in islice(enumerate(_works(settings)), start, None):
         settings.tell(f"kernels: {work}")
         try:
             with torch.inference_mode():
                 found = _profiled(partial(call, images.to(settings.device)), settings.device)
         except Exception as error:  # the next one may be well
-            yield {"record": "kernel", "work": work, "gap": reason(error)}
+            yield number, {"record": "kernel", "work": work, "gap": reason(error)}
             continue
         for one in found:
-            yield {"record": "kernel", "work": work, **one}
+            yield number, {"record": "kernel", "work": work, **one}
 
 
 def _works(settings: Settings) -> Iterator[tuple[str, Callable[[Tensor], Any], Tensor]]:
@@ -69,7 +72,10 @@ def _profiled(call: Callable[[], Any], device: str) -> list[dict[str, Any]]:
         if cuda:
             torch.cuda.synchronize()
     found = []
+    kind = DeviceType.CUDA if cuda else DeviceType.CPU
     for event in seen.key_averages():
+        if event.device_type != kind:
+            continue
         total = event.self_device_time_total if cuda else event.self_cpu_time_total
         seconds = total * 1e-6 / calls
         if seconds >= LEAST:

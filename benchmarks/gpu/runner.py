@@ -63,9 +63,21 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)  # one that hangs in the driver may outlive the signal
         reader.join(timeout=5)
+    if outcome[0] == "failed" and (said := _last_line(log)):
+        outcome = (outcome[0], f"{outcome[1]}: {said}")
     return Outcome(step.name, outcome[0], round(monotonic() - start, 1), outcome[1])
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8").split("\n")
+    except OSError:
+        return ""
+    told = (line.strip() for line in reversed(lines) if not line.startswith("{"))  # no record
+    return next((line[:200] for line in told if line), "")
 
 
 def _read(lines: IO[str], log: Path, keep: Callable[[dict[str, Any]], None]) -> None:

@@ -20,8 +20,8 @@ def read(folder: Path) -> list[dict[str, Any]]:
     """The records; InputError if there are none."""
     path = folder / "records.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]  # behind the last is nothing, or half one
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected the records of gpu-check, got {error}") from error
 

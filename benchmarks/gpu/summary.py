@@ -10,6 +10,7 @@ from benchmarks.rows import Row
 from benchmarks.table import WIDTH, columns
 
 LINES = 40
+EACH = 3  # kernels
 Records = Sequence[dict[str, Any]]
 
 
@@ -67,7 +68,10 @@ def _kernels(records: Records) -> Iterator[str]:
     yield from (f"kernels of {one['work']}: {one['gap']}" for one in kernels if "gap" in one)
     timed = [one for one in kernels if "seconds" in one]
     if timed:
-        yield "kernels, µs a call, launches a call"
-    for one in sorted(timed, key=lambda one: -one["seconds"]):
-        name = one["kernel"].replace("phasenet::cuda::", "").replace("(anonymous namespace)::", "")
-        yield f"{one['seconds'] * 1e6:9.1f} {one['launches']:6.1f}  {one['work']}: {name}"
+        yield f"kernels, the slowest {EACH} of each work, µs a call, launches a call"
+    for work in dict.fromkeys(one["work"] for one in timed):
+        of_work = [one for one in timed if one["work"] == work]
+        for one in sorted(of_work, key=lambda one: -one["seconds"])[:EACH]:
+            kernel = one["kernel"].replace("phasenet::cuda::", "")
+            name = kernel.replace("(anonymous namespace)::", "")
+            yield f"{one['seconds'] * 1e6:9.1f} {one['launches']:6.1f}  {work}: {name}"

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from importlib import import_module
+from itertools import chain, islice
 from typing import Any
 
 import torch
 
-from benchmarks import machine, suites
+from benchmarks import machine
 from benchmarks.gpu import pyramids, windows
 from benchmarks.gpu.facts import bandwidth
 from benchmarks.gpu.kernels import kernel_times
@@ -37,12 +40,11 @@ def run(settings: Settings) -> SuiteRun:
     return rows, {"copy bandwidth, bytes read and written per second": rate}
 
 
-def measured(group: str, settings: Settings) -> Iterator[Row]:
-    """The rows of a group one by one; one whose measurement raises is a gap."""
+def measured(group: str, settings: Settings, start: int = 0) -> Iterator[Row]:
+    """The rows of a group one by one, from row `start`; one whose measurement raises is a gap."""
     budget = Budget(1, 0.001) if settings.quick else Budget(5, 0.05)
-    for task in [*windows.tasks(settings), *pyramids.tasks(settings)]:
-        if task.group != group:
-            continue
+    all_tasks = chain(windows.tasks(settings), pyramids.tasks(settings))
+    for task in islice((one for one in all_tasks if one.group == group), start, None):
         try:
             row = measure(task, settings, budget)
         except Exception as error:  # whatever it is, the next row may be well
@@ -50,15 +52,27 @@ def measured(group: str, settings: Settings) -> Iterator[Row]:
         yield row
 
 
-def records(group: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    """What a group measures, one after the other."""
+def records(group: str, settings: Settings, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What a group measures, one after the other, with the number of what it is of."""
     if group == "kernels":
-        yield from kernel_times(settings)
+        yield from kernel_times(settings, start)
         return
-    epoch = group == "epoch"  # trains, and imports what training needs
-    rows = suites.run("epoch", settings)[0] if epoch else measured(group, settings)
-    for row in rows:
-        yield {"record": "row", **row.to_dict()}
+    if group == "epoch":  # trains, and imports what training needs
+        rows = import_module("benchmarks.suites.epoch").rows(settings)
+    else:
+        rows = measured(group, settings, start)
+    for number, row in enumerate(rows, start):
+        yield number, {"record": "row", **row.to_dict()}
+
+
+def is_dead(device: str) -> bool:
+    """Whether the GPU's context refuses everything, as it does after an illegal access."""
+    try:
+        if device == "cuda":
+            torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,14 +82,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--operators", metavar="FILE", help="library whose operators replace the CPU's"
     )
+    parser.add_argument("--start", type=int, default=0, help="what to go on with (0)")
     options = parser.parse_args(arguments)
     if options.operators:
         torch.ops.load_library(options.operators)
     quick = options.device == "cpu"
     settings = Settings(options.device, torch.get_num_threads(), quick)
     known = {"load": machine.load_average(), **circumstances(settings)}
-    for record in chain([{"record": "context", **known}], records(options.group, settings)):
+    print(json.dumps({"record": "context", **known}), flush=True)
+    for number, record in records(options.group, settings, options.start):
         print(json.dumps(record), flush=True)
+        if record.get("gap") and is_dead(options.device):
+            # A process of its own for the rest: this one would fail at all of it.
+            rest = [options.group, "--device", options.device, "--start", str(number + 1)]
+            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.suites.cuda", *rest])
 
 
 if __name__ == "__main__":

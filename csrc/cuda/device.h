@@ -124,7 +124,15 @@ inline Tensor empty_like_device(
   try {
     return torch::stable::new_empty(like, sizes, dtype);
   } catch (const std::exception&) {
-    explain_failure("an allocation", [] { return true; });
+    explain_failure("an allocation", [] {
+#if defined(PHASENET_EMULATED)
+      return true;
+#else
+      // After an illegal access, which is no want of memory, everything fails.
+      const cudaError_t state = cudaStreamQuery(nullptr);
+      return state == cudaSuccess || state == cudaErrorNotReady;
+#endif
+    });
   }
 }
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from torch.utils.tensorboard import SummaryWriter
-
 from mimamo.errors import InputError
 from mimamo.train.state import Epoch
 
@@ -27,6 +25,9 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: Path, clips: int) -> None:
+        # Here, so that training without curves needs no TensorBoard.
+        from torch.utils.tensorboard import SummaryWriter
+
         self._folder = folder
         with self._named():
             self._writer = SummaryWriter(str(folder), purge_step=clips + 1 if clips else None)

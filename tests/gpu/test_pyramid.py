@@ -104,7 +104,7 @@ def test_a_graph_replays_on_new_images(device, stream):
 
 def test_operators_pass_opcheck(device):
     images = torch.rand(2, 24, 20, device=device, dtype=torch.float64, requires_grad=True)
-    torch.library.opcheck(torch.ops.phasenet.pyramid, (images, 4, 2))
+    torch.library.opcheck(torch.ops.phasenet.pyramid.default, (images, 4, 2))
 
 
 @pytest.mark.nightly
