@@ -99,7 +99,7 @@ def synth(
     from mimamo.demo.synth.ablation_set import write_ablation_set
 
     with ProgressBar() as bar:
-        result = write_ablation_set(
+        lines = write_ablation_set(
             out,
             identities=identities,
             takes=takes,
@@ -107,5 +107,5 @@ def synth(
             seed=seed,
             progress=lambda done, total: bar.show("rendering videos", done, total),
         )
-    for line in result.lines():
+    for line in lines:
         say(line)
