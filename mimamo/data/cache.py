@@ -21,15 +21,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mimamo.data.annotations import match_annotations
@@ -37,8 +35,9 @@ from mimamo.data.clips import VideoSequence
 from mimamo.data.dataset import Unit
 from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import replacing, write_json
 from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
+from mimamo.tensor_file import load_tensors, save_tensors
 
 FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
@@ -48,6 +47,8 @@ _TYPES = {
     "layout": str, "unit": str, "data": str, "backbone": dict, "weights_sha256": str,
     "feature_dim": int, "phase_size": int, "videos": dict,
 }  # fmt: skip
+_TENSORS = ("features", "frames", "numbers", "annotations")  # of a cached video
+_DAMAGED = "cut short or damaged ({}); delete it and run `mimamo extract` again"
 _ANEW = "delete it and run `mimamo extract` again, which keeps the videos"
 
 
@@ -89,8 +90,7 @@ class Manifest:
 
     def save(self, root: Path) -> None:
         """Write it into the cache `root`."""
-        with replacing(root / MANIFEST) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        write_json(root / MANIFEST, asdict(self), indent=1)
 
     @classmethod
     def load(cls, root: Path) -> Manifest:
@@ -186,37 +186,18 @@ class CachedVideo:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. Raises InputError, naming the file, if it cannot be."""
-        tensors = {
-            name: getattr(self, name).contiguous()
-            for name in ("features", "frames", "numbers", "annotations")
-        }
-        rest = {
-            "name": self.name, "subset": self.subset, "frame_count": self.frame_count,
-            "counted": self.counted, "unit": self.unit, "source": self.source,
-            "problems": list(self.problems), "fingerprint": self.fingerprint,
-            "stamp": self.stamp, "made_with": dict(self.made_with),
-        }  # fmt: skip
-        with replacing(path) as temporary:
-            try:
-                save_file(tensors, temporary, {_KEY: json.dumps(rest, sort_keys=True)})
-            except (SafetensorError, OSError) as error:  # such as a full disk
-                raise InputError(f"{path}: cannot be written: {error}") from error
+        content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        tensors = {name: content.pop(name) for name in _TENSORS}
+        save_tensors(path, tensors, _KEY, content)
 
     @classmethod
     def load(cls, path: Path) -> CachedVideo:
         """Map a file of `save`. Raises InputError, naming it, if it is not whole."""
+        tensors, rest = load_tensors(path, _KEY, _DAMAGED)
+        content: dict[str, Any] = {**tensors, **rest}
         try:
-            with safe_open(path, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                rest = json.loads((file.metadata() or {})[_KEY])
-            rest["problems"] = tuple(rest["problems"])
-            rest["made_with"] = dict(rest.get("made_with", {}))  # older files do not say it
-            video = cls(**tensors, **rest)
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{path}: cut short or damaged ({error}); delete it and run `mimamo extract` again"
-            ) from error
-        except (KeyError, TypeError, ValueError) as error:
+            video = cls(**content | {"problems": tuple(rest["problems"])})
+        except (KeyError, TypeError) as error:
             raise InputError(f"{path}: expected a video of a cache, got another file") from error
         if not len(video.features) == len(video.frames) == len(video.numbers):
             raise InputError(f"{path}: damaged: its arrays are of different lengths")

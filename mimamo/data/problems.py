@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mimamo.errors import InputError
+from mimamo.progress import Report, silent
 
 
 class Problems:
@@ -14,13 +13,13 @@ class Problems:
 
     Args:
         strict: raise the first problem as an InputError.
-        report: hears each line.
+        report: called with each line.
 
     Attributes:
         lines: all problems so far.
     """
 
-    def __init__(self, strict: bool = False, report: Callable[[str], None] | None = None) -> None:
+    def __init__(self, strict: bool = False, report: Report = silent) -> None:
         self.strict = strict
         self.lines: list[str] = []
         self._report = report
@@ -30,5 +29,4 @@ class Problems:
         if self.strict:
             raise InputError(line)
         self.lines.append(line)
-        if self._report:
-            self._report(line)
+        self._report(line)

@@ -6,9 +6,8 @@ has not seen, and run on a video from raw pixels.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -29,13 +28,12 @@ from mimamo.errors import InputError
 from mimamo.evaluate import Score, evaluate_runs
 from mimamo.evaluate.scores import score
 from mimamo.extract import extract
-from mimamo.files import output_folder, replacing
+from mimamo.files import output_folder, write_json
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.config import MIMAMOConfig
-from mimamo.predict.api import PredictSettings, StageProgress, predict_video
+from mimamo.predict.api import PredictSettings, predict_video
+from mimamo.progress import Progress, Report, silent
 from mimamo.train import TrainingConfig, train
-
-Report = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def run_demo(
     seed: int = 0,
     quick: bool = False,
     report: Report = print,
-    progress: StageProgress | None = None,
+    progress: Progress = silent,
 ) -> DemoResult:
     """Render a data set, train on it, measure, and predict a rendered video.
 
@@ -140,10 +138,10 @@ class _Demo:
         seed: int,
         device: torch.device,
         report: Report,
-        progress: StageProgress | None,
+        progress: Progress,
     ) -> None:
         self.out, self.size, self.seed, self.device = out, size, seed, device
-        self.report, self.progress = report, progress or (lambda *_: None)
+        self.report, self.progress = report, progress
         self.seconds: dict[str, float] = {}
 
     def render_data(self) -> None:
@@ -212,9 +210,8 @@ class _Demo:
         with self._stage("prediction", "5. Predicting it from its pixels, face detector included"):
             checkpoint = load_checkpoint(self.out / "run")
             settings = PredictSettings(device=self.device, render=True)
-            warn = lambda message: self._say(f"warning: {message}")  # noqa: E731
             result = predict_video(
-                video, checkpoint, folder, settings, progress=self.progress, warn=warn
+                video, checkpoint, folder, settings, progress=self.progress, warn=self._say
             )
             predictions = result.predictions
             if predictions is None or not predictions.found.any():
@@ -230,7 +227,7 @@ class _Demo:
         return ccc
 
     def write_summary(self, result: DemoResult) -> None:
-        summary = {
+        content = {
             "made_by": f"mimamo demo {__version__}",
             "seed": self.seed,
             "device": str(self.device),
@@ -239,8 +236,7 @@ class _Demo:
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
             **asdict(self.size),
         }
-        with replacing(self.out / "summary.json") as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        write_json(self.out / "summary.json", content)
 
     def _say(self, *lines: str) -> None:
         for line in lines:

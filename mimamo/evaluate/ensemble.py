@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.plurals import counted, which_are
 from mimamo.predict.clips import predict_sequence
+from mimamo.progress import Progress, silent
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, STATE
@@ -109,7 +110,7 @@ class Ensemble:
         self,
         videos: Sequence[CachedVideo],
         members: Sequence[Member] | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress = silent,
     ) -> dict[str, np.ndarray]:
         """Predict all faces of some videos: float32 ``[T, 2]`` by name.
 
@@ -125,8 +126,7 @@ class Ensemble:
             values[video.name] = mean.astype(np.float32)
             if not np.isfinite(values[video.name]).all():
                 raise InputError(f"{members[0].path}: gives predictions that are not finite")
-            if progress:
-                progress("predicting", done, len(videos))
+            progress("predicting", done, len(videos))
         return values
 
     def _predict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from mimamo.evaluate.ensemble import Ensemble, Member
 from mimamo.evaluate.scores import rescale
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
 from mimamo.files import expect_free, output_folder
+from mimamo.progress import Progress, Report, silent
 from mimamo.train.videos import choose_videos
 
 SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
@@ -41,8 +42,8 @@ def evaluate_runs(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> EvaluationResult:
     """Compute the CCC of one network, or of an ensemble's mean, over annotated frames.
 
@@ -64,7 +65,6 @@ def evaluate_runs(
         InputError: something cannot be read or does not fit, there is nothing to evaluate on, or
             a file is in the way. Nothing is written then.
     """
-    report = report or (lambda line: None)
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
     cache = cache if isinstance(cache, Cache) else Cache(cache)

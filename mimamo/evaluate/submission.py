@@ -25,9 +25,10 @@ from mimamo.evaluate.utterances import (
     rows_of_table,
     write_utterances,
 )
-from mimamo.files import expect_free, output_folder, replacing
+from mimamo.files import expect_free, output_folder, read_text, replacing
 from mimamo.plurals import counted
 from mimamo.predict.table import NO_FACE, fill_missing
+from mimamo.progress import Progress, Report, silent
 from mimamo.video import VideoReader
 
 
@@ -69,8 +70,8 @@ def submit(
     rescaled: bool = False,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> SubmitResult:
     """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
 
@@ -100,7 +101,6 @@ def submit(
         InputError: something cannot be read or does not fit, a name is not in the cache, a face
             lies beyond a video's end, or a file is in the way. Nothing is written then.
     """
-    report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     ensemble = Ensemble(paths, cache, device, streams)
     for warning in ensemble.warnings:
@@ -152,7 +152,7 @@ def _submit_utterances(
     out: Path,
     overwrite: bool,
     predict: Callable[[Sequence[CachedVideo]], dict[str, np.ndarray]],
-    report: Callable[[str], None],
+    report: Report,
 ) -> SubmitResult:
     if names is not None and is_table(names):
         rows = rows_of_table(names, cache)
@@ -200,14 +200,8 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
         if not chosen:
             raise InputError(f"{cache.root}: expected videos of {subset}, found none")
         return chosen
-    try:
-        lines = Path(names).read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{names}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{names}: expected a text file, got something else ({error})") from error
     chosen = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(names).splitlines(), start=1):
         name = line.strip().removesuffix(".txt").removesuffix(".mp4")
         if not name:
             continue
@@ -258,11 +252,8 @@ def _write(path: Path, values: np.ndarray) -> None:
     for valence, arousal in values.tolist():
         empty = valence == NO_FACE
         lines.append("-5,-5" if empty else f"{valence:.6f},{arousal:.6f}")
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
 def _check(path: Path, frames: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from mimamo.data.cache import CachedVideo
-from mimamo.errors import InputError
 from mimamo.evaluate.score_plot import save_scores
 from mimamo.evaluate.scores import (
-    ENDS,
+    COLUMNS,
     Interval,
     Pairs,
     Score,
     VideoScore,
     block_bootstrap,
     bootstrap,
+    cells,
     face_pairs,
     frame_pairs,
     score,
 )
-from mimamo.files import replacing
+from mimamo.files import write_csv, write_json
 
 SUMMARY, TABLE = "summary.json", "videos.csv"
 
@@ -97,31 +95,29 @@ def summary_files(folder: Path, name: str) -> list[Path]:
 
 
 def write_summary(
-    folder: Path, summary: Summary, name: str, settings: Mapping[str, Any]
+    folder: Path,
+    summary: Summary,
+    name: str,
+    settings: Mapping[str, Any],
+    folds: Mapping[str, tuple[Score, Interval]] | None = None,
 ) -> list[Path]:
     """Write ``summary.json``, ``videos.csv`` and ``<name>.png``; return their paths.
 
-    Raises InputError if one cannot be written.
+    `folds` are shown in the picture, by their titles. Raises InputError if one cannot be written.
     """
     numbers, table, plot = summary_files(folder, name)
-    try:
-        with replacing(numbers) as temporary:
-            content = {
-                "unit": summary.unit, "settings": dict(settings),
-                "annotated_with_face": asdict(summary.faces),
-                "all_annotated": asdict(summary.frames), "interval_95": asdict(summary.interval),
-            }  # fmt: skip
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        with replacing(table) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["video", "subset", f"{summary.unit}s", "valence", "arousal", *ENDS])
-            for video in summary.videos:
-                ccc = (f"{video.score.valence:.6f}", f"{video.score.arousal:.6f}")
-                ends = video.interval.cells() if video.interval else [""] * len(ENDS)
-                writer.writerow([video.name, video.subset, video.score.count, *ccc, *ends])
-        save_scores(plot, summary.faces, summary.interval, summary.videos)
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror or error}") from error
+    content = {
+        "unit": summary.unit,
+        "settings": dict(settings),
+        "annotated_with_face": asdict(summary.faces),
+        "all_annotated": asdict(summary.frames),
+        "interval_95": asdict(summary.interval),
+    }
+    write_json(numbers, content)
+    header = ["video", "subset", f"{summary.unit}s", *COLUMNS]
+    rows = ([v.name, v.subset, *cells(v.score, v.interval)] for v in summary.videos)
+    write_csv(table, [header, *rows])
+    save_scores(plot, summary.faces, summary.interval, summary.videos, folds)
     return [numbers, table, plot]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 from mimamo.data.cache import Cache
 from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import write_csv
 
 TABLE = "utterances.csv"
 _LOWEST, _HIGHEST = (-1.0, 0.0), (1.0, 1.0)  # valence and arousal, as the data set has them
@@ -86,11 +85,7 @@ def write_utterances(
     for row in rows:
         valence, arousal = means.get(row.name, other).clip(_LOWEST, _HIGHEST).tolist()
         written.append([row.video, row.utterance, f"{arousal:.6f}", f"{valence:.6f}"])
-    try:
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
-            csv.writer(out, lineterminator="\n").writerows([COLUMNS, *written])
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    write_csv(path, [COLUMNS, *written])
     found = [[row[column] for column in COLUMNS] for _, row, wrong in table_rows(path) if not wrong]
     if found != written:
         raise InputError(f"{path}: expected {len(written)} rows as written, got {len(found)}")

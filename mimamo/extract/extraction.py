@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.plurals import counted
+from mimamo.progress import Progress, Report, silent
 
 _DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 
@@ -89,8 +90,8 @@ def extract(
     batch_size: int | None = None,
     detector: Detector | None = None,
     shard: Shard | None = None,
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> ExtractResult:
     """Compute the features and grey faces of a data set once (see :mod:`mimamo.data.cache`).
 
@@ -126,7 +127,6 @@ def extract(
     """
     start = time.monotonic()
     shard = shard or Shard.from_environment()
-    report = report or (lambda line: None)
     device = torch.device(device)
     if not isinstance(backbone, torch.nn.Module):
         backbone = str(backbone)
@@ -163,7 +163,7 @@ def extract(
         check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
     worker = _Worker(
         root, dataset, spatial, manifest, detector, problems, report,
-        progress or (lambda stage, done, total: None),
+        progress,
     )  # fmt: skip
     worker.run(shard.share(videos))
     result = replace(worker.result(), seconds=time.monotonic() - start)
@@ -183,8 +183,8 @@ class _Worker:
         manifest: Manifest,
         detector: Detector | None,
         problems: Problems,
-        report: Callable[[str], None],
-        progress: Callable[[str, int, int], None],
+        report: Report,
+        progress: Progress,
     ) -> None:
         self._root, self._dataset, self._spatial = root, dataset, spatial
         self._phase_size, self._made_with = manifest.phase_size, manifest.made_with
@@ -262,7 +262,7 @@ class _Worker:
                 detector=self._detector,
                 problems=self._problems,
                 made_with=self._made_with,
-                progress=None
+                progress=silent
                 if film
                 else lambda faces: self._progress("extracting", done + faces, total),
             )

@@ -30,6 +30,7 @@ from mimamo.faces import CenterFace, Detector
 from mimamo.files import output_folder
 from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.progress import Report
 
 _LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
 _TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
@@ -263,7 +264,7 @@ def check_space(
     videos: Sequence[DatasetVideo],
     feature_dim: int,
     phase_size: int,
-    report: Callable[[str], None],
+    report: Report,
 ) -> None:
     """Warn where the disk will not hold the aligned faces' cache."""
     frames = sum(

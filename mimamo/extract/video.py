@@ -21,6 +21,7 @@ from mimamo.errors import InputError
 from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
 from mimamo.model.features import SpatialFeatures
+from mimamo.progress import silent
 from mimamo.video import AlignedFolder, VideoReader
 
 _READ_AHEAD = 256  # faces in memory at a time
@@ -37,7 +38,7 @@ def extract_video(
     phase_size: int = 48,
     detector: Detector | None = None,
     problems: Problems | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = silent,
     made_with: Mapping[str, Any] | None = None,
 ) -> CachedVideo:
     """Compute what the cache holds of one video.
@@ -87,8 +88,7 @@ def extract_video(
                 "or calibrated weights"
             )
         frames.append(phase_frames(crops, phase_size))
-        if progress:
-            progress(len(numbers))
+        progress(len(numbers))
     if not numbers and isinstance(faces, _Folder):
         raise InputError(f"{video.source}: no image can be read; {video.name} is not used")
     if not numbers:

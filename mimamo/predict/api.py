@@ -32,9 +32,8 @@ from mimamo.predict.sources import find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing, write_predictions
 from mimamo.predict.threads import Workers, workers
+from mimamo.progress import Progress, Report, silent
 from mimamo.video import AlignedFolder, VideoReader
-
-StageProgress = Callable[[str, int, int | None], None]  # stage, frames done, of how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +92,8 @@ def predict_video(
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
-    progress: StageProgress | None = None,
-    warn: Callable[[str], object] | None = None,
+    progress: Progress = silent,
+    warn: Report = silent,
 ) -> VideoResult:
     """Predict one video and write the results into `out_dir`.
 
@@ -126,9 +125,9 @@ def predict_many(
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
-    progress: StageProgress | None = None,
-    warn: Callable[[str], object] | None = None,
-    finish: Callable[[VideoResult], object] = lambda _: None,
+    progress: Progress = silent,
+    warn: Report = silent,
+    finish: Callable[[VideoResult], object] = silent,
 ) -> list[VideoResult]:
     """Predict videos one after the other; one that fails does not stop the others.
 
@@ -193,8 +192,8 @@ class _Predictor:
         checkpoint: Checkpoint,
         settings: PredictSettings,
         pool: Workers,
-        progress: StageProgress | None,
-        warn: Callable[[str], object] | None,
+        progress: Progress,
+        warn: Report,
     ) -> None:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
@@ -209,8 +208,7 @@ class _Predictor:
             clip_length=checkpoint.clip_length,
         )
         self._settings, self._pool = settings, pool
-        self._progress = progress or (lambda *_: None)
-        self._warn = warn or (lambda _: None)
+        self._progress, self._warn = progress, warn
 
     def predict(self, source: Path, outputs: Outputs) -> VideoResult:
         """Predict a video and write its results; InputError if either fails."""

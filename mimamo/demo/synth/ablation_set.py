@@ -22,10 +22,11 @@ from PIL import Image
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.synth.drawn_face import Identity, Pose, draw_face, draw_identity
 from mimamo.demo.synth.motion import affect, band_noise, blinks
-from mimamo.demo.synth.set_writer import Drawn, Progress, SyntheticVideo, write_set
+from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
 from mimamo.errors import InputError
 from mimamo.files import output_folder, replacing
 from mimamo.plurals import counted
+from mimamo.progress import silent
 
 FPS = 30.0
 TREMOR = 0.011  # amplitude in units of the face: 0.6 pixels of 112, 0.26 of the grey frame's 48
@@ -52,7 +53,7 @@ def write_ablation_set(
     frames: int = 192,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Counting = silent,
 ) -> list[str]:
     """Render the data set; the same arguments give the same files, whatever the `workers`.
     Returns what to tell of it, line by line.

@@ -11,8 +11,9 @@ import numpy as np
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.synth.motion import perform
 from mimamo.demo.synth.photo_face import render
-from mimamo.demo.synth.set_writer import Drawn, Progress, SyntheticVideo, write_set
+from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
 from mimamo.faces import align_face
+from mimamo.progress import silent
 
 # How much light and distance differ from clip to clip: more in those that are not trained on.
 SPREADS = {TRAIN: 1.0, VALIDATION: 1.4, TEST: 1.4}
@@ -25,7 +26,7 @@ def write_photo_set(
     frames: int,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Counting = silent,
 ) -> int:
     """Render so many clips of each subset, `frames` at 30 a second; return the number of faces.
 

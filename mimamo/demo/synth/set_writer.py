@@ -14,8 +14,9 @@ from PIL import Image
 
 from mimamo.data.annotations import HEADER, NOT_ANNOTATED
 from mimamo.files import output_folder, replacing
+from mimamo.progress import silent
 
-Progress = Callable[[int, int], None]
+Counting = Callable[[int, int], object]  # called with the number done, and of all
 
 # A video drawn with a generator: valence and arousal float64 [T, 2], and the face of a frame by its
 # index, uint8 [112, 112, 3] RGB.
@@ -36,7 +37,7 @@ def write_set(
     root: Path,
     videos: Sequence[SyntheticVideo],
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Counting = silent,
 ) -> int:
     """Write videos and return the number of faces in them.
 
@@ -48,8 +49,7 @@ def write_set(
 
     def work(video: SyntheticVideo) -> int:
         faces = _write(root, video)
-        if progress:
-            progress(next(done), len(videos))
+        progress(next(done), len(videos))
         return faces
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:

@@ -9,9 +9,10 @@ import numpy as np
 
 from mimamo.demo.synth.motion import perform
 from mimamo.demo.synth.photo_face import render
-from mimamo.demo.synth.set_writer import Progress
+from mimamo.demo.synth.set_writer import Counting
 from mimamo.files import replacing
 from mimamo.predict.table import table_row
+from mimamo.progress import silent
 from mimamo.video.writer import VideoWriter
 
 TRUTH_HEADER = "frame,time,face_in_view,valence,arousal"
@@ -40,7 +41,7 @@ def write_video(
     fps: float = 30.0,
     size: tuple[int, int] = (640, 360),
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Counting = silent,
 ) -> VideoTruth:
     """Render an MP4 in which the camera comes to the face and once looks away from it.
 
@@ -67,8 +68,7 @@ def write_video(
             image, landmarks = render(expression, camera, light, rng)
             in_view[index] = bool((landmarks > 0).all() and (landmarks < size).all())
             writer.write(image)
-            if progress:
-                progress(index + 1, frames)
+            progress(index + 1, frames)
     return VideoTruth(times, in_view, played.values)
 
 
