@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mimamo.data.clips import Clip, ClipDataset, VideoSequence
-
-Item = TypeVar("Item")
 
 
 class ResidentClips(ClipDataset):
@@ -75,13 +70,3 @@ def epoch_batches(clips: int, batch_size: int, seed: int, epoch: int) -> list[li
 def own_part(batch: Sequence[int], index: int, count: int) -> slice:
     """Which part of a batch is that of process `index` of `count`; parts follow each other."""
     return slice(len(batch) * index // count, len(batch) * (index + 1) // count)
-
-
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the items of an iterator while a thread makes the next one."""
-    iterator = iter(items)
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(lambda: list(islice(iterator, 1)))
-        while item := following.result():
-            following = pool.submit(lambda: list(islice(iterator, 1)))
-            yield item[0]

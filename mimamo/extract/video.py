@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from mimamo.data.annotations import check_length
-from mimamo.data.batches import ahead
 from mimamo.data.cache import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Side, Unit
 from mimamo.data.problems import Problems
@@ -22,6 +21,7 @@ from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
 from mimamo.model.features import SpatialFeatures
 from mimamo.progress import silent
+from mimamo.threads import ahead
 from mimamo.video import AlignedFolder, VideoReader
 
 _READ_AHEAD = 256  # faces in memory at a time

@@ -31,8 +31,8 @@ from mimamo.predict.render.video import render_video
 from mimamo.predict.sources import find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing, write_predictions
-from mimamo.predict.threads import Workers, workers
 from mimamo.progress import Progress, Report, silent
+from mimamo.threads import Workers, workers
 from mimamo.video import AlignedFolder, VideoReader
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating, predict_clips
 from mimamo.predict.stage_times import StageTimes
-from mimamo.predict.threads import ReadAhead, Workers
+from mimamo.threads import Workers, ahead
 from mimamo.video import AlignedFolder, VideoReader
 
 _FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
@@ -81,7 +81,7 @@ def observe(
     Args:
         video: what to read.
         models: of which the detector is used by one thread, the others by those of `pool`.
-        pool: the workers, see `mimamo.predict.threads.workers`.
+        pool: the workers, see `mimamo.threads.workers`.
         times: counts what every stage takes.
         keep_frames: return the grey faces.
         advance: is called after every frame.
@@ -90,18 +90,18 @@ def observe(
     """
     with ExitStack() as stack:
 
-        def ahead(items: Iterable, name: str) -> ReadAhead:
-            return stack.enter_context(ReadAhead(items, _FRAMES_AHEAD, name))
+        def working(stage: str, items: Iterable) -> Iterator:
+            made = ahead(times.making(stage, items), _FRAMES_AHEAD, f"mimamo-{stage}")
+            return stack.enter_context(closing(made))
 
         def read(source: Iterable) -> Iterator:
-            frames = ahead(times.making("decode", source), "mimamo-decode")
-            return times.waiting("detection", frames)
+            return times.waiting("detection", working("decode", source))
 
         faces = observe_faces(video, models.detector, search_every=models.search_every, read=read)
         stack.enter_context(evaluating(models.network))
         gathering = _Gathering(models, pool, times, keep_frames)
         stack.callback(gathering.cancel)  # what has not begun
-        for face in ahead(times.making("detection", faces), "mimamo-detection"):
+        for face in working("detection", faces):
             gathering.add(face)
             advance()
         return gathering.finish()

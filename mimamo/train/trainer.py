@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Optimizer
 
 from mimamo.data.augmentation import augmentation_draws, transform_clips
-from mimamo.data.batches import ahead, epoch_batches, own_part
+from mimamo.data.batches import epoch_batches, own_part
 from mimamo.data.clips import Clip, ClipDataset, VideoSequence
 from mimamo.errors import InputError
 from mimamo.metrics import ccc_loss, concordance_cc
@@ -22,6 +22,7 @@ from mimamo.model.features import phase_windows
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
+from mimamo.threads import ahead
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.processes import Processes, gather_rows, use_global_batch_norm
 from mimamo.train.recipe import TrainingConfig

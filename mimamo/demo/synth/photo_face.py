@@ -155,8 +155,8 @@ def _fields() -> tuple[np.ndarray, np.ndarray]:
         # The photograph smiles: at rest the corners are lower and closer, the lips less open.
         _moved((left, (10, 12), (1.8, 3.4)), (right, (10, 12), (-1.8, 3.4)),
                ((224, 150), (14, 5), (0, -1.5))),
-        _moved((left, (10, 12), (-2.4, -4.2)), (right, (10, 12), (2.4, -4.2))),
-        _moved((left, (7, 11), (0.8, 2.2)), (right, (7, 11), (-0.8, 2.2)),
+        _moved((left, (10, 12), (-3.0, -5.6)), (right, (10, 12), (3.0, -5.6))),
+        _moved((left, (8, 11), (0.8, 2.8)), (right, (8, 11), (-0.8, 2.8)),
                ((212, 92), (6, 6), (1.8, 2.2)), ((239, 94), (6, 6), (-1.8, 2.2))),
         _moved(*((brow, (7, 6), (0, -1.5)) for brow in brows)),
         _moved(((224, 162), (19, 12), (0, 6))),

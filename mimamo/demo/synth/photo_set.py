@@ -1,4 +1,8 @@
-"""A small data set of the animated photograph, in the layout of Aff-Wild2."""
+"""A small data set of the animated photograph, in the layout of Aff-Wild2.
+
+Faces are aligned as those of a video are, by the detector's landmarks, smoothed over time; only
+where to look for the face is known.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.synth.motion import perform
 from mimamo.demo.synth.photo_face import render
 from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
-from mimamo.faces import align_face
+from mimamo.faces import CenterFace, Detection, align_face
+from mimamo.faces.tracking import LandmarkFilter, look_closer
 from mimamo.progress import silent
 
 # How much light and distance differ from clip to clip: more in those that are not trained on.
@@ -30,8 +35,8 @@ def write_photo_set(
 ) -> int:
     """Render so many clips of each subset, `frames` at 30 a second; return the number of faces.
 
-    Clips are called ``train_01``, …; faces are aligned by their true landmarks. The same arguments
-    give the same files, as for `write_set`, which raises what this does.
+    Clips are called ``train_01``, …. The same arguments give the same files, as for `write_set`,
+    which raises what this does.
     """
     videos = [
         SyntheticVideo(
@@ -49,8 +54,14 @@ def write_photo_set(
 def _draw(rng: np.random.Generator, frames: int, spread: float) -> Drawn:
     played = perform(rng, np.arange(frames) / 30, spread=spread, size=(320, 288))
 
+    detector, smooth = CenterFace(), LandmarkFilter()  # neither can be shared between threads
+
     def face(index: int) -> np.ndarray:
         scene = played.expressions[index], played.cameras[index], played.lights[index]
-        return align_face(*render(*scene, rng))
+        image, points = render(*scene, rng)
+        box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+        seen = look_closer(detector, image, Detection(box, points, 1.0))
+        landmarks = points if seen is None else seen.landmarks
+        return align_face(image, smooth(landmarks, index / 30))
 
     return played.values, face

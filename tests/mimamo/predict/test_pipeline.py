@@ -26,7 +26,7 @@ from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import STAGES, StageTimes
-from mimamo.predict.threads import workers
+from mimamo.threads import workers
 from mimamo.video import VideoFrame, VideoReader
 
 
