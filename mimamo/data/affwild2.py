@@ -4,7 +4,7 @@
 
     annotations/Train_Set/<video>.txt         "valence,arousal", then one "v,a" line per frame
     annotations/Validation_Set/<video>.txt
-    annotations/Test_Set/<video>.txt          only where the test set's labels are at hand
+    annotations/Test_Set/<video>.txt          where the test set's labels are there too
     cropped_aligned/<video>/00001.jpg, …      aligned faces; a missing number: no face found
     videos/<video>.mp4                        the videos; may be missing, or stand in for the faces
 

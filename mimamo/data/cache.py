@@ -49,7 +49,7 @@ _TYPES = {
 }  # fmt: skip
 _TENSORS = ("features", "frames", "numbers", "annotations")  # of a cached video
 _DAMAGED = "cut short or damaged ({}); delete it and run `mimamo extract` again"
-_ANEW = "delete it and run `mimamo extract` again, which keeps the videos"
+_AGAIN = "delete it and run `mimamo extract` again, which keeps the videos"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Manifest:
             ) from error
         except ValueError as error:
             raise InputError(
-                f"{path}: expected JSON, got something else ({error}); {_ANEW}"
+                f"{path}: expected JSON, got something else ({error}); {_AGAIN}"
             ) from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
@@ -116,12 +116,12 @@ class Manifest:
             value = content.get(name)
             if not isinstance(value, kind):
                 raise InputError(
-                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_ANEW}"
+                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_AGAIN}"
                 )
         try:
             return cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: damaged: {error}; {_ANEW}") from error
+            raise InputError(f"{path}: damaged: {error}; {_AGAIN}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,13 +296,18 @@ def _load_skipped(path: Path) -> tuple[str, bool]:
 
 def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:
     """How the video was made with other things than `expected`; None if it was not."""
-    found = video.made_with
-    if not found:
+    if not video.made_with:
         return "does not say which weights and settings it was made with"
+    other = difference(video.made_with, expected)
+    return other and f"made with {other}"
+
+
+def difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
+    """The first entry in which two differ, in words; None if there is none."""
     for name in sorted(found.keys() | expected.keys()):
-        was, wanted = (str(made.get(name))[:12] or "none" for made in (found, expected))
-        if found.get(name) != expected.get(name):
-            return f"made with {name} {was}, not {wanted}"
+        was, wanted = found.get(name), expected.get(name)
+        if was != wanted:
+            return f"{name} {was or 'none'!s:.24}, not {wanted or 'none'!s:.24}"
     return None
 
 

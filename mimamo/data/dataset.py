@@ -28,7 +28,7 @@ class DatasetVideo:
         name: unlike that of any other in the set; may become a file's name.
         subset: `TRAIN`, `VALIDATION` or `TEST`.
         source: a folder of aligned faces, or a video file.
-        film: the video the aligned faces were cut from, if it is at hand; it tells how many
+        film: the video the aligned faces were cut from, if it is there; it tells how many
             frames there are.
         labels: where the labels come from; None if there are none.
         read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN

@@ -24,7 +24,7 @@ from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.plurals import counted, which_are
 from mimamo.predict.clips import predict_sequence
-from mimamo.progress import Progress, silent
+from mimamo.progress import Progress, Report, silent
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, STATE
@@ -63,6 +63,7 @@ class Ensemble:
         streams: "spatial" or "temporal" blinds the other stream of networks that have both: it
             sees the mean of the cache's features (of up to 32 faces a video), or a face that does
             not move. "both" leaves them as they are.
+        report: called with each warning.
 
     Raises:
         InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
@@ -75,23 +76,24 @@ class Ensemble:
         cache: Cache,
         device: torch.device | str = "cpu",
         streams: str = "both",
+        report: Report = silent,
     ) -> None:
         if streams not in STREAMS:
             raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
         self.cache, self.streams = cache, streams
         self.members: list[Member] = []
-        self.warnings: list[str] = []
         for given in paths:
             found = checkpoints_in(given)
             members = [_member(path, cache, torch.device(device), streams) for path in found]
             self.members += members
-            self.warnings += [
-                f"warning: {path.parent}: its training is not finished; its best network so far"
-                for path in found
-                if path.name == BEST and is_unfinished(path.with_name(STATE))
-            ]
+            for path in found:
+                if path.name == BEST and is_unfinished(path.with_name(STATE)):
+                    report(
+                        f"warning: {path.parent}: its training is not finished; its best network "
+                        "so far"
+                    )
             if found[0].parent.parent == Path(given):  # a cross-validation
-                self.warnings += _incomplete(given, members)
+                _report_missing(given, members, report)
         if not self.members:
             raise InputError("expected at least one checkpoint, got none")
         self._means: dict[Path, Tensor] = {}
@@ -180,14 +182,16 @@ def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
     return [folds[number] for number in sorted(folds)]
 
 
-def _incomplete(path: str | os.PathLike[str], members: Sequence[Member]) -> list[str]:
-    """A warning if the cross-validation in `path` is not all there."""
+def _report_missing(
+    path: str | os.PathLike[str], members: Sequence[Member], report: Report
+) -> None:
+    """Warn if the cross-validation in `path` is not all there."""
     folds = [parse_fold(member.config.fold) for member in members if member.config.fold]
     total = max((count for _, count in folds), default=0)
     missing = sorted(set(range(1, total + 1)) - {number for number, _ in folds})
-    if not missing:
-        return []
-    return [f"warning: {path}: of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"]
+    if missing:
+        which = f"of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"
+        report(f"warning: {path}: {which}")
 
 
 def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:

@@ -71,9 +71,7 @@ def evaluate_runs(
     folder = None if out is None else output_folder(out)
     for path in [] if folder is None else summary_files(folder, _NAME):
         expect_free(path, overwrite)
-    ensemble = Ensemble(paths, cache, device, streams)
-    for warning in ensemble.warnings:
-        report(warning)
+    ensemble = Ensemble(paths, cache, device, streams, report)
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:
@@ -129,7 +127,7 @@ def _groups(
 def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], cache: Cache) -> None:
     """InputError if a network was trained on what it is to be evaluated on.
 
-    That is so if the cache has other videos than the one it was trained with: folds are split anew.
+    That is so if the cache has other videos than the one it was trained with: folds are split again.
     """
     for videos, members in groups:
         for member in members:

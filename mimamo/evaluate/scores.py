@@ -165,7 +165,7 @@ def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str,
     """Give predictions the spread of the training labels, about their own mean.
 
     ``mean + (prediction - mean)·std/std_prediction``, mean and deviation over all frames of all
-    videos as the published code does.
+    videos, as in the published code.
 
     Args:
         values: ``[T, 2]`` by video.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,7 @@ def submit(
     each of them (:mod:`mimamo.evaluate.utterances`).
 
     A frame without a face takes the prediction of the frame before it, -5 before the first face
-    (technical report's rule). Values are clipped to [-1, 1]. Each file is read again and its lines
-    counted.
+    (technical report's rule). Values are clipped to [-1, 1].
 
     Args:
         paths: checkpoints, runs or cross-validations; several are averaged.
@@ -102,9 +101,7 @@ def submit(
             lies beyond a video's end, or a file is in the way. Nothing is written then.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache)
-    ensemble = Ensemble(paths, cache, device, streams)
-    for warning in ensemble.warnings:
-        report(warning)
+    ensemble = Ensemble(paths, cache, device, streams, report)
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)
@@ -117,18 +114,17 @@ def submit(
                 "which get one line each whatever their frames"
             )
         return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
-    lengths = None if films is None else _Lengths(Path(films), decode)
-    jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
+    found = {} if films is None else films_in(Path(films))
+    if films is not None and not found:
+        raise InputError(f"{films}: expected a folder of videos, found none")
+    jobs = [_job(name, cache, films, found, decode) for name in _names(cache, subset, names)]
     folder = output_folder(out)
-    for job in jobs:
-        expect_free(folder / f"{job.name}.txt", overwrite)
+    files = tuple(folder / f"{job.name}.txt" for job in jobs)
+    for path in files:
+        expect_free(path, overwrite)
     values = predict([job.video for job in jobs if job.video is not None])
-    files = []
-    for job in jobs:
-        path = folder / f"{job.name}.txt"
-        _write(path, _lines_of(job, values))
-        _check(path, job.frames)
-        files.append(path)
+    for job, path in zip(jobs, files, strict=True):
+        _write(path, job, values)
     uncounted = tuple(job.name for job in jobs if not job.counted)
     total = sum(job.frames for job in jobs)
     report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
@@ -142,7 +138,7 @@ def submit(
             f"warning: nothing tells the number of frames of {counted(len(uncounted), 'video')}, "
             f"such as {uncounted[0]}; there the last line is the last face's (give --videos)"
         )
-    return SubmitResult(tuple(files), total, uncounted)
+    return SubmitResult(files, total, uncounted)
 
 
 def _submit_utterances(
@@ -174,26 +170,6 @@ def _submit_utterances(
     return SubmitResult((path,), len(rows), ())
 
 
-class _Lengths:
-    """How many frames videos have."""
-
-    def __init__(self, folder: Path, decode: bool) -> None:
-        self._folder, self._decode = folder, decode
-        self._films = films_in(folder)
-        if not self._films:
-            raise InputError(f"{folder}: expected a folder of videos, found none")
-
-    def of(self, name: str) -> int:
-        """Raises InputError if there is no such video."""
-        path = self._films.get(name) or self._films.get(recording_of(name))
-        if path is None:
-            raise InputError(f"{self._folder}: expected a video of {name}, found none")
-        with VideoReader(path) as reader:
-            if reader.frame_count is not None and not self._decode:
-                return reader.frame_count
-            return sum(1 for _ in reader)
-
-
 def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> list[str]:
     if names is None:
         chosen = [name for name, own in cache.manifest.videos.items() if own == subset]
@@ -215,15 +191,24 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
     return chosen
 
 
-def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
+def _job(
+    name: str,
+    cache: Cache,
+    folder: str | os.PathLike[str] | None,
+    films: Mapping[str, Path],
+    decode: bool,
+) -> _Job:
     video = next((video for video in cache.videos if video.name == name), None)
     if video is None and name not in cache.faceless:
         raise InputError(
             f"{name}: cannot be predicted: {cache.skipped[name]}; mend it and run `mimamo extract` "
             "again, or leave the video out by --names"
         )
-    if lengths is not None:
-        frames, counted = lengths.of(name), True
+    if folder is not None:
+        path = films.get(name) or films.get(recording_of(name))
+        if path is None:
+            raise InputError(f"{folder}: expected a video of {name}, found none")
+        frames, counted = _length_of(path, decode), True
     elif video is not None:
         frames, counted = video.frame_count, video.counted
     else:
@@ -239,25 +224,23 @@ def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
     return _Job(name, video, frames, counted)
 
 
-def _lines_of(job: _Job, values: dict[str, np.ndarray]) -> np.ndarray:
+def _length_of(film: Path, decode: bool) -> int:
+    """How many frames a video announces, or has if that is to be known for sure."""
+    with VideoReader(film) as reader:
+        if reader.frame_count is not None and not decode:
+            return reader.frame_count
+        return sum(1 for _ in reader)
+
+
+def _write(path: Path, job: _Job, predictions: Mapping[str, np.ndarray]) -> None:
     found = np.zeros(job.frames, bool)
-    if job.video is None:
-        return np.full((job.frames, 2), NO_FACE, np.float32)
-    found[job.video.numbers.numpy() - 1] = True
-    return fill_missing(values[job.name].clip(-1, 1), found)
-
-
-def _write(path: Path, values: np.ndarray) -> None:
-    lines = [HEADER]
-    for valence, arousal in values.tolist():
-        empty = valence == NO_FACE
-        lines.append("-5,-5" if empty else f"{valence:.6f},{arousal:.6f}")
+    values = np.empty((0, 2), np.float32)
+    if job.video is not None:
+        found[job.video.numbers.numpy() - 1] = True
+        values = predictions[job.name].clip(-1, 1)
+    lines = [
+        "-5,-5" if valence == NO_FACE else f"{valence:.6f},{arousal:.6f}"
+        for valence, arousal in fill_missing(values, found).tolist()
+    ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
-def _check(path: Path, frames: int) -> None:
-    with path.open(encoding="ascii") as file:
-        lines = sum(1 for _ in file) - 1
-    if lines != frames:
-        raise InputError(f"{path}: expected {frames} lines, one a frame, got {lines}")
+        temporary.write_text("\n".join([HEADER, *lines]) + "\n", encoding="ascii")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.device import choose_precision
 from mimamo.errors import InputError
-from mimamo.extract.preparation import CacheSettings, cache_folder, check_space, prepare
+from mimamo.extract.preparation import CacheSettings, cache_folder, prepare
 from mimamo.extract.shards import Shard, size_of, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
@@ -159,8 +160,6 @@ def extract(
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
-    if shard.index == 0:
-        check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
     worker = _Worker(
         root, dataset, spatial, manifest, detector, problems, report,
         progress,
@@ -296,6 +295,4 @@ def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+    return str(timedelta(seconds=round(seconds)))

@@ -51,7 +51,7 @@ def extract_video(
         unit: what one label is of.
         phase_size: height and width of the grey faces.
         detector: finds the faces where `video` has no aligned ones.
-        problems: hears what is wrong; without it that is an error.
+        problems: told what is wrong; without it that is an error.
         progress: called with the number of faces done.
         made_with: what the cache's manifest says of weights and settings.
 
@@ -59,21 +59,21 @@ def extract_video(
         InputError: the video cannot be used: no face, no label where there should be one, labels
             without header, images numbered twice, or features that are not finite in float16.
     """
-    heard = problems or Problems(strict=True)
-    before = len(heard.lines)
+    told = problems or Problems(strict=True)
+    before = len(told.lines)
     # First of all, so that a change while it is worked on is found the next time.
-    stamped, announced = stamp(video), announced_frames(video, heard)
+    stamped, announced = stamp(video), announced_frames(video, told)
     contents = fingerprint(video, announced)
-    annotations = None if video.read_labels is None else video.read_labels(heard)
+    annotations = None if video.read_labels is None else video.read_labels(told)
     if annotations is not None and np.isnan(annotations).any(axis=1).all():
         raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
     faces: _Folder | _Film
     if video.source.is_dir():
         if all(name.startswith(".") for name in os.listdir(video.source)):
             raise NoFaceError(video)
-        faces = _Folder(video.source, video.film, announced, heard)
+        faces = _Folder(video.source, video.film, announced, told)
     else:
-        faces = _Film(video.source, video.side, detector, heard)
+        faces = _Film(video.source, video.side, detector, told)
     numbers: list[int] = []
     width = spatial.backbone.feature_dim if spatial else 0
     features = [torch.empty(0, width, dtype=torch.float16)]
@@ -94,9 +94,7 @@ def extract_video(
     if not numbers:
         raise NoFaceError(video)
     if annotations is not None and unit == "frame":
-        check_length(
-            video.labels or video.source, annotations, faces.frame_count, faces.last, heard
-        )
+        check_length(video.labels or video.source, annotations, faces.frame_count, faces.last, told)
     cached = CachedVideo(
         name=video.name,
         subset=video.subset,
@@ -110,7 +108,7 @@ def extract_video(
         counted=faces.counted,
         unit=unit,
         source=str(video.source.resolve()),
-        problems=tuple(heard.lines[before:]),
+        problems=tuple(told.lines[before:]),
         fingerprint=contents,
         stamp=stamped,
         made_with=made_with or {},

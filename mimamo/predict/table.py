@@ -61,7 +61,8 @@ def fill_missing(values: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Spread the predictions of the frames with a face over every frame of the video.
 
     A frame without a face takes the prediction of the frame before it; frames before the first
-    face take ``NO_FACE`` (Deng et al., technical report for ABAW 2020, test-time rule).
+    face take ``NO_FACE`` (test-time rule of I-Hsuan Li's technical report,
+    arXiv 2105.01502).
 
     Args:
         values: ``[F, 2]``, one row per frame with a face, in order.

@@ -1,4 +1,4 @@
-"""The settings of a training run; the defaults are the technical report's recipe."""
+"""The settings of a training run; the defaults are the published code's recipe."""
 
 from __future__ import annotations
 

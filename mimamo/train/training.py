@@ -110,7 +110,7 @@ def train(
     Args:
         cache: made by :func:`mimamo.extract.extract`.
         out: the run's folder, made if need be.
-        config: the recipe; None for the technical report's, or with `resume` for the run's. A run
+        config: the recipe; None for the published code's, or with `resume` for the run's. A run
             is resumed with its own, or with more epochs, which extend it, finished or not.
         backbone: a file of weights that the cache must be from; None to take the cache's word.
         device: where all is computed.
@@ -172,7 +172,13 @@ def train(
         files = None
         if processes.is_first:
             files = _RunFiles(
-                folder, config, trainer, frozen, chosen.notes(), save_seconds, anew=not resumed
+                folder,
+                config,
+                trainer,
+                frozen,
+                chosen.notes(),
+                save_seconds,
+                from_start=not resumed,
             )
         if trainer.is_finished:
             report(f"{folder}: this run is finished")
@@ -226,13 +232,13 @@ class _RunFiles:
         notes: dict[str, Any],
         save_seconds: float,
         *,
-        anew: bool,
+        from_start: bool,
     ) -> None:
         self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
         self._notes = notes | {"training": config.to_dict()}
         self._backbone: Backbone | BackboneFile | None = trainer.model.backbone
         self._saved = time.monotonic()
-        clear(folder, everything=anew)
+        clear(folder, everything=from_start)
         config.save(folder / CONFIG)
         for path in (folder / BEST, folder / LAST):
             if path.exists():  # of a run that goes on, maybe to more epochs than it says

@@ -27,7 +27,7 @@ LEARNT, NOT_LEARNT = 0.7, 0.3  # CCC
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
     """On people that neither training nor the choice of the epoch has seen, by streams."""
-    root = tmp_path_factory.mktemp("lessons")
+    root = tmp_path_factory.mktemp("ablation")
     write_ablation_set(root / "data", identities=PEOPLE, takes=4, frames=FRAMES)
     extract(root / "data", root / "cache", backbone="small", strict=True)
     recipe = TrainingConfig.load(RECIPE)
@@ -61,7 +61,7 @@ def test_both_streams_teach_both(scores: dict[str, Score]) -> None:
 
 def test_the_documentation_says_what_is_done_here() -> None:
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
-    _, _, said = text.partition("`tests/mimamo/test_lessons.py` is the same in small: ")
+    _, _, said = text.partition("`tests/mimamo/test_stream_ablation.py` is the same in small: ")
     assert said.startswith(
         f"{PEOPLE} people, videos of {FRAMES} frames, clips of {CLIP} frames, {EPOCHS} epochs, a "
         f"learning rate of {RATE} that falls after epoch {MILESTONE}, one seed. It expects a CCC "
