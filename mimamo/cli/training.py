@@ -61,7 +61,7 @@ class Recipe:
     def settings(
         self, fold: str | None = None, base: TrainingConfig | None = None
     ) -> TrainingConfig:
-        """The settings of the file, or of `base`, or the published code's, with what the options give."""
+        """The file's settings, or those of `base`, or the published code's, with what is given."""
         from mimamo.train import TrainingConfig
 
         settings = base or TrainingConfig()

@@ -49,7 +49,7 @@ _TYPES = {
 }  # fmt: skip
 _TENSORS = ("features", "frames", "numbers", "annotations")  # of a cached video
 _DAMAGED = "cut short or damaged ({}); delete it and run `mimamo extract` again"
-_AGAIN = "delete it and run `mimamo extract` again, which keeps the videos"
+_MEND = "delete it and run `mimamo extract` again, which keeps the videos"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Manifest:
             ) from error
         except ValueError as error:
             raise InputError(
-                f"{path}: expected JSON, got something else ({error}); {_AGAIN}"
+                f"{path}: expected JSON, got something else ({error}); {_MEND}"
             ) from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
@@ -116,12 +116,12 @@ class Manifest:
             value = content.get(name)
             if not isinstance(value, kind):
                 raise InputError(
-                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_AGAIN}"
+                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_MEND}"
                 )
         try:
             return cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: damaged: {error}; {_AGAIN}") from error
+            raise InputError(f"{path}: damaged: {error}; {_MEND}") from error
 
 
 @dataclass(frozen=True, eq=False)

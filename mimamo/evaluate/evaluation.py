@@ -127,7 +127,7 @@ def _groups(
 def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], cache: Cache) -> None:
     """InputError if a network was trained on what it is to be evaluated on.
 
-    That is so if the cache has other videos than the one it was trained with: folds are split again.
+    So it is if the cache has other videos than the one it was trained with: folds are split again.
     """
     for videos, members in groups:
         for member in members:

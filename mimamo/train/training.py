@@ -178,7 +178,7 @@ def train(
                 frozen,
                 chosen.notes(),
                 save_seconds,
-                from_start=not resumed,
+                begins=not resumed,
             )
         if trainer.is_finished:
             report(f"{folder}: this run is finished")
@@ -232,13 +232,13 @@ class _RunFiles:
         notes: dict[str, Any],
         save_seconds: float,
         *,
-        from_start: bool,
+        begins: bool,
     ) -> None:
         self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
         self._notes = notes | {"training": config.to_dict()}
         self._backbone: Backbone | BackboneFile | None = trainer.model.backbone
         self._saved = time.monotonic()
-        clear(folder, everything=from_start)
+        clear(folder, everything=begins)
         config.save(folder / CONFIG)
         for path in (folder / BEST, folder / LAST):
             if path.exists():  # of a run that goes on, maybe to more epochs than it says
