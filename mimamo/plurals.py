@@ -10,6 +10,13 @@ def counted(number: int, noun: str, several: str = "") -> str:
     return f"{number} {noun if number == 1 else several or noun + 's'}"
 
 
+def shortened(name: str, length: int) -> str:
+    """`name` with its middle left out if it is longer than `length`."""
+    if len(name) <= length:
+        return name
+    return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"
+
+
 def which_are(numbers: Sequence[int], noun: str) -> str:
     """``video 3 is``, ``videos 1, 2 are``."""
     one = len(numbers) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -128,21 +128,17 @@ def run_demo(
     return result
 
 
+@dataclass
 class _Demo:
     """The stages of a demo, in order."""
 
-    def __init__(
-        self,
-        out: Path,
-        size: Size,
-        seed: int,
-        device: torch.device,
-        report: Report,
-        progress: Progress,
-    ) -> None:
-        self.out, self.size, self.seed, self.device = out, size, seed, device
-        self.report, self.progress = report, progress
-        self.seconds: dict[str, float] = {}
+    out: Path
+    size: Size
+    seed: int
+    device: torch.device
+    report: Report
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def render_data(self) -> None:
         clips = self.size.clips

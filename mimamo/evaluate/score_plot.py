@@ -7,14 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mimamo.evaluate.scores import Interval, Score, VideoScore
-from mimamo.files import replacing
 from mimamo.plurals import counted
-from mimamo.predict.outputs import SOFTWARE
-from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
 
 _DPI = 120
 _DIMENSIONS = (("valence", VALENCE_COLOUR, -0.2), ("arousal", AROUSAL_COLOUR, 0.2))
@@ -43,9 +40,7 @@ def save_scores(
     left, right = figure.subplots(1, 2, width_ratios=(left_width, right_width))
     _draw_bars(left, bars)
     _draw_videos(right, videos)
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
+    save_figure(path, figure)
 
 
 def _draw_bars(axes: Axes, bars: Mapping[str, tuple[Score, Interval]]) -> None:

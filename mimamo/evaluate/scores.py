@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mimamo.data.cache import CachedVideo
-from mimamo.metrics import concordance_cc
+from mimamo.metrics import Pairs, pooled_ccc
 from mimamo.predict.table import fill_missing
 
 RESAMPLES = 2000
@@ -58,9 +58,6 @@ def cells(score: Score, interval: Interval | None) -> list[object]:
     return [score.count, *numbers, *[""] * (len(COLUMNS) - len(numbers))]
 
 
-Pairs = tuple[np.ndarray, np.ndarray]  # prediction and label, float64 [N, 2] each
-
-
 def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
     """Predictions ``[T, 2]`` and labels of a video's annotated faces; of an utterance, one pair.
 
@@ -86,9 +83,7 @@ def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
 
 def score(pairs: Sequence[Pairs]) -> Score:
     """Pool some videos' pairs and compute their CCC. At least one pair."""
-    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    valence, arousal = concordance_cc(predicted, labels, dim=0)
-    return Score(len(labels), float(valence), float(arousal))
+    return Score(sum(len(labels) for _, labels in pairs), *pooled_ccc(pairs))
 
 
 def bootstrap(

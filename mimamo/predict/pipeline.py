@@ -29,6 +29,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating, predict_clips
 from mimamo.predict.stage_times import StageTimes
+from mimamo.predict.table import Predictions, fill_missing
 from mimamo.threads import Workers, ahead
 from mimamo.video import AlignedFolder, VideoReader
 
@@ -42,17 +43,13 @@ class Observed:
     """What one pass over a video of T frames gives, F of them with a face.
 
     Attributes:
-        times: float64 ``[T]``, seconds.
-        found: bool ``[T]``.
+        predictions: of every frame.
         faces: where they are.
-        values: float32 ``[F, 2]``, valence and arousal.
         frames: uint8 ``[F, S, S]``, the grey faces; none (F = 0) unless they were to be kept.
     """
 
-    times: np.ndarray
-    found: np.ndarray
+    predictions: Predictions
     faces: Faces
-    values: np.ndarray
     frames: np.ndarray
 
 
@@ -156,12 +153,12 @@ class _Gathering:
             self._averages.add([clip], predict_clips(self._models.network, [clip], self._times))
         size = self._models.network.config.phase_size
         frames = torch.cat([torch.empty(0, size, size, dtype=torch.uint8), *self._frames])
+        found = np.array(self._found, bool)
+        values = fill_missing(self._averages.values(self._stream.total), found)
         return Observed(
-            times=np.array(self._seconds, np.float64),
-            found=np.array(self._found, bool),
-            faces=Faces(np.array(self._boxes, np.float32), np.array(self._landmarks, np.float32)),
-            values=self._averages.values(self._stream.total),
-            frames=frames.numpy(),
+            Predictions(np.array(self._seconds, np.float64), found, values),
+            Faces(np.array(self._boxes, np.float32), np.array(self._landmarks, np.float32)),
+            frames.numpy(),
         )
 
     def cancel(self) -> None:

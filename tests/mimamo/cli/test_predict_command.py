@@ -96,8 +96,8 @@ class TestPredict:
         printed = capsys.readouterr()
         assert printed.out.startswith(f"{table}: face found in 3 of 5 frames\ncut: 5 frames in ")
         assert printed.err == (
-            f"mimamo: error: {cut}: truncated: 5 frames decoded; any after them are missing "
-            f"from {table}\n"
+            f"mimamo: error: {cut}: the file is truncated; 5 frames decoded; any others are "
+            f"missing from {table}\n"
         )
         assert sorted(path.name for path in table.parent.iterdir()) == ["cut.csv", "cut.png"]
 

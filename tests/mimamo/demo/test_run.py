@@ -6,11 +6,11 @@ import json
 import math
 
 import pytest
+from support.predictions import read_predictions
 
 from mimamo.data.affwild2 import AffWild2
 from mimamo.demo.run import run_demo
 from mimamo.errors import InputError
-from mimamo.predict.table import read_predictions
 from mimamo.video import VideoReader
 
 

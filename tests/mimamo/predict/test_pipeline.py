@@ -92,18 +92,19 @@ def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
             VideoReader(video), models, pool, times, keep_frames=True,
             advance=lambda: advanced.append(1),
         )  # fmt: skip
-    np.testing.assert_array_equal(whole.found, [False, *[True] * 80, False])
+    np.testing.assert_array_equal(whole.predictions.found, [False, *[True] * 80, False])
     faces = list(observe_faces(VideoReader(video), CenterFace()))
     crops = np.stack([face.crop for face in faces if face.crop is not None])
     frames = phase_frames(crops)
     np.testing.assert_array_equal(whole.frames, frames)
-    np.testing.assert_array_equal(whole.times, [face.time for face in faces])
+    np.testing.assert_array_equal(whole.predictions.times, [face.time for face in faces])
     np.testing.assert_array_equal(whole.faces.landmarks[1:-1], [f.landmarks for f in faces[1:-1]])
     assert np.isnan(whole.faces.landmarks[[0, -1]]).all()
     expected = predict_sequence(
         checkpoint.network, SpatialFeatures(checkpoint.backbone)(crops), frames
     )
-    np.testing.assert_allclose(whole.values, expected, rtol=0, atol=1e-5)
+    values = whole.predictions.values[whole.predictions.found]
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
     assert len(advanced) == 82
     assert all(times.seconds[stage] > 0 for stage in STAGES[:-1])
 
@@ -139,7 +140,7 @@ def test_stages_that_are_ahead_wait(checkpoint):
 
     with workers("cpu") as pool:
         result = observe(noise, models, pool, StageTimes(), advance=advance)
-    assert len(result.times) == len(result.values) == 400
+    assert len(result.predictions) == 400
     assert len(result.frames) == 0  # not asked for
     assert max(most) <= 2 * (8 + 2)
 
