@@ -16,7 +16,7 @@ data/                        a data set of the animated photograph in the layout
 cache/                       its features and small grey faces, computed once
 run/                         the network trained on it: weights, settings, CCC per epoch
 evaluation/                  how it predicts clips that training has not seen
-video/astronaut.mp4          a video; astronaut_truth.csv is the truth about it
+video/astronaut.mp4          a video of it
 predictions/astronaut.csv    what was predicted from its pixels, frame by frame
 predictions/astronaut.png    the same as a plot
 predictions/astronaut.mp4    the same in the video

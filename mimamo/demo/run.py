@@ -22,7 +22,7 @@ from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.folder import CONTENTS, claim_folder, write_notice
 from mimamo.demo.pictures import save_comparison
 from mimamo.demo.synth.photo_set import write_photo_set
-from mimamo.demo.synth.video import write_truth, write_video
+from mimamo.demo.synth.video import write_video
 from mimamo.device import choose_device
 from mimamo.errors import InputError
 from mimamo.evaluate import Score, evaluate_runs
@@ -201,7 +201,6 @@ class _Demo:
         with self._stage("video", f"4. Rendering a video of {frames} frames"):
             show = partial(self.progress, "rendering the video")
             truth = write_video(video, frames=frames, seed=self.seed, progress=show)
-            write_truth(video.with_name("astronaut_truth.csv"), truth)
             self._say(f"In {(~truth.in_view).sum()} of them the camera looks away from the face.")
         with self._stage("prediction", "5. Predicting it from its pixels, face detector included"):
             checkpoint = load_checkpoint(self.out / "run")

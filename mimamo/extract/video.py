@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 
 from mimamo.data.annotations import check_length
 from mimamo.data.cache import CachedVideo
-from mimamo.data.dataset import DatasetVideo, Side, Unit
+from mimamo.data.dataset import DatasetVideo, Unit
 from mimamo.data.problems import Problems
 from mimamo.errors import InputError
 from mimamo.extract.source import announced_frames, fingerprint, stamp
@@ -27,7 +27,7 @@ from mimamo.video import AlignedFolder, VideoReader
 _READ_AHEAD = 256  # faces in memory at a time
 _READERS = 4  # threads that decode images; Pillow lets go of Python's lock meanwhile
 
-Batches = Iterator[tuple[list[int], np.ndarray]]  # frame numbers from 1, uint8 [N, 112, 112, 3]
+Faces = Iterator[tuple[int, np.ndarray]]  # frame numbers from 1, aligned faces uint8 [112, 112, 3]
 
 
 def extract_video(
@@ -67,19 +67,21 @@ def extract_video(
     annotations = None if video.read_labels is None else video.read_labels(told)
     if annotations is not None and np.isnan(annotations).any(axis=1).all():
         raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
-    faces: _Folder | _Film
-    if video.source.is_dir():
-        if all(name.startswith(".") for name in os.listdir(video.source)):
-            raise NoFaceError(video)
-        faces = _Folder(video.source, video.film, announced, told)
+    aligned = video.source.is_dir()
+    if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
+        raise NoFaceError(video)
+    length = _Length()
+    if aligned:
+        faces = _aligned_faces(video, announced, length, told)
     else:
-        faces = _Film(video.source, video.side, detector, told)
+        faces = _found_faces(video, detector, length, told)
     numbers: list[int] = []
     width = spatial.backbone.feature_dim if spatial else 0
     features = [torch.empty(0, width, dtype=torch.float16)]
     frames = [np.empty((0, phase_size, phase_size), np.uint8)]
-    for batch, crops in ahead(faces.batches()):
-        numbers += batch
+    for batch in ahead(iter(lambda: list(islice(faces, _READ_AHEAD)), [])):
+        numbers += [number for number, _ in batch]
+        crops = np.stack([crop for _, crop in batch])
         computed = spatial(crops) if spatial else torch.empty(len(batch), 0)
         features.append(computed.half())
         if not features[-1].isfinite().all():
@@ -89,12 +91,12 @@ def extract_video(
             )
         frames.append(phase_frames(crops, phase_size))
         progress(len(numbers))
-    if not numbers and isinstance(faces, _Folder):
+    if not numbers and aligned:
         raise InputError(f"{video.source}: no image can be read; {video.name} is not used")
     if not numbers:
         raise NoFaceError(video)
     if annotations is not None and unit == "frame":
-        check_length(video.labels or video.source, annotations, faces.frame_count, faces.last, told)
+        check_length(video.labels or video.source, annotations, length.frames, length.last, told)
     cached = CachedVideo(
         name=video.name,
         subset=video.subset,
@@ -104,8 +106,8 @@ def extract_video(
         annotations=torch.from_numpy(
             np.empty((0, 2), np.float32) if annotations is None else annotations
         ),
-        frame_count=max(faces.frame_count, max(numbers)),
-        counted=faces.counted,
+        frame_count=max(length.frames, max(numbers)),
+        counted=length.counted,
         unit=unit,
         source=str(video.source.resolve()),
         problems=tuple(told.lines[before:]),
@@ -125,76 +127,64 @@ class NoFaceError(InputError):
         super().__init__(f"{video.source}: no face in it; {video.name} is not used")
 
 
-class _Folder:
-    """Aligned faces, read by several threads; an image that cannot be read is a problem."""
+@dataclass
+class _Length:
+    """How many frames a video has, whether that is its own count, and what the last one is."""
 
-    def __init__(
-        self, path: Path, film: Path | None, announced: int | None, problems: Problems
-    ) -> None:
-        self._folder = AlignedFolder(path)
-        self._problems = problems
-        highest = max(self._folder.images)
-        self.last = f"{self._folder.images[highest]} is the last image"
-        self.frame_count, self.counted = highest, False
-        if announced is not None:
-            if announced < highest:
-                problems.add(
-                    f"{self._folder.images[highest]}: is numbered beyond the {announced} frames "
-                    f"of {film}"
-                )
-            else:
-                self.frame_count, self.counted = announced, True
-                self.last = f"so many has {film}"
+    frames: int = 0
+    counted: bool = True
+    last: str = ""
 
-    def batches(self) -> Batches:
-        with ThreadPoolExecutor(_READERS) as pool:
-            numbers = iter(sorted(self._folder.images))
-            while batch := list(islice(numbers, _READ_AHEAD)):
-                read = zip(batch, pool.map(self._read, batch), strict=True)
-                whole = [(number, crop) for number, crop in read if self._is_whole(crop)]
-                if whole:
-                    good, crops = zip(*whole, strict=True)
-                    yield list(good), np.stack(crops)
-        for line in self._folder.warnings:
-            self._problems.add(line)
 
-    def _read(self, number: int) -> np.ndarray | InputError:
+def _aligned_faces(
+    video: DatasetVideo, announced: int | None, length: _Length, problems: Problems
+) -> Faces:
+    """Faces read by several threads; an image that cannot be read is a problem."""
+    folder = AlignedFolder(video.source)
+    numbers = sorted(folder.images)
+    highest = folder.images[numbers[-1]]
+    length.frames, length.counted = numbers[-1], False
+    length.last = f"{highest} is the last image"
+    if announced is not None and announced < length.frames:
+        problems.add(f"{highest}: is numbered beyond the {announced} frames of {video.film}")
+    elif announced is not None:
+        length.frames, length.counted = announced, True
+        length.last = f"so many has {video.film}"
+
+    def read(number: int) -> np.ndarray | InputError:
         try:
-            return self._folder.read(number)
+            return folder.read(number)
         except InputError as error:
             return error
 
-    def _is_whole(self, crop: np.ndarray | InputError) -> bool:
-        if isinstance(crop, InputError):
-            self._problems.add(f"{crop}; left out")
-            return False
-        return True
+    def faces() -> Faces:
+        with ThreadPoolExecutor(_READERS) as pool:
+            for start in range(0, len(numbers), _READ_AHEAD):  # `map` would read all at once
+                some = numbers[start : start + _READ_AHEAD]
+                for number, crop in zip(some, pool.map(read, some), strict=True):
+                    if isinstance(crop, InputError):
+                        problems.add(f"{crop}; left out")
+                    else:
+                        yield number, crop
+        for line in folder.warnings:
+            problems.add(line)
+
+    return faces()
 
 
-class _Film:
-    """A video whose main face, or that on one side, is found, followed and aligned."""
+def _found_faces(
+    video: DatasetVideo, detector: Detector | None, length: _Length, problems: Problems
+) -> Faces:
+    """A film's main face, or that on one side, found, followed and aligned."""
+    reader = VideoReader(video.source)
 
-    def __init__(
-        self, path: Path, side: Side | None, detector: Detector | None, problems: Problems
-    ) -> None:
-        self._reader, self._side = VideoReader(path), side
-        self._detector, self._problems = detector, problems
-        self.frame_count, self.counted = 0, True
-        self.last = ""
-
-    def batches(self) -> Batches:
-        numbers: list[int] = []
-        crops: list[np.ndarray] = []
-        for face in observe_faces(self._reader, self._detector, side=self._side):
-            self.frame_count = face.index + 1
+    def faces() -> Faces:
+        for face in observe_faces(reader, detector, side=video.side):
+            length.frames = face.index + 1
             if face.crop is not None:
-                numbers.append(face.index + 1)
-                crops.append(face.crop)
-            if len(crops) == _READ_AHEAD:
-                yield numbers, np.stack(crops)
-                numbers, crops = [], []
-        if crops:
-            yield numbers, np.stack(crops)
-        self.last = f"so many could be decoded of {self._reader.path}"
-        for line in self._reader.warnings:
-            self._problems.add(line)
+                yield face.index + 1, face.crop
+        length.last = f"so many could be decoded of {reader.path}"
+        for line in reader.warnings:
+            problems.add(line)
+
+    return faces()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,22 +145,18 @@ def train(
             report(line)
         config = replace(config, network=_network_config(cache, config))
         model, frozen = _model(cache, config)
-        sequences = [video.sequence for video in chosen.training]
-        settings = {
-            "length": config.clip_length,
-            "stride": config.stride,
-            "num_phase": config.network.num_phase,
-        }
-        clips = (
-            ResidentClips(sequences, processes.device, **settings)
-            if resident
-            else ClipDataset(sequences, **settings)
+        clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
+        clips = clip_set(
+            [video.sequence for video in chosen.training],
+            length=config.clip_length,
+            stride=config.stride,
+            num_phase=config.network.num_phase,
         )
         images = None
         if config.spatial == "finetune":
             images = FaceImages([*chosen.training, *chosen.validation])
-        sequences = [video.sequence for video in chosen.validation]
-        trainer = Trainer(model, clips, sequences, config, processes, images)
+        validation = [video.sequence for video in chosen.validation]
+        trainer = Trainer(model, clips, validation, config, processes, images)
         if resumed and (folder / STATE).exists():
             trainer.load(folder / STATE)
             chosen.check(folder / STATE, trainer.state.identity)

@@ -10,12 +10,8 @@ import numpy as np
 from mimamo.demo.synth.motion import perform
 from mimamo.demo.synth.photo_face import render
 from mimamo.demo.synth.set_writer import Counting
-from mimamo.files import replacing
-from mimamo.predict.table import table_row
 from mimamo.progress import silent
 from mimamo.video.writer import VideoWriter
-
-TRUTH_HEADER = "frame,time,face_in_view,valence,arousal"
 
 _AWAY = 235.0  # how far down the camera tilts, in pixels of the photograph: to the space suit
 _TURN = 0.35  # seconds the camera takes for it
@@ -82,14 +78,6 @@ def camera_tilt(times: np.ndarray) -> np.ndarray:
     leave = 0.6 * total
     back = leave + _TURN + 0.07 * total
     return 1 - _smooth_step(times - 0.1) + _smooth_step(times - leave) - _smooth_step(times - back)
-
-
-def write_truth(path: str | os.PathLike[str], truth: VideoTruth) -> None:
-    """Write the truth as CSV, one row per frame, frames numbered from 1."""
-    frames = enumerate(zip(truth.times, truth.in_view, truth.values, strict=True))
-    rows = [TRUTH_HEADER, *(table_row(index, *frame) for index, frame in frames)]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(rows) + "\n", encoding="ascii")
 
 
 def _smooth_step(times: np.ndarray) -> np.ndarray:

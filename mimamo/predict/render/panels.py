@@ -6,11 +6,13 @@ costs a copy of that and what is new. Colours are RGB throughout.
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import cv2
 import numpy as np
+import torch
+from matplotlib.ticker import MaxNLocator
+from torch.nn.functional import adaptive_avg_pool2d
 
 from mimamo.faces import Faces
 from mimamo.plurals import shortened
@@ -268,10 +270,8 @@ def _draw_strip(picture: np.ndarray, motion: FaceMotion) -> None:
     bands, shown = planes.shape[:2]
     side = (_STRIP.width - _STRIP_GAP) // shown - _STRIP_GAP
     side = min(side, (_STRIP.height - _STRIP_GAP) // bands - _STRIP_GAP)
-    # All at once, as the channels of one image: a call for each plane takes many times as long.
-    channels = np.ascontiguousarray(np.moveaxis(planes.reshape(-1, *planes.shape[2:]), 0, -1))
-    small = cv2.resize(channels, (side, side), interpolation=cv2.INTER_AREA)
-    small = np.moveaxis(small.reshape(side, side, -1), -1, 0).reshape(bands, shown, side, side)
+    # All at once: a call of OpenCV for each plane takes many times as long.
+    small = adaptive_avg_pool2d(torch.from_numpy(planes.copy()), side).numpy()
     strip = film_strip(small, MOTION_LIMIT, _STRIP_GAP)
     place = Rect(_STRIP.left, _STRIP.top, strip.shape[1], strip.shape[0])
     place.of(picture)[...] = strip
@@ -301,10 +301,8 @@ def _pieces(start: int, stop: int, length: int) -> list[tuple[int, int]]:
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
     """At most `count` + 1 round numbers from `low` to `high`."""
-    step = 10 ** math.floor(math.log10((high - low) / count))
-    step = next(step * k for k in (1, 2, 5, 10) if (high - low) / (step * k) <= count + 1e-9)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(k * step, 9) + 0.0 for k in range(first, last + 1)]
+    ticks = MaxNLocator(count, steps=(1, 2, 5, 10)).tick_values(low, high)
+    return [float(tick) for tick in np.round(ticks, 9) + 0.0 if low - 1e-9 <= tick <= high + 1e-9]
 
 
 def _number(value: float, style: str = "g") -> str:

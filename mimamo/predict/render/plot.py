@@ -11,12 +11,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from mimamo.files import replacing
@@ -73,10 +70,9 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
         _draw_over_time(axes, predictions, column, colour, scale)
         _style(axes, limit)
         axes.set_ylabel(label, color=colour, fontsize=12, fontweight="bold")
-        axes.set_title(_spread(predictions, column), loc="right", fontsize=10, color=_FAINT)
     lower.set_xlabel(f"Time ({unit})", fontsize=12)
-    _name_marks(upper, predictions)
-
+    if upper.get_legend_handles_labels()[0]:
+        upper.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2, frameon=False)
     _draw_plane(plane, predictions, limit, scale, f"Time ({unit})")
     if not predictions.found.any():
         for axes in (upper, lower, plane):
@@ -103,34 +99,22 @@ def _draw_over_time(
 ) -> None:
     times = predictions.times * scale
     step = _frame_time(predictions) * scale
-    missing = runs(~predictions.found)
-    if missing:
+    if missing := runs(~predictions.found):
         spans = [(times[a] - step / 2, times[b - 1] - times[a] + step) for a, b in missing]
-        axes.broken_barh(
-            spans,
-            (0, 1),
-            transform=axes.get_xaxis_transform(),
-            color=_MISSING,
-            linewidth=0,
-            zorder=0,
-        )
+        high = axes.get_xaxis_transform()
+        axes.broken_barh(spans, (0, 1), transform=high, color=_MISSING, label="no face found")
     values = predictions.values[:, column]
-    style: dict[str, Any] = {"color": colour, "solid_capstyle": "round", "solid_joinstyle": "round"}
     width = 1.6 if len(predictions) < 3000 else 0.9
     # Held values join the last prediction before the gap, not the first after it.
-    held = np.where(predictions.known & ~predictions.found, values, np.nan)
+    gaps = predictions.known & ~predictions.found
+    held = np.where(gaps, values, np.nan)
     before = predictions.found & np.append(~predictions.found[1:], False)
     held[before] = values[before]
-    axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, **style)
-    axes.plot(times, np.where(predictions.found, values, np.nan), linewidth=width, **style)
-    alone = [start for start, stop in runs(predictions.found) if stop - start == 1]
-    axes.plot(
-        times[alone],
-        values[alone],
-        "o",
-        markersize=3.2 if len(predictions) > 1 else 7,
-        color=colour,
-    )
+    label = "last prediction held" if gaps.any() else None
+    axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, color=colour, label=label)
+    # The dots are seen where a frame is alone.
+    shown = np.where(predictions.found, values, np.nan)
+    axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
     if len(times):
         axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
     if len(times) == 1:
@@ -162,22 +146,6 @@ def _draw_plane(
     bar.ax.tick_params(labelsize=10, length=3, color=_FAINT)
 
 
-def _name_marks(axes: Axes, predictions: Predictions) -> None:
-    """A legend for gaps, above the upper panel, where there are any."""
-    marks: list[Artist] = []
-    if not predictions.found.all():
-        marks.append(Patch(color=_MISSING, label="no face found"))
-    if (predictions.known & ~predictions.found).any():
-        dotted = Line2D([], [], color=VALENCE_COLOUR, linestyle=(0, (1, 1.6)), linewidth=1.6)
-        dotted.set_label("last prediction held")
-        marks.append(dotted)
-    if marks:
-        axes.legend(
-            handles=marks, loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2, frameon=False,
-            fontsize=10,
-        )  # fmt: skip
-
-
 def _style(axes: Axes, limit: float) -> None:
     axes.set_ylim(-limit, limit)
     axes.yaxis.set_major_locator(_value_ticks())
@@ -203,14 +171,6 @@ def _frame_time(predictions: Predictions) -> float:
     if len(predictions) < 2:
         return 1.0
     return float(predictions.times[-1] - predictions.times[0]) / (len(predictions) - 1) or 1.0
-
-
-def _spread(predictions: Predictions, column: int) -> str:
-    shown = predictions.values[predictions.found, column].astype(np.float64)
-    if not len(shown):
-        return ""
-    mean = round(shown.mean(), 2) + 0.0
-    return f"mean {mean:+.2f}   sd {shown.std():.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _summary(predictions: Predictions) -> str:
