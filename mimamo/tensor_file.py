@@ -51,3 +51,8 @@ def load_note(path: Path, key: str) -> dict[str, Any]:
             return dict(json.loads((file.metadata() or {})[key]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return {}
+
+
+def named_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -32,7 +32,7 @@ from mimamo.model.weights import (
     read_weights,
     variant_of,
 )
-from mimamo.tensor_file import save_tensors
+from mimamo.tensor_file import named_under, save_tensors
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
@@ -89,25 +89,25 @@ class Description:
         """
         if _METADATA_KEY not in metadata:
             return None
+        damaged = f"{path}: expected a checkpoint, got damaged metadata"
         try:
             content = dict(json.loads(metadata[_METADATA_KEY]))
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
+            raise InputError(damaged) from error
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
                 "it may need a newer version of this package"
             )
+        for name, kind in {"config": dict, "backbone": dict | None, "info": dict}.items():
+            if name in content and not isinstance(content[name], kind):
+                raise InputError(f"{damaged} ({name})")
         try:
             if content.get("backbone_file") is not None:
                 content["backbone_file"] = BackboneFile(**content["backbone_file"])
             description = cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
-        kinds = {"config": dict, "backbone": dict | None, "info": dict}
-        for name, kind in kinds.items():
-            if not isinstance(getattr(description, name), kind):
-                raise InputError(f"{path}: expected a checkpoint, got damaged metadata ({name})")
+            raise InputError(damaged) from error
         beside = description.backbone_file
         if beside is not None and not (
             isinstance(beside.sha256, str) and beside.file == Path(str(beside.file)).name
@@ -336,14 +336,7 @@ def _with_backbone(file: _File) -> _File:
 
 def _backbone_hash(file: WeightFile) -> str:
     """The `weights_hash` of the backbone in a checkpoint of this package."""
-    prefix = f"{BACKBONE_PREFIX}."
-    return _tensors_hash(
-        {
-            name.removeprefix(prefix): tensor
-            for name, tensor in file.tensors.items()
-            if name.startswith(prefix)
-        }
-    )
+    return _tensors_hash(named_under(f"{BACKBONE_PREFIX}.", file.tensors))
 
 
 def _tensors_hash(tensors: Mapping[str, Tensor]) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from mimamo.errors import InputError
-from mimamo.tensor_file import load_note, load_tensors, save_tensors
+from mimamo.tensor_file import load_note, load_tensors, named_under, save_tensors
 
 _KEY = "mimamo_training"
 _MODEL, _OPTIMIZER = "model.", "optimizer."
@@ -90,19 +89,14 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingSt
     # Copies: the file is mapped, and will be replaced.
     tensors = {name: value.clone() for name, value in found.items()}
     try:
-        model.load_state_dict(_under(_MODEL, tensors))
+        model.load_state_dict(named_under(_MODEL, tensors))
         content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
         training = TrainingState(**content)
     except (KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be resumed from: {reason}") from error
     state = optimizer.state_dict()
-    momenta = _under(_OPTIMIZER, tensors)
+    momenta = named_under(_OPTIMIZER, tensors)
     state["state"] = {int(n): {"momentum_buffer": value} for n, value in momenta.items()}
     optimizer.load_state_dict(state)
     return training
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those whose names begin with `prefix`, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
