@@ -105,19 +105,11 @@ class ProgressBar:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.markup import escape
+        from rich.progress import Progress
 
+        self._escape = escape
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
             # A pipe behind stdout must not end up on the terminal.
@@ -139,7 +131,8 @@ class ProgressBar:
         """So much of a stage's work is done; a `total` of None is an unknown one."""
         if stage != self._stage:
             self._stage = stage
-            self._bar.reset(self._task, description=stage, total=total, visible=True)
+            text = self._escape(stage)  # a video may be called [red]
+            self._bar.reset(self._task, description=text, total=total, visible=True)
         self._bar.update(self._task, completed=done, total=total)
 
 

@@ -87,12 +87,8 @@ class AffWild2:
                 where = self._faces / name if self._faces else f"a video {name}.mp4"
                 self.unused.append(Unused(f"{path}: no faces in {where}; not used", name))
             else:
-                found.append(
-                    DatasetVideo(
-                        name, subset, source, self._films.get(name), path,
-                        partial(read_annotations, path), side,
-                    )
-                )  # fmt: skip
+                film, read = self._films.get(name), partial(read_annotations, path)
+                found.append(DatasetVideo(name, subset, source, film, path, read, side))
         annotated = {recording_of(name) for name in self._annotations}
         for name in sorted(self._sources.keys() - self._annotations.keys()):
             source = self._sources[name]

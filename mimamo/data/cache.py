@@ -43,10 +43,11 @@ FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
 _KEY = "mimamo_cache"
 ASKED = ("given", "given_times")  # of a manifest's backbone, what features do not depend on
-_TYPES = {
-    "layout": str, "unit": str, "data": str, "backbone": dict, "weights_sha256": str,
-    "feature_dim": int, "phase_size": int, "videos": dict,
-}  # fmt: skip
+_TYPES = (
+    (str, ("layout", "unit", "data", "weights_sha256")),
+    (int, ("feature_dim", "phase_size")),
+    (dict, ("backbone", "videos")),
+)
 _TENSORS = ("features", "frames", "numbers", "annotations")  # of a cached video
 _DAMAGED = "cut short or damaged ({}); delete it and run `mimamo extract` again"
 _MEND = "delete it and run `mimamo extract` again, which keeps the videos"
@@ -112,12 +113,13 @@ class Manifest:
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: expected cache format {FORMAT}, got {found!r}")
-        for name, kind in _TYPES.items():
-            value = content.get(name)
-            if not isinstance(value, kind):
-                raise InputError(
-                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_MEND}"
-                )
+        for kind, names in _TYPES:
+            for name in names:
+                if not isinstance(value := content.get(name), kind):
+                    raise InputError(
+                        f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; "
+                        f"{_MEND}"
+                    )
         try:
             return cls(**content)
         except TypeError as error:

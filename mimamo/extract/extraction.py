@@ -28,7 +28,8 @@ from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.data.problems import Problems
 from mimamo.device import choose_precision
 from mimamo.errors import InputError
-from mimamo.extract.preparation import CacheSettings, cache_folder, prepare
+from mimamo.extract.backbone import CacheSettings
+from mimamo.extract.preparation import cache_folder, prepare
 from mimamo.extract.shards import Shard, size_of, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
@@ -153,10 +154,8 @@ def extract(
         wait_for_manifest(root)
     settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
     first = shard.index == 0
-    model, manifest = prepare(
-        root, dataset, everything, videos, settings, write=first,
-        tell=problems.add if first or strict else lambda line: None,
-    )  # fmt: skip
+    tell = problems.add if first or strict else silent
+    model, manifest = prepare(root, dataset, everything, videos, settings, write=first, tell=tell)
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from mimamo.data.cache import (
     ASKED,
@@ -23,52 +19,13 @@ from mimamo.data.cache import (
 )
 from mimamo.data.dataset import Dataset, DatasetVideo, Unused
 from mimamo.errors import InputError
-from mimamo.extract.backbone import choose_backbone, given_name
+from mimamo.extract.backbone import CacheSettings, choose_backbone
 from mimamo.extract.source import as_it_is_now, times_of
-from mimamo.faces import CenterFace, Detector
 from mimamo.files import output_folder
 from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.model.small_backbone import SmallBackbone
 
 _LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
-
-
-@dataclass(frozen=True)
-class CacheSettings:
-    """What features and small faces are computed with.
-
-    Attributes:
-        backbone: a file of weights, "random", "small", or a backbone.
-        image_size: of a ResNet50's input, where its weights do not say.
-        seed: of random weights.
-        phase_size: height and width of the small grey faces.
-        device: where the backbone runs.
-        dtype: in which it computes.
-        detector: finds faces in videos; None for the default.
-    """
-
-    backbone: str | Backbone
-    image_size: int
-    seed: int
-    phase_size: int
-    device: torch.device
-    dtype: torch.dtype
-    detector: Detector | None
-
-    @property
-    def detector_name(self) -> str:
-        """Which detector it is, and of a user's model which file."""
-        if self.detector is None:
-            return CenterFace.__name__
-        name, model = type(self.detector).__name__, getattr(self.detector, "model", None)
-        if model is None:
-            return name
-        return f"{name} {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
-
-    @property
-    def given(self) -> str:
-        """How a manifest calls the backbone that was asked for."""
-        return given_name(self.backbone, self.image_size, self.seed)
 
 
 def prepare(
@@ -96,10 +53,7 @@ def prepare(
     if earlier is not None and _is_stored(root, settings, earlier):
         model = stored_backbone(root, earlier)
     else:
-        model = choose_backbone(
-            settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
-            settings.device, settings.detector,
-        )  # fmt: skip
+        model = choose_backbone(settings, videos)
     detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
     manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
     if earlier is not None:

@@ -154,10 +154,8 @@ class Renderer:
             canvas.line(still, [(_OVER_TIME.left, y), (_OVER_TIME.right, y)], colour)
             canvas.write(still, text, _OVER_TIME.left - 7, y, _FAINT, 12, anchor="right")
         canvas.write(still, "arousal", _PLANE.left, _PLANE.top - 15, AROUSAL, 14, bold=True)
-        canvas.write(
-            still, "valence", _PLANE.right, _PLANE.bottom + 34, VALENCE, 14, bold=True,
-            anchor="right",
-        )  # fmt: skip
+        x, y = _PLANE.right, _PLANE.bottom + 34
+        canvas.write(still, "valence", x, y, VALENCE, 14, bold=True, anchor="right")
         return still
 
     def _draw_video(self, picture: np.ndarray, index: int, image: np.ndarray | None) -> None:

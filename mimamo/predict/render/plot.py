@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +24,6 @@ from mimamo.predict.table import Predictions, runs
 VALENCE_COLOUR = "#0072B2"
 AROUSAL_COLOUR = "#D55E00"
 _TIME_COLOURS = "viridis"
-_INK = "#333333"
 _FAINT = "#8a8a8a"
 _MISSING = "#e4e4e4"
 _MINUTES_FROM = 240.0  # seconds; longer videos have their time axis in minutes
@@ -76,16 +74,10 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
     _draw_plane(plane, predictions, limit, scale, f"Time ({unit})")
     if not predictions.found.any():
         for axes in (upper, lower, plane):
-            axes.text(
-                0.5, 0.62, "no face found", transform=axes.transAxes, ha="center", fontsize=12,
-                color=_INK,
-            )  # fmt: skip
-    heading: dict[str, Any] = {"x": 0.82 / _WIDTH, "ha": "left", "va": "baseline", "color": _INK}
-    figure.text(
-        y=1 - 0.4 / _HEIGHT, s=shortened(name, 72), fontsize=14, fontweight="bold",
-        parse_math=False, **heading,
-    )  # fmt: skip
-    figure.text(y=1 - 0.65 / _HEIGHT, s=_summary(predictions), fontsize=11, **heading)
+            axes.text(0.5, 0.62, "no face found", transform=axes.transAxes, ha="center")
+    left, title = 0.82 / _WIDTH, shortened(name, 72)
+    figure.text(left, 1 - 0.4 / _HEIGHT, title, fontsize=14, fontweight="bold", parse_math=False)
+    figure.text(left, 1 - 0.65 / _HEIGHT, _summary(predictions), fontsize=11)
     return figure
 
 
