@@ -127,7 +127,7 @@ def crossval(
             processes.wait()
     if not processes.is_first:
         return CrossvalResult(root, ())
-    joined = _join(cache, root, folds, report, known)
+    joined = join(cache, root, folds, report, known)
     if joined.missing:
         report(f"{root}: {joined.waiting}; joined later")
     return joined
@@ -138,25 +138,16 @@ def join(
     out: str | os.PathLike[str],
     folds: int = 5,
     report: Report = silent,
+    known: Mapping[int, Chosen] | None = None,
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
-    Nothing is written if folds are missing, which the result then names. Raises InputError if they
+    Of the folds in `known` the videos need not be chosen again. Nothing is written if folds are
+    missing, which the result then names. Raises InputError if they
     do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
     the results of something else.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
-    return _join(cache, Path(out), folds, report, {})
-
-
-def _join(
-    cache: Cache,
-    root: Path,
-    folds: int,
-    report: Report,
-    known: Mapping[int, Chosen],
-) -> CrossvalResult:
-    """`join`; of the folds in `known` the videos need not be chosen again."""
+    cache, root, known = cache if isinstance(cache, Cache) else Cache(cache), Path(out), known or {}
     _check_folder(root, folds)
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())

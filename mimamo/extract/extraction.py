@@ -199,8 +199,7 @@ class _Worker:
 
     def run(self, videos: Sequence[DatasetVideo]) -> None:
         sizes = [size_of(video) for video in videos]
-        total, done, worked = sum(sizes), 0, 0
-        start = time.monotonic()
+        total, done = sum(sizes), 0
         for number, (video, size) in enumerate(zip(videos, sizes, strict=True), start=1):
             path = video_path(self.root, video.name)
             kept = self._whole(path, video)
@@ -211,11 +210,7 @@ class _Worker:
                     self.problems.add(line.replace(_DATA, self.data))
             else:
                 self._extract(video, path, done, total)
-                worked += size
-                left = total - done - size
-                eta = (time.monotonic() - start) / worked * left if worked else 0.0
-                line = f"{number}/{len(videos)} {video.subset} {video.name}"
-                self.report(f"{line}, {_clock(eta)} left" if left else line)
+                self.report(f"{number}/{len(videos)} {video.subset} {video.name}")
             done += size
             self.progress("extracting", done, total)
 
@@ -285,12 +280,8 @@ def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
     lines = [
         f"{where}: {counted(result.made, 'video')} extracted, {result.kept} kept from before, "
         f"{len(result.skipped)} not used, {counted(result.frames, 'face')}, "
-        f"{counted(len(result.problems), 'problem')}, {_clock(result.seconds)}"
+        f"{counted(len(result.problems), 'problem')}, {timedelta(seconds=round(result.seconds))}"
     ]
     if small:
         lines.append("no spatial features: the small backbone is trained with the network")
     return lines
-
-
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

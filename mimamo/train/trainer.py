@@ -263,8 +263,5 @@ def _optimizer(model: TrainedModel, config: TrainingConfig) -> Optimizer:
         factor = config.backbone_rate if pretrained else 1.0
         groups.append({"params": list(model.backbone.parameters()), "factor": factor})
     return SGD(
-        groups,
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
+        groups, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
     )

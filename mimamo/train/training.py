@@ -169,13 +169,7 @@ def train(
         files = None
         if processes.is_first:
             files = _RunFiles(
-                folder,
-                config,
-                trainer,
-                frozen,
-                chosen.notes(),
-                save_seconds,
-                begins=not resumed,
+                folder, config, trainer, frozen, chosen.notes(), save_seconds, begins=not resumed
             )
         if trainer.is_finished:
             report(f"{folder}: this run is finished")
