@@ -183,15 +183,18 @@ def join(
         root, summary, "crossval", {"cache": str(cache.root), "folds": folds}, scores
     )
     table = root / "folds.csv"
-    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
-    everything = scores | {"all": (summary.faces, summary.interval)}
-    for title, (pooled, interval) in everything.items():
-        # Of one subject there is nothing to draw.
-        shown = interval if interval.subjects > 1 else None
-        rows.append([title.removeprefix("fold "), *cells(pooled, shown)])
-    write_csv(table, rows)
+    write_csv(table, _rows_of(scores, summary))
     report(", ".join(map(str, [table, *written])))
     return CrossvalResult(root, (), tuple(pooled for pooled, _ in scores.values()), summary)
+
+
+def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
+    """The rows of ``folds.csv``. Of one subject there is nothing to draw, so no interval."""
+    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
+    for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
+        shown = interval if interval.subjects > 1 else None
+        rows.append([title.removeprefix("fold "), *cells(pooled, shown)])
+    return rows
 
 
 def _check_folder(root: Path, folds: int) -> None:

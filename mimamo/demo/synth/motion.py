@@ -111,10 +111,10 @@ def faces(
         np.clip(valence + 0.04 * noise(0.3, 1.0), -1, 1),  # in the order of an Expression
         np.clip(0.6 * arousal + 0.15 * noise(0.1, 0.5), -1, 1),
         np.clip(0.1 * energy + strength * (0.22 + 0.24 * noise(2.0, 4.5)), 0, 1),
-        2.5 * noise(0.05, 0.3) + 2.4 * strength * noise(1.5, 4.0),
-        1.5 * noise(0.05, 0.3) + 2.9 * strength * noise(1.2, 3.5),
-        1.6 * noise(0.05, 0.3) + 0.8 * strength * noise(1.5, 4.0),
-        1.5 * noise(0.05, 0.3) + 0.7 * strength * noise(2.0, 5.0),
-        0.8 * noise(0.05, 0.3) + 0.7 * strength * noise(2.0, 5.0),
+        2.5 * noise(0.05, 0.3) + 3.4 * strength * noise(1.5, 4.0),
+        1.5 * noise(0.05, 0.3) + 4.0 * strength * noise(1.2, 3.5),
+        1.6 * noise(0.05, 0.3) + 1.1 * strength * noise(1.5, 4.0),
+        1.5 * noise(0.05, 0.3) + 1.0 * strength * noise(2.0, 5.0),
+        0.8 * noise(0.05, 0.3) + 1.0 * strength * noise(2.0, 5.0),
     ]
     return [Expression(*row) for row in np.stack(columns, axis=1).tolist()]

@@ -31,7 +31,7 @@ class Expression:
     """A face at one instant. All zero: a relaxed face that looks at the camera.
 
     smile: -1 (corners of the mouth down, brows knit) to 1 (a broad smile); shows valence.
-    alert: -1 (brows low) to 1 (brows high); shows arousal. jaw: 0 to 1 (mouth open).
+    alert: -1 (lids and brows low) to 1 (high); shows arousal. jaw: 0 to 1 (mouth open).
     yaw, pitch, roll: turns of the head in degrees: to the image's right, down, clockwise.
     sway_x, sway_y: shift of the head in pixels of the photograph.
     """
@@ -158,8 +158,9 @@ def _fields() -> tuple[np.ndarray, np.ndarray]:
         _moved((left, (10, 12), (-3.0, -5.6)), (right, (10, 12), (3.0, -5.6))),
         _moved((left, (8, 11), (0.8, 2.8)), (right, (8, 11), (-0.8, 2.8)),
                ((212, 92), (6, 6), (1.8, 2.2)), ((239, 94), (6, 6), (-1.8, 2.2))),
-        _moved(*((brow, (7, 6), (0, -1.5)) for brow in brows)),
-        _moved(((224, 162), (19, 12), (0, 6))),
+        _moved(*((brow, (7, 7), (0, -2)) for brow in brows),
+               *((lid, (9, 4), (0, -1.6)) for lid in ((203, 97), (247, 99)))),
+        _moved(((224, 162), (19, 12), (0, 8))),
     ]  # fmt: skip
     x, y = np.moveaxis(_places(SIZE, SIZE), -1, 0)
     whole = np.exp(-(((x - _NECK[0]) / 82) ** 4)) / (1 + np.exp((y - 180) / 7))  # 0 at the collar

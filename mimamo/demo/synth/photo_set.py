@@ -21,7 +21,7 @@ from mimamo.faces.tracking import LandmarkFilter, look_closer
 from mimamo.progress import silent
 
 # How much light and distance differ from clip to clip: more in those that are not trained on.
-SPREADS = {TRAIN: 1.0, VALIDATION: 1.4, TEST: 1.4}
+SPREADS = {TRAIN: 1.0, VALIDATION: 1.2, TEST: 1.2}
 
 
 def write_photo_set(
