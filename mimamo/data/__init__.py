@@ -9,7 +9,7 @@ from mimamo.data.clips import Clip as Clip
 from mimamo.data.clips import ClipDataset as ClipDataset
 from mimamo.data.clips import VideoSequence as VideoSequence
 from mimamo.data.dataset import DatasetVideo as DatasetVideo
+from mimamo.data.dataset import Problems as Problems
 from mimamo.data.folds import split as split
 from mimamo.data.folds import subject_of as subject_of
 from mimamo.data.omg import OMGEmotion as OMGEmotion
-from mimamo.data.problems import Problems as Problems

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import Problems
 from mimamo.errors import InputError
 from mimamo.files import read_text
 

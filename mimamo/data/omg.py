@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Unit, Unused
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Problems, Unit, Unused
 from mimamo.errors import InputError
 from mimamo.video import is_video
 

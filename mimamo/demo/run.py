@@ -15,23 +15,26 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from mimamo import __version__
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.folder import CONTENTS, claim_folder, write_notice
-from mimamo.demo.pictures import save_comparison
 from mimamo.demo.synth.photo_set import write_photo_set
 from mimamo.demo.synth.video import write_video
 from mimamo.device import choose_device
 from mimamo.errors import InputError
-from mimamo.evaluate import Score, evaluate_runs
-from mimamo.evaluate.scores import score
+from mimamo.evaluate import evaluate_runs
+from mimamo.evaluate.scores import Score, score
 from mimamo.extract import extract
 from mimamo.files import output_folder, write_json
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.config import MIMAMOConfig
 from mimamo.predict.api import PredictSettings, predict_video
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
+from mimamo.predict.table import Predictions
 from mimamo.progress import Progress, Report, silent
 from mimamo.train import TrainingConfig, train
 
@@ -266,3 +269,22 @@ or train on Aff-Wild2, which its authors license for research:
 Took {sum(result.seconds.values()):.0f} s. In {result.out}:
 {CONTENTS}"""
     return text.split("\n")
+
+
+def save_comparison(path: Path, predictions: Predictions, truth: np.ndarray, ccc: Score) -> None:
+    """Write a PNG of predicted and true trajectories, the latter ``[T, 2]``.
+
+    Without a face nothing is predicted. Raises InputError if the file cannot be written.
+    """
+    figure = Figure(figsize=(12, 5.4), dpi=120, facecolor="white", layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    shown = np.where(predictions.found[:, None], predictions.values, np.nan)
+    names = (("valence", VALENCE_COLOUR), ("arousal", AROUSAL_COLOUR))
+    for column, (axes, (name, colour)) in enumerate(zip(panels, names, strict=True)):
+        axes.plot(predictions.times, truth[:, column], "--", color="#555555", label="truth")
+        axes.plot(predictions.times, shown[:, column], color=colour, label="predicted")
+        axes.set(ylim=(-1.2, 1.2), ylabel=name, title=f"CCC {getattr(ccc, name):.2f}")
+        axes.grid(axis="y", color="#e8e8e8")
+    panels[0].legend(loc="lower left", ncols=2)
+    panels[1].set_xlabel("seconds")
+    save_figure(path, figure)

@@ -25,8 +25,7 @@ from mimamo.evaluate.summary import (
     write_summary,
 )
 from mimamo.files import output_folder, write_csv
-from mimamo.plurals import which_are
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, silent, which_are
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import joined_processes
 from mimamo.train.recipe import TrainingConfig

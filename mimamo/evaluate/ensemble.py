@@ -22,9 +22,8 @@ from mimamo.model.config import STREAMS
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.plurals import counted, which_are
 from mimamo.predict.clips import predict_sequence
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent, which_are
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, STATE

@@ -15,21 +15,17 @@ from mimamo.data.annotations import HEADER
 from mimamo.data.cache import Cache, CachedVideo
 from mimamo.data.dataset import TEST
 from mimamo.data.folds import recording_of
+from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
 from mimamo.evaluate.scores import rescale
-from mimamo.evaluate.utterances import (
-    TABLE,
-    is_table,
-    rows_of_names,
-    rows_of_table,
-    write_utterances,
-)
-from mimamo.files import expect_free, output_folder, read_text, replacing
-from mimamo.plurals import counted
+from mimamo.files import expect_free, output_folder, read_text, replacing, write_csv
 from mimamo.predict.table import NO_FACE, fill_missing
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
+
+TABLE = "utterances.csv"
+_LOWEST, _HIGHEST = (-1.0, 0.0), (1.0, 1.0)  # valence and arousal, as the data set has them
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def submit(
     """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
 
     Where the cache's labels are of utterances, write ``utterances.csv`` instead, with a line for
-    each of them (:mod:`mimamo.evaluate.utterances`).
+    each of them.
 
     A frame without a face takes the prediction of the frame before it, -5 before the first face
     (technical report's rule). Values are clipped to [-1, 1].
@@ -244,3 +240,73 @@ def _write(path: Path, job: _Job, predictions: Mapping[str, np.ndarray]) -> None
     ]
     with replacing(path) as temporary:
         temporary.write_text("\n".join([HEADER, *lines]) + "\n", encoding="ascii")
+
+
+@dataclass(frozen=True)
+class UtteranceRow:
+    """A row to write: the utterance's name in the cache, and its first two cells."""
+
+    name: str
+    video: str
+    utterance: str
+
+
+def rows_of_names(names: Sequence[str]) -> list[UtteranceRow]:
+    """The rows of utterances by their names in a cache."""
+    parts = ((name, *parts_of(name)) for name in names)
+    return [UtteranceRow(name, video, f"{utterance}.mp4") for name, video, utterance in parts]
+
+
+def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> list[UtteranceRow]:
+    """The rows of one of OMG-Emotion's tables, in its order, with or without labels.
+
+    Raises InputError, naming file and line, for one that is not in the cache, there twice, or
+    broken.
+    """
+    rows: dict[str, UtteranceRow] = {}
+    for line, row, wrong in table_rows(Path(path), COLUMNS[:2]):
+        if wrong:
+            raise InputError(f"{path}:{line}: {wrong}")
+        name = name_of(row)
+        if name not in cache.manifest.videos:
+            raise InputError(f"{path}:{line}: expected an utterance of {cache.root}, got {name!r}")
+        if name in rows:
+            raise InputError(f"{path}:{line}: {name} is there twice")
+        rows[name] = UtteranceRow(name, row["video"], row["utterance"])
+    if not rows:
+        raise InputError(f"{path}: expected rows of utterances, found none")
+    return list(rows.values())
+
+
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a list of names is a table; one that cannot be read is not."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return "," in file.readline()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def write_utterances(
+    path: Path, rows: Sequence[UtteranceRow], values: Mapping[str, np.ndarray]
+) -> None:
+    """Write ``video,utterance,arousal,valence``.
+
+    An utterance's prediction is the mean of its faces', as where it is evaluated, clipped to
+    valence in [-1, 1] and arousal in [0, 1].
+
+    Args:
+        path: of the table.
+        rows: what to write, in order.
+        values: ``[T, 2]`` by name; an utterance that has none gets the mean of the others.
+
+    Raises:
+        InputError: the table cannot be written.
+    """
+    means = {name: own.mean(axis=0, dtype=np.float64) for name, own in values.items()}
+    other = np.stack(list(means.values())).mean(axis=0)
+    written = []
+    for row in rows:
+        valence, arousal = means.get(row.name, other).clip(_LOWEST, _HIGHEST).tolist()
+        written.append([row.video, row.utterance, f"{arousal:.6f}", f"{valence:.6f}"])
+    write_csv(path, [COLUMNS, *written])

@@ -23,9 +23,8 @@ from mimamo.data.cache import (
     skipped_path,
     video_path,
 )
-from mimamo.data.dataset import Dataset, DatasetVideo
+from mimamo.data.dataset import Dataset, DatasetVideo, Problems
 from mimamo.data.omg import FILES, OMGEmotion
-from mimamo.data.problems import Problems
 from mimamo.device import choose_precision
 from mimamo.errors import InputError
 from mimamo.extract.backbone import CacheSettings
@@ -37,8 +36,7 @@ from mimamo.faces import CenterFace, Detector
 from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.plurals import counted
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent
 
 _DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 

@@ -14,8 +14,7 @@ import torch
 
 from mimamo.data.annotations import check_length
 from mimamo.data.cache import CachedVideo
-from mimamo.data.dataset import DatasetVideo, Unit
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import DatasetVideo, Problems, Unit
 from mimamo.errors import InputError
 from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames

@@ -15,7 +15,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.faces.grey import phase_frames
+from mimamo.faces.alignment import phase_frames
 from mimamo.model.resnet50 import ConvNorm
 from mimamo.settings import is_whole
 

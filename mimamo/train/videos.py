@@ -15,7 +15,7 @@ from mimamo.data.cache import Cache, CachedVideo, annotated
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
-from mimamo.plurals import counted
+from mimamo.progress import counted
 
 # Parts of an identity: what was chosen of a cache, and what that holds.
 _CHOICE = ("weights", "training", "validation")

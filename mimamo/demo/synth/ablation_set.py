@@ -25,8 +25,7 @@ from mimamo.demo.synth.motion import affect, band_noise, blinks
 from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
 from mimamo.errors import InputError
 from mimamo.files import output_folder, replacing
-from mimamo.plurals import counted
-from mimamo.progress import silent
+from mimamo.progress import counted, silent
 
 FPS = 30.0
 TREMOR = 0.011  # amplitude in units of the face: 0.6 pixels of 112, 0.26 of the grey frame's 48

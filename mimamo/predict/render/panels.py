@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 from torch.nn.functional import adaptive_avg_pool2d
 
 from mimamo.faces import Faces
-from mimamo.plurals import shortened
 from mimamo.predict.render import canvas
 from mimamo.predict.render.canvas import (
     AROUSAL,
@@ -28,8 +27,9 @@ from mimamo.predict.render.canvas import (
     Colour,
     Rect,
 )
-from mimamo.predict.render.face_motion import FaceMotion
+from mimamo.predict.render.video import FaceMotion
 from mimamo.predict.table import Predictions, runs
+from mimamo.progress import shortened
 from phasenet.viz import colour_signed, film_strip, motion_arrows
 
 WIDTH, HEIGHT = 1280, 720

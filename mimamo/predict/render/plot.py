@@ -16,9 +16,9 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from mimamo.files import replacing
-from mimamo.plurals import counted, shortened
 from mimamo.predict.outputs import SOFTWARE
 from mimamo.predict.table import Predictions, runs
+from mimamo.progress import counted, shortened
 
 # Okabe & Ito's colours, told apart with any form of colour vision.
 VALENCE_COLOUR = "#0072B2"

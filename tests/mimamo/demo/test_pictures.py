@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from mimamo.demo.pictures import save_comparison
+from mimamo.demo.run import save_comparison
 from mimamo.evaluate import Score
 from mimamo.predict.table import Predictions
 
