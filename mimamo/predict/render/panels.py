@@ -27,7 +27,7 @@ from mimamo.predict.render.canvas import (
     Colour,
     Rect,
 )
-from mimamo.predict.render.video import FaceMotion
+from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.table import Predictions, runs
 from mimamo.progress import shortened
 from phasenet.viz import colour_signed, film_strip, motion_arrows

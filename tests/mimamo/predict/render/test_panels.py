@@ -7,8 +7,8 @@ import pytest
 
 from mimamo.faces.observe import Faces
 from mimamo.predict.render import panels
+from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.render.panels import MOTION_LIMIT, Renderer
-from mimamo.predict.render.video import FaceMotion
 
 VIDEO, CROP, BANDS = panels._VIDEO, panels._CROP, panels._BANDS
 

@@ -12,7 +12,8 @@ from mimamo.faces.observe import Faces
 from mimamo.model import MIMAMOConfig
 from mimamo.model.features import phase_windows
 from mimamo.predict.render import panels
-from mimamo.predict.render.video import face_motions, render_video
+from mimamo.predict.render.face_motion import face_motions
+from mimamo.predict.render.video import render_video
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
 
 
