@@ -67,8 +67,8 @@ FULL = Size(
 )
 QUICK = Size(
     clips={TRAIN: 2, VALIDATION: 1, TEST: 1},
-    clip_frames=24,
-    video_frames=36,
+    clip_frames=16,
+    video_frames=30,
     image_size=32,
     recipe=_recipe((8, 8, 16), epochs=2, patience=2, milestones=(1,), clip_length=16, stride=16),
 )

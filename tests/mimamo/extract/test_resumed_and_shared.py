@@ -193,6 +193,7 @@ class TestResume:
         assert run(backbone=path).kept == 2
         assert (len(read), len(hashed)) == (4, 2)
 
+    @pytest.mark.slow
     def test_the_same_file_with_other_weights_is_refused(self, run, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
         save_backbone(path, ResNet50(image_size=32, seed=0))
@@ -216,6 +217,7 @@ class TestResume:
         ]
         assert len(said) == 2
 
+    @pytest.mark.slow
     def test_videos_of_another_precision_are_made_again(self, run, tmp_path: Path) -> None:
         backbone = ResNet50(image_size=32, seed=0)
         run(backbone=backbone, precision="bfloat16")
@@ -242,6 +244,7 @@ class TestResume:
             Cache(tmp_path / "cache")
         assert (run().made, path.read_bytes()) == (1, whole)
 
+    @pytest.mark.slow
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
@@ -310,6 +313,7 @@ class TestShards:
         assert abs(first.frames - second.frames) <= 10
         assert len(Cache(tmp_path / "cache").videos) == 6
 
+    @pytest.mark.slow
     def test_each_refuses_a_cache_of_other_things(self, run, tmp_path: Path) -> None:
         run(backbone=ResNet50(image_size=32, seed=0), shard=Shard(0, 2))
         before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
