@@ -26,7 +26,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], key: str, note: Any)
     with replacing(path) as temporary:
         try:
             save_file(contiguous, temporary, {key: json.dumps(note, sort_keys=True)})
-        except SafetensorError as error:  # such as a full disk
+        except (SafetensorError, OSError) as error:  # such as a full disk
             raise InputError(f"{path}: cannot be written: {error}") from error
 
 

@@ -50,6 +50,13 @@ NORMALISATIONS = {
 }
 
 
+def checked_image_size(size: int) -> int:
+    """`size`, the side of a backbone's input; InputError if it is no whole number from 32 on."""
+    if not is_whole(size, 32):
+        raise InputError(f"image_size: expected a whole number of at least 32, got {size!r}")
+    return size
+
+
 class ConvNorm(nn.Module):
     """A convolution without bias and its BatchNorm; zero padding keeps the size at stride 1."""
 
@@ -113,12 +120,8 @@ class ResNet50(nn.Module):
             raise InputError(
                 f"variant: expected {' or '.join(map(repr, NORMALISATIONS))}, got {variant!r}"
             )
-        if not is_whole(image_size, 32):
-            raise InputError(
-                f"image_size: expected a whole number of at least 32, got {image_size!r}"
-            )
         self.variant = variant
-        self.image_size = image_size
+        self.image_size = checked_image_size(image_size)
         self.stem = ConvNorm(3, 64, 7, stride=2)
         if variant == "ferplus":
             self.pool = nn.MaxPool2d(3, stride=2, padding=0, ceil_mode=True)
