@@ -61,11 +61,6 @@ class Chosen:
     def check(self, path: Path, saved: Mapping[str, Any]) -> None:
         """InputError, naming `path`, if the `identity` it was made from is not this one."""
         root = self.cache.root
-        if "annotations" not in saved:  # nor did earlier versions
-            raise InputError(
-                f"{path}: expected a note of the annotations it was made from, found none; train "
-                "in another folder"
-            )
         if any(saved.get(name) != self.identity[name] for name in _CHOICE):
             raise InputError(
                 f"{path}: the run was trained on other videos or features than {root} holds"
