@@ -153,7 +153,7 @@ class TestSubsets:
 
 
 class TestStreams:
-    @pytest.mark.parametrize("kind", ["resnet", "small"])
+    @pytest.mark.parametrize("kind", [pytest.param("resnet", marks=pytest.mark.slow), "small"])
     def test_a_blinded_stream_sees_nothing(self, kind: str, request: pytest.FixtureRequest) -> None:
         run, cache = (request.getfixturevalue(f"{kind}_{what}") for what in ("run", "cache"))
         cache = Cache(cache)

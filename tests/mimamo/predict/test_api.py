@@ -119,6 +119,7 @@ class TestValues:
 
 
 class TestFiles:
+    @pytest.mark.slow
     def test_the_same_run_gives_the_same_bytes(self, tmp_path, checkpoint, video):
         settings = PredictSettings(render=True)
         for name in "ab":
@@ -129,7 +130,7 @@ class TestFiles:
         assert len(list(rendered)) == len(PATTERN)
 
     def test_results_of_an_earlier_run_are_replaced_with_a_word(self, tmp_path, checkpoint, video):
-        log, settings = Log(), PredictSettings(render=True)
+        log, settings = Log(), PredictSettings()
         predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
         assert log.warnings == []
         predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)

@@ -130,7 +130,7 @@ def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
 
 def test_stages_that_are_ahead_wait(checkpoint):
     """However slow the ResNet50, only so many frames are read and held."""
-    noise, most = Noise(400), []
+    noise, most = Noise(200), []
     models = Models(Anywhere(), Spatial(seconds=0.001), checkpoint.network)
     done = []
 
@@ -140,7 +140,7 @@ def test_stages_that_are_ahead_wait(checkpoint):
 
     with workers("cpu") as pool:
         result = observe(noise, models, pool, StageTimes(), advance=advance)
-    assert len(result.predictions) == 400
+    assert len(result.predictions) == 200
     assert len(result.frames) == 0  # not asked for
     assert max(most) <= 2 * (8 + 2)
 
@@ -158,7 +158,7 @@ def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
     monkeypatch.setattr(torch, "cat", watched)
     models = Models(Anywhere(), Spatial(), checkpoint.network)
     with workers("cpu") as pool:
-        observe(Noise(500), models, pool, StageTimes())
+        observe(Noise(240), models, pool, StageTimes())
     assert 64 <= max(held) < 64 + 64 + 12 + 4
 
 
