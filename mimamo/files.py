@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mimamo.errors import InputError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a UTF-8 file. Raises InputError, naming the file, if it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected a text file, got something else ({error})") from error
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of a TOML file. Raises InputError, naming the file, if it cannot be read."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
+        raise InputError(f"{path}: expected TOML, got something else ({error})") from error
 
 
 @contextmanager
@@ -35,11 +64,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        if error.errno in _FULL:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-        raise
+        if error.errno not in _FULL:
+            raise
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as UTF-8 text. Raises InputError as `replacing`."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def write_json(path: str | os.PathLike[str], content: object, indent: int = 2) -> None:
+    """Write a JSON file. Raises InputError as `replacing`."""
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=indent)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def output_folder(path: str | os.PathLike[str]) -> Path:

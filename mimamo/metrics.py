@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Pairs = tuple[np.ndarray, np.ndarray]  # predictions and labels, float64 [N, 2] each
 
 
 @overload
@@ -72,6 +75,13 @@ def concordance_cc(
     if as_tensor:
         return ccc
     return ccc.item() if ccc.ndim == 0 else ccc.numpy()
+
+
+def pooled_ccc(pairs: Sequence[Pairs]) -> tuple[float, float]:
+    """CCC of valence and of arousal over the pairs of some videos together; at least one pair."""
+    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    valence, arousal = concordance_cc(predicted, labels, dim=0)
+    return float(valence), float(arousal)
 
 
 def ccc_loss(prediction: Tensor, labels: Tensor, mask: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -18,7 +19,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain Python numbers, strings, lists and dicts."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return json.loads(json.dumps(asdict(self)))  # which makes lists of tuples
 
     @classmethod
     def from_dict(cls: type[Own], settings: Mapping[str, Any]) -> Own:
@@ -54,9 +55,3 @@ def is_real(value: object) -> bool:
 def bad(name: str, expected: str, got: object) -> InputError:
     """The error for a setting that is not what was expected."""
     return InputError(f"config: {name}: expected {expected}, got {got!r}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return list(value) if isinstance(value, tuple) else value

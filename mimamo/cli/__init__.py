@@ -23,8 +23,13 @@ from mimamo.cli.common import (
     Overwrite,
     Precision,
     ProgressBar,
+    SearchEvery,
+    Seed,
     Weights,
+    argument,
     fail,
+    flag,
+    option,
     say,
     warn,
 )
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[bool, flag("--version", "Show the version and exit.")] = False,
 ) -> None:
     if version:
         from mimamo import __version__
@@ -85,33 +90,21 @@ def _root(
 def predict(
     videos: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="VIDEO",
-            show_default=False,
-            help="Video files, folders of aligned faces (00001.jpg, ...), or folders of either.",
+        argument(
+            "Video files, folders of aligned faces (00001.jpg, ...), or folders of either.", "VIDEO"
         ),
     ],
     weights: Weights,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for the results.")
-    ],
+    out: Annotated[Path, option("Folder for the results.", "DIR")],
     backbone: Backbone = None,
     render: Annotated[
-        bool, typer.Option("--render", help="Also write a video with the predictions drawn in.")
+        bool, flag("--render", "Also write a video with the predictions drawn in.")
     ] = False,
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Do not write the plot.")] = False,
+    no_plot: Annotated[bool, flag("--no-plot", "Do not write the plot.")] = False,
     device: Device = "auto",
     detector: DetectorFile = None,
     precision: Precision = "auto",
-    search_every: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Search the whole picture only in every Nth frame, and between where the face "
-            "was: faster, but less sure of the face.",
-        ),
-    ] = 1,
+    search_every: SearchEvery = 1,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -165,10 +158,8 @@ def predict(
 
 
 def demo(
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for all it makes.")
-    ],
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    out: Annotated[Path, option("Folder for all it makes.", "DIR")],
+    seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Show the whole path on a rendered face: data, training, prediction. Takes minutes."""

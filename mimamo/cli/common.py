@@ -15,6 +15,22 @@ import typer
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
+
+def option(text: str, metavar: str | None = None, **settings: Any) -> Any:
+    """An option with this help, whose default the help does not show."""
+    return typer.Option(metavar=metavar, show_default=False, help=text, **settings)
+
+
+def flag(name: str, text: str) -> Any:
+    """An option without a value, of this name and help."""
+    return typer.Option(name, help=text)
+
+
+def argument(text: str, metavar: str) -> Any:
+    """An argument with this help."""
+    return typer.Argument(metavar=metavar, show_default=False, help=text)
+
+
 Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option(help="Where the networks run; auto takes a GPU if there is one."),
@@ -25,37 +41,26 @@ Precision = Annotated[
 ]
 Weights = Annotated[
     Path,
-    typer.Option(
-        metavar="FILE",
-        show_default=False,
-        help="A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.",
-    ),
+    option("A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.", "FILE"),
 ]
 Backbone = Annotated[
     Path | None,
+    option("ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.", "FILE"),
+]
+DetectorFile = Annotated[Path | None, option("A YuNet ONNX file, instead of CenterFace.", "FILE")]
+SearchEvery = Annotated[
+    int,
     typer.Option(
-        metavar="FILE",
-        show_default=False,
-        help="ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.",
+        min=1,
+        metavar="N",
+        help="Search the whole picture only in every Nth frame, and between where the face was: "
+        "faster, but less sure of the face.",
     ),
 ]
-DetectorFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", show_default=False, help="A YuNet ONNX file, instead of CenterFace."
-    ),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files in the way.")]
-CacheFolder = Annotated[
-    Path,
-    typer.Argument(metavar="CACHE", show_default=False, help="A cache of `mimamo extract`."),
-]
-Videos = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR", show_default=False, help="Folder of the videos, searched with its folders."
-    ),
-]
+Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
+Overwrite = Annotated[bool, flag("--overwrite", "Replace files in the way.")]
+CacheFolder = Annotated[Path, argument("A cache of `mimamo extract`.", "CACHE")]
+Videos = Annotated[Path | None, option("Folder of the videos, searched with its folders.", "DIR")]
 
 
 Command = Callable[..., Any]
@@ -100,19 +105,11 @@ class ProgressBar:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.markup import escape
+        from rich.progress import Progress
 
+        self._escape = escape
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
             # A pipe behind stdout must not end up on the terminal.
@@ -134,7 +131,8 @@ class ProgressBar:
         """So much of a stage's work is done; a `total` of None is an unknown one."""
         if stage != self._stage:
             self._stage = stage
-            self._bar.reset(self._task, description=stage, total=total, visible=True)
+            text = self._escape(stage)  # a video may be called [red]
+            self._bar.reset(self._task, description=text, total=total, visible=True)
         self._bar.update(self._task, completed=done, total=total)
 
 

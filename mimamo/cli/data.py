@@ -7,41 +7,40 @@ from typing import Annotated
 
 import typer
 
-from mimamo.cli.common import DetectorFile, Device, Precision, ProgressBar, Videos, say
+from mimamo.cli.common import (
+    DetectorFile,
+    Device,
+    Precision,
+    ProgressBar,
+    Seed,
+    Videos,
+    argument,
+    flag,
+    option,
+    say,
+)
 
 
 def extract(
     data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            show_default=False,
-            help="A data set in the layout of Aff-Wild2 or OMG-Emotion.",
-        ),
+        Path, argument("A data set in the layout of Aff-Wild2 or OMG-Emotion.", "DATA")
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="CACHE", show_default=False, help="Folder of the cache.")
-    ],
+    out: Annotated[Path, option("Folder of the cache.", "CACHE")],
     backbone: Annotated[
         str,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="ResNet50 weights (FER+, VGGFace2 or torchvision), 'random', or 'small' for a "
+        option(
+            "ResNet50 weights (FER+, VGGFace2 or torchvision), 'random', or 'small' for a "
             "small backbone that is trained later.",
+            "FILE",
         ),
     ],
     videos: Videos = None,
     subset: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help="Only Train_Set, Validation_Set or Test_Set (may be repeated).",
-        ),
+        option("Only Train_Set, Validation_Set or Test_Set (may be repeated).", "NAME"),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="End at the first thing that is wrong with the data.")
+        bool, flag("--strict", "End at the first thing that is wrong with the data.")
     ] = False,
     image_size: Annotated[
         int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
@@ -84,13 +83,11 @@ def extract(
 
 
 def synth(
-    out: Annotated[
-        Path, typer.Option(metavar="DATA", show_default=False, help="Folder of the data set.")
-    ],
+    out: Annotated[Path, option("Folder of the data set.", "DATA")],
     identities: Annotated[int, typer.Option(min=3, help="How many different faces.")] = 12,
     takes: Annotated[int, typer.Option(min=1, help="Videos of each.")] = 6,
     frames: Annotated[int, typer.Option(min=16, help="Of each video, at 30 a second.")] = 192,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Render faces in the layout of Aff-Wild2 that teach what each stream is for.
 
@@ -99,7 +96,7 @@ def synth(
     from mimamo.demo.synth.ablation_set import write_ablation_set
 
     with ProgressBar() as bar:
-        result = write_ablation_set(
+        lines = write_ablation_set(
             out,
             identities=identities,
             takes=takes,
@@ -107,5 +104,5 @@ def synth(
             seed=seed,
             progress=lambda done, total: bar.show("rendering videos", done, total),
         )
-    for line in result.lines():
+    for line in lines:
         say(line)

@@ -7,26 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from mimamo.cli.common import Device, Overwrite, ProgressBar, Videos, say
+from mimamo.cli.common import Device, Overwrite, ProgressBar, Videos, argument, flag, option, say
 
 Runs = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="RUN",
-        show_default=False,
-        help="Runs, checkpoints or cross-validations; several are averaged.",
-    ),
+    list[Path], argument("Runs, checkpoints or cross-validations; several are averaged.", "RUN")
 ]
-CacheOption = Annotated[
-    Path, typer.Option(metavar="CACHE", show_default=False, help="A cache of `mimamo extract`.")
-]
+CacheOption = Annotated[Path, option("A cache of `mimamo extract`.", "CACHE")]
 Streams = Annotated[
     Literal["spatial", "temporal", "both"],
     typer.Option(help="Blind the other stream of networks that have both."),
 ]
-Rescale = Annotated[
-    bool, typer.Option("--rescale", help="Give predictions the training labels' spread.")
-]
+Rescale = Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")]
 
 
 def evaluate(
@@ -38,10 +29,7 @@ def evaluate(
     ] = "held-out",
     streams: Streams = "both",
     rescale: Rescale = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", show_default=False, help="Folder for tables and a plot."),
-    ] = None,
+    out: Annotated[Path | None, option("Folder for tables and a plot.", "DIR")] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -67,24 +55,18 @@ def evaluate(
 def submit(
     runs: Runs,
     cache: CacheOption,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for the files.")
-    ],
+    out: Annotated[Path, option("Folder for the files.", "DIR")],
     subset: Annotated[
         Literal["Train_Set", "Validation_Set", "Test_Set"], typer.Option(help="Which videos.")
     ] = "Test_Set",
     names: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="Write exactly these videos, one name a line, or the utterances of a table.",
+        option(
+            "Write exactly these videos, one name a line, or the utterances of a table.", "FILE"
         ),
     ] = None,
     videos: Videos = None,
-    decode: Annotated[
-        bool, typer.Option("--decode", help="Count the videos' frames by decoding them.")
-    ] = False,
+    decode: Annotated[bool, flag("--decode", "Count the videos' frames by decoding them.")] = False,
     streams: Streams = "both",
     rescale: Rescale = False,
     device: Device = "auto",

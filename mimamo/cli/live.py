@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mimamo.cli.common import Backbone, Device, Overwrite, Precision, Weights, say, warn
+from mimamo.cli.common import (
+    Backbone,
+    Device,
+    Overwrite,
+    Precision,
+    SearchEvery,
+    Weights,
+    flag,
+    option,
+    say,
+    warn,
+)
 from mimamo.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,22 +37,13 @@ def live(
     ] = "0",
     backbone: Backbone = None,
     headless: Annotated[
-        bool, typer.Option("--headless", help="Show nothing; --out says where it is written.")
+        bool, flag("--headless", "Show nothing; --out says where it is written.")
     ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", show_default=False, help="Write predictions as CSV."),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", show_default=False, help="End after so many frames."),
-    ] = None,
+    out: Annotated[Path | None, option("Write predictions as CSV.", "FILE")] = None,
+    frames: Annotated[int | None, option("End after so many frames.", "N", min=1)] = None,
     device: Device = "auto",
     precision: Precision = "auto",
-    search_every: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Search the whole picture in every Nth frame only."),
-    ] = 3,
+    search_every: SearchEvery = 3,
     overwrite: Overwrite = False,
 ) -> None:
     """Show running valence and arousal of a camera or video; q, Ctrl-C or its end ends it.

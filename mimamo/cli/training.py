@@ -16,6 +16,8 @@ from mimamo.cli.common import (
     Overwrite,
     ProgressBar,
     fail,
+    flag,
+    option,
     say,
     with_options,
 )
@@ -23,63 +25,43 @@ from mimamo.cli.common import (
 if TYPE_CHECKING:
     from mimamo.train import TrainingConfig
 
-Resident = Annotated[
-    bool, typer.Option("--resident", help="Keep the training videos on the device.")
-]
+Resident = Annotated[bool, flag("--resident", "Keep the training videos on the device.")]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Options that say how to train, in all commands that do."""
 
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="Settings (TOML), such as an earlier run's."
-        ),
-    ] = None
+    config: Annotated[Path | None, option("Settings (TOML), such as an earlier run's.", "FILE")] = (
+        None
+    )
     streams: Annotated[
-        Literal["spatial", "temporal", "both"] | None,
-        typer.Option(show_default=False, help="What the network sees."),
+        Literal["spatial", "temporal", "both"] | None, option("What the network sees.")
     ] = None
     unwrap: Annotated[
         Literal["published", "full"] | None,
-        typer.Option(
-            show_default=False,
-            help="How phases are unwrapped: as the published code does, or fully.",
-        ),
+        option("How phases are unwrapped: as the published code does, or fully."),
     ] = None
-    epochs: Annotated[int | None, typer.Option(show_default=False, help="Epochs, at most.")] = None
-    lr: Annotated[float | None, typer.Option(show_default=False, help="Learning rate.")] = None
-    batch_size: Annotated[
-        int | None,
-        typer.Option(show_default=False, help="Clips per step, in all processes together."),
-    ] = None
-    seed: Annotated[int | None, typer.Option(show_default=False, help="Of all that is random.")] = (
-        None
-    )
-    precision: Annotated[
-        Literal["float32", "bfloat16"] | None,
-        typer.Option(show_default=False, help="Of the networks."),
-    ] = None
+    epochs: Annotated[int | None, option("Epochs, at most.")] = None
+    lr: Annotated[float | None, option("Learning rate.")] = None
+    batch_size: Annotated[int | None, option("Clips per step, in all processes together.")] = None
+    seed: Annotated[int | None, option("Of all that is random.")] = None
+    precision: Annotated[Literal["float32", "bfloat16"] | None, option("Of the networks.")] = None
     small_backbone: Annotated[
-        bool,
-        typer.Option(
-            "--small-backbone", help="Train a small backbone instead of using cached features."
-        ),
+        bool, flag("--small-backbone", "Train a small backbone instead of using cached features.")
     ] = False
     finetune_backbone: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--finetune-backbone",
-            help="Train the ResNet50 too; reads the images the cache was made from.",
+            "Train the ResNet50 too; reads the images the cache was made from.",
         ),
     ] = False
 
     def settings(
         self, fold: str | None = None, base: TrainingConfig | None = None
     ) -> TrainingConfig:
-        """The settings of the file, or of `base`, or the report's, with what the options give."""
+        """The file's settings, or those of `base`, or the published code's, with what is given."""
         from mimamo.train import TrainingConfig
 
         settings = base or TrainingConfig()
@@ -101,35 +83,23 @@ class Recipe:
 @with_options(Recipe)
 def train(
     cache: CacheFolder,
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", show_default=False, help="Folder for the run.")
-    ],
+    out: Annotated[Path, option("Folder for the run.", "RUN")],
     recipe: Recipe,
     fold: Annotated[
-        str | None,
-        typer.Option(
-            metavar="I/K",
-            show_default=False,
-            help="Validate on the i-th of k folds instead of on Validation_Set.",
-        ),
+        str | None, option("Validate on the i-th of k folds instead of on Validation_Set.", "I/K")
     ] = None,
     backbone: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="Weights the cache has to be from; checked."
-        ),
+        Path | None, option("Weights the cache has to be from; checked.", "FILE")
     ] = None,
     resident: Resident = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in RUN, or begin it.")
-    ] = False,
+    resume: Annotated[bool, flag("--resume", "Go on with the run in RUN, or begin it.")] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Train on Train_Set and print CCC on Validation_Set after every epoch.
 
     What no option says is as in --config, or as in the run that is resumed, or else as in the
-    technical report. A run is resumed with its own settings; more --epochs extend it. Several
+    published code. A run is resumed with its own settings; more --epochs extend it. Several
     processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
     from mimamo.device import choose_device
@@ -156,21 +126,13 @@ def train(
 @with_options(Recipe)
 def crossval(
     cache: CacheFolder,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", show_default=False, help="Folder for all folds.")
-    ],
+    out: Annotated[Path, option("Folder for all folds.", "DIR")],
     recipe: Recipe,
     folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
     fold: Annotated[
-        list[int] | None,
-        typer.Option(
-            show_default=False,
-            help="Train this fold only (may be repeated); the last job joins them.",
-        ),
+        list[int] | None, option("Train this fold only (may be repeated); the last job joins them.")
     ] = None,
-    join: Annotated[
-        bool, typer.Option("--join", help="Train nothing; join the folds that are there.")
-    ] = False,
+    join: Annotated[bool, flag("--join", "Train nothing; join the folds that are there.")] = False,
     resident: Resident = False,
     device: Device = "auto",
 ) -> int:

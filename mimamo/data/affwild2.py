@@ -4,7 +4,7 @@
 
     annotations/Train_Set/<video>.txt         "valence,arousal", then one "v,a" line per frame
     annotations/Validation_Set/<video>.txt
-    annotations/Test_Set/<video>.txt          only where the test set's labels are at hand
+    annotations/Test_Set/<video>.txt          where the test set's labels are there too
     cropped_aligned/<video>/00001.jpg, …      aligned faces; a missing number: no face found
     videos/<video>.mp4                        the videos; may be missing, or stand in for the faces
 
@@ -87,12 +87,8 @@ class AffWild2:
                 where = self._faces / name if self._faces else f"a video {name}.mp4"
                 self.unused.append(Unused(f"{path}: no faces in {where}; not used", name))
             else:
-                found.append(
-                    DatasetVideo(
-                        name, subset, source, self._films.get(name), path,
-                        partial(read_annotations, path), side,
-                    )
-                )  # fmt: skip
+                film, read = self._films.get(name), partial(read_annotations, path)
+                found.append(DatasetVideo(name, subset, source, film, path, read, side))
         annotated = {recording_of(name) for name in self._annotations}
         for name in sorted(self._sources.keys() - self._annotations.keys()):
             source = self._sources[name]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import Problems
 from mimamo.errors import InputError
+from mimamo.files import read_text
 
 HEADER = "valence,arousal"
 NOT_ANNOTATED = -5
@@ -22,7 +23,7 @@ def read_annotations(path: str | os.PathLike[str], problems: Problems | None = N
 
     Args:
         path: the file.
-        problems: hears of malformed lines, whose frames then count as not annotated. Without it
+        problems: told of malformed lines, whose frames then count as not annotated. Without it
             such a line is an error.
 
     Returns:
@@ -34,13 +35,7 @@ def read_annotations(path: str | os.PathLike[str], problems: Problems | None = N
             in [-1, 1] or -5; file and line are named.
     """
     problems = problems or Problems(strict=True)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected a text file, got something else ({error})") from error
-    header, *lines = text.rstrip().split("\n")
+    header, *lines = read_text(path).rstrip().split("\n")
     if header.replace(" ", "") != HEADER:
         raise InputError(f"{path}:1: expected the header {HEADER!r}, got {header[:80]!r}")
     values = np.full((len(lines), 2), np.nan, np.float32)
@@ -84,7 +79,7 @@ def check_length(
         annotations: float32 ``[F, 2]``.
         frames: how many frames there are: a video's, or the highest number of an image.
         last: what the last frame is, for the message.
-        problems: hears of it if frames have no line, or annotated lines have no frame.
+        problems: told if frames have no line, or annotated lines have no frame.
     """
     lines = len(annotations)
     if lines < frames:

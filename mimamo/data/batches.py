@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from mimamo.data.clips import Clip, ClipDataset, VideoSequence
-
-Item = TypeVar("Item")
+from mimamo.data.clips import ClipDataset, VideoSequence
 
 
 class ResidentClips(ClipDataset):
@@ -29,38 +24,11 @@ class ResidentClips(ClipDataset):
         self, videos: Sequence[VideoSequence], device: torch.device | str, **settings: int
     ) -> None:
         super().__init__(videos, **settings)
-        lengths = [len(video) for video in videos]
-        self._offsets = np.concatenate([[0], np.cumsum(lengths)])
-        self._lengths = np.array(lengths)
-
-        def packed(part: str) -> Tensor:
-            first = getattr(videos[0], part)
-            whole = first.new_empty((sum(lengths), *first.shape[1:]), device=device)
-            for video, start in zip(videos, self._offsets, strict=False):
-                whole[start : start + len(video)] = getattr(video, part)
-            return whole
-
-        self._features, self._frames = packed("features"), packed("frames")
-        self._labels, self._annotated = packed("labels"), packed("annotated")
-
-    def gather(self, indices: Sequence[int]) -> Clip:
-        """Return the clips of these numbers as one batch, on the device."""
-        chosen = np.array([self.clips[i] for i in indices])  # [B, 2]: video, start
-        offset = self._offsets[chosen[:, 0]][:, None]
-        last = self._lengths[chosen[:, 0]][:, None] - 1
-        phases, length = self.num_phase, self.length
-        own = chosen[:, 1:] + np.arange(length)
-        around = chosen[:, 1:] - phases // 2 + np.arange(length + phases)
-        device = self._features.device
-        inside = torch.from_numpy(own <= last).to(device, non_blocking=True)
-        row = torch.from_numpy(offset + own.clip(max=last)).to(device, non_blocking=True)
-        seen = torch.from_numpy(offset + around.clip(0, last)).to(device, non_blocking=True)
-        return Clip(
-            features=self._features[row],
-            frames=self._frames[seen],
-            labels=self._labels[row],
-            mask=self._annotated[row] & inside,
-        )
+        parts = ("features", "frames", "labels", "annotated")
+        self.videos = [
+            replace(video, **{part: getattr(video, part).to(device) for part in parts})
+            for video in videos
+        ]
 
 
 def epoch_batches(clips: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -75,13 +43,3 @@ def epoch_batches(clips: int, batch_size: int, seed: int, epoch: int) -> list[li
 def own_part(batch: Sequence[int], index: int, count: int) -> slice:
     """Which part of a batch is that of process `index` of `count`; parts follow each other."""
     return slice(len(batch) * index // count, len(batch) * (index + 1) // count)
-
-
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the items of an iterator while a thread makes the next one."""
-    iterator = iter(items)
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(lambda: list(islice(iterator, 1)))
-        while item := following.result():
-            following = pool.submit(lambda: list(islice(iterator, 1)))
-            yield item[0]

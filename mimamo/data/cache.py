@@ -21,15 +21,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mimamo.data.annotations import match_annotations
@@ -37,18 +35,22 @@ from mimamo.data.clips import VideoSequence
 from mimamo.data.dataset import Unit
 from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import replacing, write_json
 from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
+from mimamo.tensor_file import load_tensors, save_tensors
 
 FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
 _KEY = "mimamo_cache"
 ASKED = ("given", "given_times")  # of a manifest's backbone, what features do not depend on
-_TYPES = {
-    "layout": str, "unit": str, "data": str, "backbone": dict, "weights_sha256": str,
-    "feature_dim": int, "phase_size": int, "videos": dict,
-}  # fmt: skip
-_ANEW = "delete it and run `mimamo extract` again, which keeps the videos"
+_TYPES = (
+    (str, ("layout", "unit", "data", "weights_sha256")),
+    (int, ("feature_dim", "phase_size")),
+    (dict, ("backbone", "videos")),
+)
+_TENSORS = ("features", "frames", "numbers", "annotations")  # of a cached video
+_DAMAGED = "cut short or damaged ({}); delete it and run `mimamo extract` again"
+_MEND = "delete it and run `mimamo extract` again, which keeps the videos"
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,7 @@ class Manifest:
 
     def save(self, root: Path) -> None:
         """Write it into the cache `root`."""
-        with replacing(root / MANIFEST) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        write_json(root / MANIFEST, asdict(self), indent=1)
 
     @classmethod
     def load(cls, root: Path) -> Manifest:
@@ -107,21 +108,22 @@ class Manifest:
             ) from error
         except ValueError as error:
             raise InputError(
-                f"{path}: expected JSON, got something else ({error}); {_ANEW}"
+                f"{path}: expected JSON, got something else ({error}); {_MEND}"
             ) from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: expected cache format {FORMAT}, got {found!r}")
-        for name, kind in _TYPES.items():
-            value = content.get(name)
-            if not isinstance(value, kind):
-                raise InputError(
-                    f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; {_ANEW}"
-                )
+        for kind, names in _TYPES:
+            for name in names:
+                if not isinstance(value := content.get(name), kind):
+                    raise InputError(
+                        f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; "
+                        f"{_MEND}"
+                    )
         try:
             return cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: damaged: {error}; {_ANEW}") from error
+            raise InputError(f"{path}: damaged: {error}; {_MEND}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,37 +188,18 @@ class CachedVideo:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. Raises InputError, naming the file, if it cannot be."""
-        tensors = {
-            name: getattr(self, name).contiguous()
-            for name in ("features", "frames", "numbers", "annotations")
-        }
-        rest = {
-            "name": self.name, "subset": self.subset, "frame_count": self.frame_count,
-            "counted": self.counted, "unit": self.unit, "source": self.source,
-            "problems": list(self.problems), "fingerprint": self.fingerprint,
-            "stamp": self.stamp, "made_with": dict(self.made_with),
-        }  # fmt: skip
-        with replacing(path) as temporary:
-            try:
-                save_file(tensors, temporary, {_KEY: json.dumps(rest, sort_keys=True)})
-            except (SafetensorError, OSError) as error:  # such as a full disk
-                raise InputError(f"{path}: cannot be written: {error}") from error
+        content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        tensors = {name: content.pop(name) for name in _TENSORS}
+        save_tensors(path, tensors, _KEY, content)
 
     @classmethod
     def load(cls, path: Path) -> CachedVideo:
         """Map a file of `save`. Raises InputError, naming it, if it is not whole."""
+        tensors, rest = load_tensors(path, _KEY, _DAMAGED)
+        content: dict[str, Any] = {**tensors, **rest}
         try:
-            with safe_open(path, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                rest = json.loads((file.metadata() or {})[_KEY])
-            rest["problems"] = tuple(rest["problems"])
-            rest["made_with"] = dict(rest.get("made_with", {}))  # older files do not say it
-            video = cls(**tensors, **rest)
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{path}: cut short or damaged ({error}); delete it and run `mimamo extract` again"
-            ) from error
-        except (KeyError, TypeError, ValueError) as error:
+            video = cls(**content | {"problems": tuple(rest["problems"])})
+        except (KeyError, TypeError) as error:
             raise InputError(f"{path}: expected a video of a cache, got another file") from error
         if not len(video.features) == len(video.frames) == len(video.numbers):
             raise InputError(f"{path}: damaged: its arrays are of different lengths")
@@ -315,13 +298,18 @@ def _load_skipped(path: Path) -> tuple[str, bool]:
 
 def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:
     """How the video was made with other things than `expected`; None if it was not."""
-    found = video.made_with
-    if not found:
+    if not video.made_with:
         return "does not say which weights and settings it was made with"
+    other = difference(video.made_with, expected)
+    return other and f"made with {other}"
+
+
+def difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
+    """The first entry in which two differ, in words; None if there is none."""
     for name in sorted(found.keys() | expected.keys()):
-        was, wanted = (str(made.get(name))[:12] or "none" for made in (found, expected))
-        if found.get(name) != expected.get(name):
-            return f"made with {name} {was}, not {wanted}"
+        was, wanted = found.get(name), expected.get(name)
+        if was != wanted:
+            return f"{name} {was or 'none'!s:.24}, not {wanted or 'none'!s:.24}"
     return None
 
 

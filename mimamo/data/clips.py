@@ -146,15 +146,15 @@ class ClipDataset(Dataset[Clip]):
     def __getitem__(self, index: int) -> Clip:
         number, start = self.clips[index]
         video = self.videos[number]
-        own = torch.arange(start, start + self.length)
-        inside = own < len(video)
-        own.clamp_(max=len(video) - 1)
-        around = context_indices(start, self.length, self.num_phase, len(video))
+        before, last = self.num_phase // 2, len(video) - 1
+        around = torch.arange(self.length + self.num_phase, device=video.frames.device)
+        around += start - before
+        own = around[before : before + self.length]
         return Clip(
-            features=video.features[own],
-            frames=video.frames[torch.from_numpy(around)],
-            labels=video.labels[own],
-            mask=video.annotated[own] & inside,
+            features=video.features[own.clamp(max=last)],
+            frames=video.frames[around.clamp(0, last)],
+            labels=video.labels[own.clamp(max=last)],
+            mask=video.annotated[own.clamp(max=last)] & (own <= last),
         )
 
     def gather(self, indices: Sequence[int]) -> Clip:

@@ -1,4 +1,4 @@
-"""What the readers of data sets have in common: videos, and what is known of them."""
+"""What the readers of data sets have in common: videos, what is known and what is wrong of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,35 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from mimamo.data.problems import Problems
+from mimamo.errors import InputError
+from mimamo.progress import Report, silent
+
+
+class Problems:
+    """Collects one line for each thing in the data that cannot be used as it is.
+
+    What a line names is left out and nothing else; with `strict` the first one ends the work.
+
+    Args:
+        strict: raise the first problem as an InputError.
+        report: called with each line.
+
+    Attributes:
+        lines: all problems so far.
+    """
+
+    def __init__(self, strict: bool = False, report: Report = silent) -> None:
+        self.strict = strict
+        self.lines: list[str] = []
+        self._report = report
+
+    def add(self, line: str) -> None:
+        """Note a problem. Raises InputError if this is strict."""
+        if self.strict:
+            raise InputError(line)
+        self.lines.append(line)
+        self._report(line)
+
 
 TRAIN, VALIDATION, TEST = "Train_Set", "Validation_Set", "Test_Set"
 
@@ -28,7 +56,7 @@ class DatasetVideo:
         name: unlike that of any other in the set; may become a file's name.
         subset: `TRAIN`, `VALIDATION` or `TEST`.
         source: a folder of aligned faces, or a video file.
-        film: the video the aligned faces were cut from, if it is at hand; it tells how many
+        film: the video the aligned faces were cut from, if it is there; it tells how many
             frames there are.
         labels: where the labels come from; None if there are none.
         read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN

@@ -17,12 +17,12 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Unit, Unused
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Problems, Unit, Unused
 from mimamo.errors import InputError
 from mimamo.video import is_video
 
@@ -85,34 +85,32 @@ class OMGEmotion:
                     self.unused.append(Unused(missing, name))
                 else:
                     found[name] = DatasetVideo(
-                        name, subset, (own or sources)[0], labels=path if labelled else None,
-                        read_labels=_Label(path, line, row) if labelled else None,
+                        name,
+                        subset,
+                        source=(own or sources)[0],
+                        labels=path if labelled else None,
+                        read_labels=partial(_label, f"{path}:{line}", row) if labelled else None,
                         row=json.dumps(row),
-                    )  # fmt: skip
+                    )
         if not found:
             raise InputError(f"{self.root}: expected <video>/utterance_N.mp4, found none")
         order = list(FILES)
         return sorted(found.values(), key=lambda v: (order.index(v.subset), v.name))
 
 
-class _Label:
+def _label(where: str, row: dict[str, str], problems: Problems) -> np.ndarray:
     """One row's label, which is checked when it is read."""
-
-    def __init__(self, path: Path, line: int, row: dict[str, str]) -> None:
-        self._where, self._texts = f"{path}:{line}", (row["valence"], row["arousal"])
-
-    def __call__(self, problems: Problems) -> np.ndarray:
-        try:
-            valence, arousal = map(float, self._texts)
-        except ValueError:
-            valence = arousal = np.nan
-        if -1 <= valence <= 1 and -1 <= arousal <= 1:
-            return np.array([[valence, arousal]], np.float32)
-        problems.add(
-            f"{self._where}: expected valence and arousal in [-1, 1], got "
-            f"{self._texts[0]!r} and {self._texts[1]!r}"
-        )
-        return np.full((1, 2), np.nan, np.float32)
+    texts = row["valence"], row["arousal"]
+    try:
+        valence, arousal = map(float, texts)
+    except ValueError:
+        valence = arousal = np.nan
+    if -1 <= valence <= 1 and -1 <= arousal <= 1:
+        return np.array([[valence, arousal]], np.float32)
+    problems.add(
+        f"{where}: expected valence and arousal in [-1, 1], got {texts[0]!r} and {texts[1]!r}"
+    )
+    return np.full((1, 2), np.nan, np.float32)
 
 
 def _utterances_in(folder: Path) -> dict[tuple[str, str], list[Path]]:

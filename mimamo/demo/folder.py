@@ -11,35 +11,32 @@ from mimamo.files import output_folder, replacing
 
 _NOTICE = "README.txt"
 _FIRST_LINE = "Written by `mimamo demo`, which also replaces this folder."
+CONTENTS = """\
+data/                        a data set of the animated photograph in the layout of Aff-Wild2
+cache/                       its features and small grey faces, computed once
+run/                         the network trained on it: weights, settings, CCC per epoch
+evaluation/                  how it predicts clips that training has not seen
+video/astronaut.mp4          a video of it
+predictions/astronaut.csv    what was predicted from its pixels, frame by frame
+predictions/astronaut.png    the same as a plot
+predictions/astronaut.mp4    the same in the video
+predictions/truth.png        the same beside the truth
+summary.json                 what was measured, and with which settings"""
 _TEXT = f"""{_FIRST_LINE}
 
-faces.png                          the face that was animated, over valence and arousal
-data/                              a data set of it in the layout of Aff-Wild2
-cache/                             its features and small grey faces, computed once
-run/                               the network trained on it: weights, settings, CCC per epoch
-predictions/unseen_clips.png       clips that training has not seen: predictions and truth
-predictions/unseen/                the same in numbers
-video/astronaut.mp4                a video; astronaut_truth.csv is the truth about it
-predictions/astronaut.csv          what was predicted from its pixels, frame by frame
-predictions/astronaut.png          the same as a plot
-predictions/astronaut.mp4          the same in the video
-predictions/astronaut_and_truth.png  the same beside the truth
-summary.json                       what was measured, and with which settings
+{CONTENTS}
 
 The face is from scikit-image's astronaut photograph (NASA, public domain). The weights know this
 one toy face and nothing else.
 """
 # All that a demo writes; the last line is what a killed one leaves of a file it was writing.
 _OURS = re.compile(
-    r"README\.txt|summary\.json|faces\.png"
+    r"README\.txt|summary\.json"
     r"|data/annotations/(Train|Validation|Test)_Set/(train|validation|test)_\d+\.txt"
     r"|data/cropped_aligned/(train|validation|test)_\d+/\d{5}\.jpg"
-    r"|cache/(manifest\.json|backbone\.safetensors|videos/\w+\.(safetensors|skipped))"
-    r"|run/(config\.toml|history\.csv|(best|last|state)\.safetensors)"
+    r"|(cache(/videos)?|run|evaluation|video|predictions)"
+    r"/\w+\.(csv|json|mp4|png|safetensors|skipped|toml)"
     r"|run/tensorboard/events\.out\.tfevents\.[^/]+"
-    r"|video/(astronaut\.mp4|astronaut_truth\.csv)"
-    r"|predictions/(astronaut\.(csv|png|mp4)|astronaut_and_truth\.png|unseen_clips\.png)"
-    r"|predictions/unseen/test_\d+\.csv"
     r"|([\w/]+/)?\.\w+\.\w{8}\.\w+"
 )
 
@@ -54,7 +51,9 @@ def claim_folder(path: str | os.PathLike[str]) -> bool:
     folder = output_folder(path)
     files = [entry for entry in folder.rglob("*") if not entry.is_dir() or entry.is_symlink()]
     foreign = [file for file in files if not _OURS.fullmatch(file.relative_to(folder).as_posix())]
-    if foreign or (files and not _has_notice(folder)):
+    notice = folder / _NOTICE
+    ours = notice.is_file() and notice.read_bytes().startswith(_FIRST_LINE.encode())
+    if foreign or (files and not ours):
         raise InputError(
             f"{folder}: expected a new folder, an empty one or an earlier demo's, "
             f"got one with {min(foreign or files).relative_to(folder)}"
@@ -71,18 +70,3 @@ def write_notice(folder: Path) -> None:
     """Write what the folder is and what is in it; it marks the folder as a demo's."""
     with replacing(folder / _NOTICE) as temporary:
         temporary.write_text(_TEXT, encoding="utf-8")
-
-
-def files_of(folder: Path) -> list[Path]:
-    """What is in a demo's folder, without data set, cache and logs, relative to it."""
-    files = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    left_out = {"data", "cache", "tensorboard"}
-    return [file for file in files if not left_out & set(file.parts)]
-
-
-def _has_notice(folder: Path) -> bool:
-    try:
-        text = (folder / _NOTICE).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return text.startswith(_FIRST_LINE)

@@ -6,40 +6,37 @@ has not seen, and run on a video from raw pixels.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from mimamo import __version__
-from mimamo.data.dataset import TRAIN, VALIDATION
-from mimamo.demo.folder import claim_folder, files_of, write_notice
-from mimamo.demo.pictures import Comparison, pooled_ccc, save_comparison, save_face_grid
-from mimamo.demo.synth.photo_set import UNSEEN, RenderedClip, write_dataset
-from mimamo.demo.synth.video import VideoTruth, write_truth, write_video
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION
+from mimamo.demo.folder import CONTENTS, claim_folder, write_notice
+from mimamo.demo.synth.photo_set import write_photo_set
+from mimamo.demo.synth.video import write_video
 from mimamo.device import choose_device
 from mimamo.errors import InputError
+from mimamo.evaluate import evaluate_runs
+from mimamo.evaluate.scores import Score, score
 from mimamo.extract import extract
-from mimamo.files import output_folder, replacing
-from mimamo.model.checkpoint import Checkpoint, load_checkpoint
+from mimamo.files import output_folder, write_json
+from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.config import MIMAMOConfig
-from mimamo.predict.api import (
-    PredictSettings,
-    StageProgress,
-    VideoResult,
-    predict_many,
-    predict_video,
-)
+from mimamo.predict.api import PredictSettings, predict_video
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
+from mimamo.predict.table import Predictions
+from mimamo.progress import Progress, Report, silent
 from mimamo.train import TrainingConfig, train
-
-Report = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -53,28 +50,28 @@ class Size:
     recipe: TrainingConfig
 
 
-def _recipe(epochs: int, milestones: tuple[int, ...], channels: tuple[int, ...]) -> TrainingConfig:
-    """Far smaller and faster than the report's, for one face and two CPU cores."""
+def _recipe(channels: tuple[int, ...], **settings: Any) -> TrainingConfig:
+    """Far smaller and faster than the published recipe, for one face and two CPU cores."""
     parts = ("spatial", "conv", "temporal", "fusion", "rnn", "head")
     dropouts: dict[str, Any] = {f"{part}_dropout": 0.1 for part in parts}
     network = MIMAMOConfig(channels=channels, hidden=64, rnn_hidden=64, rnn_layers=1, **dropouts)
-    return TrainingConfig(
-        epochs=epochs, patience=epochs, batch_size=4, learning_rate=0.05, milestones=milestones,
-        network=network,
-    )  # fmt: skip
+    return TrainingConfig(batch_size=4, learning_rate=0.05, network=network, **settings)
 
 
-FULL = Size({TRAIN: 24, VALIDATION: 4, UNSEEN: 6}, 96, 300, 64, _recipe(8, (6,), (8, 16, 32)))
-QUICK = Size({TRAIN: 2, VALIDATION: 1, UNSEEN: 1}, 72, 60, 48, _recipe(2, (1,), (8, 8, 16)))
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement with the truth over so many frames."""
-
-    frames: int
-    valence: float
-    arousal: float
+FULL = Size(
+    clips={TRAIN: 24, VALIDATION: 4, TEST: 6},
+    clip_frames=96,
+    video_frames=300,
+    image_size=64,
+    recipe=_recipe((8, 16, 32), epochs=8, patience=8, milestones=(6,)),
+)
+QUICK = Size(
+    clips={TRAIN: 2, VALIDATION: 1, TEST: 1},
+    clip_frames=16,
+    video_frames=30,
+    image_size=32,
+    recipe=_recipe((8, 8, 16), epochs=2, patience=2, milestones=(1,), clip_length=16, stride=16),
+)
 
 
 @dataclass(frozen=True)
@@ -86,14 +83,12 @@ class DemoResult:
         unseen: on the clips that neither training nor the choice of the epoch has seen.
         video: on the frames of the video in which the detector found the face.
         seconds: wall time of each stage.
-        files: all that was written beside the data set, relative to `out`.
     """
 
     out: Path
-    unseen: Agreement
-    video: Agreement
+    unseen: Score
+    video: Score
     seconds: dict[str, float]
-    files: list[Path]
 
 
 def run_demo(
@@ -103,7 +98,7 @@ def run_demo(
     seed: int = 0,
     quick: bool = False,
     report: Report = print,
-    progress: StageProgress | None = None,
+    progress: Progress = silent,
 ) -> DemoResult:
     """Render a data set, train on it, measure, and predict a rendered video.
 
@@ -121,165 +116,129 @@ def run_demo(
     chosen = choose_device(device)
     if claim_folder(out):
         report(f"{out}: holds an earlier demo, which is replaced")
-    run = _Demo(Path(out), QUICK if quick else FULL, seed, report, progress or (lambda *_: None))
+    demo = _Demo(Path(out), QUICK if quick else FULL, seed, chosen, report, progress)
     try:
-        return _go(run, chosen, quick)
+        write_notice(demo.out)
+        report("A photograph is animated to play a person whose valence and arousal are known.")
+        demo.render_data()
+        demo.train()
+        result = DemoResult(demo.out, demo.measure(), demo.predict(), demo.seconds)
+        demo.write_summary(result)
     except OSError as error:  # such as a full disk
         raise InputError(f"{out}: {error.strerror or error}") from error
+    for line in _conclusion(result):
+        report(line)
+    return result
 
 
-def _go(run: _Demo, device: torch.device, quick: bool) -> DemoResult:
-    write_notice(run.out)
-    run.report("A photograph is animated to play a person whose valence and arousal are known.")
-    clips = run.render_data()
-    checkpoint = run.train(device)
-    unseen = run.measure(clips, checkpoint, PredictSettings(device=device, plot=False))
-    truth = run.render_video()
-    video = run.predict(truth, checkpoint, PredictSettings(device=device, render=True))
-    summary = {
-        "made_by": f"mimamo demo {__version__}",
-        "quick": quick,
-        "seed": run.seed,
-        "device": str(device),
-        "ccc_unseen_clips": asdict(unseen),
-        "ccc_video": asdict(video),
-        "seconds": {stage: round(seconds, 1) for stage, seconds in run.seconds.items()},
-        "clips": run.size.clips,
-        "clip_frames": run.size.clip_frames,
-        "backbone": {"weights": "random", "image_size": run.size.image_size},
-        "training": run.size.recipe.to_dict(),
-    }
-    with replacing(run.out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    files = files_of(run.out)
-    for line in _conclusion(run, unseen, video, files):
-        run.report(line)
-    return DemoResult(run.out, unseen, video, run.seconds, files)
-
-
+@dataclass
 class _Demo:
     """The stages of a demo, in order."""
 
-    def __init__(
-        self, out: Path, size: Size, seed: int, report: Report, show: StageProgress
-    ) -> None:
-        self.out, self.size, self.seed = out, size, seed
-        self.report, self.show = report, show
-        self.seconds: dict[str, float] = {}
+    out: Path
+    size: Size
+    seed: int
+    device: torch.device
+    report: Report
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
 
-    def render_data(self) -> list[RenderedClip]:
+    def render_data(self) -> None:
         clips = self.size.clips
         with self._stage("data", f"1. Rendering {sum(clips.values())} clips of its face"):
-            save_face_grid(self.out / "faces.png")
-            written = write_dataset(
+            faces = write_photo_set(
                 self.out / "data",
                 clips,
                 frames=self.size.clip_frames,
                 seed=self.seed,
-                progress=lambda done, total: self.show("rendering clips", done, total),
+                progress=partial(self.progress, "rendering clips"),
             )
-            faces = sum(int(clip.found.sum()) for clip in written)
-            self.say(
+            self._say(
                 f"{faces} aligned faces in the layout of Aff-Wild2: {clips[TRAIN]} clips to train",
-                f"on, {clips[VALIDATION]} to choose the best epoch by, {clips[UNSEEN]} unseen.",
+                f"on, {clips[VALIDATION]} to choose the best epoch by, {clips[TEST]} unseen.",
             )
-        return written
 
-    def train(self, device: torch.device) -> Checkpoint:
+    def train(self) -> None:
         recipe, side = self.size.recipe, self.size.image_size
         with self._stage("training", "2. Training MIMAMO Net on them"):
-            channels = ", ".join(map(str, recipe.network.channels))
-            self.say(
+            self._say(
                 "No pretrained ResNet50 comes with this package: this one has random weights and",
                 f"sees {side}x{side} pixels. The network behind it is smaller than the published",
-                f"one (channels {channels}), with a recipe of its own ({recipe.epochs} epochs at",
-                f"rate {recipe.learning_rate:g}).",
+                f"one, with a recipe of its own ({recipe.epochs} epochs at a learning rate of",
+                f"{recipe.learning_rate:g}).",
             )
             extract(
                 self.out / "data",
                 self.out / "cache",
                 backbone="random",
                 image_size=side,
-                subsets=(TRAIN, VALIDATION),
                 seed=self.seed,
-                device=device,
-                progress=self.show,
+                device=self.device,
+                progress=self.progress,
             )
-            result = train(
+            train(
                 self.out / "cache",
                 self.out / "run",
                 config=replace(recipe, seed=self.seed),
-                device=device,
-                report=self.say,
-                progress=self.show,
+                device=self.device,
+                report=self._say,
+                progress=self.progress,
             )
-            return load_checkpoint(result.best_checkpoint)
 
-    def measure(
-        self, clips: list[RenderedClip], checkpoint: Checkpoint, settings: PredictSettings
-    ) -> Agreement:
-        unseen = [clip for clip in clips if clip.subset == UNSEEN]
-        folders = [self.out / "data" / "cropped_aligned" / clip.name for clip in unseen]
-        predictions = self.out / "predictions"
+    def measure(self) -> Score:
         with self._stage("unseen clips", "3. Predicting the clips it has not seen"):
-            out = predictions / "unseen"
-            results = predict_many(
-                folders, checkpoint, out, settings, progress=self.show, warn=self._warn
+            result = evaluate_runs(
+                [self.out / "run"],
+                self.out / "cache",
+                subset=TEST,
+                out=self.out / "evaluation",
+                device=self.device,
+                report=self._say,
+                progress=self.progress,
             )
-            comparisons = [
-                _compare(result, np.stack([clip.valence, clip.arousal], 1), clip.annotated)
-                for result, clip in zip(results, unseen, strict=True)
-            ]
-            title = "Clips that training has not seen"
-            save_comparison(predictions / "unseen_clips.png", comparisons, title)
-            return self._score(comparisons, "on unseen clips, in light of their own")
+        return result.summary.faces
 
-    def render_video(self) -> VideoTruth:
-        frames = self.size.video_frames
+    def predict(self) -> Score:
+        frames, folder = self.size.video_frames, self.out / "predictions"
+        video = output_folder(self.out / "video") / "astronaut.mp4"
         with self._stage("video", f"4. Rendering a video of {frames} frames"):
-            folder = output_folder(self.out / "video")
-            truth = write_video(
-                folder / "astronaut.mp4",
-                frames=frames,
-                seed=self.seed,
-                progress=lambda done, total: self.show("rendering the video", done, total),
-            )
-            write_truth(folder / "astronaut_truth.csv", truth)
-            away = int((~truth.in_view).sum())
-            self.say(f"In {away} of them the camera looks away from the face.")
-        return truth
-
-    def predict(
-        self, truth: VideoTruth, checkpoint: Checkpoint, settings: PredictSettings
-    ) -> Agreement:
-        folder = self.out / "predictions"
+            show = partial(self.progress, "rendering the video")
+            truth = write_video(video, frames=frames, seed=self.seed, progress=show)
+            self._say(f"In {(~truth.in_view).sum()} of them the camera looks away from the face.")
         with self._stage("prediction", "5. Predicting it from its pixels, face detector included"):
-            video = self.out / "video" / "astronaut.mp4"
+            checkpoint = load_checkpoint(self.out / "run")
+            settings = PredictSettings(device=self.device, render=True)
             result = predict_video(
-                video, checkpoint, folder, settings, progress=self.show, warn=self._warn
+                video, checkpoint, folder, settings, progress=self.progress, warn=self._say
             )
-            comparison = _compare(result, truth.values, np.ones(len(truth.times), bool))
-            title = "The video, where the face was found"
-            save_comparison(folder / "astronaut_and_truth.png", [comparison], title)
-            found = int(comparison.found.sum())
-            self.say(
-                f"Face found in {found} frames. The others repeat the last prediction, or say -5 "
-                "before the first.",
+            predictions = result.predictions
+            if predictions is None or not predictions.found.any():
+                raise InputError(result.error or f"{video}: no face found")
+            found = predictions.found
+            ccc = score([(predictions.values[found], truth.values[found])])
+            save_comparison(folder / "truth.png", predictions, truth.values, ccc)
+            self._say(
+                f"Face found in {ccc.count} frames. The others repeat the last prediction, or say "
+                "-5 before the first.",
+                f"CCC on these frames: valence {ccc.valence:.3f}, arousal {ccc.arousal:.3f}",
             )
-            return self._score([comparison], "on these frames")
+        return ccc
 
-    def say(self, *lines: str) -> None:
+    def write_summary(self, result: DemoResult) -> None:
+        content = {
+            "made_by": f"mimamo demo {__version__}",
+            "seed": self.seed,
+            "device": str(self.device),
+            "ccc_unseen_clips": asdict(result.unseen),
+            "ccc_video": asdict(result.video),
+            "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
+            **asdict(self.size),
+        }
+        write_json(self.out / "summary.json", content)
+
+    def _say(self, *lines: str) -> None:
         for line in lines:
             self.report(f"   {line}")
-
-    def _warn(self, message: str) -> None:
-        self.say(f"warning: {message}")
-
-    def _score(self, comparisons: list[Comparison], where: str) -> Agreement:
-        valence, arousal = pooled_ccc(comparisons)
-        frames = int(sum(c.counts.sum() for c in comparisons))
-        self.say(f"CCC {where}: valence {valence:.3f}, arousal {arousal:.3f} ({frames} frames)")
-        return Agreement(frames, valence, arousal)
 
     @contextmanager
     def _stage(self, name: str, title: str) -> Iterator[None]:
@@ -288,22 +247,11 @@ class _Demo:
         start = perf_counter()
         yield
         self.seconds[name] = perf_counter() - start
-        self.say(f"{self.seconds[name]:.0f} s")
+        self._say(f"{self.seconds[name]:.0f} s")
 
 
-def _compare(result: VideoResult, truth: np.ndarray, annotated: np.ndarray) -> Comparison:
-    """One video beside its truth [T, 2]; what was predicted may end before, with the last face."""
-    if result.predictions is None:
-        raise InputError(result.error or f"{result.source}: no predictions")
-    predictions = result.predictions
-    frames = len(predictions)
-    return Comparison(
-        result.source.stem, predictions.found, predictions.values, truth[:frames],
-        predictions.found & annotated[:frames],
-    )  # fmt: skip
-
-
-def _conclusion(run: _Demo, unseen: Agreement, video: Agreement, files: list[Path]) -> list[str]:
+def _conclusion(result: DemoResult) -> list[str]:
+    unseen, video = result.unseen, result.video
     text = f"""
 Measured (CCC: 1 is perfect, 0 is chance)   valence   arousal
    clips it has not seen                     {unseen.valence:6.3f}    {unseen.arousal:6.3f}
@@ -318,7 +266,25 @@ or train on Aff-Wild2, which its authors license for research:
    mimamo train CACHE --out RUN
    mimamo predict VIDEO --weights RUN --out RESULTS
 
-Took {sum(run.seconds.values()):.0f} s. In {run.out}:
-   data/
-   cache/"""
-    return [*text.split("\n"), *(f"   {path}" for path in files)]
+Took {sum(result.seconds.values()):.0f} s. In {result.out}:
+{CONTENTS}"""
+    return text.split("\n")
+
+
+def save_comparison(path: Path, predictions: Predictions, truth: np.ndarray, ccc: Score) -> None:
+    """Write a PNG of predicted and true trajectories, the latter ``[T, 2]``.
+
+    Without a face nothing is predicted. Raises InputError if the file cannot be written.
+    """
+    figure = Figure(figsize=(12, 5.4), dpi=120, facecolor="white", layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    shown = np.where(predictions.found[:, None], predictions.values, np.nan)
+    names = (("valence", VALENCE_COLOUR), ("arousal", AROUSAL_COLOUR))
+    for column, (axes, (name, colour)) in enumerate(zip(panels, names, strict=True)):
+        axes.plot(predictions.times, truth[:, column], "--", color="#555555", label="truth")
+        axes.plot(predictions.times, shown[:, column], color=colour, label="predicted")
+        axes.set(ylim=(-1.2, 1.2), ylabel=name, title=f"CCC {getattr(ccc, name):.2f}")
+        axes.grid(axis="y", color="#e8e8e8")
+    panels[0].legend(loc="lower left", ncols=2)
+    panels[1].set_xlabel("seconds")
+    save_figure(path, figure)

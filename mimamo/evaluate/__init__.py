@@ -1,23 +1,15 @@
 """What predictions are worth: cross-validation, evaluation, submissions."""
 
-from mimamo.evaluate.cross_validation import CrossvalResult, crossval, join
-from mimamo.evaluate.ensemble import Ensemble
-from mimamo.evaluate.evaluation import EvaluationResult, evaluate_runs
-from mimamo.evaluate.scores import Interval, Score, VideoScore, bootstrap, rescale
-from mimamo.evaluate.submission import SubmitResult, submit
-
-__all__ = [
-    "CrossvalResult",
-    "Ensemble",
-    "EvaluationResult",
-    "Interval",
-    "Score",
-    "SubmitResult",
-    "VideoScore",
-    "bootstrap",
-    "crossval",
-    "evaluate_runs",
-    "join",
-    "rescale",
-    "submit",
-]
+from mimamo.evaluate.cross_validation import CrossvalResult as CrossvalResult
+from mimamo.evaluate.cross_validation import crossval as crossval
+from mimamo.evaluate.cross_validation import join as join
+from mimamo.evaluate.ensemble import Ensemble as Ensemble
+from mimamo.evaluate.evaluation import EvaluationResult as EvaluationResult
+from mimamo.evaluate.evaluation import evaluate_runs as evaluate_runs
+from mimamo.evaluate.scores import Interval as Interval
+from mimamo.evaluate.scores import Score as Score
+from mimamo.evaluate.scores import VideoScore as VideoScore
+from mimamo.evaluate.scores import bootstrap as bootstrap
+from mimamo.evaluate.scores import rescale as rescale
+from mimamo.evaluate.submission import SubmitResult as SubmitResult
+from mimamo.evaluate.submission import submit as submit

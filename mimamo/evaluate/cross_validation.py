@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from mimamo.data.cache import Cache
+from mimamo.data.cache import Cache, CachedVideo
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
-from mimamo.evaluate.score_plot import save_scores
-from mimamo.evaluate.scores import ENDS, Interval, Score, face_pairs, score
+from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, score
 from mimamo.evaluate.summary import (
     SUMMARY,
     TABLE,
@@ -29,8 +24,9 @@ from mimamo.evaluate.summary import (
     summary_of,
     write_summary,
 )
-from mimamo.files import output_folder, replacing
-from mimamo.plurals import which_are
+from mimamo.files import output_folder, write_csv
+from mimamo.progress import Progress, Report, silent, which_are
+from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, CONFIG
@@ -72,8 +68,8 @@ def crossval(
     config: TrainingConfig | None = None,
     device: torch.device | str = "cpu",
     resident: bool = False,
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> CrossvalResult:
     """Train folds and predict what each held out; join them once all are there.
 
@@ -96,7 +92,6 @@ def crossval(
         InputError: as `train`; a fold has no data; one in `out` has other settings; or `out` holds
             the results of something else.
     """
-    report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     root = output_folder(out)
     _check_folder(root, folds)
@@ -109,23 +104,29 @@ def crossval(
             folder = root / f"fold-{fold}"
             own = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
             report(f"fold {fold} of {folds}")
-            shown = None if progress is None else _named(progress, f"fold {fold}: ")
             result = train(
-                cache, folder, config=own, device=device, resident=resident, resume=True,
-                report=report, progress=shown,
-            )  # fmt: skip
+                cache,
+                folder,
+                config=own,
+                device=device,
+                resident=resident,
+                resume=True,
+                report=report,
+                progress=lambda stage, *done, fold=fold: progress(f"fold {fold}: {stage}", *done),
+            )
             known[fold] = chosen = result.videos
             if processes.is_first:
                 best, path = result.best_checkpoint, folder / PREDICTIONS
                 origin = {"fold": own.fold, "identity": chosen.identity}
                 origin["checkpoint"] = _file_hash(best)
-                if not path.exists() or _note_in(path) != origin:
+                if load_note(path, _KEY) != origin:
                     values = Ensemble([best], cache, processes.device).predict(chosen.validation)
-                    _save_predictions(path, values, origin)
+                    tensors = {name: torch.from_numpy(own) for name, own in values.items()}
+                    save_tensors(path, tensors, _KEY, origin)
             processes.wait()
     if not processes.is_first:
         return CrossvalResult(root, ())
-    joined = _join(cache, root, folds, report, known)
+    joined = join(cache, root, folds, report, known)
     if joined.missing:
         report(f"{root}: {joined.waiting}; joined later")
     return joined
@@ -135,26 +136,17 @@ def join(
     cache: str | os.PathLike[str] | Cache,
     out: str | os.PathLike[str],
     folds: int = 5,
-    report: Callable[[str], None] | None = None,
+    report: Report = silent,
+    known: Mapping[int, Chosen] | None = None,
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
-    Nothing is written if folds are missing, which the result then names. Raises InputError if they
+    Of the folds in `known` the videos need not be chosen again. Nothing is written if folds are
+    missing, which the result then names. Raises InputError if they
     do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
     the results of something else.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
-    return _join(cache, Path(out), folds, report or (lambda line: None), {})
-
-
-def _join(
-    cache: Cache,
-    root: Path,
-    folds: int,
-    report: Callable[[str], None],
-    known: Mapping[int, Chosen],
-) -> CrossvalResult:
-    """`join`; of the folds in `known` the videos need not be chosen again."""
+    cache, root, known = cache if isinstance(cache, Cache) else Cache(cache), Path(out), known or {}
     _check_folder(root, folds)
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
@@ -162,7 +154,8 @@ def _join(
         return CrossvalResult(root, missing)
     _check_settings(root, folds)
     values: dict[str, np.ndarray] = {}
-    videos, scores, intervals = [], [], []
+    videos: list[CachedVideo] = []
+    scores: dict[str, tuple[Score, Interval]] = {}
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
         own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
@@ -175,25 +168,32 @@ def _join(
         values |= predicted
         videos += own
         pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
-        scores.append(score(list(pairs.values())))
-        intervals.append(interval_by_subject(own, pairs))
+        scores[f"fold {fold}"] = score(list(pairs.values())), interval_by_subject(own, pairs)
     summary = summary_of(videos, values)
-    for fold, fold_score in enumerate(scores, start=1):
+    for title, (pooled, _) in scores.items():
         report(
-            f"fold {fold}: {fold_score.count} {summary.unit}s, CCC valence "
-            f"{fold_score.valence:.3f}, arousal {fold_score.arousal:.3f}"
+            f"{title}: {pooled.count} {summary.unit}s, CCC valence "
+            f"{pooled.valence:.3f}, arousal {pooled.arousal:.3f}"
         )
     report("out of fold, all together:")
     for line in summary.lines():
         report(line)
-    settings = {"cache": str(cache.root), "folds": folds}
-    written = write_summary(root, summary, "crossval", settings)
-    bars = zip(scores, intervals, strict=True)
-    titles = {f"fold {fold}": bar for fold, bar in enumerate(bars, start=1)}
-    save_scores(root / "crossval.png", summary.faces, summary.interval, summary.videos, titles)
-    _write_folds(root / "folds.csv", scores, intervals, summary)
-    report(f"{', '.join(str(path) for path in [root / 'folds.csv', *written])}")
-    return CrossvalResult(root, (), tuple(scores), summary)
+    written = write_summary(
+        root, summary, "crossval", {"cache": str(cache.root), "folds": folds}, scores
+    )
+    table = root / "folds.csv"
+    write_csv(table, _rows_of(scores, summary))
+    report(", ".join(map(str, [table, *written])))
+    return CrossvalResult(root, (), tuple(pooled for pooled, _ in scores.values()), summary)
+
+
+def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
+    """The rows of ``folds.csv``. Of one subject there is nothing to draw, so no interval."""
+    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
+    for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
+        shown = interval if interval.subjects > 1 else None
+        rows.append([title.removeprefix("fold "), *cells(pooled, shown)])
+    return rows
 
 
 def _check_folder(root: Path, folds: int) -> None:
@@ -226,39 +226,11 @@ def _check_settings(root: Path, folds: int) -> None:
 
 
 def _file_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _note_in(path: Path) -> dict[str, Any] | None:
-    """What a file of predictions notes of its origin; None if it is not whole."""
-    try:
-        with safe_open(path, "np") as file:
-            return json.loads((file.metadata() or {})[_KEY])
-    except (SafetensorError, OSError, KeyError, ValueError):
-        return None
-
-
-def _save_predictions(path: Path, values: dict[str, np.ndarray], origin: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        try:
-            save_file(values, temporary, {_KEY: json.dumps(origin)})
-        except SafetensorError as error:  # such as a full disk
-            raise InputError(f"{path}: cannot be written: {error}") from error
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:
-    try:
-        with safe_open(path, "np") as file:
-            content = json.loads((file.metadata() or {})[_KEY])
-            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path}: cut short or damaged ({error}); train this fold again"
-        ) from error
+    tensors, content = load_tensors(path, _KEY, "cut short or damaged ({}); train this fold again")
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
     chosen.check(path, content.get("identity", {}))
@@ -268,28 +240,4 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
             f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
             "fold again"
         )
-    return values
-
-
-def _write_folds(
-    path: Path, scores: Sequence[Score], intervals: Sequence[Interval], summary: Summary
-) -> None:
-    names = [*map(str, range(1, len(scores) + 1)), "all"]
-    pairs = zip([*scores, summary.faces], [*intervals, summary.interval], strict=True)
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fold", f"{summary.unit}s", "valence", "arousal", *ENDS])
-        for fold, (pooled, interval) in zip(names, pairs, strict=True):
-            # Of one subject there is nothing to draw.
-            ends = interval.cells() if interval.subjects > 1 else [""] * len(ENDS)
-            row = [f"{pooled.valence:.6f}", f"{pooled.arousal:.6f}", *ends]
-            writer.writerow([fold, pooled.count, *row])
-
-
-def _named(
-    progress: Callable[[str, int, int], None], prefix: str
-) -> Callable[[str, int, int], None]:
-    def show(stage: str, done: int, total: int) -> None:
-        progress(prefix + stage, done, total)
-
-    return show
+    return {name: values.numpy() for name, values in tensors.items()}

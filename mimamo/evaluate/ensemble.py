@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from mimamo.model.config import STREAMS
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.plurals import counted, which_are
 from mimamo.predict.clips import predict_sequence
+from mimamo.progress import Progress, Report, counted, silent, which_are
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, STATE
@@ -62,6 +62,7 @@ class Ensemble:
         streams: "spatial" or "temporal" blinds the other stream of networks that have both: it
             sees the mean of the cache's features (of up to 32 faces a video), or a face that does
             not move. "both" leaves them as they are.
+        report: called with each warning.
 
     Raises:
         InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
@@ -74,23 +75,24 @@ class Ensemble:
         cache: Cache,
         device: torch.device | str = "cpu",
         streams: str = "both",
+        report: Report = silent,
     ) -> None:
         if streams not in STREAMS:
             raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
         self.cache, self.streams = cache, streams
         self.members: list[Member] = []
-        self.warnings: list[str] = []
         for given in paths:
             found = checkpoints_in(given)
             members = [_member(path, cache, torch.device(device), streams) for path in found]
             self.members += members
-            self.warnings += [
-                f"warning: {path.parent}: its training is not finished; its best network so far"
-                for path in found
-                if path.name == BEST and is_unfinished(path.with_name(STATE))
-            ]
+            for path in found:
+                if path.name == BEST and is_unfinished(path.with_name(STATE)):
+                    report(
+                        f"warning: {path.parent}: its training is not finished; its best network "
+                        "so far"
+                    )
             if found[0].parent.parent == Path(given):  # a cross-validation
-                self.warnings += _incomplete(given, members)
+                _report_missing(given, members, report)
         if not self.members:
             raise InputError("expected at least one checkpoint, got none")
         self._means: dict[Path, Tensor] = {}
@@ -109,7 +111,7 @@ class Ensemble:
         self,
         videos: Sequence[CachedVideo],
         members: Sequence[Member] | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress = silent,
     ) -> dict[str, np.ndarray]:
         """Predict all faces of some videos: float32 ``[T, 2]`` by name.
 
@@ -125,8 +127,7 @@ class Ensemble:
             values[video.name] = mean.astype(np.float32)
             if not np.isfinite(values[video.name]).all():
                 raise InputError(f"{members[0].path}: gives predictions that are not finite")
-            if progress:
-                progress("predicting", done, len(videos))
+            progress("predicting", done, len(videos))
         return values
 
     def _predict(
@@ -180,14 +181,16 @@ def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
     return [folds[number] for number in sorted(folds)]
 
 
-def _incomplete(path: str | os.PathLike[str], members: Sequence[Member]) -> list[str]:
-    """A warning if the cross-validation in `path` is not all there."""
+def _report_missing(
+    path: str | os.PathLike[str], members: Sequence[Member], report: Report
+) -> None:
+    """Warn if the cross-validation in `path` is not all there."""
     folds = [parse_fold(member.config.fold) for member in members if member.config.fold]
     total = max((count for _, count in folds), default=0)
     missing = sorted(set(range(1, total + 1)) - {number for number, _ in folds})
-    if not missing:
-        return []
-    return [f"warning: {path}: of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"]
+    if missing:
+        which = f"of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"
+        report(f"warning: {path}: {which}")
 
 
 def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from mimamo.evaluate.ensemble import Ensemble, Member
 from mimamo.evaluate.scores import rescale
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
 from mimamo.files import expect_free, output_folder
+from mimamo.progress import Progress, Report, silent
 from mimamo.train.videos import choose_videos
 
 SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
@@ -41,8 +42,8 @@ def evaluate_runs(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> EvaluationResult:
     """Compute the CCC of one network, or of an ensemble's mean, over annotated frames.
 
@@ -64,16 +65,13 @@ def evaluate_runs(
         InputError: something cannot be read or does not fit, there is nothing to evaluate on, or
             a file is in the way. Nothing is written then.
     """
-    report = report or (lambda line: None)
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = None if out is None else output_folder(out)
     for path in [] if folder is None else summary_files(folder, _NAME):
         expect_free(path, overwrite)
-    ensemble = Ensemble(paths, cache, device, streams)
-    for warning in ensemble.warnings:
-        report(warning)
+    ensemble = Ensemble(paths, cache, device, streams, report)
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:
@@ -129,7 +127,7 @@ def _groups(
 def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], cache: Cache) -> None:
     """InputError if a network was trained on what it is to be evaluated on.
 
-    That is so if the cache has other videos than the one it was trained with: folds are split anew.
+    So it is if the cache has other videos than the one it was trained with: folds are split again.
     """
     for videos, members in groups:
         for member in members:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mimamo.data.cache import CachedVideo
-from mimamo.metrics import concordance_cc
+from mimamo.metrics import Pairs, pooled_ccc
 from mimamo.predict.table import fill_missing
 
 RESAMPLES = 2000
@@ -47,15 +47,15 @@ class Interval:
     arousal: tuple[float, float]
     subjects: int
 
-    def cells(self) -> list[str]:
-        """Its ends, as in a CSV under `ENDS`."""
-        return [f"{end:.6f}" for end in (*self.valence, *self.arousal)]
+
+COLUMNS = ("valence", "arousal", "valence_low", "valence_high", "arousal_low", "arousal_high")
 
 
-ENDS = ("valence_low", "valence_high", "arousal_low", "arousal_high")
-
-
-Pairs = tuple[np.ndarray, np.ndarray]  # prediction and label, float64 [N, 2] each
+def cells(score: Score, interval: Interval | None) -> list[object]:
+    """A count and what stands under `COLUMNS`; the ends of no interval are empty."""
+    ends = (*interval.valence, *interval.arousal) if interval else ()
+    numbers = [f"{number:.6f}" for number in (score.valence, score.arousal, *ends)]
+    return [score.count, *numbers, *[""] * (len(COLUMNS) - len(numbers))]
 
 
 def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
@@ -83,9 +83,7 @@ def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
 
 def score(pairs: Sequence[Pairs]) -> Score:
     """Pool some videos' pairs and compute their CCC. At least one pair."""
-    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    valence, arousal = concordance_cc(predicted, labels, dim=0)
-    return Score(len(labels), float(valence), float(arousal))
+    return Score(sum(len(labels) for _, labels in pairs), *pooled_ccc(pairs))
 
 
 def bootstrap(
@@ -93,7 +91,7 @@ def bootstrap(
 ) -> Interval:
     """Percentile bootstrap of the pooled CCC, with subjects drawn as wholes.
 
-    Frames of a video are anything but independent, so what is drawn anew, with replacement, is
+    Frames of a video are anything but independent, so what is drawn, with replacement, is
     subjects (Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
 
     Args:
@@ -116,7 +114,7 @@ def bootstrap(
 def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Interval | None:
     """Percentile bootstrap of the CCC of one video alone, by a moving-block bootstrap.
 
-    Neighbouring frames are anything but independent, so what is drawn anew, with replacement, is
+    Neighbouring frames are anything but independent, so what is drawn, with replacement, is
     stretches of 150 neighbouring annotated faces (5 s at 30 frames a second) or, if that is less,
     a quarter of the video, wherever they begin (Künsch, Annals of Statistics 17, 1989); as many as
     make up the video or a little more. Errors that change more slowly than a block, and short
@@ -162,7 +160,7 @@ def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str,
     """Give predictions the spread of the training labels, about their own mean.
 
     ``mean + (prediction - mean)·std/std_prediction``, mean and deviation over all frames of all
-    videos (Deng et al., technical report for ABAW 2020).
+    videos, as in the published code.
 
     Args:
         values: ``[T, 2]`` by video.

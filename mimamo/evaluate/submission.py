@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +15,17 @@ from mimamo.data.annotations import HEADER
 from mimamo.data.cache import Cache, CachedVideo
 from mimamo.data.dataset import TEST
 from mimamo.data.folds import recording_of
+from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
 from mimamo.evaluate.scores import rescale
-from mimamo.evaluate.utterances import (
-    TABLE,
-    is_table,
-    rows_of_names,
-    rows_of_table,
-    write_utterances,
-)
-from mimamo.files import expect_free, output_folder, replacing
-from mimamo.plurals import counted
+from mimamo.files import expect_free, output_folder, read_text, replacing, write_csv
 from mimamo.predict.table import NO_FACE, fill_missing
+from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
+
+TABLE = "utterances.csv"
+_LOWEST, _HIGHEST = (-1.0, 0.0), (1.0, 1.0)  # valence and arousal, as the data set has them
 
 
 @dataclass(frozen=True)
@@ -69,17 +66,16 @@ def submit(
     rescaled: bool = False,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> SubmitResult:
     """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
 
     Where the cache's labels are of utterances, write ``utterances.csv`` instead, with a line for
-    each of them (:mod:`mimamo.evaluate.utterances`).
+    each of them.
 
     A frame without a face takes the prediction of the frame before it, -5 before the first face
-    (technical report's rule). Values are clipped to [-1, 1]. Each file is read again and its lines
-    counted.
+    (technical report's rule). Values are clipped to [-1, 1].
 
     Args:
         paths: checkpoints, runs or cross-validations; several are averaged.
@@ -100,11 +96,8 @@ def submit(
         InputError: something cannot be read or does not fit, a name is not in the cache, a face
             lies beyond a video's end, or a file is in the way. Nothing is written then.
     """
-    report = report or (lambda line: None)
     cache = cache if isinstance(cache, Cache) else Cache(cache)
-    ensemble = Ensemble(paths, cache, device, streams)
-    for warning in ensemble.warnings:
-        report(warning)
+    ensemble = Ensemble(paths, cache, device, streams, report)
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)
@@ -117,18 +110,17 @@ def submit(
                 "which get one line each whatever their frames"
             )
         return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
-    lengths = None if films is None else _Lengths(Path(films), decode)
-    jobs = [_job(name, cache, lengths) for name in _names(cache, subset, names)]
+    found = {} if films is None else films_in(Path(films))
+    if films is not None and not found:
+        raise InputError(f"{films}: expected a folder of videos, found none")
+    jobs = [_job(name, cache, films, found, decode) for name in _names(cache, subset, names)]
     folder = output_folder(out)
-    for job in jobs:
-        expect_free(folder / f"{job.name}.txt", overwrite)
+    files = tuple(folder / f"{job.name}.txt" for job in jobs)
+    for path in files:
+        expect_free(path, overwrite)
     values = predict([job.video for job in jobs if job.video is not None])
-    files = []
-    for job in jobs:
-        path = folder / f"{job.name}.txt"
-        _write(path, _lines_of(job, values))
-        _check(path, job.frames)
-        files.append(path)
+    for job, path in zip(jobs, files, strict=True):
+        _write(path, job, values)
     uncounted = tuple(job.name for job in jobs if not job.counted)
     total = sum(job.frames for job in jobs)
     report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
@@ -142,7 +134,7 @@ def submit(
             f"warning: nothing tells the number of frames of {counted(len(uncounted), 'video')}, "
             f"such as {uncounted[0]}; there the last line is the last face's (give --videos)"
         )
-    return SubmitResult(tuple(files), total, uncounted)
+    return SubmitResult(files, total, uncounted)
 
 
 def _submit_utterances(
@@ -152,7 +144,7 @@ def _submit_utterances(
     out: Path,
     overwrite: bool,
     predict: Callable[[Sequence[CachedVideo]], dict[str, np.ndarray]],
-    report: Callable[[str], None],
+    report: Report,
 ) -> SubmitResult:
     if names is not None and is_table(names):
         rows = rows_of_table(names, cache)
@@ -174,40 +166,14 @@ def _submit_utterances(
     return SubmitResult((path,), len(rows), ())
 
 
-class _Lengths:
-    """How many frames videos have."""
-
-    def __init__(self, folder: Path, decode: bool) -> None:
-        self._folder, self._decode = folder, decode
-        self._films = films_in(folder)
-        if not self._films:
-            raise InputError(f"{folder}: expected a folder of videos, found none")
-
-    def of(self, name: str) -> int:
-        """Raises InputError if there is no such video."""
-        path = self._films.get(name) or self._films.get(recording_of(name))
-        if path is None:
-            raise InputError(f"{self._folder}: expected a video of {name}, found none")
-        with VideoReader(path) as reader:
-            if reader.frame_count is not None and not self._decode:
-                return reader.frame_count
-            return sum(1 for _ in reader)
-
-
 def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> list[str]:
     if names is None:
         chosen = [name for name, own in cache.manifest.videos.items() if own == subset]
         if not chosen:
             raise InputError(f"{cache.root}: expected videos of {subset}, found none")
         return chosen
-    try:
-        lines = Path(names).read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{names}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{names}: expected a text file, got something else ({error})") from error
     chosen = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(names).splitlines(), start=1):
         name = line.strip().removesuffix(".txt").removesuffix(".mp4")
         if not name:
             continue
@@ -221,15 +187,24 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
     return chosen
 
 
-def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
+def _job(
+    name: str,
+    cache: Cache,
+    folder: str | os.PathLike[str] | None,
+    films: Mapping[str, Path],
+    decode: bool,
+) -> _Job:
     video = next((video for video in cache.videos if video.name == name), None)
     if video is None and name not in cache.faceless:
         raise InputError(
             f"{name}: cannot be predicted: {cache.skipped[name]}; mend it and run `mimamo extract` "
             "again, or leave the video out by --names"
         )
-    if lengths is not None:
-        frames, counted = lengths.of(name), True
+    if folder is not None:
+        path = films.get(name) or films.get(recording_of(name))
+        if path is None:
+            raise InputError(f"{folder}: expected a video of {name}, found none")
+        frames, counted = _length_of(path, decode), True
     elif video is not None:
         frames, counted = video.frame_count, video.counted
     else:
@@ -245,28 +220,93 @@ def _job(name: str, cache: Cache, lengths: _Lengths | None) -> _Job:
     return _Job(name, video, frames, counted)
 
 
-def _lines_of(job: _Job, values: dict[str, np.ndarray]) -> np.ndarray:
+def _length_of(film: Path, decode: bool) -> int:
+    """How many frames a video announces, or has if that is to be known for sure."""
+    with VideoReader(film) as reader:
+        if reader.frame_count is not None and not decode:
+            return reader.frame_count
+        return sum(1 for _ in reader)
+
+
+def _write(path: Path, job: _Job, predictions: Mapping[str, np.ndarray]) -> None:
     found = np.zeros(job.frames, bool)
-    if job.video is None:
-        return np.full((job.frames, 2), NO_FACE, np.float32)
-    found[job.video.numbers.numpy() - 1] = True
-    return fill_missing(values[job.name].clip(-1, 1), found)
+    values = np.empty((0, 2), np.float32)
+    if job.video is not None:
+        found[job.video.numbers.numpy() - 1] = True
+        values = predictions[job.name].clip(-1, 1)
+    lines = [
+        "-5,-5" if valence == NO_FACE else f"{valence:.6f},{arousal:.6f}"
+        for valence, arousal in fill_missing(values, found).tolist()
+    ]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join([HEADER, *lines]) + "\n", encoding="ascii")
 
 
-def _write(path: Path, values: np.ndarray) -> None:
-    lines = [HEADER]
-    for valence, arousal in values.tolist():
-        empty = valence == NO_FACE
-        lines.append("-5,-5" if empty else f"{valence:.6f},{arousal:.6f}")
+@dataclass(frozen=True)
+class UtteranceRow:
+    """A row to write: the utterance's name in the cache, and its first two cells."""
+
+    name: str
+    video: str
+    utterance: str
+
+
+def rows_of_names(names: Sequence[str]) -> list[UtteranceRow]:
+    """The rows of utterances by their names in a cache."""
+    parts = ((name, *parts_of(name)) for name in names)
+    return [UtteranceRow(name, video, f"{utterance}.mp4") for name, video, utterance in parts]
+
+
+def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> list[UtteranceRow]:
+    """The rows of one of OMG-Emotion's tables, in its order, with or without labels.
+
+    Raises InputError, naming file and line, for one that is not in the cache, there twice, or
+    broken.
+    """
+    rows: dict[str, UtteranceRow] = {}
+    for line, row, wrong in table_rows(Path(path), COLUMNS[:2]):
+        if wrong:
+            raise InputError(f"{path}:{line}: {wrong}")
+        name = name_of(row)
+        if name not in cache.manifest.videos:
+            raise InputError(f"{path}:{line}: expected an utterance of {cache.root}, got {name!r}")
+        if name in rows:
+            raise InputError(f"{path}:{line}: {name} is there twice")
+        rows[name] = UtteranceRow(name, row["video"], row["utterance"])
+    if not rows:
+        raise InputError(f"{path}: expected rows of utterances, found none")
+    return list(rows.values())
+
+
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a list of names is a table; one that cannot be read is not."""
     try:
-        with replacing(path) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        with open(path, encoding="utf-8-sig") as file:
+            return "," in file.readline()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
-def _check(path: Path, frames: int) -> None:
-    with path.open(encoding="ascii") as file:
-        lines = sum(1 for _ in file) - 1
-    if lines != frames:
-        raise InputError(f"{path}: expected {frames} lines, one a frame, got {lines}")
+def write_utterances(
+    path: Path, rows: Sequence[UtteranceRow], values: Mapping[str, np.ndarray]
+) -> None:
+    """Write ``video,utterance,arousal,valence``.
+
+    An utterance's prediction is the mean of its faces', as where it is evaluated, clipped to
+    valence in [-1, 1] and arousal in [0, 1].
+
+    Args:
+        path: of the table.
+        rows: what to write, in order.
+        values: ``[T, 2]`` by name; an utterance that has none gets the mean of the others.
+
+    Raises:
+        InputError: the table cannot be written.
+    """
+    means = {name: own.mean(axis=0, dtype=np.float64) for name, own in values.items()}
+    other = np.stack(list(means.values())).mean(axis=0)
+    written = []
+    for row in rows:
+        valence, arousal = means.get(row.name, other).clip(_LOWEST, _HIGHEST).tolist()
+        written.append([row.video, row.utterance, f"{arousal:.6f}", f"{valence:.6f}"])
+    write_csv(path, [COLUMNS, *written])

@@ -1,34 +1,37 @@
-"""What predictions came to, as numbers, as text, and as files."""
+"""What predictions came to, as numbers, as text, and as files: tables and a picture."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mimamo.data.cache import CachedVideo
-from mimamo.errors import InputError
-from mimamo.evaluate.score_plot import save_scores
 from mimamo.evaluate.scores import (
-    ENDS,
+    COLUMNS,
     Interval,
     Pairs,
     Score,
     VideoScore,
     block_bootstrap,
     bootstrap,
+    cells,
     face_pairs,
     frame_pairs,
     score,
 )
-from mimamo.files import replacing
+from mimamo.files import write_csv, write_json
+from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
+from mimamo.progress import counted
 
 SUMMARY, TABLE = "summary.json", "videos.csv"
+_DPI = 120
+_DIMENSIONS = (("valence", VALENCE_COLOUR, -0.2), ("arousal", AROUSAL_COLOUR, 0.2))
 
 
 @dataclass(frozen=True)
@@ -97,31 +100,29 @@ def summary_files(folder: Path, name: str) -> list[Path]:
 
 
 def write_summary(
-    folder: Path, summary: Summary, name: str, settings: Mapping[str, Any]
+    folder: Path,
+    summary: Summary,
+    name: str,
+    settings: Mapping[str, Any],
+    folds: Mapping[str, tuple[Score, Interval]] | None = None,
 ) -> list[Path]:
     """Write ``summary.json``, ``videos.csv`` and ``<name>.png``; return their paths.
 
-    Raises InputError if one cannot be written.
+    `folds` are shown in the picture, by their titles. Raises InputError if one cannot be written.
     """
     numbers, table, plot = summary_files(folder, name)
-    try:
-        with replacing(numbers) as temporary:
-            content = {
-                "unit": summary.unit, "settings": dict(settings),
-                "annotated_with_face": asdict(summary.faces),
-                "all_annotated": asdict(summary.frames), "interval_95": asdict(summary.interval),
-            }  # fmt: skip
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        with replacing(table) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["video", "subset", f"{summary.unit}s", "valence", "arousal", *ENDS])
-            for video in summary.videos:
-                ccc = (f"{video.score.valence:.6f}", f"{video.score.arousal:.6f}")
-                ends = video.interval.cells() if video.interval else [""] * len(ENDS)
-                writer.writerow([video.name, video.subset, video.score.count, *ccc, *ends])
-        save_scores(plot, summary.faces, summary.interval, summary.videos)
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror or error}") from error
+    content = {
+        "unit": summary.unit,
+        "settings": dict(settings),
+        "annotated_with_face": asdict(summary.faces),
+        "all_annotated": asdict(summary.frames),
+        "interval_95": asdict(summary.interval),
+    }
+    write_json(numbers, content)
+    header = ["video", "subset", f"{summary.unit}s", *COLUMNS]
+    rows = ([v.name, v.subset, *cells(v.score, v.interval)] for v in summary.videos)
+    write_csv(table, [header, *rows])
+    save_scores(plot, summary.faces, summary.interval, summary.videos, folds)
     return [numbers, table, plot]
 
 
@@ -130,3 +131,86 @@ def _row(title: str, score: Score) -> str:
         f"{title:<34} {score.count:>9}  {score.valence:7.3f}  {score.arousal:7.3f}  "
         f"{score.mean:7.3f}"
     )
+
+
+def save_scores(
+    path: Path,
+    pooled: Score,
+    interval: Interval,
+    videos: Sequence[VideoScore],
+    folds: Mapping[str, tuple[Score, Interval]] | None = None,
+) -> None:
+    """Write a PNG: CCC of the folds and of all, and of every video alone.
+
+    Args:
+        path: the file.
+        pooled, interval: over all videos.
+        videos: each alone.
+        folds: by title, those of a cross-validation; of one subject there is no interval.
+    """
+    bars = dict(folds or {}) | {"all": (pooled, interval)}
+    left_width, right_width = (max(4.7, 0.5 + 0.95 * len(bars)), 6.3) if folds else (2.75, 8.25)
+    figure = Figure(
+        figsize=(left_width + right_width, 4.2), dpi=_DPI, facecolor="white", layout="constrained"
+    )
+    left, right = figure.subplots(1, 2, width_ratios=(left_width, right_width))
+    _draw_bars(left, bars)
+    _draw_videos(right, videos)
+    save_figure(path, figure)
+
+
+def _draw_bars(axes: Axes, bars: Mapping[str, tuple[Score, Interval]]) -> None:
+    """A pair of bars each, with interval and, above both, number; the last one stands out."""
+    for name, colour, offset in _DIMENSIONS:
+        heights = [getattr(score, name) for score, _ in bars.values()]
+        drawn = axes.bar(
+            np.arange(len(bars)) + offset, heights, 0.36, color=colour, alpha=0.55, label=name
+        )
+        drawn[-1].set_alpha(1.0)
+        for place, (pooled, interval) in enumerate(bars.values()):
+            height, at = getattr(pooled, name), place + offset
+            top = max(height, 0)
+            if interval.subjects > 1:  # of one there is nothing to draw
+                low, high = getattr(interval, name)
+                axes.plot([at, at], [low, high], color="#222222", linewidth=1.6)
+                top = max(top, high)
+            axes.annotate(
+                f"{_rounded(height):.2f}", (at, top), xytext=(0, 2), textcoords="offset points",
+                ha="center", va="bottom", fontsize=8, color=colour,
+            )  # fmt: skip
+    axes.set_xticks(range(len(bars)), list(bars))
+    axes.set(ylim=(min(0, *axes.get_ylim()), 1.25), ylabel="CCC")
+    axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= 1])
+    axes.axhline(0, color="#444444", linewidth=0.8)
+    folds = len(bars) > 1
+    axes.set_title(
+        "Folds, and all out of fold, with 95 % intervals" if folds else "Pooled, with 95 % interval"
+    )
+    axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=9)
+    _tidy(axes)
+
+
+def _draw_videos(axes: Axes, videos: Sequence[VideoScore]) -> None:
+    for name, colour, _ in _DIMENSIONS:
+        values = np.sort([getattr(video.score, name) for video in videos])
+        axes.plot(
+            (np.arange(len(values)) + 0.5) / len(values) * 100, values, "o-", color=colour,
+            markersize=3.5, linewidth=1.2,
+            label=f"{name}, median {_rounded(np.median(values)):.2f}",
+        )  # fmt: skip
+    axes.axhline(0, color="#444444", linewidth=0.8)
+    axes.set(xlim=(0, 100), ylim=(min(-0.05, *axes.get_ylim()), 1.08))
+    axes.set(xlabel="% of videos at or below", ylabel="CCC of a video alone")
+    axes.set_title(f"{counted(len(videos), 'video')}, each alone, in order")
+    axes.legend(loc="upper left", frameon=False, fontsize=9)
+    _tidy(axes)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 2) + 0.0  # no "-0.00"
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(axis="y", color="#e8e8e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

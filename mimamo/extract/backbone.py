@@ -1,8 +1,10 @@
-"""The backbone a cache is made with, as it was asked for."""
+"""What a cache is made with, as it was asked for, and the backbone that comes of it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -21,32 +23,57 @@ from mimamo.video import AlignedFolder, VideoReader
 RANDOM, SMALL = "random", "small"
 
 
-def given_name(backbone: str | Path | Backbone, image_size: int, seed: int) -> str:
-    """How a manifest calls the backbone that was asked for."""
-    if backbone == RANDOM:
-        return f"random, seed {seed}, {image_size} pixels"
-    return str(backbone) if isinstance(backbone, str | Path) else "a model"
+@dataclass(frozen=True)
+class CacheSettings:
+    """What features and small faces are computed with.
+
+    Attributes:
+        backbone: a file of weights, "random", "small", or a backbone.
+        image_size: of a ResNet50's input, where its weights do not say.
+        seed: of random weights.
+        phase_size: height and width of the small grey faces.
+        device: where the backbone runs.
+        dtype: in which it computes.
+        detector: finds faces in videos; None for the default.
+    """
+
+    backbone: str | Backbone
+    image_size: int
+    seed: int
+    phase_size: int
+    device: torch.device
+    dtype: torch.dtype
+    detector: Detector | None
+
+    @property
+    def detector_name(self) -> str:
+        """Which detector it is, and of a user's model which file."""
+        if self.detector is None:
+            return CenterFace.__name__
+        name, model = type(self.detector).__name__, getattr(self.detector, "model", None)
+        if model is None:
+            return name
+        return f"{name} {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
+
+    @property
+    def given(self) -> str:
+        """How a manifest calls the backbone that was asked for."""
+        if self.backbone == RANDOM:
+            return f"random, seed {self.seed}, {self.image_size} pixels"
+        return self.backbone if isinstance(self.backbone, str) else "a model"
 
 
-def choose_backbone(
-    backbone: str | Path | Backbone,
-    image_size: int,
-    seed: int,
-    videos: Sequence[DatasetVideo],
-    phase_size: int,
-    device: torch.device,
-    detector: Detector | None,
-) -> Backbone:
+def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> Backbone:
     """Load or make the backbone; random weights are calibrated on faces of `videos`."""
+    backbone, seed = settings.backbone, settings.seed
     if backbone == RANDOM:
-        model = ResNet50(image_size=image_size, seed=seed).to(device)
-        model.calibrate(sample_crops(videos, torch.Generator().manual_seed(seed), detector))
+        model = ResNet50(image_size=settings.image_size, seed=seed).to(settings.device)
+        generator = torch.Generator().manual_seed(seed)
+        model.calibrate(sample_crops(videos, generator, settings.detector))
         return model
     if backbone == SMALL:
-        return SmallBackbone(phase_size)
-    if isinstance(backbone, str | Path):
-        return load_backbone(backbone, image_size)
-    return backbone
+        return SmallBackbone(settings.phase_size)
+    return load_backbone(backbone, settings.image_size) if isinstance(backbone, str) else backbone
 
 
 def sample_crops(

@@ -6,9 +6,10 @@ import glob
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -22,12 +23,12 @@ from mimamo.data.cache import (
     skipped_path,
     video_path,
 )
-from mimamo.data.dataset import Dataset, DatasetVideo
+from mimamo.data.dataset import Dataset, DatasetVideo, Problems
 from mimamo.data.omg import FILES, OMGEmotion
-from mimamo.data.problems import Problems
 from mimamo.device import choose_precision
 from mimamo.errors import InputError
-from mimamo.extract.preparation import CacheSettings, cache_folder, check_space, prepare
+from mimamo.extract.backbone import CacheSettings
+from mimamo.extract.preparation import cache_folder, prepare
 from mimamo.extract.shards import Shard, size_of, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
@@ -35,7 +36,7 @@ from mimamo.faces import CenterFace, Detector
 from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.plurals import counted
+from mimamo.progress import Progress, Report, counted, silent
 
 _DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 
@@ -89,8 +90,8 @@ def extract(
     batch_size: int | None = None,
     detector: Detector | None = None,
     shard: Shard | None = None,
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> ExtractResult:
     """Compute the features and grey faces of a data set once (see :mod:`mimamo.data.cache`).
 
@@ -126,7 +127,6 @@ def extract(
     """
     start = time.monotonic()
     shard = shard or Shard.from_environment()
-    report = report or (lambda line: None)
     device = torch.device(device)
     if not isinstance(backbone, torch.nn.Module):
         backbone = str(backbone)
@@ -152,75 +152,65 @@ def extract(
         wait_for_manifest(root)
     settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
     first = shard.index == 0
-    model, manifest = prepare(
-        root, dataset, everything, videos, settings, write=first,
-        tell=problems.add if first or strict else lambda line: None,
-    )  # fmt: skip
+    tell = problems.add if first or strict else silent
+    model, manifest = prepare(root, dataset, everything, videos, settings, write=first, tell=tell)
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
-    if shard.index == 0:
-        check_space(root, videos, 0 if spatial is None else model.feature_dim, phase_size, report)
-    worker = _Worker(
-        root, dataset, spatial, manifest, detector, problems, report,
-        progress or (lambda stage, done, total: None),
-    )  # fmt: skip
+    worker = _Worker(root, dataset, spatial, manifest, detector, problems, report, progress)
     worker.run(shard.share(videos))
-    result = replace(worker.result(), seconds=time.monotonic() - start)
+    result = ExtractResult(
+        root=root,
+        made=worker.made,
+        kept=worker.kept,
+        skipped=tuple(worker.skipped),
+        problems=tuple(problems.lines),
+        frames=worker.frames,
+        seconds=time.monotonic() - start,
+    )
     for line in _summary(result, shard, spatial is None):
         report(line)
     return result
 
 
+@dataclass
 class _Worker:
     """Extracts one video after the other, and keeps the account."""
 
-    def __init__(
-        self,
-        root: Path,
-        dataset: Dataset,
-        spatial: SpatialFeatures | None,
-        manifest: Manifest,
-        detector: Detector | None,
-        problems: Problems,
-        report: Callable[[str], None],
-        progress: Callable[[str, int, int], None],
-    ) -> None:
-        self._root, self._dataset, self._spatial = root, dataset, spatial
-        self._phase_size, self._made_with = manifest.phase_size, manifest.made_with
-        self._detector = detector
-        self._problems, self._report, self._progress = problems, report, progress
-        self._data = f"{getattr(dataset, 'root', '')}{os.sep}"
-        self._made = self._kept = self._frames = 0
-        self._skipped: list[str] = []
+    root: Path
+    dataset: Dataset
+    spatial: SpatialFeatures | None
+    manifest: Manifest
+    detector: Detector | None
+    problems: Problems
+    report: Report
+    progress: Progress
+    made: int = 0
+    kept: int = 0
+    frames: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def data(self) -> str:
+        """The data set's folder, as it begins a path in it."""
+        return f"{getattr(self.dataset, 'root', '')}{os.sep}"
 
     def run(self, videos: Sequence[DatasetVideo]) -> None:
         sizes = [size_of(video) for video in videos]
-        total, done, worked = sum(sizes), 0, 0
-        start = time.monotonic()
+        total, done = sum(sizes), 0
         for number, (video, size) in enumerate(zip(videos, sizes, strict=True), start=1):
-            path = video_path(self._root, video.name)
+            path = video_path(self.root, video.name)
             kept = self._whole(path, video)
             if kept is not None:
-                self._kept += 1
-                self._frames += len(kept)
+                self.kept += 1
+                self.frames += len(kept)
                 for line in kept.problems:
-                    self._problems.add(line.replace(_DATA, self._data))
+                    self.problems.add(line.replace(_DATA, self.data))
             else:
                 self._extract(video, path, done, total)
-                worked += size
-                left = total - done - size
-                eta = (time.monotonic() - start) / worked * left if worked else 0.0
-                line = f"{number}/{len(videos)} {video.subset} {video.name}"
-                self._report(f"{line}, {_clock(eta)} left" if left else line)
+                self.report(f"{number}/{len(videos)} {video.subset} {video.name}")
             done += size
-            self._progress("extracting", done, total)
-
-    def result(self) -> ExtractResult:
-        return ExtractResult(
-            self._root, self._made, self._kept, tuple(self._skipped), tuple(self._problems.lines),
-            self._frames, 0.0,
-        )  # fmt: skip
+            self.progress("extracting", done, total)
 
     def _whole(self, path: Path, video: DatasetVideo) -> CachedVideo | None:
         """The video of an earlier run; None if there is none, or it would not be the same now."""
@@ -229,58 +219,58 @@ class _Worker:
         try:
             cached = CachedVideo.load(path)
         except InputError as error:
-            self._report(f"{error.args[0].split(';')[0]}; made again")
+            self.report(f"{error.args[0].split(';')[0]}; made again")
             return None
-        if other := made_otherwise(cached, self._made_with):
-            self._report(f"{path}: {other}; made again")
+        if other := made_otherwise(cached, self.manifest.made_with):
+            self.report(f"{path}: {other}; made again")
             return None
-        same = (cached.subset, cached.unit) == (video.subset, self._dataset.unit)
+        same = (cached.subset, cached.unit) == (video.subset, self.dataset.unit)
         kept = None
         if same:
             with suppress(InputError):  # something cannot be read, which making it again tells
                 kept = as_it_is_now(cached, video)
         if kept is None:
-            self._report(f"{path}: its source has changed; made again")
+            self.report(f"{path}: its source has changed; made again")
         elif kept is not cached:
             kept.save(path)
-            self._report(f"{path}: its source was moved, copied or touched, not changed; kept")
+            self.report(f"{path}: its source was moved, copied or touched, not changed; kept")
         return kept
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
-        marker = skipped_path(self._root, video.name)
+        marker = skipped_path(self.root, video.name)
         for left_over in path.parent.glob(f".{glob.escape(video.name)}.*.safetensors"):
             left_over.unlink()  # of a run that was killed while writing
         film = not video.source.is_dir()
-        if film and self._detector is None:
-            self._detector = CenterFace()
+        if film and self.detector is None:
+            self.detector = CenterFace()
         try:
             cached = extract_video(
                 video,
-                self._spatial,
-                unit=self._dataset.unit,
-                phase_size=self._phase_size,
-                detector=self._detector,
-                problems=self._problems,
-                made_with=self._made_with,
-                progress=None
+                self.spatial,
+                unit=self.dataset.unit,
+                phase_size=self.manifest.phase_size,
+                detector=self.detector,
+                problems=self.problems,
+                made_with=self.manifest.made_with,
+                progress=silent
                 if film
-                else lambda faces: self._progress("extracting", done + faces, total),
+                else lambda faces: self.progress("extracting", done + faces, total),
             )
         except InputError as error:
             # What is wrong with the weights is wrong with every video.
-            if self._problems.strict or str(error).startswith("backbone:"):
+            if self.problems.strict or str(error).startswith("backbone:"):
                 raise
             path.unlink(missing_ok=True)
             save_skipped(marker, str(error), faceless=isinstance(error, NoFaceError))
-            self._skipped.append(str(error))
-            self._report(str(error))
+            self.skipped.append(str(error))
+            self.report(str(error))
             return
-        inside = re.compile(rf"(?:^|(?<=[\s(])){re.escape(self._data)}")
+        inside = re.compile(rf"(?:^|(?<=[\s(])){re.escape(self.data)}")
         lines = tuple(inside.sub(_DATA, line) for line in cached.problems)
         replace(cached, problems=lines).save(path)
         marker.unlink(missing_ok=True)
-        self._made += 1
-        self._frames += len(cached)
+        self.made += 1
+        self.frames += len(cached)
 
 
 def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
@@ -288,14 +278,8 @@ def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
     lines = [
         f"{where}: {counted(result.made, 'video')} extracted, {result.kept} kept from before, "
         f"{len(result.skipped)} not used, {counted(result.frames, 'face')}, "
-        f"{counted(len(result.problems), 'problem')}, {_clock(result.seconds)}"
+        f"{counted(len(result.problems), 'problem')}, {timedelta(seconds=round(result.seconds))}"
     ]
     if small:
         lines.append("no spatial features: the small backbone is trained with the network")
     return lines
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

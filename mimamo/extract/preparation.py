@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from mimamo.data.cache import (
     ASKED,
@@ -18,59 +13,19 @@ from mimamo.data.cache import (
     VIDEOS,
     CachedVideo,
     Manifest,
+    difference,
     stored_backbone,
     video_path,
 )
 from mimamo.data.dataset import Dataset, DatasetVideo, Unused
 from mimamo.errors import InputError
-from mimamo.extract.backbone import choose_backbone, given_name
-from mimamo.extract.shards import size_of
+from mimamo.extract.backbone import CacheSettings, choose_backbone
 from mimamo.extract.source import as_it_is_now, times_of
-from mimamo.faces import CenterFace, Detector
 from mimamo.files import output_folder
 from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.model.small_backbone import SmallBackbone
 
 _LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
-_TYPICAL = 8  # bytes a frame of numbers and annotations, beside features and pixels
-
-
-@dataclass(frozen=True)
-class CacheSettings:
-    """What features and small faces are computed with.
-
-    Attributes:
-        backbone: a file of weights, "random", "small", or a backbone.
-        image_size: of a ResNet50's input, where its weights do not say.
-        seed: of random weights.
-        phase_size: height and width of the small grey faces.
-        device: where the backbone runs.
-        dtype: in which it computes.
-        detector: finds faces in videos; None for the default.
-    """
-
-    backbone: str | Backbone
-    image_size: int
-    seed: int
-    phase_size: int
-    device: torch.device
-    dtype: torch.dtype
-    detector: Detector | None
-
-    @property
-    def detector_name(self) -> str:
-        """Which detector it is, and of a user's model which file."""
-        if self.detector is None:
-            return CenterFace.__name__
-        name, model = type(self.detector).__name__, getattr(self.detector, "model", None)
-        if model is None:
-            return name
-        return f"{name} {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
-
-    @property
-    def given(self) -> str:
-        """How a manifest calls the backbone that was asked for."""
-        return given_name(self.backbone, self.image_size, self.seed)
 
 
 def prepare(
@@ -86,8 +41,8 @@ def prepare(
     """The backbone and the manifest, of which the first process writes both.
 
     `everything` is the whole data set, of which the cache keeps what an earlier run asked for
-    beside `videos`; `tell` hears, before anything is written, of each video of that run that the
-    data set has no longer. Raises InputError if the cache is one of other weights, settings or
+    beside `videos`; `tell` is called, before anything is written, for each video of that run that
+    the data set has no longer. Raises InputError if the cache is one of other weights, settings or
     data.
     """
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
@@ -98,10 +53,7 @@ def prepare(
     if earlier is not None and _is_stored(root, settings, earlier):
         model = stored_backbone(root, earlier)
     else:
-        model = choose_backbone(
-            settings.backbone, settings.image_size, settings.seed, videos, settings.phase_size,
-            settings.device, settings.detector,
-        )  # fmt: skip
+        model = choose_backbone(settings, videos)
     detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
     manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
     if earlier is not None:
@@ -160,29 +112,9 @@ def _manifest(
 
 def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
     """InputError if a cache was made of other things than would be now."""
-    if earlier.weights_sha256 != now.weights_sha256:
-        raise InputError(
-            f"{root}: made with other weights, SHA-256 "
-            f"{earlier.weights_sha256[:12] or 'none (small)'}…, not "
-            f"{now.weights_sha256[:12] or 'none'}…; give another --out"
-        )
-    if (earlier.phase_size, earlier.layout) != (now.phase_size, now.layout):
-        raise InputError(
-            f"{root}: made of {earlier.layout} with frames of {earlier.phase_size} pixels, not of "
-            f"{now.layout} with {now.phase_size}; give another --out"
-        )
-    if earlier.detector != now.detector:
-        raise InputError(
-            f"{root}: made of faces found by {earlier.detector or 'nobody (aligned)'}, not by "
-            f"{now.detector or 'nobody (aligned)'}; give another --out"
-        )
-    for name in sorted((earlier.backbone.keys() | now.backbone.keys()) - set(ASKED)):
-        was, is_now = earlier.backbone.get(name), now.backbone.get(name)
-        if was != is_now:
-            raise InputError(
-                f"{root}: made with a backbone whose {name} is {was}, not {is_now}; give another "
-                "--out"
-            )
+    was, is_now = ({"layout": made.layout, **made.made_with} for made in (earlier, now))
+    if other := difference(was, is_now):
+        raise InputError(f"{root}: made with {other}; give another --out")
 
 
 def _expect_same_data(
@@ -212,22 +144,10 @@ def _gone(root: Path, earlier: Manifest, now: Manifest, unused: Sequence[Unused]
     """
     told = {entry.video for entry in unused}
     return [
-        f"{_place_of(root, name, earlier, now)}: expected {name}, which an earlier run put into "
-        f"{root}, but the data set has it no longer; not used"
+        f"{now.data or root}: expected {name}, which an earlier run put into {root}, but the data "
+        "set has it no longer; not used"
         for name in sorted(earlier.videos.keys() - now.videos.keys() - told)
     ]
-
-
-def _place_of(root: Path, name: str, earlier: Manifest, now: Manifest) -> Path:
-    """Where a cached video's faces should be; the data set where the cache does not tell."""
-    try:
-        source = Path(CachedVideo.load(video_path(root, name)).source)
-    except InputError:  # one that could not be used has no file
-        return Path(now.data) if now.data else root
-    was_of = Path(earlier.data).resolve()
-    if earlier.data and now.data and source.is_relative_to(was_of):
-        return Path(now.data) / source.relative_to(was_of)
-    return source
 
 
 def _is_of(path: Path, video: DatasetVideo | None) -> bool:
@@ -256,25 +176,3 @@ def cache_folder(path: str | os.PathLike[str]) -> Path:
             )
     output_folder(root / VIDEOS)
     return root
-
-
-def check_space(
-    root: Path,
-    videos: Sequence[DatasetVideo],
-    feature_dim: int,
-    phase_size: int,
-    report: Callable[[str], None],
-) -> None:
-    """Warn where the disk will not hold the aligned faces' cache."""
-    frames = sum(
-        size_of(video)
-        for video in videos
-        if video.source.is_dir() and not video_path(root, video.name).exists()
-    )
-    needed = frames * (2 * feature_dim + phase_size**2 + _TYPICAL)
-    free = shutil.disk_usage(root).free
-    if needed > free:
-        report(
-            f"{root}: {frames} faces need about {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} "
-            "GB are free"
-        )

@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mimamo.data.cache import CachedVideo
-from mimamo.data.dataset import DatasetVideo
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import DatasetVideo, Problems
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, is_numbered_image
 

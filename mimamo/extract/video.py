@@ -5,28 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from mimamo.data.annotations import check_length
-from mimamo.data.batches import ahead
 from mimamo.data.cache import CachedVideo
-from mimamo.data.dataset import DatasetVideo, Side, Unit
-from mimamo.data.problems import Problems
+from mimamo.data.dataset import DatasetVideo, Problems, Unit
 from mimamo.errors import InputError
 from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
 from mimamo.model.features import SpatialFeatures
+from mimamo.progress import silent
+from mimamo.threads import ahead
 from mimamo.video import AlignedFolder, VideoReader
 
 _READ_AHEAD = 256  # faces in memory at a time
 _READERS = 4  # threads that decode images; Pillow lets go of Python's lock meanwhile
 
-Batches = Iterator[tuple[list[int], np.ndarray]]  # frame numbers from 1, uint8 [N, 112, 112, 3]
+Faces = Iterator[tuple[int, np.ndarray]]  # frame numbers from 1, aligned faces uint8 [112, 112, 3]
 
 
 def extract_video(
@@ -37,7 +37,7 @@ def extract_video(
     phase_size: int = 48,
     detector: Detector | None = None,
     problems: Problems | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = silent,
     made_with: Mapping[str, Any] | None = None,
 ) -> CachedVideo:
     """Compute what the cache holds of one video.
@@ -50,7 +50,7 @@ def extract_video(
         unit: what one label is of.
         phase_size: height and width of the grey faces.
         detector: finds the faces where `video` has no aligned ones.
-        problems: hears what is wrong; without it that is an error.
+        problems: told what is wrong; without it that is an error.
         progress: called with the number of faces done.
         made_with: what the cache's manifest says of weights and settings.
 
@@ -58,27 +58,29 @@ def extract_video(
         InputError: the video cannot be used: no face, no label where there should be one, labels
             without header, images numbered twice, or features that are not finite in float16.
     """
-    heard = problems or Problems(strict=True)
-    before = len(heard.lines)
+    told = problems or Problems(strict=True)
+    before = len(told.lines)
     # First of all, so that a change while it is worked on is found the next time.
-    stamped, announced = stamp(video), announced_frames(video, heard)
+    stamped, announced = stamp(video), announced_frames(video, told)
     contents = fingerprint(video, announced)
-    annotations = None if video.read_labels is None else video.read_labels(heard)
+    annotations = None if video.read_labels is None else video.read_labels(told)
     if annotations is not None and np.isnan(annotations).any(axis=1).all():
         raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
-    faces: _Folder | _Film
-    if video.source.is_dir():
-        if all(name.startswith(".") for name in os.listdir(video.source)):
-            raise NoFaceError(video)
-        faces = _Folder(video.source, video.film, announced, heard)
+    aligned = video.source.is_dir()
+    if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
+        raise NoFaceError(video)
+    length = _Length()
+    if aligned:
+        faces = _aligned_faces(video, announced, length, told)
     else:
-        faces = _Film(video.source, video.side, detector, heard)
+        faces = _found_faces(video, detector, length, told)
     numbers: list[int] = []
     width = spatial.backbone.feature_dim if spatial else 0
     features = [torch.empty(0, width, dtype=torch.float16)]
     frames = [np.empty((0, phase_size, phase_size), np.uint8)]
-    for batch, crops in ahead(faces.batches()):
-        numbers += batch
+    for batch in ahead(iter(lambda: list(islice(faces, _READ_AHEAD)), [])):
+        numbers += [number for number, _ in batch]
+        crops = np.stack([crop for _, crop in batch])
         computed = spatial(crops) if spatial else torch.empty(len(batch), 0)
         features.append(computed.half())
         if not features[-1].isfinite().all():
@@ -87,16 +89,13 @@ def extract_video(
                 "or calibrated weights"
             )
         frames.append(phase_frames(crops, phase_size))
-        if progress:
-            progress(len(numbers))
-    if not numbers and isinstance(faces, _Folder):
+        progress(len(numbers))
+    if not numbers and aligned:
         raise InputError(f"{video.source}: no image can be read; {video.name} is not used")
     if not numbers:
         raise NoFaceError(video)
     if annotations is not None and unit == "frame":
-        check_length(
-            video.labels or video.source, annotations, faces.frame_count, faces.last, heard
-        )
+        check_length(video.labels or video.source, annotations, length.frames, length.last, told)
     cached = CachedVideo(
         name=video.name,
         subset=video.subset,
@@ -106,11 +105,11 @@ def extract_video(
         annotations=torch.from_numpy(
             np.empty((0, 2), np.float32) if annotations is None else annotations
         ),
-        frame_count=max(faces.frame_count, max(numbers)),
-        counted=faces.counted,
+        frame_count=max(length.frames, max(numbers)),
+        counted=length.counted,
         unit=unit,
         source=str(video.source.resolve()),
-        problems=tuple(heard.lines[before:]),
+        problems=tuple(told.lines[before:]),
         fingerprint=contents,
         stamp=stamped,
         made_with=made_with or {},
@@ -127,76 +126,64 @@ class NoFaceError(InputError):
         super().__init__(f"{video.source}: no face in it; {video.name} is not used")
 
 
-class _Folder:
-    """Aligned faces, read by several threads; an image that cannot be read is a problem."""
+@dataclass
+class _Length:
+    """How many frames a video has, whether that is its own count, and what the last one is."""
 
-    def __init__(
-        self, path: Path, film: Path | None, announced: int | None, problems: Problems
-    ) -> None:
-        self._folder = AlignedFolder(path)
-        self._problems = problems
-        highest = max(self._folder.images)
-        self.last = f"{self._folder.images[highest]} is the last image"
-        self.frame_count, self.counted = highest, False
-        if announced is not None:
-            if announced < highest:
-                problems.add(
-                    f"{self._folder.images[highest]}: is numbered beyond the {announced} frames "
-                    f"of {film}"
-                )
-            else:
-                self.frame_count, self.counted = announced, True
-                self.last = f"so many has {film}"
+    frames: int = 0
+    counted: bool = True
+    last: str = ""
 
-    def batches(self) -> Batches:
-        with ThreadPoolExecutor(_READERS) as pool:
-            numbers = iter(sorted(self._folder.images))
-            while batch := list(islice(numbers, _READ_AHEAD)):
-                read = zip(batch, pool.map(self._read, batch), strict=True)
-                whole = [(number, crop) for number, crop in read if self._is_whole(crop)]
-                if whole:
-                    good, crops = zip(*whole, strict=True)
-                    yield list(good), np.stack(crops)
-        for line in self._folder.warnings:
-            self._problems.add(line)
 
-    def _read(self, number: int) -> np.ndarray | InputError:
+def _aligned_faces(
+    video: DatasetVideo, announced: int | None, length: _Length, problems: Problems
+) -> Faces:
+    """Faces read by several threads; an image that cannot be read is a problem."""
+    folder = AlignedFolder(video.source)
+    numbers = sorted(folder.images)
+    highest = folder.images[numbers[-1]]
+    length.frames, length.counted = numbers[-1], False
+    length.last = f"{highest} is the last image"
+    if announced is not None and announced < length.frames:
+        problems.add(f"{highest}: is numbered beyond the {announced} frames of {video.film}")
+    elif announced is not None:
+        length.frames, length.counted = announced, True
+        length.last = f"so many has {video.film}"
+
+    def read(number: int) -> np.ndarray | InputError:
         try:
-            return self._folder.read(number)
+            return folder.read(number)
         except InputError as error:
             return error
 
-    def _is_whole(self, crop: np.ndarray | InputError) -> bool:
-        if isinstance(crop, InputError):
-            self._problems.add(f"{crop}; left out")
-            return False
-        return True
+    def faces() -> Faces:
+        with ThreadPoolExecutor(_READERS) as pool:
+            for start in range(0, len(numbers), _READ_AHEAD):  # `map` would read all at once
+                some = numbers[start : start + _READ_AHEAD]
+                for number, crop in zip(some, pool.map(read, some), strict=True):
+                    if isinstance(crop, InputError):
+                        problems.add(f"{crop}; left out")
+                    else:
+                        yield number, crop
+        for line in folder.warnings:
+            problems.add(line)
+
+    return faces()
 
 
-class _Film:
-    """A video whose main face, or that on one side, is found, followed and aligned."""
+def _found_faces(
+    video: DatasetVideo, detector: Detector | None, length: _Length, problems: Problems
+) -> Faces:
+    """A film's main face, or that on one side, found, followed and aligned."""
+    reader = VideoReader(video.source)
 
-    def __init__(
-        self, path: Path, side: Side | None, detector: Detector | None, problems: Problems
-    ) -> None:
-        self._reader, self._side = VideoReader(path), side
-        self._detector, self._problems = detector, problems
-        self.frame_count, self.counted = 0, True
-        self.last = ""
-
-    def batches(self) -> Batches:
-        numbers: list[int] = []
-        crops: list[np.ndarray] = []
-        for face in observe_faces(self._reader, self._detector, side=self._side):
-            self.frame_count = face.index + 1
+    def faces() -> Faces:
+        for face in observe_faces(reader, detector, side=video.side):
+            length.frames = face.index + 1
             if face.crop is not None:
-                numbers.append(face.index + 1)
-                crops.append(face.crop)
-            if len(crops) == _READ_AHEAD:
-                yield numbers, np.stack(crops)
-                numbers, crops = [], []
-        if crops:
-            yield numbers, np.stack(crops)
-        self.last = f"so many could be decoded of {self._reader.path}"
-        for line in self._reader.warnings:
-            self._problems.add(line)
+                yield face.index + 1, face.crop
+        length.last = f"so many could be decoded of {reader.path}"
+        for line in reader.warnings:
+            problems.add(line)
+
+    return faces()

@@ -1,9 +1,8 @@
 """Faces: finding, following and aligning the main face of a video."""
 
-from mimamo.faces.alignment import align_face
+from mimamo.faces.alignment import align_face, phase_frames
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detection, Detector
-from mimamo.faces.grey import phase_frames
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.faces.tracking import FaceTracker
 from mimamo.faces.yunet import YuNet

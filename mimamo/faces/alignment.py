@@ -1,4 +1,4 @@
-"""Bringing a face into the fixed frame that the networks expect."""
+"""Bringing a face into what the networks expect: the fixed frame, and its small grey picture."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from mimamo.video.folder import CROP_SIZE
 
@@ -87,3 +88,32 @@ def warp(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
 def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Return the upright crop, uint8 [112, 112, 3], of the face with these landmarks."""
     return warp(image, crop_transform(landmarks), CROP_SIZE)
+
+
+def phase_frames(crops: np.ndarray, size: int = 48) -> np.ndarray:
+    """Turn aligned faces into the small grey frames whose phases are compared.
+
+    First grey (ITU-R 601 luma), then Lanczos with antialiasing, both by Pillow, as in the
+    published method. OpenCV's Lanczos does not antialias: skipping source pixels would make
+    motion out of texture.
+
+    Args:
+        crops: uint8 ``[N, H, W, 3]``, RGB (aligned faces are 112x112).
+        size: height and width of the result, pixels.
+
+    Returns:
+        uint8 ``[N, size, size]``.
+
+    Raises:
+        ValueError: another dtype or shape.
+    """
+    crops = np.asarray(crops)
+    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[3] != 3:
+        raise ValueError(
+            f"crops: expected uint8 [N, H, W, 3], got {crops.dtype} {list(crops.shape)}"
+        )
+    frames = np.empty((len(crops), size, size), np.uint8)
+    for frame, crop in zip(frames, crops, strict=True):
+        grey = Image.fromarray(crop).convert("L")
+        frame[:] = np.asarray(grey.resize((size, size), Image.Resampling.LANCZOS))
+    return frames

@@ -10,18 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import read_toml
 from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
@@ -35,11 +32,7 @@ from mimamo.model.weights import (
     read_weights,
     variant_of,
 )
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from mimamo.tensor_file import named_under, save_tensors
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
@@ -81,15 +74,12 @@ class Description:
     format: int = _FORMAT
     backbone_file: BackboneFile | None = None  # where it is instead; only in format 2
 
-    def to_metadata(self) -> dict[str, str]:
-        """Return the metadata of a safetensors file.
-
-        One entry only, sorted: safetensors writes several in no fixed order.
-        """
+    def save(self, path: Path, tensors: Mapping[str, Tensor]) -> None:
+        """Write a checkpoint of these tensors; InputError if it cannot be written."""
         content = asdict(self)
         if self.backbone_file is None:
             del content["backbone_file"]
-        return {_METADATA_KEY: json.dumps(content, sort_keys=True)}
+        save_tensors(path, tensors, _METADATA_KEY, content)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Description | None:
@@ -99,25 +89,25 @@ class Description:
         """
         if _METADATA_KEY not in metadata:
             return None
+        damaged = f"{path}: expected a checkpoint, got damaged metadata"
         try:
             content = dict(json.loads(metadata[_METADATA_KEY]))
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
+            raise InputError(damaged) from error
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
                 "it may need a newer version of this package"
             )
+        for name, kind in {"config": dict, "backbone": dict | None, "info": dict}.items():
+            if name in content and not isinstance(content[name], kind):
+                raise InputError(f"{damaged} ({name})")
         try:
             if content.get("backbone_file") is not None:
                 content["backbone_file"] = BackboneFile(**content["backbone_file"])
             description = cls(**content)
         except TypeError as error:
-            raise InputError(f"{path}: expected a checkpoint, got damaged metadata") from error
-        kinds = {"config": dict, "backbone": dict | None, "info": dict}
-        for name, kind in kinds.items():
-            if not isinstance(getattr(description, name), kind):
-                raise InputError(f"{path}: expected a checkpoint, got damaged metadata ({name})")
+            raise InputError(damaged) from error
         beside = description.backbone_file
         if beside is not None and not (
             isinstance(beside.sha256, str) and beside.file == Path(str(beside.file)).name
@@ -197,7 +187,7 @@ def update_info(path: str | os.PathLike[str], notes: Mapping[str, Any]) -> None:
     info = file.description.info | dict(notes)
     # Compared as JSON, which knows lists alone.
     if json.dumps(info, sort_keys=True) != json.dumps(file.description.info, sort_keys=True):
-        _write(Path(path), file.tensors, replace(file.description, info=info))
+        replace(file.description, info=info).save(Path(path), file.tensors)
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -220,17 +210,7 @@ def _save(
     elif backbone is not None:
         tensors |= {f"{BACKBONE_PREFIX}.{k}": value for k, value in backbone.state_dict().items()}
         description = replace(description, backbone=backbone.settings)
-    # Safetensors asks for contiguous tensors, and weights in channels_last are not.
-    tensors = {name: value.contiguous() for name, value in tensors.items()}
-    _write(Path(path), tensors, description)
-
-
-def _write(path: Path, tensors: dict[str, Tensor], description: Description) -> None:
-    with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, description.to_metadata())
-        except SafetensorError as error:  # such as a full disk
-            raise InputError(f"{path}: cannot be written: {error}") from error
+    description.save(Path(path), tensors)
 
 
 def load_checkpoint(
@@ -254,8 +234,8 @@ def load_checkpoint(
     file = _read(path if folder is None else folder / RUN_BEST)
     description = file.description or Description()
     try:
-        described = description.config if folder is None else _run_config(folder / RUN_CONFIG)
-        config = MIMAMOConfig.from_dict(described)
+        run = {} if folder is None else read_toml(folder / RUN_CONFIG)
+        config = MIMAMOConfig.from_dict(run.get("network", description.config))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     network = file.fit(MIMAMONet(config))
@@ -267,16 +247,6 @@ def load_checkpoint(
             raise InputError(f"{own.path}: holds no backbone; give the ResNet50's weights as well")
         loaded = _backbone(own.backbone, own)
     return Checkpoint(network.eval(), loaded, description.info)
-
-
-def _run_config(path: Path) -> Mapping[str, Any]:
-    """What a run's settings say of the network."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get("network", {})
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
-        raise InputError(f"{path}: expected TOML, got something else ({error})") from error
 
 
 def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbone:
@@ -366,14 +336,7 @@ def _with_backbone(file: _File) -> _File:
 
 def _backbone_hash(file: WeightFile) -> str:
     """The `weights_hash` of the backbone in a checkpoint of this package."""
-    prefix = f"{BACKBONE_PREFIX}."
-    return _tensors_hash(
-        {
-            name.removeprefix(prefix): tensor
-            for name, tensor in file.tensors.items()
-            if name.startswith(prefix)
-        }
-    )
+    return _tensors_hash(named_under(f"{BACKBONE_PREFIX}.", file.tensors))
 
 
 def _tensors_hash(tensors: Mapping[str, Tensor]) -> str:

@@ -50,6 +50,13 @@ NORMALISATIONS = {
 }
 
 
+def checked_image_size(size: int) -> int:
+    """`size`, the side of a backbone's input; InputError if it is no whole number from 32 on."""
+    if not is_whole(size, 32):
+        raise InputError(f"image_size: expected a whole number of at least 32, got {size!r}")
+    return size
+
+
 class ConvNorm(nn.Module):
     """A convolution without bias and its BatchNorm; zero padding keeps the size at stride 1."""
 
@@ -91,8 +98,8 @@ class ResNet50(nn.Module):
 
     It starts with random weights (He et al. 2015), drawn so that in evaluation mode, where
     BatchNorm normalises nothing yet, features of ordinary images are of the order of 1. With
-    :meth:`calibrate` such a network gives usable random features where no trained weights are at
-    hand; :func:`~mimamo.model.weights.load_weights` reads trained ones.
+    :meth:`calibrate` such a network gives usable random features where there are no trained
+    weights; :func:`~mimamo.model.weights.load_weights` reads trained ones.
 
     Args:
         variant: "ferplus" or "torchvision", see the module's table.
@@ -113,12 +120,8 @@ class ResNet50(nn.Module):
             raise InputError(
                 f"variant: expected {' or '.join(map(repr, NORMALISATIONS))}, got {variant!r}"
             )
-        if not is_whole(image_size, 32):
-            raise InputError(
-                f"image_size: expected a whole number of at least 32, got {image_size!r}"
-            )
         self.variant = variant
-        self.image_size = image_size
+        self.image_size = checked_image_size(image_size)
         self.stem = ConvNorm(3, 64, 7, stride=2)
         if variant == "ferplus":
             self.pool = nn.MaxPool2d(3, stride=2, padding=0, ceil_mode=True)
@@ -168,9 +171,13 @@ class ResNet50(nn.Module):
             raise ValueError(
                 f"crops: expected uint8 [N, H, W, 3], got {crops.dtype} {list(crops.shape)}"
             )
-        size = self.image_size
         # Antialiased resizing takes half the time on contiguous planes.
         images = rearrange(crops, "n h w c -> n c h w").float().contiguous()
+        return self.prepare(images).to(self.stem.conv.weight.dtype)
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """As `preprocess`, of images ``[N, 3, H, W]``, RGB, floating point from 0 to 255."""
+        size = self.image_size
         height, width = images.shape[2:]
         shorter = round(size * 256 / 224)
         target = [shorter * side // min(height, width) for side in (height, width)]
@@ -180,9 +187,8 @@ class ResNet50(nn.Module):
         top, left = ((side - size) // 2 for side in target)
         images = images[:, :, top : top + size, left : left + size]
         norm = NORMALISATIONS[self.variant]
-        mean = images.new_tensor(norm.mean).view(3, 1, 1)
-        std = images.new_tensor(norm.std).view(3, 1, 1)
-        return ((images * norm.scale - mean) / std).to(self.stem.conv.weight.dtype)
+        mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (norm.mean, norm.std))
+        return (images * norm.scale - mean) / std
 
     def calibrate(self, crops: Tensor, batch_size: int = 32) -> None:
         """Set BatchNorm's means and variances to those of `crops`; nothing else changes.

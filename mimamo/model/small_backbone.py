@@ -15,9 +15,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.faces.grey import phase_frames
-from mimamo.model.resnet50 import ConvNorm
-from mimamo.settings import is_whole
+from mimamo.faces.alignment import phase_frames
+from mimamo.model.resnet50 import ConvNorm, checked_image_size
 
 WIDTHS = (16, 32, 64, 96)
 FEATURE_DIM = 128
@@ -43,11 +42,7 @@ class SmallBackbone(nn.Module):
         super().__init__()
         if kind != "small":
             raise InputError(f"kind: expected 'small', got {kind!r}")
-        if not is_whole(image_size, 32):
-            raise InputError(
-                f"image_size: expected a whole number of at least 32, got {image_size!r}"
-            )
-        self.image_size = image_size
+        self.image_size = checked_image_size(image_size)
         self.stem = ConvNorm(1, WIDTHS[0], 5, stride=2)
         self.blocks = nn.Sequential(
             *(

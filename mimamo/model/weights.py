@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -138,59 +138,48 @@ def variant_of(file: WeightFile) -> str | None:
     return naming.variant if _matches(naming, file.tensors) else None
 
 
+def _blocks() -> Iterator[tuple[int, int]]:
+    """The stage and the number in it of every block of a ResNet50."""
+    yield from ((stage, block) for stage, (_, depth) in enumerate(STAGES) for block in range(depth))
+
+
 def _ferplus_modules() -> dict[str, str]:
     layers = {"1x1_reduce": "reduce", "3x3": "middle", "1x1_increase": "expand"}
     table = {"conv1_7x7_s2": "stem.conv", "conv1_7x7_s2_bn": "stem.bn"}
-    for stage, (_, depth) in enumerate(STAGES):
-        for block in range(depth):
-            here = layers | ({"1x1_proj": "project"} if block == 0 else {})
-            for theirs, ours in here.items():
-                name = f"conv{stage + 2}_{block + 1}_{theirs}"
-                table[name] = f"stages.{stage}.{block}.{ours}.conv"
-                table[f"{name}_bn"] = f"stages.{stage}.{block}.{ours}.bn"
+    for stage, block in _blocks():
+        here = layers | ({"1x1_proj": "project"} if block == 0 else {})
+        for theirs, ours in here.items():
+            name = f"conv{stage + 2}_{block + 1}_{theirs}"
+            table[name] = f"stages.{stage}.{block}.{ours}.conv"
+            table[f"{name}_bn"] = f"stages.{stage}.{block}.{ours}.bn"
     return table
 
 
 def _torchvision_modules() -> dict[str, str]:
-    layers = {
-        "conv1": "reduce.conv",
-        "bn1": "reduce.bn",
-        "conv2": "middle.conv",
-        "bn2": "middle.bn",
-        "conv3": "expand.conv",
-        "bn3": "expand.bn",
-    }
-    projection = {"downsample.0": "project.conv", "downsample.1": "project.bn"}
     table = {"conv1": "stem.conv", "bn1": "stem.bn"}
-    for stage, (_, depth) in enumerate(STAGES):
-        for block in range(depth):
-            here = layers | (projection if block == 0 else {})
-            for theirs, ours in here.items():
-                table[f"layer{stage + 1}.{block}.{theirs}"] = f"stages.{stage}.{block}.{ours}"
+    for stage, block in _blocks():
+        theirs, ours = f"layer{stage + 1}.{block}", f"stages.{stage}.{block}"
+        for number, layer in enumerate(("reduce", "middle", "expand"), start=1):
+            table[f"{theirs}.conv{number}"] = f"{ours}.{layer}.conv"
+            table[f"{theirs}.bn{number}"] = f"{ours}.{layer}.bn"
+        if block == 0:
+            table[f"{theirs}.downsample.0"] = f"{ours}.project.conv"
+            table[f"{theirs}.downsample.1"] = f"{ours}.project.bn"
     return table
 
 
-# `model_weights.pth.tar` of the authors. Its `phasenet.classifier` belongs to a training stage of
-# the temporal stream alone; the network never calls it.
-PUBLISHED = Naming(
-    "the published MIMAMO Net",
-    {
+def _published_modules() -> dict[str, str]:
+    layers = {0: "conv1", 1: "bn1", 3: "conv2", 4: "bn2"}
+    return {
         "mlp.mlp.1": "spatial.fc1",
         "mlp.mlp.2": "spatial.bn1",
         "mlp.mlp.5": "spatial.fc2",
         "mlp.mlp.6": "spatial.bn2",
-        "phasenet.conv_net.0.0": "temporal.blocks.0.conv1",
-        "phasenet.conv_net.0.1": "temporal.blocks.0.bn1",
-        "phasenet.conv_net.0.3": "temporal.blocks.0.conv2",
-        "phasenet.conv_net.0.4": "temporal.blocks.0.bn2",
-        "phasenet.conv_net.1.0": "temporal.blocks.1.conv1",
-        "phasenet.conv_net.1.1": "temporal.blocks.1.bn1",
-        "phasenet.conv_net.1.3": "temporal.blocks.1.conv2",
-        "phasenet.conv_net.1.4": "temporal.blocks.1.bn2",
-        "phasenet.conv_net.2.0": "temporal.blocks.2.conv1",
-        "phasenet.conv_net.2.1": "temporal.blocks.2.bn1",
-        "phasenet.conv_net.2.3": "temporal.blocks.2.conv2",
-        "phasenet.conv_net.2.4": "temporal.blocks.2.bn2",
+        **{
+            f"phasenet.conv_net.{block}.{number}": f"temporal.blocks.{block}.{layer}"
+            for block in range(3)
+            for number, layer in layers.items()
+        },
         "phasenet.fc.0": "temporal.fc1",
         "phasenet.fc.2": "temporal.bn1",
         "phasenet.fc.4": "temporal.fc2",
@@ -200,25 +189,19 @@ PUBLISHED = Naming(
         "rnns": "gru",
         "classifier.1": "head.fc",
         "classifier.2": "head.bn",
-    },
-    ignored=("phasenet.classifier",),
+    }
+
+
+# `model_weights.pth.tar` of the authors. Its `phasenet.classifier` belongs to a training stage of
+# the temporal stream alone; the network never calls it.
+PUBLISHED = Naming(
+    "the published MIMAMO Net", _published_modules(), ignored=("phasenet.classifier",)
 )
 
 # `resnet50_ferplus_dag.pth` and the VGGFace2 ResNet50 it was tuned from. The features are taken
 # before the classifier, which is therefore left out (1x1 convolution or linear alike).
-FERPLUS = Naming(
-    "a FER+ or VGGFace2 ResNet50",
-    _ferplus_modules(),
-    ignored=("classifier",),
-    variant="ferplus",
-)
-
-TORCHVISION = Naming(
-    "a torchvision ResNet50",
-    _torchvision_modules(),
-    ignored=("fc",),
-    variant="torchvision",
-)
+FERPLUS = Naming("a FER+ or VGGFace2 ResNet50", _ferplus_modules(), ("classifier",), "ferplus")
+TORCHVISION = Naming("a torchvision ResNet50", _torchvision_modules(), ("fc",), "torchvision")
 
 
 def _namings(model: nn.Module) -> list[Naming]:

@@ -30,11 +30,10 @@ from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
 from mimamo.predict.sources import find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
-from mimamo.predict.table import NO_FACE, Predictions, fill_missing, write_predictions
-from mimamo.predict.threads import Workers, workers
+from mimamo.predict.table import NO_FACE, Predictions, write_predictions
+from mimamo.progress import Progress, Report, silent
+from mimamo.threads import Workers, workers
 from mimamo.video import AlignedFolder, VideoReader
-
-StageProgress = Callable[[str, int, int | None], None]  # stage, frames done, of how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +92,8 @@ def predict_video(
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
-    progress: StageProgress | None = None,
-    warn: Callable[[str], object] | None = None,
+    progress: Progress = silent,
+    warn: Report = silent,
 ) -> VideoResult:
     """Predict one video and write the results into `out_dir`.
 
@@ -126,9 +125,9 @@ def predict_many(
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
-    progress: StageProgress | None = None,
-    warn: Callable[[str], object] | None = None,
-    finish: Callable[[VideoResult], object] = lambda _: None,
+    progress: Progress = silent,
+    warn: Report = silent,
+    finish: Callable[[VideoResult], object] = silent,
 ) -> list[VideoResult]:
     """Predict videos one after the other; one that fails does not stop the others.
 
@@ -161,17 +160,6 @@ def predict_many(
     return results
 
 
-def _truncation(video: VideoReader | AlignedFolder, decoded: int, table: Path) -> str | None:
-    """The error line of a video that was found to be truncated; None of any other."""
-    if not (isinstance(video, VideoReader) and video.truncated):
-        return None
-    if video.frame_count is not None and video.frame_count > decoded:
-        extent = f"{decoded} of {video.frame_count} frames decoded; the rest is missing"
-    else:
-        extent = f"{decoded} frames decoded; any after them are missing"
-    return f"{video.path}: truncated: {extent} from {table}"
-
-
 def _planned(
     sources: Sequence[Path], out_dir: str | os.PathLike[str], settings: PredictSettings
 ) -> list[Outputs]:
@@ -193,8 +181,8 @@ class _Predictor:
         checkpoint: Checkpoint,
         settings: PredictSettings,
         pool: Workers,
-        progress: StageProgress | None,
-        warn: Callable[[str], object] | None,
+        progress: Progress,
+        warn: Report,
     ) -> None:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
@@ -209,8 +197,7 @@ class _Predictor:
             clip_length=checkpoint.clip_length,
         )
         self._settings, self._pool = settings, pool
-        self._progress = progress or (lambda *_: None)
-        self._warn = warn or (lambda _: None)
+        self._progress, self._warn = progress, warn
 
     def predict(self, source: Path, outputs: Outputs) -> VideoResult:
         """Predict a video and write its results; InputError if either fails."""
@@ -218,19 +205,22 @@ class _Predictor:
         with times.whole():
             video = open_source(source, self._settings.aligned_fps)
             observed = self._observe(source, video, times)
-            times.frames = len(observed.times)
-            truncation = _truncation(video, times.frames, outputs.table)
-            self._warn_of(source, video, observed, truncation)
-            if not np.isfinite(observed.values).all():
+            predictions = observed.predictions
+            times.frames = len(predictions)
+            warnings, truncation = list(video.warnings), None
+            if isinstance(video, VideoReader) and video.truncated:  # which it says last
+                truncation = f"{warnings.pop()}; any others are missing from {outputs.table}"
+            if not predictions.found.any():
+                warnings.append(f"{source}: no face found; all predictions are {NO_FACE:g}")
+            for warning in warnings:
+                self._warn(warning)
+            if not np.isfinite(predictions.values).all():
                 raise InputError(
                     f"{source}: the weights give predictions that are not finite numbers"
                 )
-            predictions = Predictions(
-                observed.times, observed.found, fill_missing(observed.values, observed.found)
-            )
             try:
                 with times.stage("writing"):
-                    self._write(video, observed, predictions, outputs)
+                    self._write(video, observed, outputs)
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
         return VideoResult(source, outputs, predictions, truncation, times)
@@ -263,26 +253,10 @@ class _Predictor:
             reason = " ".join(str(error).split())
             raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
 
-    def _warn_of(
-        self,
-        source: Path,
-        video: VideoReader | AlignedFolder,
-        observed: Observed,
-        truncation: str | None,
-    ) -> None:
-        for message in video.warnings:
-            if truncation is None or not message.startswith(f"{source}: the file is truncated"):
-                self._warn(message)
-        if not observed.found.any():
-            self._warn(f"{source}: no face found; all predictions are {NO_FACE:g}")
-
     def _write(
-        self,
-        video: VideoReader | AlignedFolder,
-        observed: Observed,
-        predictions: Predictions,
-        outputs: Outputs,
+        self, video: VideoReader | AlignedFolder, observed: Observed, outputs: Outputs
     ) -> None:
+        predictions = observed.predictions
         if outputs.table.exists():
             self._warn(f"{outputs.table}: replaced")
         write_predictions(outputs.table, predictions)

@@ -168,23 +168,19 @@ class ClipAverages:
     """Puts clips together again; where they overlap, predictions are averaged."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros((0, 2))
-        self._counts = np.zeros((0, 1))
+        self._parts: list[tuple[int, np.ndarray]] = []  # first frame, predictions [L, 2]
 
     def add(self, clips: Sequence[ClipInput], predictions: np.ndarray) -> None:
         """Add the predictions ``[clips, L, 2]`` of some clips."""
-        for clip, prediction in zip(clips, predictions, strict=True):
-            end = clip.start + len(prediction)
-            if end > len(self._sums):  # by doubling, so that growing stays cheap
-                missing = ((0, max(end, 2 * len(self._sums)) - len(self._sums)), (0, 0))
-                self._sums = np.pad(self._sums, missing)
-                self._counts = np.pad(self._counts, missing)
-            self._sums[clip.start : end] += prediction
-            self._counts[clip.start : end] += 1
+        self._parts += [(clip.start, own) for clip, own in zip(clips, predictions, strict=True)]
 
     def values(self, total: int) -> np.ndarray:
         """The predictions of all `total` frames, float32 ``[total, 2]``."""
-        return (self._sums[:total] / self._counts[:total]).astype(np.float32)
+        sums, counts = np.zeros((total, 2)), np.zeros((total, 1))
+        for start, own in self._parts:
+            sums[start : start + len(own)] += own
+            counts[start : start + len(own)] += 1
+        return (sums / counts).astype(np.float32)
 
 
 @contextmanager

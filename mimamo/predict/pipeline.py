@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,8 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating, predict_clips
 from mimamo.predict.stage_times import StageTimes
-from mimamo.predict.threads import ReadAhead, Workers
+from mimamo.predict.table import Predictions, fill_missing
+from mimamo.threads import Workers, ahead
 from mimamo.video import AlignedFolder, VideoReader
 
 _FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
@@ -42,17 +43,13 @@ class Observed:
     """What one pass over a video of T frames gives, F of them with a face.
 
     Attributes:
-        times: float64 ``[T]``, seconds.
-        found: bool ``[T]``.
+        predictions: of every frame.
         faces: where they are.
-        values: float32 ``[F, 2]``, valence and arousal.
         frames: uint8 ``[F, S, S]``, the grey faces; none (F = 0) unless they were to be kept.
     """
 
-    times: np.ndarray
-    found: np.ndarray
+    predictions: Predictions
     faces: Faces
-    values: np.ndarray
     frames: np.ndarray
 
 
@@ -81,7 +78,7 @@ def observe(
     Args:
         video: what to read.
         models: of which the detector is used by one thread, the others by those of `pool`.
-        pool: the workers, see `mimamo.predict.threads.workers`.
+        pool: the workers, see `mimamo.threads.workers`.
         times: counts what every stage takes.
         keep_frames: return the grey faces.
         advance: is called after every frame.
@@ -90,18 +87,18 @@ def observe(
     """
     with ExitStack() as stack:
 
-        def ahead(items: Iterable, name: str) -> ReadAhead:
-            return stack.enter_context(ReadAhead(items, _FRAMES_AHEAD, name))
+        def working(stage: str, items: Iterable) -> Iterator:
+            made = ahead(times.making(stage, items), _FRAMES_AHEAD, f"mimamo-{stage}")
+            return stack.enter_context(closing(made))
 
         def read(source: Iterable) -> Iterator:
-            frames = ahead(times.making("decode", source), "mimamo-decode")
-            return times.waiting("detection", frames)
+            return times.waiting("detection", working("decode", source))
 
         faces = observe_faces(video, models.detector, search_every=models.search_every, read=read)
         stack.enter_context(evaluating(models.network))
         gathering = _Gathering(models, pool, times, keep_frames)
         stack.callback(gathering.cancel)  # what has not begun
-        for face in ahead(times.making("detection", faces), "mimamo-detection"):
+        for face in working("detection", faces):
             gathering.add(face)
             advance()
         return gathering.finish()
@@ -156,12 +153,12 @@ class _Gathering:
             self._averages.add([clip], predict_clips(self._models.network, [clip], self._times))
         size = self._models.network.config.phase_size
         frames = torch.cat([torch.empty(0, size, size, dtype=torch.uint8), *self._frames])
+        found = np.array(self._found, bool)
+        values = fill_missing(self._averages.values(self._stream.total), found)
         return Observed(
-            times=np.array(self._seconds, np.float64),
-            found=np.array(self._found, bool),
-            faces=Faces(np.array(self._boxes, np.float32), np.array(self._landmarks, np.float32)),
-            values=self._averages.values(self._stream.total),
-            frames=frames.numpy(),
+            Predictions(np.array(self._seconds, np.float64), found, values),
+            Faces(np.array(self._boxes, np.float32), np.array(self._landmarks, np.float32)),
+            frames.numpy(),
         )
 
     def cancel(self) -> None:

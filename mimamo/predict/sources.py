@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mimamo.data.dataset import entries
 from mimamo.errors import InputError
 from mimamo.video import AlignedFolder, VideoReader, is_numbered_image, is_video
 
@@ -56,16 +57,15 @@ def _sources_in(path: Path) -> list[Path]:
     """What `path` stands for: itself, or what is in it; InputError if it cannot be read."""
     if not path.is_dir():
         return [path]
-    entries = _entries(path)
-    if _are_aligned_faces(entries):
+    found = _entries(path)
+    if _are_aligned_faces(found):
         return [path]
-    return [entry for entry in entries if is_video(entry) or _may_be_aligned_folder(entry)]
+    return [entry for entry in found if is_video(entry) or _may_be_aligned_folder(entry)]
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, sorted, without hidden files."""
     try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        return entries(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
 
@@ -80,7 +80,7 @@ def _may_be_aligned_folder(path: Path) -> bool:
         return True
 
 
-def _are_aligned_faces(entries: Sequence[Path]) -> bool:
+def _are_aligned_faces(found: Sequence[Path]) -> bool:
     """Whether a folder's entries hold an image with a number for its name, and no video."""
-    numbered = any(is_numbered_image(entry.name) for entry in entries)
-    return numbered and not any(map(is_video, entries))
+    numbered = any(is_numbered_image(entry.name) for entry in found)
+    return numbered and not any(map(is_video, found))

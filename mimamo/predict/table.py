@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mimamo.errors import InputError
 from mimamo.files import replacing
 
 #: The value of frames before the first face, as in Aff-Wild2, where it marks "not annotated".
 NO_FACE = -5.0
 
 HEADER = "frame,time,face_found,valence,arousal"
-_COLUMNS = HEADER.split(",")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +58,8 @@ def fill_missing(values: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Spread the predictions of the frames with a face over every frame of the video.
 
     A frame without a face takes the prediction of the frame before it; frames before the first
-    face take ``NO_FACE`` (Deng et al., technical report for ABAW 2020, test-time rule).
+    face take ``NO_FACE`` (test-time rule of I-Hsuan Li's technical report,
+    arXiv 2105.01502).
 
     Args:
         values: ``[F, 2]``, one row per frame with a face, in order.
@@ -111,42 +109,6 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
 def table_row(index: int, time: float, found: bool, values: Sequence[float]) -> str:
     """The row of a frame, `index` from 0; `values` are valence and arousal."""
     return f"{index + 1},{time:.6f},{int(found)},{values[0]:.6f},{values[1]:.6f}"
-
-
-def read_predictions(path: str | os.PathLike[str]) -> Predictions:
-    """Read a file of `write_predictions`.
-
-    Raises:
-        InputError: the file cannot be read, or a line is not as written; names file and line.
-    """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise InputError(f"{path}: cannot be read as predictions: {reason}") from error
-    if not lines or lines[0] != HEADER:
-        came = repr(lines[0][:60]) if lines else "an empty file"
-        raise InputError(f"{path}: expected the header {HEADER!r}, got {came}")
-    rows = np.empty((len(lines) - 1, len(_COLUMNS)))
-    for number, line in enumerate(lines[1:], start=1):
-        try:
-            row = [float(field) for field in line.split(",")]
-        except ValueError:
-            row = []
-        if (
-            len(row) != len(_COLUMNS)
-            or row[0] != number
-            or row[2] not in (0, 1)
-            or not all(map(math.isfinite, row))
-        ):
-            raise InputError(
-                f"{path}:{number + 1}: expected frame {number} as {HEADER!r}, got {line[:60]!r}"
-            )
-        rows[number - 1] = row
-    return Predictions(
-        times=rows[:, 1], found=rows[:, 2] == 1, values=rows[:, 3:].astype(np.float32)
-    )
 
 
 def holds_predictions(path: str | os.PathLike[str]) -> bool:

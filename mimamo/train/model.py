@@ -20,7 +20,7 @@ from mimamo.errors import InputError
 from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
-from mimamo.model.resnet50 import NORMALISATIONS, ResNet50
+from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.video import AlignedFolder
 
@@ -82,24 +82,7 @@ class TrainedModel(nn.Module):
 
 def resnet_features(backbone: ResNet50, images: Tensor) -> Tensor:
     """Features ``[N, 2048]`` of faces ``[N, 3, H, W]`` in [0, 1]."""
-    return backbone(resnet_input(backbone, images))
-
-
-def resnet_input(backbone: ResNet50, images: Tensor) -> Tensor:
-    """Bring faces ``[N, 3, H, W]`` in [0, 1] to what `backbone` takes, differentiably in nothing.
-
-    The same as :meth:`ResNet50.preprocess` of the faces as uint8, but for their rounding.
-    """
-    size = backbone.image_size
-    side = round(size * 256 / 224)
-    images = nn.functional.interpolate(
-        images * 255, size=[side, side], mode="bilinear", align_corners=False, antialias=True
-    )
-    first = (side - size) // 2
-    images = images[:, :, first : first + size, first : first + size]
-    norm = NORMALISATIONS[backbone.variant]
-    mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (norm.mean, norm.std))
-    return (images * norm.scale - mean) / std
+    return backbone(backbone.prepare(images * 255))
 
 
 class FaceImages:

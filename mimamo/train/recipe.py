@@ -1,24 +1,17 @@
-"""The settings of a training run; the defaults are the technical report's recipe."""
+"""The settings of a training run; the defaults are the published code's recipe."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import read_toml, replacing
 from mimamo.model.config import MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SPATIAL = ("cached", "small", "finetune")
 PRECISIONS = ("float32", "bfloat16")
@@ -92,14 +85,11 @@ class TrainingConfig(Settings):
 
         Raises InputError, naming the file, if it cannot be read or holds something else.
         """
+        content = read_toml(path)
         try:
-            return cls.from_dict(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+            return cls.from_dict(content)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
-            raise InputError(f"{path}: expected TOML, got something else ({error})") from error
 
 
 def _is_fold(value: object) -> bool:

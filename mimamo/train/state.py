@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.tensor_file import load_note, load_tensors, named_under, save_tensors
 
 _KEY = "mimamo_training"
 _MODEL, _OPTIMIZER = "model.", "optimizer."
@@ -70,25 +67,17 @@ class TrainingState:
 
 def save_state(path: Path, model: nn.Module, optimizer: Optimizer, training: TrainingState) -> None:
     """Write weights, the optimiser's momenta and the state. Raises InputError if it cannot."""
-    tensors = {_MODEL + name: value.contiguous() for name, value in model.state_dict().items()}
+    tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
     for number, values in optimizer.state_dict()["state"].items():
         momentum = values.get("momentum_buffer")
         if momentum is not None:
-            tensors[f"{_OPTIMIZER}{number}"] = momentum.contiguous()
-    with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, {_KEY: json.dumps(asdict(training), sort_keys=True)})
-        except SafetensorError as error:  # such as a full disk
-            raise InputError(f"{path}: cannot be written: {error}") from error
+            tensors[f"{_OPTIMIZER}{number}"] = momentum
+    save_tensors(path, tensors, _KEY, asdict(training))
 
 
 def is_unfinished(path: Path) -> bool:
     """Whether a state is there, and says that its training is to go on."""
-    try:
-        with safe_open(path, "pt") as file:
-            return not json.loads((file.metadata() or {})[_KEY])["finished"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return False
+    return not load_note(path, _KEY).get("finished", True)
 
 
 def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingState:
@@ -96,30 +85,18 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingSt
 
     Raises InputError, naming the file, if it is damaged or of another model.
     """
+    found, content = load_tensors(path, _KEY, "cannot be resumed from: {}")
+    # Copies: the file is mapped, and will be replaced.
+    tensors = {name: value.clone() for name, value in found.items()}
     try:
-        with safe_open(path, "pt") as file:
-            # Copies: the file is mapped, and will be replaced.
-            tensors: dict[str, Tensor] = {
-                name: file.get_tensor(name).clone()
-                for name in file.keys()  # noqa: SIM118
-            }
-            content = json.loads((file.metadata() or {})[_KEY])
-        weights = {
-            name.removeprefix(_MODEL): value
-            for name, value in tensors.items()
-            if name.startswith(_MODEL)
-        }
-        model.load_state_dict(weights)
+        model.load_state_dict(named_under(_MODEL, tensors))
         content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
         training = TrainingState(**content)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be resumed from: {reason}") from error
     state = optimizer.state_dict()
-    state["state"] = {
-        int(name.removeprefix(_OPTIMIZER)): {"momentum_buffer": value}
-        for name, value in tensors.items()
-        if name.startswith(_OPTIMIZER)
-    }
+    momenta = named_under(_OPTIMIZER, tensors)
+    state["state"] = {int(n): {"momentum_buffer": value} for n, value in momenta.items()}
     optimizer.load_state_dict(state)
     return training

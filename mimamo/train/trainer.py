@@ -14,14 +14,15 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Optimizer
 
 from mimamo.data.augmentation import augmentation_draws, transform_clips
-from mimamo.data.batches import ahead, epoch_batches, own_part
+from mimamo.data.batches import epoch_batches, own_part
 from mimamo.data.clips import Clip, ClipDataset, VideoSequence
 from mimamo.errors import InputError
-from mimamo.metrics import ccc_loss, concordance_cc
+from mimamo.metrics import ccc_loss, pooled_ccc
 from mimamo.model.features import phase_windows
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
+from mimamo.threads import ahead
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.processes import Processes, gather_rows, use_global_batch_norm
 from mimamo.train.recipe import TrainingConfig
@@ -208,16 +209,14 @@ class Trainer:
 
     def _validate(self) -> tuple[float, float]:
         """CCC on the validation videos, which the processes share."""
-        processes = self._processes
-        mine = range(processes.index, len(self._validation), processes.count)
-        predicted = processes.gather(
-            [
-                (i, predict(self.model, self._validation[i], self._config, self._images))
-                for i in mine
-            ]
+        processes, videos = self._processes, self._validation
+        mine = range(processes.index, len(videos), processes.count)
+        predicted = dict(
+            processes.gather(
+                [(i, predict(self.model, videos[i], self._config, self._images)) for i in mine]
+            )
         )
-        in_order = sorted(predicted, key=lambda pair: pair[0])
-        return pooled_ccc([values for _, values in in_order], self._validation)
+        return pooled_ccc([video.pairs(predicted[i]) for i, video in enumerate(videos)])
 
 
 def predict(
@@ -251,16 +250,6 @@ def centre(frames: Tensor, length: int) -> Tensor:
     return frames[:, first : first + length]
 
 
-def pooled_ccc(
-    predictions: Sequence[np.ndarray], videos: Sequence[VideoSequence]
-) -> tuple[float, float]:
-    """CCC of valence and of arousal over all annotated frames, or utterances, of some videos."""
-    pairs = [video.pairs(values) for values, video in zip(predictions, videos, strict=True)]
-    predicted, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    ccc = concordance_cc(predicted, labels, dim=0)
-    return float(ccc[0]), float(ccc[1])
-
-
 def _seed(seed: int, *keys: int) -> int:
     """A seed for one purpose and place in training, unlike that of any other."""
     return int(np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)[0] >> 1)
@@ -274,8 +263,5 @@ def _optimizer(model: TrainedModel, config: TrainingConfig) -> Optimizer:
         factor = config.backbone_rate if pretrained else 1.0
         groups.append({"params": list(model.backbone.parameters()), "factor": factor})
     return SGD(
-        groups,
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
+        groups, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
     )

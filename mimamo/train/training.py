@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mimamo.data.batches import ResidentClips
 from mimamo.data.cache import Cache, stored_backbone
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import write_csv
 from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
@@ -30,6 +30,7 @@ from mimamo.model.checkpoint import (
 from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.progress import Progress, Report, silent
 from mimamo.train.model import FaceImages, TrainedModel
 from mimamo.train.processes import joined_processes
 from mimamo.train.recipe import TrainingConfig
@@ -95,8 +96,8 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     save_seconds: float = 600.0,
-    report: Callable[[str], None] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    report: Report = silent,
+    progress: Progress = silent,
 ) -> TrainResult:
     """Train MIMAMO Net on the videos of a cache.
 
@@ -110,7 +111,7 @@ def train(
     Args:
         cache: made by :func:`mimamo.extract.extract`.
         out: the run's folder, made if need be.
-        config: the recipe; None for the technical report's, or with `resume` for the run's. A run
+        config: the recipe; None for the published code's, or with `resume` for the run's. A run
             is resumed with its own, or with more epochs, which extend it, finished or not.
         backbone: a file of weights that the cache must be from; None to take the cache's word.
         device: where all is computed.
@@ -126,7 +127,6 @@ def train(
             other settings, there is too little data, a file cannot be written, or the loss is no
             longer finite.
     """
-    report = report or (lambda line: None)
     if resume and overwrite:
         raise InputError("resume: expected either to go on with a run or to overwrite it, got both")
     cache = cache if isinstance(cache, Cache) else Cache(cache)
@@ -136,8 +136,8 @@ def train(
     if backbone is not None:
         _check_backbone(cache, backbone)
     with joined_processes(device) as processes, torch.random.fork_rng(processes.gpus):
-        if not processes.is_first:
-            report = _silent
+        if not processes.is_first:  # which alone reports
+            report = silent
         for name, reason in cache.skipped.items():
             report(f"{name} is not used: {reason}")
         chosen = choose_videos(cache, config.fold)
@@ -145,22 +145,18 @@ def train(
             report(line)
         config = replace(config, network=_network_config(cache, config))
         model, frozen = _model(cache, config)
-        sequences = [video.sequence for video in chosen.training]
-        settings = {
-            "length": config.clip_length,
-            "stride": config.stride,
-            "num_phase": config.network.num_phase,
-        }
-        clips = (
-            ResidentClips(sequences, processes.device, **settings)
-            if resident
-            else ClipDataset(sequences, **settings)
+        clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
+        clips = clip_set(
+            [video.sequence for video in chosen.training],
+            length=config.clip_length,
+            stride=config.stride,
+            num_phase=config.network.num_phase,
         )
         images = None
         if config.spatial == "finetune":
             images = FaceImages([*chosen.training, *chosen.validation])
-        sequences = [video.sequence for video in chosen.validation]
-        trainer = Trainer(model, clips, sequences, config, processes, images)
+        validation = [video.sequence for video in chosen.validation]
+        trainer = Trainer(model, clips, validation, config, processes, images)
         if resumed and (folder / STATE).exists():
             trainer.load(folder / STATE)
             chosen.check(folder / STATE, trainer.state.identity)
@@ -173,7 +169,7 @@ def train(
         files = None
         if processes.is_first:
             files = _RunFiles(
-                folder, config, trainer, frozen, chosen.notes(), save_seconds, anew=not resumed
+                folder, config, trainer, frozen, chosen.notes(), save_seconds, begins=not resumed
             )
         if trainer.is_finished:
             report(f"{folder}: this run is finished")
@@ -196,12 +192,11 @@ def _run(
     trainer: Trainer,
     config: TrainingConfig,
     files: _RunFiles | None,
-    report: Callable[[str], None],
-    progress: Callable[[str, int, int], None] | None,
+    report: Report,
+    progress: Progress,
 ) -> None:
     def on_step(clips: int, loss: float) -> None:
-        if progress:
-            progress("training", clips, trainer.clips_per_epoch * config.epochs)
+        progress("training", clips, trainer.clips_per_epoch * config.epochs)
         if files:
             files.step(clips, loss)
 
@@ -228,13 +223,13 @@ class _RunFiles:
         notes: dict[str, Any],
         save_seconds: float,
         *,
-        anew: bool,
+        begins: bool,
     ) -> None:
         self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
         self._notes = notes | {"training": config.to_dict()}
         self._backbone: Backbone | BackboneFile | None = trainer.model.backbone
         self._saved = time.monotonic()
-        clear(folder, everything=anew)
+        clear(folder, everything=begins)
         config.save(folder / CONFIG)
         for path in (folder / BEST, folder / LAST):
             if path.exists():  # of a run that goes on, maybe to more epochs than it says
@@ -271,10 +266,8 @@ class _RunFiles:
 
 def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
     """Write one row per epoch as CSV."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Epoch)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, epochs))
+    names = [field.name for field in fields(Epoch)]
+    write_csv(path, [names, *(astuple(epoch) for epoch in epochs)])
 
 
 def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, Backbone | None]:
@@ -313,7 +306,3 @@ def _network_config(cache: Cache, config: TrainingConfig) -> MIMAMOConfig:
         )
     width = SmallBackbone.feature_dim if config.spatial == "small" else manifest.feature_dim
     return replace(config.network, feature_dim=width, phase_size=manifest.phase_size)
-
-
-def _silent(line: str) -> None:
-    """Only the first process reports."""

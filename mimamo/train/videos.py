@@ -15,7 +15,7 @@ from mimamo.data.cache import Cache, CachedVideo, annotated
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError
-from mimamo.plurals import counted
+from mimamo.progress import counted
 
 # Parts of an identity: what was chosen of a cache, and what that holds.
 _CHOICE = ("weights", "training", "validation")
@@ -61,11 +61,6 @@ class Chosen:
     def check(self, path: Path, saved: Mapping[str, Any]) -> None:
         """InputError, naming `path`, if the `identity` it was made from is not this one."""
         root = self.cache.root
-        if "annotations" not in saved:  # nor did earlier versions
-            raise InputError(
-                f"{path}: expected a note of the annotations it was made from, found none; train "
-                "in another folder"
-            )
         if any(saved.get(name) != self.identity[name] for name in _CHOICE):
             raise InputError(
                 f"{path}: the run was trained on other videos or features than {root} holds"

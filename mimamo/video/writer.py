@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,13 +36,13 @@ class VideoWriter:
         if not 0 < fps < float("inf"):
             raise ValueError(f"fps: expected a positive number, got {fps}")
         self.fps = float(fps)
-        self._replacing = replacing(self.path)
+        self._stack = ExitStack()
         self._writer: cv2.VideoWriter | None = None
         self._shape: tuple[int, ...] = ()
         self._count = 0
 
     def __enter__(self) -> VideoWriter:
-        self._temporary = self._replacing.__enter__()
+        self._temporary = self._stack.enter_context(replacing(self.path))
         return self
 
     def write(self, image: np.ndarray) -> None:
@@ -65,22 +66,15 @@ class VideoWriter:
             self._writer.write(bgr)
         self._count += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if self._writer is not None:
-                with quiet_opencv():
-                    self._writer.release()
-            if kind is None:
-                self._check_complete()
-        except BaseException as failure:
-            self._replacing.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._replacing.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        if self._writer is not None:
+            with quiet_opencv():
+                self._writer.release()
+        if error[0] is not None:
+            self._stack.__exit__(*error)
+            return
+        with self._stack:
+            self._check_complete()
 
     def _open(self) -> cv2.VideoWriter:
         height, width = self._shape[:2]

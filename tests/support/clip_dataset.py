@@ -1,4 +1,4 @@
-"""A data set whose items are phase differences, where a process that starts anew can import it."""
+"""A data set whose items are phase differences, where a new process can import it."""
 
 from __future__ import annotations
 

@@ -11,10 +11,9 @@ flickers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +22,10 @@ from PIL import Image
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.synth.drawn_face import Identity, Pose, draw_face, draw_identity
 from mimamo.demo.synth.motion import affect, band_noise, blinks
-from mimamo.demo.synth.photo_set import gaps, write_annotations, write_jpeg
+from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
 from mimamo.errors import InputError
 from mimamo.files import output_folder, replacing
-from mimamo.plurals import counted
+from mimamo.progress import counted, silent
 
 FPS = 30.0
 TREMOR = 0.011  # amplitude in units of the face: 0.6 pixels of 112, 0.26 of the grey frame's 48
@@ -38,41 +37,11 @@ SLOW, FAST = 0.4, 6.0  # speed of the tremor at arousal -1 and 1, turns a second
 class Take:
     """One video: what is felt and what is seen, an entry per frame in every field."""
 
-    valence: np.ndarray
-    arousal: np.ndarray
+    values: np.ndarray  # valence and arousal, float64 [T, 2]
     poses: list[Pose]
     gains: np.ndarray  # brightness
     sides: np.ndarray  # its slope from left to right
     noise: float  # grey levels
-
-
-@dataclass(frozen=True)
-class AblationSet:
-    """What was written.
-
-    Attributes:
-        root: the data set.
-        videos: how many of each subset.
-        identities: how many people of each subset; nobody is in two.
-        frames: images in all.
-    """
-
-    root: Path
-    videos: dict[str, int]
-    identities: dict[str, int]
-    frames: int
-
-    def lines(self) -> list[str]:
-        """What to tell of it."""
-        return [
-            *(
-                f"{subset}: {counted(self.videos[subset], 'video')} of "
-                f"{counted(self.identities[subset], 'person', 'people')}"
-                for subset in self.videos
-            ),
-            f"{self.root}: {self.frames} aligned faces in the layout of Aff-Wild2; the test set's "
-            "annotations are there too",
-        ]
 
 
 def write_ablation_set(
@@ -83,9 +52,10 @@ def write_ablation_set(
     frames: int = 192,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> AblationSet:
+    progress: Counting = silent,
+) -> list[str]:
     """Render the data set; the same arguments give the same files, whatever the `workers`.
+    Returns what to tell of it, line by line.
 
     Of the identities about one in six is only in the validation set and one in four only in the
     test set, at least one each. Videos are named ``<identity>-30-112x112-<take>``, as Aff-Wild2
@@ -113,26 +83,30 @@ def write_ablation_set(
     folder = output_folder(root)
     if any(folder.iterdir()):
         raise InputError(f"{folder}: expected a new or empty folder, got one with files in it")
-    subsets = _subsets(identities)
-    jobs = [(number, take) for number in range(identities) for take in range(takes)]
-    done = count(1)
-
-    def work(job: tuple[int, int]) -> int:
-        number, take = job
-        person = _person(seed, number)
-        rng = np.random.default_rng([seed, 8, number, take])
-        name = f"{number + 1}-30-112x112-{take + 1}"
-        written = _write_take(folder, name, subsets[number], person, frames, rng)
-        if progress:
-            progress(next(done), len(jobs))
-        return written
-
-    save_people(folder / PEOPLE, [_person(seed, number) for number in range(min(identities, 6))])
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        total = sum(pool.map(work, jobs))
-    people = {subset: subsets.count(subset) for subset in (TRAIN, VALIDATION, TEST)}
-    videos = {subset: number * takes for subset, number in people.items()}
-    return AblationSet(folder, videos, people, total)
+    unseen, chosen_by = max(1, identities // 4), max(1, identities // 6)
+    people = {TRAIN: identities - unseen - chosen_by, VALIDATION: chosen_by, TEST: unseen}
+    subsets = [subset for subset, number in people.items() for _ in range(number)]
+    persons = [draw_identity(np.random.default_rng([seed, 7, n])) for n in range(identities)]
+    videos = [
+        SyntheticVideo(
+            name=f"{number + 1}-30-112x112-{take + 1}",
+            subset=subsets[number],
+            seed=(seed, 8, number, take),
+            draw=partial(_draw, person=person, frames=frames),
+        )
+        for number, person in enumerate(persons)
+        for take in range(takes)
+    ]
+    save_people(folder / PEOPLE, persons[:6])
+    faces = write_set(folder, videos, workers, progress)
+    return [
+        *(
+            f"{subset}: {counted(number * takes, 'video')} of {counted(number, 'person', 'people')}"
+            for subset, number in people.items()
+        ),
+        f"{folder}: {faces} aligned faces in the layout of Aff-Wild2; the test set's annotations "
+        "are there too",
+    ]
 
 
 def perform_take(rng: np.random.Generator, frames: int) -> Take:
@@ -163,12 +137,12 @@ def perform_take(rng: np.random.Generator, frames: int) -> Take:
     )
     flicker = 1 + 0.02 * rng.random() * wander(3.0, 12.0)
     return Take(
-        valence, arousal,
-        [Pose(*row) for row in columns.tolist()],
-        rng.uniform(0.7, 1.15) * (1 + 0.08 * wander(0.05, 0.5)) * flicker,
-        rng.uniform(-0.25, 0.25) + 0.05 * wander(0.05, 0.3),
-        float(rng.uniform(0.5, 1.5)),
-    )  # fmt: skip
+        values=np.stack([valence, arousal], axis=1),
+        poses=[Pose(*row) for row in columns.tolist()],
+        gains=rng.uniform(0.7, 1.15) * (1 + 0.08 * wander(0.05, 0.5)) * flicker,
+        sides=rng.uniform(-0.25, 0.25) + 0.05 * wander(0.05, 0.3),
+        noise=float(rng.uniform(0.5, 1.5)),
+    )
 
 
 def render_take(person: Identity, take: Take, index: int, rng: np.random.Generator) -> np.ndarray:
@@ -191,24 +165,6 @@ def save_people(path: Path, people: Sequence[Identity]) -> None:
         Image.fromarray(image).save(temporary)
 
 
-def _person(seed: int, number: int) -> Identity:
-    return draw_identity(np.random.default_rng([seed, 7, number]))
-
-
-def _write_take(
-    root: Path, name: str, subset: str, person: Identity, frames: int, rng: np.random.Generator
-) -> int:
+def _draw(rng: np.random.Generator, person: Identity, frames: int) -> Drawn:
     take = perform_take(rng, frames)
-    found, annotated = gaps(rng, frames)
-    folder = output_folder(root / "cropped_aligned" / name)
-    for index in np.flatnonzero(found).tolist():
-        write_jpeg(folder / f"{index + 1:05d}.jpg", render_take(person, take, index, rng))
-    write_annotations(root, subset, name, take.valence, take.arousal, annotated)
-    return int(found.sum())
-
-
-def _subsets(identities: int) -> list[str]:
-    """Which subset each identity is in."""
-    unseen, chosen_by = max(1, identities // 4), max(1, identities // 6)
-    training = identities - unseen - chosen_by
-    return [TRAIN] * training + [VALIDATION] * chosen_by + [TEST] * unseen
+    return take.values, lambda index: render_take(person, take, index, rng)

@@ -126,11 +126,8 @@ def _over(below: np.ndarray, above: np.ndarray | float, weight: np.ndarray) -> n
 
 
 def _texture(identity: Identity, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    scale = np.float32(_UNIT)
-    return cv2.remap(
-        identity.texture, x * scale + _TEXTURE / 2, y * scale + _TEXTURE / 2, cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_WRAP,
-    )  # fmt: skip
+    x, y = (axis * np.float32(_UNIT) + _TEXTURE / 2 for axis in (x, y))
+    return cv2.remap(identity.texture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
 
 
 def _eye(

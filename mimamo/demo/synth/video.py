@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mimamo.demo.synth.motion import Performance, SceneRanges, perform
-from mimamo.demo.synth.render import render
-from mimamo.files import replacing
-from mimamo.predict.table import table_row
+from mimamo.demo.synth.motion import perform
+from mimamo.demo.synth.photo_face import render
+from mimamo.demo.synth.set_writer import Counting
+from mimamo.progress import silent
 from mimamo.video.writer import VideoWriter
-
-RANGES = SceneRanges(
-    gain=(0.85, 1.05), slope=0.1, side_light=0.2, warmth=(-0.05, 0.05), zoom=(1.75, 1.9)
-)
-TRUTH_HEADER = "frame,time,face_in_view,valence,arousal"
 
 _AWAY = 235.0  # how far down the camera tilts, in pixels of the photograph: to the space suit
 _TURN = 0.35  # seconds the camera takes for it
@@ -43,7 +37,7 @@ def write_video(
     fps: float = 30.0,
     size: tuple[int, int] = (640, 360),
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Counting = silent,
 ) -> VideoTruth:
     """Render an MP4 in which the camera comes to the face and once looks away from it.
 
@@ -56,22 +50,22 @@ def write_video(
     Raises:
         InputError: `path` cannot be written.
     """
-    rng = np.random.default_rng([seed, 1000])  # apart from the seeds of `write_dataset`
-    performance = perform(rng, frames, fps=fps, ranges=RANGES, size=size)
+    rng = np.random.default_rng([seed, 1000])  # apart from the seeds of `write_photo_set`
     times = np.arange(frames) / fps
-    tilt = camera_tilt(times)
+    played = perform(rng, times, spread=0.5, zoom=1.82, size=size)
+    scenes = zip(
+        played.expressions, played.cameras, played.lights, camera_tilt(times).tolist(), strict=True
+    )
     in_view = np.zeros(frames, bool)
     with VideoWriter(path, fps) as writer:
-        for index in range(frames):
-            camera = performance.cameras[index]
+        for index, (expression, camera, light, tilt) in enumerate(scenes):
             x, y = camera.center
-            camera = replace(camera, center=(x, y + _AWAY * float(tilt[index])))
-            drawn = render(performance.expressions[index], camera, performance.lights[index], rng)
-            in_view[index] = bool((drawn.landmarks > 0).all() and (drawn.landmarks < size).all())
-            writer.write(drawn.image)
-            if progress:
-                progress(index + 1, frames)
-    return VideoTruth(times, in_view, _values(performance))
+            camera = replace(camera, center=(x, y + _AWAY * tilt))
+            image, landmarks = render(expression, camera, light, rng)
+            in_view[index] = bool((landmarks > 0).all() and (landmarks < size).all())
+            writer.write(image)
+            progress(index + 1, frames)
+    return VideoTruth(times, in_view, played.values)
 
 
 def camera_tilt(times: np.ndarray) -> np.ndarray:
@@ -86,18 +80,6 @@ def camera_tilt(times: np.ndarray) -> np.ndarray:
     return 1 - _smooth_step(times - 0.1) + _smooth_step(times - leave) - _smooth_step(times - back)
 
 
-def write_truth(path: str | os.PathLike[str], truth: VideoTruth) -> None:
-    """Write the truth as CSV, one row per frame, frames numbered from 1."""
-    frames = enumerate(zip(truth.times, truth.in_view, truth.values, strict=True))
-    rows = [TRUTH_HEADER, *(table_row(index, *frame) for index, frame in frames)]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(rows) + "\n", encoding="ascii")
-
-
 def _smooth_step(times: np.ndarray) -> np.ndarray:
     t = np.clip(times / _TURN, 0, 1)
     return t * t * (3 - 2 * t)
-
-
-def _values(performance: Performance) -> np.ndarray:
-    return np.stack([performance.valence, performance.arousal], axis=1)

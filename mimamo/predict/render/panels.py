@@ -6,12 +6,13 @@ costs a copy of that and what is new. Colours are RGB throughout.
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
 from itertools import pairwise
 
 import cv2
 import numpy as np
+import torch
+from matplotlib.ticker import MaxNLocator
+from torch.nn.functional import adaptive_avg_pool2d
 
 from mimamo.faces import Faces
 from mimamo.predict.render import canvas
@@ -28,6 +29,7 @@ from mimamo.predict.render.canvas import (
 )
 from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.table import Predictions, runs
+from mimamo.progress import shortened
 from phasenet.viz import colour_signed, film_strip, motion_arrows
 
 WIDTH, HEIGHT = 1280, 720
@@ -121,8 +123,7 @@ class Renderer:
         still = np.full((HEIGHT, WIDTH, 3), BACKGROUND, dtype=np.uint8)
         for rect in (_VIDEO, _CROP, *_BANDS, _STRIP, _PLANE, _OVER_TIME):
             rect.of(still)[...] = _PANEL
-        title = name if len(name) <= 44 else f"{name[:22]}…{name[-21:]}"
-        canvas.write(still, title, _VIDEO.left, 34, INK, 18, bold=True)
+        canvas.write(still, shortened(name, 44), _VIDEO.left, 34, INK, 18, bold=True)
         title = f"face, motion \N{MULTIPLICATION SIGN} {_ARROWS}"
         canvas.write(still, title, _CROP.left, 36, _FAINT, 13)
         for band, rect in enumerate(_BANDS):
@@ -153,10 +154,8 @@ class Renderer:
             canvas.line(still, [(_OVER_TIME.left, y), (_OVER_TIME.right, y)], colour)
             canvas.write(still, text, _OVER_TIME.left - 7, y, _FAINT, 12, anchor="right")
         canvas.write(still, "arousal", _PLANE.left, _PLANE.top - 15, AROUSAL, 14, bold=True)
-        canvas.write(
-            still, "valence", _PLANE.right, _PLANE.bottom + 34, VALENCE, 14, bold=True,
-            anchor="right",
-        )  # fmt: skip
+        x, y = _PLANE.right, _PLANE.bottom + 34
+        canvas.write(still, "valence", x, y, VALENCE, 14, bold=True, anchor="right")
         return still
 
     def _draw_video(self, picture: np.ndarray, index: int, image: np.ndarray | None) -> None:
@@ -270,23 +269,14 @@ def _draw_strip(picture: np.ndarray, motion: FaceMotion) -> None:
     side = (_STRIP.width - _STRIP_GAP) // shown - _STRIP_GAP
     side = min(side, (_STRIP.height - _STRIP_GAP) // bands - _STRIP_GAP)
     # All at once: a call of OpenCV for each plane takes many times as long.
-    means = _cell_means(planes.shape[-1], side)
-    strip = film_strip(means @ planes @ means.T, MOTION_LIMIT, _STRIP_GAP)
+    small = adaptive_avg_pool2d(torch.from_numpy(planes.copy()), side).numpy()
+    strip = film_strip(small, MOTION_LIMIT, _STRIP_GAP)
     place = Rect(_STRIP.left, _STRIP.top, strip.shape[1], strip.shape[0])
     place.of(picture)[...] = strip
     left = _STRIP.left + _STRIP_GAP + motion.middle // step * (side + _STRIP_GAP)
     canvas.frame(
         picture, Rect(left, _STRIP.top + _STRIP_GAP, side, strip.shape[0] - 2 * _STRIP_GAP), FACE
     )
-
-
-@lru_cache(maxsize=4)
-def _cell_means(size: int, cells: int) -> np.ndarray:
-    """float32 ``[cells, size]``: the means of `cells` equal parts of `size` numbers."""
-    edges = np.linspace(0, size, cells + 1)[:, None]
-    numbers = np.arange(size)
-    overlap = np.minimum(edges[1:], numbers + 1) - np.maximum(edges[:-1], numbers)
-    return (np.clip(overlap, 0, None) * cells / size).astype(np.float32)
 
 
 def _draw_box(panel: np.ndarray, corners: np.ndarray) -> None:
@@ -309,10 +299,8 @@ def _pieces(start: int, stop: int, length: int) -> list[tuple[int, int]]:
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
     """At most `count` + 1 round numbers from `low` to `high`."""
-    step = 10 ** math.floor(math.log10((high - low) / count))
-    step = next(step * k for k in (1, 2, 5, 10) if (high - low) / (step * k) <= count + 1e-9)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(k * step, 9) + 0.0 for k in range(first, last + 1)]
+    ticks = MaxNLocator(count, steps=(1, 2, 5, 10)).tick_values(low, high)
+    return [float(tick) for tick in np.round(ticks, 9) + 0.0 if low - 1e-9 <= tick <= high + 1e-9]
 
 
 def _number(value: float, style: str = "g") -> str:

@@ -8,33 +8,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from mimamo.files import replacing
 from mimamo.predict.outputs import SOFTWARE
 from mimamo.predict.table import Predictions, runs
+from mimamo.progress import counted, shortened
 
 # Okabe & Ito's colours, told apart with any form of colour vision.
 VALENCE_COLOUR = "#0072B2"
 AROUSAL_COLOUR = "#D55E00"
 _TIME_COLOURS = "viridis"
-_INK = "#333333"
 _FAINT = "#8a8a8a"
 _MISSING = "#e4e4e4"
 _MINUTES_FROM = 240.0  # seconds; longer videos have their time axis in minutes
-_PLANE_POINTS = 4000  # a longer path is averaged down to about this many points
 _WIDTH, _HEIGHT, _DPI = 12.0, 5.4, 150  # inches, inches, dots per inch
 
 
@@ -76,23 +68,16 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
         _draw_over_time(axes, predictions, column, colour, scale)
         _style(axes, limit)
         axes.set_ylabel(label, color=colour, fontsize=12, fontweight="bold")
-        axes.set_title(_spread(predictions, column), loc="right", fontsize=10, color=_FAINT)
     lower.set_xlabel(f"Time ({unit})", fontsize=12)
-    _name_marks(upper, predictions)
-
+    if upper.get_legend_handles_labels()[0]:
+        upper.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2, frameon=False)
     _draw_plane(plane, predictions, limit, scale, f"Time ({unit})")
     if not predictions.found.any():
         for axes in (upper, lower, plane):
-            axes.text(
-                0.5, 0.62, "no face found", transform=axes.transAxes, ha="center", fontsize=12,
-                color=_INK,
-            )  # fmt: skip
-    heading: dict[str, Any] = {"x": 0.82 / _WIDTH, "ha": "left", "va": "baseline", "color": _INK}
-    figure.text(
-        y=1 - 0.4 / _HEIGHT, s=_shortened(name), fontsize=14, fontweight="bold",
-        parse_math=False, **heading,
-    )  # fmt: skip
-    figure.text(y=1 - 0.65 / _HEIGHT, s=_summary(predictions), fontsize=11, **heading)
+            axes.text(0.5, 0.62, "no face found", transform=axes.transAxes, ha="center")
+    left, title = 0.82 / _WIDTH, shortened(name, 72)
+    figure.text(left, 1 - 0.4 / _HEIGHT, title, fontsize=14, fontweight="bold", parse_math=False)
+    figure.text(left, 1 - 0.65 / _HEIGHT, _summary(predictions), fontsize=11)
     return figure
 
 
@@ -106,34 +91,22 @@ def _draw_over_time(
 ) -> None:
     times = predictions.times * scale
     step = _frame_time(predictions) * scale
-    missing = runs(~predictions.found)
-    if missing:
+    if missing := runs(~predictions.found):
         spans = [(times[a] - step / 2, times[b - 1] - times[a] + step) for a, b in missing]
-        axes.broken_barh(
-            spans,
-            (0, 1),
-            transform=axes.get_xaxis_transform(),
-            color=_MISSING,
-            linewidth=0,
-            zorder=0,
-        )
+        high = axes.get_xaxis_transform()
+        axes.broken_barh(spans, (0, 1), transform=high, color=_MISSING, label="no face found")
     values = predictions.values[:, column]
-    style: dict[str, Any] = {"color": colour, "solid_capstyle": "round", "solid_joinstyle": "round"}
     width = 1.6 if len(predictions) < 3000 else 0.9
     # Held values join the last prediction before the gap, not the first after it.
-    held = np.where(predictions.known & ~predictions.found, values, np.nan)
+    gaps = predictions.known & ~predictions.found
+    held = np.where(gaps, values, np.nan)
     before = predictions.found & np.append(~predictions.found[1:], False)
     held[before] = values[before]
-    axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, **style)
-    axes.plot(times, np.where(predictions.found, values, np.nan), linewidth=width, **style)
-    alone = [start for start, stop in runs(predictions.found) if stop - start == 1]
-    axes.plot(
-        times[alone],
-        values[alone],
-        "o",
-        markersize=3.2 if len(predictions) > 1 else 7,
-        color=colour,
-    )
+    label = "last prediction held" if gaps.any() else None
+    axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, color=colour, label=label)
+    # The dots are seen where a frame is alone.
+    shown = np.where(predictions.found, values, np.nan)
+    axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
     if len(times):
         axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
     if len(times) == 1:
@@ -148,81 +121,27 @@ def _draw_plane(
     axes.set_xlim(-limit, limit)
     axes.xaxis.set_major_locator(_value_ticks())
     axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=1)
-    if limit > 1:
-        for sign in (-1, 1):
-            axes.axvline(sign, color=_FAINT, linewidth=0.8, linestyle="--", zorder=1)
     axes.set_xlabel("Valence", fontsize=12, color=VALENCE_COLOUR, fontweight="bold")
     axes.set_ylabel("Arousal", fontsize=12, color=AROUSAL_COLOUR, fontweight="bold")
     if not predictions.found.any():
         return
 
-    times = predictions.times * scale
-    half = _frame_time(predictions) * scale / 2
-    norm = Normalize(times[0] - half, times[-1] + half)
-    stride = max(1, int(predictions.found.sum()) // _PLANE_POINTS)
-    segments: list[np.ndarray] = []
-    moments: list[np.ndarray] = []
-    for start, stop in runs(predictions.found):  # no line is drawn across a gap
-        path = _averaged(predictions.values[start:stop].astype(np.float64), stride)
-        when = _averaged(times[start:stop], stride)
-        segments.extend(np.stack((path[:-1], path[1:]), axis=1))
-        moments.extend((when[:-1] + when[1:]) / 2)
-    lines = LineCollection(
-        segments, cmap=_TIME_COLOURS, norm=norm, linewidth=1.8 if len(segments) < 1500 else 0.8,
-        capstyle="round", zorder=3,
-    )  # fmt: skip
-    lines.set_array(np.asarray(moments))
-    axes.add_collection(lines, autolim=False)
-    _mark_ends(axes, predictions, ScalarMappable(norm, _TIME_COLOURS), times)
-    if len(predictions) == 1:
+    times, found = predictions.times * scale, predictions.found
+    valence, arousal = predictions.values[found].T
+    points = axes.scatter(valence, arousal, s=6, c=times[found], cmap=_TIME_COLOURS, zorder=3)
+    if found.sum() < 2:
+        points.set_sizes([60])  # a lone one, of which there is no path to see
         return
-    bar = axes.figure.colorbar(lines, cax=_place(axes.figure, 11.08, 0.62, 0.1, 3.74))
+    bar = axes.figure.colorbar(points, cax=_place(axes.figure, 11.08, 0.62, 0.1, 3.74))
     bar.set_label(label, fontsize=11)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=10, length=3, color=_FAINT)
-
-
-def _mark_ends(
-    axes: Axes, predictions: Predictions, colours: ScalarMappable, times: np.ndarray
-) -> None:
-    """A circle on the first and a square on the last frame with a face; one if they are one."""
-    found = np.flatnonzero(predictions.found)
-    ends = [(found[0], "o", "first frame"), (found[-1], "s", "last frame")]
-    for index, marker, label in ends[: 1 if len(found) == 1 else 2]:
-        axes.plot(
-            *predictions.values[index], marker, markersize=8.5, markeredgecolor="black",
-            markeredgewidth=1.2, markerfacecolor=colours.to_rgba(times[index]), zorder=4,
-            linestyle="none", label="only frame" if len(found) == 1 else label,
-        )  # fmt: skip
-    axes.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=10,
-        handletextpad=0.3,
-    )  # fmt: skip
-
-
-def _name_marks(axes: Axes, predictions: Predictions) -> None:
-    """A legend for gaps, above the upper panel, where there are any."""
-    marks: list[Artist] = []
-    if not predictions.found.all():
-        marks.append(Patch(color=_MISSING, label="no face found"))
-    if (predictions.known & ~predictions.found).any():
-        dotted = Line2D([], [], color=VALENCE_COLOUR, linestyle=(0, (1, 1.6)), linewidth=1.6)
-        dotted.set_label("last prediction held")
-        marks.append(dotted)
-    if marks:
-        axes.legend(
-            handles=marks, loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2, frameon=False,
-            fontsize=10,
-        )  # fmt: skip
 
 
 def _style(axes: Axes, limit: float) -> None:
     axes.set_ylim(-limit, limit)
     axes.yaxis.set_major_locator(_value_ticks())
     axes.axhline(0, color=_FAINT, linewidth=0.8, zorder=1)
-    if limit > 1:
-        for sign in (-1, 1):
-            axes.axhline(sign, color=_FAINT, linewidth=0.8, linestyle="--", zorder=1)
     axes.grid(color="#d9d9d9", linewidth=0.6, alpha=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=10, length=3, color=_FAINT)
@@ -246,33 +165,7 @@ def _frame_time(predictions: Predictions) -> float:
     return float(predictions.times[-1] - predictions.times[0]) / (len(predictions) - 1) or 1.0
 
 
-def _averaged(values: np.ndarray, stride: int) -> np.ndarray:
-    """Means of `stride` consecutive rows; the last of fewer."""
-    if stride == 1:
-        return values
-    starts = np.arange(0, len(values), stride)
-    counts = np.diff(np.append(starts, len(values)))
-    sums = np.add.reduceat(values, starts, axis=0)
-    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
-
-
-def _spread(predictions: Predictions, column: int) -> str:
-    shown = predictions.values[predictions.found, column].astype(np.float64)
-    if not len(shown):
-        return ""
-    mean = round(shown.mean(), 2) + 0.0
-    return f"mean {mean:+.2f}   sd {shown.std():.2f}".replace("-", "\N{MINUS SIGN}")
-
-
 def _summary(predictions: Predictions) -> str:
-    count, found = len(predictions), int(predictions.found.sum())
-    frames = f"{count} frame{'s' if count != 1 else ''}"
-    seconds = f"{predictions.times[-1]:.1f} s" if count else "0 s"
-    return f"{frames}, {seconds}, face found in {found}"
-
-
-def _shortened(name: str, length: int = 72) -> str:
-    """`name` with its middle left out if it is long."""
-    if len(name) <= length:
-        return name
-    return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"
+    seconds = f"{predictions.times[-1]:.1f} s" if len(predictions) else "0 s"
+    frames = counted(len(predictions), "frame")
+    return f"{frames}, {seconds}, face found in {predictions.found.sum()}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mimamo.cli import main
+from mimamo.model import MIMAMOConfig, MIMAMONet, SmallBackbone, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +16,20 @@ def video(tmp_path_factory, film) -> Path:
     return film(tmp_path_factory.mktemp("video") / "face.mp4", ".xxx.")
 
 
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory) -> Path:
+    """A checkpoint with random weights and a small backbone, which is read quickly."""
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_checkpoint(path, MIMAMONet(MIMAMOConfig(feature_dim=128)), SmallBackbone())
+    return path
+
+
 @pytest.fixture
-def predict(weights, tmp_path):
+def predict(small_weights, tmp_path):
     """Runs `mimamo predict ... --weights W --out OUT` and returns its exit code."""
 
     def run(*arguments, **options):
-        given = {"weights": weights, "out": tmp_path / "out"} | options
+        given = {"weights": small_weights, "out": tmp_path / "out"} | options
         pairs = [word for name, value in given.items() for word in (f"--{name}", value)]
         return main(["predict", *map(str, (*arguments, *pairs))])
 

@@ -11,12 +11,11 @@ import pytest
 import mimamo.demo.run
 import mimamo.predict.pipeline
 import mimamo.train
-from mimamo.model import MIMAMOConfig, MIMAMONet, save_checkpoint
-from mimamo.model.small_backbone import SmallBackbone
 
 SPEED = (
     r"[\d.]+ s, [\d.]+ frames/s; decode [\d.]+ %, detection [\d.]+ %, "
-    r"ResNet50 \((float32|bfloat16)\) [\d.]+ %, phase [\d.]+ %, network [\d.]+ %, writing [\d.]+ %"
+    r"small backbone \((float32|bfloat16)\) [\d.]+ %, phase [\d.]+ %, "
+    r"network [\d.]+ %, writing [\d.]+ %"
 )
 
 
@@ -33,15 +32,12 @@ class TestPredict:
         assert sorted(path.name for path in table.parent.iterdir()) == ["face.csv", "face.png"]
 
     @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-    def test_it_says_in_which_precision(self, predict, video, capsys, precision):
-        assert predict(video, "--precision", precision, "--search-every", 3) == 0
+    def test_it_says_which_backbone_in_which_precision(
+        self, predict, video, weights, capsys, precision
+    ):
+        options = ("--precision", precision, "--search-every", 3)
+        assert predict(video, *options, weights=weights) == 0
         assert f", ResNet50 ({precision}) " in capsys.readouterr().out
-
-    def test_it_says_which_backbone(self, tmp_path, predict, video, capsys):
-        small = tmp_path / "small.safetensors"
-        save_checkpoint(small, MIMAMONet(MIMAMOConfig(feature_dim=128)), SmallBackbone())
-        assert predict(video, "--precision", "float32", weights=small) == 0
-        assert ", small backbone (float32) " in capsys.readouterr().out
 
     @pytest.mark.parametrize("native", [True, False])
     def test_it_warns_of_a_slow_precision(self, predict, video, capsys, monkeypatch, native):
@@ -96,8 +92,8 @@ class TestPredict:
         printed = capsys.readouterr()
         assert printed.out.startswith(f"{table}: face found in 3 of 5 frames\ncut: 5 frames in ")
         assert printed.err == (
-            f"mimamo: error: {cut}: truncated: 5 frames decoded; any after them are missing "
-            f"from {table}\n"
+            f"mimamo: error: {cut}: the file is truncated; 5 frames decoded; any others are "
+            f"missing from {table}\n"
         )
         assert sorted(path.name for path in table.parent.iterdir()) == ["cut.csv", "cut.png"]
 

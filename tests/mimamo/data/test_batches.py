@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 import torch
 
-from mimamo.data.batches import ResidentClips, ahead, epoch_batches, own_part
+from mimamo.data.batches import ResidentClips, epoch_batches, own_part
 from mimamo.data.clips import ClipDataset, VideoSequence
 
 
@@ -60,29 +58,3 @@ class TestOrder:
         parts = [batch[own_part(batch, index, count)] for index in range(count)]
         assert [i for part in parts for i in part] == batch
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-class TestAhead:
-    def test_the_same_items_in_order(self) -> None:
-        assert list(ahead(range(20))) == list(range(20))
-        assert list(ahead([])) == []
-
-    def test_the_next_is_made_meanwhile(self) -> None:
-        made = threading.Event()
-
-        def items():
-            yield 1
-            made.set()
-            yield 2
-
-        iterator = ahead(items())
-        assert next(iterator) == 1
-        assert made.wait(10)
-
-    def test_errors_arrive(self) -> None:
-        def items():
-            yield 1
-            raise KeyError("here")
-
-        with pytest.raises(KeyError, match="here"):
-            list(ahead(items()))

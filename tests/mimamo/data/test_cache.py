@@ -168,7 +168,7 @@ class TestMadeWithOtherThings:
         [
             ({"weights_sha256": "5hb"}, "made with weights_sha256 5hb, not 5ha"),
             ({"precision": "bfloat16"}, "made with precision bfloat16, not float32"),
-            ({"image_size": 64}, "made with image_size 64, not None"),
+            ({"image_size": 64}, "made with image_size 64, not none"),
         ],
     )
     def test_a_video_is_refused_by_name(self, root: Path, other: dict, message: str) -> None:

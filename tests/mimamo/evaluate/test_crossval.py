@@ -19,7 +19,7 @@ from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
 from mimamo.data.cache import video_path
 from mimamo.evaluate import Ensemble, crossval, join
-from mimamo.evaluate.cross_validation import _write_folds
+from mimamo.evaluate.cross_validation import _rows_of
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
 from mimamo.evaluate.summary import Summary
 from mimamo.train import TrainingConfig
@@ -87,8 +87,9 @@ class TestOutOfFold:
         one = Score(4, 0.5, 0.5)
         single, several = Interval((0.5, 0.5), (0.5, 0.5), 1), Interval((0.4, 0.6), (0.3, 0.7), 2)
         summary = Summary("frame", one, one, several, ())
-        _write_folds(tmp_path / "folds.csv", [one, one], [single, several], summary)
-        ends = [line.split(",")[4:] for line in (tmp_path / "folds.csv").read_text().split()]
+        rows = _rows_of({"fold 1": (one, single), "fold 2": (one, several)}, summary)
+        assert [row[0] for row in rows] == ["fold", "1", "2", "all"]
+        ends = [row[4:] for row in rows]
         between = ["0.400000", "0.600000", "0.300000", "0.700000"]
         assert ends == [
             ["valence_low", "valence_high", "arousal_low", "arousal_high"],
@@ -246,7 +247,7 @@ class TestRefused:
         out = shutil.copytree(small_folds, tmp_path / "folds")
         path = out / "fold-1/held_out.safetensors"
         save_file(load_file(path), path, {"mimamo_held_out": json.dumps({"fold": "1/3"})})
-        with pytest.raises(InputError, match=r"expected a note of the annotations .* found none"):
+        with pytest.raises(InputError, match="was trained on other videos or features"):
             join(small_cache, out, 3)
 
     def test_annotations_that_have_changed(

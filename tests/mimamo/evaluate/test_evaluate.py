@@ -24,6 +24,7 @@ from mimamo.extract import extract
 from mimamo.model.checkpoint import update_info
 from mimamo.predict.clips import predict_sequence
 from mimamo.train import TrainingConfig, train
+from mimamo.train.model import FaceImages
 
 
 class TestNumbers:
@@ -152,7 +153,7 @@ class TestSubsets:
 
 
 class TestStreams:
-    @pytest.mark.parametrize("kind", ["resnet", "small"])
+    @pytest.mark.parametrize("kind", [pytest.param("resnet", marks=pytest.mark.slow), "small"])
     def test_a_blinded_stream_sees_nothing(self, kind: str, request: pytest.FixtureRequest) -> None:
         run, cache = (request.getfixturevalue(f"{kind}_{what}") for what in ("run", "cache"))
         cache = Cache(cache)
@@ -234,17 +235,14 @@ class TestFinetuned:
         # float16 in the cache
         assert np.abs(ensemble.predict([video])[video.name] - expected).max() < 0.02
 
-    def test_it_needs_folders_of_images(
-        self, finetuned: Path, resnet_cache: Path, tmp_path: Path
-    ) -> None:
-        cache = Cache(resnet_cache)
-        video = cache.subset("Validation_Set")[0]
+    def test_it_needs_folders_of_images(self, small_cache: Path, tmp_path: Path) -> None:
+        video = Cache(small_cache).subset("Validation_Set")[0]
         (tmp_path / "film.mp4").touch()
         for name, found in (("film.mp4", "a video"), ("gone", "none")):
             moved = replace(video, source=str(tmp_path / name))
             message = f"{name}: expected the folder of .*, got {found}; a ResNet50 that is trained"
             with pytest.raises(InputError, match=message):
-                Ensemble([finetuned], cache).predict([moved])
+                FaceImages([moved])
 
     @pytest.mark.slow
     def test_it_can_be_blinded(self, finetuned: Path, resnet_cache: Path) -> None:

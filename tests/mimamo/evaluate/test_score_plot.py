@@ -9,8 +9,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mimamo.evaluate.score_plot import save_scores
 from mimamo.evaluate.scores import Interval, Score, VideoScore
+from mimamo.evaluate.summary import save_scores
 
 VIDEOS = [VideoScore("a", "Train_Set", Score(9, 0.2, 0.3)), VideoScore("b", "", Score(9, 0.5, 0.1))]
 

@@ -179,13 +179,11 @@ class TestFullDisk:
         for number in range(3):
             images = {n: plain(n % 60) for n in range(1, 400)}
             add_video(data, "Train_Set", f"long-{number}", images, [(0, 0)] * 399)
-        lines: list[str] = []
         out = small_disk(3_000_000) / "cache"
         with pytest.raises(
             InputError, match=r"long-\d\.safetensors: cannot be written: .*[Nn]o space"
         ):
-            extract(data, out, backbone="small", report=lines.append)
-        assert any("need about" in line and "are free" in line for line in lines)
+            extract(data, out, backbone="small")
         files = list((out / "videos").iterdir())
         assert not [path for path in files if path.name.startswith(".")]
         assert len(files) >= 1

@@ -154,10 +154,10 @@ class TestResume:
         run(backbone=files[0])
         before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
         with pytest.raises(
-            InputError, match=r"cache: made with other weights, SHA-256 \w{12}…, not"
+            InputError, match=r"cache: made with weights_sha256 \w{24}, not \w{24}; give another"
         ):
             run(backbone=files[1])
-        with pytest.raises(InputError, match="made with other weights"):
+        with pytest.raises(InputError, match="made with image_size 32, not 48"):
             run(backbone="small")
         assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
         assert run(backbone=files[0]).kept == 2
@@ -193,12 +193,13 @@ class TestResume:
         assert run(backbone=path).kept == 2
         assert (len(read), len(hashed)) == (4, 2)
 
+    @pytest.mark.slow
     def test_the_same_file_with_other_weights_is_refused(self, run, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
         save_backbone(path, ResNet50(image_size=32, seed=0))
         run(backbone=path)
         save_backbone(path, ResNet50(image_size=32, seed=1))
-        with pytest.raises(InputError, match="made with other weights"):
+        with pytest.raises(InputError, match="made with weights_sha256"):
             run(backbone=path)
 
     def test_videos_of_other_weights_are_made_again(self, run, tmp_path: Path) -> None:
@@ -216,6 +217,7 @@ class TestResume:
         ]
         assert len(said) == 2
 
+    @pytest.mark.slow
     def test_videos_of_another_precision_are_made_again(self, run, tmp_path: Path) -> None:
         backbone = ResNet50(image_size=32, seed=0)
         run(backbone=backbone, precision="bfloat16")
@@ -242,6 +244,7 @@ class TestResume:
             Cache(tmp_path / "cache")
         assert (run().made, path.read_bytes()) == (1, whole)
 
+    @pytest.mark.slow
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:
         run(backbone="random", image_size=32)
         assert run(backbone="random", image_size=32).kept == 2
@@ -253,7 +256,7 @@ class TestResume:
         path.unlink()
         assert run(backbone="random", image_size=32).kept == 2
         assert path.read_bytes() == whole
-        with pytest.raises(InputError, match="made with other weights"):
+        with pytest.raises(InputError, match="made with weights_sha256"):
             run(backbone="random", image_size=32, seed=1)
 
     def test_a_folder_of_something_else_is_refused(self, run, tmp_path: Path) -> None:
@@ -310,14 +313,15 @@ class TestShards:
         assert abs(first.frames - second.frames) <= 10
         assert len(Cache(tmp_path / "cache").videos) == 6
 
+    @pytest.mark.slow
     def test_each_refuses_a_cache_of_other_things(self, run, tmp_path: Path) -> None:
         run(backbone=ResNet50(image_size=32, seed=0), shard=Shard(0, 2))
         before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
         for message, settings in {
-            "made with other weights": {"backbone": ResNet50(image_size=32, seed=1)},
-            "other weights, SHA-256 .* not none": {"backbone": "small"},
-            "whose precision is float32, not bfloat16": {"precision": "bfloat16"},
-            "frames of 48 pixels, not of .* 32": {"phase_size": 32},
+            "made with weights_sha256": {"backbone": ResNet50(image_size=32, seed=1)},
+            "made with image_size 32, not 48": {"backbone": "small"},
+            "made with precision float32, not bfloat16": {"precision": "bfloat16"},
+            "made with phase_size 48, not 32": {"phase_size": 32},
         }.items():
             settings = {"backbone": ResNet50(image_size=32, seed=0)} | settings
             with pytest.raises(InputError, match=message):

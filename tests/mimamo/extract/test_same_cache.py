@@ -33,7 +33,7 @@ class TestSameCacheAgain:
         extract(root, tmp_path / "cache", backbone="small", strict=True)
         assert Cache(tmp_path / "cache").videos[0].made_with["detector"] == "CenterFace"
         assert extract(root, tmp_path / "cache", backbone="small", detector=found).kept == 1
-        message = r"cache: made of faces found by CenterFace, not by CenterFace \w{12}; give"
+        message = r"cache: made with detector CenterFace, not CenterFace \w{12}; give"
         other = CenterFace(found._path)  # as a user gives a file
         with pytest.raises(InputError, match=message):
             extract(root, tmp_path / "cache", backbone="small", detector=other)
@@ -54,7 +54,7 @@ class TestSameCacheAgain:
         run()
         manifest = (tmp_path / "cache/manifest.json").read_bytes()
         (faces / "test").rename(tmp_path / "test")
-        line = f"{faces / 'test'}: expected test, which an earlier run put into "
+        line = f"{data}: expected test, which an earlier run put into "
         for shard in (Shard(0, 2), Shard(1, 2)):
             with pytest.raises(InputError, match=f"^{re.escape(line)}.*no longer; not used$"):
                 run(strict=True, shard=shard)

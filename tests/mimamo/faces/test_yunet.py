@@ -1,4 +1,4 @@
-"""YuNet: how its rows are read. Its network is not at hand, so a stand-in answers for it."""
+"""YuNet: how its rows are read. Its network is not in the package: a stand-in answers for it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def test_are_the_backbones(backbone, crops):
     assert relative(features, expected) < 1e-5
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
+@pytest.mark.parametrize(
+    "batch_size", [1, 3, *(pytest.param(size, marks=pytest.mark.slow) for size in (7, 100))]
+)
 def test_do_not_depend_on_the_batch(backbone, crops, batch_size):
     batched = SpatialFeatures(backbone, batch_size=batch_size)(crops)
     alone = torch.cat([SpatialFeatures(backbone)(crop[None]) for crop in crops])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.predictions import read_predictions
 
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
@@ -17,7 +18,6 @@ from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
-from mimamo.predict.table import read_predictions
 from mimamo.video import VideoReader
 
 PATTERN = "...xxxxxxxx....xxxxxx.."
@@ -119,6 +119,7 @@ class TestValues:
 
 
 class TestFiles:
+    @pytest.mark.slow
     def test_the_same_run_gives_the_same_bytes(self, tmp_path, checkpoint, video):
         settings = PredictSettings(render=True)
         for name in "ab":
@@ -129,7 +130,7 @@ class TestFiles:
         assert len(list(rendered)) == len(PATTERN)
 
     def test_results_of_an_earlier_run_are_replaced_with_a_word(self, tmp_path, checkpoint, video):
-        log, settings = Log(), PredictSettings(render=True)
+        log, settings = Log(), PredictSettings()
         predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
         assert log.warnings == []
         predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
@@ -232,7 +233,8 @@ class TestWarnings:
         assert 0 < count < 20
         table = tmp_path / "out" / "truncated.csv"
         assert result.error == (
-            f"{cut}: truncated: {count} of 20 frames decoded; the rest is missing from {table}"
+            f"{cut}: the file is truncated; {count} frames decoded of the 20 it announces; "
+            f"any others are missing from {table}"
         )
         assert len(read_predictions(table)) == count
         assert list(results_in(table.parent)) == [f"truncated.{s}" for s in ("csv", "mp4", "png")]
@@ -252,8 +254,8 @@ class TestWarnings:
         cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
         result = predict_video(cut, checkpoint, tmp_path / "out")
         assert result.error == (
-            f"{cut}: truncated: {len(PATTERN)} frames decoded; any after them are missing from "
-            f"{tmp_path / 'out' / 'cut.csv'}"
+            f"{cut}: the file is truncated; {len(PATTERN)} frames decoded; any others are missing "
+            f"from {tmp_path / 'out' / 'cut.csv'}"
         )
 
 

@@ -26,7 +26,7 @@ from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import STAGES, StageTimes
-from mimamo.predict.threads import workers
+from mimamo.threads import workers
 from mimamo.video import VideoFrame, VideoReader
 
 
@@ -92,18 +92,19 @@ def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
             VideoReader(video), models, pool, times, keep_frames=True,
             advance=lambda: advanced.append(1),
         )  # fmt: skip
-    np.testing.assert_array_equal(whole.found, [False, *[True] * 80, False])
+    np.testing.assert_array_equal(whole.predictions.found, [False, *[True] * 80, False])
     faces = list(observe_faces(VideoReader(video), CenterFace()))
     crops = np.stack([face.crop for face in faces if face.crop is not None])
     frames = phase_frames(crops)
     np.testing.assert_array_equal(whole.frames, frames)
-    np.testing.assert_array_equal(whole.times, [face.time for face in faces])
+    np.testing.assert_array_equal(whole.predictions.times, [face.time for face in faces])
     np.testing.assert_array_equal(whole.faces.landmarks[1:-1], [f.landmarks for f in faces[1:-1]])
     assert np.isnan(whole.faces.landmarks[[0, -1]]).all()
     expected = predict_sequence(
         checkpoint.network, SpatialFeatures(checkpoint.backbone)(crops), frames
     )
-    np.testing.assert_allclose(whole.values, expected, rtol=0, atol=1e-5)
+    values = whole.predictions.values[whole.predictions.found]
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
     assert len(advanced) == 82
     assert all(times.seconds[stage] > 0 for stage in STAGES[:-1])
 
@@ -129,7 +130,7 @@ def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
 
 def test_stages_that_are_ahead_wait(checkpoint):
     """However slow the ResNet50, only so many frames are read and held."""
-    noise, most = Noise(400), []
+    noise, most = Noise(200), []
     models = Models(Anywhere(), Spatial(seconds=0.001), checkpoint.network)
     done = []
 
@@ -139,7 +140,7 @@ def test_stages_that_are_ahead_wait(checkpoint):
 
     with workers("cpu") as pool:
         result = observe(noise, models, pool, StageTimes(), advance=advance)
-    assert len(result.times) == len(result.values) == 400
+    assert len(result.predictions) == 200
     assert len(result.frames) == 0  # not asked for
     assert max(most) <= 2 * (8 + 2)
 
@@ -157,7 +158,7 @@ def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
     monkeypatch.setattr(torch, "cat", watched)
     models = Models(Anywhere(), Spatial(), checkpoint.network)
     with workers("cpu") as pool:
-        observe(Noise(500), models, pool, StageTimes())
+        observe(Noise(240), models, pool, StageTimes())
     assert 64 <= max(held) < 64 + 64 + 12 + 4
 
 

@@ -146,7 +146,7 @@ class TestMoreEpochs:
             train(small_cache, run, config=config, resume=True)
         assert contents(run) == expected
 
-    @pytest.mark.parametrize("step", [1, 15])
+    @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 15])
     def test_of_a_run_stopped_at_a_step(
         self, small_cache: Path, tmp_path: Path, config, longer, expected, step: int
     ) -> None:
@@ -156,6 +156,7 @@ class TestMoreEpochs:
         train(small_cache, run, config=longer, resume=True)
         assert contents(run) == expected
 
+    @pytest.mark.slow
     def test_of_a_run_stopped_twice(
         self, small_cache: Path, tmp_path: Path, config, longer, expected
     ) -> None:
@@ -166,6 +167,7 @@ class TestMoreEpochs:
         train(small_cache, run, resume=True)
         assert contents(run) == expected
 
+    @pytest.mark.slow
     def test_of_a_run_that_had_stopped_early(
         self, small_cache: Path, tmp_path: Path, config, longer
     ) -> None:
@@ -260,7 +262,7 @@ class TestResume:
         with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
             train(small_cache, finished, config=replace(config, seed=4), resume=True)
 
-    def test_a_run_that_left_nothing_is_begun_anew_with_what_is_given(
+    def test_a_run_that_left_nothing_is_begun_again_with_what_is_given(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig
     ) -> None:
         config = replace(config, epochs=1)

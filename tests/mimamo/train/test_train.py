@@ -18,11 +18,11 @@ from mimamo import InputError, load_checkpoint, save_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluate import Ensemble
 from mimamo.extract import extract
+from mimamo.metrics import pooled_ccc
 from mimamo.model import ResNet50, SmallBackbone, load_backbone, save_backbone, weights_hash
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.predict.clips import predict_sequence
 from mimamo.train import TrainingConfig, TrainResult, train
-from mimamo.train.trainer import pooled_ccc
 from mimamo.train.videos import choose_videos
 
 FILES = ["best.safetensors", "config.toml", "history.csv", "last.safetensors", "state.safetensors"]
@@ -185,7 +185,7 @@ class TestSpatial:
             predict_sequence(checkpoint.network, video.features, video.frames, length, length)
             for video in sequences
         ]
-        ccc = pooled_ccc(values, sequences)
+        ccc = pooled_ccc([s.pairs(v) for v, s in zip(values, sequences, strict=True)])
         assert ccc == (result.best.valence, result.best.arousal)
 
     @pytest.mark.slow

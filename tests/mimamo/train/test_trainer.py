@@ -12,11 +12,12 @@ import torch
 from mimamo import InputError, MIMAMONet, ResNet50, concordance_cc
 from mimamo.data import VideoSequence
 from mimamo.data.clips import ClipDataset
+from mimamo.metrics import pooled_ccc
 from mimamo.model.features import phase_windows
 from mimamo.predict.clips import predict_sequence
 from mimamo.train import Epoch, TrainedModel, Trainer, TrainingConfig
 from mimamo.train.processes import Processes
-from mimamo.train.trainer import centre, pooled_ccc
+from mimamo.train.trainer import centre
 
 ALONE = Processes(torch.device("cpu"))
 
@@ -42,7 +43,7 @@ def evaluate(
     """CCC on videos that are predicted whole, as `mimamo predict` does."""
     lengths = (clip_length, clip_length)
     predicted = [predict_sequence(network, v.features, v.frames, *lengths) for v in videos]
-    return pooled_ccc(predicted, videos)
+    return pooled_ccc([v.pairs(p) for p, v in zip(predicted, videos, strict=True)])
 
 
 @pytest.fixture

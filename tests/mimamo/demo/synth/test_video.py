@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mimamo.demo.synth.video import TRUTH_HEADER, camera_tilt, write_truth, write_video
+from mimamo.demo.synth.video import camera_tilt, write_video
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace
 from mimamo.video import VideoReader
@@ -62,17 +62,6 @@ def test_the_camera_comes_stays_and_looks_away_once():
     away = np.flatnonzero(np.diff((tilt > 0.5).astype(int)) == 1)
     assert len(away) == 1
     assert (tilt == 0).mean() > 0.7
-
-
-def test_the_truth_as_a_file(video, tmp_path):
-    _, truth = video
-    write_truth(tmp_path / "truth.csv", truth)
-    header, *rows = (tmp_path / "truth.csv").read_text().splitlines()
-    assert header == TRUTH_HEADER
-    table = np.array([[float(cell) for cell in row.split(",")] for row in rows])
-    np.testing.assert_array_equal(table[:, 0], np.arange(1, FRAMES + 1))
-    np.testing.assert_array_equal(table[:, 2], truth.in_view)
-    np.testing.assert_allclose(table[:, 3:], truth.values, atol=1e-6)
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path):

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from PIL import Image
 
 from mimamo.errors import InputError
@@ -83,29 +83,20 @@ class TestOverTime:
 
 
 class TestPlane:
-    def test_the_path_follows_the_predictions_in_time_and_skips_gaps(self, predictions):
+    def test_the_points_are_the_predictions_in_the_colours_of_their_time(self, predictions):
         made = predictions("xxx..xx")
         plane = panels(draw_plot(made, "a"))[2]
-        (path,) = [c for c in plane.collections if isinstance(c, LineCollection)]
-        segments = np.array(path.get_segments())
-        expected = [(made.values[i], made.values[i + 1]) for i in (0, 1, 5)]
-        np.testing.assert_allclose(segments, expected, rtol=1e-6)
-        moments = [(made.times[i] + made.times[i + 1]) / 2 for i in (0, 1, 5)]
-        np.testing.assert_allclose(path.get_array(), moments)
+        (points,) = plane.collections
+        np.testing.assert_allclose(points.get_offsets(), made.values[made.found], rtol=1e-6)
+        np.testing.assert_allclose(points.get_array(), made.times[made.found])
 
-    def test_the_path_of_a_long_video_is_thinned_but_keeps_its_course(self, predictions):
-        made = predictions("x" * 20_000, fps=300)
-        plane = panels(draw_plot(made, "a"))[2]
-        (path,) = [c for c in plane.collections if isinstance(c, LineCollection)]
-        segments = np.array(path.get_segments())
-        assert 2000 < len(segments) < 6000
-        np.testing.assert_allclose(segments[0, 0], made.values[:5].mean(0), atol=1e-4)
-
-    def test_a_single_frame_is_a_dot_without_a_time_scale(self, predictions):
+    def test_a_single_frame_is_a_large_dot_without_a_time_scale(self, predictions):
         figure = draw_plot(predictions("x"), "a")
         assert len(figure.axes) == 3  # no colour bar
-        plane = panels(figure)[2]
-        assert [text.get_text() for text in plane.get_legend().get_texts()] == ["only frame"]
+        (one,), (many,) = (
+            panels(draw_plot(predictions(pattern), "a"))[2].collections for pattern in ("x", "xx")
+        )
+        assert one.get_sizes()[0] > 4 * many.get_sizes()[0]
 
     def test_values_outside_the_range_widen_every_axis(self, predictions):
         made = predictions("x" * 50, scale=2.5)

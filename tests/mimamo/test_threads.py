@@ -4,27 +4,43 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 
 import cv2
 import pytest
 import torch
 
-from mimamo.predict.threads import ReadAhead, workers
+from mimamo.threads import ahead, workers
 
 
 def alive(name: str) -> bool:
     return any(thread.name.startswith(name) for thread in threading.enumerate())
 
 
-class TestReadAhead:
+class TestAhead:
     def test_gives_all_items_in_order(self):
-        with ReadAhead(iter(range(1000)), 3, "test-order") as items:
+        with closing(ahead(iter(range(1000)), 3, "test-order")) as items:
             assert list(items) == list(range(1000))
             assert list(items) == []
+        assert list(ahead([])) == []
 
     def test_works_in_another_thread(self):
-        with ReadAhead((threading.current_thread() for _ in range(1)), 1, "test-thread") as items:
+        with closing(
+            ahead((threading.current_thread() for _ in range(1)), 1, "test-thread")
+        ) as items:
             assert next(items) is not threading.current_thread()
+
+    def test_the_next_is_made_meanwhile(self):
+        made = threading.Event()
+
+        def items():
+            yield 1
+            made.set()
+            yield 2
+
+        iterator = ahead(items())
+        assert next(iterator) == 1
+        assert made.wait(10)
 
     @pytest.mark.parametrize("depth", [1, 4])
     def test_is_never_further_ahead_than_told(self, depth):
@@ -35,12 +51,11 @@ class TestReadAhead:
                 made.append(number)
                 yield number
 
-        with ReadAhead(source(), depth, "test-depth") as items:
+        with closing(ahead(source(), depth, "test-depth")) as items:
             for number in range(10):
                 assert next(items) == number
                 time.sleep(0.01)
-                # What was taken, what waits, and one that waits for a place.
-                assert len(made) <= number + 1 + depth + 1
+                assert len(made) <= number + 1 + depth  # what was taken, and what waits
         assert len(made) < 20
 
     @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), SystemExit(3)])
@@ -50,7 +65,7 @@ class TestReadAhead:
             yield 2
             raise error
 
-        with ReadAhead(source(), 8, "test-error") as items:
+        with closing(ahead(source(), 8, "test-error")) as items:
             assert [next(items), next(items)] == [1, 2]
             with pytest.raises(type(error)) as raised:
                 next(items)
@@ -64,7 +79,7 @@ class TestReadAhead:
                 yield bytes(10)
 
         def leave():
-            with ReadAhead(endless(), 2, "test-leaving") as items:
+            with closing(ahead(endless(), 2, "test-leaving")) as items:
                 next(items)
                 raise ZeroDivisionError
 
@@ -79,8 +94,8 @@ class TestReadAhead:
                 yield 0
 
         with (
-            ReadAhead(endless(), 2, "test-chain-a") as first,
-            ReadAhead((item + 1 for item in first), 2, "test-chain-b") as second,
+            closing(ahead(endless(), 2, "test-chain-a")) as first,
+            closing(ahead((item + 1 for item in first), 2, "test-chain-b")) as second,
         ):
             assert next(second) == 1
         assert not alive("test-chain")
@@ -94,7 +109,7 @@ class TestReadAhead:
             time.sleep(0.05)
             raise ValueError("late")
 
-        with ReadAhead(source(), 1, "test-late") as items:
+        with closing(ahead(source(), 1, "test-late")) as items:
             assert next(items) == 0
             assert begun.wait(5)
         assert not alive("test-late")
@@ -118,7 +133,7 @@ class TestWorkers:
                 assert cv2.getNumThreads() == 1
             assert (torch.get_num_threads(), cv2.getNumThreads()) == (3, 2)
             # A thread that begins afterwards has them all, too.
-            with ReadAhead((torch.get_num_threads() for _ in range(1)), 1, "test-new") as new:
+            with closing(ahead((torch.get_num_threads() for _ in range(1)), 1, "test-new")) as new:
                 assert next(new) == 3
         finally:
             torch.set_num_threads(before[0])

@@ -1,0 +1,70 @@
+"""Doing several things at once: a thread that works ahead, and cores shared among workers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+import cv2
+import torch
+
+T = TypeVar("T")
+
+_MOST_WORKERS = 8  # a face is found in no less than an eighth of the time its features may take
+
+
+def ahead(
+    items: Iterable[T], depth: int = 1, name: str = "mimamo-ahead"
+) -> Generator[T, None, None]:
+    """Yield items that are made in a thread of their own, at most `depth` of them ahead.
+
+    What making an item raises is raised where the item would have come. Closing the generator ends
+    the thread once the item it is making is done.
+    """
+    iterator = iter(items)
+    pool = ThreadPoolExecutor(1, name)
+    try:
+        waiting = deque(pool.submit(list, islice(iterator, 1)) for _ in range(depth))
+        while item := waiting.popleft().result():
+            waiting.append(pool.submit(list, islice(iterator, 1)))
+            yield item[0]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class Workers(ThreadPoolExecutor):
+    """`count` threads, for each of which torch computes in that thread alone."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, "mimamo-worker", torch.set_num_threads, (1,))
+        self.count = count
+
+
+@contextmanager
+def workers(device: torch.device | str) -> Iterator[Workers]:
+    """Give a pool of threads that, with one thread beside them that uses OpenCV, fill the cores.
+
+    On a CPU there are as many workers as torch has threads, each of which computes by itself:
+    workers on different batches never wait for each other, whereas threads that share an operation
+    meet at its end, and the slower half delays both whenever something else needs a core.
+    OpenCV gets one core in four. A GPU gets one worker.
+
+    The numbers of threads of torch and OpenCV belong to the process; they are as before
+    afterwards. Leaving waits for what is being computed, and drops what has not begun.
+    """
+    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    on_cpu = torch.device(device).type == "cpu"
+    count = min(torch_threads, _MOST_WORKERS) if on_cpu else 1
+    if on_cpu:
+        cv2.setNumThreads(max(1, torch_threads // 4))
+    pool = Workers(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv2_threads)
