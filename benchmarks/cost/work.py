@@ -8,9 +8,9 @@ from types import ModuleType
 
 import numpy as np
 
-from benchmarks.clips import moving_texture
 from benchmarks.cost.execute import Launched, Machine, launches
 from benchmarks.cost.model import Cost, Device, cost, together
+from benchmarks.suites.clips import moving_texture
 
 FRAMES, NUM_PHASE, HEIGHT, BANDS, LEVELS = 64, 12, 4, 2, [1, 2]
 
