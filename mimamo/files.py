@@ -84,6 +84,16 @@ def write_json(path: str | os.PathLike[str], content: object, indent: int = 2) -
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def file_below(folder: Path, name: str, suffix: str) -> Path:
+    """The file of that name, which may have folders, in a folder.
+
+    Raises InputError if the name leads elsewhere: it may come from a file that others wrote.
+    """
+    if any(part in ("", ".", "..") or "\0" in part for part in name.split("/")):
+        raise InputError(f"{folder}: expected names of files below it, got {name!r:.80}")
+    return folder / f"{name}{suffix}"
+
+
 def output_folder(path: str | os.PathLike[str]) -> Path:
     """Create the folder `path` if need be and return it; InputError if it cannot be written to."""
     path = Path(path)

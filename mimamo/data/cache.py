@@ -35,7 +35,7 @@ from mimamo.data.clips import VideoSequence
 from mimamo.data.dataset import Unit
 from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
-from mimamo.files import replacing, write_json
+from mimamo.files import file_below, replacing, write_json
 from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
 from mimamo.tensor_file import load_tensors, save_tensors
 
@@ -120,6 +120,8 @@ class Manifest:
                         f"{path}: damaged: {name}: expected {kind.__name__}, got {value!r:.80}; "
                         f"{_MEND}"
                     )
+        for name in content["videos"]:
+            video_path(root, name)  # checks it
         try:
             return cls(**content)
         except TypeError as error:
@@ -341,9 +343,9 @@ def annotated(videos: Iterable[CachedVideo]) -> list[CachedVideo]:
 
 def video_path(root: Path, name: str) -> Path:
     """Where the cache `root` holds a video."""
-    return root / VIDEOS / f"{name}.safetensors"
+    return file_below(root / VIDEOS, name, ".safetensors")
 
 
 def skipped_path(root: Path, name: str) -> Path:
     """Where the cache `root` says why it does not hold a video."""
-    return root / VIDEOS / f"{name}.skipped"
+    return file_below(root / VIDEOS, name, ".skipped")

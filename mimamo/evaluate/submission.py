@@ -19,7 +19,14 @@ from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
 from mimamo.evaluate.scores import rescale
-from mimamo.files import expect_free, output_folder, read_text, replacing, write_csv
+from mimamo.files import (
+    expect_free,
+    file_below,
+    output_folder,
+    read_text,
+    replacing,
+    write_csv,
+)
 from mimamo.predict.table import NO_FACE, fill_missing
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
@@ -115,7 +122,7 @@ def submit(
         raise InputError(f"{films}: expected a folder of videos, found none")
     jobs = [_job(name, cache, films, found, decode) for name in _names(cache, subset, names)]
     folder = output_folder(out)
-    files = tuple(folder / f"{job.name}.txt" for job in jobs)
+    files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
     for path in files:
         expect_free(path, overwrite)
     values = predict([job.video for job in jobs if job.video is not None])

@@ -16,6 +16,7 @@ from mimamo.files import expect_no_other
 CROP_SIZE = 112
 ALIGNED_FPS = 30.0
 _SUFFIXES = (".jpg", ".jpeg", ".png")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # whatever the suffix says
 
 
 class AlignedFolder:
@@ -86,7 +87,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     expect_no_other(path, "an image")
     try:
         # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
-        with Image.open(path) as image:
+        # Of its many formats, some start other programs.
+        with Image.open(path, formats=_FORMATS) as image:
             return np.array(image.convert("RGB"))
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected an image, got something else") from error

@@ -148,6 +148,20 @@ class TestDamaged:
             f"{path}: damaged: {name}: expected {expected}, got {value!r}; delete it and run"
         )
 
+    @pytest.mark.parametrize(
+        "name", ["../evil", "a/../../x", "/tmp/x", "", ".", "..", "a//b", "a/", "a\0b"]
+    )
+    def test_a_name_that_leads_elsewhere(self, root: Path, name: str) -> None:
+        """A manifest may be somebody else's, and what is named in it becomes files."""
+        path = root / "manifest.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"videos": {**content["videos"], name: "Test_Set"}}))
+        with pytest.raises(InputError, match="expected names of files below it, got") as error:
+            Cache(root)
+        assert "\n" not in str(error.value)
+        with pytest.raises(InputError, match="expected names of files below it"):
+            video_path(root, name)
+
     def test_a_reason_that_is_no_text(self, root: Path) -> None:
         skipped_path(root, "c").write_bytes(b"c.txt: no \xe9")
         cache = Cache(root)

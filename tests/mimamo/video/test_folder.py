@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mimamo.errors import InputError
 from mimamo.video import AlignedFolder
@@ -80,6 +81,13 @@ class TestRefusing:
         cv2.imwrite(str(path), texture)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         _check_reading_fails(folder, rf"00004\{suffix}: cannot be read")
+
+    def test_a_format_that_starts_another_program(self, folder, monkeypatch):
+        """Pillow gives an EPS to Ghostscript, whatever its name."""
+        path = folder / "00003.jpg"
+        Image.new("RGB", (112, 112)).save(path, format="EPS")
+        monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", pytest.fail)
+        _check_reading_fails(folder, r"00003\.jpg: expected an image, got something else")
 
     def test_oblong_image(self, folder):
         _write(folder / "00004.jpg", grey=0, shape=(112, 96))
