@@ -169,9 +169,7 @@ class TestResume:
         for backbone in (path, "random"):
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
             run(backbone=backbone, image_size=32)
-            with pytest.raises(
-                InputError, match="backbone whose precision is float32, not bfloat16"
-            ):
+            with pytest.raises(InputError, match="made with precision float32, not bfloat16"):
                 run(backbone=backbone, image_size=32, precision="bfloat16")
 
     @pytest.mark.slow
