@@ -236,7 +236,8 @@ void forward_plane(
     T* work = Sizes<T>::of(plan).work(scratch);
     transform_columns(plane, step, plan.y, plan.x.n, x, line, work);
   };
-  forward_by(plan, plan.x.n, columns, tile<T>, spectrum, scratch);
+  const auto row = [](T* p) { return tile(p); };
+  forward_by(plan, plan.x.n, columns, row, spectrum, scratch);
 }
 
 // The frame's columns are transformed alone; what they give is mirrored along x as it is read.
