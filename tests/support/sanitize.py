@@ -47,7 +47,8 @@ def build(folder: Path, compiler: str, baseline: bool) -> None:
         source, target = ROOT / name, folder / name
         if source.is_dir():  # copy2 keeps times, so that only what changed is compiled again
             ignore = shutil.ignore_patterns("*.so", "__pycache__", "build_info.json")
-            shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True)
+            shutil.rmtree(target, ignore_errors=True)  # what was renamed would stay
+            shutil.copytree(source, target, ignore=ignore)
         else:
             shutil.copy2(source, target)
     wrapper = Path(__file__).with_name("sanitizing_cxx.py")
