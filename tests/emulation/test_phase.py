@@ -41,14 +41,17 @@ def test_windows_match_the_reference(emulated, case, dtype, unwrap, boundary):
         assert left_out < 0.1
 
 
-@pytest.mark.parametrize(("unwrap", "boundary"), [("full", "replicate"), ("published", "valid")])
-def test_every_window_of_a_short_clip(emulated, unwrap, boundary):
-    """The first and the last ones reach beyond it by several frames."""
-    frames = torch.rand(7, 16, 13, dtype=torch.float64)
+@pytest.mark.parametrize(
+    ("unwrap", "boundary", "length", "num_phase"),
+    [("full", "replicate", 7, 5), ("published", "valid", 7, 5), ("full", "replicate", 3, 8)],
+)
+def test_every_window_of_a_short_clip(emulated, unwrap, boundary, length, num_phase):
+    """The first and the last ones reach beyond it, if it is very short all of them at both ends."""
+    frames = torch.rand(length, 16, 13, dtype=torch.float64)
     options = {"height": 4, "nbands": 2, "levels": (1, 2), "boundary": boundary}
-    got = run(emulated, frames, 5, 4, 2, (1, 2), unwrap, boundary)
-    expected = reference.phase_difference_windows(frames, 5, unwrap=unwrap, **options)
-    ambiguous = ambiguous_planes(frames, 5, rounding=1e-13, **options)
+    got = run(emulated, frames, num_phase, 4, 2, (1, 2), unwrap, boundary)
+    expected = reference.phase_difference_windows(frames, num_phase, unwrap=unwrap, **options)
+    ambiguous = ambiguous_planes(frames, num_phase, rounding=1e-13, **options)
     for planes, right, unclear in zip(got, expected, ambiguous, strict=True):
         assert planes.shape == right.shape
         error, left_out = phase_error(planes, right, unclear)
