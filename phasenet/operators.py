@@ -199,7 +199,7 @@ def _function(name: str, operator: Operator, setup: Any, backward: Any) -> Any:
 
     def vmap(info: Any, in_dims: tuple[Any, ...], lengths: Any, *flat: Any) -> tuple[Any, Any]:
         batched = [_batched(x, d, info.batch_size) for x, d in zip(flat, in_dims[1:], strict=True)]
-        result = function.apply(lengths, *batched)  # type: ignore[attr-defined]  # see Any below
+        result = function.apply(lengths, *batched)  # type: ignore[attr-defined]  # of type()
         return result, (0,) * len(result) if isinstance(result, tuple) else 0
 
     methods: dict[str, Any] = {

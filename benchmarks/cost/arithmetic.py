@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks.cost.operands import (
     CONSTANT,
@@ -200,18 +200,16 @@ def _special_function(i: Instruction) -> str:
     return put(to, f"b32({value})")
 
 
+def _integer_type(names: Sequence[str]) -> str:
+    """The integer that a conversion is from or to."""
+    types = {"S64": "int64_t", "U64": "u64", "U32": "u32"}
+    return next((types[name] for name in types if name in names), "int")
+
+
 def _to_number(i: Instruction) -> str:
     to, a = i.operands
     names = i.modifiers
-    source = (
-        "int64_t"
-        if "S64" in names
-        else "u64"
-        if "U64" in names
-        else "u32"
-        if "U32" in names
-        else "int"
-    )
+    source = _integer_type(names)
     value = f"{source}({wide(a) if '64' in source else bits(a)})"
     if {"U8", "S8", "U16", "S16"} & set(names):
         raise Unknown(i.opcode)
@@ -229,15 +227,7 @@ def _to_number(i: Instruction) -> str:
 def _to_integer(i: Instruction) -> str:
     to, a = i.operands
     names = i.modifiers
-    target = (
-        "int64_t"
-        if "S64" in names
-        else "u64"
-        if "U64" in names
-        else "u32"
-        if "U32" in names
-        else "int"
-    )
+    target = _integer_type(names)
     mode = "FE_TOWARDZERO" if "TRUNC" in names else "FE_TONEAREST"
     value = f"to_integer<{target}>({number(a, 'F64' in names)}, {mode})"
     return put_wide(to, f"u64({value})") if "64" in target else put(to, f"u32({value})")

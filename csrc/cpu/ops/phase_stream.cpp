@@ -91,10 +91,12 @@ bool overlap(const Tensor& a, const Tensor& b) {
   return begin(a) < end(b) && begin(b) < end(a);
 }
 
-// The state is memory that is written to and that tells where: it has to be what was given out.
+// The planes of every video. The state is memory that is written to and that tells where: it has to
+// be what was given out.
 template <typename T>
-void check_state(
+std::vector<std::vector<LevelPlanes<T>>> checked_planes(
     const std::vector<Tensor>& state, const Tensor& frames, const PhaseOptions& options) {
+  std::vector<std::vector<LevelPlanes<T>>> videos;
   bool same = state.size() == kPerLevel * options.levels.size();
   if (same) {
     const auto expected = state_parts<T>(frames, options, state[kPerLevel - 1].scalar_type());
@@ -105,20 +107,23 @@ void check_state(
       }
     }
   }
+  const std::vector<Size> sizes = band_sizes(frames, options);
   for (int64_t video = 0; same && video < frames.size(0); ++video) {
-    for (const LevelPlanes<T>& level :
-         planes_of<T>(state, band_sizes(frames, options), video, options)) {
+    videos.push_back(planes_of<T>(state, sizes, video, options));
+    for (const LevelPlanes<T>& level : videos.back()) {
       same = same && level.wraps_fit();
     }
   }
   STD_TORCH_CHECK(
       same, "phasenet::phase_stream_push: state: expected what phase_stream_state gave");
+  return videos;
 }
 
 template <typename T>
 void push_to_video(
     const Tensor& frame,
     const std::vector<Tensor>& state,
+    std::vector<LevelPlanes<T>> levels,
     int64_t video,
     int64_t t,
     const PhaseOptions& options) {
@@ -126,8 +131,7 @@ void push_to_video(
   for (size_t i = kPerLevel - 1; i < state.size(); i += kPerLevel) {
     windows.push_back(slice(state[i], video, video + 1));
   }
-  PhasePlanes<T> planes(
-      frame, options, planes_of<T>(state, band_sizes(frame, options), video, options), t);
+  PhasePlanes<T> planes(frame, options, std::move(levels), t);
   planes.fill(t, t + 1);
   int64_t values = 0;
   for (const Tensor& level : windows) {
@@ -189,9 +193,10 @@ void phase_stream_push(
   const Tensor dense = torch::stable::contiguous(frames);
   with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    check_state<T>(state, frames, options);
+    auto planes = checked_planes<T>(state, frames, options);
     for (int64_t video = 0; video < dense.size(0); ++video) {
-      push_to_video<T>(slice(dense, video, video + 1), state, video, t, options);
+      const Tensor frame = slice(dense, video, video + 1);
+      push_to_video<T>(frame, state, std::move(planes[video]), video, t, options);
     }
   });
 }
