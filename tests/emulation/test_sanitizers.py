@@ -42,6 +42,7 @@ def test_the_operators_are_clean(what):
     assert done.stdout.strip().endswith("clean")
 
 
+@pytest.mark.slow
 def test_reading_behind_shared_memory_is_found():
     done = run("beyond_shared")
     assert done.returncode != 0

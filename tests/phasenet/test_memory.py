@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).resolve().parents[1] / "support" / "peak_memory.py"
 BLOCK = 28 << 20  # planes of the frames at hand, of every thread
 RUN = 120 << 20  # mirrored bands of the frames at hand, in plain PyTorch

@@ -145,9 +145,9 @@ def test_phase_gradients_equal_those_of_the_reference(unwrap, boundary):
 
 def test_phase_gradcheck():
     torch.manual_seed(0)  # away from branch cuts, where finite differences jump by 2 pi
-    frames = torch.rand(4, 8, 9, dtype=torch.float64, requires_grad=True)
+    frames = torch.rand(3, 7, 8, dtype=torch.float64, requires_grad=True)
     assert gradcheck(
-        lambda x: phase_difference_windows(x, 3), frames, eps=1e-7, atol=1e-4, rtol=1e-4
+        lambda x: phase_difference_windows(x, 2), frames, eps=1e-7, atol=1e-4, rtol=1e-4
     )
 
 

@@ -100,6 +100,7 @@ def test_forked_while_other_threads_make_plans():
     assert (done.stdout.strip(), done.returncode) == ("0", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_windows_of_100_million_pixels():
     """43,404 frames of 48 x 48; the last windows are those of the last frames alone."""
     generator = torch.Generator().manual_seed(0)
@@ -112,6 +113,7 @@ def test_windows_of_100_million_pixels():
     assert bool(torch.isfinite(level2).all())
 
 
+@pytest.mark.slow
 def test_pyramids_of_100_million_pixels():
     images = torch.zeros(1_526, 256, 256)
     images[:, ::7, ::5] = 1

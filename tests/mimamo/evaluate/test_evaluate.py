@@ -37,6 +37,7 @@ class TestNumbers:
         assert result.summary.faces.valence == pytest.approx(float(best["valence"]), abs=1e-6)
         assert result.summary.faces.arousal == pytest.approx(float(best["arousal"]), abs=1e-6)
 
+    @pytest.mark.slow
     def test_from_scratch(self, resnet_run: Path, resnet_cache: Path) -> None:
         network = load_checkpoint(resnet_run).network
         predicted, labels = [], []
@@ -279,6 +280,7 @@ class TestFiles:
 
 
 class TestRefused:
+    @pytest.mark.slow
     def test_a_cache_from_other_weights(self, resnet_run: Path, small_cache: Path) -> None:
         with pytest.raises(InputError, match=r"its backbone \(SHA-256 .* is not the one"):
             evaluate_runs([resnet_run], small_cache)

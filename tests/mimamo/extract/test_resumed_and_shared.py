@@ -200,6 +200,7 @@ class TestResume:
         with pytest.raises(InputError, match="made with weights_sha256"):
             run(backbone=path)
 
+    @pytest.mark.slow
     def test_videos_of_other_weights_are_made_again(self, run, tmp_path: Path) -> None:
         backbones = [ResNet50(image_size=32, seed=seed) for seed in (0, 1)]
         run(backbone=backbones[1])

@@ -110,6 +110,7 @@ class TestValues:
         np.testing.assert_allclose(aligned.values, whole.values[:last], atol=1e-5)
         np.testing.assert_allclose(aligned.times, whole.times[:last], atol=1e-9)
 
+    @pytest.mark.slow
     def test_weights_that_give_no_numbers_are_an_input_error(self, tmp_path, weights, video):
         broken = load_checkpoint(weights)
         torch.nn.init.constant_(broken.network.head.fc.bias, float("nan"))

@@ -115,6 +115,7 @@ class TestBitForBit:
         assert left == {*FILES, "tensorboard"}
 
 
+@pytest.mark.slow
 class TestMoreEpochs:
     """The learning rate falls after given epochs, however many there are: nothing depends on it.
 

@@ -249,6 +249,7 @@ class TestSpatial:
         assert 0 < moved / before.stem.conv.weight.norm() < 0.1
         assert torch.equal(trained.stem.bn.running_mean, before.stem.bn.running_mean)
 
+    @pytest.mark.slow
     def test_it_needs_the_images(
         self, run: Run, learnable_copy: Path, tmp_path: Path, cached: TrainingConfig
     ) -> None:
