@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
 
-.PHONY: demo test check docs nightly sanitize wheel-check torch-check gpu-check lint format clean
+.PHONY: demo test check docs nightly sanitize wheel-check torch-check gpu-check lint types format clean
 
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
@@ -29,7 +29,7 @@ demo: $(VENV)/.package
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "not slow and not nightly"
 
-check: lint
+check: lint types
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "slow and not nightly"
 
 nightly: $(VENV)/.tests
@@ -43,6 +43,8 @@ lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
+
+types: $(VENV)/.tests
 	$(BIN)/mypy
 
 docs: $(VENV)/.tests

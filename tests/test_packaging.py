@@ -85,6 +85,7 @@ def test_a_torch_that_fails_does_not_end_the_check_of_others():
     assert rows == [["2.10.0", "FAILED"], ["2.11.0", "FAILED"]]
 
 
+@pytest.mark.slow
 def test_phasenet_needs_torch_and_numpy_alone():
     """What mimamo depends on may be missing: `pip install --no-deps .` serves other projects."""
     mimamo_only = (

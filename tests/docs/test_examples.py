@@ -45,6 +45,7 @@ def test_vibration_measures_what_was_made(amplitude, frequency, tmp_path, capsys
     assert float(vibration.displacement(frames[:1].repeat(5, 1, 1)).abs().max()) < 1e-9
 
 
+@pytest.mark.slow
 def test_vibration_as_a_program(tmp_path):
     program = [sys.executable, EXAMPLES / "vibration.py"]
     result = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)

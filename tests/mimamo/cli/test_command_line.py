@@ -69,6 +69,7 @@ class TestProcess:
         command = [sys.executable, "-m", "mimamo", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, **options)
 
+    @pytest.mark.slow
     def test_libraries_add_nothing_to_the_one_line(self, tmp_path, weights, video):
         path = tmp_path / "noise.mp4"
         noise = np.random.default_rng(0).integers(0, 256, 2000, np.uint8).tobytes()

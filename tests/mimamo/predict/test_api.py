@@ -130,6 +130,7 @@ class TestFiles:
         rendered = VideoReader(tmp_path / "a" / "face.mp4")
         assert len(list(rendered)) == len(PATTERN)
 
+    @pytest.mark.slow
     def test_results_of_an_earlier_run_are_replaced_with_a_word(self, tmp_path, checkpoint, video):
         log, settings = Log(), PredictSettings()
         predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)

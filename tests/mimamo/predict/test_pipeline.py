@@ -145,6 +145,7 @@ def test_stages_that_are_ahead_wait(checkpoint):
     assert max(most) <= 2 * (8 + 2)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
     held = []
     original = torch.cat
