@@ -51,7 +51,11 @@ def _vote(i: Instruction) -> str:
 def _flow(i: Instruction, after: int) -> str | None:
     """Statements of what changes the lanes that run; `a` is those, `m` without a false guard."""
     if i.name == "BRA" and i.target is not None:
-        extra = truth(i.operands[0]) if i.operands else None
+        extra = None
+        if "DIV" in i.modifiers:  # where not all of the lanes named are here
+            extra = f"a != {bits(i.operands[0])}"
+        elif i.operands:
+            extra = truth(i.operands[0])
         chosen = f"{{ u32 t = 0; LANES(m) t |= u32({extra}) << l; m = t; }} " if extra else ""
         return (
             f"{chosen}if (m) {{ ++c.taken; if (m == a) return {i.target}; "

@@ -11,11 +11,6 @@
 namespace phasenet::cuda {
 
 template <typename T>
-struct alignas(4 * sizeof(T)) Four {
-  T at[4];
-};
-
-template <typename T>
 __device__ __forceinline__ Four<T> four(const T* from) {
   return *reinterpret_cast<const Four<T>*>(from);
 }

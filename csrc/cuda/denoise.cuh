@@ -110,6 +110,9 @@ __device__ void denoise(
     planes.denoised[in_plane] = denoised;
     sum += double(denoised);
   });
+  if (planes.influence == nullptr) {
+    return;
+  }
   blur(blurred, scratch, region);
   each([&](int in_region, int64_t in_plane) {
     planes.influence[in_plane] = amplitude[in_region] * blurred[in_region];

@@ -38,6 +38,12 @@ __device__ __forceinline__ T* shared_memory() {
 #endif
 }
 
+// Read and written at once.
+template <typename T>
+struct alignas(4 * sizeof(T)) Four {
+  T at[4];
+};
+
 // Launches kernels on the device of a tensor, on its current stream; the device is the current one
 // for as long as this lives. Nothing is synchronised.
 class Launch {
@@ -58,11 +64,15 @@ class Launch {
 #if defined(PHASENET_EMULATED)
     return static_cast<int64_t>(emulation::settings.shared_limit);
 #else
-    int bytes = 0;
-    check(
-        "the device's shared memory",
-        cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device_));
-    return bytes;
+    return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+#endif
+  }
+
+  int64_t multiprocessors() const {
+#if defined(PHASENET_EMULATED)
+    return emulation::settings.multiprocessors;
+#else
+    return attribute(cudaDevAttrMultiProcessorCount);
 #endif
   }
 
@@ -108,6 +118,12 @@ class Launch {
 
  private:
 #if !defined(PHASENET_EMULATED)
+  int64_t attribute(cudaDeviceAttr of) const {
+    int value = 0;
+    check("a device's attribute", cudaDeviceGetAttribute(&value, of, device_));
+    return value;
+  }
+
   static void check(const char* what, cudaError_t error) {
     STD_TORCH_CHECK(error == cudaSuccess, "phasenet: CUDA ", what, ": ", cudaGetErrorString(error));
   }

@@ -3,9 +3,11 @@
 // differences of one frame from the one before, in every window that has both, and writes each
 // once; their means are known beforehand (phase_planes.h), so nothing is read back.
 #include <optional>
+#include <type_traits>
 
 #include "operators.h"
 #include "window_tiles.cuh"
+#include "window_walk.cuh"
 
 namespace phasenet::cuda {
 namespace {
@@ -28,23 +30,8 @@ __global__ void __launch_bounds__(kColumns* kGroups, 4)
   };
 
   if (shape.replicate && (t == 0 || t == shape.length - 1)) {
-    // Zeros where a window repeats this frame: before the video's first, after its last. `time` is
-    // what the frame's number would be without the repetition.
     const T zeros[kRun] = {};
-    const auto frame = [&](int64_t time) {
-      return time < 0 ? 0 : (time >= shape.length ? shape.length - 1 : time);
-    };
-    for (int64_t window = 0; window < shape.windows; ++window) {
-      const int64_t begin = window - shape.shift, end = begin + shape.num_phase;
-      if (begin >= 0 && end < shape.length) {
-        continue;
-      }
-      for (int64_t time = begin + 1; time <= end; ++time) {
-        if (frame(time) == t && frame(time - 1) == t) {
-          write(window, time, zeros);
-        }
-      }
-    }
+    for_repeats(shape, t, [&](int64_t window, int64_t time) { write(window, time, zeros); });
   }
   if (t == 0) {
     return;
@@ -52,15 +39,59 @@ __global__ void __launch_bounds__(kColumns* kGroups, 4)
   for_differences(planes, shape, tile, shared_memory<T>(), [&](int i, T* values) {
 #pragma unroll
     for (int j = 0; j < kRun; ++j) {
-      // NaN stays NaN.
-      const T value = values[j];
-      values[j] = value > kLimit<T> ? kLimit<T> : (value < -kLimit<T> ? -kLimit<T> : value);
+      values[j] = clamped(values[j]);
     }
     const int64_t last = shape.last_window(t, i);
     for (int64_t window = shape.first_window(t, i); window <= last; ++window) {
       write(window, t, values);
     }
   });
+}
+
+// Calls run(pointer to the data), of the type that `dtype` is.
+template <typename Run>
+void with_output_type(ScalarType dtype, const Tensor& out, const Run& run) {
+  using torch::headeronly::BFloat16;
+  using torch::headeronly::Half;
+  switch (dtype) {
+    case ScalarType::Half:
+      return run(out.mutable_data_ptr<Half>());
+    case ScalarType::BFloat16:
+      return run(out.mutable_data_ptr<BFloat16>());
+    case ScalarType::Float:
+      return run(out.mutable_data_ptr<float>());
+    default:
+      return run(out.mutable_data_ptr<double>());
+  }
+}
+
+template <typename T, typename Out>
+void launch_walk(
+    const Launch& launch,
+    const Planes<T>& planes,
+    const WindowShape& shape,
+    const Walk& walk,
+    bool only_down,
+    Out* out) {
+  // Addresses are simpler where the width is known: MIMAMO's sizes.
+  auto* kernel = walk_windows<T, Out, 0>;
+  if constexpr (std::is_same_v<T, float>) {
+    if (planes.h % kRun == 0 && planes.w == 48) {
+      kernel = walk_windows<T, Out, 48>;
+    } else if (planes.h % kRun == 0 && planes.w == 24) {
+      kernel = walk_windows<T, Out, 24>;
+    }
+  }
+  launch(
+      kernel,
+      walk.blocks(),
+      dim3(kWalkers),
+      walk_bytes<T>(walk, shape.num_phase, planes.h, planes.w),
+      planes,
+      shape,
+      walk,
+      only_down,
+      out);
 }
 
 // Into `results`, of `dtype`.
@@ -71,39 +102,32 @@ void fill_windows(
     ScalarType dtype,
     const std::vector<Tensor>& results) {
   const Tensor videos = as_batch(frames, 3);
-  const int64_t length = videos.size(1);
-  const PhasePlanes<T> all = phase_planes<T>(videos, options);
+  const int64_t count = videos.size(0), length = videos.size(1);
   const Launch launch(frames);
+  // Planes of all levels are small, or none is taken for it.
+  const std::vector<Walk> walks = walks_of<T>(launch, videos, options);
+  const PhasePlanes<T> all = phase_planes<T>(videos, options, walks.empty());
   for (size_t i = 0; i < results.size(); ++i) {
     const Planes<T>& planes = all.levels[i];
     const Tensor& out = results[i];
     const WindowShape shape(options, length, planes);
-    const int64_t blocks = videos.size(0) * length * options.nbands * shape.across * shape.down;
-    const auto run = [&](auto kernel, auto* data) {
+    if (out.numel() == 0) {
+      continue;
+    }
+    with_output_type(dtype, out, [&](auto* data) {
+      if (!walks.empty()) {
+        launch_walk<T>(launch, planes, shape, walks[i], options.only_down, data);
+        return;
+      }
       launch(
-          kernel,
-          out.numel() == 0 ? 0 : blocks,
+          window_differences<T, std::remove_pointer_t<decltype(data)>>,
+          count * length * options.nbands * shape.across * shape.down,
           dim3(kColumns, kGroups),
           2 * kFieldElements * static_cast<int64_t>(sizeof(T)),
           planes,
           shape,
           data);
-    };
-    using torch::headeronly::BFloat16;
-    using torch::headeronly::Half;
-    switch (dtype) {
-      case ScalarType::Half:
-        run(window_differences<T, Half>, out.mutable_data_ptr<Half>());
-        break;
-      case ScalarType::BFloat16:
-        run(window_differences<T, BFloat16>, out.mutable_data_ptr<BFloat16>());
-        break;
-      case ScalarType::Float:
-        run(window_differences<T, float>, out.mutable_data_ptr<float>());
-        break;
-      default:
-        run(window_differences<T, double>, out.mutable_data_ptr<double>());
-    }
+    });
   }
 }
 

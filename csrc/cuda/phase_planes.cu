@@ -128,20 +128,25 @@ __global__ void find_means(Planes<T> planes, int64_t length, int num_phase) {
 
 template <typename T>
 Planes<T> take_planes(
-    Pieces& pieces, const PhaseOptions& options, int64_t frames, Size size, int tiles) {
+    Pieces& pieces, const PhaseOptions& options, int64_t frames, Size size, int tiles, bool whole) {
   const int64_t planes = frames * options.nbands, words = mask_words(size.w);
   const auto plane = [&] { return pieces.take<T>(planes * size.area()); };
-  const auto masks = [&] { return pieces.take<uint32_t>(planes * size.h * words); };
+  const auto masks = [&] {
+    return whole ? pieces.take<uint32_t>(planes * size.h * words) : nullptr;
+  };
+  const auto doubles = [&](int64_t each) {
+    return whole ? pieces.take<double>(planes * each) : nullptr;
+  };
   return {
       plane(),
       plane(),
       plane(),
       plane(),
-      plane(),
+      whole ? plane() : nullptr,
       masks(),
       masks(),
-      pieces.take<double>(planes * tiles),
-      pieces.take<double>(planes * (options.num_phase + 1)),
+      doubles(tiles),
+      doubles(options.num_phase + 1),
       static_cast<int>(size.h),
       static_cast<int>(size.w),
       static_cast<int>(words),
@@ -205,7 +210,7 @@ void fill_by_fourier(
 }  // namespace
 
 template <typename T>
-PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options) {
+PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole) {
   const Size frame = image_size(videos);
   const int64_t length = videos.size(1), count = videos.size(0) * length;
   const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
@@ -218,7 +223,8 @@ PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options) {
     for (const int64_t level : options.levels) {
       const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
       const int64_t tiles = plan.pays ? 1 : blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
-      levels.push_back(take_planes<T>(pieces, options, count, size, static_cast<int>(tiles)));
+      levels.push_back(
+          take_planes<T>(pieces, options, count, size, static_cast<int>(tiles), whole));
     }
     tables = pieces.take<T>(plan.pays ? plan.table_elements : 0);
   });
@@ -229,6 +235,9 @@ PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options) {
     fill_by_fourier<T>(launch, to_real<T>(frames), options, levels);
   }
   for (const Planes<T>& planes : levels) {
+    if (!whole) {
+      break;
+    }
     const int64_t words = count * planes.nbands * planes.h * planes.words;
     launch(
         find_jumps<T>,
@@ -251,7 +260,7 @@ PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options) {
   return {std::move(levels), memory};
 }
 
-template PhasePlanes<float> phase_planes(const Tensor&, const PhaseOptions&);
-template PhasePlanes<double> phase_planes(const Tensor&, const PhaseOptions&);
+template PhasePlanes<float> phase_planes(const Tensor&, const PhaseOptions&, bool);
+template PhasePlanes<double> phase_planes(const Tensor&, const PhaseOptions&, bool);
 
 }  // namespace phasenet::cuda

@@ -36,8 +36,9 @@ struct PhasePlanes {
   Tensor memory;
 };
 
-// Of `videos` [N, T, H, W], for each of the options' levels.
+// Of `videos` [N, T, H, W], for each of the options' levels. `whole`: also influence, jumps and
+// means, which else are null.
 template <typename T>
-PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options);
+PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole = true);
 
 }  // namespace phasenet::cuda

@@ -223,4 +223,31 @@ __device__ __forceinline__ void for_differences(
 template <typename T>
 constexpr T kLimit = T(5 * kPi);
 
+// NaN stays NaN.
+template <typename T>
+__device__ __forceinline__ T clamped(T value) {
+  return value > kLimit<T> ? kLimit<T> : (value < -kLimit<T> ? -kLimit<T> : value);
+}
+
+// Calls visit(window, time) where a window repeats frame t, the video's first or last: its
+// difference there is zero. `time` is what the frame's number would be without the repetition.
+template <typename Visit>
+__device__ __forceinline__ void for_repeats(
+    const WindowShape& shape, int64_t t, const Visit& visit) {
+  const auto frame = [&](int64_t time) {
+    return time < 0 ? 0 : (time >= shape.length ? shape.length - 1 : time);
+  };
+  for (int64_t window = 0; window < shape.windows; ++window) {
+    const int64_t begin = window - shape.shift, end = begin + shape.num_phase;
+    if (begin >= 0 && end < shape.length) {
+      continue;
+    }
+    for (int64_t time = begin + 1; time <= end; ++time) {
+      if (frame(time) == t && frame(time - 1) == t) {
+        visit(window, time);
+      }
+    }
+  }
+}
+
 }  // namespace phasenet::cuda

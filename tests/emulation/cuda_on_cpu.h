@@ -48,6 +48,7 @@ struct Settings {
   Order order = Order::forward;
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
+  int64_t multiprocessors = 132;                // and these
   int64_t launches = 0;
   void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any
 };

@@ -1,0 +1,362 @@
+// Windows of small planes. A block walks along the frames of whole planes: at frame t it makes the
+// fields F(t, i) = B(a k), k being the turns of the last i jumps, for the windows that begin i
+// frames before t. The difference from frame t - 1 needs F(t - 1, i - 1) too, which stays in shared
+// memory from the step before. Who owns a row spreads its jumps along x, so that sums keep one
+// order; who owns a run of a column blurs along y. Means are taken of the planes themselves, and
+// every value is written once.
+#pragma once
+
+#include "window_tiles.cuh"
+
+namespace phasenet::cuda {
+
+constexpr int kWalkers = 288;  // threads of a block: a plane of 48 x 48, or four of 24 x 24
+constexpr int kTogether = 4;   // fields between barriers
+
+// How a level's planes are shared out. A unit is a plane of one video along a run of frames.
+struct Walk {
+  int lanes;   // threads of a plane: kRun rows of a column each
+  int planes;  // units of a block
+  int run;     // frames of a unit
+  int64_t runs, units;
+
+  __host__ __device__ int64_t blocks() const {
+    return (units + planes - 1) / planes;
+  }
+};
+
+// Where things lie in shared memory, in elements of T, then in words.
+struct WalkMemory {
+  int spread, spread_stride, spread_plane;  // [planes, kTogether, rows, columns], spread along x
+  int amplitude, amplitude_stride;          // [planes, h, columns]
+  int partial;                              // [kTogether, kWalkers]: sums of a thread's values
+  int means;                                // [planes, kTogether]
+  int elements;
+  int words, down, last;  // [num_phase, kRun, words] of up, of down; [planes]
+  int all_words;
+};
+
+__host__ __device__ inline WalkMemory walk_memory(
+    const Walk& walk, int num_phase, int height, int width) {
+  const auto padded = [](int n) { return (n + 3) / 4 * 4; };
+  WalkMemory m{};
+  m.spread = (num_phase - 1) * kRun * kWalkers;  // before it F(t - 1, i), i = 1 ... P - 1
+  m.spread_stride = (width + 2 * kReach) | 1;
+  m.spread_plane = ((height + kRun - 1) / kRun * kRun + 2 * kReach) * m.spread_stride;
+  m.amplitude = m.spread + padded(walk.planes * kTogether * m.spread_plane);
+  m.amplitude_stride = width | 1;
+  m.partial = m.amplitude + walk.planes * height * m.amplitude_stride;
+  m.means = m.partial + kTogether * kWalkers;
+  m.elements = m.means + walk.planes * kTogether;
+  m.words = kWalkers / 32 + 1;  // and one that may be read beyond the last
+  m.down = num_phase * kRun * m.words;
+  m.last = 2 * m.down;
+  m.all_words = m.last + walk.planes;
+  return m;
+}
+
+template <typename T>
+int64_t walk_bytes(const Walk& walk, int num_phase, int height, int width) {
+  const WalkMemory m = walk_memory(walk, num_phase, height, width);
+  return m.elements * static_cast<int64_t>(sizeof(T)) + m.all_words * int64_t{4};
+}
+
+// Spreads the jumps of one row, of which `bit` is the first in both masks, times amplitudes along
+// x.
+template <typename T>
+__device__ __forceinline__ void spread_jumps(
+    const uint32_t* up, const uint32_t* down, int bit, int width, const T* amplitude, T* field) {
+  for (int left = 0; left < width; left += 32, bit += 32) {
+    const auto bits_of = [&](const uint32_t* mask) {
+      const uint32_t* at = mask + bit / 32;
+      return static_cast<uint32_t>((uint64_t{at[0]} | uint64_t{at[1]} << 32) >> (bit % 32));
+    };
+    const uint32_t ups = bits_of(up);
+    uint32_t rest = ups | bits_of(down);
+    if (width - left < 32) {
+      rest &= (1u << (width - left)) - 1;
+    }
+    for (; rest != 0; rest &= rest - 1) {
+      const int x = __ffs(rest) - 1;
+      const T a = amplitude[left + x], turn = (ups >> x & 1) != 0 ? a : -a;
+      T* at = field + left + x;
+      T values[kTaps];
+#pragma unroll
+      for (int k = 0; k < kTaps; ++k) {
+        values[k] = at[k];
+      }
+#pragma unroll
+      for (int k = 0; k < kTaps; ++k) {
+        at[k] = values[k] + tap<T>(k - kReach) * turn;
+      }
+    }
+  }
+}
+
+// Of `kWidth` columns and a multiple of kRun rows; 0: of any size.
+template <typename T, typename Out, int kWidth>
+__global__ void __launch_bounds__(kWalkers, 1)
+    walk_windows(Planes<T> planes, WindowShape shape, Walk walk, bool only_down, Out* out) {
+  const int w = kWidth > 0 ? kWidth : planes.w, h = planes.h, num_phase = shape.num_phase;
+  const WalkMemory memory = walk_memory(walk, num_phase, h, w);
+  T* before = shared_memory<T>();
+  T* spread = before + memory.spread;
+  T* amplitude = before + memory.amplitude;
+  T* partial = before + memory.partial;
+  T* means = before + memory.means;
+  uint32_t* up = reinterpret_cast<uint32_t*>(before + memory.elements);
+  uint32_t* down = up + memory.down;
+  int* lasts = reinterpret_cast<int*>(up + memory.last);
+
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  const int part = thread / walk.lanes, of_plane = thread % walk.lanes;
+  const int x = of_plane % w, y = of_plane / w * kRun;
+  const int64_t unit = blockIdx.x * int64_t{walk.planes} + part;
+  const bool owns = part < walk.planes && unit < walk.units;
+  const int nbands = planes.nbands, band = static_cast<int>(unit % nbands);
+  const int64_t video = unit / nbands / walk.runs;
+  const int first = static_cast<int>(unit / nbands % walk.runs) * walk.run;
+  const int length = static_cast<int>(shape.length);
+  const int end = first + walk.run < length ? first + walk.run : length;
+  const int area = h * w, pixel = y * w + x, frame_step = nbands * area;
+  const auto inside = [&](int j) { return kWidth > 0 || y + j < h; };
+  // Where the planes of the unit's frame 0 begin, for this thread.
+  const int64_t origin = (video * length * nbands + band) * area + pixel;
+  const auto load = [&](const T* plane, int t, T* values) {
+    const T* at = plane + origin + int64_t{t} * frame_step;
+#pragma unroll
+    for (int j = 0; j < kRun; ++j) {
+      values[j] = inside(j) ? at[j * w] : T(0);
+    }
+  };
+  const auto clear_spread = [&] {
+    Four<T>* all = reinterpret_cast<Four<T>*>(spread);
+    for (int i = thread; i < (memory.amplitude - memory.spread) / 4; i += kWalkers) {
+      all[i] = Four<T>{};
+    }
+  };
+  // In window `window`, the difference of frame t lies `window * window_step` behind this.
+  const int window_step = (nbands * num_phase - 1) * area;
+  const auto target_of = [&](int64_t t) {
+    const int64_t plane = (video * shape.windows * nbands + band) * num_phase + t + shape.shift - 1;
+    return out + plane * area + pixel;
+  };
+  const auto put = [&](Out* target, const T* values) {
+#pragma unroll
+    for (int j = 0; j < kRun; ++j) {
+      if (inside(j)) {
+        target[j * w] = static_cast<Out>(values[j]);
+      }
+    }
+  };
+
+  T phase[kRun], denoised[kRun];
+  int slot = -1;  // of the masks of this step's jumps
+  clear_spread();
+  for (int step = -num_phase; step < walk.run; ++step) {
+    const int t = first + step;
+    const bool here = owns && t >= 0 && t < end;
+    T values[kTogether][kRun], difference[kRun], inverse[kRun];
+    if (here) {
+      load(planes.phase, t, values[0]);
+    }
+    if (step > -num_phase) {
+      slot = slot + 1 < num_phase ? slot + 1 : 0;
+      uint32_t* ups = up + slot * kRun * memory.words + warp;
+#pragma unroll
+      for (int j = 0; j < kRun; ++j) {
+        const T jump = values[0][j] - phase[j];
+        const bool jumps = here && t > 0 && inside(j);
+        const uint32_t rises = __ballot_sync(0xffffffffu, jumps && !only_down && jump < -T(kPi));
+        const uint32_t falls = __ballot_sync(0xffffffffu, jumps && jump > T(kPi));
+        if (lane == 0) {
+          ups[j * memory.words] = rises;
+          ups[memory.down + j * memory.words] = falls;
+        }
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < kRun; ++j) {
+      phase[j] = values[0][j];
+    }
+    if (step < -1) {
+      continue;
+    }
+    // The frame before the run only leaves its fields.
+    const bool writes = step >= 0;
+    const int most = writes ? num_phase : num_phase - 1, last = here ? (t < most ? t : most) : 0;
+    if (here) {
+      load(planes.denoised, t, values[0]);
+      load(planes.inverse, t, inverse);
+      load(planes.amplitude, t, values[1]);
+      T* row = amplitude + (part * h + y) * memory.amplitude_stride + x;
+#pragma unroll
+      for (int j = 0; j < kRun; ++j) {
+        difference[j] = values[0][j] - denoised[j];
+        denoised[j] = values[0][j];
+        inverse[j] *= T(2 * kPi);
+        if (inside(j)) {
+          row[j * memory.amplitude_stride] = values[1][j];
+        }
+      }
+      if (writes && shape.replicate && (t == 0 || t == length - 1)) {
+        const T zeros[kRun] = {};
+        for_repeats(shape, t, [&](int64_t window, int64_t time) {
+          put(target_of(time) + window * window_step, zeros);
+        });
+      }
+    }
+    if (part < walk.planes && of_plane == 0) {
+      lasts[part] = last;
+    }
+    __syncthreads();
+    T field[kRun] = {}, turned[kRun];
+    for (int begin = 1; begin <= num_phase; begin += kTogether) {
+      const int rows = kTogether * h;
+      for (int task = thread; task < walk.planes * rows; task += kWalkers) {
+        const int of = task / rows, in_plane = task % rows, i = begin + in_plane / h;
+        const int row = in_plane % h, from = slot - i + 1;
+        if (i <= lasts[of]) {
+          const uint32_t* ups =
+              up + ((from < 0 ? from + num_phase : from) * kRun + row % kRun) * memory.words;
+          spread_jumps(
+              ups,
+              ups + memory.down,
+              of * walk.lanes + row / kRun * w,
+              w,
+              amplitude + (of * h + row) * memory.amplitude_stride,
+              spread + (of * kTogether + i - begin) * memory.spread_plane +
+                  (row + kReach) * memory.spread_stride);
+        }
+      }
+      __syncthreads();
+#pragma unroll
+      for (int u = 0; u < kTogether; ++u) {
+        const int i = begin + u;
+        if (i > last) {
+          break;
+        }
+        const T* column = spread + (part * kTogether + u) * memory.spread_plane +
+                          y * memory.spread_stride + x + kReach;
+        T* fields = before + (i - 2) * kRun * kWalkers + thread;
+        T in[kRun + 2 * kReach];
+#pragma unroll
+        for (int j = 0; j < kRun + 2 * kReach; ++j) {
+          in[j] = column[j * memory.spread_stride];
+        }
+        T sum = 0;
+#pragma unroll
+        for (int j = 0; j < kRun; ++j) {
+          T blurred = field[j] + in[j + kReach];
+#pragma unroll
+          for (int k = 1; k <= kReach; ++k) {
+            blurred += tap<T>(k) * (in[j + kReach - k] + in[j + kReach + k]);
+          }
+          field[j] = blurred;
+          const T now = rounded_product(blurred, inverse[j]);
+          T value = difference[j] + now;
+          if (i > 1) {
+            value = difference[j] + (now - fields[j * kWalkers]);
+            fields[j * kWalkers] = turned[j];
+          }
+          turned[j] = now;
+          values[u][j] = value;
+          sum += inside(j) ? value : T(0);
+        }
+        partial[u * kWalkers + thread] = sum;
+      }
+      __syncthreads();
+      if (writes) {
+        for (int task = warp; task < walk.planes * kTogether; task += kWalkers / 32) {
+          const T* sums = partial + task % kTogether * kWalkers + task / kTogether * walk.lanes;
+          double total = 0;
+          for (int i = lane; i < walk.lanes; i += 32) {
+            total += double(sums[i]);
+          }
+#pragma unroll
+          for (int lanes = 16; lanes > 0; lanes /= 2) {
+            total += __shfl_down_sync(0xffffffffu, total, lanes);
+          }
+          if (lane == 0) {
+            means[task] = static_cast<T>(total / area);
+          }
+        }
+      }
+      clear_spread();
+      __syncthreads();
+#pragma unroll
+      for (int u = 0; u < kTogether; ++u) {
+        const int i = begin + u;
+        if (!writes || i > last) {
+          break;
+        }
+        const T mean = means[part * kTogether + u];
+#pragma unroll
+        for (int j = 0; j < kRun; ++j) {
+          values[u][j] = clamped(values[u][j] - mean);
+        }
+        const int64_t to = shape.last_window(t, i);
+        for (int64_t window = shape.first_window(t, i); window <= to; ++window) {
+          put(target_of(t) + window * window_step, values[u]);
+        }
+      }
+    }
+    if (last > 0 && last < num_phase) {
+#pragma unroll
+      for (int j = 0; j < kRun; ++j) {
+        before[((last - 1) * kRun + j) * kWalkers + thread] = turned[j];
+      }
+    }
+  }
+}
+
+// How the planes of each of the options' levels are walked along; none where one of them is too
+// large for it.
+template <typename T>
+std::vector<Walk> walks_of(
+    const Launch& launch, const Tensor& videos, const PhaseOptions& options) {
+  const int64_t length = videos.size(1), count = videos.size(0) * options.nbands;
+  constexpr int64_t most = int64_t{1} << 30;
+  if (count == 0 || length == 0 || length > most || options.num_phase > 64) {
+    return {};
+  }
+  const Size frame = image_size(videos);
+  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
+  std::vector<Walk> walks;
+  for (const int64_t level : options.levels) {
+    const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
+    const int64_t lanes = blocks_for(size.h, kRun) * size.w;
+    if (lanes > kWalkers ||
+        options.nbands * options.num_phase > most / std::max<int64_t>(1, size.area())) {
+      return {};
+    }
+    Walk walk{};
+    walk.lanes = static_cast<int>(lanes);
+    walk.planes = static_cast<int>(kWalkers / std::max<int64_t>(1, lanes));
+    if (walk_bytes<T>(
+            walk,
+            static_cast<int>(options.num_phase),
+            static_cast<int>(size.h),
+            static_cast<int>(size.w)) > launch.shared_limit()) {
+      return {};
+    }
+    // A multiprocessor has one block at a time; a run costs a step more than it has frames.
+    const int64_t at_once = launch.multiprocessors() * walk.planes;
+    int64_t least = 0;
+    for (int64_t waves = 1; waves <= 8; ++waves) {
+      const int64_t runs = std::min(std::max<int64_t>(1, waves * at_once / count), length);
+      const int64_t run = blocks_for(length, runs);
+      const int64_t steps = blocks_for(count * blocks_for(length, run), at_once) * (run + 1);
+      if (least == 0 || steps < least) {
+        least = steps;
+        walk.run = static_cast<int>(run);
+      }
+    }
+    walk.runs = blocks_for(length, walk.run);
+    walk.units = count * walk.runs;
+    walks.push_back(walk);
+  }
+  return walks;
+}
+
+}  // namespace phasenet::cuda
