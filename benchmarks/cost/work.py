@@ -90,11 +90,20 @@ def count(
 ) -> tuple[list[Cost], list[Launched]]:
     """Costs of the call's kernels in the order of their first launches, and what ran.
 
-    One unit runs. How many blocks a launch has for more units follows from its grids for one and
-    for two of them; everything counted grows with the blocks.
+    One unit runs, on its share of the multiprocessors, so that work is divided as in the whole
+    batch. How many blocks a launch has for more units follows from its grids for one and for two
+    of them; everything counted grows with the blocks.
     """
-    ran, _ = launches(module, machine, work.prepare(module, 1))
-    twice = launches(module, None, work.prepare(module, 2))[0] if work.units > 1 else ran
+
+    def run(units: int, on: Machine | None) -> list[Launched]:
+        module.configure(multiprocessors=max(1, device.multiprocessors * units // work.units))
+        try:
+            return launches(module, on, work.prepare(module, units))[0]
+        finally:
+            module.configure()
+
+    ran = run(1, machine)
+    twice = run(2, None) if work.units > 1 else ran
     if [launched.kernel for launched in twice] != [launched.kernel for launched in ran]:
         raise ValueError(f"{work.name}: two units take other launches than one")
     by_kernel: dict[str, list[Cost]] = {}

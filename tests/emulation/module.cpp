@@ -89,13 +89,15 @@ std::optional<ScalarType> output_dtype(const std::optional<std::string>& name) {
   throw py::value_error("dtype: no output of " + *name);
 }
 
-void configure(const std::string& order, uint32_t seed, int64_t shared_limit) {
+void configure(
+    const std::string& order, uint32_t seed, int64_t shared_limit, int64_t multiprocessors) {
   auto& settings = emulation::settings;
   settings.order = order == "backward"   ? emulation::Order::backward
                    : order == "shuffled" ? emulation::Order::shuffled
                                          : emulation::Order::forward;
   settings.seed = seed;
   settings.shared_limit = static_cast<size_t>(shared_limit);
+  settings.multiprocessors = multiprocessors;
 }
 
 // What the emulator itself promises, for its own tests.
@@ -183,7 +185,8 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       &configure,
       py::arg("order") = "forward",
       py::arg("seed") = 0,
-      py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit));
+      py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit),
+      py::arg("multiprocessors") = 132);
   m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
     emulation::settings.instead =
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);
