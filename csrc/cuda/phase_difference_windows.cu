@@ -73,12 +73,12 @@ void launch_walk(
     const Walk& walk,
     bool only_down,
     Out* out) {
-  // Addresses are simpler where the width is known: MIMAMO's sizes.
+  // Addresses are simpler where the size is known: those of MIMAMO.
   auto* kernel = walk_windows<T, Out, 0>;
   if constexpr (std::is_same_v<T, float>) {
-    if (planes.h % kRun == 0 && planes.w == 48) {
+    if (planes.h == 48 && planes.w == 48) {
       kernel = walk_windows<T, Out, 48>;
-    } else if (planes.h % kRun == 0 && planes.w == 24) {
+    } else if (planes.h == 24 && planes.w == 24) {
       kernel = walk_windows<T, Out, 24>;
     }
   }

@@ -226,7 +226,8 @@ constexpr T kLimit = T(5 * kPi);
 // NaN stays NaN.
 template <typename T>
 __device__ __forceinline__ T clamped(T value) {
-  return value > kLimit<T> ? kLimit<T> : (value < -kLimit<T> ? -kLimit<T> : value);
+  value = value < -kLimit<T> ? -kLimit<T> : value;
+  return value > kLimit<T> ? kLimit<T> : value;
 }
 
 // Calls visit(window, time) where a window repeats frame t, the video's first or last: its
@@ -234,20 +235,21 @@ __device__ __forceinline__ T clamped(T value) {
 template <typename Visit>
 __device__ __forceinline__ void for_repeats(
     const WindowShape& shape, int64_t t, const Visit& visit) {
-  const auto frame = [&](int64_t time) {
-    return time < 0 ? 0 : (time >= shape.length ? shape.length - 1 : time);
-  };
-  for (int64_t window = 0; window < shape.windows; ++window) {
-    const int64_t begin = window - shape.shift, end = begin + shape.num_phase;
-    if (begin >= 0 && end < shape.length) {
-      continue;
-    }
-    for (int64_t time = begin + 1; time <= end; ++time) {
-      if (frame(time) == t && frame(time - 1) == t) {
-        visit(window, time);
+  const auto repeats = [&](int64_t begin, int64_t end) {
+    for (int64_t window = begin; window < end; ++window) {
+      const int64_t before = window - shape.shift;
+      for (int64_t time = before + 1; time <= before + shape.num_phase; ++time) {
+        if ((t == 0 && time <= 0) || (t == shape.length - 1 && time >= shape.length)) {
+          visit(window, time);
+        }
       }
     }
-  }
+  };
+  // The windows that begin before the video, and others that end behind it.
+  const int64_t inside = shape.shift < shape.windows ? shape.shift : shape.windows;
+  const int64_t ends = shape.length - shape.num_phase + shape.shift;
+  repeats(0, inside);
+  repeats(ends > inside ? ends : inside, shape.windows);
 }
 
 }  // namespace phasenet::cuda

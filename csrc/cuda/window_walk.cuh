@@ -37,27 +37,27 @@ struct WalkMemory {
 };
 
 __host__ __device__ inline WalkMemory walk_memory(
-    const Walk& walk, int num_phase, int height, int width) {
+    int planes, int num_phase, int height, int width) {
   const auto padded = [](int n) { return (n + 3) / 4 * 4; };
   WalkMemory m{};
   m.spread = (num_phase - 1) * kRun * kWalkers;  // before it F(t - 1, i), i = 1 ... P - 1
   m.spread_stride = (width + 2 * kReach) | 1;
   m.spread_plane = ((height + kRun - 1) / kRun * kRun + 2 * kReach) * m.spread_stride;
-  m.amplitude = m.spread + padded(walk.planes * kTogether * m.spread_plane);
+  m.amplitude = m.spread + padded(planes * kTogether * m.spread_plane);
   m.amplitude_stride = width | 1;
-  m.partial = m.amplitude + walk.planes * height * m.amplitude_stride;
+  m.partial = m.amplitude + planes * height * m.amplitude_stride;
   m.means = m.partial + kTogether * kWalkers;
-  m.elements = m.means + walk.planes * kTogether;
+  m.elements = m.means + planes * kTogether;
   m.words = kWalkers / 32 + 1;  // and one that may be read beyond the last
   m.down = num_phase * kRun * m.words;
   m.last = 2 * m.down;
-  m.all_words = m.last + walk.planes;
+  m.all_words = m.last + planes;
   return m;
 }
 
 template <typename T>
 int64_t walk_bytes(const Walk& walk, int num_phase, int height, int width) {
-  const WalkMemory m = walk_memory(walk, num_phase, height, width);
+  const WalkMemory m = walk_memory(walk.planes, num_phase, height, width);
   return m.elements * static_cast<int64_t>(sizeof(T)) + m.all_words * int64_t{4};
 }
 
@@ -93,12 +93,16 @@ __device__ __forceinline__ void spread_jumps(
   }
 }
 
-// Of `kWidth` columns and a multiple of kRun rows; 0: of any size.
-template <typename T, typename Out, int kWidth>
+// Planes of kSide x kSide, a multiple of kRun, or where it is 0 of any size.
+template <typename T, typename Out, int kSide>
 __global__ void __launch_bounds__(kWalkers, 1)
     walk_windows(Planes<T> planes, WindowShape shape, Walk walk, bool only_down, Out* out) {
-  const int w = kWidth > 0 ? kWidth : planes.w, h = planes.h, num_phase = shape.num_phase;
-  const WalkMemory memory = walk_memory(walk, num_phase, h, w);
+  const int w = kSide > 0 ? kSide : planes.w, h = kSide > 0 ? kSide : planes.h;
+  const int num_phase = shape.num_phase, shift = shape.shift;
+  const int windows = static_cast<int>(shape.windows);
+  const int lanes = kSide > 0 ? kSide * kSide / kRun : walk.lanes;
+  const int held = kSide > 0 ? kWalkers / lanes : walk.planes;
+  const WalkMemory memory = walk_memory(held, num_phase, h, w);
   T* before = shared_memory<T>();
   T* spread = before + memory.spread;
   T* amplitude = before + memory.amplitude;
@@ -109,17 +113,18 @@ __global__ void __launch_bounds__(kWalkers, 1)
   int* lasts = reinterpret_cast<int*>(up + memory.last);
 
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
-  const int part = thread / walk.lanes, of_plane = thread % walk.lanes;
+  const int part = thread / lanes, of_plane = thread % lanes;
   const int x = of_plane % w, y = of_plane / w * kRun;
-  const int64_t unit = blockIdx.x * int64_t{walk.planes} + part;
-  const bool owns = part < walk.planes && unit < walk.units;
+  const int64_t unit = blockIdx.x * int64_t{held} + part;
+  const bool owns = part < held && unit < walk.units;
   const int nbands = planes.nbands, band = static_cast<int>(unit % nbands);
   const int64_t video = unit / nbands / walk.runs;
   const int first = static_cast<int>(unit / nbands % walk.runs) * walk.run;
   const int length = static_cast<int>(shape.length);
   const int end = first + walk.run < length ? first + walk.run : length;
   const int area = h * w, pixel = y * w + x, frame_step = nbands * area;
-  const auto inside = [&](int j) { return kWidth > 0 || y + j < h; };
+  const double of_area = 1.0 / area;
+  const auto inside = [&](int j) { return kSide > 0 || y + j < h; };
   // Where the planes of the unit's frame 0 begin, for this thread.
   const int64_t origin = (video * length * nbands + band) * area + pixel;
   const auto load = [&](const T* plane, int t, T* values) {
@@ -130,8 +135,10 @@ __global__ void __launch_bounds__(kWalkers, 1)
     }
   };
   const auto clear_spread = [&] {
-    Four<T>* all = reinterpret_cast<Four<T>*>(spread);
-    for (int i = thread; i < (memory.amplitude - memory.spread) / 4; i += kWalkers) {
+    Four<T>* all = reinterpret_cast<Four<T>*>(spread) + thread;
+    const int rest = (memory.amplitude - memory.spread) / 4 - thread;
+#pragma unroll 8
+    for (int i = 0; i < rest; i += kWalkers) {
       all[i] = Four<T>{};
     }
   };
@@ -206,14 +213,16 @@ __global__ void __launch_bounds__(kWalkers, 1)
         });
       }
     }
-    if (part < walk.planes && of_plane == 0) {
+    if (part < held && of_plane == 0) {
       lasts[part] = last;
     }
     __syncthreads();
     T field[kRun] = {}, turned[kRun];
+    T* fields = before + thread;  // of the frame before, i - 1
+    Out* target = target_of(t) + int64_t{t - 1 + shift} * window_step;
     for (int begin = 1; begin <= num_phase; begin += kTogether) {
       const int rows = kTogether * h;
-      for (int task = thread; task < walk.planes * rows; task += kWalkers) {
+      for (int task = thread; task < held * rows; task += kWalkers) {
         const int of = task / rows, in_plane = task % rows, i = begin + in_plane / h;
         const int row = in_plane % h, from = slot - i + 1;
         if (i <= lasts[of]) {
@@ -222,7 +231,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
           spread_jumps(
               ups,
               ups + memory.down,
-              of * walk.lanes + row / kRun * w,
+              of * lanes + row / kRun * w,
               w,
               amplitude + (of * h + row) * memory.amplitude_stride,
               spread + (of * kTogether + i - begin) * memory.spread_plane +
@@ -238,7 +247,6 @@ __global__ void __launch_bounds__(kWalkers, 1)
         }
         const T* column = spread + (part * kTogether + u) * memory.spread_plane +
                           y * memory.spread_stride + x + kReach;
-        T* fields = before + (i - 2) * kRun * kWalkers + thread;
         T in[kRun + 2 * kReach];
 #pragma unroll
         for (int j = 0; j < kRun + 2 * kReach; ++j) {
@@ -264,21 +272,22 @@ __global__ void __launch_bounds__(kWalkers, 1)
           sum += inside(j) ? value : T(0);
         }
         partial[u * kWalkers + thread] = sum;
+        fields += i > 1 ? kRun * kWalkers : 0;
       }
       __syncthreads();
       if (writes) {
-        for (int task = warp; task < walk.planes * kTogether; task += kWalkers / 32) {
-          const T* sums = partial + task % kTogether * kWalkers + task / kTogether * walk.lanes;
+        for (int task = warp; task < held * kTogether; task += kWalkers / 32) {
+          const T* sums = partial + task % kTogether * kWalkers + task / kTogether * lanes;
           double total = 0;
-          for (int i = lane; i < walk.lanes; i += 32) {
+          for (int i = lane; i < lanes; i += 32) {
             total += double(sums[i]);
           }
 #pragma unroll
-          for (int lanes = 16; lanes > 0; lanes /= 2) {
-            total += __shfl_down_sync(0xffffffffu, total, lanes);
+          for (int apart = 16; apart > 0; apart /= 2) {
+            total += __shfl_down_sync(0xffffffffu, total, apart);
           }
           if (lane == 0) {
-            means[task] = static_cast<T>(total / area);
+            means[task] = static_cast<T>(total * of_area);
           }
         }
       }
@@ -295,10 +304,18 @@ __global__ void __launch_bounds__(kWalkers, 1)
         for (int j = 0; j < kRun; ++j) {
           values[u][j] = clamped(values[u][j] - mean);
         }
-        const int64_t to = shape.last_window(t, i);
-        for (int64_t window = shape.first_window(t, i); window <= to; ++window) {
-          put(target_of(t) + window * window_step, values[u]);
+        const int own = t - i + shift;  // the window that begins i frames before t
+        if (own < windows) {
+          put(target, values[u]);
         }
+        if (t == i) {  // and those that begin before the video
+          for (int window = own - 1; window >= 0 && window >= t + shift - num_phase; --window) {
+            if (window < windows) {
+              put(target - int64_t{own - window} * window_step, values[u]);
+            }
+          }
+        }
+        target -= window_step;
       }
     }
     if (last > 0 && last < num_phase) {
