@@ -302,7 +302,9 @@ __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
           phase_turns == 0 ? b : (phase_turns == 1 ? -a : (phase_turns == 2 ? -b : a));
       put_phase(planes, whole, plane, y, x, real, imaginary, shared_planes + at, weighted + at);
     }
-    denoise(planes, whole, plane, 0, shared_planes);
+    if (planes.denoised != nullptr) {
+      denoise(planes, whole, plane, 0, shared_planes);
+    }
     __syncthreads();
   }
 }

@@ -69,7 +69,9 @@ __device__ __forceinline__ void put_phase(
   *weighted = magnitude * phase;
   const int in_y = y - tile.top, in_x = x - tile.left;
   if (in_y >= 0 && in_y < tile.rows && in_x >= 0 && in_x < tile.columns) {
-    planes.phase[(plane * planes.h + tile.y + y) * planes.w + tile.x + x] = phase;
+    const int64_t at = (plane * planes.h + tile.y + y) * planes.w + tile.x + x;
+    planes.phase[at] = phase;
+    planes.amplitude[at] = magnitude;
   }
 }
 
@@ -105,14 +107,10 @@ __device__ void denoise(
   __syncthreads();
   each([&](int in_region, int64_t in_plane) {
     const T denoised = weighted[in_region] * blurred[in_region];
-    planes.amplitude[in_plane] = amplitude[in_region];
     planes.inverse[in_plane] = blurred[in_region];
     planes.denoised[in_plane] = denoised;
     sum += double(denoised);
   });
-  if (planes.influence == nullptr) {
-    return;
-  }
   blur(blurred, scratch, region);
   each([&](int in_region, int64_t in_plane) {
     planes.influence[in_plane] = amplitude[in_region] * blurred[in_region];

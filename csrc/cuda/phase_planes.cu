@@ -57,7 +57,9 @@ __global__ void planes_of_bands(
         shared + y * stride + x,
         weighted + y * stride + x);
   }
-  denoise(planes, at, first * planes.nbands + plane, tile, shared);
+  if (planes.denoised != nullptr) {
+    denoise(planes, at, first * planes.nbands + plane, tile, shared);
+  }
 }
 
 // Which phases of a frame jump from the frame before; a warp makes one word.
@@ -130,7 +132,9 @@ template <typename T>
 Planes<T> take_planes(
     Pieces& pieces, const PhaseOptions& options, int64_t frames, Size size, int tiles, bool whole) {
   const int64_t planes = frames * options.nbands, words = mask_words(size.w);
-  const auto plane = [&] { return pieces.take<T>(planes * size.area()); };
+  const auto plane = [&](bool wanted) {
+    return wanted ? pieces.take<T>(planes * size.area()) : nullptr;
+  };
   const auto masks = [&] {
     return whole ? pieces.take<uint32_t>(planes * size.h * words) : nullptr;
   };
@@ -138,11 +142,11 @@ Planes<T> take_planes(
     return whole ? pieces.take<double>(planes * each) : nullptr;
   };
   return {
-      plane(),
-      plane(),
-      plane(),
-      plane(),
-      whole ? plane() : nullptr,
+      plane(true),
+      plane(true),
+      plane(whole),
+      plane(whole),
+      plane(whole),
       masks(),
       masks(),
       doubles(tiles),

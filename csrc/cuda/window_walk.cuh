@@ -28,7 +28,7 @@ struct Walk {
 // Where things lie in shared memory, in elements of T, then in words.
 struct WalkMemory {
   int spread, spread_stride, spread_plane;  // [planes, kTogether, rows, columns], spread along x
-  int amplitude, amplitude_stride;          // [planes, h, columns]
+  int amplitude;                            // [planes, h, columns]
   int partial;                              // [kTogether, kWalkers]: sums of a thread's values
   int means;                                // [planes, kTogether]
   int elements;
@@ -44,8 +44,7 @@ __host__ __device__ inline WalkMemory walk_memory(
   m.spread_stride = (width + 2 * kReach) | 1;
   m.spread_plane = ((height + kRun - 1) / kRun * kRun + 2 * kReach) * m.spread_stride;
   m.amplitude = m.spread + padded(planes * kTogether * m.spread_plane);
-  m.amplitude_stride = width | 1;
-  m.partial = m.amplitude + planes * height * m.amplitude_stride;
+  m.partial = m.amplitude + padded(planes * height * m.spread_stride);
   m.means = m.partial + kTogether * kWalkers;
   m.elements = m.means + planes * kTogether;
   m.words = kWalkers / 32 + 1;  // and one that may be read beyond the last
@@ -93,6 +92,47 @@ __device__ __forceinline__ void spread_jumps(
   }
 }
 
+// Amplitudes blurred along x into the first spread plane, and their products with the phases, which
+// are in the third, into the second.
+template <typename T>
+__device__ __forceinline__ void blur_rows(
+    const WalkMemory& memory, int held, int h, int w, const T* amplitude, T* spread) {
+  const int runs = (w + kRun - 1) / kRun, tasks = h * runs;
+  for (int task = static_cast<int>(threadIdx.x); task < 2 * held * tasks; task += kWalkers) {
+    // Neighbouring threads take neighbouring rows.
+    const int row = task % h, begin = task / h % runs * kRun, which = task / tasks;
+    T* planes = spread + which / 2 * kTogether * memory.spread_plane;
+    const int at = (row + kReach) * memory.spread_stride + begin;
+    const T* from = which % 2 == 0
+                        ? amplitude + (which / 2 * h + row) * memory.spread_stride + begin
+                        : planes + 2 * memory.spread_plane + at;
+    T in[kRun + 2 * kReach], out[kRun];
+#pragma unroll
+    for (int j = 0; j < kRun + 2 * kReach; ++j) {
+      in[j] = begin + j < w + 2 * kReach ? from[j] : T(0);
+    }
+    blur_run(in, out);
+    T* to = planes + which % 2 * memory.spread_plane + at + kReach;
+#pragma unroll
+    for (int j = 0; j < kRun; ++j) {
+      if (begin + j < w) {
+        to[j] = out[j];
+      }
+    }
+  }
+}
+
+// kRun values of a column and those around them -> blurred.
+template <typename T>
+__device__ __forceinline__ void blur_column(const T* column, int stride, T* out) {
+  T in[kRun + 2 * kReach];
+#pragma unroll
+  for (int j = 0; j < kRun + 2 * kReach; ++j) {
+    in[j] = column[j * stride];
+  }
+  blur_run(in, out);
+}
+
 // Planes of kSide x kSide, a multiple of kRun, or where it is 0 of any size.
 template <typename T, typename Out, int kSide>
 __global__ void __launch_bounds__(kWalkers, 1)
@@ -134,9 +174,10 @@ __global__ void __launch_bounds__(kWalkers, 1)
       values[j] = inside(j) ? at[j * w] : T(0);
     }
   };
-  const auto clear_spread = [&] {
-    Four<T>* all = reinterpret_cast<Four<T>*>(spread) + thread;
-    const int rest = (memory.amplitude - memory.spread) / 4 - thread;
+  // Both are multiples of 4.
+  const auto clear = [&](int from, int to) {
+    Four<T>* all = reinterpret_cast<Four<T>*>(before + from) + thread;
+    const int rest = (to - from) / 4 - thread;
 #pragma unroll 8
     for (int i = 0; i < rest; i += kWalkers) {
       all[i] = Four<T>{};
@@ -159,7 +200,8 @@ __global__ void __launch_bounds__(kWalkers, 1)
 
   T phase[kRun], denoised[kRun];
   int slot = -1;  // of the masks of this step's jumps
-  clear_spread();
+  clear(memory.spread, memory.partial);
+  __syncthreads();
   for (int step = -num_phase; step < walk.run; ++step) {
     const int t = first + step;
     const bool here = owns && t >= 0 && t < end;
@@ -193,17 +235,15 @@ __global__ void __launch_bounds__(kWalkers, 1)
     const bool writes = step >= 0;
     const int most = writes ? num_phase : num_phase - 1, last = here ? (t < most ? t : most) : 0;
     if (here) {
-      load(planes.denoised, t, values[0]);
-      load(planes.inverse, t, inverse);
-      load(planes.amplitude, t, values[1]);
-      T* row = amplitude + (part * h + y) * memory.amplitude_stride + x;
+      load(planes.amplitude, t, values[0]);
+      T* row = amplitude + (part * h + y) * memory.spread_stride + x + kReach;
+      T* weighted = spread + (part * kTogether + 2) * memory.spread_plane +
+                    (y + kReach) * memory.spread_stride + x + kReach;
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        difference[j] = values[0][j] - denoised[j];
-        denoised[j] = values[0][j];
-        inverse[j] *= T(2 * kPi);
         if (inside(j)) {
-          row[j * memory.amplitude_stride] = values[1][j];
+          row[j * memory.spread_stride] = values[0][j];
+          weighted[j * memory.spread_stride] = values[0][j] * phase[j];
         }
       }
       if (writes && shape.replicate && (t == 0 || t == length - 1)) {
@@ -216,6 +256,25 @@ __global__ void __launch_bounds__(kWalkers, 1)
     if (part < held && of_plane == 0) {
       lasts[part] = last;
     }
+    __syncthreads();
+    blur_rows(memory, held, h, w, amplitude, spread);
+    __syncthreads();
+    if (here) {
+      const T* column =
+          spread + part * kTogether * memory.spread_plane + y * memory.spread_stride + x + kReach;
+      blur_column(column, memory.spread_stride, inverse);
+      blur_column(column + memory.spread_plane, memory.spread_stride, values[0]);
+#pragma unroll
+      for (int j = 0; j < kRun; ++j) {
+        inverse[j] = 1 / inverse[j];
+        const T now = values[0][j] * inverse[j];
+        difference[j] = now - denoised[j];
+        denoised[j] = now;
+        inverse[j] *= T(2 * kPi);
+      }
+    }
+    __syncthreads();
+    clear(memory.spread, memory.amplitude);
     __syncthreads();
     T field[kRun] = {}, turned[kRun];
     T* fields = before + thread;  // of the frame before, i - 1
@@ -233,7 +292,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
               ups + memory.down,
               of * lanes + row / kRun * w,
               w,
-              amplitude + (of * h + row) * memory.amplitude_stride,
+              amplitude + (of * h + row) * memory.spread_stride + kReach,
               spread + (of * kTogether + i - begin) * memory.spread_plane +
                   (row + kReach) * memory.spread_stride);
         }
@@ -291,7 +350,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
           }
         }
       }
-      clear_spread();
+      clear(memory.spread, memory.amplitude);
       __syncthreads();
 #pragma unroll
       for (int u = 0; u < kTogether; ++u) {
