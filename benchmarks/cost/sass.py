@@ -171,7 +171,8 @@ def parse(text: str) -> list[Function]:
         elif (found := _INSTRUCTION.match(line)) and functions:
             fresh = True
             target = _TARGET.search(found[4])
-            operands = [part.strip().replace(".reuse", "") for part in found[4].split(",")]
+            listed = re.sub(r'\(\*"SpillRefill"\*\)', "", found[4]).replace(".reuse", "")
+            operands = [part.strip() for part in listed.split(",")]
             functions[-1].code.append(
                 Instruction(
                     int(found[1], 16), found[2] or "", found[3],

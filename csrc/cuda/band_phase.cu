@@ -1,9 +1,8 @@
 // Phases of complex coefficients.
-#include <cmath>
-
 #include "../common/tensors.h"
 #include "filters.cuh"
 #include "operators.h"
+#include "polar.cuh"
 
 namespace phasenet::cuda {
 namespace {
@@ -14,12 +13,12 @@ template <typename T>
 __global__ void angles(const Complex<T>* bands, int64_t count, T* out) {
   const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i < count) {
-    out[i] = std::atan2(bands[i].im, bands[i].re);
+    out[i] = phase_of(bands[i].im, bands[i].re);
   }
 }
 
 template <typename T>
-Tensor phase_of(const Tensor& bands) {
+Tensor phases_of(const Tensor& bands) {
   const Tensor from = dense(bands);
   const Tensor out = empty_like_device(from, leading(from, 0), Dtypes<T>::real);
   const Launch launch(from);
@@ -38,12 +37,12 @@ Tensor phase_of(const Tensor& bands) {
 
 Tensor band_phase(const Tensor& bands) {
   if (bands.scalar_type() == ScalarType::ComplexDouble) {
-    return phase_of<double>(bands);
+    return phases_of<double>(bands);
   }
   STD_TORCH_CHECK(
       bands.scalar_type() == ScalarType::ComplexFloat,
       "phasenet::band_phase: bands: expected complex64 or complex128");
-  return phase_of<float>(bands);
+  return phases_of<float>(bands);
 }
 
 }  // namespace phasenet::cuda

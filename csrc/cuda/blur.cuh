@@ -25,10 +25,10 @@ __device__ __forceinline__ constexpr T tap(int k) {
 // A plane in shared memory. An odd stride keeps both directions free of bank conflicts.
 struct Region {
   int rows, columns;
-  __host__ __device__ int stride() const {
+  __host__ __device__ constexpr int stride() const {
     return columns | 1;
   }
-  __host__ __device__ int elements() const {
+  __host__ __device__ constexpr int elements() const {
     return rows * stride();
   }
 };

@@ -124,6 +124,7 @@ __device__ __forceinline__ void products_along_x(
     const T* values = spectrum + m;
     ProductTile<T> even, odd;
     const auto add = [&](ProductTile<T>& tile, int first, int count) {
+#pragma unroll 4
       for (int k = first; k < first + count; ++k) {
         Four<T> left = four(values + k * pad_u);
         const Four<T> weight = four(weights + k * pad_u);
@@ -226,7 +227,9 @@ __device__ __forceinline__ void products_along_y(
   });
 }
 
-template <typename T, typename In>
+// Of frames kSide x kSide with two bands, at level kNumber, all of it known when compiling; where
+// kSide is 0, of any.
+template <typename T, typename In, int kSide, int kNumber>
 __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
     const In* frames,
     T scale,
@@ -235,38 +238,43 @@ __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
     const T* tables,
     Planes<T> planes,
     int phase_turns) {
-  const CosineLevel& level = plan.levels[which];
-  const CosineMemory memory = cosine_memory(plan, level);
+  constexpr int whole = 2 * kSide >> (kNumber - 1);
+  const CosineLevel level =
+      kSide > 0 ? cosine_level(kSide, kSide, whole, whole, kNumber, 2) : plan.levels[which];
+  const int nbands = kSide > 0 ? 2 : plan.nbands;
+  const CosineMemory memory = cosine_memory(level, nbands);
   const int64_t frame = blockIdx.x;
   T* spectrum = shared_memory<T>();  // [v, pad_u]
   T* products = spectrum + memory.products;
   T* shared_planes = spectrum + memory.planes;
   const CosineAxis& along_y = level.y;
   const CosineAxis& along_x = level.x;
-  const int pad = padded4(plan.frame_w), pad_u = along_y.pad, pad_w = level.pad_w;
+  const int pad = padded4(level.x.frame), pad_u = along_y.pad, pad_w = level.pad_w;
 
   load_folded(
-      frames + frame * plan.frame_h * plan.frame_w,
+      frames + frame * level.y.frame * level.x.frame,
       scale,
-      plan.frame_h,
-      plan.frame_w,
+      level.y.frame,
+      level.x.frame,
       pad,
       products);
   __syncthreads();
-  for_tiles(plan.frame_w, pad_u, [&](int m, int n) {
+  for_tiles(level.x.frame, pad_u, [&](int m, int n) {
     ProductTile<T> tile;
     const FoldedSamples samples(along_y, n);
     const T* table = tables + along_y.forward + n;
+#pragma unroll 4
     for (int k = 0; k < samples.count; ++k) {
       tile.add(four(products + (samples.first + k) * pad + m), four(table + k * pad_u));
     }
-    tile.put(shared_planes, pad_u, m, n, plan.frame_w);
+    tile.put(shared_planes, pad_u, m, n, level.x.frame);
   });
   __syncthreads();
   for_tiles(along_x.pad, pad_u, [&](int m, int n) {
     ProductTile<T> tile;
     const FoldedSamples samples(along_x, m);
     const T* table = tables + along_x.forward + m;
+#pragma unroll 4
     for (int k = 0; k < samples.count; ++k) {
       tile.add(
           four(table + k * along_x.pad), four(shared_planes + (samples.first + k) * pad_u + n));
@@ -276,21 +284,22 @@ __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
   __syncthreads();
 
   const Region region{along_y.kept, along_x.kept};
-  const PlaneTile whole{0, 0, region, 0, 0, region.rows, region.columns};
+  const PlaneTile all{0, 0, region, 0, 0, region.rows, region.columns};
   T* weighted = shared_planes + region.elements();
-  for (int band = 0; band < plan.nbands; ++band) {
+#pragma unroll(kSide > 0 ? 2 : 1)
+  for (int band = 0; band < nbands; ++band) {
     // Along the axes the filter is even in k or in l, and what is odd vanishes.
-    const bool odd_k = band != 0, odd_l = 2 * band != plan.nbands;
+    const bool odd_k = band != 0, odd_l = 2 * band != nbands;
     const BandProducts<T> parts = {
         products,
         odd_l ? products + pad_u * pad_w : nullptr,
         odd_k ? products + (odd_l ? 2 : 1) * pad_u * pad_w : nullptr,
         odd_k && odd_l ? products + 3 * pad_u * pad_w : nullptr};
-    products_along_x(level, tables, band, plan.nbands, spectrum, parts);
+    products_along_x(level, tables, band, nbands, spectrum, parts);
     __syncthreads();
     products_along_y(level, tables, parts, region.stride(), shared_planes, weighted);
     __syncthreads();
-    const int64_t plane = frame * plan.nbands + band;
+    const int64_t plane = frame * nbands + band;
     for (int i = static_cast<int>(threadIdx.x); i < region.rows * region.columns;
          i += static_cast<int>(blockDim.x)) {
       const int y = i / region.columns, x = i % region.columns;
@@ -300,10 +309,10 @@ __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
       const T real = phase_turns == 0 ? a : (phase_turns == 1 ? b : (phase_turns == 2 ? -a : -b));
       const T imaginary =
           phase_turns == 0 ? b : (phase_turns == 1 ? -a : (phase_turns == 2 ? -b : a));
-      put_phase(planes, whole, plane, y, x, real, imaginary, shared_planes + at, weighted + at);
+      put_phase(planes, all, plane, y, x, real, imaginary, shared_planes + at, weighted + at);
     }
     if (planes.denoised != nullptr) {
-      denoise(planes, whole, plane, 0, shared_planes);
+      denoise(planes, all, plane, 0, shared_planes);
     }
     __syncthreads();
   }
@@ -326,7 +335,8 @@ void fill_by_cosines(
       directions<double>(options.nbands),
       tables);
   for (size_t i = 0; i < levels.size(); ++i) {
-    const int64_t bytes = cosine_bytes<T>(plan, plan.levels[i]);
+    const CosineLevel& level = plan.levels[i];
+    const int64_t bytes = cosine_bytes<T>(level, plan.nbands);
     const auto run = [&](auto kernel, const auto* data, T scale) {
       launch(
           kernel,
@@ -337,14 +347,26 @@ void fill_by_cosines(
           scale,
           plan,
           static_cast<int>(i),
-          tables,
+          tables + level.begin,
           levels[i],
           static_cast<int>((options.nbands - 1) % 4));
     };
+    // MIMAMO's frames and levels are known when compiling.
+    const auto of = [&](const auto* data, T scale) {
+      using In = std::remove_cv_t<std::remove_pointer_t<decltype(data)>>;
+      auto* kernel = planes_by_cosines<T, In, 0, 1>;
+      if constexpr (std::is_same_v<T, float>) {
+        if (plan.nbands == 2 && level.y.frame == 48 && level.x.frame == 48 && level.number <= 2) {
+          kernel =
+              level.number == 1 ? planes_by_cosines<T, In, 48, 1> : planes_by_cosines<T, In, 48, 2>;
+        }
+      }
+      run(kernel, data, scale);
+    };
     if (frames.scalar_type() == ScalarType::Byte) {
-      run(planes_by_cosines<T, uint8_t>, frames.const_data_ptr<uint8_t>(), T(255));
+      of(frames.const_data_ptr<uint8_t>(), T(255));
     } else {
-      run(planes_by_cosines<T, T>, frames.const_data_ptr<T>(), T(1));
+      of(frames.const_data_ptr<T>(), T(1));
     }
   }
 }

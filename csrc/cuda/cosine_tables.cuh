@@ -19,7 +19,7 @@ struct CosineAxis {
   int forward, cosine,
       sine;  // where tables begin: [(frame + 1) / 2, pad], twice [pad, pad_computed]
 
-  __host__ __device__ bool folded() const {
+  __host__ __device__ constexpr bool folded() const {
     return computed < kept;
   }
   // What frequency lies at a position, -1 if none.
@@ -32,26 +32,62 @@ struct CosineAxis {
   }
 };
 
-// Tables of one level in one buffer, all computed on the device at each call: nothing to upload,
-// nothing to keep.
+// One level. Its tables lie in one buffer with the others', all computed on the device at each
+// call: nothing to upload, nothing to keep.
 struct CosineLevel {
   CosineAxis y, x;
   int number;   // 1 is the finest
   int pad_w;    // the kept columns, a multiple of 4
   int weights;  // where they begin: [nbands, 4, x.pad, y.pad]
-  int end;
+  int size;     // of the tables
+  int begin;    // of the tables in the buffer; all else counts from there
 };
+
+__host__ __device__ constexpr int padded4(int n) {
+  return (n + 3) / 4 * 4;
+}
+
+// An axis of a frame of `side` samples; its tables begin at `end`, which moves behind them.
+__host__ __device__ constexpr CosineAxis cosine_axis(int side, int whole, int number, int& end) {
+  CosineAxis axis{};
+  axis.frame = side;
+  axis.whole = whole;
+  axis.kept = whole / 2;
+  // Frequencies k with k / side < 2^(1 - level): the filter is zero from there on.
+  const int reach = number > 30 ? 1 : (side + (1 << (number - 1)) - 1) >> (number - 1);
+  axis.evens = (reach + 1) / 2;
+  axis.odds = reach / 2;
+  axis.pad_evens = padded4(axis.evens);
+  axis.pad = axis.pad_evens + padded4(axis.odds);
+  axis.computed = number == 1 ? (axis.kept + 1) / 2 : axis.kept;
+  axis.pad_computed = padded4(axis.computed);
+  axis.forward = end;
+  axis.cosine = axis.forward + (side + 1) / 2 * axis.pad;
+  axis.sine = axis.cosine + axis.pad * axis.pad_computed;
+  end = axis.sine + axis.pad * axis.pad_computed;
+  return axis;
+}
+
+// Level `number` of frames [h, w], whose mirrored bands are [whole_h, whole_w].
+__host__ __device__ constexpr CosineLevel cosine_level(
+    int h, int w, int whole_h, int whole_w, int number, int nbands) {
+  CosineLevel level{};
+  int end = 0;
+  level.y = cosine_axis(h, whole_h, number, end);
+  level.x = cosine_axis(w, whole_w, number, end);
+  level.number = number;
+  level.pad_w = padded4(level.x.kept);
+  level.weights = end;
+  level.size = end + nbands * 4 * level.x.pad * level.y.pad;
+  return level;
+}
 
 struct CosinePlan {
   bool pays = false;
-  int frame_h = 0, frame_w = 0, nbands = 0, count = 0;
+  int nbands = 0, count = 0;
   CosineLevel levels[kMostLevels];
   int table_elements = 0;
 };
-
-__host__ __device__ inline int padded4(int n) {
-  return (n + 3) / 4 * 4;
-}
 
 // Elements of shared memory that a block needs: X; then the products of which a band has two or,
 // between the axes, four, over which frame and blurs lie too; then amplitudes and weighted phases.
@@ -59,11 +95,10 @@ struct CosineMemory {
   int products, planes, elements;
 };
 
-__host__ __device__ inline CosineMemory cosine_memory(
-    const CosinePlan& plan, const CosineLevel& level) {
+__host__ __device__ constexpr CosineMemory cosine_memory(const CosineLevel& level, int nbands) {
   const Region region{level.y.kept, level.x.kept};
-  const int frame = plan.frame_h * padded4(plan.frame_w), half = plan.frame_w * level.y.pad;
-  const int product_count = plan.nbands == 2 ? 2 : 4;
+  const int frame = level.y.frame * padded4(level.x.frame), half = level.x.frame * level.y.pad;
+  const int product_count = nbands == 2 ? 2 : 4;
   int products = product_count * level.y.pad * level.pad_w;
   int planes = 4 * region.elements();
   products = products > frame ? products : frame;
@@ -75,8 +110,8 @@ __host__ __device__ inline CosineMemory cosine_memory(
 }
 
 template <typename T>
-int64_t cosine_bytes(const CosinePlan& plan, const CosineLevel& level) {
-  return cosine_memory(plan, level).elements * static_cast<int64_t>(sizeof(T)) + 8 +
+int64_t cosine_bytes(const CosineLevel& level, int nbands) {
+  return cosine_memory(level, nbands).elements * static_cast<int64_t>(sizeof(T)) + 8 +
          33 * static_cast<int64_t>(sizeof(double));
 }
 
@@ -89,73 +124,48 @@ CosinePlan cosine_plan(
       options.levels.size() > static_cast<size_t>(kMostLevels)) {
     return plan;
   }
-  plan.frame_h = static_cast<int>(frame.h);
-  plan.frame_w = static_cast<int>(frame.w);
   plan.nbands = static_cast<int>(options.nbands);
-  int end = 0;
-  const auto take = [&end](int elements) {
-    const int begin = end;
-    end += elements;
-    return begin;
-  };
   plan.pays = true;
   for (const int64_t number : options.levels) {
     const Size whole = sizes[number - 1];
     CosineLevel& level = plan.levels[plan.count++];
-    const auto axis = [&](int64_t side, int64_t kept_and_mirrored) {
-      CosineAxis result;
-      result.frame = static_cast<int>(side);
-      result.whole = static_cast<int>(kept_and_mirrored);
-      result.kept = result.whole / 2;
-      // Frequencies k with k / side < 2^(1 - level): the filter is zero from there on.
-      const auto reach =
-          static_cast<int>((side + (int64_t{1} << (number - 1)) - 1) >> (number - 1));
-      result.evens = (reach + 1) / 2;
-      result.odds = reach / 2;
-      result.pad_evens = padded4(result.evens);
-      result.pad = result.pad_evens + padded4(result.odds);
-      result.computed = number == 1 ? (result.kept + 1) / 2 : result.kept;
-      result.pad_computed = padded4(result.computed);
-      result.forward = take((result.frame + 1) / 2 * result.pad);
-      result.cosine = take(result.pad * result.pad_computed);
-      result.sine = take(result.pad * result.pad_computed);
-      return result;
-    };
-    level.y = axis(frame.h, whole.h);
-    level.x = axis(frame.w, whole.w);
-    level.number = static_cast<int>(number);
-    level.pad_w = padded4(level.x.kept);
-    level.weights = take(plan.nbands * 4 * level.x.pad * level.y.pad);
-    level.end = end;
+    level = cosine_level(
+        static_cast<int>(frame.h),
+        static_cast<int>(frame.w),
+        static_cast<int>(whole.h),
+        static_cast<int>(whole.w),
+        static_cast<int>(number),
+        plan.nbands);
+    level.begin = plan.table_elements;
+    plan.table_elements += level.size;
     plan.pays = plan.pays && level.y.kept > 0 && level.x.kept > 0 &&
-                cosine_bytes<T>(plan, level) <= shared_limit;
+                cosine_bytes<T>(level, plan.nbands) <= shared_limit;
   }
-  plan.table_elements = end;
   return plan;
 }
 
 // The filter of a band at one frequency of the mirrored frame, without (-i)^n: the analytic half
 // plane of sqrt(c) cos(d)^n, twice, times the radial masks that lead to the level.
 __device__ inline double analytic_weight(
-    const CosinePlan& plan, const Directions<double>& all, int number, int band, int k, int l) {
-  const double fy = double(k) / plan.frame_h, fx = double(l) / plan.frame_w;
+    const CosineLevel& level, const Directions<double>& all, int nbands, int band, int k, int l) {
+  const double fy = double(k) / level.y.frame, fx = double(l) / level.x.frame;
   const double square = fy * fy + fx * fx;
   if (square == 0) {
     return 0;
   }
-  const bool upright = 2 * band == plan.nbands;  // cos(pi / 2) is not 0 in floating point
+  const bool upright = 2 * band == nbands;  // cos(pi / 2) is not 0 in floating point
   const double cosine = upright ? 0.0 : all.cosine[band], sine = all.sine[band];
   const double along = (fx * cosine + fy * sine) / std::sqrt(square);
   if (along <= 0) {
     return 0;
   }
   // cos(pi / 4 log2 s) for 1 / 4 < s < 4, the square radius s scaled by 4^level; see filters.cuh.
-  const double octaves = 0.5 * std::log2(square) + number;
+  const double octaves = 0.5 * std::log2(square) + level.number;
   if (octaves <= -1 || octaves >= 1) {
     return 0;
   }
   double angular = 1;
-  for (int i = 1; i < plan.nbands; ++i) {
+  for (int i = 1; i < nbands; ++i) {
     angular *= along;
   }
   return 2 * all.scale * angular * std::cos(kPi / 2 * octaves);
@@ -163,15 +173,16 @@ __device__ inline double analytic_weight(
 
 template <typename T>
 __global__ void cosine_tables(CosinePlan plan, Directions<double> all, T* out) {
-  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i >= plan.table_elements) {
+  const int element = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (element >= plan.table_elements) {
     return;
   }
   int n = 0;
-  while (i >= plan.levels[n].end) {
+  while (element >= plan.levels[n].begin + plan.levels[n].size) {
     ++n;
   }
   const CosineLevel& level = plan.levels[n];
+  const int i = element - level.begin;
   double value = 0;
   if (i < level.weights) {
     const CosineAxis& axis = i < level.x.forward ? level.y : level.x;
@@ -196,14 +207,14 @@ __global__ void cosine_tables(CosinePlan plan, Directions<double> all, T* out) {
       for (int sign_k = 1; sign_k >= (k > 0 ? -1 : 1); sign_k -= 2) {
         for (int sign_l = 1; sign_l >= (l > 0 ? -1 : 1); sign_l -= 2) {
           const double sign = (kind & 1 ? sign_k : 1) * (kind & 2 ? sign_l : 1);
-          value += sign * analytic_weight(plan, all, level.number, band, sign_k * k, sign_l * l);
+          value += sign * analytic_weight(level, all, plan.nbands, band, sign_k * k, sign_l * l);
         }
       }
     }
     // D is subtracted.
     value *= (kind == 3 ? -1 : 1) / (double(level.y.whole) * level.x.whole);
   }
-  out[i] = static_cast<T>(value);
+  out[element] = static_cast<T>(value);
 }
 
 }  // namespace phasenet::cuda

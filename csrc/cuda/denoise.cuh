@@ -1,11 +1,10 @@
 // From the complex coefficients of a tile in shared memory to the planes of one frame.
 #pragma once
 
-#include <cmath>
-
 #include "blur.cuh"
 #include "filters.cuh"
 #include "phase_planes.h"
+#include "polar.cuh"
 
 namespace phasenet::cuda {
 
@@ -63,8 +62,7 @@ __device__ __forceinline__ void put_phase(
     T im,
     T* amplitude,
     T* weighted) {
-  const T phase = std::atan2(im, re);
-  const T magnitude = std::sqrt(re * re + im * im) + T(1e-10);
+  const T phase = phase_of(im, re), magnitude = magnitude_of(im, re) + T(1e-10);
   *amplitude = magnitude;
   *weighted = magnitude * phase;
   const int in_y = y - tile.top, in_x = x - tile.left;

@@ -80,6 +80,26 @@ def test_either_transform_serves_where_shared_memory_is_less(emulated, kilobytes
         assert (planes - right).norm() / right.norm() < 1e-11
 
 
+@pytest.mark.parametrize("multiprocessors", [1, 3])
+def test_however_the_frames_are_shared_out_the_bits_are_the_same(emulated, multiprocessors):
+    """Runs of one frame, where there are many multiprocessors, and of several, the last shorter."""
+    frames = torch.rand(2, 11, 24, 20)
+    expected = run(emulated, frames, 5, 4, 2, (1, 2))
+    emulated.configure(multiprocessors=multiprocessors)
+    assert all(map(torch.equal, run(emulated, frames, 5, 4, 2, (1, 2)), expected))
+
+
+def test_planes_too_large_to_be_walked_along_give_the_same(emulated):
+    frames = torch.rand(9, 40, 36)
+    walked = run(emulated, frames, 4, 4, 2, (1, 2))
+    emulated.configure(shared_limit=99 * 1024)
+    before = emulated.launches()
+    apart = run(emulated, frames, 4, 4, 2, (1, 2))
+    assert emulated.launches() - before > 5  # also jumps and means
+    for one, other in zip(walked, apart, strict=True):
+        assert (one - other).norm() / other.norm() < 1e-5
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype):
     frames = torch.rand(3, 24, 20)
