@@ -320,5 +320,5 @@ def test_the_table_of_one_clip(compiled, capsys):
     assert cuda_cost.main(["--work", "one-clip"]) == 0
     printed = capsys.readouterr().out
     assert "counted, not measured" in printed
-    assert "| window_differences<float, float> | 2 |" in printed
+    assert "| walk_windows<float, float, 48> | 1 |" in printed
     assert "H100" in printed

@@ -34,8 +34,9 @@ def phase(module) -> None:
     for shape, num_phase, nbands in [((1, 4, 20, 19), 3, 3), ((2, 3, 9, 67), 2, 2)]:
         for dtype in (np.float32, np.float64):
             frames = random.random(shape).astype(dtype)
-            for order in ("forward", "shuffled"):
-                module.configure(order=order, seed=1)
+            # Runs of one frame, of several, and planes with too little memory for either.
+            for changes in ({}, {"multiprocessors": 1}, {"shared_limit": 99 << 10}):
+                module.configure(order="shuffled", seed=1, **changes)
                 planes = module.phase_difference_windows(frames, num_phase, 4, nbands)
                 module.phase_difference_windows_backward(
                     planes, frames, num_phase, 4, nbands, [1, 2], "full", "replicate"
