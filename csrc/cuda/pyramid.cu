@@ -41,8 +41,8 @@ struct Analysis {
 };
 
 // `one_sided`: analytic bands, else real ones with filters on both half planes. Each value goes to
-// its frequency and to the opposite one.
-template <typename T, bool one_sided>
+// its frequency and to the opposite one. `kBands`: their number, or 0.
+template <typename T, bool one_sided, int kBands>
 __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analysis<T> p) {
   const int columns = p.w / 2 + 1;
   for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
@@ -60,16 +60,18 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analys
           value * (lowpass_mask(radius2 * p.octaves) * p.low_scale);
     }
     const T radial = band_mask(radius2 * p.octaves);
-    const T inverse = radial > T(0) ? T(1) / sqrt(radius2) : T(0);
+    const T inverse = radial > T(0) ? inverse_root(radius2) : T(0);
     const Complex<T> here = value * p.phase * radial;
     const Complex<T> there = conjugate(value) * (one_sided ? p.phase : conjugate(p.phase)) * radial;
     const bool has_opposite = x > 0 && 2 * x != p.w;  // else it has a thread of its own
     const int64_t opposite = int64_t{y == 0 ? 0 : p.h - y} * p.w + (p.w - x);
     const int64_t area = int64_t{p.h} * p.w;
-    Complex<T>* out = p.bands + plane * p.directions.count * area;
-    for (int band = 0; band < p.directions.count; ++band, out += area) {
+    const int count = kBands > 0 ? kBands : p.directions.count;
+    Complex<T>* out = p.bands + plane * count * area;
+#pragma unroll(kBands > 0 ? kBands : 1)
+    for (int band = 0; band < count; ++band, out += area) {
       const T cosine = (f_x * p.directions.cosine[band] + f_y * p.directions.sine[band]) * inverse;
-      const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, p.directions.count);
+      const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, count);
       const bool is_here = !one_sided || cosine > T(0);
       const bool is_there = !one_sided || cosine < T(0);
       out[int64_t{y} * p.w + x] = here * (is_here ? weight : T(0));
@@ -142,12 +144,15 @@ Filtered<T> filter_level(
     p.low_scale = static_cast<T>(norm(low));
   }
   const Launch launch(spectra);
-  launch(
-      kind == Bands::analytic ? analyze<T, true> : analyze<T, false>,
-      tiles_of(count, size.h, half_columns(size.w)),
-      dim3(kTile, kTileRows),
-      0,
-      p);
+  with_band_count(nbands, [&](auto bands_known) {
+    constexpr int kBands = decltype(bands_known)::value;
+    launch(
+        kind == Bands::analytic ? analyze<T, true, kBands> : analyze<T, false, kBands>,
+        tiles_of(count, size.h, half_columns(size.w)),
+        dim3(kTile, kTileRows),
+        0,
+        p);
+  });
   return result;
 }
 

@@ -47,7 +47,7 @@ __device__ __forceinline__ Complex<T> load(const Residual<T>& of, int64_t plane,
 
 // The sum of a level's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
 // (`one_sided`) the Hermitian part of their filtered spectra, of others that of their real parts.
-template <typename T, bool one_sided>
+template <typename T, bool one_sided, int kBands>
 __device__ __forceinline__ Complex<T> sum_of_bands(
     const Level<T>& level,
     const Directions<T>& directions,
@@ -61,24 +61,25 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
   const int64_t here = int64_t{y} * level.w + x;
   const int64_t there = int64_t{y == 0 ? 0 : level.h - y} * level.w + (x == 0 ? 0 : level.w - x);
   const int64_t area = int64_t{level.h} * level.w;
-  const Complex<T>* band = level.bands + plane * directions.count * area;
+  const int count = kBands > 0 ? kBands : directions.count;
+  const Complex<T>* band = level.bands + plane * count * area;
   Complex<T> sum{T(0), T(0)};
-  for (int b = 0; b < directions.count; ++b, band += area) {
+#pragma unroll(kBands > 0 ? kBands : 1)
+  for (int b = 0; b < count; ++b, band += area) {
     const T cosine = unit_x * directions.cosine[b] + unit_y * directions.sine[b];
     if (one_sided) {
       const bool is_here = cosine >= T(0);
       const Complex<T> value = band[is_here ? here : there] * phase;
-      sum = sum + (is_here ? value : conjugate(value)) *
-                      power(is_here ? cosine : -cosine, directions.count);
+      sum = sum + (is_here ? value : conjugate(value)) * power(is_here ? cosine : -cosine, count);
     } else {
       const Complex<T> value = (band[here] + conjugate(band[there])) * T(0.5);
-      sum = sum + value * phase * power(cosine, directions.count);
+      sum = sum + value * phase * power(cosine, count);
     }
   }
   return sum;
 }
 
-template <typename T, bool one_sided>
+template <typename T, bool one_sided, int kBands>
 __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Synthesis<T> p) {
   const int columns = p.w / 2 + 1;
   for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
@@ -91,8 +92,8 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Syn
       const Level<T>& level = p.levels[l];
       const T radial = band_mask(radius2 * level.octaves);
       if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
-        const T inverse = T(1) / sqrt(radius2);
-        sum = sum + sum_of_bands<T, one_sided>(
+        const T inverse = inverse_root(radius2);
+        sum = sum + sum_of_bands<T, one_sided, kBands>(
                         level, p.directions, p.phase, plane, k, x, f_y * inverse, f_x * inverse) *
                         (radial * level.scale);
       }
@@ -182,12 +183,15 @@ Tensor images_of(
   const Tensor sum = empty_like_device(like, {count, image.h, columns}, Dtypes<T>::complex);
   p.out = static_cast<Complex<T>*>(sum.mutable_data_ptr());
   const Launch launch(sum);
-  launch(
-      adjoint ? synthesize<T, true> : synthesize<T, false>,
-      tiles_of(count, image.h, columns),
-      dim3(kTile, kTileRows),
-      0,
-      p);
+  with_band_count(nbands, [&](auto bands_known) {
+    constexpr int kBands = decltype(bands_known)::value;
+    launch(
+        adjoint ? synthesize<T, true, kBands> : synthesize<T, false, kBands>,
+        tiles_of(count, image.h, columns),
+        dim3(kTile, kTileRows),
+        0,
+        p);
+  });
   spectra.clear();  // before the transform, which takes more
   return irfft2(sum, image.w, Norm::none);
 }

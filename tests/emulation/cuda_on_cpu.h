@@ -48,7 +48,7 @@ struct Settings {
   Order order = Order::forward;
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
-  int64_t multiprocessors = 132;                // and these
+  int64_t multiprocessors = 132;       // and these
   int64_t launches = 0;
   void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any
 };
@@ -219,14 +219,12 @@ inline int __ffs(uint32_t x) {
   return __builtin_ffs(static_cast<int>(x));
 }
 
-inline void sincospi(double x, double* sine, double* cosine) {
-  *sine = std::sin(M_PI * x);
-  *cosine = std::cos(M_PI * x);
+inline float __log2f(float x) {
+  return std::log2(x);
 }
 
-inline void sincospif(float x, float* sine, float* cosine) {
-  *sine = static_cast<float>(std::sin(M_PI * static_cast<double>(x)));
-  *cosine = static_cast<float>(std::cos(M_PI * static_cast<double>(x)));
+inline float rsqrtf(float x) {
+  return 1 / std::sqrt(x);
 }
 
 inline double cospi(double x) {
