@@ -65,6 +65,11 @@ void with_output_type(ScalarType dtype, const Tensor& out, const Run& run) {
   }
 }
 
+// Whether there is a walk that computes in T and writes Out: not for results that are wider or, in
+// double precision, narrower, which few ask for.
+template <typename T, typename Out>
+constexpr bool kWalks = std::is_same_v<T, double> == std::is_same_v<Out, double>;
+
 template <typename T, typename Out>
 void launch_walk(
     const Launch& launch,
@@ -104,8 +109,10 @@ void fill_windows(
   const Tensor videos = as_batch(frames, 3);
   const int64_t count = videos.size(0), length = videos.size(1);
   const Launch launch(frames);
-  // Planes of all levels are small, or none is taken for it.
-  const std::vector<Walk> walks = walks_of<T>(launch, videos, options);
+  std::vector<Walk> walks;  // none, if planes of one level are too large
+  if (std::is_same_v<T, double> == (dtype == ScalarType::Double)) {
+    walks = walks_of<T>(launch, videos, options);
+  }
   const PhasePlanes<T> all = phase_planes<T>(videos, options, walks.empty());
   for (size_t i = 0; i < results.size(); ++i) {
     const Planes<T>& planes = all.levels[i];
@@ -115,12 +122,15 @@ void fill_windows(
       continue;
     }
     with_output_type(dtype, out, [&](auto* data) {
-      if (!walks.empty()) {
-        launch_walk<T>(launch, planes, shape, walks[i], options.only_down, data);
-        return;
+      using Out = std::remove_pointer_t<decltype(data)>;
+      if constexpr (kWalks<T, Out>) {
+        if (!walks.empty()) {
+          launch_walk<T>(launch, planes, shape, walks[i], options.only_down, data);
+          return;
+        }
       }
       launch(
-          window_differences<T, std::remove_pointer_t<decltype(data)>>,
+          window_differences<T, Out>,
           count * length * options.nbands * shape.across * shape.down,
           dim3(kColumns, kGroups),
           2 * kFieldElements * static_cast<int64_t>(sizeof(T)),
