@@ -128,9 +128,7 @@ void check_frame(Size size) {
   const Scratch<T> phase(n + kPlaneSlack), amplitude(n + kPlaneSlack), denoised(n + kPlaneSlack),
       inverse(n + kPlaneSlack);
   kernels<T>().frame_planes(
-      re.memory.data(),
-      im.memory.data(),
-      size.w,
+      {re.memory.data(), im.memory.data(), size.w},
       size.h,
       size.w,
       {phase.data(), amplitude.data(), denoised.data(), inverse.data()},
@@ -226,7 +224,7 @@ template <typename T>
 void check_pyramid(Size size, int64_t height, int64_t nbands) {
   const auto& kernel = kernels<T>().planes;
   const PyramidPlan<T> plan(size, height, nbands);
-  const auto tables = spectral_tables<double>(size, height, nbands);
+  const auto tables = spectral_tables(size, height, nbands);
   const Input<T> image(size.area(), 0, 1);
   const Scratch<T> spectrum(plan.spectrum_size()), scratch(plan.scratch_size()),
       part(plan.spectrum_size()), out(2 * size.area() + kPlaneSlack);
@@ -341,9 +339,7 @@ void check_mirrored(Size frame, int64_t height, int64_t nbands) {
           level.band(b),
           turns,
           level.plane,
-          re.data(),
-          im.data(),
-          stride,
+          {re.data(), im.data(), stride},
           scratch.data());
       Plane expected, got;
       for (int64_t i = 0; i < 2 * kept.area(); ++i) {

@@ -3,13 +3,6 @@
 namespace phasenet {
 
 template <typename T>
-std::shared_ptr<const FftBands<T>> FftBands<T>::plan(
-    Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels) {
-  auto pyramid = pyramid_plan<T>({2 * frame.h, 2 * frame.w}, height, nbands);
-  return std::shared_ptr<const FftBands>(new FftBands(frame, std::move(pyramid), levels));
-}
-
-template <typename T>
 void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
   kernels<T>().planes.forward_mirrored(
       frame(scratch),
@@ -20,7 +13,7 @@ void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
 }
 
 template <typename T>
-typename FftBands<T>::Planes FftBands<T>::band(
+Parts<const T> FftBands<T>::band(
     size_t level_index, int64_t band, const T* spectrum, T* scratch) const {
   const auto& level = pyramid_->levels[levels_[level_index] - 1];
   const int quarters = static_cast<int>(3 * (pyramid_->nbands - 1) % 4);  // (-i)^(nbands - 1)
@@ -33,9 +26,7 @@ typename FftBands<T>::Planes FftBands<T>::band(
       level.band(band),
       quarters,
       level.plane,
-      re,
-      im,
-      stride,
+      {re, im, stride},
       scratch + 2 * part_size());
   return {re, im, stride};
 }

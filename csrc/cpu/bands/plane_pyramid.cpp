@@ -23,10 +23,9 @@ struct Plane {
   Number* data;
   Size size;
   const PlanePlan<T>& lines;
-  ResidualFilter<T> filter;
+  PlaneFilter<T> filter;
   FilterUse<T> use;
-  int64_t step;        // 2: complex numbers
-  BandFilter<T> band;  // of a band
+  int64_t step;  // 2: complex numbers
 };
 
 // `scaled`: by the plane's share of the image, which the filters' 1 / (h w) then makes that of the
@@ -44,11 +43,12 @@ Plane<T, Number> plane_of(
   };
   const bool lowpass = index == planes_of(plan) - 1;
   if (index == 0 || lowpass) {
-    const auto& [size, lines, weights, last_row] = plan.residuals[lowpass ? 1 : 0];
+    const auto& residual = plan.residuals[lowpass ? 1 : 0];
+    const Size size = residual.size;
     Number* data = lowpass ? planes.lowpass : planes.highpass;
     const FilterUse<T> use{scale(size), 0, false};
-    const auto filter = plan.residuals[lowpass ? 1 : 0].filter();
-    return {data == nullptr ? data : data + n * size.area(), size, lines, filter, use, 1, {}};
+    data = data == nullptr ? data : data + n * size.area();
+    return {data, size, residual.plane, residual.filter(), use, 1};
   }
   const size_t number = (index - 1) / plan.nbands;
   const int64_t band = (index - 1) % plan.nbands;
@@ -58,13 +58,7 @@ Plane<T, Number> plane_of(
   Number* data = planes.levels[number];
   const int64_t offset = 2 * (n * plan.nbands + band) * level.size.area();
   return {
-      data == nullptr ? data : data + offset,
-      level.size,
-      level.plane,
-      level.two_sided(band),
-      use,
-      2,
-      level.band(band)};
+      data == nullptr ? data : data + offset, level.size, level.plane, level.band(band), use, 2};
 }
 
 // Both need this scratch: what the transforms need, then a spectrum.
@@ -82,7 +76,7 @@ void analyze_plane(
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
   if (to.step == 2 && !adjoint) {
-    kernel.analytic(spectrum, plan.image.w, to.band, to.use.quarters, to.lines, to.data, scratch);
+    kernel.analytic(spectrum, plan.image.w, to.filter, to.use.quarters, to.lines, to.data, scratch);
     return;
   }
   T* filtered = scratch + plan.scratch_size();
@@ -102,7 +96,7 @@ void add_plane(
   const auto& [scale, quarters, absolute] = from.use;
   if (from.step == 2 && adjoint) {
     kernel.add_analytic(
-        from.data, from.band, scale, quarters, from.lines, plan.image.w, spectrum, scratch);
+        from.data, from.filter, scale, quarters, from.lines, plan.image.w, spectrum, scratch);
     return;
   }
   T* own = scratch + plan.scratch_size();

@@ -77,7 +77,7 @@ PlanePlan<T> PyramidPlan<T>::plane(Size size) {
 template <typename T>
 PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of), nbands(count) {
   const int64_t lanes = kernels<T>().planes.lanes;
-  const auto tables = spectral_tables<double>(image, height, nbands);
+  const auto tables = spectral_tables(image, height, nbands);
   const auto residual = [&](Size size, const std::vector<double>& filter) {
     const int64_t elements = tiles_of(size, lanes) * size.w * lanes;
     const double scale = 1 / static_cast<double>(size.area());
@@ -100,7 +100,7 @@ PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of),
   residual(image, tables->highpass);
   residual(tables->lowpass.size, tables->lowpass.weights);
 
-  for (const LevelTable<double>& table : tables->levels) {
+  for (const LevelTable& table : tables->levels) {
     const Size size = table.size;
     const int64_t tiles = tiles_of(size, lanes), elements = tiles * size.w * lanes;
     const double scale = 2 / static_cast<double>(size.area());

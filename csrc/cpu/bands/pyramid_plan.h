@@ -22,8 +22,8 @@ class PyramidPlan {
     PlanePlan<T> plane;
     Scratch<T> weights;       // filter / (h w)
     std::vector<T> last_row;  // empty if zero
-    ResidualFilter<T> filter() const {
-      return {weights.data(), last_row.empty() ? nullptr : last_row.data()};
+    PlaneFilter<T> filter() const {
+      return {weights.data(), last_row.empty() ? nullptr : last_row.data(), nullptr};
     }
   };
   struct Level {
@@ -33,11 +33,8 @@ class PyramidPlan {
     int64_t band_tiles;  // and its tiles
     Scratch<T> weights;  // of all bands: 2 sqrt(c) cos(d)^n radial / (h w), signed by cos d
     std::vector<FrequencyRange> ranges;
-    BandFilter<T> band(int64_t b) const {
-      return {weights.data() + b * band_size, ranges.data() + 2 * b * band_tiles};
-    }
-    ResidualFilter<T> two_sided(int64_t b) const {
-      return {weights.data() + b * band_size, nullptr};
+    PlaneFilter<T> band(int64_t b) const {
+      return {weights.data() + b * band_size, nullptr, ranges.data() + 2 * b * band_tiles};
     }
   };
 

@@ -34,8 +34,8 @@ inline void put_weighted(const T* in, Vector<T> weight, PowerOfI<T> power, T* ou
 
 // A part of an image's spectrum, times a filter; or with kAdd that part added to an image's.
 template <bool kAdd, typename T>
-inline void filter_spectrum(
-    Spectrum<const T> in, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> out) {
+void filter_spectrum(
+    Spectrum<const T> in, const PlaneFilter<T>& filter, FilterUse<T> use, Spectrum<T> out) {
   constexpr int64_t lanes = Lanes<T>::count;
   const int64_t h = kAdd ? in.h : out.h, w = kAdd ? in.w : out.w, image_w = kAdd ? out.w : in.w;
   const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
@@ -61,25 +61,13 @@ inline void filter_spectrum(
   }
 }
 
-template <typename T>
-void crop_spectrum(
-    Spectrum<const T> image, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> part) {
-  filter_spectrum<false>(image, filter, use, part);
-}
-
-template <typename T>
-void add_spectrum(
-    Spectrum<const T> part, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> image) {
-  filter_spectrum<true>(part, filter, use, image);
-}
-
 // The first `kept` columns of an analytic band: filtered, transformed along x and transposed, they
 // go to write_columns(first column, their spectra along y), a vector of columns at a time.
 template <typename T, typename Write>
 inline void analytic_columns(
     const T* image_spectrum,
     int64_t image_w,
-    const BandFilter<T>& filter,
+    const PlaneFilter<T>& filter,
     int quarters,
     const PlanePlan<T>& plan,
     int64_t kept,
@@ -91,7 +79,7 @@ inline void analytic_columns(
   T* work = size.work(scratch);
   // [column][y in FFT order, a row to spare][re, im][x], swapped
   T* between = size.plane(scratch);
-  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole<T>(kept, lanes) / lanes;
+  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole(kept, lanes) / lanes;
   for (int64_t i = size.w; i < columns * lanes; ++i) {
     memset(line + i * 2 * lanes, 0, sizeof(T) * 2 * lanes);
   }
@@ -144,7 +132,7 @@ template <typename T>
 void analytic_plane(
     const T* image_spectrum,
     int64_t image_w,
-    const BandFilter<T>& filter,
+    const PlaneFilter<T>& filter,
     int quarters,
     const PlanePlan<T>& plan,
     T* plane,
@@ -172,16 +160,15 @@ template <typename T>
 void analytic_quarter(
     const T* image_spectrum,
     int64_t image_w,
-    const BandFilter<T>& filter,
+    const PlaneFilter<T>& filter,
     int quarters,
     const PlanePlan<T>& plan,
-    T* re,
-    T* im,
-    int64_t stride,
+    Parts<T> quarter,
     T* scratch) {
   const Sizes<T> size = Sizes<T>::of(plan);
   const auto write = [&](int64_t x, Plain<T> in) {
-    transform(plan.y, in, FirstRows<T>{re + x, im + x, stride, size.h / 2}, size.work(scratch));
+    const FirstRows<T> out{quarter.re + x, quarter.im + x, quarter.stride, size.h / 2};
+    transform(plan.y, in, out, size.work(scratch));
   };
   analytic_columns(image_spectrum, image_w, filter, quarters, plan, size.w / 2, scratch, write);
 }
@@ -208,7 +195,7 @@ inline void add_side(
 template <typename T>
 void add_analytic_plane(
     const T* plane,
-    const BandFilter<T>& filter,
+    const PlaneFilter<T>& filter,
     T scale,
     int quarters,
     const PlanePlan<T>& plan,
@@ -279,8 +266,8 @@ constexpr PlaneTransforms<T> plane_transforms() {
       forward_plane<T>,
       forward_mirrored<T>,
       inverse_plane<T>,
-      crop_spectrum<T>,
-      add_spectrum<T>,
+      filter_spectrum<false, T>,
+      filter_spectrum<true, T>,
       analytic_plane<T>,
       analytic_quarter<T>,
       add_analytic_plane<T>,

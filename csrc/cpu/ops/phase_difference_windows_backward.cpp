@@ -259,7 +259,7 @@ Tensor fold_mirror(const Tensor& image, Size size, ScalarType dtype) {
   const T* from = image.const_data_ptr<T>();
   char* to = static_cast<char*>(result.mutable_data_ptr());
   const int64_t row_bytes = size.w * static_cast<int64_t>(result.element_size());
-  const Convert<T> convert = conversion<T>(dtype);
+  const Convert convert = conversion<T>(dtype);
   torch::stable::parallel_for(0, count * size.h, 64, [&](int64_t begin, int64_t end) {
     const Scratch<T> computed(size.w);
     for (int64_t i = begin; i < end; ++i) {
