@@ -228,7 +228,7 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
   const Input<T> image(size.area(), 0, 1);
   const Scratch<T> spectrum(plan.spectrum_size()), scratch(plan.scratch_size()),
       part(plan.spectrum_size()), out(2 * size.area() + kPlaneSlack);
-  const auto& whole = plan.residuals[0];
+  const auto& whole = plan.parts[0];
   kernel.forward(image.memory.data(), 1, whole.plane, spectrum.data(), scratch.data());
   const ComplexPlane exact =
       transformed(ComplexPlane(image.values.begin(), image.values.end()), size, -1);
@@ -250,7 +250,7 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
   {
     const FilterUse<T> use{T(1), 0, false};
     kernel.crop(
-        {spectrum.data(), size.h, size.w}, whole.filter(), use, {part.data(), size.h, size.w});
+        {spectrum.data(), size.h, size.w}, whole.filter(0), use, {part.data(), size.h, size.w});
     kernel.inverse(part.data(), whole.plane, 1, out.data(), scratch.data());
     ComplexPlane expected(size.area());
     for (int64_t i = 0; i < size.area(); ++i) {
@@ -265,8 +265,8 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
     }
     check<T>("highpass" + of, relative(out.data(), real), 1e-6, 1e-13);
   }
-  for (size_t number = 0; number < plan.levels.size(); ++number) {
-    const auto& level = plan.levels[number];
+  for (size_t number = 0; number < tables->levels.size(); ++number) {
+    const auto& level = plan.parts[number + 1];
     const int64_t n = level.size.area();
     double worst = 0;
     for (int64_t band = 0; band < nbands; ++band) {
@@ -274,7 +274,7 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
       kernel.analytic(
           spectrum.data(),
           size.w,
-          level.band(band),
+          level.filter(band),
           turns,
           level.plane,
           out.data(),
@@ -323,20 +323,21 @@ void check_mirrored(Size frame, int64_t height, int64_t nbands) {
       rows.data()[y * stride + x] = plane.data()[i];
     }
   }
-  const PlanePlan<T>& lines = plan.residuals[0].plane;
+  const PlanePlan<T>& lines = plan.parts[0].plane;
   kernel.forward(plane.data(), 1, lines, whole.data(), scratch.data());
   kernel.forward_mirrored(rows.data(), stride, lines, mirrored.data(), scratch.data());
   double worst = 0;
-  for (const auto& level : plan.levels) {
+  for (size_t number = 1; number + 1 < plan.parts.size(); ++number) {
+    const auto& level = plan.parts[number];
     const Size kept{level.size.h / 2, level.size.w / 2};
     const int turns = static_cast<int>(3 * (nbands - 1) % 4);
     for (int64_t b = 0; b < nbands; ++b) {
       kernel.analytic(
-          whole.data(), size.w, level.band(b), turns, level.plane, band.data(), scratch.data());
+          whole.data(), size.w, level.filter(b), turns, level.plane, band.data(), scratch.data());
       kernel.analytic_quarter(
           mirrored.data(),
           size.w,
-          level.band(b),
+          level.filter(b),
           turns,
           level.plane,
           {re.data(), im.data(), stride},

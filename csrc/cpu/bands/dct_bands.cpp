@@ -193,23 +193,6 @@ double DctBands<T>::cost(
   return 2 * (total + waves(spectrum_shape(frame.w, columns, 1), rows));
 }
 
-// The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
-// intermediate planes and the products along x, and what the waves need.
-template <typename T>
-int64_t DctBands<T>::spectrum_size() const {
-  return columns_ * padded(rows_);
-}
-
-template <typename T>
-int64_t DctBands<T>::part_size() const {
-  return padded(frame_.h) * padded(frame_.w);
-}
-
-template <typename T>
-int64_t DctBands<T>::scratch_size() const {
-  return spectrum_size() + 8 * part_size() + matrix_scratch_;
-}
-
 template <typename T>
 void DctBands<T>::spectrum(T* scratch) const {
   const int64_t stride = padded(rows_), columns = frame_stride();

@@ -24,7 +24,9 @@ class DctBands {
   DctBands(const SpectralTables& tables, const std::vector<int64_t>& levels);
 
   // Elements of aligned scratch that the steps below share.
-  int64_t scratch_size() const;
+  int64_t scratch_size() const {
+    return spectrum_size() + 8 * part_size() + matrix_scratch_;
+  }
   size_t bytes() const;
 
   // First a frame [H, W], then its cosine spectrum, then any of its bands. The planes handed back
@@ -65,9 +67,14 @@ class DctBands {
     std::vector<Band> bands;
   };
 
-  // Sizes of the parts of the scratch.
-  int64_t spectrum_size() const;
-  int64_t part_size() const;
+  // The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
+  // intermediate planes and the products along x, and what the waves need.
+  int64_t spectrum_size() const {
+    return columns_ * padded(rows_);
+  }
+  int64_t part_size() const {
+    return padded(frame_.h) * padded(frame_.w);
+  }
 
   static DctShape level_shape(Size frame, Size whole, int64_t level, bool along_x, Basis basis);
   static Level make_level(const SpectralTables& tables, int64_t level);

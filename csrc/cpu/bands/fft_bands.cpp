@@ -7,7 +7,7 @@ void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
   kernels<T>().planes.forward_mirrored(
       frame(scratch),
       frame_stride(),
-      pyramid_->residuals[0].plane,
+      pyramid_->parts[0].plane,
       spectrum,
       scratch + 2 * part_size());
 }
@@ -15,7 +15,7 @@ void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
 template <typename T>
 Parts<const T> FftBands<T>::band(
     size_t level_index, int64_t band, const T* spectrum, T* scratch) const {
-  const auto& level = pyramid_->levels[levels_[level_index] - 1];
+  const auto& level = pyramid_->parts[levels_[level_index]];
   const int quarters = static_cast<int>(3 * (pyramid_->nbands - 1) % 4);  // (-i)^(nbands - 1)
   const int64_t stride = padded(level.size.w / 2);
   T* re = scratch;
@@ -23,7 +23,7 @@ Parts<const T> FftBands<T>::band(
   kernels<T>().planes.analytic_quarter(
       spectrum,
       pyramid_->image.w,
-      level.band(band),
+      level.filter(band),
       quarters,
       level.plane,
       {re, im, stride},
