@@ -273,10 +273,7 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
       const int turns = static_cast<int>(3 * (nbands - 1) % 4);
       kernel.analytic(
           spectrum.data(),
-          size.w,
-          level.filter(band),
-          turns,
-          level.plane,
+          {level.filter(band), turns, level.plane, size.w},
           out.data(),
           scratch.data());
       const auto& all = tables->levels[number].weights;
@@ -332,16 +329,9 @@ void check_mirrored(Size frame, int64_t height, int64_t nbands) {
     const Size kept{level.size.h / 2, level.size.w / 2};
     const int turns = static_cast<int>(3 * (nbands - 1) % 4);
     for (int64_t b = 0; b < nbands; ++b) {
-      kernel.analytic(
-          whole.data(), size.w, level.filter(b), turns, level.plane, band.data(), scratch.data());
-      kernel.analytic_quarter(
-          mirrored.data(),
-          size.w,
-          level.filter(b),
-          turns,
-          level.plane,
-          {re.data(), im.data(), stride},
-          scratch.data());
+      const AnalyticBand<T> of{level.filter(b), turns, level.plane, size.w};
+      kernel.analytic(whole.data(), of, band.data(), scratch.data());
+      kernel.analytic_quarter(mirrored.data(), of, {re.data(), im.data(), stride}, scratch.data());
       Plane expected, got;
       for (int64_t i = 0; i < 2 * kept.area(); ++i) {
         const int64_t y = i / 2 / kept.w, x = i / 2 % kept.w;

@@ -20,14 +20,8 @@ Parts<const T> FftBands<T>::band(
   const int64_t stride = padded(level.size.w / 2);
   T* re = scratch;
   T* im = scratch + part_size();
-  kernels<T>().planes.analytic_quarter(
-      spectrum,
-      pyramid_->image.w,
-      level.filter(band),
-      quarters,
-      level.plane,
-      {re, im, stride},
-      scratch + 2 * part_size());
+  const AnalyticBand<T> of{level.filter(band), quarters, level.plane, pyramid_->image.w};
+  kernels<T>().planes.analytic_quarter(spectrum, of, {re, im, stride}, scratch + 2 * part_size());
   return {re, im, stride};
 }
 

@@ -67,7 +67,8 @@ void analyze_plane(
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
   if (to.step == 2 && !adjoint) {
-    kernel.analytic(spectrum, plan.image.w, to.filter, to.use.quarters, to.lines, to.data, scratch);
+    const AnalyticBand<T> band{to.filter, to.use.quarters, to.lines, plan.image.w};
+    kernel.analytic(spectrum, band, to.data, scratch);
     return;
   }
   T* filtered = scratch + plan.scratch_size();
@@ -84,10 +85,9 @@ void add_plane(
     T* spectrum,
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
-  const auto& [scale, quarters, absolute] = from.use;
   if (from.step == 2 && adjoint) {
-    kernel.add_analytic(
-        from.data, from.filter, scale, quarters, from.lines, plan.image.w, spectrum, scratch);
+    const AnalyticBand<T> band{from.filter, from.use.quarters, from.lines, plan.image.w};
+    kernel.add_analytic(from.data, band, from.use.scale, spectrum, scratch);
     return;
   }
   T* own = scratch + plan.scratch_size();

@@ -90,6 +90,15 @@ struct FilterUse {
   bool absolute;
 };
 
+// The band of an image of that width that a filter's weights of one sign give, times i^quarters.
+template <typename T>
+struct AnalyticBand {
+  PlaneFilter<T> filter;
+  int quarters;
+  const PlanePlan<T>& plan;
+  int64_t image_w;
+};
+
 template <typename T>
 struct PlaneTransforms {
   int64_t lanes;
@@ -118,37 +127,17 @@ struct PlaneTransforms {
 
   // A complex plane [h][w] from the frequencies of an image on one side of a line: i^quarters times
   // the inverse transform, without a factor, of weights * spectrum.
-  void (*analytic)(
-      const T* image_spectrum,
-      int64_t image_w,
-      const PlaneFilter<T>& filter,
-      int quarters,
-      const PlanePlan<T>& plan,
-      T* plane,
-      T* scratch);
+  void (*analytic)(const T* image_spectrum, const AnalyticBand<T>& band, T* plane, T* scratch);
 
   // Its first [h / 2][w / 2] numbers alone, in rows that are written up to a multiple of
   // kFrameColumns.
   void (*analytic_quarter)(
-      const T* image_spectrum,
-      int64_t image_w,
-      const PlaneFilter<T>& filter,
-      int quarters,
-      const PlanePlan<T>& plan,
-      Parts<T> quarter,
-      T* scratch);
+      const T* image_spectrum, const AnalyticBand<T>& band, Parts<T> quarter, T* scratch);
 
   // The adjoint of `analytic`, scaled: adds to an image's spectrum that whose real plane has this
   // band.
   void (*add_analytic)(
-      const T* plane,
-      const PlaneFilter<T>& filter,
-      T scale,
-      int quarters,
-      const PlanePlan<T>& plan,
-      int64_t image_w,
-      T* image_spectrum,
-      T* scratch);
+      const T* plane, const AnalyticBand<T>& band, T scale, T* image_spectrum, T* scratch);
 };
 
 }  // namespace phasenet
