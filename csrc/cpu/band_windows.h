@@ -179,8 +179,8 @@ class BandWindows {
   const PhaseOptions& options_;
   int64_t length_, windows_, slots_, field_size_, kept_size_;
   char* out_;
-  int64_t out_size_;    // bytes of an element
-  Convert<T> convert_;  // null where planes are written in the dtype they are computed in
+  int64_t out_size_;  // bytes of an element
+  Convert convert_;   // null where planes are written in the dtype they are computed in
   Scratch<T> field_, scratch_, plain_, computed_;
   Scratch<T> kept_;  // wraps of the frame before, by the windows' starts
   std::vector<char> has_kept_;

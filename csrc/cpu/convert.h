@@ -6,22 +6,18 @@
 
 namespace phasenet {
 
-// Writes n values of dtype T to `to`.
-template <typename T>
-using Convert = void (*)(const T* from, int64_t n, void* to);
+// Reads n values of one dtype and writes them in another.
+using Convert = void (*)(const void* from, int64_t n, void* to);
 
 // How T becomes `dtype`: null if it is T itself. Values are rounded to nearest, ties to even; what
 // is too large for float16 becomes infinite.
 template <typename T>
-Convert<T> conversion(ScalarType dtype);
+Convert conversion(ScalarType dtype);
 
-// Reads n values of some dtype as T; uint8 is scaled by 1 / 255.
+// How values of `dtype` are read as T: uint8, scaled by 1 / 255, or a floating dtype no wider than
+// T.
 template <typename T>
-using Read = void (*)(const void* from, int64_t n, T* to);
-
-// How values of `dtype` are read: uint8, or a floating dtype no wider than T.
-template <typename T>
-Read<T> reader(ScalarType dtype);
+Convert reader(ScalarType dtype);
 
 // Elements of a dense tensor, read as T.
 template <typename T>
@@ -39,7 +35,7 @@ struct Source {
 
   const char* data;
   int64_t element_size;
-  Read<T> read;
+  Convert read;
 };
 
 }  // namespace phasenet

@@ -1,6 +1,8 @@
 // The last few plans that were asked for.
 #pragma once
 
+#include <pthread.h>
+
 #include <list>
 #include <memory>
 #include <mutex>
@@ -10,7 +12,16 @@ namespace phasenet {
 
 // One for all caches, which is held for moments only. A process that is forked meanwhile waits for
 // it first, so that it is free in the child too.
-std::mutex& cache_mutex();
+inline std::mutex& cache_mutex() {
+  static std::mutex* const mutex = [] {
+    pthread_atfork(
+        [] { cache_mutex().lock(); },
+        [] { cache_mutex().unlock(); },
+        [] { cache_mutex().unlock(); });
+    return new std::mutex;  // never destroyed: threads may outlive every static object
+  }();
+  return *mutex;
+}
 
 // Values are immutable and shared; they are kept, most recently used first, until there are too
 // many or they take too much memory. Value needs a method bytes().

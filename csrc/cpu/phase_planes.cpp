@@ -10,15 +10,6 @@
 namespace phasenet {
 namespace {
 
-template <typename T>
-FramePlanes<T> frame_planes(const LevelPlanes<T>& level, int64_t frame, int64_t band) {
-  return {
-      level.mutable_plane(level.phase, frame, band),
-      level.mutable_plane(level.amplitude, frame, band),
-      level.mutable_plane(level.denoised, frame, band),
-      level.mutable_plane(level.inverse, frame, band)};
-}
-
 // Frame `index` of `frames` of a size as T, rows `stride` apart and zero behind the frame.
 template <typename T>
 void read_frame(const Source<T>& frames, Size size, int64_t index, T* to, int64_t stride) {
@@ -28,41 +19,32 @@ void read_frame(const Source<T>& frames, Size size, int64_t index, T* to, int64_
   }
 }
 
-// A frame's planes of one band from its parts as DctBands and FftBands hand them back.
-template <typename T, typename Parts>
+// A frame's planes of one band.
+template <typename T>
 void fill_band(
-    const LevelPlanes<T>& level, int64_t frame, int64_t band, const Parts& parts, T* scratch) {
-  kernels<T>().frame_planes(
-      parts.re,
-      parts.im,
-      parts.stride,
-      level.size.h,
-      level.size.w,
-      frame_planes(level, frame, band),
-      scratch);
+    const LevelPlanes<T>& level, int64_t frame, int64_t band, Parts<const T> parts, T* scratch) {
+  const FramePlanes<T> planes{
+      level.mutable_plane(level.phase, frame, band),
+      level.mutable_plane(level.amplitude, frame, band),
+      level.mutable_plane(level.denoised, frame, band),
+      level.mutable_plane(level.inverse, frame, band)};
+  kernels<T>().frame_planes(parts, level.size.h, level.size.w, planes, scratch);
 }
 
 }  // namespace
 
 template <typename T>
-std::vector<typename LevelPlanes<T>::Part> LevelPlanes<T>::parts(
-    int64_t frames, int64_t bands, Size mirrored) {
+std::vector<TensorSpec> LevelPlanes<T>::parts(int64_t frames, int64_t bands, Size mirrored) {
   const int64_t planes = frames * bands, h = mirrored.h / 2, w = mirrored.w / 2;
   const int64_t bytes = most_row_wraps(h, w) * static_cast<int64_t>(sizeof(RowWraps));
-  const Part plane{planes * h * w + kPlaneSlack, Dtypes<T>::real};
-  return {
-      plane, plane, plane, plane, {planes * bytes, ScalarType::Byte}, {planes, ScalarType::Long}};
+  const TensorSpec plane{{planes * h * w + kPlaneSlack}, Dtypes<T>::real};
+  const TensorSpec wraps{{planes * bytes}, ScalarType::Byte}, counts{{planes}, ScalarType::Long};
+  return {plane, plane, plane, plane, wraps, counts};
 }
 
 template <typename T>
 LevelPlanes<T>::LevelPlanes(int64_t frames, int64_t bands, Size mirrored)
-    : LevelPlanes(frames, bands, mirrored, [&] {
-        std::vector<Tensor> storage;
-        for (const Part& part : parts(frames, bands, mirrored)) {
-          storage.push_back(empty_cpu({part.elements}, part.dtype));
-        }
-        return storage;
-      }()) {
+    : LevelPlanes(frames, bands, mirrored, empty_cpu(parts(frames, bands, mirrored))) {
 }
 
 template <typename T>
@@ -125,12 +107,11 @@ template <typename T>
 void PhasePlanes<T>::plan() {
   const Size size = image_size(frames_);
   const int64_t height = options_.height, nbands = options_.nbands;
-  if (phase_route(size, options_) == PhaseRoute::kFft) {
-    fft_ = FftBands<T>::plan(size, height, nbands, options_.levels);
-    return;
+  if (prefers_dct(size, options_)) {
+    dct_ = DctBands<T>::plan(size, height, nbands, options_.levels);
+  } else {
+    fft_ = std::make_unique<const FftBands<T>>(size, height, nbands, options_.levels);
   }
-  const auto tables = spectral_tables<T>({2 * size.h, 2 * size.w}, height, nbands);
-  dct_ = DctBands<T>::plan(*tables, height, options_.levels);
 }
 
 template <typename T>

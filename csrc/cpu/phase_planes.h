@@ -18,12 +18,8 @@ struct LevelPlanes {
   // In given memory.
   LevelPlanes(int64_t frames, int64_t bands, Size mirrored, const std::vector<Tensor>& storage);
 
-  struct Part {
-    int64_t elements;
-    ScalarType dtype;
-  };
-  // What the six tensors below hold, in their order.
-  static std::vector<Part> parts(int64_t frames, int64_t bands, Size mirrored);
+  // The six tensors below, in their order.
+  static std::vector<TensorSpec> parts(int64_t frames, int64_t bands, Size mirrored);
 
   Size size;  // the quarter of the mirrored band that is kept
   int64_t nbands, capacity;
@@ -100,7 +96,7 @@ class PhasePlanes {
   int64_t start_;   // the number of the first of frames_
   // What the route needs (see bands/phase_route.h); the other is null.
   std::shared_ptr<const DctBands<T>> dct_;
-  std::shared_ptr<const FftBands<T>> fft_;
+  std::unique_ptr<const FftBands<T>> fft_;
   std::vector<LevelPlanes<T>> levels_;
 };
 

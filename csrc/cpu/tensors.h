@@ -4,6 +4,7 @@
 #include <torch/headeronly/util/complex.h>
 
 #include "../common/tensors.h"
+#include "memory.h"
 
 namespace phasenet {
 
@@ -23,7 +24,11 @@ auto with_input_dtype(const char* name, ScalarType dtype, const Body& body) {
 }
 
 // Uninitialised. What is large enough lies in huge pages.
-Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype);
+inline Tensor empty_cpu(const std::vector<int64_t>& sizes, ScalarType dtype) {
+  const Tensor result = torch::stable::empty(sizes, dtype);
+  advise_huge_pages(result.mutable_data_ptr(), result.numel() * result.element_size());
+  return result;
+}
 
 inline std::vector<Tensor> empty_cpu(const std::vector<TensorSpec>& specs) {
   std::vector<Tensor> result;

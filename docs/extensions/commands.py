@@ -1,7 +1,7 @@
 """The reference of the commands, from their own help at the time the pages are read.
 
-``{mimamo-commands}`` is a section for every command of ``mimamo``; ``{command-help} MODULE`` is
-what ``python -m MODULE --help`` prints.
+``{mimamo-commands}`` is a section for every command of ``mimamo``; ``{command-help} MODULE``, or
+``{command-help} MODULE COMMAND``, is what ``python -m MODULE COMMAND --help`` prints.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ class CommandHelp(SphinxDirective):
     """The help of a module that is a command."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         done = subprocess.run(
-            [sys.executable, "-m", self.arguments[0], "--help"],
+            [sys.executable, "-m", *self.arguments[0].split(), "--help"],
             cwd=ROOT,
             env={**os.environ, "COLUMNS": "90", "TYPER_USE_RICH": "0"},
             capture_output=True,

@@ -99,12 +99,8 @@ def bootstrap(
         seed: of the draws.
         resamples: how many.
     """
-    moments = np.stack(
-        [
-            _moments(*(np.concatenate(side) for side in zip(*videos, strict=True)))
-            for videos in pairs.values()
-        ]
-    )  # [subjects, 6, 2]
+    pooled = (map(np.concatenate, zip(*videos, strict=True)) for videos in pairs.values())
+    moments = np.stack([_products(*sides).sum(0) for sides in pooled])  # [subjects, 6, 2]
     draws = np.random.default_rng(seed).multinomial(
         len(moments), np.full(len(moments), 1 / len(moments)), size=resamples
     )
@@ -172,11 +168,6 @@ def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str,
     return {
         name: (mean + (video - mean) * factor).astype(np.float32) for name, video in values.items()
     }
-
-
-def _moments(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sums that a CCC is made of: [6, 2]."""
-    return _products(predicted, labels).sum(0)
 
 
 def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:

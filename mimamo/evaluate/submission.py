@@ -32,6 +32,8 @@ from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
 
 TABLE = "utterances.csv"
+# By an utterance's name in the cache, the first two cells of its row: video and utterance.
+UtteranceRows = dict[str, tuple[str, str]]
 _LOWEST, _HIGHEST = (-1.0, 0.0), (1.0, 1.0)  # valence and arousal, as the data set has them
 
 
@@ -157,15 +159,15 @@ def _submit_utterances(
         rows = rows_of_table(names, cache)
     else:
         rows = rows_of_names(_names(cache, subset, names))
-    wanted = {row.name for row in rows}
-    videos = [video for video in cache.videos if video.name in wanted]
+    videos = [video for video in cache.videos if video.name in rows]
     if not videos:
-        raise InputError(f"{rows[0].name}: {cache.skipped[rows[0].name]}; nor is any other used")
+        first = next(iter(rows))
+        raise InputError(f"{first}: {cache.skipped[first]}; nor is any other used")
     path = output_folder(out) / TABLE
     expect_free(path, overwrite)
     write_utterances(path, rows, predict(videos))
     report(f"{path}: {counted(len(rows), 'utterance')}")
-    if without := [row.name for row in rows if row.name in cache.skipped]:
+    if without := [name for name in rows if name in cache.skipped]:
         report(
             f"warning: {counted(len(without), 'utterance')} could not be predicted and got the "
             f"others' mean, such as {without[0]} ({cache.skipped[without[0]]})"
@@ -249,28 +251,19 @@ def _write(path: Path, job: _Job, predictions: Mapping[str, np.ndarray]) -> None
         temporary.write_text("\n".join([HEADER, *lines]) + "\n", encoding="ascii")
 
 
-@dataclass(frozen=True)
-class UtteranceRow:
-    """A row to write: the utterance's name in the cache, and its first two cells."""
-
-    name: str
-    video: str
-    utterance: str
-
-
-def rows_of_names(names: Sequence[str]) -> list[UtteranceRow]:
+def rows_of_names(names: Sequence[str]) -> UtteranceRows:
     """The rows of utterances by their names in a cache."""
-    parts = ((name, *parts_of(name)) for name in names)
-    return [UtteranceRow(name, video, f"{utterance}.mp4") for name, video, utterance in parts]
+    parts = {name: parts_of(name) for name in names}
+    return {name: (video, f"{utterance}.mp4") for name, (video, utterance) in parts.items()}
 
 
-def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> list[UtteranceRow]:
+def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> UtteranceRows:
     """The rows of one of OMG-Emotion's tables, in its order, with or without labels.
 
     Raises InputError, naming file and line, for one that is not in the cache, there twice, or
     broken.
     """
-    rows: dict[str, UtteranceRow] = {}
+    rows: UtteranceRows = {}
     for line, row, wrong in table_rows(Path(path), COLUMNS[:2]):
         if wrong:
             raise InputError(f"{path}:{line}: {wrong}")
@@ -279,10 +272,10 @@ def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> list[UtteranceR
             raise InputError(f"{path}:{line}: expected an utterance of {cache.root}, got {name!r}")
         if name in rows:
             raise InputError(f"{path}:{line}: {name} is there twice")
-        rows[name] = UtteranceRow(name, row["video"], row["utterance"])
+        rows[name] = row["video"], row["utterance"]
     if not rows:
         raise InputError(f"{path}: expected rows of utterances, found none")
-    return list(rows.values())
+    return rows
 
 
 def is_table(path: str | os.PathLike[str]) -> bool:
@@ -294,9 +287,7 @@ def is_table(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def write_utterances(
-    path: Path, rows: Sequence[UtteranceRow], values: Mapping[str, np.ndarray]
-) -> None:
+def write_utterances(path: Path, rows: UtteranceRows, values: Mapping[str, np.ndarray]) -> None:
     """Write ``video,utterance,arousal,valence``.
 
     An utterance's prediction is the mean of its faces', as where it is evaluated, clipped to
@@ -313,7 +304,7 @@ def write_utterances(
     means = {name: own.mean(axis=0, dtype=np.float64) for name, own in values.items()}
     other = np.stack(list(means.values())).mean(axis=0)
     written = []
-    for row in rows:
-        valence, arousal = means.get(row.name, other).clip(_LOWEST, _HIGHEST).tolist()
-        written.append([row.video, row.utterance, f"{arousal:.6f}", f"{valence:.6f}"])
+    for name, cells in rows.items():
+        valence, arousal = means.get(name, other).clip(_LOWEST, _HIGHEST).tolist()
+        written.append([*cells, f"{arousal:.6f}", f"{valence:.6f}"])
     write_csv(path, [COLUMNS, *written])

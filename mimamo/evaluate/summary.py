@@ -122,7 +122,7 @@ def write_summary(
     header = ["video", "subset", f"{summary.unit}s", *COLUMNS]
     rows = ([v.name, v.subset, *cells(v.score, v.interval)] for v in summary.videos)
     write_csv(table, [header, *rows])
-    save_scores(plot, summary.faces, summary.interval, summary.videos, folds)
+    save_scores(plot, {**(folds or {}), "all": (summary.faces, summary.interval)}, summary.videos)
     return [numbers, table, plot]
 
 
@@ -134,21 +134,17 @@ def _row(title: str, score: Score) -> str:
 
 
 def save_scores(
-    path: Path,
-    pooled: Score,
-    interval: Interval,
-    videos: Sequence[VideoScore],
-    folds: Mapping[str, tuple[Score, Interval]] | None = None,
+    path: Path, bars: Mapping[str, tuple[Score, Interval]], videos: Sequence[VideoScore]
 ) -> None:
     """Write a PNG: CCC of the folds and of all, and of every video alone.
 
     Args:
         path: the file.
-        pooled, interval: over all videos.
+        bars: by title, the folds of a cross-validation if it is of one, then all videos together;
+            of one subject there is no interval.
         videos: each alone.
-        folds: by title, those of a cross-validation; of one subject there is no interval.
     """
-    bars = dict(folds or {}) | {"all": (pooled, interval)}
+    folds = len(bars) > 1
     left_width, right_width = (max(4.7, 0.5 + 0.95 * len(bars)), 6.3) if folds else (2.75, 8.25)
     figure = Figure(
         figsize=(left_width + right_width, 4.2), dpi=_DPI, facecolor="white", layout="constrained"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mimamo.data.clips import clip_starts, context_indices
 from mimamo.model.features import phase_windows
@@ -184,7 +184,7 @@ class ClipAverages:
 
 
 @contextmanager
-def evaluating(network: MIMAMONet) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Keep a network in evaluation mode inside the block; afterwards it is as before."""
     was_training = network.training
     network.eval()

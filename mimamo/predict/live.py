@@ -54,17 +54,6 @@ class LivePrediction:
     latency: float
 
 
-@dataclass(eq=False)
-class _Pending:
-    """A frame that waits for its prediction, and when it came."""
-
-    index: int
-    time: float
-    came: float
-    found: bool
-    values: tuple[float, float] | None = None
-
-
 class LivePredictor:
     """Takes frames one after the other and gives predictions as they become known.
 
@@ -98,7 +87,9 @@ class LivePredictor:
         )
         self._features: deque[Tensor] = deque()  # of faces whose window is not complete
         self._clip: deque[Tensor] = deque(maxlen=checkpoint.clip_length)
-        self._pending: deque[_Pending] = deque()
+        # Frames that wait: number, time, whether there is a face, and when it came.
+        self._pending: deque[tuple[int, float, bool, float]] = deque()
+        self._values: deque[tuple[float, float]] = deque()  # of faces whose frame waits
         self._last = (NO_FACE, NO_FACE)
         self._without = 0  # frames since the last face
         #: Box of the face in the last frame, float32 [4], None if there was none.
@@ -109,7 +100,7 @@ class LivePredictor:
         came = perf_counter()
         face = self._tracker(frame.image, frame.time)
         self.box = None if face is None else face.box
-        self._pending.append(_Pending(frame.index, frame.time, came, face is not None))
+        self._pending.append((frame.index, frame.time, face is not None, came))
         self._without = 0 if face is not None else self._without + 1
         if face is not None:
             crop = align_face(frame.image, face.landmarks)[None]
@@ -138,15 +129,13 @@ class LivePredictor:
         phases = [level[None, None].to(weight) for level in levels]
         self._clip.append(self.network.embed(features, phases)[0, 0])
         values = self.network.read_out(torch.stack(list(self._clip))[None])[0, -1].tolist()
-        waiting = next(x for x in self._pending if x.found and x.values is None)
-        waiting.values = (values[0], values[1])
+        self._values.append((values[0], values[1]))
 
     def _complete(self) -> Iterator[LivePrediction]:
-        while self._pending and (self._pending[0].values or not self._pending[0].found):
-            done = self._pending.popleft()
-            self._last = done.values or self._last
-            latency = perf_counter() - done.came
-            yield LivePrediction(done.index, done.time, done.found, *self._last, latency)
+        while self._pending and (self._values or not self._pending[0][2]):
+            index, time, found, came = self._pending.popleft()
+            self._last = self._values.popleft() if found else self._last
+            yield LivePrediction(index, time, found, *self._last, perf_counter() - came)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from mimamo.metrics import ccc_loss, pooled_ccc
 from mimamo.model.features import phase_windows
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.clips import predict_sequence
+from mimamo.predict.clips import evaluating, predict_sequence
 from mimamo.threads import ahead
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.processes import Processes, gather_rows, use_global_batch_norm
@@ -233,15 +233,11 @@ def predict(
         config: says how long a clip is.
         images: of the video, for a ResNet50 in training.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         features = video_features(model.backbone, video, images)
         return predict_sequence(
             model.network, features, video.frames, config.clip_length, config.clip_length
         )
-    finally:
-        model.train(was_training)
 
 
 def centre(frames: Tensor, length: int) -> Tensor:

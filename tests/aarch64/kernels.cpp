@@ -128,9 +128,7 @@ void check_frame(Size size) {
   const Scratch<T> phase(n + kPlaneSlack), amplitude(n + kPlaneSlack), denoised(n + kPlaneSlack),
       inverse(n + kPlaneSlack);
   kernels<T>().frame_planes(
-      re.memory.data(),
-      im.memory.data(),
-      size.w,
+      {re.memory.data(), im.memory.data(), size.w},
       size.h,
       size.w,
       {phase.data(), amplitude.data(), denoised.data(), inverse.data()},
@@ -226,11 +224,11 @@ template <typename T>
 void check_pyramid(Size size, int64_t height, int64_t nbands) {
   const auto& kernel = kernels<T>().planes;
   const PyramidPlan<T> plan(size, height, nbands);
-  const auto tables = spectral_tables<double>(size, height, nbands);
+  const auto tables = spectral_tables(size, height, nbands);
   const Input<T> image(size.area(), 0, 1);
   const Scratch<T> spectrum(plan.spectrum_size()), scratch(plan.scratch_size()),
       part(plan.spectrum_size()), out(2 * size.area() + kPlaneSlack);
-  const auto& whole = plan.residuals[0];
+  const auto& whole = plan.parts[0];
   kernel.forward(image.memory.data(), 1, whole.plane, spectrum.data(), scratch.data());
   const ComplexPlane exact =
       transformed(ComplexPlane(image.values.begin(), image.values.end()), size, -1);
@@ -252,7 +250,7 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
   {
     const FilterUse<T> use{T(1), 0, false};
     kernel.crop(
-        {spectrum.data(), size.h, size.w}, whole.filter(), use, {part.data(), size.h, size.w});
+        {spectrum.data(), size.h, size.w}, whole.filter(0), use, {part.data(), size.h, size.w});
     kernel.inverse(part.data(), whole.plane, 1, out.data(), scratch.data());
     ComplexPlane expected(size.area());
     for (int64_t i = 0; i < size.area(); ++i) {
@@ -267,18 +265,15 @@ void check_pyramid(Size size, int64_t height, int64_t nbands) {
     }
     check<T>("highpass" + of, relative(out.data(), real), 1e-6, 1e-13);
   }
-  for (size_t number = 0; number < plan.levels.size(); ++number) {
-    const auto& level = plan.levels[number];
+  for (size_t number = 0; number < tables->levels.size(); ++number) {
+    const auto& level = plan.parts[number + 1];
     const int64_t n = level.size.area();
     double worst = 0;
     for (int64_t band = 0; band < nbands; ++band) {
       const int turns = static_cast<int>(3 * (nbands - 1) % 4);
       kernel.analytic(
           spectrum.data(),
-          size.w,
-          level.band(band),
-          turns,
-          level.plane,
+          {level.filter(band), turns, level.plane, size.w},
           out.data(),
           scratch.data());
       const auto& all = tables->levels[number].weights;
@@ -325,26 +320,18 @@ void check_mirrored(Size frame, int64_t height, int64_t nbands) {
       rows.data()[y * stride + x] = plane.data()[i];
     }
   }
-  const PlanePlan<T>& lines = plan.residuals[0].plane;
+  const PlanePlan<T>& lines = plan.parts[0].plane;
   kernel.forward(plane.data(), 1, lines, whole.data(), scratch.data());
   kernel.forward_mirrored(rows.data(), stride, lines, mirrored.data(), scratch.data());
   double worst = 0;
-  for (const auto& level : plan.levels) {
+  for (size_t number = 1; number + 1 < plan.parts.size(); ++number) {
+    const auto& level = plan.parts[number];
     const Size kept{level.size.h / 2, level.size.w / 2};
     const int turns = static_cast<int>(3 * (nbands - 1) % 4);
     for (int64_t b = 0; b < nbands; ++b) {
-      kernel.analytic(
-          whole.data(), size.w, level.band(b), turns, level.plane, band.data(), scratch.data());
-      kernel.analytic_quarter(
-          mirrored.data(),
-          size.w,
-          level.band(b),
-          turns,
-          level.plane,
-          re.data(),
-          im.data(),
-          stride,
-          scratch.data());
+      const AnalyticBand<T> of{level.filter(b), turns, level.plane, size.w};
+      kernel.analytic(whole.data(), of, band.data(), scratch.data());
+      kernel.analytic_quarter(mirrored.data(), of, {re.data(), im.data(), stride}, scratch.data());
       Plane expected, got;
       for (int64_t i = 0; i < 2 * kept.area(); ++i) {
         const int64_t y = i / 2 / kept.w, x = i / 2 % kept.w;

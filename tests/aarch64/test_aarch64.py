@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("kernels.cpp")
 # What the program needs of phasenet; kernels.cpp stands in for torch's library.
-PLANS = {"line_transform.cpp", "lru_cache.cpp", "pyramid_plan.cpp", "tables.cpp"}
+PLANS = {"line_transform.cpp", "pyramid_plan.cpp", "tables.cpp"}
 LINKED = {"baseline.cpp", "dispatch.cpp", PROGRAM.name, *PLANS}
 CROSS_COMPILER = os.environ.get("AARCH64_CXX", "aarch64-linux-gnu-g++")
 QEMU = next(filter(None, map(shutil.which, ("qemu-aarch64-static", "qemu-aarch64"))), None)

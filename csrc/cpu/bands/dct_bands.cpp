@@ -35,17 +35,17 @@ DctShape spectrum_shape(int64_t side, int64_t frequencies, double scale) {
 
 template <typename T>
 typename DctBands<T>::Band DctBands<T>::make_band(
-    const SpectralTables<T>& tables, const Level& level, int64_t number, int64_t band) {
-  const LevelTable<T>& table = tables.levels[number - 1];
+    const SpectralTables& tables, const Level& level, int64_t number, int64_t band) {
+  const LevelTable& table = tables.levels[number - 1];
   const Size whole = table.size;
   const int64_t columns = half_columns(whole.w);
-  const T* entries = table.weights.data() + band * whole.h * columns;
+  const double* entries = table.weights.data() + band * whole.h * columns;
   const double scale = 2 / static_cast<double>(whole.area());
   // The one-sided filter at signed frequencies; see LevelTable.
   const auto filter = [&](int64_t u, int64_t v) {
     const bool opposite = v < 0;
     const int64_t row = ((opposite ? -u : u) + whole.h) % whole.h;
-    const double entry = static_cast<double>(entries[row * columns + std::abs(v)]);
+    const double entry = static_cast<T>(entries[row * columns + std::abs(v)]);
     return scale * std::max(opposite ? -entry : entry, 0.0);
   };
   // For v = 0 the table holds both (u, 0) and (-u, 0).
@@ -116,8 +116,7 @@ DctShape DctBands<T>::level_shape(
 }
 
 template <typename T>
-typename DctBands<T>::Level DctBands<T>::make_level(
-    const SpectralTables<T>& tables, int64_t number) {
+typename DctBands<T>::Level DctBands<T>::make_level(const SpectralTables& tables, int64_t number) {
   const Size whole = tables.levels[number - 1].size;
   const Size frame{tables.image.h / 2, tables.image.w / 2};
   Level level;
@@ -137,7 +136,7 @@ typename DctBands<T>::Level DctBands<T>::make_level(
 }
 
 template <typename T>
-DctBands<T>::DctBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels)
+DctBands<T>::DctBands(const SpectralTables& tables, const std::vector<int64_t>& levels)
     : frame_{tables.image.h / 2, tables.image.w / 2} {
   const auto scratch_for = [&](const DctMatrix<T>& waves, int64_t columns) {
     matrix_scratch_ = std::max(matrix_scratch_, waves.scratch_rows() * padded(columns));
@@ -158,11 +157,14 @@ DctBands<T>::DctBands(const SpectralTables<T>& tables, const std::vector<int64_t
 
 template <typename T>
 std::shared_ptr<const DctBands<T>> DctBands<T>::plan(
-    const SpectralTables<T>& tables, int64_t height, const std::vector<int64_t>& levels) {
+    Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels) {
   static LruCache<std::vector<int64_t>, DctBands<T>> cache;
-  std::vector<int64_t> key{tables.image.h, tables.image.w, height, tables.nbands};
+  std::vector<int64_t> key{frame.h, frame.w, height, nbands};
   key.insert(key.end(), levels.begin(), levels.end());
-  return cache.get(key, [&] { return std::make_shared<const DctBands<T>>(tables, levels); });
+  return cache.get(key, [&] {
+    const auto tables = spectral_tables({2 * frame.h, 2 * frame.w}, height, nbands);
+    return std::make_shared<const DctBands<T>>(*tables, levels);
+  });
 }
 
 template <typename T>
@@ -191,23 +193,6 @@ double DctBands<T>::cost(
   return 2 * (total + waves(spectrum_shape(frame.w, columns, 1), rows));
 }
 
-// The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
-// intermediate planes and the products along x, and what the waves need.
-template <typename T>
-int64_t DctBands<T>::spectrum_size() const {
-  return columns_ * padded(rows_);
-}
-
-template <typename T>
-int64_t DctBands<T>::part_size() const {
-  return padded(frame_.h) * padded(frame_.w);
-}
-
-template <typename T>
-int64_t DctBands<T>::scratch_size() const {
-  return spectrum_size() + 8 * part_size() + matrix_scratch_;
-}
-
 template <typename T>
 void DctBands<T>::spectrum(T* scratch) const {
   const int64_t stride = padded(rows_), columns = frame_stride();
@@ -221,7 +206,7 @@ void DctBands<T>::spectrum(T* scratch) const {
 }
 
 template <typename T>
-typename DctBands<T>::Planes DctBands<T>::band(size_t level_index, int64_t band, T* scratch) const {
+Parts<const T> DctBands<T>::band(size_t level_index, int64_t band, T* scratch) const {
   const Level& level = levels_[level_index];
   const Band& recipe = level.bands[band];
   const int64_t rows = padded(level.rows), stride = padded(level.size.w);

@@ -13,18 +13,20 @@ namespace phasenet {
 template <typename T>
 class DctBands {
  public:
-  // `tables` are those of the mirrored frame, twice as large as the frame on each side.
   static std::shared_ptr<const DctBands> plan(
-      const SpectralTables<T>& tables, int64_t height, const std::vector<int64_t>& levels);
+      Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
 
   // Multiplications and additions of one frame, without building anything.
   static double cost(
       Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
 
-  DctBands(const SpectralTables<T>& tables, const std::vector<int64_t>& levels);
+  // `tables` are those of the mirrored frame, twice as large as the frame on each side.
+  DctBands(const SpectralTables& tables, const std::vector<int64_t>& levels);
 
   // Elements of aligned scratch that the steps below share.
-  int64_t scratch_size() const;
+  int64_t scratch_size() const {
+    return spectrum_size() + 8 * part_size() + matrix_scratch_;
+  }
   size_t bytes() const;
 
   // First a frame [H, W], then its cosine spectrum, then any of its bands. The planes handed back
@@ -36,12 +38,7 @@ class DctBands {
     return padded(frame_.w);
   }
   void spectrum(T* scratch) const;
-  struct Planes {
-    const T* re;
-    const T* im;
-    int64_t stride;
-  };
-  Planes band(size_t level_index, int64_t band, T* scratch) const;
+  Parts<const T> band(size_t level_index, int64_t band, T* scratch) const;
 
  private:
   // Rows and columns that are transposed are padded to whole squares of vectors.
@@ -70,14 +67,19 @@ class DctBands {
     std::vector<Band> bands;
   };
 
-  // Sizes of the parts of the scratch.
-  int64_t spectrum_size() const;
-  int64_t part_size() const;
+  // The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
+  // intermediate planes and the products along x, and what the waves need.
+  int64_t spectrum_size() const {
+    return columns_ * padded(rows_);
+  }
+  int64_t part_size() const {
+    return padded(frame_.h) * padded(frame_.w);
+  }
 
   static DctShape level_shape(Size frame, Size whole, int64_t level, bool along_x, Basis basis);
-  static Level make_level(const SpectralTables<T>& tables, int64_t level);
+  static Level make_level(const SpectralTables& tables, int64_t level);
   static Band make_band(
-      const SpectralTables<T>& tables, const Level& level, int64_t number, int64_t band);
+      const SpectralTables& tables, const Level& level, int64_t number, int64_t band);
 
   Size frame_;
   int64_t rows_ = 0, columns_ = 0;      // of the cosine spectrum, the most any level needs

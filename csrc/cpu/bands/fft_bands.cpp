@@ -3,40 +3,25 @@
 namespace phasenet {
 
 template <typename T>
-std::shared_ptr<const FftBands<T>> FftBands<T>::plan(
-    Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels) {
-  auto pyramid = pyramid_plan<T>({2 * frame.h, 2 * frame.w}, height, nbands);
-  return std::shared_ptr<const FftBands>(new FftBands(frame, std::move(pyramid), levels));
-}
-
-template <typename T>
 void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
   kernels<T>().planes.forward_mirrored(
       frame(scratch),
       frame_stride(),
-      pyramid_->residuals[0].plane,
+      pyramid_->parts[0].plane,
       spectrum,
       scratch + 2 * part_size());
 }
 
 template <typename T>
-typename FftBands<T>::Planes FftBands<T>::band(
+Parts<const T> FftBands<T>::band(
     size_t level_index, int64_t band, const T* spectrum, T* scratch) const {
-  const auto& level = pyramid_->levels[levels_[level_index] - 1];
+  const auto& level = pyramid_->parts[levels_[level_index]];
   const int quarters = static_cast<int>(3 * (pyramid_->nbands - 1) % 4);  // (-i)^(nbands - 1)
   const int64_t stride = padded(level.size.w / 2);
   T* re = scratch;
   T* im = scratch + part_size();
-  kernels<T>().planes.analytic_quarter(
-      spectrum,
-      pyramid_->image.w,
-      level.band(band),
-      quarters,
-      level.plane,
-      re,
-      im,
-      stride,
-      scratch + 2 * part_size());
+  const AnalyticBand<T> of{level.filter(band), quarters, level.plane, pyramid_->image.w};
+  kernels<T>().planes.analytic_quarter(spectrum, of, {re, im, stride}, scratch + 2 * part_size());
   return {re, im, stride};
 }
 

@@ -12,8 +12,11 @@ namespace phasenet {
 template <typename T>
 class FftBands {
  public:
-  static std::shared_ptr<const FftBands> plan(
-      Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels);
+  FftBands(Size frame, int64_t height, int64_t nbands, const std::vector<int64_t>& levels)
+      : frame_(frame),
+        pyramid_(pyramid_plan<T>({2 * frame.h, 2 * frame.w}, height, nbands)),
+        levels_(levels) {
+  }
 
   // Elements of aligned memory: of a spectrum, and of the scratch that the steps below share.
   int64_t spectrum_size() const {
@@ -32,19 +35,9 @@ class FftBands {
     return padded(frame_.w);
   }
   void spectrum(T* scratch, T* spectrum) const;
-  struct Planes {
-    const T* re;
-    const T* im;
-    int64_t stride;
-  };
-  Planes band(size_t level_index, int64_t band, const T* spectrum, T* scratch) const;
+  Parts<const T> band(size_t level_index, int64_t band, const T* spectrum, T* scratch) const;
 
  private:
-  FftBands(
-      Size frame, std::shared_ptr<const PyramidPlan<T>> pyramid, const std::vector<int64_t>& levels)
-      : frame_(frame), pyramid_(std::move(pyramid)), levels_(levels) {
-  }
-
   static int64_t padded(int64_t columns) {
     return (columns + kFrameColumns - 1) / kFrameColumns * kFrameColumns;
   }

@@ -47,14 +47,11 @@ double fft_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
 
 }  // namespace
 
-PhaseRoute phase_route(Size frame, const PhaseOptions& options) {
+bool prefers_dct(Size frame, const PhaseOptions& options) {
   const char* variable = std::getenv("PHASENET_TRANSFORM");
   const std::string asked = variable == nullptr ? "" : variable;
-  if (asked == "cosine") {
-    return PhaseRoute::kDct;
-  }
-  if (asked == "fourier") {
-    return PhaseRoute::kFft;
+  if (asked == "cosine" || asked == "fourier") {
+    return asked == "cosine";
   }
   if (!asked.empty()) {
     throw std::runtime_error(
@@ -62,7 +59,7 @@ PhaseRoute phase_route(Size frame, const PhaseOptions& options) {
   }
   const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
   const double products = dct_cost(frame, options) / rates().products;
-  return products < fft_cost(sizes, options) / rates().planes ? PhaseRoute::kDct : PhaseRoute::kFft;
+  return products < fft_cost(sizes, options) / rates().planes;
 }
 
 }  // namespace phasenet

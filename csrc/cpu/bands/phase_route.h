@@ -6,14 +6,10 @@
 
 namespace phasenet {
 
-enum class PhaseRoute {
-  kDct,  // DctBands: matrix products, fastest for small frames
-  kFft,  // FftBands: Fourier transforms
-};
-
-// The faster, by operations counted and rates measured. The environment variable
-// PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests; anything else is
-// refused with std::runtime_error.
-PhaseRoute phase_route(Size frame, const PhaseOptions& options);
+// Whether it is by DctBands, matrix products, which are fastest for small frames; else by FftBands,
+// Fourier transforms. The faster, by operations counted and rates measured. The environment
+// variable PHASENET_TRANSFORM=cosine|fourier decides instead, for measurements and tests; anything
+// else is refused with std::runtime_error.
+bool prefers_dct(Size frame, const PhaseOptions& options);
 
 }  // namespace phasenet

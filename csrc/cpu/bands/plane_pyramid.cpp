@@ -14,7 +14,7 @@ constexpr int64_t kGroups = 2;
 // A pyramid's planes are numbered: highpass, the bands of each level, lowpass.
 template <typename T>
 int64_t planes_of(const PyramidPlan<T>& plan) {
-  return 2 + static_cast<int64_t>(plan.levels.size()) * plan.nbands;
+  return 2 + static_cast<int64_t>(plan.parts.size() - 2) * plan.nbands;
 }
 
 // One plane of image n: where it lies, null if it is not wanted, and its filter.
@@ -23,10 +23,9 @@ struct Plane {
   Number* data;
   Size size;
   const PlanePlan<T>& lines;
-  ResidualFilter<T> filter;
+  PlaneFilter<T> filter;
   FilterUse<T> use;
-  int64_t step;        // 2: complex numbers
-  BandFilter<T> band;  // of a band
+  int64_t step;  // 2: complex numbers
 };
 
 // `scaled`: by the plane's share of the image, which the filters' 1 / (h w) then makes that of the
@@ -39,32 +38,18 @@ Plane<T, Number> plane_of(
     int64_t index,
     bool scaled,
     int64_t quarters) {
-  const auto scale = [&](Size size) {
-    return scaled ? T(double(size.area()) / double(plan.image.area())) : T(1);
-  };
-  const bool lowpass = index == planes_of(plan) - 1;
-  if (index == 0 || lowpass) {
-    const auto& [size, lines, weights, last_row] = plan.residuals[lowpass ? 1 : 0];
-    Number* data = lowpass ? planes.lowpass : planes.highpass;
-    const FilterUse<T> use{scale(size), 0, false};
-    const auto filter = plan.residuals[lowpass ? 1 : 0].filter();
-    return {data == nullptr ? data : data + n * size.area(), size, lines, filter, use, 1, {}};
-  }
-  const size_t number = (index - 1) / plan.nbands;
-  const int64_t band = (index - 1) % plan.nbands;
-  const auto& level = plan.levels[number];
-  const FilterUse<T> use{
-      scale(level.size) / 2, static_cast<int>(quarters % 4), plan.nbands % 2 == 1};
-  Number* data = planes.levels[number];
-  const int64_t offset = 2 * (n * plan.nbands + band) * level.size.area();
-  return {
-      data == nullptr ? data : data + offset,
-      level.size,
-      level.plane,
-      level.two_sided(band),
-      use,
-      2,
-      level.band(band)};
+  const bool residual = index == 0 || index == planes_of(plan) - 1;
+  const int64_t band = residual ? 0 : (index - 1) % plan.nbands;
+  const size_t number = (index + plan.nbands - 1) / plan.nbands;
+  const auto& part = plan.parts[number];
+  const double share = double(part.size.area()) / double(plan.image.area());
+  const T scale = scaled ? T(share) : T(1);
+  const FilterUse<T> use =
+      residual ? FilterUse<T>{scale, 0, false}
+               : FilterUse<T>{scale / 2, static_cast<int>(quarters % 4), plan.nbands % 2 == 1};
+  Number* data = planes[number];
+  data = data == nullptr ? data : data + n * part.numbers + 2 * band * part.size.area();
+  return {data, part.size, part.plane, part.filter(band), use, residual ? 1 : 2};
 }
 
 // Both need this scratch: what the transforms need, then a spectrum.
@@ -82,7 +67,8 @@ void analyze_plane(
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
   if (to.step == 2 && !adjoint) {
-    kernel.analytic(spectrum, plan.image.w, to.band, to.use.quarters, to.lines, to.data, scratch);
+    const AnalyticBand<T> band{to.filter, to.use.quarters, to.lines, plan.image.w};
+    kernel.analytic(spectrum, band, to.data, scratch);
     return;
   }
   T* filtered = scratch + plan.scratch_size();
@@ -99,10 +85,9 @@ void add_plane(
     T* spectrum,
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
-  const auto& [scale, quarters, absolute] = from.use;
   if (from.step == 2 && adjoint) {
-    kernel.add_analytic(
-        from.data, from.band, scale, quarters, from.lines, plan.image.w, spectrum, scratch);
+    const AnalyticBand<T> band{from.filter, from.use.quarters, from.lines, plan.image.w};
+    kernel.add_analytic(from.data, band, from.use.scale, spectrum, scratch);
     return;
   }
   T* own = scratch + plan.scratch_size();
@@ -123,7 +108,7 @@ void analyze_planes(
     const PyramidPlan<T>& plan,
     bool adjoint,
     const PyramidPlanes<T>& out) {
-  const PlanePlan<T>& lines = plan.residuals[0].plane;
+  const PlanePlan<T>& lines = plan.parts[0].plane;
   const auto forward = [&](int64_t n, T* spectrum, T* scratch) {
     kernels<T>().planes.forward(images + n * plan.image.area(), 1, lines, spectrum, scratch);
   };
@@ -145,7 +130,7 @@ void synthesize_planes(
     const PyramidPlan<T>& plan,
     bool adjoint,
     T* images) {
-  const PlanePlan<T>& lines = plan.residuals[0].plane;
+  const PlanePlan<T>& lines = plan.parts[0].plane;
   const int64_t scratch_size = plane_scratch_size(plan), elements = plan.spectrum_size();
   // The spectrum of every kGroups-th plane from `group` on.
   const auto sum = [&](int64_t n, int64_t group, T* spectrum, T* scratch) {

@@ -7,13 +7,10 @@
 
 namespace phasenet {
 
-// Coefficients of N images, dense; null where a part is not wanted.
+// Coefficients of N images, dense, in the order of PyramidPlan::parts; null where a part is not
+// wanted: highpass [N, H, W], of each level complex numbers [N, nbands, h, w], lowpass [N, h, w].
 template <typename T>
-struct PyramidPlanes {
-  T* highpass;             // [N, H, W]
-  std::vector<T*> levels;  // complex numbers [N, nbands, h, w]
-  T* lowpass;              // [N, h, w]
-};
+using PyramidPlanes = std::vector<T*>;
 
 // The pyramid of real images [N, H, W]. With `adjoint`, the adjoint of its inverse instead: bands
 // are then real, and written as complex numbers.

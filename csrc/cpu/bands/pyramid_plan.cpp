@@ -77,9 +77,9 @@ PlanePlan<T> PyramidPlan<T>::plane(Size size) {
 template <typename T>
 PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of), nbands(count) {
   const int64_t lanes = kernels<T>().planes.lanes;
-  const auto tables = spectral_tables<double>(image, height, nbands);
+  const auto tables = spectral_tables(image, height, nbands);
   const auto residual = [&](Size size, const std::vector<double>& filter) {
-    const int64_t elements = tiles_of(size, lanes) * size.w * lanes;
+    const int64_t tiles = tiles_of(size, lanes), elements = tiles * size.w * lanes;
     const double scale = 1 / static_cast<double>(size.area());
     Scratch<T> weights = zeros<T>(elements);
     const auto entry = [&](int64_t row, int64_t column) {
@@ -95,12 +95,11 @@ PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of),
       last.push_back(entry(size.h / 2, std::abs(frequency(i, size.w))));
     }
     bytes_ += (elements + last.size()) * sizeof(T);
-    residuals.push_back({size, plane(size), std::move(weights), std::move(last)});
+    parts.push_back(
+        {size, plane(size), size.area(), elements, std::move(weights), std::move(last), tiles, {}});
   };
   residual(image, tables->highpass);
-  residual(tables->lowpass.size, tables->lowpass.weights);
-
-  for (const LevelTable<double>& table : tables->levels) {
+  for (const LevelTable& table : tables->levels) {
     const Size size = table.size;
     const int64_t tiles = tiles_of(size, lanes), elements = tiles * size.w * lanes;
     const double scale = 2 / static_cast<double>(size.area());
@@ -119,8 +118,11 @@ PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of),
       add_ranges(out, size, lanes, T(-1), ranges);
     }
     bytes_ += nbands * elements * sizeof(T);
-    levels.push_back({size, plane(size), elements, tiles, std::move(weights), std::move(ranges)});
+    const int64_t numbers = 2 * nbands * size.area();
+    parts.push_back(
+        {size, plane(size), numbers, elements, std::move(weights), {}, tiles, std::move(ranges)});
   }
+  residual(tables->lowpass.size, tables->lowpass.weights);
 }
 
 template <typename T>

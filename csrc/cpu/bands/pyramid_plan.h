@@ -16,28 +16,21 @@ namespace phasenet {
 template <typename T>
 class PyramidPlan {
  public:
-  // A plane of this size, and what reaches it from the image.
-  struct Residual {
+  // A residual or the bands of a level: their size, and what reaches each plane from the image.
+  struct Part {
     Size size;
     PlanePlan<T> plane;
-    Scratch<T> weights;       // filter / (h w)
-    std::vector<T> last_row;  // empty if zero
-    ResidualFilter<T> filter() const {
-      return {weights.data(), last_row.empty() ? nullptr : last_row.data()};
-    }
-  };
-  struct Level {
-    Size size;
-    PlanePlan<T> plane;
-    int64_t band_size;   // elements of one band's filter
-    int64_t band_tiles;  // and its tiles
-    Scratch<T> weights;  // of all bands: 2 sqrt(c) cos(d)^n radial / (h w), signed by cos d
-    std::vector<FrequencyRange> ranges;
-    BandFilter<T> band(int64_t b) const {
-      return {weights.data() + b * band_size, ranges.data() + 2 * b * band_tiles};
-    }
-    ResidualFilter<T> two_sided(int64_t b) const {
-      return {weights.data() + b * band_size, nullptr};
+    int64_t numbers;          // of all planes of an image; a band's are complex
+    int64_t filter_size;      // elements of the filter of one plane
+    Scratch<T> weights;       // the filter / (h w), of a band signed by its cos d and doubled
+    std::vector<T> last_row;  // of a residual; empty if zero
+    int64_t tiles;
+    std::vector<FrequencyRange> ranges;  // of the bands
+    PlaneFilter<T> filter(int64_t band) const {
+      return {
+          weights.data() + band * filter_size,
+          last_row.empty() ? nullptr : last_row.data(),
+          ranges.data() + 2 * band * tiles};
     }
   };
 
@@ -45,8 +38,7 @@ class PyramidPlan {
 
   Size image;
   int64_t nbands;
-  std::vector<Residual> residuals;  // highpass, lowpass
-  std::vector<Level> levels;
+  std::vector<Part> parts;  // highpass, levels 1, 2, ..., lowpass
 
   int64_t spectrum_size() const {
     return kernels<T>().planes.spectrum_size(image.h, image.w);

@@ -25,10 +25,9 @@ void for_half_spectrum(Size level, Size image, const Fill& fill) {
   });
 }
 
-template <typename T>
-LevelTable<T> level_table(Size size, Size image, int64_t level, int64_t nbands) {
+LevelTable level_table(Size size, Size image, int64_t level, int64_t nbands) {
   const int64_t columns = half_columns(size.w);
-  LevelTable<T> table{size, std::vector<T>(nbands * size.h * columns)};
+  LevelTable table{size, std::vector<double>(nbands * size.h * columns)};
   const double scale = angular_scale(nbands);
   std::vector<double> cosines(nbands), sines(nbands);
   for (int64_t band = 0; band < nbands; ++band) {
@@ -49,48 +48,41 @@ LevelTable<T> level_table(Size size, Size image, int64_t level, int64_t nbands) 
             const double power = std::pow(std::abs(cosine), static_cast<double>(nbands - 1));
             weight = std::copysign(scale * power * radial, cosine);
           }
-          table.weights[(band * size.h + row) * columns + column] = static_cast<T>(weight);
+          table.weights[(band * size.h + row) * columns + column] = weight;
         }
       });
   return table;
 }
 
-template <typename T>
-std::shared_ptr<const SpectralTables<T>> build_tables(Size image, int64_t height, int64_t nbands) {
-  auto tables = std::make_shared<SpectralTables<T>>();
+std::shared_ptr<const SpectralTables> build_tables(Size image, int64_t height, int64_t nbands) {
+  auto tables = std::make_shared<SpectralTables>();
   tables->image = image;
   tables->nbands = nbands;
   tables->highpass.resize(image.h * half_columns(image.w));
   for_half_spectrum(
       image, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
-        tables->highpass[row * half_columns(image.w) + column] =
-            static_cast<T>(hi_mask(log2_radius, 0));
+        tables->highpass[row * half_columns(image.w) + column] = hi_mask(log2_radius, 0);
       });
   const std::vector<Size> sizes = level_sizes(image, height);
   for (int64_t level = 1; level < height - 1; ++level) {
-    tables->levels.push_back(level_table<T>(sizes[level - 1], image, level, nbands));
+    tables->levels.push_back(level_table(sizes[level - 1], image, level, nbands));
   }
   const Size low = sizes.back();
-  tables->lowpass = {low, std::vector<T>(low.h * half_columns(low.w))};
+  tables->lowpass = {low, std::vector<double>(low.h * half_columns(low.w))};
   for_half_spectrum(
       low, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
         tables->lowpass.weights[row * half_columns(low.w) + column] =
-            static_cast<T>(lowpass_chain(log2_radius, height - 2));
+            lowpass_chain(log2_radius, height - 2);
       });
   return tables;
 }
 
 }  // namespace
 
-template <typename T>
-std::shared_ptr<const SpectralTables<T>> spectral_tables(
-    Size image, int64_t height, int64_t nbands) {
-  static LruCache<std::array<int64_t, 4>, SpectralTables<T>> cache;
+std::shared_ptr<const SpectralTables> spectral_tables(Size image, int64_t height, int64_t nbands) {
+  static LruCache<std::array<int64_t, 4>, SpectralTables> cache;
   return cache.get(
-      {image.h, image.w, height, nbands}, [&] { return build_tables<T>(image, height, nbands); });
+      {image.h, image.w, height, nbands}, [&] { return build_tables(image, height, nbands); });
 }
-
-template std::shared_ptr<const SpectralTables<float>> spectral_tables(Size, int64_t, int64_t);
-template std::shared_ptr<const SpectralTables<double>> spectral_tables(Size, int64_t, int64_t);
 
 }  // namespace phasenet

@@ -34,8 +34,8 @@ inline void put_weighted(const T* in, Vector<T> weight, PowerOfI<T> power, T* ou
 
 // A part of an image's spectrum, times a filter; or with kAdd that part added to an image's.
 template <bool kAdd, typename T>
-inline void filter_spectrum(
-    Spectrum<const T> in, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> out) {
+void filter_spectrum(
+    Spectrum<const T> in, const PlaneFilter<T>& filter, FilterUse<T> use, Spectrum<T> out) {
   constexpr int64_t lanes = Lanes<T>::count;
   const int64_t h = kAdd ? in.h : out.h, w = kAdd ? in.w : out.w, image_w = kAdd ? out.w : in.w;
   const PowerOfI<T> power = PowerOfI<T>::of(use.quarters, use.scale);
@@ -61,37 +61,23 @@ inline void filter_spectrum(
   }
 }
 
-template <typename T>
-void crop_spectrum(
-    Spectrum<const T> image, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> part) {
-  filter_spectrum<false>(image, filter, use, part);
-}
-
-template <typename T>
-void add_spectrum(
-    Spectrum<const T> part, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> image) {
-  filter_spectrum<true>(part, filter, use, image);
-}
-
 // The first `kept` columns of an analytic band: filtered, transformed along x and transposed, they
 // go to write_columns(first column, their spectra along y), a vector of columns at a time.
 template <typename T, typename Write>
 inline void analytic_columns(
     const T* image_spectrum,
-    int64_t image_w,
-    const BandFilter<T>& filter,
-    int quarters,
-    const PlanePlan<T>& plan,
+    const AnalyticBand<T>& band,
     int64_t kept,
     T* scratch,
     const Write& write_columns) {
   constexpr int64_t lanes = Lanes<T>::count;
+  const auto& [filter, quarters, plan, image_w] = band;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
   // [column][y in FFT order, a row to spare][re, im][x], swapped
   T* between = size.plane(scratch);
-  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole<T>(kept, lanes) / lanes;
+  const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole(kept, lanes) / lanes;
   for (int64_t i = size.w; i < columns * lanes; ++i) {
     memset(line + i * 2 * lanes, 0, sizeof(T) * 2 * lanes);
   }
@@ -141,15 +127,9 @@ inline void analytic_columns(
 }
 
 template <typename T>
-void analytic_plane(
-    const T* image_spectrum,
-    int64_t image_w,
-    const BandFilter<T>& filter,
-    int quarters,
-    const PlanePlan<T>& plan,
-    T* plane,
-    T* scratch) {
+void analytic_plane(const T* image_spectrum, const AnalyticBand<T>& band, T* plane, T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
+  const PlanePlan<T>& plan = band.plan;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
@@ -165,57 +145,26 @@ void analytic_plane(
       scatter(load(line + y * 2 * lanes), to + 1, 2, left);
     }
   };
-  analytic_columns(image_spectrum, image_w, filter, quarters, plan, size.w, scratch, write);
+  analytic_columns(image_spectrum, band, size.w, scratch, write);
 }
 
 template <typename T>
 void analytic_quarter(
-    const T* image_spectrum,
-    int64_t image_w,
-    const BandFilter<T>& filter,
-    int quarters,
-    const PlanePlan<T>& plan,
-    T* re,
-    T* im,
-    int64_t stride,
-    T* scratch) {
+    const T* image_spectrum, const AnalyticBand<T>& band, Parts<T> quarter, T* scratch) {
+  const PlanePlan<T>& plan = band.plan;
   const Sizes<T> size = Sizes<T>::of(plan);
   const auto write = [&](int64_t x, Plain<T> in) {
-    transform(plan.y, in, FirstRows<T>{re + x, im + x, stride, size.h / 2}, size.work(scratch));
+    const FirstRows<T> out{quarter.re + x, quarter.im + x, quarter.stride, size.h / 2};
+    transform(plan.y, in, out, size.work(scratch));
   };
-  analytic_columns(image_spectrum, image_w, filter, quarters, plan, size.w / 2, scratch, write);
-}
-
-// What one side's line, the spectrum at k or the conjugate of that at -k, adds to an image's.
-template <typename T>
-inline void add_side(
-    const T* line,
-    const T* weights,
-    T sign,
-    PowerOfI<T> power,
-    int64_t w,
-    int64_t image_w,
-    T* image_tile) {
-  constexpr int64_t lanes = Lanes<T>::count;
-  for (int64_t i = 0; i < w; ++i) {
-    const Vector<T> signed_weight = sign * load(weights + i * lanes);
-    const Vector<T> weight = signed_weight > T(0) ? signed_weight : Vector<T>{};
-    T* out = image_tile + image_column(i, w, image_w) * 2 * lanes;
-    put_weighted<true>(line + i * 2 * lanes, weight, power, out);
-  }
+  analytic_columns(image_spectrum, band, size.w / 2, scratch, write);
 }
 
 template <typename T>
 void add_analytic_plane(
-    const T* plane,
-    const BandFilter<T>& filter,
-    T scale,
-    int quarters,
-    const PlanePlan<T>& plan,
-    int64_t image_w,
-    T* image_spectrum,
-    T* scratch) {
+    const T* plane, const AnalyticBand<T>& band, T scale, T* image_spectrum, T* scratch) {
   constexpr int64_t lanes = Lanes<T>::count;
+  const auto& [filter, quarters, plan, image_w] = band;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* work = size.work(scratch);
@@ -259,14 +208,15 @@ void add_analytic_plane(
       continue;
     }
     transform(plan.x, tile(between + i * stride), tile(line), work);
-    add_side(
-        line,
-        filter.weights + t * size.w * lanes,
-        side == 0 ? T(1) : T(-1),
-        PowerOfI<T>::of(side == 0 ? quarters : -quarters, scale),
-        size.w,
-        image_w,
-        image_spectrum + t * image_w * 2 * lanes);
+    // The spectrum at k, or on side 1 the conjugate of that at -k.
+    const T sign = side == 0 ? T(1) : T(-1);
+    const PowerOfI<T> power = PowerOfI<T>::of(side == 0 ? quarters : -quarters, scale);
+    for (int64_t k = 0; k < size.w; ++k) {
+      const Vector<T> signed_weight = sign * load(filter.weights + (t * size.w + k) * lanes);
+      const Vector<T> weight = signed_weight > T(0) ? signed_weight : Vector<T>{};
+      T* out = image_spectrum + (t * image_w + image_column(k, size.w, image_w)) * 2 * lanes;
+      put_weighted<true>(line + k * 2 * lanes, weight, power, out);
+    }
   }
 }
 
@@ -279,8 +229,8 @@ constexpr PlaneTransforms<T> plane_transforms() {
       forward_plane<T>,
       forward_mirrored<T>,
       inverse_plane<T>,
-      crop_spectrum<T>,
-      add_spectrum<T>,
+      filter_spectrum<false, T>,
+      filter_spectrum<true, T>,
       analytic_plane<T>,
       analytic_quarter<T>,
       add_analytic_plane<T>,

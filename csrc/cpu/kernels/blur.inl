@@ -12,15 +12,10 @@ constexpr double kTaps[kBlurReach + 1] = {
 };
 
 inline int64_t whole_lines(int64_t elements) {  // of 64 bytes, for either dtype
-  return (elements + 15) / 16 * 16;
+  return whole(elements, 16);
 }
 
 constexpr int64_t kLines = 8;
-
-template <typename T>
-inline int64_t whole_vectors(int64_t elements) {
-  return (elements + Lanes<T>::count - 1) / Lanes<T>::count * Lanes<T>::count;
-}
 
 inline int64_t line_stride(int64_t w) {  // zeros of the reach on both sides, a vector to spare
   return whole_lines(w + 2 * kBlurReach + 16);

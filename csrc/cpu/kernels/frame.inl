@@ -42,18 +42,11 @@ inline double root(double x) {
 }
 
 template <typename T>
-void frame_planes(
-    const T* re,
-    const T* im,
-    int64_t stride,
-    int64_t h,
-    int64_t w,
-    FramePlanes<T> out,
-    T* scratch) {
+void frame_planes(Parts<const T> band, int64_t h, int64_t w, FramePlanes<T> out, T* scratch) {
   const BlurBuffers<T> buffers = blur_buffers(scratch, w);
   blur_along_x(buffers, int64_t(0), h, [&](int64_t y, T* line) {
-    const T* re_row = re + y * stride;
-    const T* im_row = im + y * stride;
+    const T* re_row = band.re + y * band.stride;
+    const T* im_row = band.im + y * band.stride;
     T* phase = out.phase + y * w;
     T* amplitude = out.amplitude + y * w;
     atan2_all(im_row, re_row, phase, w);

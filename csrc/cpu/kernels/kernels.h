@@ -95,15 +95,8 @@ struct Kernels {
   // The 11 x 11 Gaussian of std 2, not normalised, zeros outside.
   void (*blur)(const T* in, int64_t h, int64_t w, T* out, T* scratch);
 
-  // Real and imaginary parts of a band, rows `stride` apart, to a frame's planes.
-  void (*frame_planes)(
-      const T* re,
-      const T* im,
-      int64_t stride,
-      int64_t h,
-      int64_t w,
-      FramePlanes<T> out,
-      T* scratch);
+  // A band to a frame's planes.
+  void (*frame_planes)(Parts<const T> band, int64_t h, int64_t w, FramePlanes<T> out, T* scratch);
 
   // The wraps from `before` to `after`, planes of h x w, row by row; returns how many `rows` there
   // are, which has room for one more than there can be, most_row_wraps(size). With `only_down`,

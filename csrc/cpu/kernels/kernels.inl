@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <utility>
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif

@@ -12,6 +12,10 @@ struct Lanes {
   typedef int8_t loose_bytes __attribute__((vector_size(count), aligned(1), may_alias));
 };
 
+inline int64_t whole(int64_t n, int64_t unit) {  // the multiple of `unit` from n on
+  return (n + unit - 1) / unit * unit;
+}
+
 template <typename T>
 using Vector = typename Lanes<T>::vector;
 
@@ -70,34 +74,8 @@ inline void store_within(T* p, Vector<T> v, int64_t count, int64_t own) {
   }
 }
 
-// The larger and the smaller of a bound and a value; NaN stays.
-#if defined(__AVX512F__)
-inline Vector<float> at_least(Vector<float> bound, Vector<float> v) {
-  return Vector<float>(_mm512_max_ps(__m512(bound), __m512(v)));
-}
-inline Vector<double> at_least(Vector<double> bound, Vector<double> v) {
-  return Vector<double>(_mm512_max_pd(__m512d(bound), __m512d(v)));
-}
-inline Vector<float> at_most(Vector<float> bound, Vector<float> v) {
-  return Vector<float>(_mm512_min_ps(__m512(bound), __m512(v)));
-}
-inline Vector<double> at_most(Vector<double> bound, Vector<double> v) {
-  return Vector<double>(_mm512_min_pd(__m512d(bound), __m512d(v)));
-}
-#elif defined(__AVX__)
-inline Vector<float> at_least(Vector<float> bound, Vector<float> v) {
-  return Vector<float>(_mm256_max_ps(__m256(bound), __m256(v)));
-}
-inline Vector<double> at_least(Vector<double> bound, Vector<double> v) {
-  return Vector<double>(_mm256_max_pd(__m256d(bound), __m256d(v)));
-}
-inline Vector<float> at_most(Vector<float> bound, Vector<float> v) {
-  return Vector<float>(_mm256_min_ps(__m256(bound), __m256(v)));
-}
-inline Vector<double> at_most(Vector<double> bound, Vector<double> v) {
-  return Vector<double>(_mm256_min_pd(__m256d(bound), __m256d(v)));
-}
-#else
+// The larger and the smaller of a bound and a value; NaN stays. Written like this, compilers make
+// one maximum or minimum of it.
 template <typename V>
 inline V at_least(V bound, V v) {
   return v < bound ? bound : v;
@@ -106,7 +84,6 @@ template <typename V>
 inline V at_most(V bound, V v) {
   return v > bound ? bound : v;
 }
-#endif
 
 template <typename T>
 inline T sum_of_lanes(Vector<T> v) {

@@ -1,11 +1,6 @@
 // Transforms of planes between space and the tiles of a half spectrum, see transforms.h. Lanes run
 // along x while y is transformed and along ky while x is; in between, squares are transposed.
 
-template <typename T>
-inline int64_t whole(int64_t n, int64_t unit) {
-  return (n + unit - 1) / unit * unit;
-}
-
 // What the transforms of an h x w plane work in.
 template <typename T>
 struct Sizes {
@@ -18,8 +13,8 @@ struct Sizes {
   int64_t pairs;    // that a transform of a line works in
 
   static Sizes of(int64_t h, int64_t w) {
-    const int64_t rows = h / 2 + h % 2, padded = whole<T>(w, 2 * lanes);
-    return {h, w, rows, whole<T>(rows, lanes) / lanes, padded, padded / lanes, 0};
+    const int64_t rows = h / 2 + h % 2, padded = whole(w, 2 * lanes);
+    return {h, w, rows, whole(rows, lanes) / lanes, padded, padded / lanes, 0};
   }
   static Sizes of(const PlanePlan<T>& plan) {
     Sizes size = of(plan.y.n, plan.x.n);
@@ -58,7 +53,7 @@ int64_t planes_scratch(const PlanePlan<T>& plan) {
 template <typename T>
 int64_t spectrum_size(int64_t h, int64_t w) {
   const Sizes<T> size = Sizes<T>::of(h, w);
-  return size.tiles * size.tile_size() + whole<T>(2 * w, 16);
+  return size.tiles * size.tile_size() + whole(2 * w, 16);
 }
 
 // Where the row of ky = h / 2 begins.
@@ -213,7 +208,7 @@ inline void forward_by(
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* between = size.plane(scratch);
-  const int64_t stride = whole<T>(w, 2 * lanes) * 2 * lanes;
+  const int64_t stride = whole(w, 2 * lanes) * 2 * lanes;
   for (int64_t x = 0; x < w; x += 2 * lanes) {
     columns(x, line);
     memcpy(line + size.h * 2 * lanes, line, sizeof(T) * 2 * lanes);

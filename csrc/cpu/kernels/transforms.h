@@ -61,16 +61,19 @@ struct FrequencyRange {  // begin <= kx < end, signed
 };
 
 template <typename T>
-struct BandFilter {
-  const T* weights;  // negative where the analytic band lives at -k
-  // Of the positive weights of each tile, then of the negative ones.
+struct PlaneFilter {
+  const T* weights;   // of a band: negative where the analytic band lives at -k
+  const T* last_row;  // [w], ky = h / 2; null if zero
+  // Of a band: of the positive weights of each tile, then of the negative ones.
   const FrequencyRange* ranges;
 };
 
+// A plane of complex numbers, real and imaginary parts by themselves, rows `stride` apart.
 template <typename T>
-struct ResidualFilter {
-  const T* weights;
-  const T* last_row;  // [w], ky = h / 2; null if zero
+struct Parts {
+  T* re;
+  T* im;
+  int64_t stride;
 };
 
 template <typename T>
@@ -85,6 +88,15 @@ struct FilterUse {
   T scale;
   int quarters;
   bool absolute;
+};
+
+// The band of an image of that width that a filter's weights of one sign give, times i^quarters.
+template <typename T>
+struct AnalyticBand {
+  PlaneFilter<T> filter;
+  int quarters;
+  const PlanePlan<T>& plan;
+  int64_t image_w;
 };
 
 template <typename T>
@@ -107,47 +119,25 @@ struct PlaneTransforms {
 
   // The part of an image's spectrum that a smaller plane holds, times a filter.
   void (*crop)(
-      Spectrum<const T> image, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> part);
+      Spectrum<const T> image, const PlaneFilter<T>& filter, FilterUse<T> use, Spectrum<T> part);
 
   // Its adjoint: adds a smaller plane's spectrum, times a filter, to an image's.
   void (*add)(
-      Spectrum<const T> part, const ResidualFilter<T>& filter, FilterUse<T> use, Spectrum<T> image);
+      Spectrum<const T> part, const PlaneFilter<T>& filter, FilterUse<T> use, Spectrum<T> image);
 
   // A complex plane [h][w] from the frequencies of an image on one side of a line: i^quarters times
   // the inverse transform, without a factor, of weights * spectrum.
-  void (*analytic)(
-      const T* image_spectrum,
-      int64_t image_w,
-      const BandFilter<T>& filter,
-      int quarters,
-      const PlanePlan<T>& plan,
-      T* plane,
-      T* scratch);
+  void (*analytic)(const T* image_spectrum, const AnalyticBand<T>& band, T* plane, T* scratch);
 
-  // Its first [h / 2][w / 2] numbers alone, real and imaginary parts by themselves, in rows
-  // `stride` apart that are written up to a multiple of kFrameColumns.
+  // Its first [h / 2][w / 2] numbers alone, in rows that are written up to a multiple of
+  // kFrameColumns.
   void (*analytic_quarter)(
-      const T* image_spectrum,
-      int64_t image_w,
-      const BandFilter<T>& filter,
-      int quarters,
-      const PlanePlan<T>& plan,
-      T* re,
-      T* im,
-      int64_t stride,
-      T* scratch);
+      const T* image_spectrum, const AnalyticBand<T>& band, Parts<T> quarter, T* scratch);
 
   // The adjoint of `analytic`, scaled: adds to an image's spectrum that whose real plane has this
   // band.
   void (*add_analytic)(
-      const T* plane,
-      const BandFilter<T>& filter,
-      T scale,
-      int quarters,
-      const PlanePlan<T>& plan,
-      int64_t image_w,
-      T* image_spectrum,
-      T* scratch);
+      const T* plane, const AnalyticBand<T>& band, T scale, T* image_spectrum, T* scratch);
 };
 
 }  // namespace phasenet

@@ -16,15 +16,11 @@ struct Indices<double> {
   typedef int64_t vector __attribute__((vector_size(kVectorBytes)));
 };
 
-// Numbers 0 ... n - 1 as a parameter pack.
+// Numbers 0 ... n - 1 as a parameter pack: types, of which no code comes.
 template <int... kI>
-struct Pack {};
-template <int kN, int... kI>
-struct PackOf : PackOf<kN - 1, kN - 1, kI...> {};
-template <int... kI>
-struct PackOf<0, kI...> {
-  typedef Pack<kI...> type;
-};
+using Pack = std::integer_sequence<int, kI...>;
+template <typename T>
+using AllLanes = std::make_integer_sequence<int, int(Lanes<T>::count)>;
 
 // Within each 128 bits, units of `unit` elements alternately from a and b: from the low half, or
 // the high one.
@@ -64,9 +60,6 @@ inline Vector<T> every_second(Vector<T> a, Vector<T> b, Pack<kI...>) {
 }
 
 #undef PHASENET_SHUFFLE
-
-template <typename T>
-using AllLanes = typename PackOf<int(Lanes<T>::count)>::type;
 
 // a0 b0 a1 b1 ...: the first half of it to `a`, the second to `b`; and back.
 template <typename T>

@@ -5,16 +5,12 @@
 // columns such that whatever 16 columns reach lies in 32 columns from its first on.
 constexpr int64_t kFieldLeft = 8;
 
-inline int64_t field_stride(int64_t w) {
-  return whole_lines(w) + 16;
-}
-
 inline int64_t field_elements(int64_t h, int64_t w) {
-  return (h + 2 * kBlurReach) * field_stride(w);
+  return (h + 2 * kBlurReach) * across_stride(w);
 }
 
 inline int64_t field_row(int64_t y, int64_t w) {  // what belongs to row y begins here
-  return (y + kBlurReach) * field_stride(w);
+  return (y + kBlurReach) * across_stride(w);
 }
 
 // Bit i: whether a[i] > b[i].
@@ -122,7 +118,7 @@ inline void add_sparse(
     const RowWraps* rows, int64_t count, const T* amplitude, int64_t w, T* field) {
   constexpr int64_t lanes = Lanes<T>::count;
   constexpr int kParts = 2 * kWrapColumns / lanes;
-  const int64_t stride = field_stride(w);
+  const int64_t stride = across_stride(w);
   for (int64_t c = 0; c < count; ++c) {
     Vector<T> across[kParts];
     blur_row<T, kParts>(rows[c], amplitude, w, across);
@@ -150,7 +146,7 @@ inline void add_dense(
     T* across) {
   constexpr int64_t lanes = Lanes<T>::count;
   constexpr int kParts = 2 * kWrapColumns / lanes;
-  const int64_t stride = field_stride(w);
+  const int64_t stride = across_stride(w);
   memset(across, 0, sizeof(T) * field_elements(h, w));
   for (int64_t c = 0; c < count; ++c) {
     Vector<T> row[kParts];
@@ -160,7 +156,7 @@ inline void add_dense(
       store(at + p * lanes, load(at + p * lanes) + row[p]);
     }
   }
-  for (int64_t x = 0; x < whole_vectors<T>(w); x += lanes) {
+  for (int64_t x = 0; x < whole(w, lanes); x += lanes) {
     blur_columns<T>(across + x + kFieldLeft, stride, h, [&](int64_t y, Vector<T> sum) {
       T* at = field + field_row(y, w) + kFieldLeft + x;
       store(at, load(at) + sum);

@@ -259,7 +259,7 @@ Tensor fold_mirror(const Tensor& image, Size size, ScalarType dtype) {
   const T* from = image.const_data_ptr<T>();
   char* to = static_cast<char*>(result.mutable_data_ptr());
   const int64_t row_bytes = size.w * static_cast<int64_t>(result.element_size());
-  const Convert<T> convert = conversion<T>(dtype);
+  const Convert convert = conversion<T>(dtype);
   torch::stable::parallel_for(0, count * size.h, 64, [&](int64_t begin, int64_t end) {
     const Scratch<T> computed(size.w);
     for (int64_t i = begin; i < end; ++i) {
@@ -284,10 +284,9 @@ template <typename T>
 Tensor analytic_bands_adjoint(
     const std::vector<Tensor>& band_grads, const PhaseOptions& options, Size image) {
   const auto plan = pyramid_plan<T>(image, options.height, options.nbands);
-  PyramidPlanes<const T> planes{
-      nullptr, std::vector<const T*>(plan->levels.size(), nullptr), nullptr};
+  PyramidPlanes<const T> planes(plan->parts.size(), nullptr);
   for (size_t i = 0; i < band_grads.size(); ++i) {
-    const T*& level = planes.levels[options.levels[i] - 1];
+    const T*& level = planes[options.levels[i]];
     STD_TORCH_CHECK(level == nullptr, "levels: expected distinct levels");
     level = static_cast<const T*>(band_grads[i].const_data_ptr());
   }

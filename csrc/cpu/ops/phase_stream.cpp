@@ -57,8 +57,9 @@ std::vector<TensorSpec> state_parts(
   std::vector<TensorSpec> state;
   for (const int64_t level : options.levels) {
     const Size size = sizes[level - 1];
-    for (const auto& part : LevelPlanes<T>::parts(kept_frames(options), options.nbands, size)) {
-      state.push_back({{count, part.elements}, part.dtype});
+    for (TensorSpec part : LevelPlanes<T>::parts(kept_frames(options), options.nbands, size)) {
+      part.shape.insert(part.shape.begin(), count);
+      state.push_back(part);
     }
     state.push_back({{count, options.num_phase, channels, size.h / 2, size.w / 2}, dtype});
   }

@@ -51,16 +51,12 @@ void analyze(
     int64_t nbands,
     bool adjoint,
     const std::vector<Tensor>& out) {
-  const Size image = image_size(images);
-  const auto plan = pyramid_plan<T>(image, height, nbands);
+  const auto plan = pyramid_plan<T>(image_size(images), height, nbands);
   in_chunks<T>(images, [&](const Tensor& part, int64_t first, int64_t last) {
-    PyramidPlanes<T> planes{
-        out.front().template mutable_data_ptr<T>() + first * image.area(),
-        {},
-        out.back().template mutable_data_ptr<T>() + first * plan->residuals[1].size.area()};
-    for (size_t i = 0; i < plan->levels.size(); ++i) {
-      const int64_t numbers = first * nbands * plan->levels[i].size.area();
-      planes.levels.push_back(static_cast<T*>(out[i + 1].mutable_data_ptr()) + 2 * numbers);
+    PyramidPlanes<T> planes;
+    for (size_t i = 0; i < out.size(); ++i) {
+      const int64_t before = first * plan->parts[i].numbers;
+      planes.push_back(static_cast<T*>(out[i].mutable_data_ptr()) + before);
     }
     analyze_planes(part.const_data_ptr<T>(), last - first, *plan, adjoint, planes);
   });

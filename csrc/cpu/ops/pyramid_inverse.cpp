@@ -8,14 +8,13 @@ namespace {
 template <typename T>
 void synthesize(const Coefficients& coeffs, int64_t nbands, bool adjoint, const Tensor& out) {
   const auto plan = pyramid_plan<T>(image_size(coeffs.highpass), coeffs.height(), nbands);
-  // What is dense already is not copied; copies live as long as the list.
-  std::vector<Tensor> dense{
-      torch::stable::contiguous(coeffs.highpass), torch::stable::contiguous(coeffs.lowpass)};
-  PyramidPlanes<const T> planes{
-      dense[0].template const_data_ptr<T>(), {}, dense[1].template const_data_ptr<T>()};
-  for (const Tensor& bands : coeffs.bands) {
-    dense.push_back(torch::stable::contiguous(bands));
-    planes.levels.push_back(static_cast<const T*>(dense.back().const_data_ptr()));
+  std::vector<Tensor> dense{coeffs.highpass};
+  dense.insert(dense.end(), coeffs.bands.begin(), coeffs.bands.end());
+  dense.push_back(coeffs.lowpass);
+  PyramidPlanes<const T> planes;
+  for (Tensor& part : dense) {
+    part = torch::stable::contiguous(part);  // what is dense already is not copied
+    planes.push_back(static_cast<const T*>(part.const_data_ptr()));
   }
   const int64_t count = product(leading(coeffs.highpass, 2));
   synthesize_planes(planes, count, *plan, adjoint, out.template mutable_data_ptr<T>());

@@ -20,15 +20,13 @@ PARTIALS = 6  # sinusoids in a band of noise
 
 @dataclass(frozen=True)
 class Performance:
-    """What happens in one video: one entry per frame in every field.
+    """What happens in one video, frame by frame.
 
-    values: float64 [T, 2], valence and arousal in [-1, 1].
+    values: float64 [T, 2], valence and arousal in [-1, 1]. scenes: what `render` takes.
     """
 
     values: np.ndarray
-    expressions: list[Expression]
-    cameras: list[Camera]
-    lights: list[Light]
+    scenes: list[tuple[Expression, Camera, Light]]
 
 
 def band_noise(rng: np.random.Generator, times: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -86,15 +84,12 @@ def perform(
     gain = (1 + spread * rng.uniform(-0.25, 0.25)) * wander(0.93, 0.03, 0.5)
     side = wander(spread * rng.uniform(-0.24, 0.24), 0.03)
     warmth, noise = spread * rng.uniform(-0.06, 0.06), rng.uniform(0.5, 2.5)
-    return Performance(
-        np.stack([valence, arousal], axis=1),
-        expressions,
-        [
-            Camera((cx, cy), z, a, size)
-            for cx, cy, z, a in np.stack([x, y, zooms, angle], axis=1).tolist()
-        ],
-        [Light(g, s, warmth, noise) for g, s in zip(gain.tolist(), side.tolist(), strict=True)],
-    )
+    columns = np.stack([x, y, zooms, angle, gain, side], axis=1).tolist()
+    scenes = [
+        (expression, Camera((cx, cy), z, a, size), Light(g, s, warmth, noise))
+        for expression, (cx, cy, z, a, g, s) in zip(expressions, columns, strict=True)
+    ]
+    return Performance(np.stack([valence, arousal], axis=1), scenes)
 
 
 def faces(

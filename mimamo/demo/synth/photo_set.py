@@ -57,8 +57,7 @@ def _draw(rng: np.random.Generator, frames: int, spread: float) -> Drawn:
     detector, smooth = CenterFace(), LandmarkFilter()  # neither can be shared between threads
 
     def face(index: int) -> np.ndarray:
-        scene = played.expressions[index], played.cameras[index], played.lights[index]
-        image, points = render(*scene, rng)
+        image, points = render(*played.scenes[index], rng)
         box = np.concatenate([points.min(axis=0), points.max(axis=0)])
         seen = look_closer(detector, image, Detection(box, points, 1.0))
         landmarks = points if seen is None else seen.landmarks

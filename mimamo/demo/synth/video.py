@@ -53,14 +53,12 @@ def write_video(
     rng = np.random.default_rng([seed, 1000])  # apart from the seeds of `write_photo_set`
     times = np.arange(frames) / fps
     played = perform(rng, times, spread=0.5, zoom=1.82, size=size)
-    scenes = zip(
-        played.expressions, played.cameras, played.lights, camera_tilt(times).tolist(), strict=True
-    )
+    tilts = camera_tilt(times).tolist()
     in_view = np.zeros(frames, bool)
     with VideoWriter(path, fps) as writer:
-        for index, (expression, camera, light, tilt) in enumerate(scenes):
+        for index, (expression, camera, light) in enumerate(played.scenes):
             x, y = camera.center
-            camera = replace(camera, center=(x, y + _AWAY * tilt))
+            camera = replace(camera, center=(x, y + _AWAY * tilts[index]))
             image, landmarks = render(expression, camera, light, rng)
             in_view[index] = bool((landmarks > 0).all() and (landmarks < size).all())
             writer.write(image)

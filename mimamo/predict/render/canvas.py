@@ -123,22 +123,19 @@ def frame(image: np.ndarray, rect: Rect, colour: Colour) -> None:
     cv2.rectangle(image, *corners, colour, 1)
 
 
-def line(
-    image: np.ndarray, points: ArrayLike, colour: Colour, width: int = 1, *, closed: bool = False
-) -> None:
+def line(image: np.ndarray, points: ArrayLike, colour: Colour, width: int = 1) -> None:
     """An antialiased line through `points` ``[N, 2]`` (pixels); one point is drawn as a dot."""
     points = np.asarray(points)
     if len(points) == 1:
         dot(image, points[0], width, colour)
     elif len(points):
-        fixed = np.rint(points * (1 << _SUBPIXEL)).astype(np.int32)
-        cv2.polylines(image, [fixed], closed, colour, width, cv2.LINE_AA, _SUBPIXEL)
+        lines(image, points[None], colour, width)
 
 
-def lines(image: np.ndarray, segments: np.ndarray, colour: Colour, width: int = 1) -> None:
-    """Antialiased lines, `segments` ``[N, 2, 2]`` in pixels, each from its first to its second."""
-    if len(segments):
-        fixed = np.rint(np.asarray(segments) * (1 << _SUBPIXEL)).astype(np.int32)
+def lines(image: np.ndarray, paths: np.ndarray, colour: Colour, width: int = 1) -> None:
+    """Antialiased lines, `paths` ``[N, P, 2]`` in pixels, each through its P points."""
+    if len(paths):
+        fixed = np.rint(paths * (1 << _SUBPIXEL)).astype(np.int32)
         cv2.polylines(image, list(fixed), False, colour, width, cv2.LINE_AA, _SUBPIXEL)
 
 

@@ -34,7 +34,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     def draw(*bars: tuple[Score, Interval]) -> Figure:
         folds = {f"fold {number}": one for number, one in enumerate(bars[:-1], start=1)}
-        save_scores(tmp_path / "scores.png", *bars[-1], VIDEOS, folds)
+        save_scores(tmp_path / "scores.png", {**folds, "all": bars[-1]}, VIDEOS)
         return figures[-1]
 
     return draw

@@ -80,22 +80,22 @@ class TestFaces:
 class TestPerformance:
     def test_the_same_seed_gives_the_same_video(self):
         one, same, other = (perform(generator(seed), TIMES[:30]) for seed in (1, 1, 2))
-        assert one.expressions == same.expressions
-        assert one.cameras == same.cameras
-        assert one.lights == same.lights
-        assert one.expressions != other.expressions
-        assert len(one.values) == len(one.expressions) == len(one.cameras) == len(one.lights) == 30
+        assert one.scenes == same.scenes
+        for mine, others in zip(one.scenes, other.scenes, strict=True):
+            assert mine[0] != others[0]  # the expression
+        assert len(one.values) == len(one.scenes) == 30
 
     def test_videos_differ_in_light_and_distance_by_the_spread(self):
         def played(spread: float) -> np.ndarray:
             drawn = [perform(generator(seed), TIMES[:2], spread=spread) for seed in range(40)]
-            return np.array([(p.lights[0].warmth, p.cameras[0].zoom) for p in drawn])
+            firsts = [performance.scenes[0] for performance in drawn]
+            return np.array([(light.warmth, camera.zoom) for _, camera, light in firsts])
 
         alike, different = played(0.0), played(1.0)
         assert (alike[:, 0] == 0).all()
         assert (different.std(axis=0) > 1.5 * alike.std(axis=0)).all()
 
     def test_the_frames_are_of_the_size_and_distance_asked_for(self):
-        for camera in perform(generator(), TIMES[:60], zoom=3.0, size=(100, 80)).cameras:
+        for _, camera, _ in perform(generator(), TIMES[:60], zoom=3.0, size=(100, 80)).scenes:
             assert camera.size == (100, 80)
             assert camera.zoom == pytest.approx(3.0, rel=0.3)

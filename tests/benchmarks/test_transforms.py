@@ -1,4 +1,4 @@
-"""`python -m benchmarks.routes` and `python -m benchmarks.sides`."""
+"""`python -m benchmarks.transforms`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def printed(*command: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-m", *command, "--rounds", "1"],
+        [sys.executable, "-m", "benchmarks.transforms", *command, "--rounds", "1"],
         cwd=ROOT,
         env={**os.environ, "PHASENET_CPU": "baseline"},
         capture_output=True,
@@ -26,14 +26,14 @@ def printed(*command: str) -> list[str]:
 
 
 def test_every_route():
-    names, *rows = printed("benchmarks.routes", "--sides", "12,20", "--nbands", "3")
+    names, *rows = printed("routes", "--sides", "12,20", "--nbands", "3")
     assert names.split() == ["side", "bands", "cosine", "fourier", "chosen"]
     assert [row.split()[:2] for row in rows] == [["12", "3"], ["20", "3"]]
     assert all(float(value) > 0 for row in rows for value in row.split()[2:])
 
 
 def test_every_side():
-    _, *rows = printed("benchmarks.sides", "--sides", "16,131")
+    _, *rows = printed("sides", "--sides", "16,131")
     assert [row.split()[0] for row in rows] == ["16", "131"]
     for row in rows:
         forward, inverse, ffts, *ratios = map(float, row.split()[1:])
