@@ -90,7 +90,7 @@ void launch_walk(
   launch(
       kernel,
       walk.blocks(),
-      dim3(kWalkers),
+      dim3(kWalkers<T>),
       walk_bytes<T>(walk, shape.num_phase, planes.h, planes.w),
       planes,
       shape,

@@ -10,8 +10,12 @@
 
 namespace phasenet::cuda {
 
-constexpr int kWalkers = 288;  // threads of a block: a plane of 48 x 48, or four of 24 x 24
-constexpr int kTogether = 4;   // fields between barriers
+// Threads of a block: a plane of 48 x 48, or four of 24 x 24. Doubles take more registers.
+template <typename T>
+constexpr int kWalkers = sizeof(T) == 4 ? 288 : 192;
+// Fields between barriers, at least 3: they lend their memory to denoising.
+template <typename T>
+constexpr int kTogether = sizeof(T) == 4 ? 4 : 3;
 
 // How a level's planes are shared out. A unit is a plane of one video along a run of frames.
 struct Walk {
@@ -36,18 +40,18 @@ struct WalkMemory {
   int all_words;
 };
 
-__host__ __device__ inline WalkMemory walk_memory(
-    int planes, int num_phase, int height, int width) {
+template <typename T>
+__host__ __device__ WalkMemory walk_memory(int planes, int num_phase, int height, int width) {
   const auto padded = [](int n) { return (n + 3) / 4 * 4; };
   WalkMemory m{};
-  m.spread = (num_phase - 1) * kRun * kWalkers;  // before it F(t - 1, i), i = 1 ... P - 1
+  m.spread = (num_phase - 1) * kRun * kWalkers<T>;  // before it F(t - 1, i), i = 1 ... P - 1
   m.spread_stride = (width + 2 * kReach) | 1;
   m.spread_plane = ((height + kRun - 1) / kRun * kRun + 2 * kReach) * m.spread_stride;
-  m.amplitude = m.spread + padded(planes * kTogether * m.spread_plane);
+  m.amplitude = m.spread + padded(planes * kTogether<T> * m.spread_plane);
   m.partial = m.amplitude + padded(planes * height * m.spread_stride);
-  m.means = m.partial + kTogether * kWalkers;
-  m.elements = m.means + planes * kTogether;
-  m.words = kWalkers / 32 + 1;  // and one that may be read beyond the last
+  m.means = m.partial + kTogether<T> * kWalkers<T>;
+  m.elements = m.means + planes * kTogether<T>;
+  m.words = kWalkers<T> / 32 + 1;  // and one that may be read beyond the last
   m.down = num_phase * kRun * m.words;
   m.last = 2 * m.down;
   m.all_words = m.last + planes;
@@ -56,7 +60,7 @@ __host__ __device__ inline WalkMemory walk_memory(
 
 template <typename T>
 int64_t walk_bytes(const Walk& walk, int num_phase, int height, int width) {
-  const WalkMemory m = walk_memory(walk.planes, num_phase, height, width);
+  const WalkMemory m = walk_memory<T>(walk.planes, num_phase, height, width);
   return m.elements * static_cast<int64_t>(sizeof(T)) + m.all_words * int64_t{4};
 }
 
@@ -98,10 +102,10 @@ template <typename T>
 __device__ __forceinline__ void blur_rows(
     const WalkMemory& memory, int held, int h, int w, const T* amplitude, T* spread) {
   const int runs = (w + kRun - 1) / kRun, tasks = h * runs;
-  for (int task = static_cast<int>(threadIdx.x); task < 2 * held * tasks; task += kWalkers) {
+  for (int task = static_cast<int>(threadIdx.x); task < 2 * held * tasks; task += kWalkers<T>) {
     // Neighbouring threads take neighbouring rows.
     const int row = task % h, begin = task / h % runs * kRun, which = task / tasks;
-    T* planes = spread + which / 2 * kTogether * memory.spread_plane;
+    T* planes = spread + which / 2 * kTogether<T> * memory.spread_plane;
     const int at = (row + kReach) * memory.spread_stride + begin;
     const T* from = which % 2 == 0
                         ? amplitude + (which / 2 * h + row) * memory.spread_stride + begin
@@ -135,14 +139,14 @@ __device__ __forceinline__ void blur_column(const T* column, int stride, T* out)
 
 // Planes of kSide x kSide, a multiple of kRun, or where it is 0 of any size.
 template <typename T, typename Out, int kSide>
-__global__ void __launch_bounds__(kWalkers, 1)
+__global__ void __launch_bounds__(kWalkers<T>, 1)
     walk_windows(Planes<T> planes, WindowShape shape, Walk walk, bool only_down, Out* out) {
   const int w = kSide > 0 ? kSide : planes.w, h = kSide > 0 ? kSide : planes.h;
   const int num_phase = shape.num_phase, shift = shape.shift;
   const int windows = static_cast<int>(shape.windows);
   const int lanes = kSide > 0 ? kSide * kSide / kRun : walk.lanes;
-  const int held = kSide > 0 ? kWalkers / lanes : walk.planes;
-  const WalkMemory memory = walk_memory(held, num_phase, h, w);
+  const int held = kSide > 0 ? kWalkers<T> / lanes : walk.planes;
+  const WalkMemory memory = walk_memory<T>(held, num_phase, h, w);
   T* before = shared_memory<T>();
   T* spread = before + memory.spread;
   T* amplitude = before + memory.amplitude;
@@ -179,7 +183,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
     Four<T>* all = reinterpret_cast<Four<T>*>(before + from) + thread;
     const int rest = (to - from) / 4 - thread;
 #pragma unroll 8
-    for (int i = 0; i < rest; i += kWalkers) {
+    for (int i = 0; i < rest; i += kWalkers<T>) {
       all[i] = Four<T>{};
     }
   };
@@ -205,7 +209,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
   for (int step = -num_phase; step < walk.run; ++step) {
     const int t = first + step;
     const bool here = owns && t >= 0 && t < end;
-    T values[kTogether][kRun], difference[kRun], inverse[kRun];
+    T values[kTogether<T>][kRun], difference[kRun], inverse[kRun];
     if (here) {
       load(planes.phase, t, values[0]);
     }
@@ -237,7 +241,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
     if (here) {
       load(planes.amplitude, t, values[0]);
       T* row = amplitude + (part * h + y) * memory.spread_stride + x + kReach;
-      T* weighted = spread + (part * kTogether + 2) * memory.spread_plane +
+      T* weighted = spread + (part * kTogether<T> + 2) * memory.spread_plane +
                     (y + kReach) * memory.spread_stride + x + kReach;
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
@@ -260,8 +264,8 @@ __global__ void __launch_bounds__(kWalkers, 1)
     blur_rows(memory, held, h, w, amplitude, spread);
     __syncthreads();
     if (here) {
-      const T* column =
-          spread + part * kTogether * memory.spread_plane + y * memory.spread_stride + x + kReach;
+      const T* column = spread + part * kTogether<T> * memory.spread_plane +
+                        y * memory.spread_stride + x + kReach;
       blur_column(column, memory.spread_stride, inverse);
       blur_column(column + memory.spread_plane, memory.spread_stride, values[0]);
 #pragma unroll
@@ -279,9 +283,9 @@ __global__ void __launch_bounds__(kWalkers, 1)
     T field[kRun] = {}, turned[kRun];
     T* fields = before + thread;  // of the frame before, i - 1
     Out* target = target_of(t) + int64_t{t - 1 + shift} * window_step;
-    for (int begin = 1; begin <= num_phase; begin += kTogether) {
-      const int rows = kTogether * h;
-      for (int task = thread; task < held * rows; task += kWalkers) {
+    for (int begin = 1; begin <= num_phase; begin += kTogether<T>) {
+      const int rows = kTogether<T> * h;
+      for (int task = thread; task < held * rows; task += kWalkers<T>) {
         const int of = task / rows, in_plane = task % rows, i = begin + in_plane / h;
         const int row = in_plane % h, from = slot - i + 1;
         if (i <= lasts[of]) {
@@ -293,18 +297,18 @@ __global__ void __launch_bounds__(kWalkers, 1)
               of * lanes + row / kRun * w,
               w,
               amplitude + (of * h + row) * memory.spread_stride + kReach,
-              spread + (of * kTogether + i - begin) * memory.spread_plane +
+              spread + (of * kTogether<T> + i - begin) * memory.spread_plane +
                   (row + kReach) * memory.spread_stride);
         }
       }
       __syncthreads();
 #pragma unroll
-      for (int u = 0; u < kTogether; ++u) {
+      for (int u = 0; u < kTogether<T>; ++u) {
         const int i = begin + u;
         if (i > last) {
           break;
         }
-        const T* column = spread + (part * kTogether + u) * memory.spread_plane +
+        const T* column = spread + (part * kTogether<T> + u) * memory.spread_plane +
                           y * memory.spread_stride + x + kReach;
         T in[kRun + 2 * kReach];
 #pragma unroll
@@ -323,20 +327,20 @@ __global__ void __launch_bounds__(kWalkers, 1)
           const T now = rounded_product(blurred, inverse[j]);
           T value = difference[j] + now;
           if (i > 1) {
-            value = difference[j] + (now - fields[j * kWalkers]);
-            fields[j * kWalkers] = turned[j];
+            value = difference[j] + (now - fields[j * kWalkers<T>]);
+            fields[j * kWalkers<T>] = turned[j];
           }
           turned[j] = now;
           values[u][j] = value;
           sum += inside(j) ? value : T(0);
         }
-        partial[u * kWalkers + thread] = sum;
-        fields += i > 1 ? kRun * kWalkers : 0;
+        partial[u * kWalkers<T> + thread] = sum;
+        fields += i > 1 ? kRun * kWalkers<T> : 0;
       }
       __syncthreads();
       if (writes) {
-        for (int task = warp; task < held * kTogether; task += kWalkers / 32) {
-          const T* sums = partial + task % kTogether * kWalkers + task / kTogether * lanes;
+        for (int task = warp; task < held * kTogether<T>; task += kWalkers<T> / 32) {
+          const T* sums = partial + task % kTogether<T> * kWalkers<T> + task / kTogether<T> * lanes;
           double total = 0;
           for (int i = lane; i < lanes; i += 32) {
             total += double(sums[i]);
@@ -353,12 +357,12 @@ __global__ void __launch_bounds__(kWalkers, 1)
       clear(memory.spread, memory.amplitude);
       __syncthreads();
 #pragma unroll
-      for (int u = 0; u < kTogether; ++u) {
+      for (int u = 0; u < kTogether<T>; ++u) {
         const int i = begin + u;
         if (!writes || i > last) {
           break;
         }
-        const T mean = means[part * kTogether + u];
+        const T mean = means[part * kTogether<T> + u];
 #pragma unroll
         for (int j = 0; j < kRun; ++j) {
           values[u][j] = clamped(values[u][j] - mean);
@@ -380,7 +384,7 @@ __global__ void __launch_bounds__(kWalkers, 1)
     if (last > 0 && last < num_phase) {
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        before[((last - 1) * kRun + j) * kWalkers + thread] = turned[j];
+        before[((last - 1) * kRun + j) * kWalkers<T> + thread] = turned[j];
       }
     }
   }
@@ -402,13 +406,13 @@ std::vector<Walk> walks_of(
   for (const int64_t level : options.levels) {
     const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
     const int64_t lanes = blocks_for(size.h, kRun) * size.w;
-    if (lanes > kWalkers ||
+    if (lanes > kWalkers<T> ||
         options.nbands * options.num_phase > most / std::max<int64_t>(1, size.area())) {
       return {};
     }
     Walk walk{};
     walk.lanes = static_cast<int>(lanes);
-    walk.planes = static_cast<int>(kWalkers / std::max<int64_t>(1, lanes));
+    walk.planes = static_cast<int>(kWalkers<T> / std::max<int64_t>(1, lanes));
     if (walk_bytes<T>(
             walk,
             static_cast<int>(options.num_phase),
