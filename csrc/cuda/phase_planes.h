@@ -36,8 +36,8 @@ struct PhasePlanes {
   Tensor memory;
 };
 
-// Of `videos` [N, T, H, W], for each of the options' levels. `whole`: else only phase and amplitude,
-// and nothing of the others is there.
+// Of `videos` [N, T, H, W], for each of the options' levels. `whole`: else only phase and
+// amplitude, and nothing of the others is there.
 template <typename T>
 PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole = true);
 
