@@ -58,7 +58,7 @@ __global__ void band_grads(
       const T p = planes.phase[from], a = planes.amplitude[from];
       const T magnitude = a - T(1e-10);
       if (magnitude > 0) {  // at zero neither phase nor amplitude has a derivative
-        const T da = p * blurred[in_region] + sums.turned[from] - blurred_phase[in_region];
+        const T da = p * blurred[in_region] + sums.wrapped[from] - blurred_phase[in_region];
         const T dp = a * blurred[in_region] / magnitude;
         const T c = std::cos(p), s = std::sin(p);
         grad = {da * c - dp * s, da * s + dp * c};

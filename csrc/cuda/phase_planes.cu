@@ -62,9 +62,9 @@ __global__ void planes_of_bands(
   }
 }
 
-// Which phases of a frame jump from the frame before; a warp makes one word.
+// Which phases of a frame wrap from the frame before; a warp makes one word.
 template <typename T>
-__global__ void find_jumps(Planes<T> planes, int64_t words, int64_t length, bool only_down) {
+__global__ void find_wraps(Planes<T> planes, int64_t words, int64_t length, bool only_down) {
   const int64_t word = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32;
   if (word >= words) {
     return;
@@ -89,7 +89,7 @@ __global__ void find_jumps(Planes<T> planes, int64_t words, int64_t length, bool
   }
 }
 
-// Means of one plane; see Planes::means. The blur being its own adjoint, turns k add
+// Means of one plane; see Planes::means. The blur being its own adjoint, wraps k add
 // sum(k * influence) to the sum of a denoised plane.
 template <typename T>
 __global__ void find_means(Planes<T> planes, int64_t length, int num_phase) {
@@ -109,14 +109,14 @@ __global__ void find_means(Planes<T> planes, int64_t length, int num_phase) {
   }
   total = 0;
   for (int i = 1; i <= num_phase && i <= t; ++i) {
-    const int64_t jumps = (plane - int64_t{i - 1} * planes.nbands) * words;
+    const int64_t first = (plane - int64_t{i - 1} * planes.nbands) * words;
     double sum = 0;
     for (int word = static_cast<int>(threadIdx.x); word < words;
          word += static_cast<int>(blockDim.x)) {
-      const uint32_t up = planes.up[jumps + word];
+      const uint32_t up = planes.up[first + word];
       const T* row =
           influence + int64_t{word / planes.words} * planes.w + (word % planes.words - 1) * 32;
-      for (uint32_t bits = up | planes.down[jumps + word]; bits != 0; bits &= bits - 1) {
+      for (uint32_t bits = up | planes.down[first + word]; bits != 0; bits &= bits - 1) {
         const int x = __ffs(bits) - 1;
         sum += (up >> x & 1) != 0 ? double(row[x]) : -double(row[x]);
       }
@@ -244,7 +244,7 @@ PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, b
     }
     const int64_t words = count * planes.nbands * planes.h * planes.words;
     launch(
-        find_jumps<T>,
+        find_wraps<T>,
         blocks_for(words * 32, kThreads),
         dim3(kThreads),
         0,

@@ -1,4 +1,4 @@
-// What windows share: planes of every frame, where its phases jump from the frame before, and the
+// What windows share: planes of every frame, where its phases wrap from the frame before, and the
 // means that a window's difference has.
 #pragma once
 
@@ -14,14 +14,14 @@ struct Planes {
   T* amplitude;
   T* denoised;   // B(a p) / B(a)
   T* inverse;    // 1 / B(a)
-  T* influence;  // a B(1 / B(a)): what a turn at a pixel adds to the sum of the denoised phase
-  // Bit masks of the jumps from the frame before, [frames, nbands, h, words]: bit 32 + x of a row
+  T* influence;  // a B(1 / B(a)): what a wrap at a pixel adds to the sum of the denoised phase
+  // Bit masks of the wraps from the frame before, [frames, nbands, h, words]: bit 32 + x of a row
   // is column x. None at a video's first frame.
   uint32_t* down;
   uint32_t* up;
   double* sums;   // [frames, nbands, tiles] of the denoised phase
-  double* means;  // [frames, nbands, P + 1]: of the denoised phase, and what the turns of the last
-                  // 1 ... P jumps add
+  double* means;  // [frames, nbands, P + 1]: of the denoised phase, and what the wraps of the last
+                  // 1 ... P frames add
   int h, w, words, nbands, tiles;
 };
 

@@ -132,7 +132,7 @@ template <typename T>
 struct FrameSums {  // over the windows a frame is in, [frames, nbands, h, w]
   T* q;             // of the gradient over B(a)
   T* q_phase;       // of that times the denoised phase
-  T* turned;        // 2 pi k B(q)
+  T* wrapped;       // 2 pi k B(q)
 };
 
 // `around`, a tile's quotients with those it is blurred with, -> `rows`, blurred along x.
@@ -153,32 +153,33 @@ template <typename T>
 __global__ void __launch_bounds__(kColumns* kGroups, kTileBlocks<T>)
     sum_windows(Planes<T> planes, WindowShape shape, DifferenceGrads<T> grads, FrameSums<T> out) {
   const WindowTile tile = this_tile(planes, shape);
-  T* turns_field = shared_memory<T>();
-  T* rows = turns_field + kFieldElements;
+  T* wraps_field = shared_memory<T>();
+  T* rows = wraps_field + kFieldElements;
   T* around = rows + kFieldElements;
-  clear_fields(turns_field, 1);
+  clear_fields(wraps_field, 1);
   const int64_t first = tile.plane * planes.h * planes.w + int64_t{tile.y} * planes.w + tile.x;
   const auto inside = [&](int j) { return tile.x < planes.w && tile.y + j < planes.h; };
-  T q[kRun] = {}, q_phase[kRun] = {}, turned[kRun] = {}, turns[kRun] = {};
-  bool turning = false;  // from here on a turn may reach this tile
+  T q[kRun] = {}, q_phase[kRun] = {}, wrapped[kRun] = {}, wraps[kRun] = {};
+  bool wrapping = false;  // from here on a wrap may reach this tile
   for (int i = 0; i <= shape.num_phase && i <= tile.t; ++i) {
     if (i > 0) {
-      const int64_t jumps = tile.plane - int64_t{i - 1} * planes.nbands;
+      const int64_t wraps_plane = tile.plane - int64_t{i - 1} * planes.nbands;
       __syncthreads();
-      const bool any = add_turns<T>(planes, tile, jumps, false, turns_field, nullptr);
-      turning = __syncthreads_or(any) != 0 || turning;
+      const bool any = add_wraps<T>(planes, tile, wraps_plane, false, wraps_field, nullptr);
+      wrapping = __syncthreads_or(any) != 0 || wrapping;
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
         if (inside(j)) {
-          const int64_t word = (jumps * planes.h + tile.y + j) * planes.words + tile.x / 32 + 1;
-          turns[j] += static_cast<T>(
+          const int64_t word =
+              (wraps_plane * planes.h + tile.y + j) * planes.words + tile.x / 32 + 1;
+          wraps[j] += static_cast<T>(
               static_cast<int>(planes.up[word] >> (tile.x % 32) & 1) -
               static_cast<int>(planes.down[word] >> (tile.x % 32) & 1));
         }
       }
     }
     // The tile's quotients, and where they are to be blurred those around it.
-    const int halo = turning ? kReach : 0;
+    const int halo = wrapping ? kReach : 0;
 #pragma unroll 1  // registers are scarce
     for (int r = static_cast<int>(threadIdx.y) - halo; r < kRows + halo; r += kGroups) {
 #pragma unroll 1
@@ -191,8 +192,8 @@ __global__ void __launch_bounds__(kColumns* kGroups, kTileBlocks<T>)
     }
     __syncthreads();
     T field[kRun] = {};
-    if (turning) {
-      blur_down(turns_field, field);
+    if (wrapping) {
+      blur_down(wraps_field, field);
       blur_across(around, rows);
     }
 #pragma unroll
@@ -205,12 +206,12 @@ __global__ void __launch_bounds__(kColumns* kGroups, kTileBlocks<T>)
         q_phase[j] += value * (planes.denoised[at] + field[j] * planes.inverse[at]);
       }
     }
-    if (turning) {
+    if (wrapping) {
       __syncthreads();
       blur_down(rows, field);
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        turned[j] += turns[j] * field[j];
+        wrapped[j] += wraps[j] * field[j];
       }
     }
   }
@@ -220,7 +221,7 @@ __global__ void __launch_bounds__(kColumns* kGroups, kTileBlocks<T>)
       const int64_t at = first + int64_t{j} * planes.w;
       out.q[at] = q[j];
       out.q_phase[at] = q_phase[j];
-      out.turned[at] = turned[j];
+      out.wrapped[at] = wrapped[j];
     }
   }
 }

@@ -95,14 +95,14 @@ __device__ __forceinline__ void clear_fields(T* fields, int count) {
   }
 }
 
-// Adds to fields, blurred along x only, the turns that one frame's jumps give to the amplitudes of
+// Adds to fields, blurred along x only, what one frame's wraps give to the amplitudes of
 // `plane` and, where `to_before`, of the frame before it. Returns whether this thread added
 // anything.
 template <typename T>
-__device__ bool add_turns(
+__device__ bool add_wraps(
     const Planes<T>& planes,
     const WindowTile& tile,
-    int64_t jumps_plane,
+    int64_t wraps_plane,
     bool to_before,
     T* after,
     T* before) {
@@ -120,7 +120,7 @@ __device__ bool add_turns(
     if (y < 0 || y >= planes.h) {
       continue;
     }
-    const int64_t at = (jumps_plane * planes.h + y) * planes.words + word;
+    const int64_t at = (wraps_plane * planes.h + y) * planes.words + word;
     const auto window = [&](const uint32_t* mask) {
       const uint64_t both = uint64_t{mask[at]} | uint64_t{mask[at + 1]} << 32;
       return static_cast<uint32_t>(both >> offset) & ((1u << kTaps) - 1);
@@ -136,11 +136,11 @@ __device__ bool add_turns(
       // Not `tap`: an index known only here would put the taps into local memory.
       const int distance = i < kReach ? kReach - i : i - kReach;
       const T weight = std::exp(T(-0.125) * T(distance * distance));
-      const T turn = (up >> i & 1) != 0 ? weight : -weight;
+      const T wrap = (up >> i & 1) != 0 ? weight : -weight;
       const int64_t pixel = int64_t{y} * planes.w + tile.x + i - kReach;
-      sum_after += turn * a[pixel];
+      sum_after += wrap * a[pixel];
       if (to_before) {
-        sum_before += turn * b[pixel];
+        sum_before += wrap * b[pixel];
       }
     }
     after[r * kColumns + threadIdx.x] += sum_after;
@@ -180,7 +180,7 @@ __device__ __forceinline__ void for_differences(
   T* before = fields + kFieldElements;
   clear_fields(fields, 2);
   const int64_t area = int64_t{planes.h} * planes.w;
-  T plain[kRun], inverse_after[kRun], inverse_before[kRun], turned[kRun] = {};
+  T plain[kRun], inverse_after[kRun], inverse_before[kRun], wrapped[kRun] = {};
 #pragma unroll
   for (int j = 0; j < kRun; ++j) {
     const bool inside = tile.x < planes.w && tile.y + j < planes.h;
@@ -195,25 +195,25 @@ __device__ __forceinline__ void for_differences(
   const double plain_mean = means_after[0] - means_before[0];
   for (int i = 1; i <= shape.num_phase && i <= tile.t; ++i) {
     __syncthreads();
-    // The turns since the start of the window: this one's jump for both frames, but the first is
+    // The wraps since the start of the window: this frame's for both frames, but the first is
     // the later frame's alone.
     const bool any =
-        add_turns(planes, tile, tile.plane - int64_t{i - 1} * planes.nbands, i > 1, after, before);
+        add_wraps(planes, tile, tile.plane - int64_t{i - 1} * planes.nbands, i > 1, after, before);
     if (__syncthreads_or(any)) {
       T field[kRun];
       blur_down(after, field);
-      blur_down(before, turned);
+      blur_down(before, wrapped);
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        turned[j] = rounded_product(field[j], inverse_after[j]) -
-                    rounded_product(turned[j], inverse_before[j]);
+        wrapped[j] = rounded_product(field[j], inverse_after[j]) -
+                     rounded_product(wrapped[j], inverse_before[j]);
       }
     }
     const double mean = plain_mean + means_after[i] - (i > 1 ? means_before[i - 1] : 0.0);
     T values[kRun];
 #pragma unroll
     for (int j = 0; j < kRun; ++j) {
-      values[j] = plain[j] + turned[j] - static_cast<T>(mean);
+      values[j] = plain[j] + wrapped[j] - static_cast<T>(mean);
     }
     visit(i, values);
   }

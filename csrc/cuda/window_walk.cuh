@@ -1,7 +1,7 @@
 // Windows of small planes. A block walks along the frames of whole planes: at frame t it makes the
-// fields F(t, i) = B(a k), k being the turns of the last i jumps, for the windows that begin i
+// fields F(t, i) = B(a k), k counting the wraps of the last i frames, for the windows that begin i
 // frames before t. The difference from frame t - 1 needs F(t - 1, i - 1) too, which stays in shared
-// memory from the step before. Who owns a row spreads its jumps along x, so that sums keep one
+// memory from the step before. Who owns a row spreads its wraps along x, so that sums keep one
 // order; who owns a run of a column blurs along y. Means are taken of the planes themselves, and
 // every value is written once.
 #pragma once
@@ -64,10 +64,10 @@ int64_t walk_bytes(const Walk& walk, int num_phase, int height, int width) {
   return m.elements * static_cast<int64_t>(sizeof(T)) + m.all_words * int64_t{4};
 }
 
-// Spreads the jumps of one row, of which `bit` is the first in both masks, times amplitudes along
+// Spreads the wraps of one row, of which `bit` is the first in both masks, times amplitudes along
 // x.
 template <typename T>
-__device__ __forceinline__ void spread_jumps(
+__device__ __forceinline__ void spread_wraps(
     const uint32_t* up, const uint32_t* down, int bit, int width, const T* amplitude, T* field) {
   for (int left = 0; left < width; left += 32, bit += 32) {
     const auto bits_of = [&](const uint32_t* mask) {
@@ -81,7 +81,7 @@ __device__ __forceinline__ void spread_jumps(
     }
     for (; rest != 0; rest &= rest - 1) {
       const int x = __ffs(rest) - 1;
-      const T a = amplitude[left + x], turn = (ups >> x & 1) != 0 ? a : -a;
+      const T a = amplitude[left + x], wrap = (ups >> x & 1) != 0 ? a : -a;
       T* at = field + left + x;
       T values[kTaps];
 #pragma unroll
@@ -90,7 +90,7 @@ __device__ __forceinline__ void spread_jumps(
       }
 #pragma unroll
       for (int k = 0; k < kTaps; ++k) {
-        at[k] = values[k] + tap<T>(k - kReach) * turn;
+        at[k] = values[k] + tap<T>(k - kReach) * wrap;
       }
     }
   }
@@ -203,7 +203,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
   };
 
   T phase[kRun], denoised[kRun];
-  int slot = -1;  // of the masks of this step's jumps
+  int slot = -1;  // of the masks of this step's wraps
   clear(memory.spread, memory.partial);
   __syncthreads();
   for (int step = -num_phase; step < walk.run; ++step) {
@@ -218,10 +218,10 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
       uint32_t* ups = up + slot * kRun * memory.words + warp;
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        const T jump = values[0][j] - phase[j];
-        const bool jumps = here && t > 0 && inside(j);
-        const uint32_t rises = __ballot_sync(0xffffffffu, jumps && !only_down && jump < -T(kPi));
-        const uint32_t falls = __ballot_sync(0xffffffffu, jumps && jump > T(kPi));
+        const T change = values[0][j] - phase[j];
+        const bool wraps = here && t > 0 && inside(j);
+        const uint32_t rises = __ballot_sync(0xffffffffu, wraps && !only_down && change < -T(kPi));
+        const uint32_t falls = __ballot_sync(0xffffffffu, wraps && change > T(kPi));
         if (lane == 0) {
           ups[j * memory.words] = rises;
           ups[memory.down + j * memory.words] = falls;
@@ -280,7 +280,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
     __syncthreads();
     clear(memory.spread, memory.amplitude);
     __syncthreads();
-    T field[kRun] = {}, turned[kRun];
+    T field[kRun] = {}, wrapped[kRun];
     T* fields = before + thread;  // of the frame before, i - 1
     Out* target = target_of(t) + int64_t{t - 1 + shift} * window_step;
     for (int begin = 1; begin <= num_phase; begin += kTogether<T>) {
@@ -291,7 +291,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
         if (i <= lasts[of]) {
           const uint32_t* ups =
               up + ((from < 0 ? from + num_phase : from) * kRun + row % kRun) * memory.words;
-          spread_jumps(
+          spread_wraps(
               ups,
               ups + memory.down,
               of * lanes + row / kRun * w,
@@ -328,9 +328,9 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
           T value = difference[j] + now;
           if (i > 1) {
             value = difference[j] + (now - fields[j * kWalkers<T>]);
-            fields[j * kWalkers<T>] = turned[j];
+            fields[j * kWalkers<T>] = wrapped[j];
           }
-          turned[j] = now;
+          wrapped[j] = now;
           values[u][j] = value;
           sum += inside(j) ? value : T(0);
         }
@@ -384,7 +384,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
     if (last > 0 && last < num_phase) {
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        before[((last - 1) * kRun + j) * kWalkers<T> + thread] = turned[j];
+        before[((last - 1) * kRun + j) * kWalkers<T> + thread] = wrapped[j];
       }
     }
   }
