@@ -17,7 +17,7 @@ from benchmarks.suites import Settings, SuiteRun
 from benchmarks.suites.clips import moving_texture
 from mimamo.data.augmentation import augment_clips
 from mimamo.data.batches import epoch_batches
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import Clip, ClipDataset
 from mimamo.model import MIMAMONet
 from mimamo.model.features import phase_windows

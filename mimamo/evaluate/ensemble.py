@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.cache import Cache
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
@@ -137,7 +138,7 @@ class Ensemble:
             features = self._mean_features(member).expand(len(video), -1)
         else:
             features = video_features(member.backbone, video, images)
-        frames = video.frames
+        frames = video.frames[:]
         if self.streams == "spatial":
             still = frames.float().mean(dim=0).round().to(torch.uint8)
             frames = still.expand_as(frames).contiguous()

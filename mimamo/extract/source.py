@@ -6,6 +6,7 @@ Contents decide (`fingerprint`), but are read again only where a file looks diff
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -13,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Problems
 from mimamo.errors import InputError
+from mimamo.files import MOST_TEXT, file_hash, read_bytes, unreadable
 from mimamo.video import VideoReader, is_numbered_image
 
 _READERS = 4  # threads that read images
-_CHUNK = 1 << 16  # bytes of a file read at a time
+_FAILING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)  # what a disk or a server says
 _TICK = 0.05  # seconds, more than one of a file system's clock
 _PATIENCE = 20  # ticks to wait for a folder in which files still change
 
@@ -95,7 +97,7 @@ def _files(video: DatasetVideo) -> list[str]:
     try:
         names = sorted(name for name in os.listdir(video.source) if is_numbered_image(name))
     except OSError as error:
-        raise _unreadable(video.source, error) from error
+        raise unreadable(video.source, error) from error
     return [os.path.join(video.source, name) for name in names]
 
 
@@ -104,10 +106,7 @@ def _labels(video: DatasetVideo) -> bytes:
         return video.row.encode()
     if video.labels is None:
         return b""
-    try:
-        return video.labels.read_bytes()
-    except OSError as error:
-        raise _unreadable(video.labels, error) from error
+    return read_bytes(video.labels, MOST_TEXT)
 
 
 def times_of(path: str | Path) -> tuple[str, float]:
@@ -120,17 +119,13 @@ def times_of(path: str | Path) -> tuple[str, float]:
 
 
 def _content(path: str) -> bytes:
-    if not os.path.isfile(path):  # reading a pipe might wait for ever
+    if not os.path.isfile(path):
         return b"no file"
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:  # reading the image or video will tell
-        return (error.strerror or "cannot be read").encode()
-    return digest.digest()
-
-
-def _unreadable(path: str | Path, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be read: {error.strerror}")
+        return bytes.fromhex(file_hash(path, None))
+    except InputError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _FAILING:
+            raise  # it may be read the next time, and is no other file than it was
+        # Reading the image or video will tell.
+        return (getattr(cause, "strerror", None) or str(error)).encode()

@@ -13,6 +13,7 @@ import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.faces.detection import Detection, detect_at_sizes
+from mimamo.files import MOST_MODEL, read_bytes
 from mimamo.video.quiet import quiet_opencv
 
 _STRIDE = 4  # input pixels per cell of the network's output
@@ -88,7 +89,8 @@ class CenterFace:
         return [output[0] for output in network.forward(outputs)]
 
     def _load(self, _shape: tuple[int, ...]) -> tuple[cv2.dnn.Net, Sequence[str]]:
-        network = cv2.dnn.readNetFromONNX(str(self._path))
+        content = np.frombuffer(read_bytes(self._path, MOST_MODEL), np.uint8)
+        network = cv2.dnn.readNetFromONNX(content)
         return network, network.getUnconnectedOutLayersNames()
 
 

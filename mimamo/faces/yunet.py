@@ -11,6 +11,7 @@ import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.faces.detection import Detection, detect_at_sizes
+from mimamo.files import MOST_MODEL, read_bytes
 from mimamo.video.quiet import quiet_opencv
 
 
@@ -42,8 +43,9 @@ class YuNet:
         self.sides = tuple(sides)
         try:
             with quiet_opencv():
+                content = np.frombuffer(read_bytes(path, MOST_MODEL), np.uint8)
                 self._network = cv2.FaceDetectorYN.create(
-                    str(path), "", (320, 320), threshold, overlap
+                    "onnx", content, np.empty(0, np.uint8), (320, 320), threshold, overlap
                 )
                 self._detect(np.zeros((192, 320, 3), np.uint8))
         except cv2.error as error:

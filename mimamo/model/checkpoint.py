@@ -12,13 +12,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.files import read_toml
+from mimamo.files import parse_json, read_toml
 from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
@@ -32,7 +33,7 @@ from mimamo.model.weights import (
     read_weights,
     variant_of,
 )
-from mimamo.tensor_file import named_under, save_tensors
+from mimamo.tensor_file import checked, named_under, save_tensors, tensors_checksum
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
@@ -82,18 +83,23 @@ class Description:
         save_tensors(path, tensors, _METADATA_KEY, content)
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Description | None:
-        """Parse a file's metadata; None if the file is no checkpoint of this package.
+    def of(cls, file: WeightFile) -> Description | None:
+        """What a file's metadata say; None if the file is no checkpoint of this package.
 
-        Raises InputError, with `path`, if they are damaged or of a later format.
+        Raises InputError, with its path, if it is damaged or of a later format.
         """
+        metadata, path, tensors = file.metadata, file.path, file.tensors
         if _METADATA_KEY not in metadata:
             return None
         damaged = f"{path}: expected a checkpoint, got damaged metadata"
         try:
-            content = dict(json.loads(metadata[_METADATA_KEY]))
+            content = dict(parse_json(metadata[_METADATA_KEY]))
         except (ValueError, TypeError) as error:
             raise InputError(damaged) from error
+        try:
+            content = checked(content, partial(tensors_checksum, content, tensors))
+        except ValueError as error:
+            raise InputError(f"{path}: damaged: {error}") from error
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
@@ -307,7 +313,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
 
 def _read(path: str | os.PathLike[str]) -> _File:
     file = read_weights(path)
-    description = Description.from_metadata(file.metadata, file.path)
+    description = Description.of(file)
     return _File(file.path, file.tensors, file.metadata, description)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mimamo.errors import InputError
+from mimamo.files import append, open_file
 from mimamo.predict.sources import source_name
 from mimamo.predict.table import holds_predictions
 
@@ -68,8 +69,7 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
 
 def mark_video(path: Path) -> None:
     """Mark a finished MP4 as one of our results."""
-    with path.open("ab") as stream:
-        stream.write(_VIDEO_MARK)
+    append(path, _VIDEO_MARK)
 
 
 def is_result(path: Path) -> bool:
@@ -77,10 +77,10 @@ def is_result(path: Path) -> bool:
     if path.suffix == ".csv":
         return holds_predictions(path)
     try:
-        with path.open("rb") as stream:
+        with open_file(path, None) as stream:
             if path.suffix == ".png":
                 return _PNG_MARK in stream.read(4096)
             stream.seek(-len(_VIDEO_MARK), 2)
             return stream.read() == _VIDEO_MARK
-    except OSError:  # unreadable, or shorter than the mark
+    except InputError:  # unreadable, no file, or shorter than the mark
         return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.files import read_toml, replacing
+from mimamo.files import read_toml, write_text
 from mimamo.model.config import MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
 
@@ -76,8 +76,7 @@ class TrainingConfig(Settings):
         """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
         import tomli_w  # here, so that reading and training need no package for writing
 
-        with replacing(path) as temporary:
-            temporary.write_text(tomli_w.dumps(self.to_dict()), encoding="utf-8")
+        write_text(path, tomli_w.dumps(self.to_dict()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainingConfig:

@@ -167,7 +167,7 @@ class TestStreams:
         for one, other in combinations(seen, 2):
             assert not np.allclose(one, other, atol=1e-4)
         # What a stream that can see is shown makes a difference, and what a blind one is does not.
-        appearance = replace(videos[0], features=videos[0].features.flip(0).clone())
+        appearance = replace(videos[0], features=videos[0].features[:].flip(0).clone())
         motion = replace(videos[0], frames=videos[0].frames.flip(0).clone())
         if kind == "small":  # it sees the frames
             changed = spatial.predict([motion])[name]
