@@ -98,10 +98,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The content of a TOML file. Raises InputError, naming the file, if it cannot be read."""
+    content = read_bytes(path, MOST_TEXT, "a TOML file")
     try:
-        return tomllib.loads(read_text(path))
-    except InputError:
-        raise
+        return tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected TOML, got something else ({error})") from error
 

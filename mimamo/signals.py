@@ -11,8 +11,8 @@ from types import FrameType
 _SAME = 1.0  # seconds within which several signals are one wish: a key that bounces, a group killed
 
 
-class Ended(KeyboardInterrupt):
-    """SIGINT, SIGTERM or SIGHUP came; whatever cleans up after a KeyboardInterrupt does."""
+class Ended(BaseException):
+    """SIGINT, SIGTERM or SIGHUP came. Of a KeyboardInterrupt typer would make SIGINT's status."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)

@@ -116,6 +116,8 @@ class Manifest:
                         f"{path}: damaged: {name}: expected {kind.__name__}, got {shown(value)}; "
                         f"{_MEND}"
                     )
+        if "\0" in content["data"]:
+            raise InputError(f"{path}: damaged: data: expected a folder; {_MEND}")
         for name, (lowest, highest) in _SIDES.items():
             if not is_whole(value := content[name], lowest, highest):
                 raise InputError(

@@ -12,6 +12,7 @@ import torch
 
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
+from mimamo.data.folds import expect_folds
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
 from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, score
@@ -92,6 +93,7 @@ def crossval(
             the results of something else.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report if is_first() else silent)
+    expect_folds(folds)
     root = output_folder(out)
     _check_folder(root, folds)
     for fold in only or ():
@@ -147,6 +149,7 @@ def join(
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     root, known = Path(out), known or {}
+    expect_folds(folds)
     _check_folder(root, folds)
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())

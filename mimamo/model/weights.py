@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -94,6 +94,29 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
 def fit(model: Model, file: WeightFile, variant: str | None = None) -> Model:
     """Load what was read into `model` and return it; unchanged where anything does not fit.
 
+    Arguments and what it raises are those of `fitted`.
+    """
+    model.load_state_dict(fitted(model, file, variant))
+    return model
+
+
+def built(make: Callable[[], Model], file: WeightFile, variant: str | None = None) -> Model:
+    """What `make` makes, with the weights of a file.
+
+    Sizes may come from that file too: nothing is allocated before it is known that they fit.
+    Raises what `fitted` and `make` raise.
+    """
+    with torch.device("meta"):
+        outline = make()
+    state = fitted(outline, file, variant)
+    model = make()
+    model.load_state_dict(state)
+    return model
+
+
+def fitted(model: nn.Module, file: WeightFile, variant: str | None = None) -> dict[str, Tensor]:
+    """What was read, as the state of `model`, of which only names, shapes and dtypes are used.
+
     `variant`: the ResNet50 variant that the file says it is for; None: its names may tell.
 
     Raises InputError, which lists what is missing, unexpected or misshapen; TypeError for a model
@@ -126,9 +149,7 @@ def fit(model: Model, file: WeightFile, variant: str | None = None) -> Model:
             f"{file.path}: does not fit {type(model).__name__} (read as {naming.label}): "
             + "; ".join(problems)
         )
-    uncounted = {name: torch.zeros_like(own[name]) for name in absent}
-    model.load_state_dict(renamed | uncounted)
-    return model
+    return renamed | {name: torch.zeros_like(own[name], device="cpu") for name in absent}
 
 
 def variant_of(file: WeightFile) -> str | None:

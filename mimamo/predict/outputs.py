@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
             `overwrite`, a file that is not one of our results.
     """
     named: dict[Path, Path] = {}
-    inputs = {source.resolve() for source in sources}
+    inputs = {os.path.realpath(source) for source in sources}
     for source, files in zip(sources, outputs, strict=True):
         other = named.setdefault(files.table, source)
         if other is not source:
@@ -57,7 +58,7 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
                 "rename one of them or predict them into different folders"
             )
     for path in (path for files in outputs for path in files):
-        if path.resolve() in inputs:
+        if os.path.realpath(path) in inputs:
             raise InputError(f"{path}: is an input and would be written to; give another --out")
         if path.is_dir():
             raise InputError(f"{path}: is a folder, in the way of a result; give another --out")

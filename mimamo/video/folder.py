@@ -15,6 +15,7 @@ from mimamo.errors import InputError
 from mimamo.files import MOST_IMAGE, read_bytes
 
 CROP_SIZE = 112
+MOST_MISSING = 100_000  # frames without a face on end, each of which is predicted like any other
 MOST_FRAMES = 10_000_000  # of a video; at 30 a second they take four days
 ALIGNED_FPS = 30.0
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -47,7 +48,7 @@ class AlignedFolder:
         frame_count: int | None = None,
     ) -> None:
         self.path = Path(path)
-        self.name = self.path.resolve().name
+        self.name = Path(os.path.realpath(self.path)).name
         self.size = (CROP_SIZE, CROP_SIZE)
         self.fps = fps
         self.warnings: list[str] = []
@@ -106,7 +107,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 def is_numbered_image(name: str) -> bool:
     """Whether a file of that name is one of a folder's aligned faces."""
     stem, suffix = os.path.splitext(name)
-    return suffix.lower() in _SUFFIXES and stem.isdecimal()
+    return suffix.lower() in _SUFFIXES and stem.isascii() and stem.isdecimal()
 
 
 def _numbered_images(folder: Path) -> dict[int, Path]:
@@ -126,6 +127,12 @@ def _numbered_images(folder: Path) -> dict[int, Path]:
         images[number] = path
     if not images:
         raise InputError(f"{folder}: expected images named by number (00001.jpg, ...), found none")
+    before = 0
+    for number in sorted(images):
+        if number - before > MOST_MISSING or number > MOST_FRAMES:
+            highest = min(before + MOST_MISSING, MOST_FRAMES)
+            raise InputError(f"{images[number]}: expected at most {highest} after {before}")
+        before = number
     return images
 
 
