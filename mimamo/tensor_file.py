@@ -235,6 +235,17 @@ def load_tensors(path: Path, key: str, message: str) -> tuple[dict[str, Tensor],
         raise InputError(f"{path}: {message.format(error)}") from error
 
 
+def verify(path: Path) -> None:
+    """Read all of a file of `save_tensors`. Raises InputError if it is not as it was written."""
+    try:
+        (key,) = TensorFile.open(path).metadata
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{path}: damaged: {error}") from error
+    load_tensors(path, key, "damaged: {}")
+
+
 def load_note(path: Path, key: str) -> dict[str, Any]:
     """The note of a file alone; empty where there is no such file, or none that is whole."""
     try:

@@ -33,7 +33,7 @@ from mimamo.cli.common import (
     warn,
 )
 from mimamo.cli.data import extract, synth
-from mimamo.cli.evaluation import evaluate, submit
+from mimamo.cli.evaluation import check, evaluate, submit
 from mimamo.cli.live import live
 from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
@@ -180,5 +180,5 @@ def _say_found(result: VideoResult) -> None:
         say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
-for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit):
+for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit, check):
     app.command()(command)

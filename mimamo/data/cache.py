@@ -24,9 +24,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, NamedTuple
 
 from mimamo.data.cached_video import CachedVideo, made_otherwise
 from mimamo.data.dataset import Unit
@@ -160,13 +158,13 @@ class Cache:
         self.skipped: dict[str, str] = {}
         self.faceless: set[str] = set()
         missing = []
-        for name, subset in self.manifest.videos.items():
-            path = video_path(self.root, name)
-            if path.exists():
-                self.videos.append(self._checked(path, name, subset))
-            elif skipped_path(self.root, name).exists():
-                self.skipped[name], faceless = _load_skipped(skipped_path(self.root, name))
-                self.faceless |= {name} if faceless else set()
+        for name in self.manifest.videos:
+            found = load_video(self.root, self.manifest, name)
+            if isinstance(found, CachedVideo):
+                self.videos.append(found)
+            elif found is not None:
+                self.skipped[name] = found.reason
+                self.faceless |= {name} if found.faceless else set()
             else:
                 missing.append(name)
         if missing:
@@ -195,22 +193,34 @@ class Cache:
             )
         return videos
 
-    def _checked(self, path: Path, name: str, subset: str) -> CachedVideo:
-        video = CachedVideo.load(path)
-        size, width = self.manifest.phase_size, self.manifest.feature_dim
-        if (video.name, video.subset) != (name, subset):
-            raise InputError(f"{path}: holds {video.subset}/{video.name}, not {subset}/{name}")
-        if other := made_otherwise(video, self.manifest.made_with):
-            raise InputError(f"{path}: {other}; run `mimamo extract` again")
-        expected = {"features": (torch.float16, [width]), "frames": (torch.uint8, [size, size])}
-        for part, (dtype, shape) in expected.items():
-            tensor = getattr(video, part)
-            if tensor.dtype != dtype or list(tensor.shape[1:]) != shape:
-                raise InputError(
-                    f"{path}: {part}: expected {dtype} {['T', *shape]}, as {MANIFEST} says, got "
-                    f"{tensor.dtype} {list(tensor.shape)}"
-                )
-        return video
+
+class Skipped(NamedTuple):
+    """Why a video is not used, and whether there is no face in it and nothing else wrong."""
+
+    reason: str
+    faceless: bool
+
+
+def load_video(root: Path, manifest: Manifest, name: str) -> CachedVideo | Skipped | None:
+    """What the cache `root` has of a video; None if nothing.
+
+    Raises InputError if it is cut short, damaged, or not what the manifest says.
+    """
+    path, skipped = video_path(root, name), skipped_path(root, name)
+    if not path.exists():
+        return _load_skipped(skipped) if skipped.exists() else None
+    video, subset = CachedVideo.load(path), manifest.videos[name]
+    if (video.name, video.subset) != (name, subset):
+        raise InputError(f"{path}: holds {video.subset}/{video.name}, not {subset}/{name}")
+    if other := made_otherwise(video, manifest.made_with):
+        raise InputError(f"{path}: {other}; run `mimamo extract` again")
+    size, width = manifest.phase_size, manifest.feature_dim
+    for part, shape in {"features": [width], "frames": [size, size]}.items():
+        if (found := getattr(video, part).shape)[1:] != tuple(shape):
+            raise InputError(
+                f"{path}: {part}: expected {['T', *shape]}, as {MANIFEST} says, got {list(found)}"
+            )
+    return video
 
 
 def save_skipped(path: Path, reason: str, *, faceless: bool) -> None:
@@ -219,13 +229,13 @@ def save_skipped(path: Path, reason: str, *, faceless: bool) -> None:
     write_text(path, text + "\n")
 
 
-def _load_skipped(path: Path) -> tuple[str, bool]:
+def _load_skipped(path: Path) -> Skipped:
     text = read_bytes(path, _MOST_REASON).decode("utf-8", "replace")
     try:
         content = parse_json(text)
-        return str(content["reason"]), content["faceless"] is True
+        return Skipped(str(content["reason"]), content["faceless"] is True)
     except (ValueError, KeyError, TypeError):
-        return text, False  # an earlier version's is the reason alone
+        return Skipped(text, False)  # an earlier version's is the reason alone
 
 
 def stored_backbone(root: Path, manifest: Manifest) -> Backbone:

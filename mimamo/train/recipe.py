@@ -119,11 +119,11 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "stride": _COUNT,
     "batch_size": _COUNT,
     "learning_rate": (
-        lambda value: is_real(value, 0, 1000) and value > 0,
-        "a number above 0 and up to 1000",
+        lambda value: is_real(value, 0, 1e38) and value > 0,
+        "a number above 0 and up to 1e38",
     ),
     "momentum": _PROBABILITY,
-    "weight_decay": (lambda value: is_real(value, 0, 1000), "a number from 0 to 1000"),
+    "weight_decay": (lambda value: is_real(value, 0, 1e38), "a number from 0 to 1e38"),
     "milestones": (
         lambda value: isinstance(value, tuple) and all(map(_COUNT[0], value)),
         f"a list of {_COUNT[1].replace('number', 'numbers')[2:]}",

@@ -238,7 +238,7 @@ def predict(
     try:
         features = video_features(model.backbone, video, images)
         return predict_sequence(
-            model.network, features, video.frames[:], config.clip_length, config.clip_length
+            model.network, features, video.frames, config.clip_length, config.clip_length
         )
     finally:
         model.train(was_training)
