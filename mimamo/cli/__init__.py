@@ -37,6 +37,7 @@ from mimamo.cli.evaluation import check, evaluate, submit
 from mimamo.cli.live import live
 from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
+from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.signals import Ended, end_well
 from mimamo.terminal import print_line
 
@@ -69,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(str(error), UNUSABLE)
     except OSError as error:  # such as a full disk
         return fail(str(error), FAILED)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return fail(MESSAGE, FAILED)
     except Ended as ended:
         print_line(f"mimamo: ended by {ended}", error=True)
         return ended.status

@@ -14,6 +14,7 @@ import numpy as np
 from mimamo.errors import InputError
 from mimamo.faces.detection import Detection, detect_at_sizes
 from mimamo.files import MOST_MODEL, read_bytes
+from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
 _STRIDE = 4  # input pixels per cell of the network's output
@@ -66,6 +67,8 @@ class CenterFace:
             with quiet_opencv():
                 shapes = [output.shape for output in self._run(np.zeros((64, 96, 3), np.uint8))]
         except cv2.error as error:
+            if is_out_of_memory(error):
+                raise MemoryError(MESSAGE) from error
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another") from error
         if shapes != [(channels, 16, 24) for channels in _CHANNELS]:
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another")
