@@ -7,6 +7,9 @@ namespace {
 
 template <typename T>
 void synthesize(const Coefficients& coeffs, int64_t nbands, bool adjoint, const Tensor& out) {
+  if (out.numel() == 0) {
+    return;  // as in pyramid.cpp
+  }
   const auto plan = pyramid_plan<T>(image_size(coeffs.highpass), coeffs.height(), nbands);
   // What is dense already is not copied; copies live as long as the list.
   std::vector<Tensor> dense{
