@@ -229,11 +229,17 @@ def append(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def write_chunks(path: str | os.PathLike[str], chunks: Iterable[Any]) -> None:
+    """Write bytes, or what holds some. Raises InputError as `replacing`."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 text file. Raises InputError as `replacing`."""
-    with replacing(path) as temporary:
-        # A file's name may be in it, which need not be UTF-8.
-        temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+    # A file's name may be in it, which need not be UTF-8.
+    write_chunks(path, [text.encode("utf-8", "surrogateescape")])
 
 
 def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:

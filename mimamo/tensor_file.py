@@ -13,16 +13,16 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_TENSORS, open_file, parse_json, replacing
+from mimamo.files import MOST_TENSORS, open_file, parse_json, write_chunks
 from mimamo.settings import is_whole
 
 CHECKSUM = "crc32"  # in a note, the checksum of all that the file holds
@@ -34,6 +34,7 @@ _DTYPES = {
     "F32": torch.float32, "F64": torch.float64, "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2, "U16": torch.uint16, "U32": torch.uint32, "U64": torch.uint64,
 }  # fmt: skip
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 class StoredRows:
@@ -57,7 +58,9 @@ class StoredRows:
         if not len(rows):
             return self[:0]
         first, last = int(rows.min()), int(rows.max()) + 1
-        return self[first:last][rows - first]
+        stretch = self[first:last]
+        in_order = torch.equal(rows, torch.arange(first, last))  # as most clips are
+        return stretch if in_order else stretch[rows - first]
 
 
 Rows: TypeAlias = Tensor | StoredRows  # of a video: in memory, or in its file
@@ -130,11 +133,11 @@ class TensorFile:
         count = math.prod(shape)
         if not count:
             return torch.empty(shape, dtype=dtype)
-        data = bytearray(count * dtype.itemsize)
+        data = torch.empty(count * dtype.itemsize, dtype=torch.uint8)
         with self._same() as file:
             file.seek(begin)
-            self._fill(file, data)
-        return torch.frombuffer(data, dtype=dtype).reshape(shape)
+            self._fill(file, data.numpy())
+        return data.view(dtype).reshape(shape)
 
     def chunks(self, name: str) -> Iterator[bytearray]:
         """The bytes of a tensor, some at a time. Raises InputError as `StoredRows`."""
@@ -165,7 +168,7 @@ class TensorFile:
                 raise InputError(f"{self.path}: was changed while it was used; begin again")
             yield file
 
-    def _fill(self, file: BinaryIO, data: bytearray) -> None:
+    def _fill(self, file: BinaryIO, data: bytearray | np.ndarray) -> None:
         if file.readinto(data) != len(data):  # type: ignore[attr-defined]  # typeshed leaves it out
             raise InputError(f"{self.path}: was cut short while it was used")
 
@@ -207,16 +210,22 @@ def save_tensors(path: Path, tensors: Mapping[str, Rows], key: str, note: Any) -
 
     Raises InputError, naming the file, if it cannot be written.
     """
-    # Weights in channels_last are not contiguous, as safetensors asks for. There is one entry of
-    # metadata, because it writes several in no fixed order.
-    whole = {k: (v[:] if isinstance(v, StoredRows) else v).contiguous() for k, v in tensors.items()}
+    whole = {k: v[:] if isinstance(v, StoredRows) else v for k, v in tensors.items()}
     note = json.loads(json.dumps(note))  # as it is read
     note[CHECKSUM] = tensors_checksum(note, whole)
-    with replacing(path) as temporary:
-        try:
-            save_file(whole, temporary, {key: json.dumps(note, sort_keys=True)})
-        except (SafetensorError, OSError) as error:  # such as a full disk
-            raise InputError(f"{path}: cannot be written: {error}") from error
+    header: dict[str, Any] = {"__metadata__": {key: json.dumps(note, sort_keys=True)}}
+    # The largest numbers first, so that each lies at a multiple of its size.
+    order = sorted(whole, key=lambda name: (-whole[name].element_size(), name))
+    end = 0
+    for name in order:
+        value, begin = whole[name], end
+        end += value.numel() * value.element_size()
+        shape, offsets = list(value.shape), [begin, end]
+        header[name] = {"dtype": _CODES[value.dtype], "shape": shape, "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    content = (_bytes_of(whole[name]) for name in order)
+    write_chunks(path, chain([len(text).to_bytes(8, "little"), text], content))
 
 
 def load_tensors(path: Path, key: str, message: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

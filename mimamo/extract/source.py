@@ -12,6 +12,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mimamo.data.cached_video import CachedVideo
@@ -61,16 +62,18 @@ def stamp(video: DatasetVideo) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(video: DatasetVideo, announced: int | None) -> str:
+def fingerprint(video: DatasetVideo, announced: int | None, *, sure: bool = False) -> str:
     """SHA-256 over the labels' text and names and contents of the images or the video.
 
     Also over `announced`, what `announced_frames` says. Raises InputError if labels or folder
-    cannot be read.
+    cannot be read; with `sure` also if a disk fails to read one of the others, which may be the
+    same as ever.
     """
     digest = hashlib.sha256(_labels(video))
     files = _files(video)
     with ThreadPoolExecutor(_READERS) as pool:
-        for path, content in zip(files, pool.map(_content, files), strict=True):
+        contents = pool.map(partial(_content, sure=sure), files)
+        for path, content in zip(files, contents, strict=True):
             digest.update(os.fsencode(f"\n{os.path.basename(path)} ") + content)
     digest.update(f"\n{announced} frames".encode())
     return digest.hexdigest()
@@ -83,7 +86,7 @@ def as_it_is_now(cached: CachedVideo, video: DatasetVideo) -> CachedVideo | None
     """
     now = stamp(video)  # before contents are read: a change in between is found the next time
     if cached.stamp != now:
-        if cached.fingerprint != fingerprint(video, announced_frames(video)):
+        if cached.fingerprint != fingerprint(video, announced_frames(video), sure=True):
             return None
     elif cached.source == str(video.source.resolve()):
         return cached
@@ -118,14 +121,14 @@ def times_of(path: str | Path) -> tuple[str, float]:
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}", found.st_ctime
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, *, sure: bool) -> bytes:
     if not os.path.isfile(path):
         return b"no file"
     try:
         return bytes.fromhex(file_hash(path, None))
     except InputError as error:
         cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in _FAILING:
-            raise  # it may be read the next time, and is no other file than it was
+        if sure and isinstance(cause, OSError) and cause.errno in _FAILING:
+            raise
         # Reading the image or video will tell.
         return (getattr(cause, "strerror", None) or str(error)).encode()

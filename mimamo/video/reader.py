@@ -15,6 +15,7 @@ import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.files import open_file
+from mimamo.video.folder import MOST_FRAMES
 from mimamo.video.quiet import quiet_opencv
 
 ASSUMED_FPS = 30.0
@@ -68,7 +69,7 @@ class VideoReader:
             raise self._refusal()
         self.size = (image.shape[1], image.shape[0])
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if 0 < count < 2**53 else None
+        self.frame_count = int(count) if 0 < count <= MOST_FRAMES else None
         self.fps = capture.get(cv2.CAP_PROP_FPS)
         if not 0 < self.fps <= _HIGHEST_FPS:
             self._warn(f"no usable frame rate ({self.fps:g}); {ASSUMED_FPS:g} frames/s assumed")

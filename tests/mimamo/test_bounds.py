@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from mimamo import InputError, MIMAMOConfig, MIMAMONet, load_checkpoint, save_checkpoint
 from mimamo.cli import main
+from mimamo.data.cache import Manifest
 from mimamo.data.folds import parse_fold
 from mimamo.evaluate import crossval, join
 from mimamo.model import SmallBackbone
@@ -110,6 +111,19 @@ def test_a_folder_of_faces(tmp_path: Path, names: list[str], message: str) -> No
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=message):
         AlignedFolder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("phase_size", 10**9), ("feature_dim", -1), ("feature_dim", HUGE), ("data", "a\0b")],
+)
+def test_a_manifests(small_cache: Path, tmp_path: Path, name: str, value: object) -> None:
+    content = json.loads((small_cache / "manifest.json").read_text())
+    del content["crc32"]
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(content | {name: value}))
+    with pytest.raises(InputError, match=rf"manifest\.json: damaged: {name}: expected"):
+        Manifest.load(tmp_path)
 
 
 class TestCheckpoint:

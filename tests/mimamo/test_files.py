@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from mimamo.faces import CenterFace, YuNet
 from mimamo.files import locked, open_file, parse_json, read_json, read_text, read_toml, replacing
 from mimamo.predict.outputs import is_result
 from mimamo.tensor_file import load_note
-from mimamo.train import TrainingConfig
+from mimamo.train import TrainingConfig, train
 from mimamo.video import VideoReader
 from mimamo.video.folder import read_image
 
@@ -170,6 +171,15 @@ class TestOthers:
         with locked(tmp_path):
             pass
         assert list(tmp_path.iterdir()) == []
+
+    def test_two_trainings_do_not_share_a_folder(
+        self, tmp_path: Path, holder, small_cache: Path, tiny_config: TrainingConfig
+    ) -> None:
+        holder(tmp_path)
+        config = replace(tiny_config, spatial="small")
+        with pytest.raises(InputError, match=f"{tmp_path}: another process is writing into it"):
+            train(small_cache, tmp_path, config=config)
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
     def test_what_a_killed_writer_left_is_removed(self, tmp_path: Path, holder) -> None:
         path = tmp_path / "film.mp4"

@@ -79,6 +79,18 @@ def test_what_a_failing_disk_hides_stays_in_the_cache(
     assert run().problems == ()
 
 
+def test_a_video_is_made_of_what_a_failing_disk_gives(
+    run, tmp_path: Path, failing_disk: set[str]
+) -> None:
+    failing_disk.add("00007.jpg")
+    result = run()
+    assert (result.made, len(result.problems)) == (2, 2)  # of both videos one image
+    failing_disk.clear()
+    assert [len(video) for video in Cache(tmp_path / "cache").videos] == [31, 19]
+    result = run()  # nothing looks different, and a new image would
+    assert result.kept == 2
+
+
 def test_a_folder_on_a_failing_disk_does_not_end_the_others(
     run, tmp_path: Path, failing_disk: set[str]
 ) -> None:
