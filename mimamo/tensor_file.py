@@ -115,10 +115,12 @@ class TensorFile:
                 raise ValueError("metadata that is no text")
             entries = {name: _entry(name, entry, 8 + length) for name, entry in header.items()}
             end = 8 + length
-            for name, entry in sorted(entries.items(), key=lambda item: item[1].begin):
-                if entry.begin != end:
+            for begin, taken, name in sorted(
+                (e.begin, e.size, name) for name, e in entries.items()
+            ):
+                if begin != end:
                     raise ValueError(f"{name:.80} is not where it should be")
-                end += entry.size
+                end += taken
             if end != size:
                 raise ValueError(f"expected {end} bytes, got {size}")
             return cls(Path(path), entries, metadata, _identity(file))

@@ -99,7 +99,7 @@ class _Step:
 
 
 def _batches(config: TrainingConfig, folder: Path) -> Iterator[Clip]:
-    """Shuffled batches without end, from a video of a cache that is mapped from disk."""
+    """Shuffled batches without end, from a video of a cache on disk."""
     length = config.clip_length + config.stride * (2 * config.batch_size - 1)
     path = folder / "video.safetensors"
     random_video(length, config.network.feature_dim).save(path)
