@@ -1,17 +1,25 @@
-"""Writing files so that a reader never sees half of one."""
+"""Reading files that others may have written, and writing files so that nobody reads half of one.
+
+All files are opened by `open_file`, or after `expect_no_other` by a library that opens its own.
+"""
 
 from __future__ import annotations
 
 import csv
 import errno
+import fcntl
+import glob
+import hashlib
+import io
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 from mimamo.errors import InputError
 
@@ -20,47 +28,123 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+MOST_TEXT = 64 << 20  # bytes of a file that is read as text
+MOST_IMAGE = 256 << 20
+MOST_MODEL = 1 << 30  # a detector's
+MOST_TENSORS = 16 << 30  # weights, or the arrays of a video of 2,000,000 frames
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a UTF-8 file. Raises InputError, naming the file, if it cannot be read."""
+@contextmanager
+def open_file(
+    path: str | os.PathLike[str], most: int | None, expected: str = "a file"
+) -> Iterator[BinaryIO]:
+    """Open a regular file of at most `most` bytes (None: of any size) to read bytes from it.
+
+    Raises InputError, naming the file, if it is something else or too large, and if it cannot be
+    read, be it here or in the block.
+    """
+    expect_no_other(path, expected)  # opening a device may do something
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except ValueError as error:
+            raise InputError(f"{path}: no file can have this name") from error
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):  # since a moment ago
+                raise InputError(f"{path}: expected {expected}, got something else")
+            if most is not None and found.st_size > most:
+                raise InputError(
+                    f"{path}: expected {expected} of at most {most:,} bytes, got {found.st_size:,}"
+                )
+            yield file
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str | os.PathLike[str], error: OSError) -> InputError:
+    """What is said where the system cannot read `path`."""
+    return InputError(f"{path}: cannot be read: {error.strerror or error}")
+
+
+def read_bytes(path: str | os.PathLike[str], most: int, expected: str = "a file") -> bytes:
+    """The content of a file. Raises InputError as `open_file`."""
+    with open_file(path, most, expected) as file:
+        return file.read(most)
+
+
+def file_hash(path: str | os.PathLike[str], most: int | None) -> str:
+    """SHA-256 (hexadecimal) of a file's content. Raises InputError as `open_file`."""
+    digest = hashlib.sha256()
+    with open_file(path, most) as file:
+        while chunk := file.read(1 << 18):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a UTF-8 file, its lines ended by line feeds.
+
+    Raises InputError, naming the file, if it cannot be read.
+    """
+    try:
+        text = read_bytes(path, MOST_TEXT, "a text file").decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected a text file, got something else ({error})") from error
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The content of a TOML file. Raises InputError, naming the file, if it cannot be read."""
+    content = read_bytes(path, MOST_TEXT, "a TOML file")
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # what the decoders of TOML and of UTF-8 raise
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected TOML, got something else ({error})") from error
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The content of a JSON file. Raises InputError, naming the file, if it cannot be read."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{path}: expected JSON, got something else ({error})") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text in JSON stands for. Raises ValueError if it is none, or nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` if the block ends well.
 
-    The temporary name keeps the suffix, so writers that choose a format by suffix work.
-    Raises InputError if the folder cannot be written to, or the disk is full.
+    The temporary name keeps the suffix, so writers that choose a format by suffix work. The content
+    is on the disk before the file has its name. What a killed writer of the same file has left is
+    removed. Raises InputError if the folder cannot be written to, the disk is full, or anything
+    but a file is in the way.
     """
     path = Path(path)
+    expect_no_other(path, "a file to write")
+    _remove_left_over(path)
     try:
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
         )
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    os.close(handle)
     temporary = Path(name)
     try:
+        take_lock(handle)  # until it is closed, by which others know that its writer is alive
         yield temporary
+        _flush(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
@@ -68,20 +152,106 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
+        os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk: after a power cut a renamed file may else be empty."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove temporary files of `path` whose writer is gone."""
+    pattern = f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"
+    for found in path.parent.glob(pattern):
+        with suppress(OSError):
+            # Only a temporary file is its owner's alone.
+            if stat.S_IMODE(found.lstat().st_mode) != 0o600 or not found.is_file():
+                continue
+            handle = os.open(found, os.O_RDWR)
+            try:
+                if take_lock(handle):
+                    found.unlink()
+            finally:
+                os.close(handle)
+
+
+def take_lock(handle: int) -> bool:
+    """Lock an open file until it is closed or the process ends; False if another holds it.
+
+    A file system that knows no locks has none to wait for.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder to this process. Raises InputError if a process that is alive has it."""
+    path = folder / ".lock"
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        if not take_lock(handle):
+            os.close(handle)
+            raise InputError(f"{folder}: another process is writing into it; wait for it or end it")
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(handle)):
+                break
+        os.close(handle)  # whoever had it has just removed it
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def open_new(temporary: Path) -> TextIO:
+    """Open the path that `replacing` gave to write ASCII text, line by line."""
+    return temporary.open("w", encoding="ascii", newline="\n")
+
+
+def append(path: Path, content: bytes) -> None:
+    """Append a few bytes to a file that is there."""
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def write_chunks(path: str | os.PathLike[str], chunks: Iterable[Any]) -> None:
+    """Write bytes, or what holds some. Raises InputError as `replacing`."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a UTF-8 text file. Raises InputError as `replacing`."""
+    # A file's name may be in it, which need not be UTF-8.
+    write_chunks(path, [text.encode("utf-8", "surrogateescape")])
 
 
 def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as UTF-8 text. Raises InputError as `replacing`."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    table = io.StringIO(newline="")
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    write_text(path, table.getvalue())
 
 
 def write_json(path: str | os.PathLike[str], content: object, indent: int = 2) -> None:
     """Write a JSON file. Raises InputError as `replacing`."""
-    with replacing(path) as temporary:
-        text = json.dumps(content, indent=indent)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=indent) + "\n")
 
 
 def file_below(folder: Path, name: str, suffix: str) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mimamo.terminal import printable
+
 Report = Callable[[str], object]  # called with each line of the account
 # With a stage's name, the work done in it, and all of it if that is known.
 Progress = Callable[[str, int, int | None], object]
@@ -19,7 +21,8 @@ def counted(number: int, noun: str, several: str = "") -> str:
 
 
 def shortened(name: str, length: int) -> str:
-    """`name` with its middle left out if it is longer than `length`."""
+    """`name` as it can be shown, with its middle left out if it is longer than `length`."""
+    name = printable(name)
     if len(name) <= length:
         return name
     return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"

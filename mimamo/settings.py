@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
@@ -42,16 +41,25 @@ class Settings:
         )
 
 
-def is_whole(value: object, lowest: int = 1) -> bool:
-    """Whether it is a whole number of at least `lowest`."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+def is_whole(value: object, lowest: int = 1, highest: int = 1 << 62) -> bool:
+    """Whether it is a whole number from `lowest` to `highest`."""
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
 
 
-def is_real(value: object) -> bool:
-    """Whether it is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_real(value: object, lowest: float = -1e30, highest: float = 1e30) -> bool:
+    """Whether it is a number from `lowest` to `highest`."""
+    return isinstance(value, int | float) and type(value) is not bool and lowest <= value <= highest
 
 
 def bad(name: str, expected: str, got: object) -> InputError:
     """The error for a setting that is not what was expected."""
-    return InputError(f"config: {name}: expected {expected}, got {got!r}")
+    return InputError(f"config: {name}: expected {expected}, got {shown(got)}")
+
+
+def shown(value: object) -> str:
+    """A value in a message, whatever it is and however long."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        text = "a number of too many digits"
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -124,6 +125,12 @@ class Operator:
             )
 
 
+# What torch's headers say of a call that failed. The shapes are checked before.
+_ALLOCATION = re.compile(
+    r'"(aten::(?:empty|new_empty|new_zeros|contiguous|clone)\w*)".*API call failed', re.DOTALL
+)
+
+
 def _named(operator: str, message: str) -> RuntimeError | None:
     """The error of a failed call of torch within the operator (csrc/common/failures.h).
 
@@ -135,6 +142,9 @@ def _named(operator: str, message: str) -> RuntimeError | None:
         kind: type[RuntimeError] = torch.OutOfMemoryError
     elif message.startswith("phasenet: an FFT failed: "):
         kind = RuntimeError
+    elif failed := _ALLOCATION.search(message):  # a CPU operator's, with nothing of torch's reason
+        kind = torch.OutOfMemoryError
+        message = f"out of memory in {failed[1]}, it seems; torch has said why on standard error"
     else:
         return None
     return kind(f"phasenet::{operator}: {message.removeprefix('phasenet: ')}")

@@ -17,7 +17,7 @@ from benchmarks.suites import Settings, SuiteRun
 from benchmarks.suites.clips import moving_texture
 from mimamo.data.augmentation import augment_clips
 from mimamo.data.batches import epoch_batches
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import Clip, ClipDataset
 from mimamo.model import MIMAMONet
 from mimamo.model.features import phase_windows
@@ -99,7 +99,7 @@ class _Step:
 
 
 def _batches(config: TrainingConfig, folder: Path) -> Iterator[Clip]:
-    """Shuffled batches without end, from a video of a cache that is mapped from disk."""
+    """Shuffled batches without end, from a video of a cache on disk."""
     length = config.clip_length + config.stride * (2 * config.batch_size - 1)
     path = folder / "video.safetensors"
     random_video(length, config.network.feature_dim).save(path)

@@ -5,7 +5,6 @@ What a command needs is imported when it runs, so that ``mimamo --help`` does no
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,10 +33,13 @@ from mimamo.cli.common import (
     warn,
 )
 from mimamo.cli.data import extract, synth
-from mimamo.cli.evaluation import evaluate, submit
+from mimamo.cli.evaluation import check, evaluate, submit
 from mimamo.cli.live import live
 from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
+from mimamo.memory import MESSAGE, is_out_of_memory
+from mimamo.signals import Ended, end_well
+from mimamo.terminal import print_line
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
@@ -55,8 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` if None) and return its exit code.
 
     0: all went well. 1: a video failed, or is truncated; others may be fine; or there are not all
-    folds to join. 2: an argument, or a file that all depends on, is unusable. 130: interrupted.
+    folds to join; or a check found something. 2: an argument, or a file that all depends on, is
+    unusable. 130, 143, 129: ended by SIGINT, SIGTERM, SIGHUP.
     """
+    if arguments is None:
+        end_well()
     try:
         code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
     except typer.TyperException as error:
@@ -65,10 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(str(error), UNUSABLE)
     except OSError as error:  # such as a full disk
         return fail(str(error), FAILED)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        print("mimamo: interrupted", file=sys.stderr)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return fail(MESSAGE, FAILED)
+    except Ended as ended:
+        print_line(f"mimamo: ended by {ended}", error=True)
+        return ended.status
+    if code == INTERRUPTED:  # where this function is called by another program
+        print_line("mimamo: interrupted", error=True)
     return code
 
 
@@ -80,10 +90,10 @@ def _root(
     if version:
         from mimamo import __version__
 
-        print(f"mimamo {__version__}")
+        print_line(f"mimamo {__version__}")
         raise typer.Exit(OK)
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        typer.echo(context.get_help())
         raise typer.Exit(UNUSABLE)
 
 
@@ -175,5 +185,5 @@ def _say_found(result: VideoResult) -> None:
         say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
 
 
-for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit):
+for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit, check):
     app.command()(command)

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from mimamo.terminal import print_line, printable
+
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 
@@ -131,22 +133,22 @@ class ProgressBar:
         """So much of a stage's work is done; a `total` of None is an unknown one."""
         if stage != self._stage:
             self._stage = stage
-            text = self._escape(stage)  # a video may be called [red]
+            text = self._escape(printable(stage))  # a video may be called [red]
             self._bar.reset(self._task, description=text, total=total, visible=True)
         self._bar.update(self._task, completed=done, total=total)
 
 
 def say(line: str) -> None:
     """Print a line of the account."""
-    print(line, flush=True)
+    print_line(line)
 
 
 def warn(message: str) -> None:
     """Print one line on stderr and go on."""
-    print(f"mimamo: warning: {message}", file=sys.stderr, flush=True)
+    print_line(f"mimamo: warning: {message}", error=True)
 
 
 def fail(message: str, code: int) -> int:
     """Print an error and return the exit code."""
-    print(f"mimamo: error: {message}", file=sys.stderr)
+    print_line(f"mimamo: error: {message}", error=True)
     return code

@@ -1,4 +1,4 @@
-"""Commands that use what was trained on a cache: ``evaluate`` and ``submit``."""
+"""Commands that use what was trained on a cache: ``evaluate``, ``submit``, and ``check``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from mimamo.cli.common import Device, Overwrite, ProgressBar, Videos, argument, flag, option, say
+from mimamo.cli.common import (
+    FAILED,
+    OK,
+    Device,
+    Overwrite,
+    ProgressBar,
+    Videos,
+    argument,
+    flag,
+    option,
+    say,
+)
 
 Runs = Annotated[
     list[Path], argument("Runs, checkpoints or cross-validations; several are averaged.", "RUN")
@@ -96,3 +107,21 @@ def submit(
             report=say,
             progress=bar.show,
         )
+
+
+def check(
+    folder: Annotated[
+        Path, argument("A cache of `mimamo extract`, a run or a cross-validation.", "FOLDER")
+    ],
+) -> int:
+    """Read every file of a cache or a run in full, and name what is damaged or missing.
+
+    Returns 1 if anything is. `mimamo extract` makes a cache's videos again.
+    """
+    from mimamo.check import check_folder
+
+    with ProgressBar() as bar:
+        wrong = check_folder(folder, report=say, progress=bar.show)
+    if not wrong:
+        say(f"{folder}: all is as it was written")
+    return FAILED if wrong else OK

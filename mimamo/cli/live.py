@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,8 @@ from mimamo.cli.common import (
     warn,
 )
 from mimamo.errors import InputError
+from mimamo.signals import Ended
+from mimamo.terminal import print_line
 
 if TYPE_CHECKING:
     from mimamo.predict.live import LivePrediction
@@ -82,7 +84,7 @@ def live(
         if not headless:
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
         write = None if out is None else stack.enter_context(live_table(out))
-        speed = LiveSpeed()
+        speed, ended = LiveSpeed(), None
 
         def count(predictions: list[LivePrediction]) -> None:
             for prediction in predictions:
@@ -98,9 +100,12 @@ def live(
                     window.show(frame, predictor.box, predictions, speed)
                     if window.ended:
                         break
-        except KeyboardInterrupt:  # how a camera without a screen is ended
-            print("mimamo: ended", file=sys.stderr)
+        except (KeyboardInterrupt, Ended) as by:  # how a camera without a screen is ended
+            ended = by if isinstance(by, Ended) and by.number != signal.SIGINT else None
+            print_line("mimamo: ended", error=True)
         count(predictor.finish())
+    if ended is not None:  # the table is there; the terminal may be gone
+        raise ended
     say(f"{video.name}: {speed.summary()}")
     if missed := getattr(video, "missed", 0):
         say(f"{missed} frames came while others were worked on, and were left out")
@@ -112,4 +117,8 @@ def _open(source: str) -> Camera | VideoReader:
     from mimamo.video import VideoReader
     from mimamo.video.camera import Camera
 
-    return Camera(int(source)) if source.isdecimal() else VideoReader(source)
+    if not (source.isascii() and source.isdecimal()):
+        return VideoReader(source)
+    if len(source) > 9:  # Python reads no number of thousands of digits
+        raise InputError(f"camera: expected its number, got {source:.20}…")
+    return Camera(int(source))

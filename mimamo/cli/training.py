@@ -141,6 +141,7 @@ def crossval(
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
     the settings of the folds that are there where no option says others.
     """
+    from mimamo.data.folds import expect_folds
     from mimamo.device import choose_device
     from mimamo.evaluate import crossval as run
     from mimamo.evaluate import join as run_join
@@ -149,6 +150,7 @@ def crossval(
     if join:
         joined = run_join(cache, out, folds, say)
         return fail(f"{out}: cannot be joined: {joined.waiting}", FAILED) if joined.missing else OK
+    expect_folds(folds)
     begun = (saved_config(out / f"fold-{number}") for number in range(1, folds + 1))
     base = next((config for config in begun if config is not None), None)
     with ProgressBar() as bar:

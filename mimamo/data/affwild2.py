@@ -22,7 +22,17 @@ from functools import partial
 from pathlib import Path
 
 from mimamo.data.annotations import read_annotations
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, Unused, entries
+from mimamo.data.dataset import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    DatasetVideo,
+    Side,
+    Unit,
+    Unused,
+    entries,
+    everything_in,
+)
 from mimamo.data.folds import recording_of
 from mimamo.errors import InputError
 from mimamo.video import is_video
@@ -83,7 +93,7 @@ class AffWild2:
         self.remarks.clear()
         for name, (subset, path) in self._annotations.items():
             source, side = self._source_of(name)
-            if source is None or (source.is_dir() and not any(source.iterdir())):
+            if source is None or _is_empty(source):
                 where = self._faces / name if self._faces else f"a video {name}.mp4"
                 self.unused.append(Unused(f"{path}: no faces in {where}; not used", name))
             else:
@@ -119,12 +129,19 @@ def films_in(folder: Path) -> dict[str, Path]:
     Raises InputError if two have the same name.
     """
     films: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+    for path in everything_in(folder):
         if is_video(path):
             if path.stem in films:
                 raise InputError(f"{path}: same name as {films[path.stem]}")
             films[path.stem] = path
     return films
+
+
+def _is_empty(source: Path) -> bool:
+    try:
+        return source.is_dir() and not os.listdir(source)
+    except OSError:  # reading it will tell
+        return False
 
 
 def _listed(folder: Path) -> list[Path]:

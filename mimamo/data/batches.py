@@ -26,7 +26,7 @@ class ResidentClips(ClipDataset):
         super().__init__(videos, **settings)
         parts = ("features", "frames", "labels", "annotated")
         self.videos = [
-            replace(video, **{part: getattr(video, part).to(device) for part in parts})
+            replace(video, **{part: getattr(video, part)[:].to(device) for part in parts})
             for video in videos
         ]
 

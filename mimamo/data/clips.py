@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mimamo.data.dataset import Unit
+from mimamo.tensor_file import Rows
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class VideoSequence:
 
     Attributes:
         name: the video's name.
-        features: spatial features, float16 or float32 ``[T, D]``.
+        features: spatial features, float16 or float32 ``[T, D]``; as `frames`, maybe in a file.
         frames: grey faces, uint8 ``[T, S, S]``.
         labels: valence and arousal, float32 ``[T, 2]``; NaN where not annotated.
         annotated: bool ``[T]``, the frames that count in loss and metrics.
@@ -35,8 +36,8 @@ class VideoSequence:
     """
 
     name: str
-    features: Tensor
-    frames: Tensor
+    features: Rows
+    frames: Rows
     labels: Tensor
     annotated: Tensor
     unit: Unit = "frame"
@@ -147,7 +148,7 @@ class ClipDataset(Dataset[Clip]):
         number, start = self.clips[index]
         video = self.videos[number]
         before, last = self.num_phase // 2, len(video) - 1
-        around = torch.arange(self.length + self.num_phase, device=video.frames.device)
+        around = torch.arange(self.length + self.num_phase, device=video.labels.device)
         around += start - before
         own = around[before : before + self.length]
         return Clip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,12 @@ class Dataset(Protocol):
     def videos(self) -> list[DatasetVideo]:
         """All videos, by subset and name. Raises InputError if there is none."""
         ...
+
+
+def everything_in(folder: Path) -> list[Path]:
+    """What is in a folder and its folders, sorted; nothing of those that cannot be read."""
+    found = (Path(at, name) for at, inner, files in os.walk(folder) for name in (*inner, *files))
+    return sorted(found)
 
 
 def entries(folder: Path) -> list[Path]:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 
 from mimamo.errors import InputError
+from mimamo.settings import shown
+
+MOST_FOLDS = 1000
 
 # How the sets name further videos of a person: two people in one picture, parts of one recording
 # (Aff-Wild2: 5-60-1920x1080-2), utterances of one video (OMG-Emotion).
@@ -42,8 +45,7 @@ def split(frames: Mapping[str, int], folds: int) -> list[list[str]]:
     Raises:
         InputError: there are fewer subjects with frames than folds.
     """
-    if folds < 2:
-        raise InputError(f"folds: expected at least 2, got {folds}")
+    expect_folds(folds)
     weights: dict[str, int] = {}
     for name, count in frames.items():
         weights[subject_of(name)] = weights.get(subject_of(name), 0) + count
@@ -63,9 +65,15 @@ def split(frames: Mapping[str, int], folds: int) -> list[list[str]]:
     ]
 
 
+def expect_folds(folds: int) -> None:
+    """InputError if there cannot be so many."""
+    if not 2 <= folds <= MOST_FOLDS:
+        raise InputError(f"folds: expected 2 to {MOST_FOLDS}, got {shown(folds)}")
+
+
 def parse_fold(text: str) -> tuple[int, int]:
     """Read ``i/k``: (i, k), the i-th of k folds, from 1. Raises InputError for anything else."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:
-        raise InputError(f"fold: expected i/k with i from 1 to k, such as 1/5, got {text!r}")
+    match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]) <= MOST_FOLDS or int(match[2]) < 2:
+        raise InputError(f"fold: expected i/k with i from 1 to k, such as 1/5, got {shown(text)}")
     return int(match[1]), int(match[2])

@@ -14,6 +14,7 @@ under the folder that is named for its subset, then anywhere.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Problems, Unit, Unused
+from mimamo.data.dataset import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    DatasetVideo,
+    Problems,
+    Unit,
+    Unused,
+    everything_in,
+)
 from mimamo.errors import InputError
+from mimamo.files import read_text
 from mimamo.video import is_video
 
 FILES = {
@@ -116,7 +127,9 @@ def _label(where: str, row: dict[str, str], problems: Problems) -> np.ndarray:
 def _utterances_in(folder: Path) -> dict[tuple[str, str], list[Path]]:
     """Videos and folders of faces by (video, utterance), the names of the last two folders."""
     found: dict[tuple[str, str], list[Path]] = {}
-    for path in sorted(folder.rglob("utterance_*")) if folder.is_dir() else ():
+    for path in everything_in(folder):
+        if not path.name.startswith("utterance_"):
+            continue
         if path.is_dir() or is_video(path):
             found.setdefault((path.parent.name, path.stem), []).append(path)
     return found
@@ -140,24 +153,19 @@ def table_rows(
 
     Raises InputError if it cannot be read or lacks one of `columns`.
     """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            names = reader.fieldnames or []
-            if missing := [name for name in columns if name not in names]:
-                raise InputError(
-                    f"{path}:1: expected a header with {', '.join(columns)}, "
-                    f"found no {', '.join(missing)}"
-                )
-            for row in reader:
-                yield reader.line_num, row, _wrong(row, len(set(names)))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        names = reader.fieldnames or []
+        if missing := [name for name in columns if name not in names]:
+            raise InputError(
+                f"{path}:1: expected a header with {', '.join(columns)}, "
+                f"found no {', '.join(missing)}"
+            )
+        for row in reader:
+            yield reader.line_num, row, _wrong(row, len(set(names)))
     except csv.Error as error:
         line = reader.reader.line_num  # its own stays at the row before
         raise InputError(f"{path}:{line}: expected a row of CSV: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected a text file, got something else ({error})") from error
 
 
 def _wrong(row: dict[str, str], columns: int) -> str | None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from mimamo.errors import InputError
-from mimamo.files import output_folder, replacing
+from mimamo.files import MOST_TEXT, output_folder, read_bytes, write_text
 
 _NOTICE = "README.txt"
 _FIRST_LINE = "Written by `mimamo demo`, which also replaces this folder."
@@ -37,7 +37,7 @@ _OURS = re.compile(
     r"|(cache(/videos)?|run|evaluation|video|predictions)"
     r"/\w+\.(csv|json|mp4|png|safetensors|skipped|toml)"
     r"|run/tensorboard/events\.out\.tfevents\.[^/]+"
-    r"|([\w/]+/)?\.\w+\.\w{8}\.\w+"
+    r"|([\w/]+/)?\.\w+\.\w{8}\.\w+|run/\.lock"
 )
 
 
@@ -52,7 +52,7 @@ def claim_folder(path: str | os.PathLike[str]) -> bool:
     files = [entry for entry in folder.rglob("*") if not entry.is_dir() or entry.is_symlink()]
     foreign = [file for file in files if not _OURS.fullmatch(file.relative_to(folder).as_posix())]
     notice = folder / _NOTICE
-    ours = notice.is_file() and notice.read_bytes().startswith(_FIRST_LINE.encode())
+    ours = notice.is_file() and read_bytes(notice, MOST_TEXT).startswith(_FIRST_LINE.encode())
     if foreign or (files and not ours):
         raise InputError(
             f"{folder}: expected a new folder, an empty one or an earlier demo's, "
@@ -68,5 +68,4 @@ def claim_folder(path: str | os.PathLike[str]) -> bool:
 
 def write_notice(folder: Path) -> None:
     """Write what the folder is and what is in it; it marks the folder as a demo's."""
-    with replacing(folder / _NOTICE) as temporary:
-        temporary.write_text(_TEXT, encoding="utf-8")
+    write_text(folder / _NOTICE, _TEXT)

@@ -36,6 +36,7 @@ from mimamo.predict.api import PredictSettings, predict_video
 from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
 from mimamo.predict.table import Predictions
 from mimamo.progress import Progress, Report, silent
+from mimamo.terminal import print_line
 from mimamo.train import TrainingConfig, train
 
 
@@ -97,7 +98,7 @@ def run_demo(
     device: str = "auto",
     seed: int = 0,
     quick: bool = False,
-    report: Report = print,
+    report: Report = print_line,
     progress: Progress = silent,
 ) -> DemoResult:
     """Render a data set, train on it, measure, and predict a rendered video.

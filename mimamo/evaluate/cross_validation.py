@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.cache import Cache
+from mimamo.data.cached_video import CachedVideo
+from mimamo.data.folds import expect_folds
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
 from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, score
@@ -24,10 +24,10 @@ from mimamo.evaluate.summary import (
     summary_of,
     write_summary,
 )
-from mimamo.files import output_folder, write_csv
+from mimamo.files import MOST_TENSORS, file_hash, output_folder, read_json, write_csv
 from mimamo.progress import Progress, Report, silent, which_are
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
-from mimamo.train.processes import joined_processes
+from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, CONFIG
 from mimamo.train.training import train
@@ -92,7 +92,8 @@ def crossval(
         InputError: as `train`; a fold has no data; one in `out` has other settings; or `out` holds
             the results of something else.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    cache = cache if isinstance(cache, Cache) else Cache(cache, report if is_first() else silent)
+    expect_folds(folds)
     root = output_folder(out)
     _check_folder(root, folds)
     for fold in only or ():
@@ -146,7 +147,9 @@ def join(
     do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
     the results of something else.
     """
-    cache, root, known = cache if isinstance(cache, Cache) else Cache(cache), Path(out), known or {}
+    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    root, known = Path(out), known or {}
+    expect_folds(folds)
     _check_folder(root, folds)
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
@@ -212,8 +215,8 @@ def _check_folder(root: Path, folds: int) -> None:
 def _is_joined(summary: Path) -> bool:
     """Whether a summary is one that `join` has written."""
     try:
-        return "folds" in json.loads(summary.read_text(encoding="utf-8"))["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return "folds" in read_json(summary)["settings"]
+    except (InputError, KeyError, TypeError):
         return False
 
 
@@ -226,7 +229,7 @@ def _check_settings(root: Path, folds: int) -> None:
 
 
 def _file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_hash(path, MOST_TENSORS)
 
 
 def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:

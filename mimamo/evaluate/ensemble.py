@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.cache import Cache
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
@@ -24,6 +25,7 @@ from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
 from mimamo.progress import Progress, Report, counted, silent, which_are
+from mimamo.settings import is_real
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, STATE
@@ -137,7 +139,7 @@ class Ensemble:
             features = self._mean_features(member).expand(len(video), -1)
         else:
             features = video_features(member.backbone, video, images)
-        frames = video.frames
+        frames = video.frames[:]
         if self.streams == "spatial":
             still = frames.float().mean(dim=0).round().to(torch.uint8)
             frames = still.expand_as(frames).contiguous()
@@ -196,7 +198,7 @@ def _report_missing(
 def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:
     checkpoint = load_checkpoint(path)
     network, backbone, info = checkpoint.network, checkpoint.backbone, checkpoint.info
-    if "training" not in info or "labels" not in info:
+    if not _of_training(info):
         raise InputError(f"{path}: expected a checkpoint of `mimamo train`, got another one")
     own = network.config.streams
     if streams != "both" and own not in ("both", streams):
@@ -206,7 +208,10 @@ def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Mem
             f"{path}: sees frames of {network.config.phase_size} pixels, but {cache.root} holds "
             f"{cache.manifest.phase_size}"
         )
-    config = TrainingConfig.from_dict(info["training"])
+    try:
+        config = TrainingConfig.from_dict(info["training"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     trained: Backbone | None = backbone
     if not isinstance(backbone, SmallBackbone):
         found = weights_hash(backbone)
@@ -220,3 +225,17 @@ def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Mem
             )
     model = TrainedModel(network, trained).to(device).eval()
     return Member(path, model.network, model.backbone, config, info)
+
+
+def _of_training(info: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's notes are those of `mimamo train`."""
+    labels, names = info.get("labels"), info.get("trained_on", [])
+    std = labels.get("std") if isinstance(labels, dict) else None
+    return (
+        "training" in info
+        and isinstance(std, list)
+        and len(std) == 2
+        and all(is_real(value, 0, 1) for value in std)
+        and isinstance(names, list)
+        and all(isinstance(name, str) for name in names)
+    )

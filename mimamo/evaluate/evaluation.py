@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mimamo.data.cache import Cache, CachedVideo, annotated
+from mimamo.data.cache import Cache
+from mimamo.data.cached_video import CachedVideo, annotated
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble, Member
@@ -67,7 +68,7 @@ def evaluate_runs(
     """
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     folder = None if out is None else output_folder(out)
     for path in [] if folder is None else summary_files(folder, _NAME):
         expect_free(path, overwrite)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.metrics import Pairs, pooled_ccc
 from mimamo.predict.table import fill_missing
 

@@ -12,7 +12,8 @@ import torch
 
 from mimamo.data.affwild2 import films_in
 from mimamo.data.annotations import HEADER
-from mimamo.data.cache import Cache, CachedVideo
+from mimamo.data.cache import Cache
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import TEST
 from mimamo.data.folds import recording_of
 from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
@@ -24,8 +25,8 @@ from mimamo.files import (
     file_below,
     output_folder,
     read_text,
-    replacing,
     write_csv,
+    write_text,
 )
 from mimamo.predict.table import NO_FACE, fill_missing
 from mimamo.progress import Progress, Report, counted, silent
@@ -105,7 +106,7 @@ def submit(
         InputError: something cannot be read or does not fit, a name is not in the cache, a face
             lies beyond a video's end, or a file is in the way. Nothing is written then.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     ensemble = Ensemble(paths, cache, device, streams, report)
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
@@ -247,8 +248,7 @@ def _write(path: Path, job: _Job, predictions: Mapping[str, np.ndarray]) -> None
         "-5,-5" if valence == NO_FACE else f"{valence:.6f},{arousal:.6f}"
         for valence, arousal in fill_missing(values, found).tolist()
     ]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join([HEADER, *lines]) + "\n", encoding="ascii")
+    write_text(path, "\n".join([HEADER, *lines]) + "\n")
 
 
 def rows_of_names(names: Sequence[str]) -> UtteranceRows:
@@ -281,9 +281,8 @@ def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> UtteranceRows:
 def is_table(path: str | os.PathLike[str]) -> bool:
     """Whether a list of names is a table; one that cannot be read is not."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return "," in file.readline()
-    except (OSError, UnicodeDecodeError):
+        return "," in read_text(path).partition("\n")[0]
+    except InputError:
         return False
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.evaluate.scores import (
     COLUMNS,
     Interval,

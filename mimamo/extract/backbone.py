@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 from mimamo.data.dataset import DatasetVideo
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, Detector, observe_faces
+from mimamo.files import MOST_MODEL, file_hash
 from mimamo.model.checkpoint import Backbone, load_backbone
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
@@ -53,7 +52,7 @@ class CacheSettings:
         name, model = type(self.detector).__name__, getattr(self.detector, "model", None)
         if model is None:
             return name
-        return f"{name} {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
+        return f"{name} {file_hash(model, MOST_MODEL)[:12]}"
 
     @property
     def given(self) -> str:
@@ -72,7 +71,9 @@ def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> 
         model.calibrate(sample_crops(videos, generator, settings.detector))
         return model
     if backbone == SMALL:
-        return SmallBackbone(settings.phase_size)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            return SmallBackbone(settings.phase_size)
     return load_backbone(backbone, settings.image_size) if isinstance(backbone, str) else backbone
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +14,8 @@ from pathlib import Path
 import torch
 
 from mimamo.data.affwild2 import AffWild2
-from mimamo.data.cache import (
-    CachedVideo,
-    Manifest,
-    made_otherwise,
-    save_skipped,
-    skipped_path,
-    video_path,
-)
+from mimamo.data.cache import Manifest, save_skipped, skipped_path, video_path
+from mimamo.data.cached_video import CachedVideo, made_otherwise
 from mimamo.data.dataset import Dataset, DatasetVideo, Problems
 from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.device import choose_precision
@@ -225,15 +218,19 @@ class _Worker:
             self.report(f"{path}: {other}; made again")
             return None
         same = (cached.subset, cached.unit) == (video.subset, self.dataset.unit)
-        kept = None
-        if same:
-            with suppress(InputError):  # something cannot be read, which making it again tells
-                kept = as_it_is_now(cached, video)
+        try:
+            kept = as_it_is_now(cached, video) if same else None
+        except InputError as error:  # what cannot be read now may be read the next time
+            self.problems.add(f"{error}; {path} is kept as it was")
+            return cached
         if kept is None:
             self.report(f"{path}: its source has changed; made again")
         elif kept is not cached:
             kept.save(path)
             self.report(f"{path}: its source was moved, copied or touched, not changed; kept")
+        elif not cached.has_checksum:
+            cached.save(path)
+            self.report(f"{path}: of an earlier version; its checksum was added")
         return kept
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:

@@ -11,12 +11,11 @@ from mimamo.data.cache import (
     BACKBONE,
     MANIFEST,
     VIDEOS,
-    CachedVideo,
     Manifest,
-    difference,
     stored_backbone,
     video_path,
 )
+from mimamo.data.cached_video import CachedVideo, difference
 from mimamo.data.dataset import Dataset, DatasetVideo, Unused
 from mimamo.errors import InputError
 from mimamo.extract.backbone import CacheSettings, choose_backbone

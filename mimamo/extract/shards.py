@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +53,11 @@ class Shard:
 
 def size_of(video: DatasetVideo) -> int:
     """About how much work a video is: images, or bytes of a video file."""
-    if video.source.is_dir():
-        return sum(1 for _ in os.scandir(video.source))
-    return video.source.stat().st_size
+    with suppress(OSError):  # reading it will tell
+        if video.source.is_dir():
+            return sum(1 for _ in os.scandir(video.source))
+        return video.source.stat().st_size
+    return 0
 
 
 def wait_for_manifest(root: Path) -> None:

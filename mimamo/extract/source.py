@@ -6,20 +6,23 @@ Contents decide (`fingerprint`), but are read again only where a file looks diff
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Problems
 from mimamo.errors import InputError
+from mimamo.files import MOST_TEXT, file_hash, read_bytes, unreadable
 from mimamo.video import VideoReader, is_numbered_image
 
 _READERS = 4  # threads that read images
-_CHUNK = 1 << 16  # bytes of a file read at a time
+_FAILING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)  # what a disk or a server says
 _TICK = 0.05  # seconds, more than one of a file system's clock
 _PATIENCE = 20  # ticks to wait for a folder in which files still change
 
@@ -59,16 +62,18 @@ def stamp(video: DatasetVideo) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(video: DatasetVideo, announced: int | None) -> str:
+def fingerprint(video: DatasetVideo, announced: int | None, *, sure: bool = False) -> str:
     """SHA-256 over the labels' text and names and contents of the images or the video.
 
     Also over `announced`, what `announced_frames` says. Raises InputError if labels or folder
-    cannot be read.
+    cannot be read; with `sure` also if a disk fails to read one of the others, which may be the
+    same as ever.
     """
     digest = hashlib.sha256(_labels(video))
     files = _files(video)
     with ThreadPoolExecutor(_READERS) as pool:
-        for path, content in zip(files, pool.map(_content, files), strict=True):
+        contents = pool.map(partial(_content, sure=sure), files)
+        for path, content in zip(files, contents, strict=True):
             digest.update(os.fsencode(f"\n{os.path.basename(path)} ") + content)
     digest.update(f"\n{announced} frames".encode())
     return digest.hexdigest()
@@ -81,7 +86,7 @@ def as_it_is_now(cached: CachedVideo, video: DatasetVideo) -> CachedVideo | None
     """
     now = stamp(video)  # before contents are read: a change in between is found the next time
     if cached.stamp != now:
-        if cached.fingerprint != fingerprint(video, announced_frames(video)):
+        if cached.fingerprint != fingerprint(video, announced_frames(video), sure=True):
             return None
     elif cached.source == str(video.source.resolve()):
         return cached
@@ -95,7 +100,7 @@ def _files(video: DatasetVideo) -> list[str]:
     try:
         names = sorted(name for name in os.listdir(video.source) if is_numbered_image(name))
     except OSError as error:
-        raise _unreadable(video.source, error) from error
+        raise unreadable(video.source, error) from error
     return [os.path.join(video.source, name) for name in names]
 
 
@@ -104,10 +109,7 @@ def _labels(video: DatasetVideo) -> bytes:
         return video.row.encode()
     if video.labels is None:
         return b""
-    try:
-        return video.labels.read_bytes()
-    except OSError as error:
-        raise _unreadable(video.labels, error) from error
+    return read_bytes(video.labels, MOST_TEXT)
 
 
 def times_of(path: str | Path) -> tuple[str, float]:
@@ -119,18 +121,14 @@ def times_of(path: str | Path) -> tuple[str, float]:
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}", found.st_ctime
 
 
-def _content(path: str) -> bytes:
-    if not os.path.isfile(path):  # reading a pipe might wait for ever
+def _content(path: str, *, sure: bool) -> bytes:
+    if not os.path.isfile(path):
         return b"no file"
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:  # reading the image or video will tell
-        return (error.strerror or "cannot be read").encode()
-    return digest.digest()
-
-
-def _unreadable(path: str | Path, error: OSError) -> InputError:
-    return InputError(f"{path}: cannot be read: {error.strerror}")
+        return bytes.fromhex(file_hash(path, None))
+    except InputError as error:
+        cause = error.__cause__
+        if sure and isinstance(cause, OSError) and cause.errno in _FAILING:
+            raise
+        # Reading the image or video will tell.
+        return (getattr(cause, "strerror", None) or str(error)).encode()

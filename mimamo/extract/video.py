@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from mimamo.data.annotations import check_length
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Problems, Unit
 from mimamo.errors import InputError
 from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
+from mimamo.files import unreadable
 from mimamo.model.features import SpatialFeatures
 from mimamo.progress import silent
 from mimamo.threads import ahead
@@ -67,8 +68,11 @@ def extract_video(
     if annotations is not None and np.isnan(annotations).any(axis=1).all():
         raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
     aligned = video.source.is_dir()
-    if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
-        raise NoFaceError(video)
+    try:
+        if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
+            raise NoFaceError(video)
+    except OSError as error:
+        raise unreadable(video.source, error) from error
     length = _Length()
     if aligned:
         faces = _aligned_faces(video, announced, length, told)

@@ -13,6 +13,8 @@ import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.faces.detection import Detection, detect_at_sizes
+from mimamo.files import MOST_MODEL, read_bytes
+from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
 _STRIDE = 4  # input pixels per cell of the network's output
@@ -65,6 +67,8 @@ class CenterFace:
             with quiet_opencv():
                 shapes = [output.shape for output in self._run(np.zeros((64, 96, 3), np.uint8))]
         except cv2.error as error:
+            if is_out_of_memory(error):
+                raise MemoryError(MESSAGE) from error
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another") from error
         if shapes != [(channels, 16, 24) for channels in _CHANNELS]:
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another")
@@ -88,7 +92,8 @@ class CenterFace:
         return [output[0] for output in network.forward(outputs)]
 
     def _load(self, _shape: tuple[int, ...]) -> tuple[cv2.dnn.Net, Sequence[str]]:
-        network = cv2.dnn.readNetFromONNX(str(self._path))
+        content = np.frombuffer(read_bytes(self._path, MOST_MODEL), np.uint8)
+        network = cv2.dnn.readNetFromONNX(content)
         return network, network.getUnconnectedOutLayersNames()
 
 

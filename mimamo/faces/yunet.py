@@ -11,6 +11,8 @@ import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.faces.detection import Detection, detect_at_sizes
+from mimamo.files import MOST_MODEL, read_bytes
+from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
 
@@ -42,11 +44,14 @@ class YuNet:
         self.sides = tuple(sides)
         try:
             with quiet_opencv():
+                content = np.frombuffer(read_bytes(path, MOST_MODEL), np.uint8)
                 self._network = cv2.FaceDetectorYN.create(
-                    str(path), "", (320, 320), threshold, overlap
+                    "onnx", content, np.empty(0, np.uint8), (320, 320), threshold, overlap
                 )
                 self._detect(np.zeros((192, 320, 3), np.uint8))
         except cv2.error as error:
+            if is_out_of_memory(error):
+                raise MemoryError(MESSAGE) from error
             raise InputError(f"{path}: expected a YuNet ONNX file: not usable") from error
 
     def __call__(self, image: np.ndarray) -> list[Detection]:

@@ -12,14 +12,15 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.files import read_toml
-from mimamo.model.config import MIMAMOConfig
+from mimamo.files import parse_json, read_toml
+from mimamo.model.config import MOST_CLIP, MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
@@ -28,11 +29,13 @@ from mimamo.model.weights import (
     NETWORK_PREFIX,
     Model,
     WeightFile,
+    built,
     fit,
     read_weights,
     variant_of,
 )
-from mimamo.tensor_file import named_under, save_tensors
+from mimamo.settings import is_whole, shown
+from mimamo.tensor_file import checked, named_under, save_tensors, tensors_checksum
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
@@ -53,7 +56,7 @@ class Checkpoint:
     @property
     def clip_length(self) -> int:
         """Frames of the clips it was trained on; 64 where nothing tells."""
-        return int(self.info.get("training", {}).get("clip_length", 64))
+        return _clip_length(self.info)
 
 
 @dataclass(frozen=True)
@@ -82,18 +85,23 @@ class Description:
         save_tensors(path, tensors, _METADATA_KEY, content)
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Description | None:
-        """Parse a file's metadata; None if the file is no checkpoint of this package.
+    def of(cls, file: WeightFile) -> Description | None:
+        """What a file's metadata say; None if the file is no checkpoint of this package.
 
-        Raises InputError, with `path`, if they are damaged or of a later format.
+        Raises InputError, with its path, if it is damaged or of a later format.
         """
+        metadata, path, tensors = file.metadata, file.path, file.tensors
         if _METADATA_KEY not in metadata:
             return None
         damaged = f"{path}: expected a checkpoint, got damaged metadata"
         try:
-            content = dict(json.loads(metadata[_METADATA_KEY]))
+            content = dict(parse_json(metadata[_METADATA_KEY]))
         except (ValueError, TypeError) as error:
             raise InputError(damaged) from error
+        try:
+            content = checked(content, partial(tensors_checksum, content, tensors))
+        except ValueError as error:
+            raise InputError(f"{path}: damaged: {error}") from error
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
@@ -130,9 +138,10 @@ class _File(WeightFile):
         """The settings of the backbone it holds."""
         return None if self.description is None else self.description.backbone
 
-    def fit(self, model: Model) -> Model:
-        """Load it into `model`."""
-        return fit(model, self, (self.backbone or {}).get("variant"))
+    @property
+    def variant(self) -> str | None:
+        """The ResNet50 variant it says its backbone is of."""
+        return (self.backbone or {}).get("variant")
 
 
 def save_checkpoint(
@@ -236,9 +245,10 @@ def load_checkpoint(
     try:
         run = {} if folder is None else read_toml(folder / RUN_CONFIG)
         config = MIMAMOConfig.from_dict(run.get("network", description.config))
+        _clip_length(description.info)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    network = file.fit(MIMAMONet(config))
+    network = built(lambda: MIMAMONet(config), file)
     if backbone is not None:
         loaded = load_backbone(backbone)
     else:
@@ -269,12 +279,28 @@ def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbo
 
 
 def _backbone(settings: Mapping[str, Any], file: _File) -> Backbone:
-    try:
-        small = settings.get("kind") == "small"
-        model: Backbone = SmallBackbone(**settings) if small else ResNet50(**settings)
-    except (InputError, TypeError) as error:
-        raise InputError(f"{file.path}: backbone: {error}") from error
-    return file.fit(model).eval()
+    if unknown := settings.keys() - {"kind", "variant", "image_size"}:
+        raise InputError(f"{file.path}: backbone: unknown {min(unknown):.80}")
+
+    def make() -> Backbone:
+        try:
+            small = settings.get("kind") == "small"
+            return SmallBackbone(**settings) if small else ResNet50(**settings)
+        except (InputError, TypeError) as error:
+            raise InputError(f"{file.path}: backbone: {error}") from error
+
+    return built(make, file, file.variant).eval()
+
+
+def _clip_length(info: Mapping[str, Any]) -> int:
+    """Raises InputError if a checkpoint's notes say one that cannot be."""
+    training = info.get("training", {})
+    length = training.get("clip_length", 64) if isinstance(training, dict) else training
+    if not is_whole(length, 1, MOST_CLIP):
+        raise InputError(
+            f"clip_length: expected a whole number from 1 to {MOST_CLIP}, got {shown(length)}"
+        )
+    return length
 
 
 def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
@@ -302,12 +328,14 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
         TypeError: `model` is of another class.
     """
     file = _read(path)
-    return (file if isinstance(model, MIMAMONet) else _with_backbone(file)).fit(model)
+    if not isinstance(model, MIMAMONet):
+        file = _with_backbone(file)
+    return fit(model, file, file.variant)
 
 
 def _read(path: str | os.PathLike[str]) -> _File:
     file = read_weights(path)
-    description = Description.from_metadata(file.metadata, file.path)
+    description = Description.of(file)
     return _File(file.path, file.tensors, file.metadata, description)
 
 

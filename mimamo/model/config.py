@@ -7,6 +7,13 @@ from dataclasses import dataclass, fields
 from mimamo.settings import Settings, bad, is_real, is_whole
 
 STREAMS = ("spatial", "temporal", "both")
+# What files may ask for at most; the widest network of these has 60 times the paper's weights.
+_HIGHEST = {
+    "feature_dim": 1 << 16, "num_phase": 256, "phase_size": 1024, "height": 11, "nbands": 32,
+    "levels": 9, "channels": 2048, "hidden": 4096, "rnn_hidden": 2048, "rnn_layers": 8,
+}  # fmt: skip
+_MOST_BLOCKS = 9  # of `channels`
+MOST_CLIP = 100_000  # frames
 
 
 @dataclass(frozen=True)
@@ -44,19 +51,23 @@ class MIMAMOConfig(Settings):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
+            value, highest = getattr(self, field.name), _HIGHEST.get(field.name, 1)
             match field.type:
                 case "int":
-                    if not is_whole(value):
-                        raise bad(field.name, "a whole number of at least 1", value)
+                    if not is_whole(value, 1, highest):
+                        raise bad(field.name, f"a whole number from 1 to {highest}", value)
                 case "float":
                     if not (is_real(value) and 0 <= value < 1):
                         raise bad(field.name, "a probability from 0 to below 1", value)
                 case "tuple[int, ...]":
-                    if not (isinstance(value, tuple) and value and all(map(is_whole, value))):
-                        raise bad(field.name, "one or more whole numbers of at least 1", value)
+                    several = isinstance(value, tuple) and 1 <= len(value) <= _MOST_BLOCKS
+                    if not (several and all(is_whole(own, 1, highest) for own in value)):
+                        expected = f"1 to {_MOST_BLOCKS} whole numbers from 1 to {highest}"
+                        raise bad(field.name, expected, value)
         if self.nbands < 2:
             raise bad("nbands", "at least 2 orientations", self.nbands)
+        if self.height > (most := (2 * self.phase_size).bit_length()):
+            raise bad("height", f"at most {most} for this phase_size", self.height)
         if self.unwrap == "reference":  # its older name, in files of before
             object.__setattr__(self, "unwrap", "published")
         if self.unwrap not in ("published", "full"):

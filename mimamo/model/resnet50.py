@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from mimamo.errors import InputError
-from mimamo.settings import is_whole
+from mimamo.settings import is_whole, shown
 
 FEATURE_DIM = 2048
 # Width of the bottleneck and number of blocks, stage by stage.
@@ -51,9 +51,9 @@ NORMALISATIONS = {
 
 
 def checked_image_size(size: int) -> int:
-    """`size`, the side of a backbone's input; InputError if it is no whole number from 32 on."""
-    if not is_whole(size, 32):
-        raise InputError(f"image_size: expected a whole number of at least 32, got {size!r}")
+    """`size`, the side of a backbone's input; InputError if it is no number from 32 to 2048."""
+    if not is_whole(size, 32, 2048):
+        raise InputError(f"image_size: expected a whole number from 32 to 2048, got {shown(size)}")
     return size
 
 

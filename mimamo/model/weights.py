@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
+from mimamo.files import MOST_TENSORS, open_file
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import STAGES, ResNet50
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.tensor_file import TensorFile
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -70,23 +72,20 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
             tensors under names.
     """
     path = Path(path)
-    try:
-        if not path.exists():
-            raise InputError(f"{path}: no such weights file")
-        if not path.is_file():
-            raise InputError(f"{path}: expected a weights file, got something else (a folder?)")
-        if path.stat().st_size == 0:
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such weights file")
+    with open_file(path, MOST_TENSORS, "a weights file") as file:
+        if not file.read(1):
             raise InputError(f"{path}: expected a weights file, got an empty one")
-        if path.suffix == ".safetensors":
-            tensors, metadata = _read_safetensors(path)
-        elif path.suffix in _TORCH_SUFFIXES:
-            tensors, metadata = _read_torch(path), {}
-        else:
-            raise InputError(
-                f"{path}: expected .safetensors, .pth, .pt or .pth.tar, got {path.suffix!r}"
-            )
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    metadata: dict[str, str] = {}
+    if path.suffix == ".safetensors":
+        tensors, metadata = _read_safetensors(path)
+    elif path.suffix in _TORCH_SUFFIXES:
+        tensors = _read_torch(path)
+    else:
+        raise InputError(
+            f"{path}: expected .safetensors, .pth, .pt or .pth.tar, got {path.suffix!r}"
+        )
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return WeightFile(path, tensors, metadata)
@@ -94,6 +93,29 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
 
 def fit(model: Model, file: WeightFile, variant: str | None = None) -> Model:
     """Load what was read into `model` and return it; unchanged where anything does not fit.
+
+    Arguments and what it raises are those of `fitted`.
+    """
+    model.load_state_dict(fitted(model, file, variant))
+    return model
+
+
+def built(make: Callable[[], Model], file: WeightFile, variant: str | None = None) -> Model:
+    """What `make` makes, with the weights of a file.
+
+    Sizes may come from that file too: nothing is allocated before it is known that they fit.
+    Raises what `fitted` and `make` raise.
+    """
+    with torch.device("meta"):
+        outline = make()
+    state = fitted(outline, file, variant)
+    model = make()
+    model.load_state_dict(state)
+    return model
+
+
+def fitted(model: nn.Module, file: WeightFile, variant: str | None = None) -> dict[str, Tensor]:
+    """What was read, as the state of `model`, of which only names, shapes and dtypes are used.
 
     `variant`: the ResNet50 variant that the file says it is for; None: its names may tell.
 
@@ -127,9 +149,7 @@ def fit(model: Model, file: WeightFile, variant: str | None = None) -> Model:
             f"{file.path}: does not fit {type(model).__name__} (read as {naming.label}): "
             + "; ".join(problems)
         )
-    uncounted = {name: torch.zeros_like(own[name]) for name in absent}
-    model.load_state_dict(renamed | uncounted)
-    return model
+    return renamed | {name: torch.zeros_like(own[name], device="cpu") for name in absent}
 
 
 def variant_of(file: WeightFile) -> str | None:
@@ -256,19 +276,26 @@ def _list(kind: str, entries: Sequence[str]) -> str:
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except SafetensorError as error:
+        file = TensorFile.open(path)
+        return file.tensors(), file.metadata
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(
             f"{path}: expected a safetensors file, got a damaged or different one ({error})"
         ) from error
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
-    with path.open("rb") as stream, warnings.catch_warnings():
+    with open_file(path, MOST_TENSORS) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual pickles, which are refused or read below
         try:
+            if zipfile.is_zipfile(stream):
+                # torch compresses nothing. What is packed may be a thousand times as large.
+                packed = sum(entry.file_size for entry in zipfile.ZipFile(stream).infolist())
+                if packed > os.fstat(stream.fileno()).st_size:
+                    raise ValueError("compressed")
+            stream.seek(0)
             content = torch.load(stream, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file can raise anything
             raise InputError(

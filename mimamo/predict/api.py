@@ -20,7 +20,8 @@ from mimamo.device import Precision, choose_precision, move
 from mimamo.errors import InputError
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detector
-from mimamo.files import output_folder
+from mimamo.files import output_folder, unreadable
+from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
@@ -155,6 +156,8 @@ def predict_many(
                 result = predictor.predict(source, outputs)
             except InputError as error:
                 result = VideoResult(source, outputs, error=str(error))
+            except OSError as error:  # such as of a folder that is gone meanwhile
+                result = VideoResult(source, outputs, error=str(unreadable(source, error)))
             finish(result)
             results.append(result)
     return results
@@ -244,11 +247,11 @@ class _Predictor:
             return observe(
                 video, self._models, self._pool, times, keep_frames=keep_frames, advance=advance
             )
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise InputError(
-                f"{source}: the memory does not suffice; try a smaller batch size"
-            ) from error
-        except cv2.error as error:
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise InputError(f"{source}: {MESSAGE}") from error
+            if not isinstance(error, cv2.error):
+                raise
             # Not `error.err`, which belongs to the class and may be an earlier error's.
             reason = " ".join(str(error).split())
             raise InputError(f"{source}: OpenCV fails on it: {reason}") from error

@@ -19,12 +19,13 @@ from mimamo.data.clips import clip_starts, context_indices
 from mimamo.model.features import phase_windows
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.stage_times import StageTimes
+from mimamo.tensor_file import Rows
 
 
 def predict_sequence(
     network: MIMAMONet,
-    features: Tensor | np.ndarray,
-    frames: Tensor | np.ndarray,
+    features: Rows | np.ndarray,
+    frames: Rows | np.ndarray,
     clip_length: int = 64,
     stride: int = 64,
     batch_size: int = 4,
@@ -52,7 +53,7 @@ def predict_sequence(
     Raises:
         ValueError: a shape, dtype or number that does not fit.
     """
-    features, frames = torch.as_tensor(features), torch.as_tensor(frames)
+    features, frames = torch.as_tensor(features[:]), torch.as_tensor(frames[:])
     _check(network, features, frames, clip_length, stride, batch_size)
     stream = ClipStream(network.config.num_phase, clip_length, stride)
     clips = chain(stream.push(features, frames), stream.finish())

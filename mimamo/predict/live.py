@@ -22,7 +22,7 @@ from torch import Tensor
 
 from mimamo.device import move
 from mimamo.faces import Detector, FaceTracker, align_face, phase_frames
-from mimamo.files import replacing
+from mimamo.files import open_new, replacing
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict.table import HEADER, NO_FACE, table_row
@@ -189,7 +189,7 @@ class LiveSpeed:
 @contextmanager
 def live_table(path: Path) -> Iterator[Callable[[LivePrediction], None]]:
     """A CSV file that appears under its name when the block ends; call it with each prediction."""
-    with replacing(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
+    with replacing(path) as temporary, open_new(temporary) as file:
         file.write(f"{LIVE_HEADER}\n")
 
         def write(x: LivePrediction) -> None:

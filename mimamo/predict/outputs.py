@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mimamo.errors import InputError
+from mimamo.files import append, open_file
 from mimamo.predict.sources import source_name
 from mimamo.predict.table import holds_predictions
 
@@ -47,7 +49,7 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
             `overwrite`, a file that is not one of our results.
     """
     named: dict[Path, Path] = {}
-    inputs = {source.resolve() for source in sources}
+    inputs = {os.path.realpath(source) for source in sources}
     for source, files in zip(sources, outputs, strict=True):
         other = named.setdefault(files.table, source)
         if other is not source:
@@ -56,7 +58,7 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
                 "rename one of them or predict them into different folders"
             )
     for path in (path for files in outputs for path in files):
-        if path.resolve() in inputs:
+        if os.path.realpath(path) in inputs:
             raise InputError(f"{path}: is an input and would be written to; give another --out")
         if path.is_dir():
             raise InputError(f"{path}: is a folder, in the way of a result; give another --out")
@@ -68,8 +70,7 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
 
 def mark_video(path: Path) -> None:
     """Mark a finished MP4 as one of our results."""
-    with path.open("ab") as stream:
-        stream.write(_VIDEO_MARK)
+    append(path, _VIDEO_MARK)
 
 
 def is_result(path: Path) -> bool:
@@ -77,10 +78,10 @@ def is_result(path: Path) -> bool:
     if path.suffix == ".csv":
         return holds_predictions(path)
     try:
-        with path.open("rb") as stream:
+        with open_file(path, None) as stream:
             if path.suffix == ".png":
                 return _PNG_MARK in stream.read(4096)
             stream.seek(-len(_VIDEO_MARK), 2)
             return stream.read() == _VIDEO_MARK
-    except OSError:  # unreadable, or shorter than the mark
+    except InputError:  # unreadable, no file, or shorter than the mark
         return False

@@ -26,13 +26,13 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
         except InputError:
             found = [path]
         for source in found:
-            sources.setdefault(source.resolve(), source)
+            sources.setdefault(Path(os.path.realpath(source)), source)  # also of a loop of links
     return list(sources.values())
 
 
 def source_name(source: Path) -> str:
     """The name of a video: its file's without the suffix, or its folder's."""
-    source = source.resolve()
+    source = Path(os.path.realpath(source))
     return source.name if source.is_dir() else source.stem
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from mimamo.files import replacing
+from mimamo.errors import InputError
+from mimamo.files import open_file, write_text
 
 #: The value of frames before the first face, as in Aff-Wild2, where it marks "not annotated".
 NO_FACE = -5.0
@@ -102,8 +102,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     values = np.round(predictions.values.astype(np.float64), 6) + 0.0
     rows = zip(predictions.times, predictions.found, values, strict=True)
     lines += [table_row(index, *row) for index, row in enumerate(rows)]
-    with replacing(path) as temporary:
-        temporary.write_bytes(("\n".join(lines) + "\n").encode("ascii"))
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def table_row(index: int, time: float, found: bool, values: Sequence[float]) -> str:
@@ -114,7 +113,7 @@ def table_row(index: int, time: float, found: bool, values: Sequence[float]) -> 
 def holds_predictions(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a file that begins with the header of `write_predictions`."""
     try:
-        with Path(path).open("rb") as stream:
+        with open_file(path, None) as stream:
             return stream.readline(len(HEADER) + 2).rstrip(b"\r\n") == HEADER.encode("ascii")
-    except OSError:
+    except InputError:
         return False

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import ClipDataset, VideoSequence
 from mimamo.errors import InputError
 from mimamo.model.checkpoint import Backbone

@@ -59,6 +59,11 @@ class Processes:
         return list(chain.from_iterable(parts))
 
 
+def is_first() -> bool:
+    """Whether this process is the first of those of ``torchrun``, before they are joined."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined_processes(device: torch.device | str) -> Iterator[Processes]:
     """Join the processes that ``torchrun`` has started; without it this one is alone.

@@ -9,8 +9,8 @@ from typing import Any
 
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.files import read_toml, replacing
-from mimamo.model.config import MIMAMOConfig
+from mimamo.files import read_toml, write_text
+from mimamo.model.config import MOST_CLIP, MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
 
 SPATIAL = ("cached", "small", "finetune")
@@ -76,8 +76,7 @@ class TrainingConfig(Settings):
         """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
         import tomli_w  # here, so that reading and training need no package for writing
 
-        with replacing(path) as temporary:
-            temporary.write_text(tomli_w.dumps(self.to_dict()), encoding="utf-8")
+        write_text(path, tomli_w.dumps(self.to_dict()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainingConfig:
@@ -99,24 +98,35 @@ def _is_fold(value: object) -> bool:
         return False
 
 
-_COUNT = (is_whole, "a whole number of at least 1")
+HIGHEST_COUNT = 1_000_000  # of epochs, clips and so on
+
+
+def _whole(lowest: int, highest: int = HIGHEST_COUNT) -> tuple[Callable[[Any], bool], str]:
+    expected = f"a whole number from {lowest} to {highest}"
+    return lambda value: is_whole(value, lowest, highest), expected
+
+
+_COUNT = _whole(1)
 _FRACTION = (lambda value: is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
 _PROBABILITY = (lambda value: is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": _COUNT,
     "patience": _COUNT,
-    "seed": (lambda value: is_whole(value, 0), "a whole number of at least 0"),
+    "seed": _whole(0, 2**63 - 1),
     # BatchNorm cannot train on a batch of one frame.
-    "clip_length": (lambda value: is_whole(value, 2), "a whole number of at least 2"),
+    "clip_length": _whole(2, MOST_CLIP),
     "stride": _COUNT,
     "batch_size": _COUNT,
-    "learning_rate": (lambda value: is_real(value) and value > 0, "a number above 0"),
+    "learning_rate": (
+        lambda value: is_real(value, 0, 1e38) and value > 0,
+        "a number above 0 and up to 1e38",
+    ),
     "momentum": _PROBABILITY,
-    "weight_decay": (lambda value: is_real(value) and value >= 0, "a number of at least 0"),
+    "weight_decay": (lambda value: is_real(value, 0, 1e38), "a number from 0 to 1e38"),
     "milestones": (
-        lambda value: isinstance(value, tuple) and all(map(is_whole, value)),
-        "a list of whole numbers of at least 1",
+        lambda value: isinstance(value, tuple) and all(map(_COUNT[0], value)),
+        f"a list of {_COUNT[1].replace('number', 'numbers')[2:]}",
     ),
     "decay": _FRACTION,
     "flip": _PROBABILITY,

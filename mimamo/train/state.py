@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mimamo.errors import InputError
+from mimamo.settings import is_real
 from mimamo.tensor_file import load_note, load_tensors, named_under, save_tensors
 
 _KEY = "mimamo_training"
@@ -85,18 +86,37 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingSt
 
     Raises InputError, naming the file, if it is damaged or of another model.
     """
-    found, content = load_tensors(path, _KEY, "cannot be resumed from: {}")
-    # Copies: the file is mapped, and will be replaced.
-    tensors = {name: value.clone() for name, value in found.items()}
+    tensors, content = load_tensors(path, _KEY, "cannot be resumed from: {}")
+    parameters = [own for group in optimizer.param_groups for own in group["params"]]
+    momenta = named_under(_OPTIMIZER, tensors)
     try:
-        model.load_state_dict(named_under(_MODEL, tensors))
         content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
         training = TrainingState(**content)
-    except (KeyError, TypeError, RuntimeError) as error:
+        if not _can_be(training):
+            raise ValueError("its epochs are none")
+        for number, value in momenta.items():
+            if value.shape != parameters[int(number)].shape:
+                raise ValueError(f"optimizer.{number} is of another shape")
+        model.load_state_dict(named_under(_MODEL, tensors))
+    except (KeyError, IndexError, TypeError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be resumed from: {reason}") from error
     state = optimizer.state_dict()
-    momenta = named_under(_OPTIMIZER, tensors)
     state["state"] = {int(n): {"momentum_buffer": value} for n, value in momenta.items()}
     optimizer.load_state_dict(state)
     return training
+
+
+def _can_be(training: TrainingState) -> bool:
+    """Whether what a file says are the numbers of a training."""
+    return (
+        isinstance(training.losses, list)
+        and all(map(is_real, training.losses))
+        and isinstance(training.identity, dict)
+        and [epoch.number for epoch in training.epochs] == [*range(1, len(training.epochs) + 1)]
+        and all(
+            is_real(value)
+            for epoch in training.epochs
+            for value in (epoch.learning_rate, epoch.loss, epoch.valence, epoch.arousal)
+        )
+    )

@@ -17,7 +17,7 @@ from mimamo.data.batches import ResidentClips
 from mimamo.data.cache import Cache, stored_backbone
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
-from mimamo.files import write_csv
+from mimamo.files import locked, output_folder, write_csv
 from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
@@ -32,7 +32,7 @@ from mimamo.model.network import MIMAMONet
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.progress import Progress, Report, silent
 from mimamo.train.model import FaceImages, TrainedModel
-from mimamo.train.processes import joined_processes
+from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import (
     BEST,
@@ -124,59 +124,68 @@ def train(
 
     Raises:
         InputError: the cache is unusable or from other weights, `out` holds a run, or one with
-            other settings, there is too little data, a file cannot be written, or the loss is no
-            longer finite.
+            other settings, or another process is training in it, there is too little data, a file
+            cannot be written, or the loss is no longer finite.
     """
     if resume and overwrite:
         raise InputError("resume: expected either to go on with a run or to overwrite it, got both")
-    cache = cache if isinstance(cache, Cache) else Cache(cache)
-    folder = run_folder(out, overwrite, resume)
-    resumed = resume and (folder / CONFIG).exists() and bool(results_in(folder))
-    config = settings_of(folder, config, resume)
-    if backbone is not None:
-        _check_backbone(cache, backbone)
-    with joined_processes(device) as processes, torch.random.fork_rng(processes.gpus):
-        if not processes.is_first:  # which alone reports
-            report = silent
-        for name, reason in cache.skipped.items():
-            report(f"{name} is not used: {reason}")
-        chosen = choose_videos(cache, config.fold)
-        for line in chosen.lines():
-            report(line)
-        config = replace(config, network=_network_config(cache, config))
-        model, frozen = _model(cache, config)
-        clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
-        clips = clip_set(
-            [video.sequence for video in chosen.training],
-            length=config.clip_length,
-            stride=config.stride,
-            num_phase=config.network.num_phase,
-        )
-        images = None
-        if config.spatial == "finetune":
-            images = FaceImages([*chosen.training, *chosen.validation])
-        validation = [video.sequence for video in chosen.validation]
-        trainer = Trainer(model, clips, validation, config, processes, images)
-        if resumed and (folder / STATE).exists():
-            trainer.load(folder / STATE)
-            chosen.check(folder / STATE, trainer.state.identity)
-            done = len(trainer.state.epochs)
-            report(f"{folder}: resumed after {done} epochs and {len(trainer.state.losses)} steps")
-        elif resume:
-            report(f"{folder}: nothing to resume yet; begins")
-        trainer.state.identity = chosen.identity
-        processes.wait()  # the others have read what the first now replaces
-        files = None
-        if processes.is_first:
-            files = _RunFiles(
-                folder, config, trainer, frozen, chosen.notes(), save_seconds, begins=not resumed
+    if not is_first():  # which alone reports and writes files
+        report = silent
+    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    with locked(output_folder(out)) if is_first() else nullcontext():
+        folder = run_folder(out, overwrite, resume)
+        resumed = resume and (folder / CONFIG).exists() and bool(results_in(folder))
+        config = settings_of(folder, config, resume)
+        if backbone is not None:
+            _check_backbone(cache, backbone)
+        with joined_processes(device) as processes, torch.random.fork_rng(processes.gpus):
+            for name, reason in cache.skipped.items():
+                report(f"{name} is not used: {reason}")
+            chosen = choose_videos(cache, config.fold)
+            for line in chosen.lines():
+                report(line)
+            config = replace(config, network=_network_config(cache, config))
+            model, frozen = _model(cache, config)
+            clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
+            clips = clip_set(
+                [video.sequence for video in chosen.training],
+                length=config.clip_length,
+                stride=config.stride,
+                num_phase=config.network.num_phase,
             )
-        if trainer.is_finished:
-            report(f"{folder}: this run is finished")
-        else:
-            _run(trainer, config, files, report, progress)
-        epochs = tuple(trainer.state.epochs)
-        del trainer, model, files  # while the group that DDP uses is there
+            images = None
+            if config.spatial == "finetune":
+                images = FaceImages([*chosen.training, *chosen.validation])
+            validation = [video.sequence for video in chosen.validation]
+            trainer = Trainer(model, clips, validation, config, processes, images)
+            if resumed and (folder / STATE).exists():
+                trainer.load(folder / STATE)
+                chosen.check(folder / STATE, trainer.state.identity)
+                done = len(trainer.state.epochs)
+                report(
+                    f"{folder}: resumed after {done} epochs and {len(trainer.state.losses)} steps"
+                )
+            elif resume:
+                report(f"{folder}: nothing to resume yet; begins")
+            trainer.state.identity = chosen.identity
+            processes.wait()  # the others have read what the first now replaces
+            files = None
+            if processes.is_first:
+                files = _RunFiles(
+                    folder,
+                    config,
+                    trainer,
+                    frozen,
+                    chosen.notes(),
+                    save_seconds,
+                    begins=not resumed,
+                )
+            if trainer.is_finished:
+                report(f"{folder}: this run is finished")
+            else:
+                _run(trainer, config, files, report, progress)
+            epochs = tuple(trainer.state.epochs)
+            del trainer, model, files  # while the group that DDP uses is there
     result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs, videos=chosen)
     if result.stopped_early:
         report(f"stopped early: no better CCC in {config.patience} epochs")

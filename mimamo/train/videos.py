@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from mimamo.data.cache import Cache, CachedVideo, annotated
+from mimamo.data.cache import Cache
+from mimamo.data.cached_video import CachedVideo, annotated
 from mimamo.data.dataset import TRAIN, VALIDATION
 from mimamo.data.folds import parse_fold, split
 from mimamo.errors import InputError

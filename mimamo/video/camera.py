@@ -10,8 +10,12 @@ import cv2
 import numpy as np
 
 from mimamo.errors import InputError
+from mimamo.settings import shown
 from mimamo.video.quiet import quiet_opencv
 from mimamo.video.reader import VideoFrame
+
+_HIGHEST = 2**31 - 1  # that OpenCV takes
+_PATIENCE = 1.0  # seconds to wait for a frame that is being read
 
 
 class Camera:
@@ -25,6 +29,8 @@ class Camera:
     """
 
     def __init__(self, number: int) -> None:
+        if not 0 <= number <= _HIGHEST:
+            raise InputError(f"camera: expected a number from 0 to {_HIGHEST}, got {shown(number)}")
         self.name = f"camera {number}"
         self.missed = 0
         with quiet_opencv():
@@ -63,8 +69,9 @@ class Camera:
             self._ended = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join()
-        self._capture.release()
+            self._thread.join(_PATIENCE)
+        if not self._thread.is_alive():  # else the camera gives no frame and does not say why
+            self._capture.release()
 
     def _read(self) -> None:
         while not self._ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mimamo.errors import InputError
-from mimamo.files import expect_no_other
+from mimamo.files import MOST_IMAGE, read_bytes
 
 CROP_SIZE = 112
+MOST_MISSING = 100_000  # frames without a face on end, each of which is predicted like any other
+MOST_FRAMES = 10_000_000  # of a video; at 30 a second they take four days
 ALIGNED_FPS = 30.0
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # whatever the suffix says
@@ -45,7 +48,7 @@ class AlignedFolder:
         frame_count: int | None = None,
     ) -> None:
         self.path = Path(path)
-        self.name = self.path.resolve().name
+        self.name = Path(os.path.realpath(self.path)).name
         self.size = (CROP_SIZE, CROP_SIZE)
         self.fps = fps
         self.warnings: list[str] = []
@@ -84,14 +87,18 @@ class AlignedFolder:
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an image file as uint8 [H, W, 3] RGB; InputError if it is not whole or not an image."""
-    expect_no_other(path, "an image")
     try:
         # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
         # Of its many formats, some start other programs.
-        with Image.open(path, formats=_FORMATS) as image:
+        content = io.BytesIO(read_bytes(path, MOST_IMAGE, "an image"))
+        with Image.open(content, formats=_FORMATS) as image:
             return np.array(image.convert("RGB"))
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: expected an image, got something else") from error
+    except InputError as error:
+        raise InputError(
+            str(error).replace("cannot be read:", "cannot be read as an image:")
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error  # without the path once more
         raise InputError(f"{path}: cannot be read as an image: {reason}") from error
@@ -100,7 +107,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 def is_numbered_image(name: str) -> bool:
     """Whether a file of that name is one of a folder's aligned faces."""
     stem, suffix = os.path.splitext(name)
-    return suffix.lower() in _SUFFIXES and stem.isdecimal()
+    return suffix.lower() in _SUFFIXES and stem.isascii() and stem.isdecimal()
 
 
 def _numbered_images(folder: Path) -> dict[int, Path]:
@@ -120,6 +127,12 @@ def _numbered_images(folder: Path) -> dict[int, Path]:
         images[number] = path
     if not images:
         raise InputError(f"{folder}: expected images named by number (00001.jpg, ...), found none")
+    before = 0
+    for number in sorted(images):
+        if number - before > MOST_MISSING or number > MOST_FRAMES:
+            highest = min(before + MOST_MISSING, MOST_FRAMES)
+            raise InputError(f"{images[number]}: expected at most {highest} after {before}")
+        before = number
     return images
 
 

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from mimamo.errors import InputError
-from mimamo.files import expect_no_other
+from mimamo.files import open_file
+from mimamo.video.folder import MOST_FRAMES
 from mimamo.video.quiet import quiet_opencv
 
 ASSUMED_FPS = 30.0
@@ -68,7 +69,7 @@ class VideoReader:
             raise self._refusal()
         self.size = (image.shape[1], image.shape[0])
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if 0 < count < 2**53 else None
+        self.frame_count = int(count) if 0 < count <= MOST_FRAMES else None
         self.fps = capture.get(cv2.CAP_PROP_FPS)
         if not 0 < self.fps <= _HIGHEST_FPS:
             self._warn(f"no usable frame rate ({self.fps:g}); {ASSUMED_FPS:g} frames/s assumed")
@@ -148,12 +149,8 @@ def is_video(path: Path) -> bool:
 
 
 def _check_is_media_file(path: Path) -> None:
-    expect_no_other(path, "a video file")
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    with open_file(path, None, "a video file") as file:
+        head = file.read(4096)
     if not head:
         raise InputError(f"{path}: expected a video, but the file is empty")
     # FFmpeg would render text as a film of a terminal, and follow the links of a playlist.
@@ -162,7 +159,7 @@ def _check_is_media_file(path: Path) -> None:
 
 
 def _is_mp4(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_file(path, None, "a video file") as file:
         return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
@@ -170,9 +167,9 @@ def _ends_inside_a_box(path: Path) -> bool:
     """Whether an MP4 or MOV file ends before its last box does (ISO/IEC 14496-12, 4.2)."""
     if not _is_mp4(path):
         return False
-    length = path.stat().st_size
     offset = 0
-    with path.open("rb") as file:
+    with open_file(path, None, "a video file") as file:
+        length = os.fstat(file.fileno()).st_size
         while offset + 8 <= length:
             file.seek(offset)
             header = file.read(16).ljust(16, b"\0")

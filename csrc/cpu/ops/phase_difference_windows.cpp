@@ -17,6 +17,9 @@ void fill_windows(
     const Tensor& frames, const PhaseOptions& options, const std::vector<Tensor>& out) {
   const Tensor videos = as_batch(frames, 3);
   const int64_t length = videos.size(1), count = videos.size(0) * length;
+  if (count == 0) {
+    return;  // as in pyramid.cpp
+  }
   const int64_t nbands = options.nbands, windows = options.windows(length);
   const int64_t per_frame = phase_frame_bytes<T>(image_size(videos), options);
   const int64_t least = 4 * static_cast<int64_t>(torch::stable::get_num_threads());

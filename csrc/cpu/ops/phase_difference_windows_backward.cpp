@@ -303,6 +303,14 @@ Tensor backward_of(
   const int64_t count = videos.size(0), length = videos.size(1);
   const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
   const std::vector<Size> sizes_of_levels = level_sizes(image, options.height);
+  if (count * length == 0) {  // as in pyramid.cpp
+    for (size_t i = 0; i < grads.size(); ++i) {
+      const Size level = sizes_of_levels[options.levels[i] - 1];
+      check_grad(grads[i], options, count, length, {level.h / 2, level.w / 2}, Dtypes<T>::real);
+    }
+    const auto sizes = frames.sizes();
+    return empty_cpu({sizes.begin(), sizes.end()}, frames.scalar_type());
+  }
   PhasePlanes<T> phase_planes(videos, options, count * length);
   phase_planes.fill(0, count * length);
   const std::vector<LevelPlanes<T>>& planes = phase_planes.levels();

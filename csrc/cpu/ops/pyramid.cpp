@@ -51,6 +51,9 @@ void analyze(
     int64_t nbands,
     bool adjoint,
     const std::vector<Tensor>& out) {
+  if (images.numel() == 0) {
+    return;  // of no images: tables of their size may be larger than any memory
+  }
   const auto plan = pyramid_plan<T>(image_size(images), height, nbands);
   in_chunks<T>(images, [&](const Tensor& part, int64_t first, int64_t last) {
     PyramidPlanes<T> planes;

@@ -7,6 +7,9 @@ namespace {
 
 template <typename T>
 void synthesize(const Coefficients& coeffs, int64_t nbands, bool adjoint, const Tensor& out) {
+  if (out.numel() == 0) {
+    return;  // as in pyramid.cpp
+  }
   const auto plan = pyramid_plan<T>(image_size(coeffs.highpass), coeffs.height(), nbands);
   std::vector<Tensor> dense{coeffs.highpass};
   dense.insert(dense.end(), coeffs.bands.begin(), coeffs.bands.end());

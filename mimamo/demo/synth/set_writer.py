@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mimamo.data.annotations import HEADER, NOT_ANNOTATED
-from mimamo.files import output_folder, replacing
+from mimamo.files import output_folder, write_text
 from mimamo.progress import silent
 
 Counting = Callable[[int, int], object]  # called with the number done, and of all
@@ -85,6 +85,5 @@ def _write(root: Path, video: SyntheticVideo) -> int:
         for known, (valence, arousal) in zip(annotated, values, strict=True)
     ]
     folder = output_folder(root / "annotations" / video.subset)
-    with replacing(folder / f"{video.name}.txt") as temporary:
-        temporary.write_text("\n".join([HEADER, *lines]) + "\n", encoding="ascii")
+    write_text(folder / f"{video.name}.txt", "\n".join([HEADER, *lines]) + "\n")
     return int(found.sum())

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from mimamo import InputError
-from mimamo.data.cache import Cache, CachedVideo, Manifest, save_skipped, skipped_path, video_path
+from mimamo.data.cache import Cache, Manifest, save_skipped, skipped_path, video_path
+from mimamo.data.cached_video import CachedVideo
 
 D, S = 2048, 48
 
@@ -25,7 +26,7 @@ def a_video(frames: int = 40, name: str = "video", subset: str = "Train_Set") ->
         features=torch.rand(frames, D, generator=generator).half(),
         frames=torch.randint(0, 256, (frames, S, S), generator=generator).to(torch.uint8),
         numbers=numbers,
-        annotations=torch.stack([numbers.repeat_interleave(2) / 1000] * 2, dim=1).float(),
+        annotations=torch.stack([numbers.repeat_interleave(2) / 100_000] * 2, dim=1).float(),
         frame_count=2 * frames,
         counted=True,
         unit="frame",
@@ -56,7 +57,7 @@ class TestVideo:
         video.save(tmp_path / "v.safetensors")
         again = CachedVideo.load(tmp_path / "v.safetensors")
         for name in ("features", "frames", "numbers", "annotations"):
-            assert torch.equal(getattr(again, name), getattr(video, name))
+            assert torch.equal(getattr(again, name)[:], getattr(video, name))
             assert getattr(again, name).dtype == getattr(video, name).dtype
         rest = ("name", "subset", "frame_count", "counted", "unit", "problems", "fingerprint")
         for name in (*rest, "stamp", "made_with"):
@@ -64,9 +65,7 @@ class TestVideo:
 
     def test_labels_are_those_of_the_frames_with_a_face(self) -> None:
         video = a_video(5)
-        assert video.sequence.labels[:, 0].tolist() == pytest.approx(
-            [0.001, 0.003, 0.005, 0.007, 0.009]
-        )
+        assert video.sequence.labels[:, 0].tolist() == pytest.approx([1e-5, 3e-5, 5e-5, 7e-5, 9e-5])
 
     def test_all_frames_of_an_utterance_have_its_label(self) -> None:
         video = replace(a_video(5), unit="utterance", annotations=torch.tensor([[0.5, -0.25]]))

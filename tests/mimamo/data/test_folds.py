@@ -63,7 +63,7 @@ class TestSplit:
         assert split(frames, 2)[0] != []
 
     def test_one_fold_is_none(self) -> None:
-        with pytest.raises(InputError, match="folds: expected at least 2, got 1"):
+        with pytest.raises(InputError, match="folds: expected 2 to 1000, got 1"):
             split({"a": 1}, 1)
 
 

@@ -167,8 +167,8 @@ class TestStreams:
         for one, other in combinations(seen, 2):
             assert not np.allclose(one, other, atol=1e-4)
         # What a stream that can see is shown makes a difference, and what a blind one is does not.
-        appearance = replace(videos[0], features=videos[0].features.flip(0).clone())
-        motion = replace(videos[0], frames=videos[0].frames.flip(0).clone())
+        appearance = replace(videos[0], features=videos[0].features[:].flip(0).clone())
+        motion = replace(videos[0], frames=videos[0].frames[:].flip(0).clone())
         if kind == "small":  # it sees the frames
             changed = spatial.predict([motion])[name]
             assert not np.allclose(changed, seen[1], atol=1e-4)
@@ -187,8 +187,8 @@ class TestStreams:
         checkpoint = load_checkpoint(small_run)
         with torch.no_grad():
             backbone = checkpoint.backbone.eval()
-            features = backbone(backbone.prepare(video.frames))
-        still = video.frames.float().mean(0).round().byte().repeat(len(video), 1, 1)
+            features = backbone(backbone.prepare(video.frames[:]))
+        still = video.frames[:].float().mean(0).round().byte().repeat(len(video), 1, 1)
         expected = predict_sequence(checkpoint.network, features, still, 16, 16)
         found = Ensemble([small_run], cache, streams="spatial").predict([video])[video.name]
         np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -14,7 +14,7 @@ from support.plain_faces import number_in, plain
 
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
-from mimamo.data.cache import CachedVideo
+from mimamo.data.cached_video import CachedVideo
 from mimamo.extract import extract
 from mimamo.extract.shards import Shard
 from mimamo.model import ResNet50
@@ -63,7 +63,7 @@ class TestBadInput:
     def test_an_image_of_another_size(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/gaps/00007.jpg"), plain(7, 56))
         cache = self.check(run, r"gaps/00007\.jpg: 56x56 pixels instead of 112x112", tmp_path)
-        assert number_in(cache.videos[0].frames[:, 24, 24])[3] == 7
+        assert number_in(cache.videos[0].frames[:][:, 24, 24])[3] == 7
 
     def test_an_image_that_is_not_square(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/gaps/00007.jpg"), plain(7)[:90])

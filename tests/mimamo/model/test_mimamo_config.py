@@ -59,5 +59,5 @@ def test_bad_values_are_named(name, value):
 
 def test_levels_are_bound_by_the_blocks():
     with pytest.raises(InputError, match="levels"):
-        MIMAMOConfig(height=8, levels=(1, 2, 3), channels=(4, 4))
-    assert MIMAMOConfig(height=8, levels=(1, 2, 3)).phase_channels == 24
+        MIMAMOConfig(height=7, levels=(1, 2, 3), channels=(4, 4))
+    assert MIMAMOConfig(height=7, levels=(1, 2, 3)).phase_channels == 24

@@ -253,7 +253,7 @@ class TestPreprocess:
     ("settings", "message"),
     [
         ({"variant": "caffe"}, "variant: expected 'ferplus' or 'torchvision', got 'caffe'"),
-        ({"image_size": 31}, "image_size: expected a whole number of at least 32, got 31"),
+        ({"image_size": 31}, "image_size: expected a whole number from 32 to 2048, got 31"),
         ({"image_size": 112.0}, "image_size: expected a whole number"),
     ],
 )

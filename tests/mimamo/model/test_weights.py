@@ -200,7 +200,7 @@ class TestUnreadableFiles:
         self.refuse(target, tmp_path / ("w" * 300 + ".pth"), "no such|cannot be read")
 
     def test_folder(self, tmp_path, target):
-        self.refuse(target, tmp_path, "expected a weights file, got something else")
+        self.refuse(target, tmp_path, "expected a weights file, got a folder")
 
     @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
     def test_empty(self, tmp_path, target, suffix):

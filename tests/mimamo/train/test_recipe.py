@@ -67,7 +67,7 @@ class TestFile:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (b"epochs = 0", "config: epochs: expected a whole number of at least 1, got 0"),
+            (b"epochs = 0", "config: epochs: expected a whole number from 1 to 1000000, got 0"),
             (
                 b"epoch = 5",
                 "config: unknown epoch; expected among backbone_rate, batch_size, clip_length",

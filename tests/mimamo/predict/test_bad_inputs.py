@@ -1,0 +1,52 @@
+"""One input that cannot be used is named, and ends nothing but itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mimamo import InputError
+from mimamo.predict import sources
+from mimamo.predict.sources import find_sources, open_source, source_name
+from mimamo.video import AlignedFolder, VideoReader
+
+
+def test_a_film_deleted_while_it_is_read(tmp_path: Path, film) -> None:
+    path = film(tmp_path / "x.mp4", "." * 5)
+    frames = iter(VideoReader(path))
+    next(frames)
+    path.unlink()
+    with pytest.raises(InputError, match=r"x\.mp4: cannot be read: No such file"):
+        list(frames)
+
+
+def test_a_loop_of_links(tmp_path: Path, film) -> None:
+    path = film(tmp_path / "x.mp4", "." * 5)
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    assert find_sources([one, path, other]) == [one, path, other]
+    assert source_name(one) == "one"
+    for read in (open_source, VideoReader, AlignedFolder):
+        with pytest.raises(InputError, match=f"{one}: "):
+            read(*([one, 30.0] if read is open_source else [one]))
+
+
+def test_a_folder_on_a_failing_disk(tmp_path: Path, film, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = film(tmp_path / "x.mp4", "." * 5)
+    bad = tmp_path / "bad"
+    bad.mkdir()
+
+    def failing(folder: Path) -> list[Path]:
+        if folder == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return entries(folder)
+
+    entries = sources.entries
+    monkeypatch.setattr(sources, "entries", failing)
+    assert find_sources([tmp_path]) == [bad, path]
+    with pytest.raises(InputError, match=f"{bad}: cannot be read: Input/output error"):
+        open_source(bad, 30.0)

@@ -1,0 +1,37 @@
+"""Empty batches of absurd sizes: nothing is computed, so nothing is prepared for it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import phasenet  # noqa: F401  # loads the operators
+
+PRIME = 2**56 - 5  # a search for its factors takes seconds, and tables fit into no memory
+SIDES = [(PRIME, 4), (4, PRIME), (50_000, 50_000), (2**31, 2**29)]
+ops = torch.ops.phasenet
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("size", SIDES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_nothing_is_prepared(size: tuple[int, int], dtype: torch.dtype) -> None:
+    images = torch.empty(0, *size, dtype=dtype)
+    highpass, bands, lowpass = ops.pyramid(images, 3, 2)
+    assert highpass.shape == images.shape
+    assert ops.pyramid_inverse(highpass, [bands], lowpass).shape == images.shape
+    assert ops.pyramid_backward(highpass, [bands], lowpass).shape == images.shape
+    assert ops.pyramid_inverse_backward(highpass, 3, 2)[0].shape == images.shape
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("size", [(PRIME, 4), (50_000, 50_000)])
+def test_nor_for_windows(size: tuple[int, int]) -> None:
+    frames = torch.empty(0, 4, *size)
+    options = (2, 3, 2, [1], "full", "replicate")
+    windows = ops.phase_difference_windows(frames, *options)
+    assert windows[0].shape == (0, 4, 4, *size)
+    grad = ops.phase_difference_windows_backward(windows, frames, *options)
+    assert (grad.shape, grad.dtype) == (frames.shape, frames.dtype)
+    with pytest.raises(RuntimeError, match="grad"):
+        ops.phase_difference_windows_backward([windows[0][..., :2]], frames, *options)

@@ -1,0 +1,54 @@
+"""Whether results depend on the number of threads, as docs/reference/phasenet.md says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from phasenet import SteerablePyramid, local_motion, phase_difference_windows
+
+
+def flat(result: Any) -> list[Tensor]:
+    return [result] if isinstance(result, Tensor) else [x for part in result for x in flat(part)]
+
+
+def on_threads(call: Callable[[], Any]) -> list[list[Tensor]]:
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(flat(call()))
+    finally:
+        torch.set_num_threads(before)
+    return results
+
+
+@pytest.mark.parametrize("side", [48, 131])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_pyramid_and_windows_do_not(side: int, dtype: torch.dtype) -> None:
+    pyramid = SteerablePyramid(5, 4)
+    images = torch.rand(3, side, side, dtype=dtype)
+    coefficients = pyramid(images)
+    for call in (
+        lambda: pyramid(images),
+        lambda: pyramid.inverse(coefficients),
+        lambda: phase_difference_windows(images, 2),
+    ):
+        first, *others = on_threads(call)
+        assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+
+
+def test_motion_does_in_the_last_bits() -> None:
+    first, *others = on_threads(lambda: local_motion(torch.rand(4, 131, 131, generator=seeded())))
+    for other in others:
+        for a, b in zip(first, other, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
