@@ -146,6 +146,7 @@ class TestResume:
         run()
         assert len(opened) == 1
 
+    @pytest.mark.slow
     def test_other_weights_are_refused(self, run, tmp_path: Path) -> None:
         files = []
         for seed in (0, 1):

@@ -182,6 +182,7 @@ class TestMoreEpochs:
         assert contents(tmp_path / "run") == contents(tmp_path / "expected")
 
 
+@pytest.mark.slow
 class TestCurves:
     def test_a_resumed_run_has_them_whole(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig, uninterrupted: Path
