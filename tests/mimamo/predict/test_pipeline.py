@@ -259,5 +259,5 @@ def test_ctrl_c_ends_the_command_at_once(tmp_path, weights, film):
     time.sleep(1)
     os.kill(process.pid, signal.SIGINT)
     out, error = process.communicate(timeout=60)
-    assert (process.returncode, out, error) == (130, "", "mimamo: interrupted\n")
+    assert (process.returncode, out, error) == (130, "", "mimamo: ended by SIGINT\n")
     assert not list((tmp_path / "out").glob("*"))
