@@ -13,9 +13,8 @@ namespace phasenet::cuda {
 // Threads of a block: a plane of 48 x 48, or four of 24 x 24. Doubles take more registers.
 template <typename T>
 constexpr int kWalkers = sizeof(T) == 4 ? 288 : 192;
-// Fields between barriers, at least 3: they lend their memory to denoising.
-template <typename T>
-constexpr int kTogether = sizeof(T) == 4 ? 4 : 3;
+// Fields between barriers; they lend their memory to denoising, which takes three.
+constexpr int kTogether = 3;
 
 // How a level's planes are shared out. A unit is a plane of one video along a run of frames.
 struct Walk {
@@ -47,10 +46,10 @@ __host__ __device__ WalkMemory walk_memory(int planes, int num_phase, int height
   m.spread = (num_phase - 1) * kRun * kWalkers<T>;  // before it F(t - 1, i), i = 1 ... P - 1
   m.spread_stride = (width + 2 * kReach) | 1;
   m.spread_plane = ((height + kRun - 1) / kRun * kRun + 2 * kReach) * m.spread_stride;
-  m.amplitude = m.spread + padded(planes * kTogether<T> * m.spread_plane);
+  m.amplitude = m.spread + padded(planes * kTogether * m.spread_plane);
   m.partial = m.amplitude + padded(planes * height * m.spread_stride);
-  m.means = m.partial + kTogether<T> * kWalkers<T>;
-  m.elements = m.means + planes * kTogether<T>;
+  m.means = m.partial + kTogether * kWalkers<T>;
+  m.elements = m.means + planes * kTogether;
   m.words = kWalkers<T> / 32 + 1;  // and one that may be read beyond the last
   m.down = num_phase * kRun * m.words;
   m.last = 2 * m.down;
@@ -105,7 +104,7 @@ __device__ __forceinline__ void blur_rows(
   for (int task = static_cast<int>(threadIdx.x); task < 2 * held * tasks; task += kWalkers<T>) {
     // Neighbouring threads take neighbouring rows.
     const int row = task % h, begin = task / h % runs * kRun, which = task / tasks;
-    T* planes = spread + which / 2 * kTogether<T> * memory.spread_plane;
+    T* planes = spread + which / 2 * kTogether * memory.spread_plane;
     const int at = (row + kReach) * memory.spread_stride + begin;
     const T* from = which % 2 == 0
                         ? amplitude + (which / 2 * h + row) * memory.spread_stride + begin
@@ -145,7 +144,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
   const int num_phase = shape.num_phase, shift = shape.shift;
   const int windows = static_cast<int>(shape.windows);
   const int lanes = kSide > 0 ? kSide * kSide / kRun : walk.lanes;
-  const int held = kSide > 0 ? kWalkers<T> / lanes : walk.planes;
+  const int held = kSide > 0 && 2 * lanes > kWalkers<T> ? 1 : walk.planes;
   const WalkMemory memory = walk_memory<T>(held, num_phase, h, w);
   T* before = shared_memory<T>();
   T* spread = before + memory.spread;
@@ -209,7 +208,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
   for (int step = -num_phase; step < walk.run; ++step) {
     const int t = first + step;
     const bool here = owns && t >= 0 && t < end;
-    T values[kTogether<T>][kRun], difference[kRun], inverse[kRun];
+    T values[kTogether][kRun], difference[kRun], inverse[kRun];
     if (here) {
       load(planes.phase, t, values[0]);
     }
@@ -241,7 +240,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
     if (here) {
       load(planes.amplitude, t, values[0]);
       T* row = amplitude + (part * h + y) * memory.spread_stride + x + kReach;
-      T* weighted = spread + (part * kTogether<T> + 2) * memory.spread_plane +
+      T* weighted = spread + (part * kTogether + 2) * memory.spread_plane +
                     (y + kReach) * memory.spread_stride + x + kReach;
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
@@ -264,8 +263,8 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
     blur_rows(memory, held, h, w, amplitude, spread);
     __syncthreads();
     if (here) {
-      const T* column = spread + part * kTogether<T> * memory.spread_plane +
-                        y * memory.spread_stride + x + kReach;
+      const T* column =
+          spread + part * kTogether * memory.spread_plane + y * memory.spread_stride + x + kReach;
       blur_column(column, memory.spread_stride, inverse);
       blur_column(column + memory.spread_plane, memory.spread_stride, values[0]);
 #pragma unroll
@@ -283,8 +282,8 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
     T field[kRun] = {}, wrapped[kRun];
     T* fields = before + thread;  // of the frame before, i - 1
     Out* target = target_of(t) + int64_t{t - 1 + shift} * window_step;
-    for (int begin = 1; begin <= num_phase; begin += kTogether<T>) {
-      const int rows = kTogether<T> * h;
+    for (int begin = 1; begin <= num_phase; begin += kTogether) {
+      const int rows = kTogether * h;
       for (int task = thread; task < held * rows; task += kWalkers<T>) {
         const int of = task / rows, in_plane = task % rows, i = begin + in_plane / h;
         const int row = in_plane % h, from = slot - i + 1;
@@ -297,18 +296,18 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
               of * lanes + row / kRun * w,
               w,
               amplitude + (of * h + row) * memory.spread_stride + kReach,
-              spread + (of * kTogether<T> + i - begin) * memory.spread_plane +
+              spread + (of * kTogether + i - begin) * memory.spread_plane +
                   (row + kReach) * memory.spread_stride);
         }
       }
       __syncthreads();
 #pragma unroll
-      for (int u = 0; u < kTogether<T>; ++u) {
+      for (int u = 0; u < kTogether; ++u) {
         const int i = begin + u;
         if (i > last) {
           break;
         }
-        const T* column = spread + (part * kTogether<T> + u) * memory.spread_plane +
+        const T* column = spread + (part * kTogether + u) * memory.spread_plane +
                           y * memory.spread_stride + x + kReach;
         T in[kRun + 2 * kReach];
 #pragma unroll
@@ -339,8 +338,8 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
       }
       __syncthreads();
       if (writes) {
-        for (int task = warp; task < held * kTogether<T>; task += kWalkers<T> / 32) {
-          const T* sums = partial + task % kTogether<T> * kWalkers<T> + task / kTogether<T> * lanes;
+        for (int task = warp; task < held * kTogether; task += kWalkers<T> / 32) {
+          const T* sums = partial + task % kTogether * kWalkers<T> + task / kTogether * lanes;
           double total = 0;
           for (int i = lane; i < lanes; i += 32) {
             total += double(sums[i]);
@@ -357,12 +356,12 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
       clear(memory.spread, memory.amplitude);
       __syncthreads();
 #pragma unroll
-      for (int u = 0; u < kTogether<T>; ++u) {
+      for (int u = 0; u < kTogether; ++u) {
         const int i = begin + u;
         if (!writes || i > last) {
           break;
         }
-        const T mean = means[part * kTogether<T> + u];
+        const T mean = means[part * kTogether + u];
 #pragma unroll
         for (int j = 0; j < kRun; ++j) {
           values[u][j] = clamped(values[u][j] - mean);
@@ -413,11 +412,17 @@ std::vector<Walk> walks_of(
     Walk walk{};
     walk.lanes = static_cast<int>(lanes);
     walk.planes = static_cast<int>(kWalkers<T> / std::max<int64_t>(1, lanes));
-    if (walk_bytes<T>(
-            walk,
-            static_cast<int>(options.num_phase),
-            static_cast<int>(size.h),
-            static_cast<int>(size.w)) > launch.shared_limit()) {
+    const auto fits = [&] {
+      return walk_bytes<T>(
+                 walk,
+                 static_cast<int>(options.num_phase),
+                 static_cast<int>(size.h),
+                 static_cast<int>(size.w)) <= launch.shared_limit();
+    };
+    while (walk.planes > 1 && !fits()) {
+      --walk.planes;
+    }
+    if (!fits()) {
       return {};
     }
     // A multiprocessor has one block at a time; a run costs a step more than it has frames.

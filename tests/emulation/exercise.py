@@ -34,14 +34,14 @@ def phase(module) -> None:
     for shape, num_phase, nbands in [((1, 4, 20, 19), 3, 3), ((2, 3, 9, 67), 2, 2)]:
         for dtype in (np.float32, np.float64):
             frames = random.random(shape).astype(dtype)
-            # Runs of one frame, of several, and planes with too little memory for either.
-            for changes in ({}, {"multiprocessors": 1}, {"shared_limit": 99 << 10}):
-                module.configure(order="shuffled", seed=1, **changes)
+            for multiprocessors in (132, 1):  # runs of one frame, and of several
+                module.configure(order="shuffled", seed=1, multiprocessors=multiprocessors)
                 planes = module.phase_difference_windows(frames, num_phase, 4, nbands)
                 module.phase_difference_windows_backward(
                     planes, frames, num_phase, 4, nbands, [1, 2], "full", "replicate"
                 )
-        module.phase_difference_windows(frames.astype(np.float32), num_phase, dtype="float16")
+        for dtype in ("float16", "float64"):  # the latter by tiles
+            module.phase_difference_windows(frames.astype(np.float32), num_phase, dtype=dtype)
     module.phase_difference_windows((255 * frames).astype(np.uint8), 2, boundary="valid")
     module.band_phase(random.random((3, 7)).astype(np.complex64))
 

@@ -75,17 +75,14 @@ struct Windows {
   double most = 255;
 };
 
-// The windows by a walk along several frames, and by a kernel for planes too large for that.
+// With runs of several frames.
 template <typename Run>
-void with_few_blocks_and_little_memory(const Run& run) {
+void with_few_blocks(const Run& run) {
   auto& settings = emulation::settings;
-  const auto usual = settings;
+  const int64_t usual = settings.multiprocessors;
   settings.multiprocessors = 1;
   run();
-  settings.shared_limit = size_t{99} << 10;
-  run();
-  settings.multiprocessors = usual.multiprocessors;
-  settings.shared_limit = usual.shared_limit;
+  settings.multiprocessors = usual;
 }
 
 // The windows and, where there is one, their gradient.
@@ -170,7 +167,9 @@ const std::map<std::string, std::function<void()>> kRuns = {
        pyramid({1, 9, 35}, 4, 2, kFloat);
        windows({{1, 3, 11, 18}, 2, 2, "full", "replicate"});
        windows({{1, 2, 8, 65}, 1, 2, "published", "valid"});
-       with_few_blocks_and_little_memory([] { windows({{1, 3, 11, 18}, 1, 2, "full", "valid"}); });
+       with_few_blocks([] { windows({{1, 3, 11, 18}, 1, 2, "full", "valid"}); });
+       // By tiles, as planes too large for a walk.
+       windows({{1, 3, 11, 18}, 2, 2, "full", "replicate", kFloat, kDouble});
        band_phase(ScalarType::ComplexFloat);
      }},
     {"pyramid",
@@ -184,8 +183,9 @@ const std::map<std::string, std::function<void()>> kRuns = {
      }},
     {"windows",
      [] {
-       with_few_blocks_and_little_memory(
-           [] { windows({{1, 4, 20, 19}, 3, 3, "full", "replicate"}); });
+       with_few_blocks([] { windows({{1, 4, 20, 19}, 3, 3, "full", "replicate"}); });
+       // By tiles, as planes too large for a walk.
+       windows({{1, 4, 20, 19}, 3, 3, "full", "replicate", kFloat, kDouble});
        windows({{1, 3, 20, 19}, 2, 2, "full", "valid", kDouble});
        windows({{1, 3, 50, 17}, 2, 2, "published", "replicate"});
        windows({{2, 2, 7, 18}, 1, 2, "full", "replicate", kFloat, std::nullopt, 0});

@@ -89,15 +89,26 @@ def test_however_the_frames_are_shared_out_the_bits_are_the_same(emulated, multi
     assert all(map(torch.equal, run(emulated, frames, 5, 4, 2, (1, 2)), expected))
 
 
-def test_planes_too_large_to_be_walked_along_give_the_same(emulated):
+def test_a_walk_and_tiles_give_the_same(emulated):
+    """Tiles are for planes too large for a walk, and for results in higher precision."""
     frames = torch.rand(9, 40, 36)
     walked = run(emulated, frames, 4, 4, 2, (1, 2))
-    emulated.configure(shared_limit=99 * 1024)
     before = emulated.launches()
-    apart = run(emulated, frames, 4, 4, 2, (1, 2))
-    assert emulated.launches() - before > 5  # also jumps and means
-    for one, other in zip(walked, apart, strict=True):
+    tiles = emulated.phase_difference_windows(frames.numpy(), 4, dtype="float64")
+    assert emulated.launches() - before == 9  # of each level also wraps and means
+    for one, other in zip(walked, map(torch.from_numpy, tiles), strict=True):
         assert (one - other).norm() / other.norm() < 1e-5
+
+
+@pytest.mark.parametrize("kilobytes", [163, 130])
+def test_less_shared_memory_is_enough_for_fewer_planes_a_block(emulated, kilobytes):
+    frames = torch.rand(5, 24, 24)
+    expected = run(emulated, frames, 12, 4, 2, (1, 2))
+    emulated.configure(shared_limit=kilobytes * 1024)
+    before = emulated.launches()
+    got = run(emulated, frames, 12, 4, 2, (1, 2))
+    assert emulated.launches() - before == 5  # of each level planes and a walk
+    assert all(map(torch.equal, got, expected))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
