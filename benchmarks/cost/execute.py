@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,8 @@ class Machine:
             library = self._folder / f"{digest}.so"
             if not library.exists():
                 self._folder.mkdir(parents=True, exist_ok=True)
-                source, made = library.with_suffix(".cpp"), library.with_suffix(".part")
+                own = f".{os.getpid()}"  # another process may compile it too
+                source, made = library.with_suffix(f"{own}.cpp"), library.with_suffix(f"{own}.part")
                 source.write_text(text)
                 run(["c++", *FLAGS, str(source), "-o", str(made)])
                 made.replace(library)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import importlib.util
 import os
 import re
@@ -78,7 +79,9 @@ def compile_kernels(
 ) -> dict[str, Kernel]:
     """Kernels of `sources` by their names, compiled as setup.py does for one architecture."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(jobs) as pool:
+    # Other processes may want the same files.
+    with (folder / "lock").open("w") as lock, ThreadPoolExecutor(jobs) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         parts = pool.map(lambda source: _compile(source, folder, arch, tools), sources)
     return {kernel.name: kernel for part in parts for kernel in part}
 
