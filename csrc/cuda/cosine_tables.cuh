@@ -43,10 +43,6 @@ struct CosineLevel {
   int begin;    // of the tables in the buffer; all else counts from there
 };
 
-__host__ __device__ constexpr int padded4(int n) {
-  return (n + 3) / 4 * 4;
-}
-
 // An axis of a frame of `side` samples; its tables begin at `end`, which moves behind them.
 __host__ __device__ constexpr CosineAxis cosine_axis(int side, int whole, int number, int& end) {
   CosineAxis axis{};

@@ -44,6 +44,11 @@ struct alignas(4 * sizeof(T)) Four {
   T at[4];
 };
 
+// Elements that fill whole Fours.
+__host__ __device__ constexpr int padded4(int n) {
+  return (n + 3) / 4 * 4;
+}
+
 // Launches kernels on the device of a tensor, on its current stream; the device is the current one
 // for as long as this lives. Nothing is synchronised.
 class Launch {

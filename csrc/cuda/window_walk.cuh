@@ -6,62 +6,9 @@
 // every value is written once.
 #pragma once
 
-#include "window_tiles.cuh"
+#include "walk_plan.cuh"
 
 namespace phasenet::cuda {
-
-// Threads of a block: a plane of 48 x 48, or four of 24 x 24. Doubles take more registers.
-template <typename T>
-constexpr int kWalkers = sizeof(T) == 4 ? 288 : 192;
-// Fields between barriers; they lend their memory to denoising, which takes three.
-constexpr int kTogether = 3;
-
-// How a level's planes are shared out. A unit is a plane of one video along a run of frames.
-struct Walk {
-  int lanes;   // threads of a plane: kRun rows of a column each
-  int planes;  // units of a block
-  int run;     // frames of a unit
-  int64_t runs, units;
-
-  __host__ __device__ int64_t blocks() const {
-    return (units + planes - 1) / planes;
-  }
-};
-
-// Where things lie in shared memory, in elements of T, then in words.
-struct WalkMemory {
-  int spread, spread_stride, spread_plane;  // [planes, kTogether, rows, columns], spread along x
-  int amplitude;                            // [planes, h, columns]
-  int partial;                              // [kTogether, kWalkers]: sums of a thread's values
-  int means;                                // [planes, kTogether]
-  int elements;
-  int words, down, last;  // [num_phase, kRun, words] of up, of down; [planes]
-  int all_words;
-};
-
-template <typename T>
-__host__ __device__ WalkMemory walk_memory(int planes, int num_phase, int height, int width) {
-  const auto padded = [](int n) { return (n + 3) / 4 * 4; };
-  WalkMemory m{};
-  m.spread = (num_phase - 1) * kRun * kWalkers<T>;  // before it F(t - 1, i), i = 1 ... P - 1
-  m.spread_stride = (width + 2 * kReach) | 1;
-  m.spread_plane = ((height + kRun - 1) / kRun * kRun + 2 * kReach) * m.spread_stride;
-  m.amplitude = m.spread + padded(planes * kTogether * m.spread_plane);
-  m.partial = m.amplitude + padded(planes * height * m.spread_stride);
-  m.means = m.partial + kTogether * kWalkers<T>;
-  m.elements = m.means + planes * kTogether;
-  m.words = kWalkers<T> / 32 + 1;  // and one that may be read beyond the last
-  m.down = num_phase * kRun * m.words;
-  m.last = 2 * m.down;
-  m.all_words = m.last + planes;
-  return m;
-}
-
-template <typename T>
-int64_t walk_bytes(const Walk& walk, int num_phase, int height, int width) {
-  const WalkMemory m = walk_memory<T>(walk.planes, num_phase, height, width);
-  return m.elements * static_cast<int64_t>(sizeof(T)) + m.all_words * int64_t{4};
-}
 
 // Spreads the wraps of one row, of which `bit` is the first in both masks, times amplitudes along
 // x.
@@ -387,61 +334,6 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
       }
     }
   }
-}
-
-// How the planes of each of the options' levels are walked along; none where one of them is too
-// large for it.
-template <typename T>
-std::vector<Walk> walks_of(
-    const Launch& launch, const Tensor& videos, const PhaseOptions& options) {
-  const int64_t length = videos.size(1), count = videos.size(0) * options.nbands;
-  constexpr int64_t most = int64_t{1} << 30;
-  if (count == 0 || length == 0 || length > most || options.num_phase > 64) {
-    return {};
-  }
-  const Size frame = image_size(videos);
-  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
-  std::vector<Walk> walks;
-  for (const int64_t level : options.levels) {
-    const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
-    const int64_t lanes = blocks_for(size.h, kRun) * size.w;
-    if (lanes > kWalkers<T> ||
-        options.nbands * options.num_phase > most / std::max<int64_t>(1, size.area())) {
-      return {};
-    }
-    Walk walk{};
-    walk.lanes = static_cast<int>(lanes);
-    walk.planes = static_cast<int>(kWalkers<T> / std::max<int64_t>(1, lanes));
-    const auto fits = [&] {
-      return walk_bytes<T>(
-                 walk,
-                 static_cast<int>(options.num_phase),
-                 static_cast<int>(size.h),
-                 static_cast<int>(size.w)) <= launch.shared_limit();
-    };
-    while (walk.planes > 1 && !fits()) {
-      --walk.planes;
-    }
-    if (!fits()) {
-      return {};
-    }
-    // A multiprocessor has one block at a time; a run costs a step more than it has frames.
-    const int64_t at_once = launch.multiprocessors() * walk.planes;
-    int64_t least = 0;
-    for (int64_t waves = 1; waves <= 8; ++waves) {
-      const int64_t runs = std::min(std::max<int64_t>(1, waves * at_once / count), length);
-      const int64_t run = blocks_for(length, runs);
-      const int64_t steps = blocks_for(count * blocks_for(length, run), at_once) * (run + 1);
-      if (least == 0 || steps < least) {
-        least = steps;
-        walk.run = static_cast<int>(run);
-      }
-    }
-    walk.runs = blocks_for(length, walk.run);
-    walk.units = count * walk.runs;
-    walks.push_back(walk);
-  }
-  return walks;
 }
 
 }  // namespace phasenet::cuda
