@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from phasenet.parity import ambiguous_planes
+
 
 def moving_texture(
     length: int,
@@ -48,3 +50,25 @@ def clashing_waves(length: int, height: int, width: int) -> Tensor:
     brightness = torch.where((t % 2 == 0) == left, 1.0, 0.02)
     rows = 0.9 + 0.2 * torch.rand(height, 1, dtype=torch.float64)
     return 0.5 + 0.4 * (brightness * waves)[:, None, :] * rows
+
+
+def clear_noise(
+    length: int,
+    size: tuple[int, int],
+    num_phase: int,
+    *,
+    dtype: torch.dtype = torch.float64,
+    rounding: float = 2e-6,
+    **options,
+) -> tuple[Tensor, list[Tensor]]:
+    """Fresh noise [length, H, W], and where its windows' planes may differ: below a tenth of each.
+
+    One phase within rounding of pi leaves an 11 x 11 patch out, which is most of a small plane:
+    such noise, one draw in a hundred, is drawn again, so that the comparison says something.
+    """
+    for _ in range(50):
+        frames = torch.rand(length, *size, dtype=dtype)
+        unclear = ambiguous_planes(frames, num_phase, rounding=rounding, **options)
+        if all(mask.double().mean() < 0.1 for mask in unclear):
+            return frames, unclear
+    raise AssertionError(f"no noise of {size} has clear phases at a rounding of {rounding}")
