@@ -1,4 +1,4 @@
-"""Phase differences as a good PyTorch user would write them: the peer to beat.
+"""Phase differences, and pyramids, as a good PyTorch user would write them: the peers to beat.
 
 Each frame is transformed once, all frames in one batched FFT; masks and blur kernels are made once;
 windows are views of the video until the unwrapping makes them differ; what can be done in place is.
@@ -54,7 +54,7 @@ class StrongPhaseDifference(torch.nn.Module):
         mirrored = (2 * size[0], 2 * size[1])
         filters = _filters(mirrored, height, nbands, dtype)
         self.levels = torch.nn.ModuleList(
-            _Level(*filters[level - 1], num_phase, blur, dtype) for level in levels
+            _Level(*filters[level], num_phase, blur, dtype) for level in levels
         ).to(device)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
@@ -66,6 +66,29 @@ class StrongPhaseDifference(torch.nn.Module):
         spectrum = spectrum.movedim(0, 1)  # clips are as bands are
         planes = [level(spectrum, self.unwrap) for level in self.levels]
         return tuple(x.unflatten(1, (len(frames), -1)).movedim(1, 0) for x in planes)
+
+
+class StrongPyramid:
+    """`phasenet.SteerablePyramid` of float32 images ``[..., *size]``."""
+
+    def __init__(self, size: tuple[int, int], height: int, nbands: int) -> None:
+        self.filters = _filters(size, height, nbands, torch.float32)
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """Highpass, the bands of every level, lowpass."""
+        spectrum = torch.fft.fft2(images)  # a real FFT, then its symmetric half
+        parts = []
+        for masks, rows, columns in self.filters:
+            if len(rows) < spectrum.shape[-2]:
+                kept = spectrum.index_select(-2, rows).index_select(-1, columns)
+            else:
+                kept = spectrum
+            if masks.ndim == 3:
+                parts.append(torch.fft.ifft2(kept[..., None, :, :] * masks))
+            else:  # a residual, which is real
+                half = kept.shape[-1] // 2 + 1
+                parts.append(torch.fft.irfft2(kept[..., :half] * masks[:, :half], kept.shape[-2:]))
+        return parts
 
 
 class _Level(torch.nn.Module):
@@ -155,17 +178,19 @@ def _gaussian(distance: Tensor) -> Tensor:
 def _filters(
     size: tuple[int, int], height: int, nbands: int, dtype: torch.dtype
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Per level: masks (everything between the image's spectrum and the band's), and the rows and
-    columns of the spectrum it keeps; DC in the corner throughout.
+    """Of the highpass, each level's bands, and the lowpass: masks (everything between the image's
+    spectrum and theirs), and the rows and columns of it that they keep; DC in the corner.
     """
-    # Of one bright pixel, whose spectrum is 1 everywhere, the bands are the masks' inverse FFTs.
+    # Of one bright pixel, whose spectrum is 1 everywhere, the parts are the masks' inverse FFTs.
     pixel = torch.zeros(size, dtype=torch.float64)
     pixel[0, 0] = 1
+    highpass, bands, lowpass = reference.SteerablePyramid(height, nbands)(pixel)
     kept = [torch.fft.fftshift(torch.arange(side)) for side in size]
     filters = []
-    for band in reference.SteerablePyramid(height, nbands)(pixel).bands:
-        masks = torch.fft.fft2(band).to(dtype.to_complex())
+    for part in (highpass, *bands, lowpass):
+        masks = torch.fft.fft2(part).to(dtype.to_complex())
         filters.append((masks, *(torch.fft.ifftshift(axis) for axis in kept)))
-        crop = reference._crop_slices(band.shape[-2:])
-        kept = [axis[part] for axis, part in zip(kept, crop, strict=True)]
+        if part is not highpass:
+            crop = reference._crop_slices(part.shape[-2:])
+            kept = [axis[half] for axis, half in zip(kept, crop, strict=True)]
     return filters

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from operator import truediv
 from statistics import median
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import torch
 import typer
 
 import phasenet
+from benchmarks.strong_pytorch import StrongPyramid
 
 ROUTES = ("cosine", "fourier")
 VARIABLE = "PHASENET_TRANSFORM"
@@ -49,17 +51,22 @@ def sides(
     sides: Annotated[str, typer.Option(help="Sides of square images.")] = AWKWARD,
     rounds: Rounds = 9,
 ) -> None:
-    """Pyramids of awkward sides, and their inverse, beside PyTorch's transforms alone."""
+    """Pyramids of awkward sides, and their inverse, beside PyTorch's transforms.
+
+    "PyTorch" is the same pyramid made of them (benchmarks/strong_pytorch.py), "FFTs" its transforms
+    alone, without filters: an rfft2, the bands' complex ifft2 and the residuals' irfft2.
+    """
     wanted = numbers("--sides", sides, 8)
-    begin(
-        f"height {HEIGHT}, {NBANDS} bands, medians in us per 1,000 pixels; FFTs: one rfft2 and the "
-        "levels' complex ifft2"
-    )
-    print(f"{'side':>5}{'pyramid':>10}{'inverse':>10}{'FFTs':>10}  pyramid / FFTs, inverse / FFTs")
+    begin(f"height {HEIGHT}, {NBANDS} bands, medians in us per 1,000 pixels, then ratios")
+    columns = ("pyramid", "inverse", "PyTorch", "FFTs")
+    ratios = ("pyramid/PyTorch", "pyramid/FFTs", "inverse/FFTs")
+    print(f"{'side':>5}" + "".join(map("{:>9}".format, columns)) + "  " + "  ".join(ratios))
     for side in wanted:
-        *times, forward, inverse = pyramid_times(side, rounds)
-        cells = "".join(f"{value:10.1f}" for value in times)
-        print(f"{side:5}{cells}{forward:16.2f}{inverse:16.2f}", flush=True)
+        times, quotients = pyramid_times(side, rounds)
+        cells = "".join(f"{value:9.1f}" for value in times)
+        for name, value in zip(ratios, quotients, strict=True):
+            cells += f"{value:{len(name) + 2}.2f}"
+        print(f"{side:5}{cells}", flush=True)
 
 
 def route_times(side: int, nbands: int, rounds: int) -> list[float]:
@@ -81,22 +88,37 @@ def route_times(side: int, nbands: int, rounds: int) -> list[float]:
     return [median(times) / calls / len(frames) * 1e3 for times in taken]
 
 
-def pyramid_times(side: int, rounds: int) -> list[float]:
-    """Microseconds per 1,000 pixels of the three, then the ratios of the first two to the third."""
+def pyramid_times(side: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Microseconds per 1,000 pixels of the pyramid, its inverse, PyTorch's pyramid and its FFTs;
+    and the ratios that `sides` prints."""
     images = torch.rand(max(1, (1 << 18) // side**2), side, side)
-    pyramid = phasenet.SteerablePyramid(HEIGHT, NBANDS)
+    pyramid, strong = (
+        phasenet.SteerablePyramid(HEIGHT, NBANDS),
+        StrongPyramid((side,) * 2, HEIGHT, NBANDS),
+    )
     coeffs = pyramid(images)
     spectra = [torch.randn_like(band) for band in coeffs.bands]
+    residuals = [(torch.fft.rfft2(x), x.shape[-2:]) for x in (coeffs.highpass, coeffs.lowpass)]
+
+    def ffts() -> None:
+        torch.fft.rfft2(images)
+        for spectrum in spectra:
+            torch.fft.ifft2(spectrum)
+        for half, shape in residuals:
+            torch.fft.irfft2(half, shape)
+
     taken = in_turn(
         [
             lambda: pyramid(images),
             lambda: pyramid.inverse(coeffs),
-            lambda: [torch.fft.rfft2(images), *map(torch.fft.ifft2, spectra)],
+            lambda: strong(images),
+            ffts,
         ],
         rounds,
     )
-    ratios = [median(a / b for a, b in zip(ours, taken[2], strict=True)) for ours in taken[:2]]
-    return [*(median(times) / images.numel() * 1e9 for times in taken), *ratios]
+    pairs = ((0, 2), (0, 3), (1, 3))
+    ratios = [median(map(truediv, taken[ours], taken[peer])) for ours, peer in pairs]
+    return [median(times) / images.numel() * 1e9 for times in taken], ratios
 
 
 def begin(what: str) -> None:

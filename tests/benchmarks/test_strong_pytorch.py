@@ -6,9 +6,9 @@ import pytest
 import torch
 from support.textures import clear_noise
 
-from benchmarks.strong_pytorch import StrongPhaseDifference
+from benchmarks.strong_pytorch import StrongPhaseDifference, StrongPyramid
 from phasenet import reference
-from phasenet.parity import phase_error
+from phasenet.parity import phase_error, relative_error
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_bytes_are_scaled():
 def test_an_unknown_blur_is_refused():
     with pytest.raises(ValueError, match=r"blur: .*'box'"):
         StrongPhaseDifference((24, 24), blur="box")
+
+
+@pytest.mark.parametrize(("size", "height", "nbands"), [((48, 36), 4, 2), ((37, 53), 5, 3)])
+def test_the_pyramid_equals_the_reference(size, height, nbands):
+    images = torch.rand(2, *size)
+    highpass, bands, lowpass = reference.SteerablePyramid(height, nbands)(images.double())
+    got = StrongPyramid(size, height, nbands)(images)
+    for part, expected in zip(got, (highpass, *bands, lowpass), strict=True):
+        assert part.shape == expected.shape
+        assert relative_error(part, expected) < 1e-6
