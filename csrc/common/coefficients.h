@@ -8,6 +8,9 @@
 
 namespace phasenet {
 
+// No size that is computed from one of so many pixels overflows.
+constexpr int64_t kMostPixels = int64_t{1} << 40;
+
 inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
   STD_TORCH_CHECK(
       height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
@@ -25,6 +28,8 @@ inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nb
       image.h,
       " x ",
       image.w);
+  STD_TORCH_CHECK(
+      image.h <= kMostPixels / image.w, op, ": expected at most 2^40 pixels in an image");
 }
 
 // The coefficients of images [*batch, H, W]: highpass, the bands of each level, lowpass.
@@ -71,7 +76,8 @@ inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
   const int64_t count = product(leading(coeffs.highpass, 2));
   const auto fits = [&](const Tensor& x, Size size, int64_t planes) {
     const Size got = image_size(x);
-    return got.h == size.h && got.w == size.w && x.numel() == count * planes * size.area();
+    return got.h == size.h && got.w == size.w &&
+           is_product(x.numel(), {count, planes, size.area()});
   };
   bool good = fits(coeffs.lowpass, sizes.back(), 1) &&
               coeffs.lowpass.scalar_type() == coeffs.highpass.scalar_type();

@@ -28,6 +28,8 @@ struct PhaseOptions {
   }
 };
 
+constexpr int64_t kMostPhases = 1 << 16;  // as in phasenet/checks.py
+
 // Checks what the schema cannot and reads the two options given as words.
 inline PhaseOptions phase_options(
     const Tensor& frames,
@@ -39,9 +41,14 @@ inline PhaseOptions phase_options(
     const std::string& boundary) {
   constexpr const char* op = "phasenet::phase_difference_windows";
   STD_TORCH_CHECK(frames.dim() >= 3, op, ": frames: expected shape [..., T, H, W]");
-  check_pyramid(
-      op, {2 * frames.size(frames.dim() - 2), 2 * frames.size(frames.dim() - 1)}, height, nbands);
-  STD_TORCH_CHECK(num_phase >= 1, op, ": num_phase: expected at least 1, got ", num_phase);
+  const Size size = image_size(frames);
+  const auto twice = [](int64_t side) { return 2 * std::min(side, kMostPixels); };
+  check_pyramid(op, {twice(size.h), twice(size.w)}, height, nbands);
+  STD_TORCH_CHECK(
+      num_phase >= 1 && num_phase <= kMostPhases,
+      op,
+      ": num_phase: expected at least 1 and at most 2^16, got ",
+      num_phase);
   STD_TORCH_CHECK(!levels.empty(), op, ": levels: expected at least one");
   for (const int64_t level : levels) {
     STD_TORCH_CHECK(level >= 1 && level <= height - 2, op, ": levels: no level ", level);
@@ -99,7 +106,7 @@ inline void check_grad(
   const Size size = grad.dim() >= 4 ? image_size(grad) : Size{-1, -1};
   STD_TORCH_CHECK(
       grad.scalar_type() == dtype && size.h == plane.h && size.w == plane.w &&
-          grad.numel() == windows * options.nbands * options.num_phase * plane.area(),
+          is_product(grad.numel(), {windows, options.nbands * options.num_phase, plane.area()}),
       kWindowsBackward,
       ": grads: expected the shapes and dtype of the outputs");
 }

@@ -7,6 +7,7 @@
 #include <torch/headeronly/core/ScalarType.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "geometry.h"
@@ -54,6 +55,17 @@ inline int64_t product(const std::vector<int64_t>& sizes) {
     result *= size;
   }
   return result;
+}
+
+// Whether n is the product of factors that may overflow.
+inline bool is_product(int64_t n, std::initializer_list<int64_t> factors) {
+  for (const int64_t factor : factors) {
+    if (factor == 0 || n % factor != 0) {
+      return factor == 0 && n == 0;
+    }
+    n /= factor;
+  }
+  return n == 1;
 }
 
 // Asking first is cheaper than what the dispatcher does only to return `x`, here and below.

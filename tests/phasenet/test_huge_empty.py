@@ -7,8 +7,8 @@ import torch
 
 import phasenet  # noqa: F401  # loads the operators
 
-PRIME = 2**56 - 5  # a search for its factors takes seconds, and tables fit into no memory
-SIDES = [(PRIME, 4), (4, PRIME), (50_000, 50_000), (2**31, 2**29)]
+PRIME = 2**36 - 5  # no table of so many numbers fits into memory
+SIDES = [(PRIME, 4), (4, PRIME), (50_000, 50_000), (2**20, 2**19)]
 ops = torch.ops.phasenet
 
 
@@ -35,3 +35,12 @@ def test_nor_for_windows(size: tuple[int, int]) -> None:
     assert (grad.shape, grad.dtype) == (frames.shape, frames.dtype)
     with pytest.raises(RuntimeError, match="grad"):
         ops.phase_difference_windows_backward([windows[0][..., :2]], frames, *options)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("size", [(2**61 - 1, 4), (4, 2**56 - 5), (2**31, 2**30), (2**20, 2**21)])
+def test_what_no_memory_holds_is_refused_at_once(size: tuple[int, int]) -> None:
+    with pytest.raises(RuntimeError, match="at most 2\\^40 pixels"):
+        ops.pyramid(torch.empty(0, *size), 3, 2)
+    with pytest.raises(RuntimeError, match="at most 2\\^40 pixels"):
+        ops.phase_stream_state(torch.empty(0, *size), 2, 3, 2, [1])

@@ -20,13 +20,32 @@ COMPILER = os.environ.get("SANITIZED_CXX", "g++")
 @pytest.mark.slow
 @pytest.mark.skipif(sanitize.why_not(COMPILER) is not None, reason=str(sanitize.why_not(COMPILER)))
 def test_calls_are_clean():
-    program = Path(sanitize.__file__)
-    result = subprocess.run(
-        [sys.executable, program, "--baseline"], capture_output=True, text=True, timeout=500
-    )
+    printed = sanitized("--baseline")
+    assert "94 calls on baseline" in printed
+    assert "sanitize-baseline" in printed  # not the ordinary build
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        pytest.param(["--baseline"], 5_000, marks=pytest.mark.slow),
+        pytest.param([], 500_000, marks=[pytest.mark.nightly, pytest.mark.timeout(3 * 3600)]),
+    ],
+)
+@pytest.mark.skipif(sanitize.why_not(COMPILER) is not None, reason=str(sanitize.why_not(COMPILER)))
+def test_any_call_of_an_operator(options, calls):
+    """Answered or refused, whatever the arguments: see ``support/operator_calls.py``."""
+    printed = sanitized(*options, "--calls", str(calls))
+    assert f"and {calls} random calls" in printed
+    assert "0 failed" in printed
+
+
+def sanitized(*arguments: str) -> str:
+    """What the program printed; it ended well."""
+    command = [sys.executable, Path(sanitize.__file__), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    assert "94 calls on baseline" in result.stdout
-    assert "sanitize-baseline" in result.stdout  # not the ordinary build
+    return result.stdout
 
 
 @pytest.mark.skipif(sanitize.why_not(COMPILER) is not None, reason=str(sanitize.why_not(COMPILER)))

@@ -2,12 +2,15 @@
 
     python tests/support/sanitize.py             every test of phasenet (`make sanitize`)
     python tests/support/sanitize.py --baseline  a few calls, without the AVX kernels
+    python tests/support/sanitize.py [--baseline] --calls N  N random calls of the operators and
+                                                 directed ones (operator_calls.py)
 
 The sources are copied to build/sanitize, so that the ordinary build stays as it is.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -69,7 +72,9 @@ def environment(folder: Path, compiler: str) -> dict[str, str]:
         **os.environ,
         "LD_PRELOAD": " ".join(libraries(compiler)),
         # Python leaks at exit. Fake stacks are misaligned for vectors of 64 bytes (GCC 12, 13).
-        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=0",
+        # Too much memory is refused, not an error.
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=0:"
+        "allocator_may_return_null=1:max_allocation_size_mb=2048",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "tests")]),
     }
@@ -80,10 +85,16 @@ def main() -> int:
     if reason := why_not(compiler):
         print(f"sanitize: {reason}")
         return 1
-    baseline = "--baseline" in sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--baseline", action="store_true")
+    parser.add_argument("--calls", type=int)
+    given = parser.parse_args()
+    baseline = given.baseline
     folder = ROOT / "build" / ("sanitize-baseline" if baseline else "sanitize")
     build(folder, compiler, baseline)
-    if baseline:
+    if given.calls is not None:
+        command = [sys.executable, "-m", "support.operator_calls", str(given.calls)]
+    elif baseline:
         command = [sys.executable, "-m", "support.sanitized_calls"]
     else:
         # Compilers that sanitized processes start would be sanitized too, and a sanitizer's own

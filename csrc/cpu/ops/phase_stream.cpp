@@ -92,6 +92,11 @@ bool overlap(const Tensor& a, const Tensor& b) {
   return begin(a) < end(b) && begin(b) < end(a);
 }
 
+// For the largest of what lies there as bytes.
+bool is_aligned(const Tensor& x) {
+  return reinterpret_cast<uintptr_t>(x.const_data_ptr()) % alignof(RowWraps) == 0;
+}
+
 // The planes of every video. The state is memory that is written to and that tells where: it has to
 // be what was given out.
 template <typename T>
@@ -102,7 +107,7 @@ std::vector<std::vector<LevelPlanes<T>>> checked_planes(
   if (same) {
     const auto expected = state_parts<T>(frames, options, state[kPerLevel - 1].scalar_type());
     for (size_t i = 0; same && i < state.size(); ++i) {
-      same = fits(state[i], expected[i]);
+      same = fits(state[i], expected[i]) && is_aligned(state[i]);
       for (size_t j = 0; same && j < i; ++j) {
         same = !overlap(state[i], state[j]);
       }

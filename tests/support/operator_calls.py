@@ -1,0 +1,369 @@
+"""Calls of the operators themselves, past the Python that checks arguments before them.
+
+    python -m support.operator_calls 5000 [--seed 7]
+
+First the directed ones: each argument of each operator in turn is replaced by each thing that it
+should not be, every call in a process of its own. Then as many random ones, with up to three such
+arguments, in processes of 250. A process that crashes, hangs or lets another exception through than
+those of refusal is a failure; it is named with the number of its first call, which with the seed
+gives the call again. It is meant for a build with sanitizers (`sanitize.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import signal
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import phasenet
+
+OPERATORS = torch.ops.phasenet
+BLOCK, SECONDS = 250, 120
+REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
+FLOATS = (torch.float32, torch.float64)
+READ = (torch.uint8, torch.float16, torch.bfloat16, *FLOATS)
+WRITTEN = (None, torch.float16, torch.bfloat16, *FLOATS)
+
+Call = tuple[Callable[..., Any], list[Any], dict[str, Any]]
+Random = random.Random
+
+
+# --- Calls as they should be -----------------------------------------------------------------
+
+
+def sensible(name: str, rng: Random) -> Call:
+    """The operator, its arguments and its keyword arguments."""
+    height, nbands = rng.choice([3, 3, 4]), rng.randint(2, 4)
+    least = 2 ** (height - 1)
+    size = [rng.randint(least, 20) for _ in range(2)]
+    lead = [rng.randint(0, 3) for _ in range(rng.randint(0, 2))]
+    real = rng.choice(FLOATS)
+    levels = rng.sample(range(1, height - 1), rng.randint(1, height - 2))
+    num_phase = rng.randint(1, 5)
+    modes = [rng.choice(["full", "published"]), rng.choice(["replicate", "valid"])]
+    name, _, overload = name.partition(".")
+    function = getattr(getattr(OPERATORS, name), overload or "default")
+
+    if name == "band_phase":
+        return function, [torch.randn(*lead, *size, dtype=real.to_complex())], {}
+    if name.startswith("pyramid"):
+        images = torch.randn(*lead, *size, dtype=real)
+        if name == "pyramid_inverse_backward":
+            return function, [images, height, nbands], {}
+        coeffs = OPERATORS.pyramid(images, height, nbands)
+        if name == "pyramid":
+            given = [_read(images, rng), height, nbands]
+            out = {"out": OPERATORS.pyramid(*given)} if overload else {}
+            return function, given, out
+        given = [coeffs[0], coeffs[1:-1], coeffs[-1]]
+        return function, given, {"out": torch.full_like(images, math.nan)} if overload else {}
+    frames = _read(torch.rand(*lead, num_phase + rng.randint(1, 4), *size, dtype=real), rng)
+    options = [num_phase, height, nbands, levels, *modes]
+    if name == "phase_difference_windows":
+        dtype = rng.choice(WRITTEN)
+        out = (
+            {"out": OPERATORS.phase_difference_windows(frames, *options, dtype)} if overload else {}
+        )
+        return function, [frames, *options, dtype], out
+    if name == "phase_difference_windows_backward":
+        frames = frames.to(real)
+        planes = OPERATORS.phase_difference_windows(frames, *options)
+        return function, [[torch.randn_like(x) for x in planes], frames, *options], {}
+    pushed = _read(torch.rand(rng.randint(0, 2), *size, dtype=real), rng)
+    state = OPERATORS.phase_stream_state(pushed, *options[:4], rng.choice(WRITTEN))
+    if name == "phase_stream_state":
+        return function, [pushed, *options[:4], rng.choice(WRITTEN)], {}
+    t = rng.randint(0, 4)
+    for earlier in range(t):
+        OPERATORS.phase_stream_push(pushed, state, earlier, *options)
+    return function, [pushed, state, t, *options], {}
+
+
+NAMES = (
+    "band_phase",
+    "pyramid",
+    "pyramid.out",
+    "pyramid_backward",
+    "pyramid_inverse",
+    "pyramid_inverse.out",
+    "pyramid_inverse_backward",
+    "phase_difference_windows",
+    "phase_difference_windows.out",
+    "phase_difference_windows_backward",
+    "phase_stream_state",
+    "phase_stream_push",
+)
+
+
+def _read(x: Tensor, rng: Random) -> Tensor:
+    dtype = rng.choice(READ)
+    return (255 * x.clamp(0, 1)).to(dtype) if dtype == torch.uint8 else x.to(dtype)
+
+
+# --- What an argument should not be ----------------------------------------------------------
+
+INTEGERS = (
+    -1, 0, 1, 2, 3, 7, 31, 33, 62, 63, 64, 65, 255, 2**31 - 1, 2**31, 2**32, 2**47, 2**48, 2**61,
+    2**62, 2**63 - 1, -(2**31), -(2**63),
+)  # fmt: skip
+TEXTS = ("", "full", "valid", "replicate", "nonsense", "full\0", "f" * 100_000, "\U0001f600")
+LISTS = ([], [0], [-1], [1, 1], [2, 1], [1] * 1000, [2**62], [-(2**63)], [1, 2, 3, 4, 5, 6])
+DTYPES = (
+    torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16, torch.bfloat16, torch.float32,
+    torch.float64, torch.complex32, torch.complex64, torch.complex128,
+)  # fmt: skip
+
+TENSORS: tuple[Callable[[Tensor], Tensor], ...] = (
+    *(lambda x, dtype=dtype: x.to(dtype) for dtype in DTYPES),
+    lambda x: x.new_empty(0),
+    lambda x: x.new_zeros(()),
+    lambda x: x.new_zeros(1, 1),
+    lambda x: x.new_zeros(3, 2**61 - 1, 0),
+    lambda x: x.new_zeros(0, 2**31, 2**30),
+    lambda x: x.new_zeros(1).expand(2**23, 2**22),
+    lambda x: x.new_zeros(1).expand(2**40, 16, 16),
+    lambda x: x.new_zeros(1).expand(5, 2**31 + 1, 8),
+    lambda x: x.unsqueeze(0),
+    lambda x: x[..., :-1] if x.dim() else x,
+    lambda x: torch.cat([x, x], -1) if x.dim() else x,
+    lambda x: torch.cat([x.new_ones(3), x.reshape(-1)])[3:].view(x.shape),
+    lambda x: x.transpose(-1, -2) if x.dim() > 1 else x,
+    lambda x: x.flip(-1).transpose(-1, -2).contiguous().transpose(-1, -2) if x.dim() > 1 else x,
+    lambda x: x.to("meta"),
+    lambda x: x.to_sparse() if x.dim() else x,
+    lambda x: x.clone().requires_grad_() if x.is_floating_point() else x,
+    lambda x: torch.complex(x, x).conj().imag if x.dtype in FLOATS else x,
+    lambda x: x.conj(),
+    lambda x: x.clone().fill_(math.nan) if x.is_floating_point() else x,
+    lambda x: x.clone().fill_(math.inf) if x.is_floating_point() else x,
+    lambda x: x.clone().fill_(2**40) if x.dtype == torch.int64 else x,
+    lambda x: x.clone().fill_(-1) if x.dtype in (torch.int8, torch.int16, torch.int64) else x,
+    lambda x: x.clone().fill_(0x7F) if x.dtype in (torch.int8, torch.int16, torch.int64) else x,
+    lambda x: torch.full_like(x, 3.4e38) if x.dtype == torch.float32 else x,
+)
+
+Change = Callable[[Any], Any]
+
+
+def changes(value: Any) -> list[Change]:
+    """What may be put in the place of an argument like `value`."""
+    if isinstance(value, Tensor):
+        return [_tried(change) for change in TENSORS] + [_instead(x) for x in (None, 1, "x")]
+    if isinstance(value, str):
+        return [_instead(x) for x in (*TEXTS, None, 1)]
+    if isinstance(value, int):
+        return [_instead(x) for x in (*INTEGERS, None, "x", 1.5)]
+    if isinstance(value, torch.dtype) or value is None:
+        # A number that no dtype of torch has ends in torch's own table of dtypes, before it is ours.
+        return [_instead(x) for x in (*DTYPES, None, -1, 12, 40, "x")]
+    if not isinstance(value, list | tuple):
+        return [_instead(value)]
+    if value and isinstance(value[0], Tensor):
+        whole: list[Change] = [
+            lambda x: [],
+            lambda x: x[:-1],
+            lambda x: x + x[-1:],
+            lambda x: x[::-1],
+            lambda x: x[:1] * len(x),
+            lambda x: [x[0].reshape(-1)[:1]] * len(x),
+            lambda x: [part.as_strided((1,), (1,)).expand(part.shape) if part.numel() else part
+                       for part in x],
+        ]  # fmt: skip
+        parts = [
+            _at(index, change)
+            for index in range(min(6, len(value)))
+            for change in changes(value[0])
+        ]
+        return whole + parts
+    return [_instead(x) for x in (*LISTS, None, 1)]
+
+
+def _instead(value: Any) -> Change:
+    return lambda _: value
+
+
+def _tried(change: Change) -> Change:
+    """What cannot be made of a tensor leaves it as it is."""
+
+    def changed(x: Any) -> Any:
+        try:
+            return change(x)
+        except REFUSALS:
+            return x
+
+    return changed
+
+
+def _at(index: int, change: Change) -> Change:
+    def changed(values: Any) -> Any:
+        if not isinstance(values, list | tuple) or index >= len(values):
+            return values
+        return [change(x) if i == index else x for i, x in enumerate(values)]
+
+    return changed
+
+
+def sharing(call: Call, rng: Random) -> None:
+    """Memory that is written to lies in what is read, or in itself."""
+    _, args, kwargs = call
+    tensors = [x for x in args if isinstance(x, Tensor)]
+    written = kwargs.get("out", args[1] if len(args) > 1 else None)
+    if isinstance(written, list) and len(written) > 1 and isinstance(written[0], Tensor):
+        i, j = rng.sample(range(len(written)), 2)
+        if written[i].shape == written[j].shape:
+            written[i] = written[j]
+        elif written[j].numel() >= written[i].numel():
+            flat = written[j].reshape(-1).view(torch.uint8) if written[j].numel() else None
+            need = written[i].numel() * written[i].element_size()
+            if flat is not None and need and need <= flat.numel():
+                written[i] = flat[:need].view(written[i].dtype).view(written[i].shape)
+    elif isinstance(written, Tensor) and tensors and "out" in kwargs:
+        kwargs["out"] = tensors[0]
+
+
+def noisy(call: Call, rng: Random) -> None:
+    """Random bytes in what a stream remembers."""
+    _, args, _ = call
+    state = args[1] if len(args) > 1 and isinstance(args[1], list) else []
+    for part in state:
+        if (
+            isinstance(part, Tensor)
+            and part.is_contiguous()
+            and part.numel()
+            and rng.random() < 0.3
+        ):
+            raw = part.view(-1).view(torch.uint8)
+            raw[rng.randrange(raw.numel())] = rng.randrange(256)
+            if rng.random() < 0.3:
+                raw.random_(0, 256)
+
+
+# --- The two kinds ---------------------------------------------------------------------------
+
+
+def directed() -> Iterator[tuple[str, int, int]]:
+    """(operator, argument, change) of every single change."""
+    for name in NAMES:
+        _, args, kwargs = sensible(name, Random(f"directed {name}"))
+        for argument, value in enumerate([*args, *kwargs.values()]):
+            for change in range(len(changes(value))):
+                yield name, argument, change
+
+
+def run_directed(name: str, argument: int, change: int) -> str:
+    """What became of it."""
+    call = sensible(name, Random(f"directed {name}"))
+    _change(call, argument, lambda x: changes(x)[change](x))
+    return outcome(call)
+
+
+def run_random(seed: int, number: int) -> str:
+    rng = Random(f"{seed} {number}")
+    torch.manual_seed(rng.getrandbits(60))
+    call = sensible(rng.choice(NAMES), rng)
+    for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
+        kind = rng.random()
+        if kind < 0.1:
+            sharing(call, rng)
+        elif kind < 0.25:
+            noisy(call, rng)
+        else:
+            argument = rng.randrange(len(call[1]) + len(call[2]))
+            _change(call, argument, lambda x: rng.choice(changes(x))(x))
+    return outcome(call)
+
+
+def _change(call: Call, argument: int, change: Change) -> None:
+    _, args, kwargs = call
+    if argument < len(args):
+        args[argument] = change(args[argument])
+    else:
+        name = [*kwargs][argument - len(args)]
+        kwargs[name] = change(kwargs[name])
+
+
+def outcome(call: Call) -> str:
+    function, args, kwargs = call
+    try:
+        with torch.no_grad():
+            function(*args, **kwargs)
+    except REFUSALS:
+        return "refused"
+    return "answered"
+
+
+# --- Processes -------------------------------------------------------------------------------
+
+
+def in_a_process(work: Callable[[], Counter[str]], told: Path) -> tuple[Counter[str], str]:
+    """What `work` counted in a child, and how the child failed, if it did."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(SECONDS)
+            counts = work()
+            told.write_text(" ".join(f"{key}={count}" for key, count in counts.items()))
+            status = 0
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(status)
+    _, wait_status = os.waitpid(child, 0)
+    if wait_status != 0:
+        code = os.waitstatus_to_exitcode(wait_status)
+        return Counter(), "did not end" if code == -signal.SIGALRM else f"ended with {code}"
+    counts = Counter({key: int(n) for key, n in (x.split("=") for x in told.read_text().split())})
+    return counts, ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**31))
+    given = parser.parse_args()
+    failures, total = [], Counter[str]()
+    warnings.simplefilter("ignore")  # of casts that are made here
+    # Children are forked: what computes in this process would leave threads that they lack.
+    torch.set_num_threads(1)
+    with TemporaryDirectory() as folder:
+        told = Path(folder) / "counts"
+
+        def block(what: str, work: Callable[[], Counter[str]]) -> None:
+            counts, failure = in_a_process(work, told)
+            total.update(counts)
+            if failure:
+                failures.append(f"{what}: {failure}")
+                print(failures[-1], flush=True)
+
+        single = [*directed()]
+        for name, argument, change in single:
+            call = (name, argument, change)
+            block(f"directed {call}", lambda call=call: Counter([run_directed(*call)]))
+        print(f"{len(single)} directed calls: {dict(total)}", flush=True)
+        for first in range(0, given.count, BLOCK):
+            numbers = range(first, min(first + BLOCK, given.count))
+            block(
+                f"random, seed {given.seed}, from {first}",
+                lambda numbers=numbers: Counter(run_random(given.seed, n) for n in numbers),
+            )
+    sets = phasenet.build_info()["instruction_set"]
+    print(f"{len(single)} directed and {given.count} random calls on {sets}: {dict(total)}")
+    print(f"{len(failures)} failed; seed {given.seed}; {phasenet.__file__}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
