@@ -166,7 +166,7 @@ def changes(value: Any) -> list[Change]:
     if isinstance(value, int):
         return [_instead(x) for x in (*INTEGERS, None, "x", 1.5)]
     if isinstance(value, torch.dtype) or value is None:
-        # A number that no dtype of torch has ends in torch's own table of dtypes, before it is ours.
+        # A number that no dtype has ends in torch's own table of them, before it is ours.
         return [_instead(x) for x in (*DTYPES, None, -1, 12, 40, "x")]
     if not isinstance(value, list | tuple):
         return [_instead(value)]
