@@ -78,8 +78,7 @@ def main(
 def prepare(out: Path) -> Path:
     """The cache of the data set in `out`, made if need be."""
     if not (out / "data").exists():
-        write_ablation_set(out / "making", **SYNTH)
-        (out / "making").rename(out / "data")
+        write_ablation_set(out / "data", **SYNTH)
     extract(out / "data", out / "cache", backbone="small")
     return out / "cache"
 

@@ -13,11 +13,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -165,18 +167,46 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it takes the place of `path` if the block ends well.
+
+    What a killed writer of the same folder has left is removed. Raises InputError if there is
+    anything in `path`, it cannot be written to, or the disk is full.
+    """
+    path = output_folder(path).resolve()
+    if any(path.iterdir()) or path.is_mount():
+        raise InputError(f"{path}: expected a new or empty folder, got one with files in it")
+    _remove_left_over(path)
+    above = output_folder(path.parent)
+    temporary = Path(tempfile.mkdtemp(path.suffix, f".{path.stem}.", above))
+    handle = os.open(temporary, os.O_RDONLY)
+    try:
+        take_lock(handle)
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        os.close(handle)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _remove_left_over(path: Path) -> None:
-    """Remove temporary files of `path` whose writer is gone."""
+    """Remove what was made to take the place of `path` and whose writer is gone."""
     pattern = f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"
     for found in path.parent.glob(pattern):
         with suppress(OSError):
-            # Only a temporary file is its owner's alone.
-            if stat.S_IMODE(found.lstat().st_mode) != 0o600 or not found.is_file():
+            # Only what is temporary is its owner's alone.
+            mode = found.lstat().st_mode
+            if mode not in (stat.S_IFREG | 0o600, stat.S_IFDIR | 0o700):
                 continue
-            handle = os.open(found, os.O_RDWR)
+            handle = os.open(found, os.O_RDONLY)
             try:
                 if take_lock(handle):
-                    found.unlink()
+                    remove = found.unlink if stat.S_ISREG(mode) else partial(shutil.rmtree, found)
+                    remove()
             finally:
                 os.close(handle)
 

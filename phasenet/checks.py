@@ -12,6 +12,7 @@ from torch import Tensor
 
 UNWRAP_MODES = ("full", "published", "reference")  # the last is an older name of "published"
 BOUNDARIES = ("replicate", "valid")
+MAX_HEIGHT = 62
 MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
 IMAGE_BOUNDARIES = ("periodic", "symmetric")
 OUTPUT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -139,7 +140,7 @@ def check_pyramid_options(height: int, nbands: int) -> tuple[int, int]:
     nothing could be reconstructed from it. The upper bounds only keep a slip of the keyboard from
     asking for terabytes.
     """
-    return check_integer("height", height, 3, 62), check_integer("nbands", nbands, 2, 32)
+    return check_integer("height", height, 3, MAX_HEIGHT), check_integer("nbands", nbands, 2, 32)
 
 
 def max_height(size: Sequence[int]) -> int:

@@ -153,6 +153,8 @@ def mirror(images: Tensor) -> Tensor:
 
 def level_sizes(size: Sequence[int], height: int) -> list[tuple[int, int]]:
     """Sizes (h, w) of levels 1 to ``height - 2`` and of the lowpass, for an image of `size`."""
+    if height > checks.MAX_HEIGHT:  # an operator may be called with any, on the meta device too
+        raise ValueError(f"height: expected at most {checks.MAX_HEIGHT}, got {height}")
     h, w = size
     sizes = [(h, w)]
     for _ in range(height - 2):

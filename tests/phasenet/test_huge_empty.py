@@ -44,3 +44,12 @@ def test_what_no_memory_holds_is_refused_at_once(size: tuple[int, int]) -> None:
         ops.pyramid(torch.empty(0, *size), 3, 2)
     with pytest.raises(RuntimeError, match="at most 2\\^40 pixels"):
         ops.phase_stream_state(torch.empty(0, *size), 2, 3, 2, [1])
+
+
+@pytest.mark.timeout(60)
+def test_nor_are_absurd_pyramids_described() -> None:
+    """A list of their levels' sizes would not fit into memory either."""
+    with pytest.raises(ValueError, match="height: expected at most 62"):
+        ops.pyramid(torch.empty(8, 8, device="meta"), 2**47, 2)
+    with pytest.raises(ValueError, match="height: expected at most 62"):
+        ops.phase_stream_state(torch.empty(1, 8, 8, device="meta"), 2, 2**61, 2, [1])

@@ -20,6 +20,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -275,10 +276,9 @@ def run_random(seed: int, number: int) -> str:
     call = sensible(rng.choice(NAMES), rng)
     for _ in range(rng.choice([0, 1, 1, 1, 2, 3])):
         kind = rng.random()
-        if kind < 0.1:
-            sharing(call, rng)
-        elif kind < 0.25:
-            noisy(call, rng)
+        if kind < 0.25:
+            with suppress(*REFUSALS, AttributeError):  # not of arguments that are changed already
+                (sharing if kind < 0.1 else noisy)(call, rng)
         else:
             argument = rng.randrange(len(call[1]) + len(call[2]))
             _change(call, argument, lambda x: rng.choice(changes(x))(x))

@@ -24,7 +24,7 @@ from mimamo.demo.synth.drawn_face import Identity, Pose, draw_face, draw_identit
 from mimamo.demo.synth.motion import affect, band_noise, blinks
 from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
 from mimamo.errors import InputError
-from mimamo.files import output_folder, replacing
+from mimamo.files import new_folder, replacing
 from mimamo.progress import counted, silent
 
 FPS = 30.0
@@ -80,9 +80,6 @@ def write_ablation_set(
             raise InputError(f"{name}: expected at least {least}, got {value}")
     if frames < 16:
         raise InputError(f"frames: expected at least 16, got {frames}")
-    folder = output_folder(root)
-    if any(folder.iterdir()):
-        raise InputError(f"{folder}: expected a new or empty folder, got one with files in it")
     unseen, chosen_by = max(1, identities // 4), max(1, identities // 6)
     people = {TRAIN: identities - unseen - chosen_by, VALIDATION: chosen_by, TEST: unseen}
     subsets = [subset for subset, number in people.items() for _ in range(number)]
@@ -97,14 +94,15 @@ def write_ablation_set(
         for number, person in enumerate(persons)
         for take in range(takes)
     ]
-    save_people(folder / PEOPLE, persons[:6])
-    faces = write_set(folder, videos, workers, progress)
+    with new_folder(root) as folder:
+        save_people(folder / PEOPLE, persons[:6])
+        faces = write_set(folder, videos, workers, progress)
     return [
         *(
             f"{subset}: {counted(number * takes, 'video')} of {counted(number, 'person', 'people')}"
             for subset, number in people.items()
         ),
-        f"{folder}: {faces} aligned faces in the layout of Aff-Wild2; the test set's annotations "
+        f"{root}: {faces} aligned faces in the layout of Aff-Wild2; the test set's annotations "
         "are there too",
     ]
 
