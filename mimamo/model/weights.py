@@ -292,9 +292,12 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         try:
             if zipfile.is_zipfile(stream):
                 # torch compresses nothing. What is packed may be a thousand times as large.
-                packed = sum(entry.file_size for entry in zipfile.ZipFile(stream).infolist())
+                archive = zipfile.ZipFile(stream)
+                packed = sum(entry.file_size for entry in archive.infolist())
                 if packed > os.fstat(stream.fileno()).st_size:
                     raise ValueError("compressed")
+                if archive.testzip() is not None:  # torch does not look at the checksums
+                    raise ValueError("damaged")
             stream.seek(0)
             content = torch.load(stream, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file can raise anything

@@ -1,11 +1,12 @@
-"""Kills every command that writes, at any moment, and runs it again: nothing may tell.
+"""Stops every command that writes, at any moment, and runs it again: nothing may tell.
 
     python -m support.kills FOLDER [--rounds 20] [--seed 7]
 
 On rendered data, made in FOLDER, each command runs once undisturbed. Then, `rounds` times, it is
-killed at a random moment of the time that it took (SIGKILL, or in one of four SIGTERM, which it has
-to answer with status 143), and run again: that has to end well and to leave the very files, byte
-for byte, that the undisturbed run left, and no others.
+stopped: by SIGKILL or by SIGTERM, which it has to answer with status 143, at a random moment of the
+time that it took; or by a disk on which no file can grow beyond some size, which it has to say in a
+line. It is run again: that has to end well and to leave the very files, byte for byte, that the
+undisturbed run left, and no others.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import argparse
 import hashlib
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +28,7 @@ from pathlib import Path
 from mimamo.cli import main as mimamo
 from support.recipes import TINY
 
+FULL = "a full disk"
 UNTOLD = "events.out.tfevents"  # TensorBoard's files hold times
 
 
@@ -55,8 +59,8 @@ def commands(folder: Path) -> list[Command]:
     ]
 
 
-def started(command: Command, folder: Path) -> int:
-    """The process that runs it; what it prints goes to a file."""
+def started(command: Command, folder: Path, largest: int = resource.RLIM_INFINITY) -> int:
+    """The process that runs it and writes no `largest` file; what it prints goes to a file."""
     child = os.fork()
     if child:
         return child
@@ -65,6 +69,7 @@ def started(command: Command, folder: Path) -> int:
         log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
         sys.argv = ["mimamo", *command.words, "--out", str(folder / command.out)]
         status = mimamo()
     except SystemExit as end:
@@ -92,22 +97,34 @@ def differences(found: dict[str, str], expected: dict[str, str]) -> str:
     return ", ".join(sorted(name for name in names if found.get(name) != expected.get(name)))
 
 
-def one_round(
-    command: Command, folder: Path, expected: dict[str, str], moment: float, how: signal.Signals
-) -> str:
-    """What went wrong, if something did."""
-    shutil.rmtree(folder / command.out, ignore_errors=True)
-    child = started(command, folder)
-    time.sleep(moment)
-    os.kill(child, how)
+def stopped(command: Command, folder: Path, moment: float, how: str) -> tuple[int, str]:
+    """Run it and stop it; its status, and what was wrong about its end."""
+    largest = random.Random(moment).choice([20_000, 50_000, 100_000, 300_000])
+    child = started(command, folder, largest if how == FULL else resource.RLIM_INFINITY)
+    if how != FULL:
+        time.sleep(moment)
+        os.kill(child, signal.Signals[how])
     status = ended(child)
     log = (folder / "log.txt").read_text(errors="replace")
     # A process that has only just begun does not answer yet.
-    if how == signal.SIGTERM and status not in (0, 143) and (log or status != -signal.SIGTERM):
-        return f"status {status} of SIGTERM: {log[-500:]}"
-    if "Traceback" in log:
-        return f"a traceback: {log[-500:]}"
-    if status := ended(started(command, folder)):
+    begun = log or status != -signal.SIGTERM
+    if how == "SIGTERM" and status not in (0, 143) and begun:
+        return status, f"status {status}: {log[-500:]}"
+    if how == FULL and not (status == 0 or (status in (1, 2) and "File too large" in log)):
+        return status, f"status {status} with files of {largest} bytes: {log[-500:]}"
+    return status, f"a traceback: {log[-500:]}" if "Traceback" in log else ""
+
+
+def one_round(
+    command: Command, folder: Path, expected: dict[str, str], moment: float, how: str
+) -> str:
+    """What went wrong, if something did."""
+    shutil.rmtree(folder / command.out, ignore_errors=True)
+    status, wrong = stopped(command, folder, moment, how)
+    if wrong:
+        return wrong
+    # One that was done before is not begun again: some refuse what is whole.
+    if status != 0 and (status := ended(started(command, folder))):
         log = (folder / "log.txt").read_text(errors="replace")
         return f"status {status} of the next run: {log[-500:]}"
     left = [*folder.glob(".*")]
@@ -121,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**31))
     given = parser.parse_args(arguments)
     folder, rng = given.folder, random.Random(given.seed)
-    failures = kills = 0
+    failures, stops = 0, Counter[str]()
     for command in commands(folder):
         start = time.monotonic()
         if status := ended(started(command, folder)):
@@ -132,15 +149,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = (folder / command.out).rename(folder / "kept")
         for _ in range(given.rounds):
             moment = rng.uniform(0.02, took)
-            how = signal.SIGTERM if rng.random() < 0.25 else signal.SIGKILL
-            kills += 1
+            how = rng.choice(["SIGKILL", "SIGKILL", "SIGTERM", FULL])
+            stops[how] += 1
             if wrong := one_round(command, folder, expected, moment, how):
                 failures += 1
-                print(f"{command.words[0]}: {how.name} after {moment:.2f} of {took:.2f} s: {wrong}")
+                print(f"{command.words[0]}: {how} after {moment:.2f} of {took:.2f} s: {wrong}")
         shutil.rmtree(folder / command.out, ignore_errors=True)
         kept.rename(folder / command.out)  # what the next commands work on
-        print(f"{command.words[0]}: {given.rounds} kills, {took:.1f} s undisturbed", flush=True)
-    print(f"{kills} kills, {failures} failed, seed {given.seed}")
+        print(f"{command.words[0]}: {given.rounds} times, {took:.1f} s undisturbed", flush=True)
+    counts = ", ".join(f"{count} by {how}" for how, count in sorted(stops.items()))
+    print(f"stopped {stops.total()} times, {counts}: {failures} failed, seed {given.seed}")
     return 1 if failures else 0
 
 

@@ -196,12 +196,14 @@ def _instead(value: Any) -> Change:
 
 
 def _tried(change: Change) -> Change:
-    """What cannot be made of a tensor leaves it as it is."""
+    """What cannot be made of a tensor, or only of all numbers of a huge one, leaves it as it is."""
 
     def changed(x: Any) -> Any:
+        if isinstance(x, Tensor) and x.numel() > 1 << 20:
+            return x
         try:
             return change(x)
-        except REFUSALS:
+        except (*REFUSALS, AttributeError):
             return x
 
     return changed

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.damage import flipped, flips
 
 from mimamo import InputError
 from mimamo.data import CachedVideo
@@ -59,17 +59,6 @@ def without_checksum(path: Path, change: Callable[[dict], dict] = lambda tensors
     note = TensorFile.open(path).note("mimamo_cache")
     del note["crc32"]
     save_file(change(load_file(path)), path, {"mimamo_cache": json.dumps(note)})
-
-
-def flips(size: int, count: int) -> list[tuple[int, int]]:
-    rng = np.random.default_rng(size)
-    return list(zip(rng.integers(size, size=count), rng.integers(8, size=count), strict=True))
-
-
-def flipped(content: bytes, place: int, bit: int) -> bytes:
-    damaged = bytearray(content)
-    damaged[place] ^= 1 << bit
-    return bytes(damaged)
 
 
 def says(video: CachedVideo) -> tuple:

@@ -1,0 +1,147 @@
+"""Flipped bits and zeroed pages, of every kind of file that is read.
+
+Ours, and archives of PyTorch, have checksums: damage is named, or harms nothing. What others write
+without (text, JPEG) may say something else then, but does nothing else. Cached videos and manifests
+are in ``data/test_damage.py``, films in ``video/``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.damage import flipped, flips
+from support.recipes import TINY
+
+from mimamo import InputError
+from mimamo.data.annotations import read_annotations
+from mimamo.model import MIMAMONet, SmallBackbone, save_checkpoint
+from mimamo.model.checkpoint import load_checkpoint
+from mimamo.model.weights import read_weights
+from mimamo.train import TrainingConfig
+from mimamo.train.state import TrainingState, load_state, save_state
+from mimamo.video.folder import read_image
+
+PAGE = 4096
+
+
+class Kind(NamedTuple):
+    """A kind of file: its name, what writes one, what reads it as something to compare, and whether
+    nothing of it can change in silence."""
+
+    name: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+    sealed: bool
+
+
+def network() -> MIMAMONet:
+    return MIMAMONet(TINY.network)
+
+
+def numbers(tensors: dict[str, torch.Tensor]) -> dict[str, bytes]:
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+def write_state(path: Path) -> None:
+    net = network()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    sum(value.sum() for value in net.parameters()).backward()
+    optimizer.step()
+    save_state(path, net, optimizer, TrainingState())
+
+
+def read_state(path: Path) -> object:
+    net = network()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    state = load_state(path, net, optimizer)
+    momenta = [value["momentum_buffer"] for value in optimizer.state.values()]
+    return state, numbers(net.state_dict()), [value.numpy().tobytes() for value in momenta]
+
+
+def read_checkpoint(path: Path) -> object:
+    checkpoint = load_checkpoint(path)
+    return numbers(checkpoint.network.state_dict()), checkpoint.clip_length
+
+
+def picture(format: str) -> Callable[[Path], object]:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    return lambda path: Image.fromarray(pixels).save(path, format)
+
+
+def write_annotations(path: Path) -> None:
+    lines = (f"{x:.3f},{-x:.3f}" for x in np.linspace(-1, 1, 300))
+    path.write_text("\n".join(["valence,arousal", *lines]))
+
+
+KINDS = [
+    Kind(
+        "checkpoint.safetensors",
+        lambda path: save_checkpoint(path, network(), SmallBackbone()),
+        read_checkpoint,
+        sealed=True,
+    ),
+    Kind("state.safetensors", write_state, read_state, sealed=True),
+    Kind(
+        "weights.pth",
+        lambda path: torch.save(network().state_dict(), path),
+        lambda path: numbers(read_weights(path).tensors),
+        sealed=True,
+    ),
+    Kind("picture.png", picture("png"), lambda path: read_image(path).tobytes(), sealed=True),
+    Kind("picture.jpg", picture("jpeg"), lambda path: read_image(path).tobytes(), sealed=False),
+    Kind(
+        "annotations.txt",
+        write_annotations,
+        lambda path: read_annotations(path).tobytes(),
+        sealed=False,
+    ),
+    Kind(
+        "settings.toml",
+        replace(TINY, fold="1/3").save,
+        lambda path: TrainingConfig.load(path).to_dict(),
+        sealed=False,
+    ),
+]
+
+
+def damages(whole: bytes, count: int) -> list[bytes]:
+    bits = [flipped(whole, place, bit) for place, bit in flips(len(whole), count)]
+    pages = np.random.default_rng(len(whole)).permutation(range(0, len(whole), PAGE))[: count // 4]
+    return bits + [whole[:at] + bytes(len(whole[at : at + PAGE])) + whole[at + PAGE :]
+                   for at in pages.tolist()]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_damage_is_named_or_harmless(kind: Kind, count: int, tmp_path: Path) -> None:
+    path = tmp_path / kind.name
+    kind.write(path)
+    whole, expected = path.read_bytes(), kind.read(path)
+    for damaged in damages(whole, count):
+        path.write_bytes(damaged)
+        try:
+            found = kind.read(path)
+        except InputError as error:
+            message = str(error)
+            assert message.startswith(str(path)), message
+            assert "\n" not in message
+        else:
+            assert found == expected or not kind.sealed
+
+
+def test_an_archive_cut_short_or_empty_is_named(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    torch.save({"a": torch.ones(1000)}, content)
+    path = tmp_path / "weights.pth"
+    for length in (1, 100, len(content.getvalue()) - 1):
+        path.write_bytes(content.getvalue()[:length])
+        with pytest.raises(InputError, match=r"weights\.pth: expected a PyTorch file"):
+            read_weights(path)
