@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_IMAGE, read_bytes
+from mimamo.video.image import read_image
 
 CROP_SIZE = 112
 MOST_MISSING = 100_000  # frames without a face on end, each of which is predicted like any other
 MOST_FRAMES = 10_000_000  # of a video; at 30 a second they take four days
 ALIGNED_FPS = 30.0
-_SUFFIXES = (".jpg", ".jpeg", ".png")
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # whatever the suffix says
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class AlignedFolder:
@@ -83,25 +80,6 @@ class AlignedFolder:
                 f"{path}: {width}x{height} pixels instead of {CROP_SIZE}x{CROP_SIZE}; resized,"
                 " like any other such image of the folder"
             )
-
-
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read an image file as uint8 [H, W, 3] RGB; InputError if it is not whole or not an image."""
-    try:
-        # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
-        # Of its many formats, some start other programs.
-        content = io.BytesIO(read_bytes(path, MOST_IMAGE, "an image"))
-        with Image.open(content, formats=_FORMATS) as image:
-            return np.array(image.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: expected an image, got something else") from error
-    except InputError as error:
-        raise InputError(
-            str(error).replace("cannot be read:", "cannot be read as an image:")
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or error  # without the path once more
-        raise InputError(f"{path}: cannot be read as an image: {reason}") from error
 
 
 def is_numbered_image(name: str) -> bool:

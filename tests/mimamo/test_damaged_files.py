@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from support.damage import flipped, flips
 from support.recipes import TINY
 
@@ -27,7 +27,7 @@ from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.weights import read_weights
 from mimamo.train import TrainingConfig
 from mimamo.train.state import TrainingState, load_state, save_state
-from mimamo.video.folder import read_image
+from mimamo.video.image import read_image
 
 PAGE = 4096
 
@@ -73,7 +73,9 @@ def read_checkpoint(path: Path) -> object:
 
 def picture(format: str) -> Callable[[Path], object]:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    return lambda path: Image.fromarray(pixels).save(path, format)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return lambda path: Image.fromarray(pixels).save(path, format, exif=exif)
 
 
 def write_annotations(path: Path) -> None:
@@ -97,6 +99,8 @@ KINDS = [
     ),
     Kind("picture.png", picture("png"), lambda path: read_image(path).tobytes(), sealed=True),
     Kind("picture.jpg", picture("jpeg"), lambda path: read_image(path).tobytes(), sealed=False),
+    Kind("picture.webp", picture("webp"), lambda path: read_image(path).tobytes(), sealed=False),
+    Kind("picture.bmp", picture("bmp"), lambda path: read_image(path).tobytes(), sealed=False),
     Kind(
         "annotations.txt",
         write_annotations,

@@ -24,7 +24,7 @@ from mimamo.predict.outputs import is_result
 from mimamo.tensor_file import load_note
 from mimamo.train import TrainingConfig, train
 from mimamo.video import VideoReader
-from mimamo.video.folder import read_image
+from mimamo.video.image import read_image
 
 READERS: dict[str, Callable[[Path], object]] = {
     "annotations": read_annotations,

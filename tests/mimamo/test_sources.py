@@ -70,7 +70,7 @@ def test_it_is_called_in_its_place_alone(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "place", "opened"),
     [
-        ("Image.open", "video/folder.py", "read_bytes(path, MOST_IMAGE"),
+        ("Image.open", "video/image.py", "read_bytes(path, MOST_IMAGE"),
         ("torch.load", "model/weights.py", "open_file(path, MOST_TENSORS"),
     ],
 )
