@@ -1,7 +1,7 @@
 """`python -m benchmarks.checksums`: what checksums take of extraction and of training.
 
-Faces are rendered, extracted with a ResNet50 of random weights and trained on for an epoch, as by
-the commands; the time within `mimamo.tensor_file.checksum`, reading included where it reads, is
+Faces are rendered, extracted with a ResNet50 of random weights and trained on for one and for three
+epochs, as by the commands; the time within `mimamo.tensor_file.checksum`, reading included where it reads, is
 compared with the whole, in one run.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -33,6 +34,9 @@ class Spent:
 
     whole: float = 0.0
     checksums: float = 0.0
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.whole - other.whole, self.checksums - other.checksums)
 
     def __str__(self) -> str:
         share = self.checksums / self.whole
@@ -65,19 +69,31 @@ def main(
     takes: Annotated[int, typer.Option(min=1, help="Videos of each of three people.")] = 1,
     frames: Annotated[int, typer.Option(min=64, help="Of each video.")] = 96,
 ) -> None:
-    """Print what checksums take of extraction and of one epoch of training."""
+    """Print what checksums take of extraction, of a run's first epoch and of those after it."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_ablation_set(folder / "data", identities=3, takes=takes, frames=frames)
         tell("extraction", lambda: extract(folder / "data", folder / "cache", backbone="random"))
-        config = TrainingConfig(epochs=1)
-        tell("one epoch", lambda: train(folder / "cache", folder / "run", config=config))
+        first, three = (
+            tell(
+                f"{epochs} epochs, caches and weights read and written",
+                partial(
+                    train,
+                    folder / "cache",
+                    folder / f"run-{epochs}",
+                    config=TrainingConfig(epochs=epochs),
+                ),
+            )
+            for epochs in (1, 3)
+        )
+        print(f"of them what is repeated, two epochs: {three - first}")
 
 
-def tell(what: str, work: Callable[[], object]) -> None:
+def tell(what: str, work: Callable[[], object]) -> Spent:
     with watched() as spent:
         work()
     print(f"{what}: {spent}", flush=True)
+    return spent
 
 
 if __name__ == "__main__":
