@@ -1,7 +1,7 @@
 """`python -m benchmarks.checksums`: what checksums take of extraction and of training.
 
-Faces are rendered, extracted with a ResNet50 of random weights and trained on for one and for three
-epochs, as by the commands; the time within `mimamo.tensor_file.checksum`, reading included where it reads, is
+Faces are rendered, extracted with a ResNet50 of random weights and trained on for one and three
+epochs, as by the commands. The time within `mimamo.tensor_file.checksum`, reading included, is
 compared with the whole, in one run.
 """
 
