@@ -83,6 +83,8 @@ def read_packets(
         except av.FFmpegError:
             failed()
             failures += 1
+        except IndexError:  # of PyAV's at the end, where a stream appeared on the way
+            return
 
 
 def start_of(container: InputContainer) -> float:

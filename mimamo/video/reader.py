@@ -105,9 +105,10 @@ class VideoReader:
         self.close()
 
     def _frames(self) -> Generator[VideoFrame, None, None]:
+        before = logged_errors()
         with open_film(self.path) as container:
             stream = container.streams.video[self._facts.place]
-            decoding = Decoding(container, stream, 1 / self.fps)
+            decoding = Decoding(container, stream, 1 / self.fps, logged_errors() > before)
             picture = Pictures(stream.sample_aspect_ratio)
             first = frame = None
             for index, (decoded, time) in enumerate(progressive(decoding)):

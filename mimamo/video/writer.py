@@ -22,7 +22,7 @@ from mimamo.progress import Report, silent
 from mimamo.video.container import explained, logged_errors
 from mimamo.video.sound import Sound
 
-_UNIT = Fraction(1, 90000)  # seconds; whole frames of all usual rates
+_CLOCK = 90000  # at least so many units of time a second
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers of the colours that players assume
 _OPTIONS = {"preset": "veryfast", "crf": "20"}
 
@@ -60,6 +60,9 @@ class VideoWriter:
         if not 0 < fps < float("inf"):
             raise ValueError(f"fps: expected a positive number, got {fps}")
         self.fps = float(fps)
+        self._rate = max(Fraction(self.fps).limit_denominator(1001), Fraction(1, 1001))
+        per_second = self._rate.numerator
+        self._unit = Fraction(1, per_second * -(-_CLOCK // per_second))  # divides a frame's time
         self._sound_of, self._warn = sound, warn
         self._stack = ExitStack()
         self._output: OutputContainer | None = None
@@ -93,9 +96,9 @@ class VideoWriter:
             image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image))
         time = self._count / self.fps if time is None else time
-        self._stamp = max(self._stamp + 1, round(time / float(_UNIT)))
-        frame.pts, frame.time_base = self._stamp, _UNIT
-        frame.duration = round(1 / self.fps / float(_UNIT))  # counts for the last alone
+        self._stamp = max(self._stamp + 1, round(time / self._unit))
+        frame.pts, frame.time_base = self._stamp, self._unit
+        frame.duration = round(1 / self.fps / self._unit)  # counts for the last alone
         self._encode(self._output, frame)
         self._count += 1
 
@@ -124,13 +127,12 @@ class VideoWriter:
         faststart = {"movflags": "+faststart"}
         output = av.open(file, "w", "mp4", container_options=faststart, io_open=read_again)
         self._stack.callback(_abandon, output)
-        rate = Fraction(self.fps).limit_denominator(1001)
         with self._failures():
-            stream = output.add_stream("libx264", rate, _OPTIONS)
+            stream = output.add_stream("libx264", self._rate, _OPTIONS)
             stream.width, stream.height = width + width % 2, height + height % 2
             stream.pix_fmt = "yuv420p"
             context = stream.codec_context
-            context.time_base = stream.time_base = _UNIT
+            context.time_base = stream.time_base = self._unit
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = _LIMITED
             context.open()
@@ -149,7 +151,7 @@ class VideoWriter:
             )
         with self._failures():
             for packet in self._stream.encode(frame):
-                self._sound.mux(float((packet.dts or 0) * _UNIT))
+                self._sound.mux(float((packet.dts or 0) * self._unit))
                 output.mux(packet)
 
     @contextmanager
