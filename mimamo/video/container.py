@@ -6,10 +6,11 @@ will do.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import av.logging
@@ -48,7 +49,7 @@ def open_film(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             raise InputError(f"{path}: expected a video, but the file is empty")
         before = logged_errors()
         try:
-            container = av.open(file, "r", options=_OPTIONS, metadata_errors="replace")
+            container = av.open(_File(file), "r", options=_OPTIONS, metadata_errors="replace")
         except av.FFmpegError as error:
             raise InputError(
                 f"{path}: expected a video; it is damaged, cut short or something else"
@@ -56,6 +57,19 @@ def open_film(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             ) from error
         with container:
             yield container
+
+
+class _File:
+    """What FFmpeg is given of an open file: no name, and no exception for a senseless place."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell, self._seek = file.read, file.tell, file.seek
+
+    def seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
 
 
 def read_packets(

@@ -53,6 +53,7 @@ class Decoding:
         self._read = -math.inf  # the highest of a packet so far
         self._lost: list[tuple[float, bool]] = []  # stamps, and whether that frame is lost for sure
         self._doubtful = 0  # for how many more frames a long step means a gap
+        self._place = -1  # in the file, of the packet furthest on
         self._torn = False  # whether the last packet is not whole
         # One thread: a film takes little beside the networks, and decodes alike on every machine.
         stream.codec_context.thread_count = 1
@@ -82,6 +83,7 @@ class Decoding:
         except av.FFmpegError:
             self._lost.append((stamp, True))
         if packet is not None:
+            self._place = max(self._place, packet.pos or -1)
             self._torn = packet.is_corrupt
             if self._torn:
                 self._lost.append((stamp, False))
@@ -136,6 +138,8 @@ class Decoding:
         return due
 
     def _is_cut(self) -> bool:
-        """Whether the last packet is torn, or the file's own index names later ones."""
-        entries = self._stream.index_entries
-        return self._torn or any(entry.timestamp > self._read for entry in entries)
+        """Whether the last packet is torn, or the file's own index names others after it."""
+        return self._torn or any(
+            entry.pos > self._place >= 0 or entry.timestamp > self._read
+            for entry in self._stream.index_entries
+        )

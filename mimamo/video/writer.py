@@ -24,7 +24,8 @@ from mimamo.video.sound import Sound
 
 _CLOCK = 90000  # at least so many units of time a second
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers of the colours that players assume
-_OPTIONS = {"preset": "veryfast", "crf": "20"}
+# Frames are stored in the order they are shown in: the last one's duration is else another's.
+_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
 
 
 class VideoWriter:

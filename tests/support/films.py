@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
+from skimage import data as pictures
 
 SIZE = (64, 48)
 FPS = 25
@@ -22,6 +25,26 @@ def picture(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     image[:, : width // 2] = (220, 30, 30)
     image[: 2 * index, width // 2 :] = (30, 30, 220)
     return image
+
+
+def face_frames(pattern: str, size: int = 256) -> Iterator[np.ndarray]:
+    """A moving face where `pattern` has an "x", only a backdrop where it has a "."."
+
+    With "|" in it, two of them side by side.
+    """
+    if "|" in pattern:
+        for sides in zip(*map(face_frames, pattern.split("|")), strict=True):
+            yield np.concatenate(sides, axis=1)
+        return
+    photograph = cv2.resize(pictures.astronaut(), (size, size), interpolation=cv2.INTER_AREA)
+    backdrop = np.full((size, size, 3), 90, np.uint8)
+    for number, letter in enumerate(pattern):
+        across, down = 6 * math.sin(0.3 * number), 4 * math.cos(0.2 * number)
+        shift = np.array([[1, 0, across], [0, 1, down]], np.float32)
+        moved = cv2.warpAffine(
+            photograph, shift, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        )
+        yield moved if letter == "x" else backdrop
 
 
 def write_film(
