@@ -77,6 +77,8 @@ class Pictures:
     def __init__(self, pixel: Fraction | None) -> None:
         self._pixel = pixel or Fraction(1)
         self._reformatter = VideoReformatter()  # it keeps its tables
+        self._angle = 0
+        self._matrix: tuple[int, int, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         width, height = frame.width, frame.height
@@ -90,21 +92,38 @@ class Pictures:
         shown = self._reformatter.reformat(
             frame, width, height, "rgb24", interpolation="BICUBIC", threads=1
         )
-        return _turned(frame, shown.to_ndarray())
+        return self._turned(frame, shown.to_ndarray())
+
+    def _turned(self, frame: VideoFrame, image: np.ndarray) -> np.ndarray:
+        """`image` as the frame's display matrix asks, to the nearest right angle."""
+        angle = _angle(frame)
+        if self._matrix is None or angle != self._angle:
+            # Looked at only where it changes: a frame whose side data were is not freed at once.
+            self._angle, self._matrix = angle, _matrix(frame)
+        a, b, c, d = self._matrix
+        across, down = a, d
+        if abs(a) + abs(d) < abs(b) + abs(c):
+            image, across, down = image.swapaxes(0, 1), c, b
+        image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+        return np.ascontiguousarray(image)
 
 
-def _turned(frame: VideoFrame, image: np.ndarray) -> np.ndarray:
-    """`image` as the frame's display matrix asks, to the nearest right angle, mirrored or not."""
+def _angle(frame: VideoFrame) -> int:
+    """Degrees by which a frame is to be turned against the clock."""
+    try:
+        return frame.rotation
+    except ValueError:  # a matrix of zeros
+        return 0
+
+
+def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """(a, b, c, d) of a frame's display matrix: a point (x, y) is shown at (ax + cy, bx + dy)."""
     try:
         matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # there is something beside it that PyAV has no name for
-        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+        cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][round(_angle(frame) / 90) % 4]
+        return cos, -sin, sin, cos
     if matrix is None:
-        return image
-    # A point (x, y) is shown at (a x + c y, b x + d y).
+        return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    across, down = a, d
-    if abs(a) + abs(d) < abs(b) + abs(c):
-        image, across, down = image.swapaxes(0, 1), c, b
-    image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
-    return np.ascontiguousarray(image)
+    return a, b, c, d

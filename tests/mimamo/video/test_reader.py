@@ -323,6 +323,33 @@ class TestNames:
         assert len(list(VideoReader(path))) == 12
 
 
+MEMORY = """
+import gc, sys
+from pathlib import Path
+from mimamo.video import VideoReader
+gc.disable()  # nothing may wait for it
+held = []
+for frame in VideoReader(sys.argv[1]):
+    held.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+print(len(held), (max(held) - held[40]) // 1_000_000)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells it there")
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_memory_does_not_grow_with_the_film(tmp_path, interlaced):
+    """Of 200 pictures of 0.9 MB, upright only by their display matrix, few are held at a time."""
+    path = write_film(
+        tmp_path / "x.mp4", noise(4, (640, 480)) * 50, interlaced=interlaced, rotation=(90, True)
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MEMORY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    count, grown = map(int, done.stdout.split())
+    assert count == 200
+    assert grown < 30  # megabytes
+
+
 def test_ffmpeg_stays_silent(make_video, tmp_path):
     bad = tmp_path / "noise.mp4"
     bad.write_bytes(BAD_CONTENT["noise"])
