@@ -24,11 +24,11 @@ from mimamo.files import open_file
 _FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,gif,mxf,yuv4mpegpipe,dv,ivf,nut"
 )
-_MOST_PIXELS = 1 << 26  # of a frame, 8192 x 8192: a damaged header may ask for all memory
+MOST_PIXELS = 1 << 26  # of a frame, 8192 x 8192: a damaged header may ask for all memory
 _OPTIONS = {
     "format_whitelist": _FORMATS,
     "protocol_whitelist": "none",
-    "max_pixels": str(_MOST_PIXELS),
+    "max_pixels": str(MOST_PIXELS),
 }
 _MOST_FAILURES = 100  # on end, after which a file is taken to hold nothing more
 

@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mimamo.video.container import logged_errors, read_packets, start_of
+from mimamo.video.container import MOST_PIXELS, logged_errors, read_packets, start_of
 
 _GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
 _REORDERED = 8  # frames that a decoder may hold back, as good as ever
@@ -57,6 +57,7 @@ class Decoding:
         self._torn = False  # whether the last packet is not whole
         # One thread: a film takes little beside the networks, and decodes alike on every machine.
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
 
     def __iter__(self) -> Iterator[tuple[VideoFrame, float]]:
         packets = read_packets(self._container, self._stream, self._failed)

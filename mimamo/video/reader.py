@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -106,32 +107,37 @@ class VideoReader:
 
     def _frames(self) -> Generator[VideoFrame, None, None]:
         before = logged_errors()
-        with open_film(self.path) as container:
-            stream = container.streams.video[self._facts.place]
-            decoding = Decoding(container, stream, 1 / self.fps, logged_errors() > before)
-            picture = Pictures(stream.sample_aspect_ratio)
-            first = frame = None
-            for index, (decoded, time) in enumerate(progressive(decoding)):
-                before = logged_errors()
-                try:
-                    image = picture(decoded)
-                except av.FFmpegError as error:
-                    reason = explained(error, before)
-                    raise InputError(f"{self.path}: frame {index + 1}: {reason}") from error
-                if frame is not None and image.shape != frame.image.shape:
-                    self._warn_of_size(frame.image, image, time)
-                frame = VideoFrame(index, time, image)
-                first = first or frame
-                yield frame
-            if first is not None and frame is not None:
-                self._conclude(decoding, frame.index, frame.time - first.time)
+        try:
+            with open_film(self.path) as container:
+                yield from self._decoded(container, logged_errors() > before)
+        except av.FFmpegError as error:
+            raise InputError(f"{self.path}: FFmpeg fails: {explained(error, before)}") from error
+
+    def _decoded(
+        self, container: InputContainer, doubtful: bool
+    ) -> Generator[VideoFrame, None, None]:
+        stream = container.streams.video[self._facts.place]
+        decoding = Decoding(container, stream, 1 / (self._facts.fps or ASSUMED_FPS), doubtful)
+        picture = Pictures(stream.sample_aspect_ratio)
+        first = last = None
+        for index, (decoded, time) in enumerate(progressive(decoding)):
+            image = picture(decoded)
+            if last is not None and image.shape != last.image.shape:
+                self._warn_of_size(last.image, image, time)
+            last = VideoFrame(index, time, image)
+            first = first or last
+            yield last
+        if first is not None and last is not None:
+            self._conclude(decoding, last.index, last.time - first.time)
 
     def _conclude(self, decoding: Decoding, steps: int, seconds: float) -> None:
         """What a whole pass has shown."""
         if decoding.gaps:
             self.missing = f"{self.path}: frames missing {_places(decoding.gaps)}"
         if decoding.filled and not self._facts.fps:
-            self._warn(f"has frames without times and no frame rate; {self.fps:g} a second assumed")
+            self._warn(
+                f"has frames without times and no frame rate; {ASSUMED_FPS:g} a second assumed"
+            )
         elif steps:
             self.fps = steps / seconds
 
