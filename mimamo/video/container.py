@@ -52,7 +52,7 @@ def open_film(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             container = av.open(_File(file), "r", options=_OPTIONS, metadata_errors="replace")
         except av.FFmpegError as error:
             raise InputError(
-                f"{path}: expected a video; it is damaged, cut short or something else"
+                f"{path}: expected a video, but it is damaged, cut short or something else"
                 f" ({explained(error, before)})"
             ) from error
         with container:
