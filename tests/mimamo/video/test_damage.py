@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -120,15 +121,19 @@ class TestNotDamaged:
         video, times = read(path)
         assert (len(times), video.missing, video.warnings) == (12, None, [])
 
-    def test_a_part_cut_out_without_encoding_it_again(self, make_video):
-        """An edit list hides the first frames, which are still in the file, and counted."""
+    @pytest.mark.parametrize("end", ["first", "last"])
+    def test_a_part_cut_out_without_encoding_it_again(self, make_video, end):
+        """An edit list hides the first or last 8 frames, which are still there, and counted."""
         path = make_video(frames=20, options={"g": "50"})
 
         def hide(data: bytearray) -> None:
             place = data.index(b"elst") + 12  # 8.6.6: version 0, one entry: duration, media time
-            unit = int.from_bytes(data[data.index(b"mdhd") + 16 :][:4], "big")
-            start = int.from_bytes(data[place + 4 : place + 8], "big") + unit * 8 // 25
-            data[place + 4 : place + 8] = start.to_bytes(4, "big")
+            length, start = struct.unpack_from(">Ii", data, place)
+            unit = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+            if end == "first":
+                struct.pack_into(">i", data, place + 4, start + unit * 8 // 25)
+            else:
+                struct.pack_into(">I", data, place, length * 12 // 20)
 
         video, times = read(damage(path, hide))
         assert video.frame_count == 20
