@@ -13,6 +13,7 @@ one displacement a frame. It has to stay below about two pixels, half a waveleng
 import math
 import sys
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -35,37 +36,36 @@ def displacement(frames: torch.Tensor) -> torch.Tensor:
     return moved / (weight * frequency.square()).sum((-2, -1))
 
 
-def make_video(path: str, amplitude: float, frequency: float, fps: float, length: int) -> None:
+def make_video(path: str, amplitude: float, frequency: float, fps: int, length: int) -> None:
     """A textured surface that swings sideways by `amplitude` pixels at `frequency` hertz.
 
-    It is moved exactly, in its spectrum. Each frame is compressed by itself: codecs that predict
-    one frame from another lose motion this small.
+    It is moved exactly, in its spectrum, and stored without loss: codecs that predict one frame
+    from another lose motion this small.
     """
     surface = np.random.default_rng(0).random((96, 160)).astype(np.float32)
     surface = cv2.GaussianBlur(surface, (0, 0), 1.2)
     surface = 0.5 + 0.12 * (surface - surface.mean()) / surface.std()
     spectrum, k = np.fft.fft(surface, axis=1), np.fft.fftfreq(160)
-    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), fps, (128, 96))
-    for t in range(length):
-        x = amplitude * math.sin(2 * math.pi * frequency * t / fps)
-        moved = np.fft.ifft(spectrum * np.exp(-2j * np.pi * k * x), axis=1).real[:, 16:144]
-        picture = (255 * moved.clip(0, 1)).round().astype(np.uint8)
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    writer.release()
+    with av.open(path, "w") as video:
+        stream = video.add_stream("ffv1", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "gray"
+        for t in range(length):
+            x = amplitude * math.sin(2 * math.pi * frequency * t / fps)
+            moved = np.fft.ifft(spectrum * np.exp(-2j * np.pi * k * x), axis=1).real[:, 16:144]
+            picture = (255 * moved.clip(0, 1)).round().astype(np.uint8)
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "gray")))
+        video.mux(stream.encode(None))
 
 
 def read_video(path: str) -> tuple[torch.Tensor, float]:
     """Grey frames, uint8 [T, H, W], and frames per second."""
-    capture = cv2.VideoCapture(path)
-    fps, frames = capture.get(cv2.CAP_PROP_FPS), []
-    while True:
-        there, frame = capture.read()
-        if not there:
-            break
-        frames.append(torch.from_numpy(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)))
-    if not frames:
+    try:
+        with av.open(path) as video:
+            fps = float(video.streams.video[0].average_rate)
+            frames = [frame.to_ndarray(format="gray") for frame in video.decode(video=0)]
+    except (av.FFmpegError, IndexError):
         sys.exit(f"{path}: no frames could be read")
-    return torch.stack(frames), fps
+    return torch.from_numpy(np.stack(frames)), fps
 
 
 def swing(x: torch.Tensor, fps: float) -> tuple[float, float]:

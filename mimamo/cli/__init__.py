@@ -56,9 +56,9 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` if None) and return its exit code.
 
-    0: all went well. 1: a video failed, or is truncated; others may be fine; or there are not all
-    folds to join; or a check found something. 2: an argument, or a file that all depends on, is
-    unusable. 130, 143, 129: ended by SIGINT, SIGTERM, SIGHUP.
+    0: all went well. 1: a video failed, or frames of it are missing; others may be fine; or there
+    are not all folds to join; or a check found something. 2: an argument, or a file that all
+    depends on, is unusable. 130, 143, 129: ended by SIGINT, SIGTERM, SIGHUP.
     """
     if arguments is None:
         end_well()

@@ -111,6 +111,8 @@ def live(
         say(f"{missed} frames came while others were worked on, and were left out")
     if out is not None:
         say(f"{out}: {speed.frames} frames")
+    if said := getattr(video, "missing", None):
+        warn(said)
 
 
 def _open(source: str) -> Camera | VideoReader:

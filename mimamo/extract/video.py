@@ -187,7 +187,7 @@ def _found_faces(
             if face.crop is not None:
                 yield face.index + 1, face.crop
         length.last = f"so many could be decoded of {reader.path}"
-        for line in reader.warnings:
+        for line in (*reader.warnings, *([reader.missing] if reader.missing else [])):
             problems.add(line)
 
     return faces()

@@ -60,9 +60,17 @@ class FaceTracker:
         self._patience = patience
         self._last: Detection | None = None
         self._missed = 0
+        self._shape: tuple[int, ...] = ()
 
     def __call__(self, image: np.ndarray, time: float) -> Detection | None:
-        """Return the main face of the next frame, uint8 [H, W, 3] RGB, at `time` in seconds."""
+        """Return the main face of the next frame, uint8 [H, W, 3] RGB, at `time` in seconds.
+
+        Where the frames' size changes, the main face is chosen again.
+        """
+        if image.shape != self._shape:
+            self._last, self._shape = None, image.shape  # its place was in other pixels
+            if self._filter is not None:
+                self._filter.reset()
         found = self._find(image)
         if found is None:
             self._missed += 1

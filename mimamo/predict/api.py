@@ -76,7 +76,7 @@ class VideoResult:
         outputs: the files it is written to.
         predictions: of every frame that could be decoded; None if there are no results.
         error: what went wrong, in one line that names the file; None if all went well. A
-            truncated video has both predictions, which are written, and an error.
+            video of which frames are missing has both predictions, which are written, and an error.
         times: how long it took, and its stages; None if there are no results.
     """
 
@@ -107,7 +107,7 @@ def predict_video(
         warn: called with what a user should know, in one line that names the file.
 
     Returns:
-        The predictions; with an error, too, if the video is truncated.
+        The predictions; with an error, too, if frames of the video are missing.
 
     Raises:
         InputError: `source` cannot be used, or `out_dir` cannot be written to or holds a file in
@@ -138,7 +138,7 @@ def predict_many(
         finish: called with each video's result as soon as it is there.
 
     Returns:
-        One result per video, failed and truncated ones with their error, in the order of
+        One result per video, failed and incomplete ones with their error, in the order of
         `paths`. A folder without videos is a failed one.
 
     Raises:
@@ -210,9 +210,9 @@ class _Predictor:
             observed = self._observe(source, video, times)
             predictions = observed.predictions
             times.frames = len(predictions)
-            warnings, truncation = list(video.warnings), None
-            if isinstance(video, VideoReader) and video.truncated:  # which it says last
-                truncation = f"{warnings.pop()}; any others are missing from {outputs.table}"
+            warnings, missing = list(video.warnings), None
+            if isinstance(video, VideoReader) and video.missing:
+                missing = f"{video.missing}; they have no rows in {outputs.table}"
             if not predictions.found.any():
                 warnings.append(f"{source}: no face found; all predictions are {NO_FACE:g}")
             for warning in warnings:
@@ -226,7 +226,7 @@ class _Predictor:
                     self._write(video, observed, outputs)
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        return VideoResult(source, outputs, predictions, truncation, times)
+        return VideoResult(source, outputs, predictions, missing, times)
 
     def _counting(self, stage: str, frames: int | None) -> Callable[[], None]:
         """Report that a stage begins; calling what is returned reports one more frame as done."""
@@ -269,6 +269,7 @@ class _Predictor:
             advance = self._counting(f"{video.name}: rendering", len(predictions))
             config = self._models.network.config
             render_video(
-                outputs.video, video, predictions, observed.faces, observed.frames, config, advance
-            )
+                outputs.video, video, predictions, observed.faces, observed.frames, config, advance,
+                self._warn,
+            )  # fmt: skip
             mark_video(outputs.video)

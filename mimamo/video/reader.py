@@ -1,30 +1,33 @@
-"""Reading the frames of a video file, with their times, through OpenCV."""
+"""Reading the frames of a video file, with their times, through FFmpeg."""
 
 from __future__ import annotations
 
 import math
 import os
-import string
-import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
+import av
 import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from mimamo.errors import InputError
-from mimamo.files import open_file
+from mimamo.video.container import codec_name, explained, logged_errors, open_film
+from mimamo.video.decoding import Decoding
 from mimamo.video.folder import MOST_FRAMES
-from mimamo.video.quiet import quiet_opencv
+from mimamo.video.picture import Pictures, progressive
 
 ASSUMED_FPS = 30.0
 _HIGHEST_FPS = 500.0  # some containers state their clock (1000, 90000) instead of a frame rate
+_NAMED_GAPS = 3
 _SUFFIXES = (
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+    *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
-_TEXT = frozenset(string.printable.encode()) | {0x1B} | set(range(0x80, 0x100))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +42,20 @@ class VideoFrame:
 class VideoReader:
     """The frames of one video file, in order; iterate as often as needed.
 
+    Pictures are as they are shown: upright, with square pixels, deinterlaced. Each has a size of
+    its own, as it may change within a file. What cannot be decoded is skipped.
+
     Attributes:
         path, name: the file, and its name without folder and suffix.
-        size: (width, height) in pixels as shown, that is after the rotation the file asks for.
-        fps: frames per second; 30 with a warning where the file states no usable rate.
+        size: (width, height) in pixels of the first frame, as shown.
+        fps: frames per second on average, as the file states it, 30 if it does not; after a whole
+            pass, as its frames came.
         frame_count: how many frames the container announces, or None. Only a claim.
-        truncated: after a whole pass, whether the file is known to end too early.
-        warnings: one line for each thing about the file that a user should know.
+        missing: after a whole pass, where frames are missing, in one line; None if none are.
+        warnings: one line for each other thing about the file that a user should know.
 
-    Frame times are the container's where they increase, otherwise they follow from `fps`. A
-    truncated file yields what can be decoded.
+    Frame times are seconds from the container's start. They are the container's where they
+    increase, otherwise they follow from `fps`.
 
     Raises InputError for a path that is missing, a folder, an empty file, something else than a
     video, or a video of which no frame can be decoded.
@@ -57,49 +64,40 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.name = self.path.stem
-        self.truncated = False
+        self.missing: str | None = None
         self.warnings: list[str] = []
-        self._capture: cv2.VideoCapture | None = None
-
-        capture = self._open()
-        with quiet_opencv():
-            decoded, image = capture.read()
-        if not decoded:
-            self.close()
-            raise self._refusal()
-        self.size = (image.shape[1], image.shape[0])
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if 0 < count <= MOST_FRAMES else None
-        self.fps = capture.get(cv2.CAP_PROP_FPS)
-        if not 0 < self.fps <= _HIGHEST_FPS:
-            self._warn(f"no usable frame rate ({self.fps:g}); {ASSUMED_FPS:g} frames/s assumed")
-            self.fps = ASSUMED_FPS
-        self.close()
+        self._pass: Generator[VideoFrame, None, None] | None = None
+        with open_film(self.path) as container:
+            streams = [x for x in container.streams.video if not _is_cover(x)]
+            if not streams:
+                raise InputError(f"{self.path}: expected a video, found no pictures that move")
+            known = [_Facts.of(x) for x in streams if x.codec_context is not None]
+            if not known:
+                names = ", ".join(codec_name(container, stream) for stream in streams)
+                raise InputError(f"{self.path}: FFmpeg has no decoder here for its codec, {names}")
+        for self._facts in known:
+            self.fps, self.frame_count = self._facts.fps or ASSUMED_FPS, self._facts.frame_count
+            with closing(self._frames()) as frames:
+                first = next(frames, None)
+            if first is not None:
+                break
+        else:
+            raise InputError(f"{self.path}: expected a video with frames; none can be decoded")
+        if len(streams) > 1:
+            self._warn(f"has {len(streams)} video streams; the first that decodes is used")
+        self.size = (first.image.shape[1], first.image.shape[0])
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Read from the first frame on; a new iteration ends one that is still under way."""
         self.close()
-        capture = self._open()
-        index, time = 0, -1 / self.fps
-        while True:
-            with quiet_opencv():
-                decoded, image = capture.read()
-            if not decoded:
-                break
-            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            sane = math.isfinite(stamp) and stamp > max(time, -1e-9)
-            time = stamp if sane else time + 1 / self.fps
-            yield VideoFrame(index, time, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-            index += 1
-        if self._capture is capture:  # neither closed nor started again in the meantime
-            self._check_end(index)
-            self.close()
+        self._pass = self._frames()
+        return self._pass
 
     def close(self) -> None:
         """Let go of the file, which ends an iteration. The next one opens it again."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+        if self._pass is not None:
+            self._pass.close()
+            self._pass = None
 
     def __enter__(self) -> VideoReader:
         return self
@@ -107,35 +105,46 @@ class VideoReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self) -> cv2.VideoCapture:
-        _check_is_media_file(self.path)
-        # An absolute path cannot be mistaken for a protocol or an option, and naming the backend
-        # keeps OpenCV from trying its image-sequence reader on names with digits.
-        with quiet_opencv():
-            capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            raise self._refusal()
-        self._capture = capture
-        return capture
+    def _frames(self) -> Generator[VideoFrame, None, None]:
+        before = logged_errors()
+        try:
+            with open_film(self.path) as container:
+                yield from self._decoded(container, logged_errors() > before)
+        except av.FFmpegError as error:
+            raise InputError(f"{self.path}: FFmpeg fails: {explained(error, before)}") from error
 
-    def _refusal(self) -> InputError:
-        reason = "damaged, without frames, or something else"
-        if _ends_inside_a_box(self.path):
-            reason = "truncated"
-        return InputError(f"{self.path}: expected a video with frames; it is {reason}")
+    def _decoded(
+        self, container: InputContainer, doubtful: bool
+    ) -> Generator[VideoFrame, None, None]:
+        stream = container.streams.video[self._facts.place]
+        decoding = Decoding(container, stream, 1 / (self._facts.fps or ASSUMED_FPS), doubtful)
+        picture = Pictures(stream.sample_aspect_ratio)
+        first = last = None
+        for index, (decoded, time) in enumerate(progressive(decoding)):
+            image = picture(decoded)
+            if last is not None and image.shape != last.image.shape:
+                self._warn_of_size(last.image, image, time)
+            last = VideoFrame(index, time, image)
+            first = first or last
+            yield last
+        if first is not None and last is not None:
+            self._conclude(decoding, last.index, last.time - first.time)
 
-    def _check_end(self, decoded: int) -> None:
-        announced = self.frame_count or 0
-        found = f"{decoded} frames decoded"
-        if announced > decoded:
-            found += f" of the {announced} it announces"
-        # Outside MP4 the count is often computed from the duration, hence inexact.
-        short = announced - decoded > max(2, announced // 100)
-        self.truncated = _ends_inside_a_box(self.path) or (short and not _is_mp4(self.path))
-        if self.truncated:
-            self._warn(f"the file is truncated; {found}")
-        elif short:
-            self._warn(f"{found}; it is damaged, or was cut without encoding it again")
+    def _conclude(self, decoding: Decoding, steps: int, seconds: float) -> None:
+        """What a whole pass has shown."""
+        if decoding.gaps:
+            self.missing = f"{self.path}: frames missing {_places(decoding.gaps)}"
+        if decoding.filled and not self._facts.fps:
+            self._warn(
+                f"has frames without times and no frame rate; {ASSUMED_FPS:g} a second assumed"
+            )
+        elif steps:
+            self.fps = steps / seconds
+
+    def _warn_of_size(self, before: np.ndarray, after: np.ndarray, time: float) -> None:
+        if not any("picture size changes" in line for line in self.warnings):
+            was, now = (f"{image.shape[1]}x{image.shape[0]}" for image in (before, after))
+            self._warn(f"the picture size changes from {was} to {now} at {time:.1f} s")
 
     def _warn(self, message: str) -> None:
         line = f"{self.path}: {message}"
@@ -143,40 +152,44 @@ class VideoReader:
             self.warnings.append(line)
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What a file states of a video stream: its place among them, its average rate, its length."""
+
+    place: int
+    fps: float | None
+    frame_count: int | None
+
+    @classmethod
+    def of(cls, stream: VideoStream) -> _Facts:
+        rates = (float(x) for x in (stream.average_rate, stream.guessed_rate) if x is not None)
+        return cls(
+            stream.container.streams.video.index(stream),
+            next((rate for rate in rates if 0 < rate <= _HIGHEST_FPS), None),
+            stream.frames if 0 < stream.frames <= MOST_FRAMES else None,
+        )
+
+
 def is_video(path: Path) -> bool:
     """Whether `path` is named like a video file, and is no folder."""
     return path.suffix.lower() in _SUFFIXES and not path.is_dir()
 
 
-def _check_is_media_file(path: Path) -> None:
-    with open_file(path, None, "a video file") as file:
-        head = file.read(4096)
-    if not head:
-        raise InputError(f"{path}: expected a video, but the file is empty")
-    # FFmpeg would render text as a film of a terminal, and follow the links of a playlist.
-    if _TEXT.issuperset(head):
-        raise InputError(f"{path}: expected a video, got a text file")
+def _is_cover(stream: VideoStream) -> bool:
+    """Whether a stream is one picture, such as the cover of a record."""
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _is_mp4(path: Path) -> bool:
-    with open_file(path, None, "a video file") as file:
-        return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+def _places(gaps: Sequence[tuple[float, float]]) -> str:
+    """Where frames are missing, in words."""
+    named = [_place(before, after) for before, after in gaps[:_NAMED_GAPS]]
+    more = len(gaps) - len(named)
+    if more:
+        named.append(f"in {more} more place{'s' * (more > 1)}")
+    return ", ".join(named[:-1]) + " and " * (len(named) > 1) + named[-1]
 
 
-def _ends_inside_a_box(path: Path) -> bool:
-    """Whether an MP4 or MOV file ends before its last box does (ISO/IEC 14496-12, 4.2)."""
-    if not _is_mp4(path):
-        return False
-    offset = 0
-    with open_file(path, None, "a video file") as file:
-        length = os.fstat(file.fileno()).st_size
-        while offset + 8 <= length:
-            file.seek(offset)
-            header = file.read(16).ljust(16, b"\0")
-            size = struct.unpack(">I", header[:4])[0]
-            if size == 1:  # a 64-bit size follows
-                size = struct.unpack(">Q", header[8:])[0]
-            if size < 8:  # 0: up to the end of the file; otherwise not a box
-                return False
-            offset += size
-    return offset > length
+def _place(before: float, after: float) -> str:
+    if after == math.inf:
+        return f"after {before:.1f} s"
+    return f"between {before:.1f} s and {after:.1f} s"

@@ -1,33 +1,58 @@
-"""Writing frames to an MP4 file through OpenCV."""
+"""Writing frames to an MP4 file that browsers play: H.264, with a film's sound if wanted."""
 
 from __future__ import annotations
 
+import math
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from mimamo.errors import InputError
 from mimamo.files import replacing
-from mimamo.video.quiet import quiet_opencv
+from mimamo.progress import Report, silent
+from mimamo.video.container import explained, logged_errors
+from mimamo.video.sound import Sound
+
+_CLOCK = 90000  # at least so many units of time a second
+_BT709, _LIMITED = 1, 1  # FFmpeg's numbers of the colours that players assume
+# Frames are stored in the order they are shown in: the last one's duration is else another's.
+_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
 
 
 class VideoWriter:
-    """An MP4 file (MPEG-4 part 2) that appears under its name once it is complete.
+    """An MP4 file (H.264) that appears under its name once it is complete.
 
     Use it as a context manager and `write` the frames; all have the size of the first. The codec
     needs even sides, so an odd side is extended by repeating its last row or column. If the block
     ends by an exception, nothing is left behind.
 
-    Raises InputError if `path` does not end in .mp4, cannot be written to, or turns out incomplete
-    (a full disk); ValueError for a frame rate that is not positive, frames of another kind, or no
-    frames at all.
+    Args:
+        path: the file.
+        fps: frames per second, of frames that are written without a time.
+        sound: a film whose sound goes in as well, if it has any.
+        warn: called with a line where the sound cannot be taken over.
+
+    Raises InputError if `path` does not end in .mp4 or cannot be written to (a full disk);
+    ValueError for a frame rate that is not positive, frames of another kind, or no frames at all.
     """
 
-    def __init__(self, path: str | os.PathLike[str], fps: float) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fps: float,
+        *,
+        sound: Path | None = None,
+        warn: Report = silent,
+    ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
             raise InputError(f"{self.path}: expected a name that ends in .mp4")
@@ -36,67 +61,112 @@ class VideoWriter:
         if not 0 < fps < float("inf"):
             raise ValueError(f"fps: expected a positive number, got {fps}")
         self.fps = float(fps)
+        self._rate = max(Fraction(self.fps).limit_denominator(1001), Fraction(1, 1001))
+        per_second = self._rate.numerator
+        self._unit = Fraction(1, per_second * -(-_CLOCK // per_second))  # divides a frame's time
+        self._sound_of, self._warn = sound, warn
         self._stack = ExitStack()
-        self._writer: cv2.VideoWriter | None = None
+        self._output: OutputContainer | None = None
         self._shape: tuple[int, ...] = ()
         self._count = 0
+        self._stamp = -1
+        self._colours = VideoReformatter()
 
     def __enter__(self) -> VideoWriter:
         self._temporary = self._stack.enter_context(replacing(self.path))
         return self
 
-    def write(self, image: np.ndarray) -> None:
-        """Append one frame, uint8 [H, W, 3] RGB."""
+    def write(self, image: np.ndarray, time: float | None = None) -> None:
+        """Append a frame, uint8 [H, W, 3] RGB, to be shown from `time` on, in seconds.
+
+        Without a time it follows from how many frames were written. Times increase.
+        """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(
                 f"image: expected uint8 [H, W, 3], got {image.dtype} {list(image.shape)}"
             )
-        if self._writer is None:
+        if self._output is None:
             self._shape = image.shape
-            self._writer = self._open()
+            self._output = self._open()
         if image.shape != self._shape:
             raise ValueError(
                 f"image: expected {list(self._shape)}, as the first frame, got {list(image.shape)}"
             )
-        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         height, width = image.shape[:2]
         if height % 2 or width % 2:
-            bgr = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        with quiet_opencv():
-            self._writer.write(bgr)
+            image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image))
+        time = self._count / self.fps if time is None else time
+        self._stamp = max(self._stamp + 1, round(time / self._unit))
+        frame.pts, frame.time_base = self._stamp, self._unit
+        frame.duration = round(1 / self.fps / self._unit)  # counts for the last alone
+        self._encode(self._output, frame)
         self._count += 1
 
     def __exit__(self, *error: Any) -> None:
-        if self._writer is not None:
-            with quiet_opencv():
-                self._writer.release()
         if error[0] is not None:
             self._stack.__exit__(*error)
             return
         with self._stack:
-            self._check_complete()
+            if self._output is None:
+                raise ValueError("no frame was written")
+            self._encode(self._output, None)
+            self._sound.mux(math.inf)
+            with self._failures():
+                self._output.close()
 
-    def _open(self) -> cv2.VideoWriter:
+    def _open(self) -> OutputContainer:
         height, width = self._shape[:2]
-        size = (width + width % 2, height + height % 2)
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        with quiet_opencv():
-            writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, self.fps, size)
-        if not writer.isOpened():
-            raise InputError(
-                f"{self.path}: OpenCV cannot write {size[0]}x{size[1]} at {self.fps:g} frames/s"
-            )
-        return writer
+        # FFmpeg is given an open file, so that any name will do; it has a number for a name.
+        handle = os.open(self._temporary, os.O_RDWR)
+        file = self._stack.enter_context(os.fdopen(handle, "r+b"))
 
-    def _check_complete(self) -> None:
-        """OpenCV does not say when a write fails: ask the file how many frames it holds."""
-        if not self._count:
-            raise ValueError("no frame was written")
-        with quiet_opencv():
-            capture = cv2.VideoCapture(str(self._temporary.absolute()), cv2.CAP_FFMPEG)
-            held = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-            capture.release()
-        if held != self._count:
-            raise InputError(
-                f"{self.path}: only {held} of {self._count} frames could be written (disk full?)"
+        def read_again(*_: object) -> BinaryIO:  # to put the index in front
+            file.flush()
+            return self._temporary.open("rb")
+
+        faststart = {"movflags": "+faststart"}
+        output = av.open(file, "w", "mp4", container_options=faststart, io_open=read_again)
+        self._stack.callback(_abandon, output)
+        with self._failures():
+            stream = output.add_stream("libx264", self._rate, _OPTIONS)
+            stream.width, stream.height = width + width % 2, height + height % 2
+            stream.pix_fmt = "yuv420p"
+            context = stream.codec_context
+            context.time_base = stream.time_base = self._unit
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = _LIMITED
+            context.open()
+        self._stream = stream
+        self._sound = self._stack.enter_context(Sound(self._sound_of, output, self._warn))
+        return output
+
+    def _encode(self, output: OutputContainer, frame: av.VideoFrame | None) -> None:
+        if frame is not None:
+            frame = self._colours.reformat(
+                frame,
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
             )
+        with self._failures():
+            for packet in self._stream.encode(frame):
+                self._sound.mux(float((packet.dts or 0) * self._unit))
+                output.mux(packet)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Name the file where FFmpeg fails; what the system says of it arrives as it is."""
+        before = logged_errors()
+        try:
+            yield
+        except av.FFmpegError as error:
+            reason = explained(error, before)
+            raise InputError(f"{self.path}: cannot be written: {reason}") from error
+
+
+def _abandon(output: OutputContainer) -> None:
+    """End what was not ended; its file is thrown away."""
+    with suppress(Exception):
+        output.close()

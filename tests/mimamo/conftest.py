@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from skimage import data
+from support.films import face_frames
 from support.recipes import TINY
 
 from mimamo.extract import extract
@@ -54,26 +53,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.nn.init.normal_(network.head.fc.weight, generator=torch.Generator().manual_seed(1))
     save_checkpoint(path, network, backbone)
     return path
-
-
-def face_frames(pattern: str, size: int = 256) -> Iterator[np.ndarray]:
-    """A moving face where `pattern` has an "x", only a backdrop where it has a "."."
-
-    With "|" in it, two of them side by side.
-    """
-    if "|" in pattern:
-        for sides in zip(*map(face_frames, pattern.split("|")), strict=True):
-            yield np.concatenate(sides, axis=1)
-        return
-    photograph = cv2.resize(data.astronaut(), (size, size), interpolation=cv2.INTER_AREA)
-    backdrop = np.full((size, size, 3), 90, np.uint8)
-    for number, letter in enumerate(pattern):
-        across, down = 6 * math.sin(0.3 * number), 4 * math.cos(0.2 * number)
-        shift = np.array([[1, 0, across], [0, 1, down]], np.float32)
-        moved = cv2.warpAffine(
-            photograph, shift, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-        )
-        yield moved if letter == "x" else backdrop
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from mimamo.model.config import MIMAMOConfig
 from mimamo.predict.render.face_motion import face_motions
 from mimamo.predict.render.panels import Renderer
 from mimamo.predict.table import Predictions
+from mimamo.progress import Report, silent
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
 
 
@@ -24,8 +25,11 @@ def render_video(
     frames: np.ndarray,
     config: MIMAMOConfig,
     advance: Callable[[], object] = lambda: None,
+    warn: Report = silent,
 ) -> None:
     """Write an MP4 of `video` with its face, the face's motion and the predictions so far.
+
+    Frames are shown at the times of `predictions`; the sound of a video file is taken over.
 
     Args:
         path: the MP4 to write.
@@ -35,16 +39,18 @@ def render_video(
         frames: uint8 ``[F, S, S]``, the grey faces of the frames with a face.
         config: of the phase differences.
         advance: is called after every frame.
+        warn: is called with a line where the sound cannot be taken over.
 
     Raises:
         InputError: `video` can no longer be read, or `path` cannot be written.
     """
     motions = face_motions(frames, config)
     renderer = Renderer(video.name, predictions, faces, config.nbands, config.num_phase)
-    with VideoWriter(path, video.fps) as writer:
+    sound = video.path if isinstance(video, VideoReader) else None
+    with VideoWriter(path, video.fps, sound=sound, warn=warn) as writer:
         for index, image, crop in _pictures(video, predictions.found, faces):
             shown = next(motions) if predictions.found[index] else None
-            writer.write(renderer.draw(index, image, crop, shown))
+            writer.write(renderer.draw(index, image, crop, shown), predictions.times[index])
             advance()
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from support.films import packets_of
 from support.plain_faces import MISSING, number_in
 
 from mimamo import InputError
@@ -117,6 +118,22 @@ class TestWhatIsInIt:
         np.testing.assert_allclose(
             video.sequence.labels[:, 0], [0.2, 0.3, 0.4, 0.5, 0.7], atol=1e-6
         )
+
+    def test_frames_missing_in_a_raw_video_are_a_problem(self, tmp_path: Path, film) -> None:
+        root = tmp_path / "raw"
+        for subset in ("Train_Set", "Validation_Set"):
+            (root / "annotations" / subset).mkdir(parents=True)
+        (root / "videos").mkdir()
+        cut = film(root / "videos" / "face.mp4", "xxxxxxxx")
+        cut.write_bytes(cut.read_bytes()[: packets_of(cut)[-1][0]])
+        text = "\n".join(["valence,arousal", *(f"{n / 10},0" for n in range(7))])
+        (root / "annotations/Train_Set/face.txt").write_text(text)
+        result = extract(root, tmp_path / "cache", backbone="small")
+        assert result.problems == (f"{cut}: frames missing after 0.2 s",)
+        (video,) = Cache(tmp_path / "cache").videos
+        assert video.numbers.tolist() == list(range(1, 8))
+        with pytest.raises(InputError, match="frames missing after"):
+            extract(root, tmp_path / "strict", backbone="small", strict=True)
 
     def test_two_people_of_a_raw_video_have_a_side_each(self, tmp_path: Path, film) -> None:
         root = tmp_path / "raw"

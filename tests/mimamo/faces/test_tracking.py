@@ -50,6 +50,13 @@ class TestChoice:
         assert _follow([_face(100, size=80), _face(300, size=100)]) == [300]
         assert _follow([_face(100, size=95, score=0.9), _face(300, score=0.5)]) == [100]
 
+    def test_chooses_again_where_the_size_of_frames_changes(self):
+        """The place of the last face was in other pixels."""
+        seen = {480: [_face(100)], 240: [_face(400, y=100)]}
+        tracker = FaceTracker(lambda image: seen.get(image.shape[0], []), steady=False)
+        found = [tracker(IMAGE[::step], 0.0) for step in (1, 1, 2, 2)]
+        assert [float(face.centre[0]) for face in found] == [100, 100, 400, 400]
+
     def test_stays_with_its_face_when_a_larger_one_comes(self):
         frames = [[_face(100 + 10 * i)] + ([_face(400, size=180)] if i else []) for i in range(4)]
         assert _follow(*frames) == [100, 110, 120, 130]

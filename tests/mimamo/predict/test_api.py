@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.films import face_frames, noise, write_film
 from support.predictions import read_predictions
 
 from mimamo.errors import InputError
@@ -19,6 +22,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
 from mimamo.video import VideoReader
+from mimamo.video.decoding import Decoding
 
 PATTERN = "...xxxxxxxx....xxxxxx.."
 FOUND = np.array([letter == "x" for letter in PATTERN])
@@ -57,12 +61,8 @@ def results_in(folder: Path) -> dict[str, bytes]:
 
 
 def cut_film(path: Path) -> Path:
-    """The first half of an AVI of 20 frames of noise."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
-    noise = np.random.default_rng(0)
-    for _ in range(20):
-        writer.write(noise.integers(0, 255, (48, 64, 3), np.uint8))
-    writer.release()
+    """The first half of a film of 20 frames of noise."""
+    write_film(path, noise(20), "mpeg4")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
 
@@ -227,38 +227,75 @@ class TestWarnings:
         assert log.warnings == [f"{video}: no face found; all predictions are -5"]
         assert len(results_in(tmp_path / "out")) == 3
 
-    def test_a_truncated_video_gives_what_it_has(self, tmp_path, checkpoint):
-        cut, log = cut_film(tmp_path / "truncated.avi"), Log()
+    def test_a_video_with_missing_frames_gives_what_it_has(self, tmp_path, checkpoint):
+        cut, log = cut_film(tmp_path / "cut.avi"), Log()
         settings = PredictSettings(render=True)
         result = predict_video(cut, checkpoint, tmp_path / "out", settings, warn=log.warn)
         count = len(result.predictions)
         assert 0 < count < 20
-        table = tmp_path / "out" / "truncated.csv"
+        table = tmp_path / "out" / "cut.csv"
         assert result.error == (
-            f"{cut}: the file is truncated; {count} frames decoded of the 20 it announces; "
-            f"any others are missing from {table}"
+            f"{cut}: frames missing after {(count - 1) / 25:.1f} s; they have no rows in {table}"
         )
         assert len(read_predictions(table)) == count
-        assert list(results_in(table.parent)) == [f"truncated.{s}" for s in ("csv", "mp4", "png")]
+        assert list(results_in(table.parent)) == [f"cut.{s}" for s in ("csv", "mp4", "png")]
         assert log.warnings == [f"{cut}: no face found; all predictions are -5"]
 
-    def test_other_warnings_of_a_truncated_video_are_kept(self, tmp_path, checkpoint, monkeypatch):
-        cut, log = cut_film(tmp_path / "truncated.avi"), Log()
+    def test_other_warnings_of_such_a_video_are_kept(self, tmp_path, checkpoint, monkeypatch):
+        cut, log = cut_film(tmp_path / "cut.avi"), Log()
         monkeypatch.setattr("mimamo.video.reader._HIGHEST_FPS", 20)
+        monkeypatch.setattr(Decoding, "stamp", staticmethod(lambda frame: None))
         predict_video(cut, checkpoint, tmp_path / "out", warn=log.warn)
         assert [message.removeprefix(f"{cut}: ")[:20] for message in log.warnings] == [
-            "no usable frame rate",
+            "has frames without t",
             "no face found; all p",
         ]
 
-    def test_a_truncated_video_may_not_tell_its_length(self, tmp_path, checkpoint, video):
-        cut = tmp_path / "cut.mp4"
-        cut.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
-        result = predict_video(cut, checkpoint, tmp_path / "out")
-        assert result.error == (
-            f"{cut}: the file is truncated; {len(PATTERN)} frames decoded; any others are missing "
-            f"from {tmp_path / 'out' / 'cut.csv'}"
+    def test_bytes_behind_the_end_of_a_video_are_nothing(self, tmp_path, checkpoint, video):
+        longer = tmp_path / "longer.mp4"
+        longer.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
+        assert predict_video(longer, checkpoint, tmp_path / "out").error is None
+
+
+class TestFilms:
+    """Times and pictures of films as people have them reach the results."""
+
+    TIMES = (0.0, 0.04, 0.3, 0.34, 1.0, 1.5)
+
+    def test_a_variable_rate_is_that_of_the_table_and_of_the_rendered_video(
+        self, tmp_path, checkpoint
+    ):
+        images = list(face_frames("x" * len(self.TIMES)))
+        film = write_film(tmp_path / "v.mkv", images, times=self.TIMES, sound="aac")
+        predict_video(film, checkpoint, tmp_path / "out", PredictSettings(render=True))
+        table = read_predictions(tmp_path / "out" / "v.csv")
+        np.testing.assert_allclose(table.times, self.TIMES, atol=1e-6)
+        rendered = tmp_path / "out" / "v.mp4"
+        np.testing.assert_allclose(
+            [frame.time for frame in VideoReader(rendered)], self.TIMES, atol=1e-5
         )
+        with av.open(str(rendered)) as container:
+            assert [stream.type for stream in container.streams] == ["video", "audio"]
+            assert len(list(container.decode(audio=0))) > 5
+
+    @pytest.mark.parametrize("change", ["size", "pixels", "turned"])
+    def test_faces_are_found(self, tmp_path, checkpoint, change):
+        """Where the size changes in the middle, where pixels are oblong, and lying on a side."""
+        images = list(face_frames("x" * 6))
+        if change == "size":
+            film = write_film(tmp_path / "a.ts", images[:3])
+            larger = write_film(tmp_path / "b.ts", face_frames("xxx", 400))
+            film.write_bytes(film.read_bytes() + larger.read_bytes())
+        elif change == "pixels":
+            images = [cv2.resize(x, (128, 256), interpolation=cv2.INTER_AREA) for x in images]
+            film = write_film(tmp_path / "a.mp4", images, pixel=Fraction(2))
+        else:
+            images = [np.rot90(x) for x in images]
+            film = write_film(tmp_path / "a.mp4", images, rotation=(270, False))
+        result = predict_video(film, checkpoint, tmp_path / "out", PredictSettings(render=True))
+        assert result.error is None
+        assert result.predictions.found.tolist() == [True] * 6
+        assert len(list(VideoReader(tmp_path / "out" / "a.mp4"))) == 6
 
 
 @pytest.mark.slow

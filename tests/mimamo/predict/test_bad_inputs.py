@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from mimamo import InputError
 from mimamo.predict import sources
 from mimamo.predict.sources import find_sources, open_source, source_name
-from mimamo.video import AlignedFolder, VideoReader
+from mimamo.video import AlignedFolder, VideoReader, container
 
 
 def test_a_film_deleted_while_it_is_read(tmp_path: Path, film) -> None:
@@ -19,8 +22,35 @@ def test_a_film_deleted_while_it_is_read(tmp_path: Path, film) -> None:
     frames = iter(VideoReader(path))
     next(frames)
     path.unlink()
-    with pytest.raises(InputError, match=r"x\.mp4: cannot be read: No such file"):
-        list(frames)
+    assert len(list(frames)) == 4  # it is open
+
+
+def test_a_film_on_a_failing_disk(tmp_path: Path, film, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = film(tmp_path / "x.mp4", "." * 5)
+    reader = VideoReader(path)
+
+    class Failing:
+        def __init__(self, file: BinaryIO) -> None:
+            self._file = file
+
+        def read(self, size: int) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._file, name)
+
+    def failing(path: Path, *arguments: object) -> AbstractContextManager[Failing]:
+        @contextmanager
+        def opened() -> Iterator[Failing]:
+            with open_file(path, *arguments) as file:
+                yield Failing(file)
+
+        return opened()
+
+    open_file = container.open_file
+    monkeypatch.setattr(container, "open_file", failing)
+    with pytest.raises(InputError, match=f"{path}: cannot be read: Input/output error"):
+        list(reader)
 
 
 def test_a_loop_of_links(tmp_path: Path, film) -> None:

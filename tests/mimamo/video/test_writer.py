@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
+import av
 import numpy as np
 import pytest
+from support.films import damage, noise, write_film
 
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, VideoWriter
@@ -42,6 +47,38 @@ class TestWriting:
         (frame,) = VideoReader(path)
         assert np.abs(frame.image.astype(float) - picture(8)[:, ::-1]).mean() < 6
 
+    def test_a_browser_plays_it(self, tmp_path, picture):
+        path = tmp_path / "out.mp4"
+        with VideoWriter(path, 25) as writer:
+            writer.write(picture(0))
+        data = path.read_bytes()
+        assert data.index(b"moov") < data.index(b"mdat")  # it starts before it is there in full
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+            assert (context.colorspace, context.color_range) == (1, 1)  # BT.709, limited
+
+    def test_frames_have_the_times_they_are_given(self, tmp_path, picture):
+        times = [0.0, 0.04, 0.08, 0.5, 0.501, 2.5]
+        with VideoWriter(tmp_path / "out.mp4", 25) as writer:
+            for index, time in enumerate(times):
+                writer.write(picture(index), time)
+        video = VideoReader(tmp_path / "out.mp4")
+        np.testing.assert_allclose([frame.time for frame in video], times, atol=6e-6)
+        with av.open(str(video.path)) as container:
+            stream = container.streams.video[0]
+            assert float(stream.duration * stream.time_base) == pytest.approx(2.54)
+
+    def test_any_name_will_do(self, tmp_path, picture):
+        path = tmp_path / os.fsdecode(b"caf\xe9\n.mp4")
+        try:
+            path.touch()
+        except OSError:
+            pytest.skip("this file system cannot hold the name")
+        with VideoWriter(path, 25) as writer:
+            writer.write(picture(0))
+        assert len(list(VideoReader(path))) == 1
+
     def test_an_older_file_stays_until_the_new_one_is_complete(self, tmp_path, picture):
         path = tmp_path / "out.mp4"
         path.write_text("older")
@@ -49,6 +86,91 @@ class TestWriting:
             writer.write(picture(0))
             assert path.read_text() == "older"
         assert len(list(VideoReader(path))) == 1
+
+
+class TestSound:
+    def film(self, path, name, codec, picture, warn=pytest.fail):
+        """A video of 10 frames with the sound of another."""
+        source = write_film(path / name, noise(10), "mpeg4", sound=codec)
+        with VideoWriter(path / "out.mp4", 25, sound=source, warn=warn) as writer:
+            for index in range(10):
+                writer.write(picture(index))
+        return path / "out.mp4"
+
+    @pytest.mark.parametrize(
+        ("name", "codec", "expected"),
+        [
+            ("in.mp4", "aac", "aac"), ("in.ts", "aac", "aac"), ("in.mkv", "libopus", "opus"),
+            ("in.avi", "libmp3lame", "mp3float"), ("in.mkv", "flac", "flac"),
+            ("in.avi", "pcm_s16le", "aac"), ("in.mkv", "ac3", "aac"),
+        ],
+    )  # fmt: skip
+    def test_it_is_taken_over(self, tmp_path, picture, name, codec, expected):
+        path = self.film(tmp_path, name, codec, picture)
+        assert [frame.index for frame in VideoReader(path)] == list(range(10))
+        with av.open(str(path)) as container:
+            (sound,) = container.streams.audio
+            assert sound.codec_context.name == expected
+            heard = [frame.to_ndarray() for frame in container.decode(sound)]
+        samples = np.concatenate([x.mean(axis=0) for x in heard]).astype(float)
+        assert len(samples) / 48000 == pytest.approx(0.4, abs=0.06)
+        middle = samples[4800:14400] / np.abs(samples).max()
+        # The tone of `write_film`, 20 samples a radian.
+        spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
+        tone = np.argmax(spectrum) / len(middle) * 2 * np.pi
+        assert tone == pytest.approx(1 / 20, abs=2e-3)
+
+    def test_it_starts_where_it_did(self, tmp_path, picture):
+        """In a film whose stamps begin anywhere, and whose picture comes later."""
+        times = [0.3 + n / 25 for n in range(10)]
+        source = write_film(
+            tmp_path / "in.ts", noise(10), times=times, sound="aac",
+            container_options={"output_ts_offset": "50"},
+        )  # fmt: skip
+        video = VideoReader(source)
+        found = [frame.time for frame in video]
+        with VideoWriter(tmp_path / "out.mp4", 25, sound=source, warn=pytest.fail) as writer:
+            for frame in video:
+                writer.write(frame.image, frame.time)
+        np.testing.assert_allclose(
+            [frame.time for frame in VideoReader(tmp_path / "out.mp4")], found, atol=1e-3
+        )
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            assert next(container.decode(audio=0)).time == pytest.approx(0, abs=0.03)
+
+    def test_none_is_no_matter(self, tmp_path, picture):
+        path = self.film(tmp_path, "in.mp4", None, picture)
+        with av.open(str(path)) as container:
+            assert len(container.streams.audio) == 0
+
+    def test_a_codec_that_is_not_there_is_said(self, tmp_path, picture):
+        source = write_film(tmp_path / "in.mkv", noise(3), "mpeg4", sound="flac")
+        damage(source, lambda data: data.__setitem__(
+            slice(None), data.replace(b"A_FLAC", b"A_WHAT")
+        ))  # fmt: skip
+        said = []
+        with VideoWriter(tmp_path / "out.mp4", 25, sound=source, warn=said.append) as writer:
+            writer.write(picture(0))
+        assert said == [f"{source}: its sound is left out: no decoder for its codec"]
+        assert len(list(VideoReader(tmp_path / "out.mp4"))) == 1
+
+    @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+    def test_a_damaged_place_does_not_end_it(self, tmp_path, picture, codec):
+        source = write_film(tmp_path / "in.mkv", noise(50), "mpeg4", sound=codec)
+        size = source.stat().st_size
+        damage(source, lambda data: data.__setitem__(
+            slice(size // 3, size // 3 + 5000), bytes(5000)
+        ))  # fmt: skip
+        with VideoWriter(tmp_path / "out.mp4", 25, sound=source) as writer:
+            for index in range(50):
+                writer.write(picture(index % 20))
+        assert len(list(VideoReader(tmp_path / "out.mp4"))) == 50
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            heard = 0
+            for packet in container.demux(audio=0):
+                with suppress(av.FFmpegError):
+                    heard += len(packet.decode())
+            assert heard > 10
 
 
 class TestFailures:
@@ -102,7 +224,7 @@ class TestFailures:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
         try:
-            with pytest.raises(InputError, match=r"out\.mp4.*frames could be written"):
+            with pytest.raises(InputError, match=r"out\.mp4: cannot be written: File too large"):
                 _write_all(tmp_path / "out.mp4", [np.roll(noise, i, axis=1) for i in range(10)])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -1,0 +1,146 @@
+"""The frames of a film's video stream with their times, and where frames are missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from mimamo.video.container import MOST_PIXELS, logged_errors, read_packets, start_of
+
+_GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
+_REORDERED = 8  # frames that a decoder may hold back, as good as ever
+_BACK = 1.0  # seconds back, from which on another recording follows
+_AHEAD = 3600.0  # seconds ahead that no film has nothing for
+_PROBED = 5_000_000  # bytes that FFmpeg reads at most to find out what a film is
+
+
+class Decoding:
+    """One pass over a video stream: iterating gives each frame that decodes, and its time.
+
+    Times are seconds since the container's start, as the container states them where they
+    increase; others follow from the rate. What FFmpeg cannot decode is skipped.
+
+    A rate alone proves no frame missing: rates may vary, and a header may announce anything. Only
+    around a place where something is wrong a longer step in time is taken for a gap.
+
+    Args:
+        container, stream: what to decode.
+        step: seconds from one frame to the next, on average.
+        doubtful: whether FFmpeg reported errors when it opened the container.
+
+    Attributes:
+        gaps: the times of the frames before and after each place where frames are missing; 0.0
+            before the first frame, infinity after the last. Complete after the pass.
+        filled: whether a time was missing or did not increase.
+    """
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, step: float, doubtful: bool
+    ) -> None:
+        self.gaps: list[tuple[float, float]] = []
+        self.filled = False
+        self._container, self._stream = container, stream
+        self._step = self._shortest = step
+        self._doubtful_start = doubtful
+        self._origin = start_of(container)
+        self._time = -math.inf
+        self._stamp = -math.inf  # of the last frame, in the stream's units, as all stamps
+        self._read = -math.inf  # the highest of a packet so far
+        self._lost: list[tuple[float, bool]] = []  # stamps, and whether that frame is lost for sure
+        self._doubtful = 0  # for how many more frames a long step means a gap
+        self._place = -1  # in the file, of the packet furthest on
+        self._torn = False  # whether the last packet is not whole
+        # One thread: a film takes little beside the networks, and decodes alike on every machine.
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+
+    def __iter__(self) -> Iterator[tuple[VideoFrame, float]]:
+        packets = read_packets(self._container, self._stream, self._failed)
+        packet = next(packets, None)
+        while packet is not None:
+            for frame in self._decoded(packet):
+                yield frame, self._next_time(frame)
+            packet = next(packets, None)
+        for frame in self._decoded(None):
+            yield frame, self._next_time(frame)
+        if self._is_cut() or any(stamp > self._stamp for stamp, _ in self._lost):
+            self.gaps.append((max(self._time, 0.0), math.inf))
+
+    def _decoded(self, packet: av.Packet | None) -> list[VideoFrame]:
+        """The frames that a packet completes; None for those that are left."""
+        stamps = () if packet is None else (packet.pts, packet.dts)
+        known = [float(stamp) for stamp in stamps if stamp is not None]
+        stamp = known[0] if known else self._read
+        self._read = max(self._read, *known) if known else self._read
+        before = logged_errors()
+        frames: list[VideoFrame] = []
+        try:
+            frames = self._stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            self._lost.append((stamp, True))
+        if packet is not None:
+            self._place = max(self._place, packet.pos or -1)
+            self._torn = packet.is_corrupt
+            if self._torn:
+                self._lost.append((stamp, False))
+            if self._doubtful_start and (packet.pos or 0) < _PROBED:
+                self._doubtful = max(self._doubtful, 1)
+        if logged_errors() != before:
+            self._doubtful = _REORDERED
+        return frames
+
+    def _failed(self) -> None:
+        """The container cannot be read after the last packet."""
+        self._lost.append((self._read + 0.5, False))
+        self._doubtful = _REORDERED
+
+    def _next_time(self, frame: VideoFrame) -> float:
+        last_stamp, last = self._stamp, self._time
+        stamp = self.stamp(frame)
+        if stamp is not None:
+            self._stamp = stamp
+        self._time = self._increasing(stamp)
+        step = self._time - max(last, 0.0) if last >= 0 else self._time
+        passed = [(lost, sure) for lost, sure in self._lost if lost < self._stamp]
+        self._lost = [(lost, sure) for lost, sure in self._lost if lost > self._stamp]
+        sure = any(sure and lost > last_stamp for lost, sure in passed)
+        doubtful = bool(passed) or self._doubtful > 0
+        self._doubtful -= 1
+        if step > _GAP * (self._shortest if sure else self._step) and (sure or doubtful):
+            self.gaps.append((max(last, 0.0), self._time))
+            self._doubtful = 0
+        elif last >= 0:
+            self._shortest = min(self._shortest, step)
+        return self._time
+
+    @staticmethod
+    def stamp(frame: VideoFrame) -> int | None:
+        """When a frame is due, in the stream's units; some containers do not say."""
+        return frame.pts if frame.pts is not None else frame.dts
+
+    def _increasing(self, stamp: int | None) -> float:
+        """The time of a frame, later than that of the last."""
+        due = self._time + self._step if self._time >= 0 else 0.0
+        if stamp is None or self._stream.time_base is None:
+            self.filled = True
+            return due
+        time = float(stamp * self._stream.time_base) - self._origin
+        first = self._time < 0
+        if time > self._time and 0 <= time <= max(self._time, 0.0) + _AHEAD:
+            return time
+        if first or self._time - time > _BACK or time > self._time:
+            self._origin += time - due  # what follows is counted from here
+        self.filled = self.filled or not first
+        return due
+
+    def _is_cut(self) -> bool:
+        """Whether the last packet is torn, or the file's own index names others after it."""
+        return self._torn or any(
+            entry.pos > self._place >= 0 or entry.timestamp > self._read
+            for entry in self._stream.index_entries
+        )
