@@ -253,6 +253,14 @@ def open_new(temporary: Path) -> TextIO:
     return temporary.open("w", encoding="ascii", newline="\n")
 
 
+def open_unnamed(temporary: Path) -> BinaryIO:
+    """Open the path that `replacing` gave to write and read bytes.
+
+    What is opened has a number for a name, for libraries that take no name of other bytes.
+    """
+    return os.fdopen(os.open(temporary, os.O_RDWR), "r+b")
+
+
 def append(path: Path, content: bytes) -> None:
     """Append a few bytes to a file that is there."""
     with path.open("ab") as file:

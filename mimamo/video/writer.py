@@ -17,7 +17,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from mimamo.errors import InputError
-from mimamo.files import replacing
+from mimamo.files import open_unnamed, replacing
 from mimamo.progress import Report, silent
 from mimamo.video.container import explained, logged_errors
 from mimamo.video.sound import Sound
@@ -117,13 +117,12 @@ class VideoWriter:
 
     def _open(self) -> OutputContainer:
         height, width = self._shape[:2]
-        # FFmpeg is given an open file, so that any name will do; it has a number for a name.
-        handle = os.open(self._temporary, os.O_RDWR)
-        file = self._stack.enter_context(os.fdopen(handle, "r+b"))
+        # FFmpeg is given an open file, so that any name will do.
+        file = self._stack.enter_context(open_unnamed(self._temporary))
 
         def read_again(*_: object) -> BinaryIO:  # to put the index in front
             file.flush()
-            return self._temporary.open("rb")
+            return open_unnamed(self._temporary)
 
         faststart = {"movflags": "+faststart"}
         output = av.open(file, "w", "mp4", container_options=faststart, io_open=read_again)
