@@ -115,6 +115,8 @@ def explained(error: av.FFmpegError, before: int) -> str:
     """What an error means, in FFmpeg's words; `before` is what `logged_errors` gave before it."""
     log: Any = error.log  # level, part of FFmpeg, message
     said = " ".join(log[2].split()) if log and logged_errors() > before else ""
+    if "whitelist" in said:
+        return "a playlist, or another format that is not read"
     return said.rstrip(".") or error.strerror or str(error)
 
 
