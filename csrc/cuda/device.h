@@ -81,6 +81,14 @@ class Launch {
 #endif
   }
 
+  int64_t l2_bytes() const {
+#if defined(PHASENET_EMULATED)
+    return emulation::settings.l2_bytes;
+#else
+    return attribute(cudaDevAttrL2CacheSize);
+#endif
+  }
+
   // Nothing is launched for an empty grid.
   template <typename... Parameters, typename... Arguments>
   void operator()(

@@ -49,6 +49,7 @@ struct Settings {
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
   int64_t multiprocessors = 132;       // and these
+  int64_t l2_bytes = int64_t{50} << 20;
   int64_t launches = 0;
   void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any
 };
@@ -233,4 +234,9 @@ inline double cospi(double x) {
 
 inline double sinpi(double x) {
   return std::sin(M_PI * x);
+}
+
+inline void sincospif(float x, float* sine, float* cosine) {
+  *sine = static_cast<float>(std::sin(M_PI * x));
+  *cosine = static_cast<float>(std::cos(M_PI * x));
 }

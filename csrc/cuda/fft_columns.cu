@@ -1,0 +1,261 @@
+// Fourier transforms along the columns of planes, with the pyramid's filters between them and the
+// spectra of images. A block takes some neighbouring columns of one image and all its bands, so that
+// each frequency is read once and a filter's radial part is computed once.
+//
+// With c(k) the cosine of the angle to a band, an analytic band has 2 c(k)^n of an image's spectrum
+// where c(k) > 0. At -k, of which a real image's spectrum is the conjugate, that is
+// (-1)^n 2 c(k)^n where c(k) < 0; so column -k of a band's plane is the conjugate of the transform
+// of min(c, 0)^n times what max(c, 0)^n is multiplied with for column k, since i^n and its conjugate
+// differ by (-1)^n. The adjoint reads the planes in the same way.
+#include "fft.cuh"
+#include "fft_passes.h"
+
+namespace phasenet::cuda {
+namespace {
+
+// Neighbouring columns of a block: at least a sector of memory.
+template <int kSize>
+constexpr int kSideBySide = kSize <= 16 ? 32 : (kSize <= 128 ? 16 : (kSize <= 256 ? 8 : 4));
+
+template <int kSize>
+constexpr int kColumnThreads = kSideBySide<kSize>* FftShape<kSize>::kThreads;
+
+template <int kSize>
+using ColumnExchange = Exchange<kSize, kSideBySide<kSize>>;
+
+template <int kSize>
+constexpr int64_t kColumnBytes = ColumnExchange<kSize>::bytes(kSideBySide<kSize>);
+
+// A block's columns begin at `first` of image `image`; this thread's is `x`.
+template <int kSize>
+struct Place {
+  int column = static_cast<int>(threadIdx.x) % kSideBySide<kSize>;
+  int thread = static_cast<int>(threadIdx.x) / kSideBySide<kSize>;
+  int columns, pitch, image_pitch, group, first, x;
+  int64_t image;
+
+  __device__ explicit Place(const Columns& p) {
+    columns = p.w / 2 + (p.one_sided ? 0 : 1);
+    pitch = p.one_sided ? p.w : p.w / 2 + 4;
+    image_pitch = p.image_w / 2 + 4;
+    const unsigned across = static_cast<unsigned>(columns + kSideBySide<kSize> - 1) /
+                            kSideBySide<kSize>;
+    group = static_cast<int>(blockIdx.x % p.groups);
+    const unsigned block = blockIdx.x / p.groups;
+    image = block / across;
+    first = static_cast<int>(block % across) * kSideBySide<kSize>;
+    x = first + column;
+  }
+
+  __device__ bool exists() const {
+    return x < columns;
+  }
+
+  // Where the image's spectrum has row `thread`, and where it has the opposite half of rows.
+  __device__ Value* spectrum(const Columns& p, bool is_lower) const {
+    const int64_t row = image * p.image_h + thread + (is_lower ? 0 : p.image_h - p.h);
+    return p.spectra + row * image_pitch + x;
+  }
+
+  // This thread's values of a band's plane, from row `thread` on.
+  __device__ Value* plane(const Columns& p, int band, bool opposite) const {
+    const int64_t row = (image * p.count + band) * p.h + thread;
+    return p.planes + row * pitch + (opposite ? p.w / 2 + x : x);
+  }
+};
+
+__device__ __forceinline__ float radial(Mask mask, float radius2) {
+  switch (mask) {
+    case Mask::band:
+      return band_mask(radius2);
+    case Mask::highpass:
+      return highpass_mask(radius2);
+    case Mask::lowpass:
+      return lowpass_mask(radius2);
+    default:
+      return 1.0f;
+  }
+}
+
+// The filters at a thread's frequencies.
+template <int kSize>
+class Filters {
+  using Shape = FftShape<kSize>;
+
+ public:
+  __device__ Filters(const Columns& p, const Place<kSize>& at)
+      : f_x_(static_cast<float>(at.x) * p.steps.x),
+        f_y_(static_cast<float>(at.thread) * p.steps.y),
+        step_(static_cast<float>(Shape::kThreads) * p.steps.y) {
+  }
+
+  // Of value i, what all bands have in common; with it the cosines are powers of projections.
+  __device__ __forceinline__ float common(const Columns& p, int i) const {
+    const float radius2 = square(f_x_) + square(f_y(i));
+    float weight = radial(p.mask, radius2);
+    const float inverse = weight > 0.0f ? inverse_root(radius2) : 0.0f;
+    for (int n = 0; n < p.order; ++n) {
+      weight *= inverse;
+    }
+    return weight;
+  }
+
+  // Powers of the projections on a band's direction that are positive, or if `opposite` negative.
+  __device__ __forceinline__ void angular(
+      const Columns& p, int band, bool opposite, float (&weights)[Shape::kEach]) const {
+    constexpr float kMost = 8.0f;  // no projection is as large
+    const float low = p.one_sided && !opposite ? 0.0f : -kMost;
+    const float high = opposite ? 0.0f : kMost;
+    const float along_x = f_x_ * p.cosine[band], sine = p.sine[band];
+    float projections[Shape::kEach];
+#pragma unroll
+    for (int i = 0; i < Shape::kEach; ++i) {
+      projections[i] = fminf(fmaxf(along_x + f_y(i) * sine, low), high);
+      weights[i] = p.order > 0 ? projections[i] : 1.0f;
+    }
+    for (int n = 1; n < p.order; ++n) {
+#pragma unroll
+      for (int i = 0; i < Shape::kEach; ++i) {
+        weights[i] *= projections[i];
+      }
+    }
+  }
+
+ private:
+  __device__ __forceinline__ float f_y(int i) const {
+    return f_y_ + step_ * static_cast<float>(i < Shape::kEach / 2 ? i : i - Shape::kEach);
+  }
+
+  float f_x_, f_y_, step_;
+};
+
+template <int kSize>
+__global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
+  using Shape = FftShape<kSize>;
+  constexpr int kEach = Shape::kEach, kThreads = Shape::kThreads;
+  const Place<kSize> at(p);
+  const Filters<kSize> filters(p, at);
+  ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
+  const Fft<kSize> fft(at.thread);
+  Value spectrum[kEach] = {};
+  if (at.exists()) {
+    const Value* lower = at.spectrum(p, true);
+    const Value* upper = at.spectrum(p, false);
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const int64_t row = int64_t{i} * kThreads * at.image_pitch;
+      const Value value = i < kEach / 2 ? lower[row] : upper[row];
+      spectrum[i] = value * p.scale * filters.common(p, i);
+    }
+  }
+  const int sides = p.one_sided ? 2 : 1;
+  const int share = (p.count + p.groups - 1) / p.groups;
+  const int end = (at.group + 1) * share, last = end < p.count ? end : p.count;
+  for (int band = at.group * share; band < last; ++band) {
+    for (int side = 0; side < sides; ++side) {
+      if (at.first >= p.limits[band][side]) {
+        continue;
+      }
+      float weights[kEach];
+      filters.angular(p, band, side == 1, weights);
+      Value v[kEach];
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        v[i] = swapped(spectrum[i] * weights[i]);
+      }
+      fft(v, exchange);
+      if (at.exists()) {
+        Value* to = at.plane(p, band, side == 1);
+#pragma unroll
+        for (int i = 0; i < kEach; ++i) {
+          to[i * kThreads * at.pitch] = swapped(v[i]);
+        }
+      }
+    }
+  }
+}
+
+template <int kSize>
+__global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
+  using Shape = FftShape<kSize>;
+  constexpr int kEach = Shape::kEach, kThreads = Shape::kThreads;
+  const Place<kSize> at(p);
+  const Filters<kSize> filters(p, at);
+  ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
+  const Fft<kSize> fft(at.thread);
+  Value sum[kEach] = {};
+  const int sides = p.one_sided ? 2 : 1;
+  for (int band = 0; band < p.count; ++band) {
+    for (int side = 0; side < sides; ++side) {
+      if (at.first >= p.limits[band][side]) {
+        continue;
+      }
+      Value v[kEach] = {};
+      if (at.x < p.limits[band][side]) {
+        // Column 0 is its own opposite.
+        const bool is_mirrored = side == 1 && at.x == 0;
+        const Value* from = at.plane(p, band, side == 1 && at.x > 0);
+#pragma unroll
+        for (int i = 0; i < kEach; ++i) {
+          const Value value = from[i * kThreads * at.pitch];
+          v[i] = is_mirrored ? conjugate(value) : value;
+        }
+      }
+      fft(v, exchange);
+      float weights[kEach];
+      filters.angular(p, band, side == 1, weights);
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        sum[i] = sum[i] + v[i] * weights[i];
+      }
+    }
+  }
+  if (!at.exists()) {
+    return;
+  }
+  Value* lower = at.spectrum(p, true);
+  Value* upper = at.spectrum(p, false);
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    Value* to = (i < kEach / 2 ? lower : upper) + int64_t{i} * kThreads * at.image_pitch;
+    const Value value = sum[i] * p.scale * filters.common(p, i);
+    *to = p.add ? *to + value : value;
+  }
+}
+
+template <int kSize>
+int64_t column_blocks(const Columns& p) {
+  return p.images * blocks_for(p.w / 2 + (p.one_sided ? 0 : 1), kSideBySide<kSize>);
+}
+
+}  // namespace
+
+void analyze_columns(const Launch& launch, Columns p) {
+  with_fft_size(p.h, [&](auto size) {
+    constexpr int kSize = decltype(size)::value;
+    const int64_t blocks = column_blocks<kSize>(p);
+    const int64_t idle = launch.multiprocessors() / std::max<int64_t>(blocks, 1);
+    p.groups = static_cast<int>(std::clamp<int64_t>(idle, 1, p.count));
+    launch(analyze<kSize>, blocks * p.groups, dim3(kColumnThreads<kSize>), kColumnBytes<kSize>, p);
+  });
+}
+
+void synthesize_columns(const Launch& launch, const Columns& p) {
+  with_fft_size(p.h, [&](auto size) {
+    constexpr int kSize = decltype(size)::value;
+    launch(
+        synthesize<kSize>,
+        column_blocks<kSize>(p),
+        dim3(kColumnThreads<kSize>),
+        kColumnBytes<kSize>,
+        p);
+  });
+}
+
+int64_t most_shared_bytes(Size size) {
+  int64_t columns = 0;
+  with_fft_size(size.h, [&](auto h) { columns = kColumnBytes<decltype(h)::value>; });
+  return std::max<int64_t>(columns, Exchange<kMostFft, 1>::bytes(2));
+}
+
+}  // namespace phasenet::cuda
