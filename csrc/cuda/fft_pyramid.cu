@@ -94,10 +94,10 @@ class Plan {
     return count_ * bands(part);
   }
 
-  // Planes in half of the L2; the other half is for what is read and written besides.
+  // Planes in a third of the L2; the rest is for what is read and written besides.
   int64_t at_once(const Part& part) const {
     const int64_t bytes = plane(part) * static_cast<int64_t>(sizeof(Complex<float>));
-    return std::max<int64_t>(launch_.l2_bytes() / 2 / bytes, 1);
+    return std::max<int64_t>(launch_.l2_bytes() / 3 / bytes, 1);
   }
 
   // Calls run(first image, images, first band, bands) for pieces of about equal size.
