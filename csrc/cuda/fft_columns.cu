@@ -64,19 +64,6 @@ struct Place {
   }
 };
 
-__device__ __forceinline__ float radial(Mask mask, float radius2) {
-  switch (mask) {
-    case Mask::band:
-      return band_mask(radius2);
-    case Mask::highpass:
-      return highpass_mask(radius2);
-    case Mask::lowpass:
-      return lowpass_mask(radius2);
-    default:
-      return 1.0f;
-  }
-}
-
 // The filters at a thread's frequencies.
 template <int kSize>
 class Filters {
@@ -89,28 +76,31 @@ class Filters {
         step_(static_cast<float>(Shape::kThreads) * p.steps.y) {
   }
 
-  // Of value i, what all bands have in common; with it the cosines are powers of projections.
-  __device__ __forceinline__ float common(const Columns& p, int i) const {
-    const float radius2 = square(f_x_) + square(f_y(i));
-    float weight = radial(p.mask, radius2);
-    const float inverse = weight > 0.0f ? inverse_root(radius2) : 0.0f;
-    for (int n = 0; n < p.order; ++n) {
-      weight *= inverse;
+  // What all bands have in common; with it the powers of cosines are those of projections.
+  __device__ __forceinline__ void radial(const Columns& p, float (&weights)[Shape::kEach]) const {
+    switch (p.mask) {
+      case Mask::band:
+        return radial_of_bands(p.order, weights);
+      case Mask::highpass:
+        return for_radii(weights, highpass_mask<float>);
+      case Mask::lowpass:
+        return for_radii(weights, lowpass_mask<float>);
+      default:
+        return for_radii(weights, [](float) { return 1.0f; });
     }
-    return weight;
   }
 
   // Powers of the projections on a band's direction that are positive, or if `opposite` negative.
   __device__ __forceinline__ void angular(
       const Columns& p, int band, bool opposite, float (&weights)[Shape::kEach]) const {
     constexpr float kMost = 8.0f;  // no projection is as large
-    const float low = p.one_sided && !opposite ? 0.0f : -kMost;
-    const float high = opposite ? 0.0f : kMost;
-    const float along_x = f_x_ * p.cosine[band], sine = p.sine[band];
+    const float bound = p.one_sided ? 0.0f : -kMost;
+    const float first = f_x_ * p.cosine[band] + f_y_ * p.sine[band], step = step_ * p.sine[band];
     float projections[Shape::kEach];
 #pragma unroll
     for (int i = 0; i < Shape::kEach; ++i) {
-      projections[i] = fminf(fmaxf(along_x + f_y(i) * sine, low), high);
+      const float projection = first + step * signed_index(i);
+      projections[i] = opposite ? fminf(projection, bound) : fmaxf(projection, bound);
       weights[i] = p.order > 0 ? projections[i] : 1.0f;
     }
     for (int n = 1; n < p.order; ++n) {
@@ -122,8 +112,34 @@ class Filters {
   }
 
  private:
-  __device__ __forceinline__ float f_y(int i) const {
-    return f_y_ + step_ * static_cast<float>(i < Shape::kEach / 2 ? i : i - Shape::kEach);
+  static __device__ __forceinline__ float signed_index(int i) {
+    return static_cast<float>(i < Shape::kEach / 2 ? i : i - Shape::kEach);
+  }
+
+  template <typename MaskOf>
+  __device__ __forceinline__ void for_radii(
+      float (&weights)[Shape::kEach], const MaskOf& mask) const {
+#pragma unroll
+    for (int i = 0; i < Shape::kEach; ++i) {
+      weights[i] = mask(square(f_x_) + square(f_y_ + step_ * signed_index(i)));
+    }
+  }
+
+  __device__ __forceinline__ void radial_of_bands(
+      int order, float (&weights)[Shape::kEach]) const {
+    float inverse[Shape::kEach];
+    for_radii(weights, band_mask<float>);
+    for_radii(inverse, [](float radius2) { return inverse_root(radius2); });
+#pragma unroll
+    for (int i = 0; i < Shape::kEach; ++i) {
+      inverse[i] = weights[i] > 0.0f ? inverse[i] : 0.0f;
+    }
+    for (int n = 0; n < order; ++n) {
+#pragma unroll
+      for (int i = 0; i < Shape::kEach; ++i) {
+        weights[i] *= inverse[i];
+      }
+    }
   }
 
   float f_x_, f_y_, step_;
@@ -141,11 +157,13 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
   if (at.exists()) {
     const Value* lower = at.spectrum(p, true);
     const Value* upper = at.spectrum(p, false);
+    float weights[kEach];
+    filters.radial(p, weights);
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
-      const int64_t row = int64_t{i} * kThreads * at.image_pitch;
+      const int row = i * kThreads * at.image_pitch;
       const Value value = i < kEach / 2 ? lower[row] : upper[row];
-      spectrum[i] = value * p.scale * filters.common(p, i);
+      spectrum[i] = value * p.scale * weights[i];
     }
   }
   const int sides = p.one_sided ? 2 : 1;
@@ -215,10 +233,12 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
   }
   Value* lower = at.spectrum(p, true);
   Value* upper = at.spectrum(p, false);
+  float weights[kEach];
+  filters.radial(p, weights);
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
-    Value* to = (i < kEach / 2 ? lower : upper) + int64_t{i} * kThreads * at.image_pitch;
-    const Value value = sum[i] * p.scale * filters.common(p, i);
+    Value* to = (i < kEach / 2 ? lower : upper) + i * kThreads * at.image_pitch;
+    const Value value = sum[i] * p.scale * weights[i];
     *to = p.add ? *to + value : value;
   }
 }
