@@ -32,7 +32,7 @@ struct Place {
   int column = static_cast<int>(threadIdx.x) % kSideBySide<kSize>;
   int thread = static_cast<int>(threadIdx.x) / kSideBySide<kSize>;
   int columns, pitch, image_pitch, group, first, x;
-  int64_t image;
+  int image;
 
   __device__ explicit Place(const Columns& p) {
     columns = p.w / 2 + (p.one_sided ? 0 : 1);
@@ -42,7 +42,7 @@ struct Place {
                             kSideBySide<kSize>;
     group = static_cast<int>(blockIdx.x % p.groups);
     const unsigned block = blockIdx.x / p.groups;
-    image = block / across;
+    image = static_cast<int>(block / across);
     first = static_cast<int>(block % across) * kSideBySide<kSize>;
     x = first + column;
   }
@@ -53,13 +53,13 @@ struct Place {
 
   // Where the image's spectrum has row `thread`, and where it has the opposite half of rows.
   __device__ Value* spectrum(const Columns& p, bool is_lower) const {
-    const int64_t row = image * p.image_h + thread + (is_lower ? 0 : p.image_h - p.h);
+    const int64_t row = int64_t{image} * p.image_h + thread + (is_lower ? 0 : p.image_h - p.h);
     return p.spectra + row * image_pitch + x;
   }
 
   // This thread's values of a band's plane, from row `thread` on.
   __device__ Value* plane(const Columns& p, int band, bool opposite) const {
-    const int64_t row = (image * p.count + band) * p.h + thread;
+    const int64_t row = (int64_t{image} * p.count + band) * p.h + thread;
     return p.planes + row * pitch + (opposite ? p.w / 2 + x : x);
   }
 };
@@ -91,18 +91,18 @@ class Filters {
   }
 
   // Powers of the projections on a band's direction that are positive, or if `opposite` negative.
+  template <bool opposite>
   __device__ __forceinline__ void angular(
-      const Columns& p, int band, bool opposite, float (&weights)[Shape::kEach]) const {
-    constexpr float kMost = 8.0f;  // no projection is as large
-    const float bound = p.one_sided ? 0.0f : -kMost;
+      const Columns& p, int band, float (&weights)[Shape::kEach]) const {
     const float first = f_x_ * p.cosine[band] + f_y_ * p.sine[band], step = step_ * p.sine[band];
     float projections[Shape::kEach];
 #pragma unroll
     for (int i = 0; i < Shape::kEach; ++i) {
       const float projection = first + step * signed_index(i);
-      projections[i] = opposite ? fminf(projection, bound) : fmaxf(projection, bound);
-      weights[i] = p.order > 0 ? projections[i] : 1.0f;
+      projections[i] = opposite ? fminf(projection, 0.0f) : fmaxf(projection, p.least);
+      weights[i] = projections[i];
     }
+#pragma unroll 1
     for (int n = 1; n < p.order; ++n) {
 #pragma unroll
       for (int i = 0; i < Shape::kEach; ++i) {
@@ -134,6 +134,7 @@ class Filters {
     for (int i = 0; i < Shape::kEach; ++i) {
       inverse[i] = weights[i] > 0.0f ? inverse[i] : 0.0f;
     }
+#pragma unroll 1
     for (int n = 0; n < order; ++n) {
 #pragma unroll
       for (int i = 0; i < Shape::kEach; ++i) {
@@ -166,30 +167,32 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
       spectrum[i] = value * p.scale * weights[i];
     }
   }
-  const int sides = p.one_sided ? 2 : 1;
+  const auto side = [&](int band, auto opposite) {
+    constexpr bool kOpposite = decltype(opposite)::value;
+    if (at.first >= p.limits[band][kOpposite]) {
+      return;
+    }
+    float weights[kEach];
+    filters.template angular<kOpposite>(p, band, weights);
+    Value v[kEach];
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      v[i] = swapped(spectrum[i] * weights[i]);
+    }
+    fft(v, exchange);
+    if (at.exists()) {
+      Value* to = at.plane(p, band, kOpposite);
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        to[i * kThreads * at.pitch] = swapped(v[i]);
+      }
+    }
+  };
   const int share = (p.count + p.groups - 1) / p.groups;
   const int end = (at.group + 1) * share, last = end < p.count ? end : p.count;
   for (int band = at.group * share; band < last; ++band) {
-    for (int side = 0; side < sides; ++side) {
-      if (at.first >= p.limits[band][side]) {
-        continue;
-      }
-      float weights[kEach];
-      filters.angular(p, band, side == 1, weights);
-      Value v[kEach];
-#pragma unroll
-      for (int i = 0; i < kEach; ++i) {
-        v[i] = swapped(spectrum[i] * weights[i]);
-      }
-      fft(v, exchange);
-      if (at.exists()) {
-        Value* to = at.plane(p, band, side == 1);
-#pragma unroll
-        for (int i = 0; i < kEach; ++i) {
-          to[i * kThreads * at.pitch] = swapped(v[i]);
-        }
-      }
-    }
+    side(band, std::false_type());
+    side(band, std::true_type());
   }
 }
 
@@ -202,31 +205,33 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
   ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
   const Fft<kSize> fft(at.thread);
   Value sum[kEach] = {};
-  const int sides = p.one_sided ? 2 : 1;
-  for (int band = 0; band < p.count; ++band) {
-    for (int side = 0; side < sides; ++side) {
-      if (at.first >= p.limits[band][side]) {
-        continue;
-      }
-      Value v[kEach] = {};
-      if (at.x < p.limits[band][side]) {
-        // Column 0 is its own opposite.
-        const bool is_mirrored = side == 1 && at.x == 0;
-        const Value* from = at.plane(p, band, side == 1 && at.x > 0);
-#pragma unroll
-        for (int i = 0; i < kEach; ++i) {
-          const Value value = from[i * kThreads * at.pitch];
-          v[i] = is_mirrored ? conjugate(value) : value;
-        }
-      }
-      fft(v, exchange);
-      float weights[kEach];
-      filters.angular(p, band, side == 1, weights);
+  const auto side = [&](int band, auto opposite) {
+    constexpr bool kOpposite = decltype(opposite)::value;
+    if (at.first >= p.limits[band][kOpposite]) {
+      return;
+    }
+    Value v[kEach] = {};
+    if (at.x < p.limits[band][kOpposite]) {
+      // Column 0 is its own opposite.
+      const bool is_mirrored = kOpposite && at.x == 0;
+      const Value* from = at.plane(p, band, kOpposite && at.x > 0);
 #pragma unroll
       for (int i = 0; i < kEach; ++i) {
-        sum[i] = sum[i] + v[i] * weights[i];
+        const Value value = from[i * kThreads * at.pitch];
+        v[i] = is_mirrored ? conjugate(value) : value;
       }
     }
+    fft(v, exchange);
+    float weights[kEach];
+    filters.template angular<kOpposite>(p, band, weights);
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      sum[i] = sum[i] + v[i] * weights[i];
+    }
+  };
+  for (int band = 0; band < p.count; ++band) {
+    side(band, std::false_type());
+    side(band, std::true_type());
   }
   if (!at.exists()) {
     return;
@@ -245,7 +250,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
 
 template <int kSize>
 int64_t column_blocks(const Columns& p) {
-  return p.images * blocks_for(p.w / 2 + (p.one_sided ? 0 : 1), kSideBySide<kSize>);
+  return int64_t{p.images} * blocks_for(p.w / 2 + (p.one_sided ? 0 : 1), kSideBySide<kSize>);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ inline int64_t half_pitch(int64_t w) {
 struct RealRows {
   float* real;
   Complex<float>* half;
-  int64_t rows;  // planes * h, even
+  int rows;  // planes * h, even
   int w;
   bool is_complex;
 };
@@ -27,8 +27,8 @@ struct RealRows {
 struct BandRows {
   Complex<float>* bands;
   Complex<float>* planes;
-  int64_t rows;
-  int h, w;
+  int rows;
+  int h_log2, w;
   int count;
   int limits[kMostBands][2];
 };
@@ -40,12 +40,13 @@ enum class Mask { none, band, highpass, lowpass };
 struct Columns {
   Complex<float>* spectra;
   Complex<float>* planes;
-  int64_t images;
+  int images;
   int image_h, image_w, h, w;
   Mask mask;
   Steps<float> steps;    // to radii of which the mask's octave is that of 1
   Complex<float> scale;  // of every value
   int order;             // of angular filters, or 0 if there are none
+  float least;           // of an angular filter's cosine: 0 of analytic bands; 1 if there are none
   bool one_sided;        // analytic bands, with both halves as BandRows has them; else half spectra
   bool add;              // to the spectra, rather than overwriting them
   int count;

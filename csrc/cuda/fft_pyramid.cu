@@ -10,6 +10,7 @@ namespace phasenet::cuda {
 namespace {
 
 constexpr int64_t kLeastSide = 8, kMostSide = 1024;
+constexpr float kMostProjection = 8;  // no frequency's is as large
 
 bool is_power_of_two(int64_t n) {
   return (n & (n - 1)) == 0;
@@ -126,7 +127,7 @@ class Plan {
     Columns p{};
     p.spectra = spectrum(image);
     p.planes = planes_;
-    p.images = images;
+    p.images = static_cast<int>(images);
     p.image_h = static_cast<int>(image_.h);
     p.image_w = static_cast<int>(image_.w);
     p.h = static_cast<int>(part.size.h);
@@ -136,6 +137,8 @@ class Plan {
     p.steps = steps<float>(image_);
     p.steps = {p.steps.y * octaves, p.steps.x * octaves};
     p.one_sided = !part.is_real;
+    // No angular filter: every projection is zero, and raised to 1.
+    p.least = part.mask != Mask::band ? 1.0f : (part.is_real ? -kMostProjection : 0.0f);
     p.count = static_cast<int>(count);
     p.groups = 1;
     const auto all = static_cast<int>(half_columns(part.size.w));
@@ -175,7 +178,7 @@ class Plan {
       int64_t band,
       const Run& run) const {
     const int64_t first = (image * bands(part) + band) * part.size.area();
-    const int64_t count = columns.images * columns.count * part.size.h;
+    const int count = columns.images * columns.count * columns.h;
     // What is read is not written to, and results are given to be written to.
     void* const data = const_cast<void*>(values.const_data_ptr());
     auto* const complex = static_cast<Complex<float>*>(data) + first;
@@ -185,7 +188,8 @@ class Plan {
       run(RealRows{real, planes_, count, columns.w, is_complex});
       return;
     }
-    BandRows p{complex, planes_, count, columns.h, columns.w, columns.count, {}};
+    const int h_log2 = static_cast<int>(std::log2(columns.h));
+    BandRows p{complex, planes_, count, h_log2, columns.w, columns.count, {}};
     std::copy_n(&columns.limits[0][0], 2 * kMostBands, &p.limits[0][0]);
     run(p);
   }
@@ -203,7 +207,7 @@ class Plan {
 
   void transform_images(const float* images) const {
     in_place([&](int64_t first, Columns columns) {
-      const int64_t count = columns.images * image_.h;
+      const int count = columns.images * columns.h;
       // Not written to.
       auto* const real = const_cast<float*>(images) + first;
       transform_rows(launch_, RealRows{real, columns.planes, count, columns.w, false});
@@ -216,7 +220,7 @@ class Plan {
     in_place([&](int64_t first, Columns columns) {
       columns.scale = {1.0f, 0.0f};
       analyze_columns(launch_, columns);
-      const int64_t count = columns.images * image_.h;
+      const int count = columns.images * columns.h;
       restore_rows(launch_, RealRows{images + first, columns.planes, count, columns.w, false});
     });
   }

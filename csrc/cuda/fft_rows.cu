@@ -19,10 +19,10 @@ template <int kSize>
 struct Lines {
   int thread = static_cast<int>(threadIdx.x) % FftShape<kSize>::kThreads;
   int place = static_cast<int>(threadIdx.x) / FftShape<kSize>::kThreads;
-  int64_t first;
+  int first;
 
   __device__ explicit Lines(int turns)
-      : first(int64_t{blockIdx.x} * (turns * kAtOnce<kSize>) + place) {
+      : first(static_cast<int>(blockIdx.x) * (turns * kAtOnce<kSize>) + place) {
   }
 };
 
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kRowThreads) real_to_half(RealRows p, int turn
   const Fft<kSize> fft(t);
   for (int turn = 0; turn < turns; ++turn) {
     const int64_t pair = lines.first + turn * kAtOnce<kSize>;
-    const bool exists = 2 * pair < p.rows;
+    const bool exists = pair < p.rows / 2;
     const float* row = p.real + (pair * (2 * kSize) + t) * kApart;
     Value v[Shape::kEach] = {};
     if (exists) {
@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(kRowThreads) half_to_real(RealRows p, int turn
   const Fft<kSize> fft(t);
   for (int turn = 0; turn < turns; ++turn) {
     const int64_t pair = lines.first + turn * kAtOnce<kSize>;
-    const bool exists = 2 * pair < p.rows;
+    const bool exists = pair < p.rows / 2;
     const Value* half = p.half + pair * (2 * kPitch);
     Value v[Shape::kEach] = {};
     if (exists) {
@@ -115,31 +115,36 @@ __global__ void __launch_bounds__(kRowThreads) band_rows(BandRows p, int turns) 
   constexpr int kThreads = Shape::kThreads, kHalf = Shape::kEach / 2;
   const Lines<kSize> lines(turns);
   const int t = lines.thread;
-  const int band = static_cast<int>(lines.first / p.h % p.count);
+  const int band = (lines.first >> p.h_log2) % p.count;
   const int here = p.limits[band][0], there = p.limits[band][1];
   Exchange<kSize, 1> exchange(kAtOnce<kSize>, lines.place, t);
   const Fft<kSize> fft(t);
   for (int turn = 0; turn < turns; ++turn) {
     const int64_t row = lines.first + turn * kAtOnce<kSize>;
     const bool exists = row < p.rows;
-    Value* band_row = p.bands + row * kSize + t;
-    Value* plane_row = p.planes + row * kSize + t;
-    Value* opposite_row = p.planes + (row + 1) * kSize - t;
+    Value* const band_row = p.bands + row * kSize + t;
+    Value* const plane_row = p.planes + row * kSize + t;
+    Value* const opposite_row = p.planes + (row + 1) * kSize - t;
+    // Whether the plane has this thread's value i, of frequency k, and that of -k, which is i of the
+    // second half; -w / 2 is zero.
+    const int lower = exists ? here - t : 0, upper = exists ? there + t : 0;
+    const auto has = [&](int i) { return i * kThreads < lower; };
+    const auto has_opposite = [&](int i) {
+      return kSize / 2 - i * kThreads < upper && (i > 0 || t > 0);
+    };
     Value v[Shape::kEach] = {};
-    if (to_bands) {
-      if (exists) {
+    if constexpr (to_bands) {
 #pragma unroll
-        for (int i = 0; i < kHalf; ++i) {
-          if (t + i * kThreads < here) {
-            v[i] = swapped(plane_row[i * kThreads]);
-          }
-          // Frequency -k at w - k; -w / 2 is zero.
-          const int k = kSize / 2 - i * kThreads - t;
-          if (k < kSize / 2 && k < there) {
-            const Value z = opposite_row[-i * kThreads];
-            v[i + kHalf] = {-z.im, z.re};
-          }
+      for (int i = 0; i < kHalf; ++i) {
+        Value conjugated{};
+        if (has(i)) {
+          v[i] = plane_row[i * kThreads];
         }
+        if (has_opposite(i)) {
+          conjugated = opposite_row[-i * kThreads];
+        }
+        v[i] = swapped(v[i]);
+        v[i + kHalf] = swapped(conjugate(conjugated));
       }
       fft(v, exchange);
       if (exists) {
@@ -156,16 +161,13 @@ __global__ void __launch_bounds__(kRowThreads) band_rows(BandRows p, int turns) 
         }
       }
       fft(v, exchange);
-      if (exists) {
 #pragma unroll
-        for (int i = 0; i < kHalf; ++i) {
-          if (t + i * kThreads < here) {
-            plane_row[i * kThreads] = v[i];
-          }
-          const int k = kSize / 2 - i * kThreads - t;
-          if (k < kSize / 2 && k < there) {
-            opposite_row[-i * kThreads] = conjugate(v[i + kHalf]);
-          }
+      for (int i = 0; i < kHalf; ++i) {
+        if (has(i)) {
+          plane_row[i * kThreads] = v[i];
+        }
+        if (has_opposite(i)) {
+          opposite_row[-i * kThreads] = conjugate(v[i + kHalf]);
         }
       }
     }
@@ -218,14 +220,14 @@ void restore_rows(const Launch& launch, const RealRows& p) {
 void transform_rows(const Launch& launch, const BandRows& p) {
   with_fft_size(p.w, [&](auto size) {
     constexpr int kSize = decltype(size)::value;
-    launch_rows<kSize>(launch, band_rows<kSize, false>, p, p.rows, p.h / kAtOnce<kSize>);
+    launch_rows<kSize>(launch, band_rows<kSize, false>, p, p.rows, (1 << p.h_log2) / kAtOnce<kSize>);
   });
 }
 
 void restore_rows(const Launch& launch, const BandRows& p) {
   with_fft_size(p.w, [&](auto size) {
     constexpr int kSize = decltype(size)::value;
-    launch_rows<kSize>(launch, band_rows<kSize, true>, p, p.rows, p.h / kAtOnce<kSize>);
+    launch_rows<kSize>(launch, band_rows<kSize, true>, p, p.rows, (1 << p.h_log2) / kAtOnce<kSize>);
   });
 }
 
