@@ -57,10 +57,14 @@ struct Place {
     return p.spectra + row * image_pitch + x;
   }
 
-  // This thread's values of a band's plane, from row `thread` on.
-  __device__ Value* plane(const Columns& p, int band, bool opposite) const {
-    const int64_t row = (int64_t{image} * p.count + band) * p.h + thread;
-    return p.planes + row * pitch + (opposite ? p.w / 2 + x : x);
+  // This thread's values in the first band's plane, from row `thread` on.
+  __device__ Value* plane(const Columns& p) const {
+    return p.planes + (int64_t{image} * p.count * kSize + thread) * pitch + x;
+  }
+
+  // From there to another band's plane, and to the opposite columns.
+  __device__ int64_t offset(const Columns& p, int band, bool opposite) const {
+    return int64_t{band} * (kSize * pitch) + (opposite ? p.w / 2 : 0);
   }
 };
 
@@ -94,6 +98,13 @@ class Filters {
   template <bool opposite>
   __device__ __forceinline__ void angular(
       const Columns& p, int band, float (&weights)[Shape::kEach]) const {
+    if (p.order == 0) {
+#pragma unroll
+      for (int i = 0; i < Shape::kEach; ++i) {
+        weights[i] = 1.0f;
+      }
+      return;
+    }
     const float first = f_x_ * p.cosine[band] + f_y_ * p.sine[band], step = step_ * p.sine[band];
     float projections[Shape::kEach];
 #pragma unroll
@@ -101,6 +112,13 @@ class Filters {
       const float projection = first + step * signed_index(i);
       projections[i] = opposite ? fminf(projection, 0.0f) : fmaxf(projection, p.least);
       weights[i] = projections[i];
+    }
+    if (p.order == 3) {
+#pragma unroll
+      for (int i = 0; i < Shape::kEach; ++i) {
+        weights[i] *= projections[i] * projections[i];
+      }
+      return;
     }
 #pragma unroll 1
     for (int n = 1; n < p.order; ++n) {
@@ -128,7 +146,10 @@ class Filters {
   __device__ __forceinline__ void radial_of_bands(
       int order, float (&weights)[Shape::kEach]) const {
     float inverse[Shape::kEach];
-    for_radii(weights, band_mask<float>);
+    for_radii(weights, [](float radius2) {  // as band_mask(), without a branch
+      const float value = bump(radius2);
+      return radius2 > 0.25f && radius2 < 4.0f ? value : 0.0f;
+    });
     for_radii(inverse, [](float radius2) { return inverse_root(radius2); });
 #pragma unroll
     for (int i = 0; i < Shape::kEach; ++i) {
@@ -167,6 +188,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
       spectrum[i] = value * p.scale * weights[i];
     }
   }
+  Value* const plane = at.plane(p);
   const auto side = [&](int band, auto opposite) {
     constexpr bool kOpposite = decltype(opposite)::value;
     if (at.first >= p.limits[band][kOpposite]) {
@@ -181,7 +203,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
     }
     fft(v, exchange);
     if (at.exists()) {
-      Value* to = at.plane(p, band, kOpposite);
+      Value* to = plane + at.offset(p, band, kOpposite);
 #pragma unroll
       for (int i = 0; i < kEach; ++i) {
         to[i * kThreads * at.pitch] = swapped(v[i]);
@@ -205,6 +227,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
   ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
   const Fft<kSize> fft(at.thread);
   Value sum[kEach] = {};
+  const Value* const plane = at.plane(p);
   const auto side = [&](int band, auto opposite) {
     constexpr bool kOpposite = decltype(opposite)::value;
     if (at.first >= p.limits[band][kOpposite]) {
@@ -214,7 +237,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
     if (at.x < p.limits[band][kOpposite]) {
       // Column 0 is its own opposite.
       const bool is_mirrored = kOpposite && at.x == 0;
-      const Value* from = at.plane(p, band, kOpposite && at.x > 0);
+      const Value* from = plane + at.offset(p, band, kOpposite && at.x > 0);
 #pragma unroll
       for (int i = 0; i < kEach; ++i) {
         const Value value = from[i * kThreads * at.pitch];

@@ -137,8 +137,7 @@ class Plan {
     p.steps = steps<float>(image_);
     p.steps = {p.steps.y * octaves, p.steps.x * octaves};
     p.one_sided = !part.is_real;
-    // No angular filter: every projection is zero, and raised to 1.
-    p.least = part.mask != Mask::band ? 1.0f : (part.is_real ? -kMostProjection : 0.0f);
+    p.least = part.is_real ? -kMostProjection : 0.0f;
     p.count = static_cast<int>(count);
     p.groups = 1;
     const auto all = static_cast<int>(half_columns(part.size.w));

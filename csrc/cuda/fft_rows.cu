@@ -5,7 +5,7 @@
 namespace phasenet::cuda {
 namespace {
 
-constexpr int kRowThreads = 256;
+constexpr int kRowThreads = 128;
 
 // Rows, or pairs of them, at once in a block.
 template <int kSize>

@@ -220,23 +220,10 @@ inline int __ffs(uint32_t x) {
   return __builtin_ffs(static_cast<int>(x));
 }
 
-inline float __log2f(float x) {
-  return std::log2(x);
-}
-
-inline float rsqrtf(float x) {
-  return 1 / std::sqrt(x);
-}
-
 inline double cospi(double x) {
   return std::cos(M_PI * x);
 }
 
 inline double sinpi(double x) {
   return std::sin(M_PI * x);
-}
-
-inline void sincospif(float x, float* sine, float* cosine) {
-  *sine = static_cast<float>(std::sin(M_PI * x));
-  *cosine = static_cast<float>(std::cos(M_PI * x));
 }
