@@ -303,7 +303,7 @@ void synthesize_columns(const Launch& launch, const Columns& p) {
 int64_t most_shared_bytes(Size size) {
   int64_t columns = 0;
   with_fft_size(size.h, [&](auto h) { columns = kColumnBytes<decltype(h)::value>; });
-  return std::max<int64_t>(columns, Exchange<kMostFft, 1>::bytes(2));
+  return std::max<int64_t>(columns, Exchange<kMostFft, 1>::bytes(1));
 }
 
 }  // namespace phasenet::cuda
