@@ -80,9 +80,9 @@ inline u64 b64(double x) {
 class Sectors {
  public:
   struct Page {
-    u32 read_by[128] = {};                       // the last block that read it, from 1
+    u32 read_by[128] = {};                            // the last block that read it, from 1
     u32 accessed_in[128] = {}, written_in[128] = {};  // the last launch that did, from 1
-    u64 accessed_at[128] = {};                   // by the clock below
+    u64 accessed_at[128] = {};                        // by the clock below
     bool dirty[128] = {};
   };
   explicit Sectors(u64 capacity = 0) : capacity_(capacity) {

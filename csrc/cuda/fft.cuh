@@ -204,8 +204,7 @@ class Fft {
   }
 
   template <typename Exchange>
-  __device__ __forceinline__ void operator()(
-      Value (&v)[Shape::kEach], Exchange& exchange) const {
+  __device__ __forceinline__ void operator()(Value (&v)[Shape::kEach], Exchange& exchange) const {
     if constexpr (Shape::kFull > 0) {
       transform8(v);
     }

@@ -1,12 +1,12 @@
 // Fourier transforms along the columns of planes, with the pyramid's filters between them and the
-// spectra of images. A block takes some neighbouring columns of one image and all its bands, so that
-// each frequency is read once and a filter's radial part is computed once.
+// spectra of images. A block takes some neighbouring columns of one image and all its bands, so
+// that each frequency is read once and a filter's radial part is computed once.
 //
 // With c(k) the cosine of the angle to a band, an analytic band has 2 c(k)^n of an image's spectrum
 // where c(k) > 0. At -k, of which a real image's spectrum is the conjugate, that is
 // (-1)^n 2 c(k)^n where c(k) < 0; so column -k of a band's plane is the conjugate of the transform
-// of min(c, 0)^n times what max(c, 0)^n is multiplied with for column k, since i^n and its conjugate
-// differ by (-1)^n. The adjoint reads the planes in the same way.
+// of min(c, 0)^n times what max(c, 0)^n is multiplied with for column k, since i^n and its
+// conjugate differ by (-1)^n. The adjoint reads the planes in the same way.
 #include "fft.cuh"
 #include "fft_passes.h"
 
@@ -18,7 +18,7 @@ template <int kSize>
 constexpr int kSideBySide = kSize <= 16 ? 32 : (kSize <= 128 ? 16 : (kSize <= 256 ? 8 : 4));
 
 template <int kSize>
-constexpr int kColumnThreads = kSideBySide<kSize>* FftShape<kSize>::kThreads;
+constexpr int kColumnThreads = kSideBySide<kSize> * FftShape<kSize>::kThreads;
 
 template <int kSize>
 using ColumnExchange = Exchange<kSize, kSideBySide<kSize>>;
@@ -26,29 +26,31 @@ using ColumnExchange = Exchange<kSize, kSideBySide<kSize>>;
 template <int kSize>
 constexpr int64_t kColumnBytes = ColumnExchange<kSize>::bytes(kSideBySide<kSize>);
 
-// A block's columns begin at `first` of image `image`; this thread's is `x`.
+// A block's columns begin at `first`; this thread's is `x` of image `image`. The last blocks take
+// the Nyquist frequency of several images each: for one column an image's own would stand idle.
 template <int kSize>
 struct Place {
   int column = static_cast<int>(threadIdx.x) % kSideBySide<kSize>;
   int thread = static_cast<int>(threadIdx.x) / kSideBySide<kSize>;
-  int columns, pitch, image_pitch, group, first, x;
-  int image;
+  int pitch, image_pitch, group, first, x, image;
+  bool exists;
 
   __device__ explicit Place(const Columns& p) {
-    columns = p.w / 2 + (p.one_sided ? 0 : 1);
+    const int half = p.w / 2;
     pitch = p.one_sided ? p.w : p.w / 2 + 4;
     image_pitch = p.image_w / 2 + 4;
-    const unsigned across = static_cast<unsigned>(columns + kSideBySide<kSize> - 1) /
-                            kSideBySide<kSize>;
-    group = static_cast<int>(blockIdx.x % p.groups);
-    const unsigned block = blockIdx.x / p.groups;
-    image = static_cast<int>(block / across);
-    first = static_cast<int>(block % across) * kSideBySide<kSize>;
+    const int across = (half + kSideBySide<kSize> - 1) / kSideBySide<kSize>;
+    group = static_cast<int>(blockIdx.x) % p.groups;
+    const int block = static_cast<int>(blockIdx.x) / p.groups;
+    image = block / across;
+    first = block % across * kSideBySide<kSize>;
     x = first + column;
-  }
-
-  __device__ bool exists() const {
-    return x < columns;
+    exists = x < half;
+    if (image >= p.images) {
+      image = (block - p.images * across) * kSideBySide<kSize> + column;
+      first = x = half;
+      exists = image < p.images;
+    }
   }
 
   // Where the image's spectrum has row `thread`, and where it has the opposite half of rows.
@@ -143,8 +145,7 @@ class Filters {
     }
   }
 
-  __device__ __forceinline__ void radial_of_bands(
-      int order, float (&weights)[Shape::kEach]) const {
+  __device__ __forceinline__ void radial_of_bands(int order, float (&weights)[Shape::kEach]) const {
     float inverse[Shape::kEach];
     for_radii(weights, [](float radius2) {  // as band_mask(), without a branch
       const float value = bump(radius2);
@@ -176,7 +177,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
   ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
   const Fft<kSize> fft(at.thread);
   Value spectrum[kEach] = {};
-  if (at.exists()) {
+  if (at.exists) {
     const Value* lower = at.spectrum(p, true);
     const Value* upper = at.spectrum(p, false);
     float weights[kEach];
@@ -202,7 +203,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
       v[i] = swapped(spectrum[i] * weights[i]);
     }
     fft(v, exchange);
-    if (at.exists()) {
+    if (at.exists) {
       Value* to = plane + at.offset(p, band, kOpposite);
 #pragma unroll
       for (int i = 0; i < kEach; ++i) {
@@ -234,7 +235,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
       return;
     }
     Value v[kEach] = {};
-    if (at.x < p.limits[band][kOpposite]) {
+    if (at.exists && at.x < p.limits[band][kOpposite]) {
       // Column 0 is its own opposite.
       const bool is_mirrored = kOpposite && at.x == 0;
       const Value* from = plane + at.offset(p, band, kOpposite && at.x > 0);
@@ -256,7 +257,7 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
     side(band, std::false_type());
     side(band, std::true_type());
   }
-  if (!at.exists()) {
+  if (!at.exists) {
     return;
   }
   Value* lower = at.spectrum(p, true);
@@ -273,7 +274,9 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
 
 template <int kSize>
 int64_t column_blocks(const Columns& p) {
-  return int64_t{p.images} * blocks_for(p.w / 2 + (p.one_sided ? 0 : 1), kSideBySide<kSize>);
+  constexpr int kColumns = kSideBySide<kSize>;
+  return p.images * blocks_for(p.w / 2, kColumns) +
+         (p.mask == Mask::band ? 0 : blocks_for(p.images, kColumns));
 }
 
 }  // namespace

@@ -11,14 +11,15 @@ inline int64_t half_pitch(int64_t w) {
   return w / 2 + 4;
 }
 
-// Real values, [planes, h, w]: one by one, or as complex numbers whose imaginary parts are not read
-// and are written as zero. Half spectra: [planes, h, half_pitch(w)].
+// Real values, [planes, h, w]: one by one or, of bands, as complex numbers whose imaginary parts
+// are not read and are written as zero. Half spectra: [planes, h, half_pitch(w)]; at the Nyquist
+// frequency, where their filters are zero, bands have none.
 struct RealRows {
   float* real;
   Complex<float>* half;
   int rows;  // planes * h, even
   int w;
-  bool is_complex;
+  bool is_band;
 };
 
 // Complex bands, [images * count, h, w], and their planes of the same size: column k, and column
@@ -33,6 +34,7 @@ struct BandRows {
   int limits[kMostBands][2];
 };
 
+// Bands have no Nyquist frequency along x, see above.
 enum class Mask { none, band, highpass, lowpass };
 
 // Half spectra of images, [images, image_h, half_pitch(image_w)], and planes that filters have made

@@ -1,9 +1,8 @@
 // What is launched for a pyramid by our own transforms. The images' half spectra are kept; planes
 // between transforms along the two axes are made for as many images at once as the device's L2
 // holds, and are then in its cache when they are read.
-#include "fft_pyramid.h"
-
 #include "fft_passes.h"
+#include "fft_pyramid.h"
 #include "workspace.h"
 
 namespace phasenet::cuda {
@@ -95,10 +94,12 @@ class Plan {
     return count_ * bands(part);
   }
 
-  // Planes in a third of the L2; the rest is for what is read and written besides.
+  // Planes that, with the values they are made from or give, take two thirds of the L2; the rest is
+  // for spectra.
   int64_t at_once(const Part& part) const {
-    const int64_t bytes = plane(part) * static_cast<int64_t>(sizeof(Complex<float>));
-    return std::max<int64_t>(launch_.l2_bytes() / 3 / bytes, 1);
+    const int64_t values = part.size.area() * (part.mask == Mask::band ? 8 : 4);
+    const int64_t bytes = 8 * plane(part) + values;
+    return std::max<int64_t>(launch_.l2_bytes() / 3 * 2 / bytes, 1);
   }
 
   // Calls run(first image, images, first band, bands) for pieces of about equal size.
@@ -110,10 +111,7 @@ class Plan {
     const int64_t band_step = blocks_for(nbands, blocks_for(nbands, few));
     for (int64_t image = 0; image < count_; image += image_step) {
       for (int64_t band = 0; band < nbands; band += band_step) {
-        run(image,
-            std::min(image_step, count_ - image),
-            band,
-            std::min(band_step, nbands - band));
+        run(image, std::min(image_step, count_ - image), band, std::min(band_step, nbands - band));
       }
     }
   }
@@ -140,9 +138,9 @@ class Plan {
     p.least = part.is_real ? -kMostProjection : 0.0f;
     p.count = static_cast<int>(count);
     p.groups = 1;
-    const auto all = static_cast<int>(half_columns(part.size.w));
+    const int half = p.w / 2;
     if (part.mask != Mask::band) {
-      p.limits[0][0] = all;
+      p.limits[0][0] = half + 1;
       return p;
     }
     p.order = static_cast<int>(nbands_ - 1);
@@ -151,13 +149,12 @@ class Plan {
       const int64_t band = first + i;
       p.cosine[i] = angles.cosine[band];
       p.sine[i] = angles.sine[band];
-      p.limits[i][0] = all;
+      p.limits[i][0] = half;
       if (part.is_real) {
         continue;
       }
       // Within the radius of the Nyquist frequency, directions less than a right angle from the
       // band's, or more, end at the sine of its angle along x.
-      const int half = p.w / 2;
       const double angle = kPi * static_cast<double>(band) / static_cast<double>(nbands_);
       const double end = std::ceil(std::sin(angle) * half + 1e-6 * half);
       const int weak = band == 0 ? 0 : std::min(half, static_cast<int>(end));
@@ -182,9 +179,9 @@ class Plan {
     void* const data = const_cast<void*>(values.const_data_ptr());
     auto* const complex = static_cast<Complex<float>*>(data) + first;
     if (part.is_real) {
-      const bool is_complex = part.mask == Mask::band;
-      auto* const real = is_complex ? &complex->re : static_cast<float*>(data) + first;
-      run(RealRows{real, planes_, count, columns.w, is_complex});
+      const bool is_band = part.mask == Mask::band;
+      auto* const real = is_band ? &complex->re : static_cast<float*>(data) + first;
+      run(RealRows{real, planes_, count, columns.w, is_band});
       return;
     }
     const int h_log2 = static_cast<int>(std::log2(columns.h));

@@ -22,7 +22,7 @@ struct Lines {
   int first;
 
   __device__ explicit Lines(int turns)
-      : first(static_cast<int>(blockIdx.x) * (turns * kAtOnce<kSize>) + place) {
+      : first(static_cast<int>(blockIdx.x) * (turns * kAtOnce<kSize>)+place) {
   }
 };
 
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kRowThreads) real_to_half(RealRows p, int turn
       half[i * kThreads] = v[i] + conjugate(opposite[i]);
       half[i * kThreads + kPitch] = turned(v[i] - conjugate(opposite[i]));
     }
-    if (t == 0) {
+    if (kApart == 1 && t == 0) {
       half[kSize / 2] = {2 * v[kHalf].re, 0.0f};
       half[kSize / 2 + kPitch] = {2 * v[kHalf].im, 0.0f};
     }
@@ -84,7 +84,11 @@ __global__ void __launch_bounds__(kRowThreads) half_to_real(RealRows p, int turn
       for (int i = 0; i < Shape::kEach; ++i) {
         const bool is_lower = i < Shape::kEach / 2;
         const Value* at = half + (is_lower ? t + i * kThreads : kSize - i * kThreads - t);
-        const Value a = at[0], b = at[kPitch];
+        Value a{}, b{};
+        if (kApart == 1 || i != Shape::kEach / 2 || t > 0) {
+          a = at[0];
+          b = at[kPitch];
+        }
         // a + i b, or of the opposite frequency's conjugates; parts swapped for the inverse.
         v[i] = is_lower ? Value{a.im + b.re, a.re - b.im} : Value{b.re - a.im, a.re + b.im};
       }
@@ -125,8 +129,8 @@ __global__ void __launch_bounds__(kRowThreads) band_rows(BandRows p, int turns) 
     Value* const band_row = p.bands + row * kSize + t;
     Value* const plane_row = p.planes + row * kSize + t;
     Value* const opposite_row = p.planes + (row + 1) * kSize - t;
-    // Whether the plane has this thread's value i, of frequency k, and that of -k, which is i of the
-    // second half; -w / 2 is zero.
+    // Whether the plane has this thread's value i, of frequency k, and that of -k, which is i of
+    // the second half; -w / 2 is zero.
     const int lower = exists ? here - t : 0, upper = exists ? there + t : 0;
     const auto has = [&](int i) { return i * kThreads < lower; };
     const auto has_opposite = [&](int i) {
@@ -204,7 +208,7 @@ void launch_rows(
 void transform_rows(const Launch& launch, const RealRows& p) {
   with_fft_size(p.w, [&](auto size) {
     constexpr int kSize = decltype(size)::value;
-    const auto kernel = p.is_complex ? real_to_half<kSize, 2> : real_to_half<kSize, 1>;
+    const auto kernel = p.is_band ? real_to_half<kSize, 2> : real_to_half<kSize, 1>;
     launch_rows<kSize>(launch, kernel, p, p.rows / 2, 8);
   });
 }
@@ -212,7 +216,7 @@ void transform_rows(const Launch& launch, const RealRows& p) {
 void restore_rows(const Launch& launch, const RealRows& p) {
   with_fft_size(p.w, [&](auto size) {
     constexpr int kSize = decltype(size)::value;
-    const auto kernel = p.is_complex ? half_to_real<kSize, 2> : half_to_real<kSize, 1>;
+    const auto kernel = p.is_band ? half_to_real<kSize, 2> : half_to_real<kSize, 1>;
     launch_rows<kSize>(launch, kernel, p, p.rows / 2, 8);
   });
 }
@@ -220,7 +224,8 @@ void restore_rows(const Launch& launch, const RealRows& p) {
 void transform_rows(const Launch& launch, const BandRows& p) {
   with_fft_size(p.w, [&](auto size) {
     constexpr int kSize = decltype(size)::value;
-    launch_rows<kSize>(launch, band_rows<kSize, false>, p, p.rows, (1 << p.h_log2) / kAtOnce<kSize>);
+    launch_rows<kSize>(
+        launch, band_rows<kSize, false>, p, p.rows, (1 << p.h_log2) / kAtOnce<kSize>);
   });
 }
 

@@ -1,6 +1,6 @@
 // The complex steerable pyramid and the adjoint of its inverse: where fft_pyramid.h does not have
-// them, one real transform of the images, then for every level one kernel that crops, applies all masks and phases and fills all bands and
-// the residuals, and one inverse transform of all bands.
+// them, one real transform of the images, then for every level one kernel that crops, applies all
+// masks and phases and fills all bands and the residuals, and one inverse transform of all bands.
 #include "../common/coefficients.h"
 #include "../common/fft.h"
 #include "fft_pyramid.h"

@@ -1,6 +1,6 @@
 // From coefficients to an image: the inverse of the pyramid and the adjoint of the pyramid. Where
-// fft_pyramid.h does not have them, every residual and level is transformed once; one kernel applies
-// all masks and phases and adds them to half spectra, which are transformed back.
+// fft_pyramid.h does not have them, every residual and level is transformed once; one kernel
+// applies all masks and phases and adds them to half spectra, which are transformed back.
 #include "../common/coefficients.h"
 #include "../common/fft.h"
 #include "fft_pyramid.h"
@@ -230,7 +230,8 @@ Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const 
 }  // namespace
 
 Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, nullptr);
+  return image_of(
+      "phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, nullptr);
 }
 
 void pyramid_inverse_out(
