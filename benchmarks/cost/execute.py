@@ -176,9 +176,7 @@ def launches(
             )  # fmt: skip
             if machine is not None and not problems:
                 rest = [getattr(given, name) for name, _ in _Record._fields_[1:]]
-                launched.counts = machine.run(
-                    launched.kernel, MachineLaunch(*rest, sectors=l2)
-                )
+                launched.counts = machine.run(launched.kernel, MachineLaunch(*rest, sectors=l2))
             found.append(launched)
         except BaseException as problem:  # none may pass through C++
             problems.append(problem)
