@@ -58,8 +58,10 @@ def pyramid(
 
 
 def pyramid_inverse(
-    side: int, height: int, nbands: int
+    side: int, height: int, nbands: int, operator: str = "pyramid_inverse"
 ) -> Callable[[ModuleType, int], Callable[[], object]]:
+    """`operator`: pyramid_inverse, or pyramid_backward, whose arguments are the same."""
+
     def prepare(module: ModuleType, images: int) -> Callable[[], object]:
         random = np.random.default_rng(0)
         high = random.random((images, side, side), np.float32)
@@ -69,7 +71,7 @@ def pyramid_inverse(
             real, imaginary = random.random(shape, np.float32)
             bands.append(real + 1j * imaginary)
         low = random.random((images, side >> (height - 2), side >> (height - 2)), np.float32)
-        return lambda: module.pyramid_inverse(high, bands, low)
+        return lambda: getattr(module, operator)(high, bands, low)
 
     return prepare
 
@@ -83,6 +85,9 @@ WORKS = {
     "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4), True),
     "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4), True),
     "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4), True),
+    "backward-256": Work(
+        "pyramid's backward, 16x256x256", 16, pyramid_inverse(256, 5, 4, "pyramid_backward"), True
+    ),
     "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4), True),
 }
 
