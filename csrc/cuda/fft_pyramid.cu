@@ -222,7 +222,8 @@ class Plan {
   }
 
   static Complex<float> scaled(Complex<float> phase, double by) {
-    return phase * static_cast<float>(by);
+    const auto factor = static_cast<float>(by);
+    return {phase.re * factor, phase.im * factor};
   }
 
   // Every transform's normalisation is in the filters.
@@ -241,7 +242,8 @@ class Plan {
     if (part.mask != Mask::band) {
       return scaled({1, 0}, norm);
     }
-    return scaled(conjugate(analysis_phase<float>(nbands_)), angular_scale(nbands_) * norm);
+    const Complex<float> phase = analysis_phase<float>(nbands_);
+    return scaled({phase.re, -phase.im}, angular_scale(nbands_) * norm);
   }
 
   Launch launch_;

@@ -117,7 +117,7 @@ def test_bytes_are_scaled(emulated):
         assert error(part, expected, 0) < 1e-5
 
 
-@pytest.mark.parametrize("shape", [(0, 16, 20), (3, 0, 16, 20)])
+@pytest.mark.parametrize("shape", [(0, 16, 20), (3, 0, 16, 20), (3, 0, 16, 32)])
 def test_empty_batches(emulated, shape):
     images = torch.rand(shape)
     got = analyzed(emulated, "pyramid", images, 4, 3)
