@@ -20,6 +20,10 @@ constexpr int kSideBySide = kSize <= 16 ? 32 : (kSize <= 128 ? 16 : (kSize <= 25
 template <int kSize>
 constexpr int kColumnThreads = kSideBySide<kSize> * FftShape<kSize>::kThreads;
 
+// Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
+template <int kSize>
+constexpr int kColumnBlocks = 512 / kColumnThreads<kSize>;
+
 template <int kSize>
 using ColumnExchange = Exchange<kSize, kSideBySide<kSize>>;
 
@@ -169,7 +173,7 @@ class Filters {
 };
 
 template <int kSize>
-__global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
+__global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>) analyze(Columns p) {
   using Shape = FftShape<kSize>;
   constexpr int kEach = Shape::kEach, kThreads = Shape::kThreads;
   const Place<kSize> at(p);
@@ -220,7 +224,8 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>) analyze(Columns p) {
 }
 
 template <int kSize>
-__global__ void __launch_bounds__(kColumnThreads<kSize>) synthesize(Columns p) {
+__global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>)
+    synthesize(Columns p) {
   using Shape = FftShape<kSize>;
   constexpr int kEach = Shape::kEach, kThreads = Shape::kThreads;
   const Place<kSize> at(p);
