@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ import numpy as np
 from benchmarks.cost.toolchain import Kernel, plain_name, run
 from benchmarks.cost.translate import translate
 
+SECTOR = 32  # bytes
 HERE = Path(__file__).parent.resolve()
 COUNTS = (
     "issued", "threads", "taken", "bytes", "wavefronts", "conflicts", "sectors", "l2_sectors",
@@ -35,6 +37,8 @@ extern "C" int run_kernel(const Launch* launch, Count* counts, char* problem) {
     return 1;
   }
 }
+extern "C" Sectors* make_sectors(u64 capacity) { return new Sectors(capacity); }
+extern "C" void delete_sectors(Sectors* sectors) { delete sectors; }
 """
 
 
@@ -59,6 +63,7 @@ class MachineLaunch(ctypes.Structure):
         ("parameter_base", ctypes.c_uint64),
         ("addresses", ctypes.c_void_p),
         ("address_count", ctypes.c_uint64),
+        ("sectors", ctypes.c_void_p),
     )
 
 
@@ -113,6 +118,17 @@ class Machine:
             self._libraries[name] = ctypes.CDLL(str(library))
         return self._libraries[name]
 
+    @contextmanager
+    def l2(self, size: int) -> Iterator[ctypes.c_void_p]:
+        """An L2 of `size` bytes for launches one after another: their `sectors`."""
+        library = self._library(next(iter(self.kernels)))
+        library.make_sectors.restype = ctypes.c_void_p
+        sectors = ctypes.c_void_p(library.make_sectors(ctypes.c_uint64(size // SECTOR)))
+        try:
+            yield sectors
+        finally:
+            library.delete_sectors(sectors)
+
     def run(self, name: str, launch: MachineLaunch) -> np.ndarray:
         """Counts of one launch, int64 [instructions, len(COUNTS)].
 
@@ -136,11 +152,15 @@ class Machine:
 
 
 def launches(
-    module: ModuleType, machine: Machine | None, call: Callable[[], object]
+    module: ModuleType,
+    machine: Machine | None,
+    call: Callable[[], object],
+    l2: ctypes.c_void_p | None = None,
 ) -> tuple[list[Launched], object]:
     """The launches of `call()`, which uses operators of the emulated `module`, and its result.
 
-    With a machine they run there; without one nothing runs, and the result means nothing.
+    With a machine they run there; without one nothing runs, and the result means nothing. `l2`:
+    what the launches leave to each other, of the machine, or nothing.
     """
     names = _function_names(Path(module.__file__ or ""))
     found: list[Launched] = []
@@ -156,7 +176,7 @@ def launches(
             )  # fmt: skip
             if machine is not None and not problems:
                 rest = [getattr(given, name) for name, _ in _Record._fields_[1:]]
-                launched.counts = machine.run(launched.kernel, MachineLaunch(*rest))
+                launched.counts = machine.run(launched.kernel, MachineLaunch(*rest, sectors=l2))
             found.append(launched)
         except BaseException as problem:  # none may pass through C++
             problems.append(problem)

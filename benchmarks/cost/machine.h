@@ -99,7 +99,9 @@ inline int partner(const std::string& how, int l, u32 by, u32 clamp) {
 using Code = u32 (*)(Warp&, Count*);
 
 inline void run(const Code* blocks_of_code, const Launch& launch, Count* counts) {
-  Sectors sectors;
+  Sectors own;
+  Sectors& sectors = launch.sectors ? *launch.sectors : own;
+  sectors.begin_launch();
   Block block;
   block.launch = &launch;
   block.counts = counts;
@@ -121,7 +123,7 @@ inline void run(const Code* blocks_of_code, const Launch& launch, Count* counts)
   std::vector<Warp> warps((threads + 31) / 32);
   const u64 blocks = u64{launch.grid[0]} * launch.grid[1] * launch.grid[2];
   for (u64 i = 0; i < blocks; ++i) {
-    block.number = u32(i + 1);
+    block.number = sectors.begin_block();
     block.index[0] = u32(i % launch.grid[0]);
     block.index[1] = u32(i / launch.grid[0] % launch.grid[1]);
     block.index[2] = u32(i / (u64{launch.grid[0]} * launch.grid[1]));

@@ -66,13 +66,8 @@ inline void count_global(
     Sectors::Page& page = w.block->sectors->page(addresses[l]);
     const u64 at = addresses[l] / 32 % 128;
     if (write || page.read_by[at] != w.block->number) ++count.l2_sectors;
-    if (write ? !page.written[at] : !page.accessed[at]) ++count.device_sectors;
-    page.accessed[at] = true;
-    if (write) {
-      page.written[at] = true;
-    } else {
-      page.read_by[at] = w.block->number;
-    }
+    if (w.block->sectors->miss(page, at, write)) ++count.device_sectors;
+    if (!write) page.read_by[at] = w.block->number;
   }
   count.sectors += sectors;
   // The lanes' data take clocks too: 128 bytes each.

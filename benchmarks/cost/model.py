@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from benchmarks.cost.execute import Launched
+from benchmarks.cost.execute import SECTOR, Launched
 from benchmarks.cost.toolchain import Kernel
 
-SECTOR = 32
 LOADS, STORES = {"LDG", "LD"}, {"STG", "ST"}  # of global memory
 SHARED = {"LDS", "STS"}
 # The unit that an instruction takes besides its issue; what is in none takes the issue alone.
@@ -34,6 +33,7 @@ class Device:
         clock: Hz.
         issue: warp instructions a clock that a multiprocessor issues at best, and as expected.
         memory, l2: bytes a second.
+        l2_bytes: what its L2 holds.
         rates: warp instructions a clock of a multiprocessor's units.
     """
 
@@ -43,6 +43,7 @@ class Device:
     issue: tuple[float, float] = (4.0, 2.25)
     memory: float = 3.0e12
     l2: float = 5.5e12
+    l2_bytes: int = 50 << 20
     rates: dict[str, float] = field(
         default_factory=lambda: {"fma": 4.0, "imad": 2.0, "alu": 2.0, "special": 0.5, "fp64": 2.0}
     )

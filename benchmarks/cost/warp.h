@@ -47,7 +47,7 @@ struct Count {
   u64 conflicts;       // of these, those that other addresses would not take
   u64 sectors;         // of 32 bytes, of global memory
   u64 l2_sectors;      // without what the block has read before
-  u64 device_sectors;  // without what the launch has accessed before
+  u64 device_sectors;  // without what the launch has accessed before, or what L2 keeps
 };
 
 struct Launch {
@@ -57,6 +57,7 @@ struct Launch {
   u64 parameter_bytes, parameter_base;
   const u64* addresses;  // of global constants, bank 4
   u64 address_count;
+  class Sectors* sectors;  // of launches one after another, or null
 };
 
 inline float f32(u32 x) {
@@ -72,13 +73,42 @@ inline u64 b64(double x) {
   return std::bit_cast<u64>(x);
 }
 
-// Which sectors of global memory a launch and its blocks have accessed.
+// Which sectors of global memory launches and their blocks have accessed. Those that device memory
+// reads or writes: of each launch every sector once or, with a capacity, what an L2 does not hold
+// that gives up what was accessed longest ago; a sector is written back once for all writes while
+// it is held.
 class Sectors {
  public:
   struct Page {
-    u32 read_by[128] = {};  // the last block that read it, from 1
-    bool accessed[128] = {}, written[128] = {};
+    u32 read_by[128] = {};                            // the last block that read it, from 1
+    u32 accessed_in[128] = {}, written_in[128] = {};  // the last launch that did, from 1
+    u64 accessed_at[128] = {};                        // by the clock below
+    bool dirty[128] = {};
   };
+  explicit Sectors(u64 capacity = 0) : capacity_(capacity) {
+  }
+  void begin_launch() {
+    ++launch_;
+  }
+  // For each block another, from 1.
+  u32 begin_block() {
+    return ++block_;
+  }
+  // Whether device memory takes part in an access.
+  bool miss(Page& page, u64 at, bool write) {
+    const bool is_first = page.accessed_in[at] != launch_;
+    const bool is_held =
+        capacity_ == 0 ? !is_first
+                       : page.accessed_at[at] > 0 && clock_ - page.accessed_at[at] < capacity_;
+    const bool is_dirty =
+        capacity_ == 0 ? page.written_in[at] == launch_ : is_held && page.dirty[at];
+    page.dirty[at] = write || is_dirty;
+    page.accessed_in[at] = launch_;
+    if (write) page.written_in[at] = launch_;
+    clock_ += is_first;
+    page.accessed_at[at] = clock_;
+    return write ? !is_dirty : !is_held;
+  }
   Page& page(u64 address) {
     const u64 number = address >> 12;
     if (number != last_number_ || last_ == nullptr) {
@@ -94,6 +124,8 @@ class Sectors {
   std::unordered_map<u64, std::unique_ptr<Page>> pages_;
   u64 last_number_ = 0;
   Page* last_ = nullptr;
+  u64 capacity_, clock_ = 0;  // in sectors; the clock counts each launch's
+  u32 launch_ = 0, block_ = 0;
 };
 
 struct Block {

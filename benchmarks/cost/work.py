@@ -22,11 +22,13 @@ class Work:
     Attributes:
         units: clips or images of the batch that is predicted; one of them runs.
         prepare: makes the call of an operator of the emulated module, on so many units.
+        whole: all units run, since how the call divides them is part of what it costs.
     """
 
     name: str
     units: int
     prepare: Callable[[ModuleType, int], Callable[[], object]]
+    whole: bool = False
 
 
 def windows(module: ModuleType, clips: int) -> Callable[[], object]:
@@ -56,8 +58,10 @@ def pyramid(
 
 
 def pyramid_inverse(
-    side: int, height: int, nbands: int
+    side: int, height: int, nbands: int, operator: str = "pyramid_inverse"
 ) -> Callable[[ModuleType, int], Callable[[], object]]:
+    """`operator`: pyramid_inverse, or pyramid_backward, whose arguments are the same."""
+
     def prepare(module: ModuleType, images: int) -> Callable[[], object]:
         random = np.random.default_rng(0)
         high = random.random((images, side, side), np.float32)
@@ -67,7 +71,7 @@ def pyramid_inverse(
             real, imaginary = random.random(shape, np.float32)
             bands.append(real + 1j * imaginary)
         low = random.random((images, side >> (height - 2), side >> (height - 2)), np.float32)
-        return lambda: module.pyramid_inverse(high, bands, low)
+        return lambda: getattr(module, operator)(high, bands, low)
 
     return prepare
 
@@ -78,10 +82,13 @@ WORKS = {
     ),
     "one-clip": Work("windows, one such clip", 1, windows),
     "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward),
-    "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4)),
-    "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4)),
-    "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4)),
-    "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4)),
+    "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4), True),
+    "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4), True),
+    "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4), True),
+    "backward-256": Work(
+        "pyramid's backward, 16x256x256", 16, pyramid_inverse(256, 5, 4, "pyramid_backward"), True
+    ),
+    "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4), True),
 }
 
 
@@ -90,10 +97,15 @@ def count(
 ) -> tuple[list[Cost], list[Launched]]:
     """Costs of the call's kernels in the order of their first launches, and what ran.
 
-    One unit runs, on its share of the multiprocessors, so that work is divided as in the whole
-    batch. How many blocks a launch has for more units follows from its grids for one and for two
-    of them; everything counted grows with the blocks.
+    Of a `whole` work all units run, and L2 keeps what it can between launches. Else one unit runs,
+    on its share of the multiprocessors, so that work is divided as in the whole batch. How many
+    blocks a launch has for more units follows from its grids for one and for two of them;
+    everything counted grows with the blocks.
     """
+    if work.whole:
+        with machine.l2(device.l2_bytes) as l2:
+            ran = launches(module, machine, work.prepare(module, work.units), l2)[0]
+        return _by_kernel(device, machine, [(one, one.blocks) for one in ran]), ran
 
     def run(units: int, on: Machine | None) -> list[Launched]:
         module.configure(multiprocessors=max(1, device.multiprocessors * units // work.units))
@@ -106,12 +118,20 @@ def count(
     twice = run(2, None) if work.units > 1 else ran
     if [launched.kernel for launched in twice] != [launched.kernel for launched in ran]:
         raise ValueError(f"{work.name}: two units take other launches than one")
+    scaled = [
+        (one, one.blocks + (two.blocks - one.blocks) * (work.units - 1))
+        for one, two in zip(ran, twice, strict=True)
+    ]
+    return _by_kernel(device, machine, scaled), ran
+
+
+def _by_kernel(device: Device, machine: Machine, ran: list[tuple[Launched, int]]) -> list[Cost]:
+    """Costs of launches, each as if it had so many blocks."""
     by_kernel: dict[str, list[Cost]] = {}
-    for one, two in zip(ran, twice, strict=True):
-        blocks = one.blocks + (two.blocks - one.blocks) * (work.units - 1)
-        part = cost(device, machine.kernels[one.kernel], one, blocks)
-        by_kernel.setdefault(one.kernel, []).append(part)
-    return [together(parts, name) for name, parts in by_kernel.items()], ran
+    for launched, blocks in ran:
+        part = cost(device, machine.kernels[launched.kernel], launched, blocks)
+        by_kernel.setdefault(launched.kernel, []).append(part)
+    return [together(parts, name) for name, parts in by_kernel.items()]
 
 
 def _clips(clips: int) -> np.ndarray:

@@ -81,6 +81,14 @@ class Launch {
 #endif
   }
 
+  int64_t l2_bytes() const {
+#if defined(PHASENET_EMULATED)
+    return emulation::settings.l2_bytes;
+#else
+    return attribute(cudaDevAttrL2CacheSize);
+#endif
+  }
+
   // Nothing is launched for an empty grid.
   template <typename... Parameters, typename... Arguments>
   void operator()(
@@ -143,7 +151,13 @@ class Launch {
 inline Tensor empty_like_device(
     const Tensor& like, const std::vector<int64_t>& sizes, ScalarType dtype) {
   try {
-    return torch::stable::new_empty(like, sizes, dtype);
+    Tensor memory = torch::stable::new_empty(like, sizes, dtype);
+#if defined(PHASENET_EMULATED)
+    // So that results show what was not written.
+    const size_t bytes = static_cast<size_t>(memory.numel()) * memory.element_size();
+    std::fill_n(static_cast<unsigned char*>(memory.mutable_data_ptr()), bytes, 0xff);
+#endif
+    return memory;
   } catch (const std::exception&) {
     explain_failure("an allocation", [] {
 #if defined(PHASENET_EMULATED)

@@ -92,8 +92,15 @@ __device__ __forceinline__ bool holds(int side, int frequency) {
   return frequency >= -(side / 2) && frequency < side - side / 2;
 }
 
+// Of radii, which are never so small that their last bits are lost: without care for those.
 __device__ __forceinline__ float log2_of(float x) {
-  return __log2f(x);
+#if defined(PHASENET_EMULATED)
+  return std::log2(x);
+#else
+  float result;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#endif
 }
 
 __device__ __forceinline__ double log2_of(double x) {
@@ -101,7 +108,13 @@ __device__ __forceinline__ double log2_of(double x) {
 }
 
 __device__ __forceinline__ float inverse_root(float x) {
-  return rsqrtf(x);
+#if defined(PHASENET_EMULATED)
+  return 1 / std::sqrt(x);
+#else
+  float result;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#endif
 }
 
 __device__ __forceinline__ double inverse_root(double x) {

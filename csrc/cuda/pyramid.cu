@@ -1,8 +1,9 @@
-// The complex steerable pyramid and the adjoint of its inverse: one real transform of the images,
-// then for every level one kernel that crops, applies all masks and phases and fills all bands and
-// the residuals, and one inverse transform of all bands.
+// The complex steerable pyramid and the adjoint of its inverse: where fft_pyramid.h does not have
+// them, one real transform of the images, then for every level one kernel that crops, applies all
+// masks and phases and fills all bands and the residuals, and one inverse transform of all bands.
 #include "../common/coefficients.h"
 #include "../common/fft.h"
+#include "fft_pyramid.h"
 #include "filters.cuh"
 #include "operators.h"
 #include "pyramid.h"
@@ -156,10 +157,25 @@ Filtered<T> filter_level(
   return result;
 }
 
+// Whether images of this dtype and size need none of ATen's transforms.
+template <typename T>
+bool is_own(const Tensor& images) {
+  return std::is_same_v<T, float> && has_own_transforms(images, image_size(images));
+}
+
 template <typename T>
 std::vector<Tensor> coefficients(const Tensor& images, int64_t height, int64_t nbands, Bands kind) {
   const Size image = image_size(images);
   const auto batch = leading(images, 2);
+  if (is_own<T>(images)) {
+    const Tensor given = to_real<T>(as_batch(images, 2));
+    std::vector<Tensor> result;
+    for (const TensorSpec& spec : coefficient_specs<T>(batch, image, height, nbands)) {
+      result.push_back(empty_like_device(given, spec.shape, spec.dtype));
+    }
+    analyze_by_fft(given, height, nbands, kind == Bands::analytic, result);
+    return result;
+  }
   const auto sizes = level_sizes(image, height);
   const Tensor spectra = rfft2(to_real<T>(as_batch(images, 2)));
   const auto real = [&](const Tensor& half, Size size) {
@@ -219,16 +235,21 @@ std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands
 
 // cuFFT's results are copied: ATen's own transforms into given memory do just that.
 void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out) {
-  const std::vector<Tensor> result = pyramid(images, height, nbands);
+  const Size image = image_size(images);
+  check_pyramid("phasenet::pyramid", image, height, nbands);
   with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const Size image = image_size(images);
     const auto specs = coefficient_specs<T>(leading(images, 2), image, height, nbands);
     check_out("phasenet::pyramid", images, out, specs);
+    if (is_own<T>(images)) {
+      analyze_by_fft(to_real<T>(as_batch(images, 2)), height, nbands, true, out);
+      return;
+    }
+    const auto result = coefficients<T>(images, height, nbands, Bands::analytic);
+    for (size_t i = 0; i < out.size(); ++i) {
+      torch::stable::copy_(out[i], result[i]);
+    }
   });
-  for (size_t i = 0; i < out.size(); ++i) {
-    torch::stable::copy_(out[i], result[i]);
-  }
 }
 
 // The imaginary parts of the bands are rounding.

@@ -1,8 +1,9 @@
-// From coefficients to an image: the inverse of the pyramid and the adjoint of the pyramid. Every
-// residual and level is transformed once; one kernel applies all masks and phases and adds them to
-// half spectra, which are transformed back.
+// From coefficients to an image: the inverse of the pyramid and the adjoint of the pyramid. Where
+// fft_pyramid.h does not have them, every residual and level is transformed once; one kernel
+// applies all masks and phases and adds them to half spectra, which are transformed back.
 #include "../common/coefficients.h"
 #include "../common/fft.h"
+#include "fft_pyramid.h"
 #include "filters.cuh"
 #include "operators.h"
 #include "pyramid.h"
@@ -196,40 +197,51 @@ Tensor images_of(
   return irfft2(sum, image.w, Norm::none);
 }
 
-Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint) {
+// `out`: where to write it, or null.
+Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const Tensor* out) {
   const int64_t nbands = check_coefficients(op, coeffs);
-  const Size image = image_size(coeffs.highpass);
+  const Tensor& like = coeffs.highpass;
+  const std::vector<int64_t> shape = leading(like, 0);
+  if (out != nullptr) {
+    check_out(op, like, {*out}, {{shape, like.scalar_type()}});
+  }
+  const Size image = image_size(like);
+  if (like.scalar_type() == ScalarType::Float && has_own_transforms(like, image)) {
+    const Tensor images = out != nullptr ? *out : empty_like_device(like, shape, ScalarType::Float);
+    synthesize_by_fft(coeffs, nbands, adjoint, images);
+    return images;
+  }
   BandLevels given{coeffs.bands, {}};
   for (int64_t level = 1; level < coeffs.height() - 1; ++level) {
     given.levels.push_back(level);
   }
-  return with_compute_dtype("highpass", coeffs.highpass.scalar_type(), [&](auto zero) {
+  return with_compute_dtype("highpass", like.scalar_type(), [&](auto zero) {
     const Tensor images = images_of<decltype(zero)>(
         given, &coeffs.highpass, &coeffs.lowpass, image, coeffs.height(), nbands, adjoint);
-    return with_batch(images, leading(coeffs.highpass, 2));
+    if (out != nullptr) {
+      // ATen's own transforms into given memory do just that.
+      torch::stable::copy_(const_cast<Tensor&>(*out), with_batch(images, leading(like, 2)));
+      return *out;
+    }
+    return with_batch(images, leading(like, 2));
   });
 }
 
 }  // namespace
 
 Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false);
+  return image_of(
+      "phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, nullptr);
 }
 
-// A copy, as of pyramid_out().
 void pyramid_inverse_out(
     const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, Tensor out) {
-  const Tensor result = pyramid_inverse(highpass, std::move(bands), lowpass);
-  check_out(
-      "phasenet::pyramid_inverse",
-      highpass,
-      {out},
-      {{leading(highpass, 0), highpass.scalar_type()}});
-  torch::stable::copy_(out, result);
+  image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, &out);
 }
 
 Tensor pyramid_backward(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of("phasenet::pyramid_backward", {highpass, std::move(bands), lowpass}, true);
+  return image_of(
+      "phasenet::pyramid_backward", {highpass, std::move(bands), lowpass}, true, nullptr);
 }
 
 template <typename T>

@@ -98,12 +98,12 @@ def machine(tmp_path_factory):
 
 
 def run(
-    machine: Machine, name: str, parameters: bytes, *, blocks=1, threads=32, shared=0
+    machine: Machine, name: str, parameters: bytes, *, blocks=1, threads=32, shared=0, l2=None
 ) -> Launched:
     values = ctypes.create_string_buffer(parameters, len(parameters))
     at = ctypes.addressof(values)
     grid, block = (ctypes.c_uint32 * 3)(blocks, 1, 1), (ctypes.c_uint32 * 3)(threads, 1, 1)
-    launch = MachineLaunch(grid, block, shared, at, len(parameters))
+    launch = MachineLaunch(grid, block, shared, at, len(parameters), sectors=l2)
     return Launched(name, blocks, threads, shared, machine.run(name, launch))
 
 
@@ -173,6 +173,24 @@ def test_sectors_of_strided_reads(machine, stride, sectors):
     assert launched.column("bytes")[[load, store]].tolist() == [3 * 128, 3 * 128]
     assert launched.column("l2_sectors")[[load, store]].tolist() == [3 * sectors, 3 * 4]
     assert launched.column("device_sectors")[[load, store]].tolist() == [sectors, 4]
+
+
+def test_l2_keeps_what_was_accessed_last(machine):
+    values, out = aligned(32 * 32), aligned(32)
+    load, store = 9, 10
+
+    def device_sectors(stride, l2):
+        parameters = pointer(values) + pointer(out) + stride.to_bytes(4, "little")
+        launched = run(machine, "strided", parameters, l2=l2)
+        return launched.column("device_sectors")[[load, store]].tolist()
+
+    with machine.l2(64 * 32) as l2:
+        assert device_sectors(1, l2) == [4, 4]
+        assert device_sectors(1, l2) == [0, 0]  # read before; written back once for both writes
+        assert device_sectors(8, l2) == [28, 0]  # four of its sectors are those from before
+    with machine.l2(8 * 32) as l2:
+        assert device_sectors(8, l2) == [32, 4]
+        assert device_sectors(8, l2) == [32, 4]  # given up meanwhile
 
 
 @pytest.mark.parametrize(("stride", "wavefronts"), [(4, 1), (8, 2), (16, 4), (128, 32), (132, 1)])
@@ -288,12 +306,16 @@ def compiled():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operator", ["windows", "half_windows", "backward", "pyramid", "inverse"])
+@pytest.mark.parametrize(
+    "operator",
+    ["windows", "half_windows", "backward", "pyramid", "inverse", "own_pyramid", "own_inverse"],
+)
 def test_machine_code_computes_what_the_source_does(compiled, operator):
     module, machine = compiled
     random = np.random.default_rng(0)
     frames = random.random((1, 4, 20, 19), np.float32)
-    images = random.random((2, 33, 40), np.float32)
+    size = (16, 32) if operator.startswith("own") else (33, 40)  # own: our own transforms
+    images = random.random((2, *size), np.float32)
     windows = module.phase_difference_windows(frames, 3)
     grads = [random.standard_normal(part.shape, np.float32) for part in windows]
     parts = module.pyramid(images, 4, 3)
@@ -307,7 +329,7 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
         ],
         "pyramid": lambda: module.pyramid(images, 4, 3),
         "inverse": lambda: [module.pyramid_inverse(parts[0], parts[1:-1], parts[-1])],
-    }[operator]
+    }[operator.removeprefix("own_")]
     ran, got = launches(module, machine, call)
     assert all(launched.column("issued").sum() > 0 for launched in ran)
     bar = 2e-3 if operator == "half_windows" else 1e-4

@@ -49,6 +49,7 @@ struct Settings {
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
   int64_t multiprocessors = 132;       // and these
+  int64_t l2_bytes = int64_t{50} << 20;
   int64_t launches = 0;
   void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any
 };
@@ -217,14 +218,6 @@ inline int __popc(uint32_t x) {
 
 inline int __ffs(uint32_t x) {
   return __builtin_ffs(static_cast<int>(x));
-}
-
-inline float __log2f(float x) {
-  return std::log2(x);
-}
-
-inline float rsqrtf(float x) {
-  return 1 / std::sqrt(x);
 }
 
 inline double cospi(double x) {

@@ -16,6 +16,7 @@ def pyramid(module) -> None:
     """Both transforms and both adjoints, at sizes that leave partial tiles."""
     random = np.random.default_rng(0)
     cases = [((2, 33, 40), 4, 3), ((1, 9, 67), 4, 2), ((3, 4, 5), 3, 4), ((0, 16, 16), 4, 2)]
+    cases += [((3, 16, 128), 4, 3), ((1, 64, 8), 4, 2), ((1, 8, 512), 3, 2)]
     for shape, height, nbands in cases:
         for dtype in (np.float32, np.float64):
             images = random.random(shape).astype(dtype)

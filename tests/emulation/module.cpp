@@ -90,7 +90,11 @@ std::optional<ScalarType> output_dtype(const std::optional<std::string>& name) {
 }
 
 void configure(
-    const std::string& order, uint32_t seed, int64_t shared_limit, int64_t multiprocessors) {
+    const std::string& order,
+    uint32_t seed,
+    int64_t shared_limit,
+    int64_t multiprocessors,
+    int64_t l2_bytes) {
   auto& settings = emulation::settings;
   settings.order = order == "backward"   ? emulation::Order::backward
                    : order == "shuffled" ? emulation::Order::shuffled
@@ -98,6 +102,7 @@ void configure(
   settings.seed = seed;
   settings.shared_limit = static_cast<size_t>(shared_limit);
   settings.multiprocessors = multiprocessors;
+  settings.l2_bytes = l2_bytes;
 }
 
 // What the emulator itself promises, for its own tests.
@@ -186,7 +191,8 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       py::arg("order") = "forward",
       py::arg("seed") = 0,
       py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit),
-      py::arg("multiprocessors") = 132);
+      py::arg("multiprocessors") = 132,
+      py::arg("l2_bytes") = int64_t{50} << 20);
   m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
     emulation::settings.instead =
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);

@@ -53,6 +53,10 @@ def few_calls() -> None:
     assert calls_of_torch(lambda: pyramid(images)) == analysis
     synthesis = {"aten::new_empty": 1, "aten::_fft_r2c": 2, "aten::_fft_c2c": 2}
     assert calls_of_torch(lambda: pyramid.inverse(coeffs)) == synthesis | {"aten::_fft_c2r": 1}
+    images = torch.rand(2, 32, 64)  # by our own transforms: four results, and the rest
+    coeffs = pyramid(images)
+    assert calls_of_torch(lambda: pyramid(images)) == {"aten::new_empty": 5}
+    assert calls_of_torch(lambda: pyramid.inverse(coeffs)) == {"aten::new_empty": 2}
 
 
 def other_layouts() -> None:
@@ -100,13 +104,15 @@ def other_layouts() -> None:
 
 def out_of_memory() -> None:
     """It is torch's own error, whether our memory ends or that of an FFT."""
-    pyramid, images = SteerablePyramid(4, 2), torch.rand(64, 256, 256)
-    small = torch.rand(2, 64, 64)
+    pyramid, images = SteerablePyramid(4, 2), torch.rand(64, 240, 240)
+    powers_of_two = torch.rand(64, 256, 256)
+    small = torch.rand(2, 60, 60)
     pyramid.inverse(pyramid(small))  # whatever is loaded at a first call
     phase_difference_windows(small, 2)
     cases = [
         ("pyramid: out of memory in an FFT", 10, lambda: pyramid(images)),
         ("pyramid: out of memory in an allocation", 40, lambda: pyramid(images)),
+        ("pyramid: out of memory in an allocation", 10, lambda: pyramid(powers_of_two)),
         (
             "phase_difference_windows: out of memory in an allocation",
             10,
@@ -132,7 +138,7 @@ def failing_transforms() -> None:
     ]
     named = ["out of memory in an FFT", "an FFT failed"]
     pyramid = SteerablePyramid(4, 2)
-    images = torch.rand(2, 32, 32, requires_grad=True)
+    images = torch.rand(2, 32, 40, requires_grad=True)
     total = sum(part.abs().sum() for part in pyramid(images).bands)
     # Since 2.13 torch tells what went wrong; memory for such small images there is.
     told = torch.__version__ >= "2.13"

@@ -165,6 +165,7 @@ const std::map<std::string, std::function<void()>> kRuns = {
     {"quick",
      [] {
        pyramid({1, 9, 35}, 4, 2, kFloat);
+       pyramid({1, 16, 32}, 4, 2, kFloat);
        windows({{1, 3, 11, 18}, 2, 2, "full", "replicate"});
        windows({{1, 2, 8, 65}, 1, 2, "published", "valid"});
        with_few_blocks([] { windows({{1, 3, 11, 18}, 1, 2, "full", "valid"}); });
@@ -179,6 +180,10 @@ const std::map<std::string, std::function<void()>> kRuns = {
          pyramid({1, 9, 67}, 4, 2, dtype);
          pyramid({3, 4, 5}, 3, 4, dtype);
        }
+       // By transforms of our own.
+       pyramid({3, 64, 128}, 5, 3, kFloat);
+       pyramid({1, 8, 512}, 3, 2, kFloat);
+       pyramid({1, 512, 8}, 3, 2, kFloat);
        band_phase(ScalarType::ComplexDouble);
      }},
     {"windows",

@@ -21,6 +21,16 @@ CASES = [
     ((4, 5), 3, 4, 2),
     ((8, 131), 4, 5, 1),
     ((40, 32), 4, 32, 1),
+    # By transforms of our own in float32: powers of two from 8 on, levels down to 2.
+    ((8, 8), 3, 2, 3),
+    ((32, 8), 4, 32, 2),
+    ((16, 128), 5, 3, 2),
+    ((64, 32), 6, 4, 3),
+    ((256, 64), 7, 5, 1),
+    ((8, 512), 4, 2, 2),
+    ((512, 8), 3, 4, 1),
+    ((8, 1024), 3, 3, 1),
+    ((1024, 16), 5, 2, 1),
 ]
 
 
@@ -107,7 +117,7 @@ def test_bytes_are_scaled(emulated):
         assert error(part, expected, 0) < 1e-5
 
 
-@pytest.mark.parametrize("shape", [(0, 16, 20), (3, 0, 16, 20)])
+@pytest.mark.parametrize("shape", [(0, 16, 20), (3, 0, 16, 20), (3, 0, 16, 32)])
 def test_empty_batches(emulated, shape):
     images = torch.rand(shape)
     got = analyzed(emulated, "pyramid", images, 4, 3)
@@ -129,22 +139,64 @@ def test_batch_dimensions_are_kept(emulated):
     assert synthesized(emulated, "pyramid_inverse", got).shape == images.shape
 
 
-def test_the_order_of_threads_changes_no_bit(emulated):
-    images = torch.rand(2, 45, 70)
+@pytest.mark.parametrize("size", [(45, 70), (32, 64), (64, 16)])
+def test_the_order_of_threads_changes_no_bit(emulated, size):
+    images = torch.rand(2, *size)
     results = []
     for order in ORDERS:
         emulated.configure(order=order, seed=7)
-        parts = analyzed(emulated, "pyramid", images, 4, 3)
-        torch.manual_seed(3)
-        other = changed(parts)
-        parts += analyzed(emulated, "pyramid_inverse_backward", images, 4, 3)
-        parts += [
-            synthesized(emulated, name, other) for name in ("pyramid_inverse", "pyramid_backward")
-        ]
-        results.append(parts)
-    for parts in results[1:]:
-        for part, first in zip(parts, results[0], strict=True):
-            assert part.numpy().tobytes() == first.numpy().tobytes()
+        results.append(bits(everything(emulated, images, 4, 3)))
+    assert results[1:] == results[:1] * 2
+
+
+def everything(module, images: Tensor, height: int, nbands: int) -> list[Tensor]:
+    """Of both transforms and both adjoints; the images last."""
+    parts = analyzed(module, "pyramid", images, height, nbands)
+    torch.manual_seed(3)
+    other = changed(parts)
+    parts += analyzed(module, "pyramid_inverse_backward", images, height, nbands)
+    return parts + [
+        synthesized(module, name, other) for name in ("pyramid_inverse", "pyramid_backward")
+    ]
+
+
+def bits(parts: list[Tensor]) -> list[bytes]:
+    return [part.numpy().tobytes() for part in parts]
+
+
+@pytest.mark.parametrize("size", [(32, 64), (64, 16)])
+def test_how_many_images_fit_into_the_l2_changes_no_bit(emulated, size):
+    images = torch.rand(5, *size)
+    before = emulated.launches()
+    usual = everything(emulated, images, 4, 3)
+    least = emulated.launches() - before
+    for fitting in (8, 3, 2, 1):  # of five images' planes of three bands each
+        emulated.configure(l2_bytes=3 * fitting * 8 * size[0] * size[1])
+        before = emulated.launches()
+        parts = everything(emulated, images, 4, 3)
+        assert emulated.launches() - before > least
+        if fitting >= 3:
+            assert bits(parts) == bits(usual)
+            continue
+        # Bands one after another are summed up in another order.
+        assert bits(parts[:-2]) == bits(usual[:-2])
+        for part, want in zip(parts[-2:], usual[-2:], strict=True):
+            assert error(part, wide(want), 0) < 1e-6
+    emulated.configure(multiprocessors=1)  # threads do several transforms
+    assert bits(everything(emulated, images, 4, 3)) == bits(usual)
+
+
+def test_what_does_not_fit_into_shared_memory_takes_torchs_transforms(emulated):
+    images = torch.rand(1, 1024, 8)
+    launched = []
+    for kilobytes in (99, 64):
+        emulated.configure(shared_limit=kilobytes << 10)
+        before = emulated.launches()
+        parts = analyzed(emulated, "pyramid", images, 3, 2)
+        launched.append(emulated.launches() - before)
+        for part, want in zip(parts, flat(reference.SteerablePyramid(3, 2)(images)), strict=True):
+            assert error(part, wide(want), float(images.norm())) < BARS[torch.float32]
+    assert launched == [8, 1]
 
 
 def test_one_kernel_a_level_and_one_back(emulated):

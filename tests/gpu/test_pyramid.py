@@ -12,6 +12,7 @@ from phasenet import PyramidCoeffs, SteerablePyramid, reference
 pytestmark = pytest.mark.cuda
 BARS = {torch.float32: 1e-5, torch.float64: 1e-12}
 SIZES = [(96, 96), (75, 101), (67, 130), (8, 8), (9, 31), (16, 1000), (131, 131), (256, 256)]
+SIZES += [(1024, 16), (64, 512), (8, 1024)]
 
 
 def flat(coeffs: PyramidCoeffs) -> list[Tensor]:
