@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from mimamo.faces.alignment import align_face
 from mimamo.faces.detection import Detector
 from mimamo.faces.tracking import FaceTracker
 from mimamo.video.folder import AlignedFolder
-from mimamo.video.reader import VideoFrame, VideoReader
+
+if TYPE_CHECKING:
+    from mimamo.video.reader import VideoFrame, VideoReader
 
 
 @dataclass(frozen=True, eq=False)

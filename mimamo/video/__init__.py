@@ -1,8 +1,16 @@
 """Videos in and out: frames from files, aligned faces from folders, frames into files."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from mimamo.video.folder import AlignedFolder, is_numbered_image
-from mimamo.video.reader import VideoFrame, VideoReader, is_video
-from mimamo.video.writer import VideoWriter
+from mimamo.video.names import is_video
+
+if TYPE_CHECKING:
+    from mimamo.video.reader import VideoFrame, VideoReader
+    from mimamo.video.writer import VideoWriter
 
 __all__ = [
     "AlignedFolder",
@@ -12,3 +20,12 @@ __all__ = [
     "is_numbered_image",
     "is_video",
 ]
+
+# What needs FFmpeg is imported when it is asked for: training on a cache does without.
+_LATE = {"VideoFrame": "reader", "VideoReader": "reader", "VideoWriter": "writer"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(f"mimamo.video.{_LATE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

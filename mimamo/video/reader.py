@@ -24,10 +24,6 @@ from mimamo.video.picture import Pictures, progressive
 ASSUMED_FPS = 30.0
 _HIGHEST_FPS = 500.0  # some containers state their clock (1000, 90000) instead of a frame rate
 _NAMED_GAPS = 3
-_SUFFIXES = (
-    *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
-    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,11 +164,6 @@ class _Facts:
             next((rate for rate in rates if 0 < rate <= _HIGHEST_FPS), None),
             stream.frames if 0 < stream.frames <= MOST_FRAMES else None,
         )
-
-
-def is_video(path: Path) -> bool:
-    """Whether `path` is named like a video file, and is no folder."""
-    return path.suffix.lower() in _SUFFIXES and not path.is_dir()
 
 
 def _is_cover(stream: VideoStream) -> bool:

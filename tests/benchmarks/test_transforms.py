@@ -39,6 +39,6 @@ def test_every_side():
     _, *rows = printed("sides", "--sides", "16,131")
     assert [row.split()[0] for row in rows] == ["16", "131"]
     for row in rows:
-        forward, inverse, ffts, *ratios = map(float, row.split()[1:])
-        assert min(forward, inverse, ffts) > 0
-        assert len(ratios) == 2
+        forward, inverse, strong, ffts, *ratios = map(float, row.split()[1:])
+        assert min(forward, inverse, strong, ffts) > 0
+        assert len(ratios) == 3

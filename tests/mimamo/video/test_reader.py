@@ -378,3 +378,14 @@ def _check_refused(path: Path) -> None:
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
+
+
+def test_training_needs_no_ffmpeg() -> None:
+    """Nor do a cache and the network: machines that train have what is needed there alone."""
+    code = (
+        "import sys; sys.modules['av'] = None\n"
+        "import mimamo.data, mimamo.model, mimamo.train\n"
+        "from mimamo.video import AlignedFolder, is_video\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
