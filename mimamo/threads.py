@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,20 @@ class Workers(ThreadPoolExecutor):
     def __init__(self, count: int) -> None:
         super().__init__(count, "mimamo-worker", torch.set_num_threads, (1,))
         self.count = count
+
+
+@contextmanager
+def pool_of(count: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of so many threads (None: the machine's cores).
+
+    Leaving waits for what has begun, and drops what has not: the executor's own way out does all
+    that it was given, even where a signal asks the process to end.
+    """
+    pool = ThreadPoolExecutor(count or os.cpu_count())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

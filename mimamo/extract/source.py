@@ -10,7 +10,6 @@ import errno
 import hashlib
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Problems
 from mimamo.errors import InputError
 from mimamo.files import MOST_TEXT, file_hash, read_bytes, unreadable
+from mimamo.threads import pool_of
 from mimamo.video import VideoReader, is_numbered_image
 
 _READERS = 4  # threads that read images
@@ -71,7 +71,7 @@ def fingerprint(video: DatasetVideo, announced: int | None, *, sure: bool = Fals
     """
     digest = hashlib.sha256(_labels(video))
     files = _files(video)
-    with ThreadPoolExecutor(_READERS) as pool:
+    with pool_of(_READERS) as pool:
         contents = pool.map(partial(_content, sure=sure), files)
         for path, content in zip(files, contents, strict=True):
             digest.update(os.fsencode(f"\n{os.path.basename(path)} ") + content)

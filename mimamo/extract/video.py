@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -21,7 +20,7 @@ from mimamo.faces import Detector, observe_faces, phase_frames
 from mimamo.files import unreadable
 from mimamo.model.features import SpatialFeatures
 from mimamo.progress import silent
-from mimamo.threads import ahead
+from mimamo.threads import ahead, pool_of
 from mimamo.video import AlignedFolder, VideoReader
 
 _READ_AHEAD = 256  # faces in memory at a time
@@ -161,7 +160,7 @@ def _aligned_faces(
             return error
 
     def faces() -> Faces:
-        with ThreadPoolExecutor(_READERS) as pool:
+        with pool_of(_READERS) as pool:
             for start in range(0, len(numbers), _READ_AHEAD):  # `map` would read all at once
                 some = numbers[start : start + _READ_AHEAD]
                 for number, crop in zip(some, pool.map(read, some), strict=True):

@@ -10,7 +10,7 @@ import cv2
 import pytest
 import torch
 
-from mimamo.threads import ahead, workers
+from mimamo.threads import ahead, pool_of, workers
 
 
 def alive(name: str) -> bool:
@@ -113,6 +113,25 @@ class TestAhead:
             assert next(items) == 0
             assert begun.wait(5)
         assert not alive("test-late")
+
+
+def test_a_pool_drops_what_has_not_begun():
+    begun, go = [], threading.Event()
+
+    def work(number):
+        begun.append(number)
+        go.wait(10)
+
+    def interrupted():
+        with pool_of(2) as pool:
+            for number in range(50):
+                pool.submit(work, number)
+            threading.Timer(0.2, go.set).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(begun) == 2
 
 
 class TestWorkers:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,6 +13,7 @@ from PIL import Image
 from mimamo.data.annotations import HEADER, NOT_ANNOTATED
 from mimamo.files import output_folder, write_text
 from mimamo.progress import silent
+from mimamo.threads import pool_of
 
 Counting = Callable[[int, int], object]  # called with the number done, and of all
 
@@ -52,7 +51,7 @@ def write_set(
         progress(next(done), len(videos))
         return faces
 
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with pool_of(workers) as pool:
         return sum(pool.map(work, videos))
 
 
