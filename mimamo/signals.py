@@ -8,6 +8,7 @@ import threading
 import time
 from types import FrameType
 
+_AGAIN = 0.05  # seconds until it is looked again whether an import has ended
 _SAME = 1.0  # seconds within which several signals are one wish: a key that bounces, a group killed
 
 
@@ -25,18 +26,35 @@ class Ended(BaseException):
 
 
 class _Ending:
-    """The first signal raises `Ended`; one that comes later ends the process where it is."""
+    """The first signal raises `Ended`; one that comes later ends the process where it is.
+
+    In the middle of an import it waits for its end: there libraries swallow exceptions, go on with
+    half a module, or abort.
+    """
 
     def __init__(self) -> None:
         self._first: float | None = None
 
-    def __call__(self, number: int, _: FrameType | None) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._first is None:
             self._first = now
-            raise Ended(number)
+            self._raise(number, frame)
         if now - self._first > _SAME:
             os._exit(128 + number)  # something does not let go, such as a camera
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        if not _imports(frame):
+            raise Ended(number)
+        signal.signal(signal.SIGALRM, lambda _, later: self._raise(number, later))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a frame, or one that it was called from, is that of an import."""
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def end_well() -> None:

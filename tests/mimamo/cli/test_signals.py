@@ -76,6 +76,33 @@ def test_live_keeps_its_table(
     assert list(table.parent.iterdir()) == [table]
 
 
+def test_one_during_an_import_waits_for_its_end(tmp_path: Path) -> None:
+    """Libraries swallow exceptions there, or go on with half a module."""
+    (tmp_path / "swallowing.py").write_text(
+        "import time\n"
+        "try:\n"
+        "    print('importing', flush=True)\n"
+        "    time.sleep(0.3)\n"
+        "except BaseException as error:\n"
+        "    print('swallowed', error)\n"
+    )
+    code = (
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from mimamo.signals import Ended, end_well\n"
+        "end_well()\n"
+        "try:\n"
+        "    import swallowing\n"
+        "    time.sleep(20)\n"
+        "except Ended as ended:\n"
+        "    print(ended)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "importing\n"
+        run.send_signal(signal.SIGTERM)
+        assert run.communicate(timeout=15)[0] == "SIGTERM\n"
+
+
 def test_a_second_wish_ends_the_process_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as while a camera does not let go; a key that bounces is no second wish."""
     clock, left = [0.0], []
