@@ -337,6 +337,7 @@ print(len(held), (max(held) - held[40]) // 1_000_000)
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells it there")
 @pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_film(tmp_path, interlaced):
     """Of 200 pictures of 0.9 MB, upright only by their display matrix, few are held at a time."""
     path = write_film(
