@@ -27,8 +27,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Commands that are not run here, and why.
 ELSEWHERE = {
-    "make demo": "tests/mimamo/test_demo.py runs it in small",
-    "mimamo demo --out demo-out": "tests/mimamo/test_demo.py runs it in small",
+    "make demo": "tests/mimamo/demo/test_run.py runs it in small",
+    "mimamo demo --out demo-out": "tests/mimamo/demo/test_run.py runs it in small",
     "mimamo live 0 --weights run": "it needs a camera; tests/mimamo/test_live.py",
     "make test": "it runs these tests",
     "make gpu-check OUT=gpu-check-out": "it needs a GPU; tests/benchmarks/test_gpu_check.py",
@@ -198,6 +198,7 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
         assert torch.equal(levels[0], names["level1"][index])
 
 
+@pytest.mark.slow
 def test_python_that_predicts_runs(prepared, tmp_path, monkeypatch):
     folder = shutil.copytree(prepared, tmp_path / "here")
     monkeypatch.chdir(folder)

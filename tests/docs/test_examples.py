@@ -55,6 +55,7 @@ def test_vibration_as_a_program(tmp_path):
     assert "none.mp4: no frames could be read" in nothing.stderr
 
 
+@pytest.mark.slow
 def test_motion_is_classified(capsys):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra: test)")
     accuracy = load("classify_motion").main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
@@ -25,10 +26,16 @@ def plane(dtype=torch.complex64):
     return torch.polar(radii.expand(-1, len(angles)).contiguous(), angles.expand(13, -1)).to(dtype)
 
 
+@functools.cache
+def plane_and_angles() -> tuple[torch.Tensor, torch.Tensor]:
+    """The plane in single precision, and its angles in double precision."""
+    bands = plane()
+    return bands, torch.atan2(bands.imag.double(), bands.real.double())
+
+
 def worst_error() -> float:
     """The largest error in radians against float64 of the same coefficients."""
-    bands = plane()
-    exact = torch.atan2(bands.imag.double(), bands.real.double())
+    bands, exact = plane_and_angles()
     return float((band_phase(bands).double() - exact).abs().max())
 
 

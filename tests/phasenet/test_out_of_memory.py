@@ -18,6 +18,7 @@ except torch.OutOfMemoryError as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS does not limit a process's memory")
+@pytest.mark.slow
 def test_it_is_torchs_error() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ def demo(tmp_path_factory):
     return result, lines
 
 
+@pytest.mark.slow
 def test_writes_everything(demo):
     result, lines = demo
     for name in (
@@ -39,6 +40,7 @@ def test_writes_everything(demo):
         assert any(name.split("/")[0] in line for line in lines)
 
 
+@pytest.mark.slow
 def test_numbers_are_measured(demo):
     result, _ = demo
     summary = json.loads((result.out / "summary.json").read_text())
@@ -50,6 +52,7 @@ def test_numbers_are_measured(demo):
     assert set(summary["seconds"]) == {"data", "training", "unseen clips", "video", "prediction"}
 
 
+@pytest.mark.slow
 def test_predicts_every_frame_of_the_video(demo):
     result, _ = demo
     predictions = read_predictions(result.out / "predictions" / "astronaut.csv")
@@ -59,11 +62,13 @@ def test_predicts_every_frame_of_the_video(demo):
     assert predictions.found.any()
 
 
+@pytest.mark.slow
 def test_data_is_in_the_layout_of_affwild2(demo):
     result, _ = demo
     assert AffWild2(result.out / "data").root.is_dir()
 
 
+@pytest.mark.slow
 def test_says_what_the_weights_are_worth(demo):
     text = "\n".join(demo[1])
     assert "nothing else" in text
@@ -78,6 +83,7 @@ def test_refuses_a_folder_of_something_else(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_replaces_an_earlier_demo_and_says_so(demo, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

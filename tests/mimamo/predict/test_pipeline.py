@@ -30,7 +30,7 @@ from mimamo.threads import workers
 from mimamo.video import VideoFrame, VideoReader
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def checkpoint(weights):
     return load_checkpoint(weights)
 
@@ -186,7 +186,7 @@ class TestFailures:
 
         return failing
 
-    @pytest.mark.parametrize("count", [0, 3, 200])
+    @pytest.mark.parametrize("count", [0, 3, pytest.param(200, marks=pytest.mark.slow)])
     def test_decoding(self, checkpoint, count):
         class Broken(Noise):
             def __iter__(inner):
@@ -195,11 +195,11 @@ class TestFailures:
 
         self.run(checkpoint, source=Broken(count))
 
-    @pytest.mark.parametrize("count", [0, 3, 600])
+    @pytest.mark.parametrize("count", [0, 3, pytest.param(600, marks=pytest.mark.slow)])
     def test_detection(self, checkpoint, count):
         self.run(checkpoint, detector=self.after(count, Anywhere()))
 
-    @pytest.mark.parametrize("count", [0, 3, 60])
+    @pytest.mark.parametrize("count", [0, 3, pytest.param(60, marks=pytest.mark.slow)])
     def test_features(self, checkpoint, count):
         spatial = Spatial()
         spatial.forward = self.after(count, Spatial().forward)

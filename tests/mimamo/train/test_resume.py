@@ -207,6 +207,7 @@ class TestCurves:
 
 
 class TestFullDisk:
+    @pytest.mark.slow
     def test_it_is_named_and_with_room_the_run_goes_on(
         self, small_cache: Path, tmp_path: Path, small_disk, config: TrainingConfig, whole
     ) -> None:
@@ -264,6 +265,7 @@ class TestResume:
         with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
             train(small_cache, finished, config=replace(config, seed=4), resume=True)
 
+    @pytest.mark.slow
     def test_a_run_that_left_nothing_is_begun_again_with_what_is_given(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig
     ) -> None:

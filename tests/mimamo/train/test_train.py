@@ -165,11 +165,13 @@ class TestReproducibility:
         run()
         assert torch.equal(torch.random.get_rng_state(), before)
 
+    @pytest.mark.slow
     def test_where_the_videos_are_kept_does_not_matter(self, run: Run) -> None:
         assert contents(run("second", resident=True).out) == contents(run("first").out)
 
 
 class TestSpatial:
+    @pytest.mark.slow
     def test_cached_features_keep_their_backbone(
         self, run: Run, resnet_cache: Path, cached: TrainingConfig
     ) -> None:
@@ -280,6 +282,7 @@ class TestSpatial:
         assert (network.spatial is None) == (streams == "temporal")
         assert (network.temporal is None) == (streams == "spatial")
 
+    @pytest.mark.slow
     def test_bfloat16(self, run: Run, small: TrainingConfig) -> None:
         one = run("one", config=replace(small, precision="bfloat16"))
         other = run("other")
