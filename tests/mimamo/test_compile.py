@@ -67,6 +67,7 @@ def test_it_trains_compiled():
         torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_no_graph_break():
     whole = Whole().eval()
     frames = torch.randint(0, 256, (2, 9, 48, 48), dtype=torch.uint8)

@@ -43,6 +43,7 @@ def test_threads_call_at_once():
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.slow
 def test_workers_of_a_data_loader(start):
     """Also forked ones, after the parent has used the operators on all its threads."""
     threads = torch.get_num_threads()

@@ -63,6 +63,7 @@ class TestWhatIsInIt:
         assert error < 1e-3
         assert video.features.dtype == torch.float16
 
+    @pytest.mark.slow
     def test_in_bfloat16_they_are_nearly_the_same(self, run, data: Path, tmp_path: Path) -> None:
         backbone = ResNet50(image_size=32, seed=3)
         run(backbone=backbone)

@@ -96,6 +96,7 @@ class TestFiles:
             assert row["is_best"] == str(epoch.is_best)
         assert result.best == [epoch for epoch in result.epochs if epoch.is_best][-1]
 
+    @pytest.mark.slow
     def test_tensorboard_shows_it(self, run: Run, small: TrainingConfig) -> None:
         result = run(config=replace(small, epochs=2))
         events = EventAccumulator(str(result.out / "tensorboard"))
