@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -101,7 +101,8 @@ def predict(
     videos: Annotated[
         list[Path],
         argument(
-            "Video files, folders of aligned faces (00001.jpg, ...), or folders of either.", "VIDEO"
+            "Video files, folders of pictures (aligned faces, whole frames), or folders of these.",
+            "VIDEO",
         ),
     ],
     weights: Weights,
@@ -123,9 +124,19 @@ def predict(
             help="Faces per pass; does not change the result.",
         ),
     ] = None,
-    aligned_fps: Annotated[
-        float, typer.Option(min=0.1, max=1000, help="Frame rate of folders of aligned faces.")
+    folders: Annotated[
+        Literal["auto", "aligned", "frames"],
+        typer.Option(help="What a folder's pictures are; auto takes them for what they look like."),
+    ] = "auto",
+    folder_fps: Annotated[
+        float,
+        typer.Option(
+            "--folder-fps", "--aligned-fps", min=0.1, max=1000, help="Frame rate of such folders."
+        ),
     ] = 30.0,
+    depth: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Search folders for videos, so many deep.")
+    ] = 1,
     overwrite: Overwrite = False,
 ) -> int:
     """Predict valence and arousal of every frame.
@@ -146,7 +157,9 @@ def predict(
         precision=precision,
         batch_size=batch_size,
         search_every=search_every,
-        aligned_fps=aligned_fps,
+        folders=folders,
+        folder_fps=folder_fps,
+        depth=depth,
         plot=not no_plot,
         render=render,
         overwrite=overwrite,
@@ -182,7 +195,8 @@ def demo(
 def _say_found(result: VideoResult) -> None:
     if result.predictions is not None:
         found = result.predictions.found
-        say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
+        read_as = f" ({result.read_as})" if result.read_as else ""
+        say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames{read_as}")
 
 
 for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit, check):

@@ -104,9 +104,9 @@ class Dataset(Protocol):
 
 
 def everything_in(folder: Path) -> list[Path]:
-    """What is in a folder and its folders, sorted; nothing of those that cannot be read."""
+    """What is visible in a folder and its folders, sorted; nothing of those that cannot be read."""
     found = (Path(at, name) for at, inner, files in os.walk(folder) for name in (*inner, *files))
-    return sorted(found)
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def entries(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from mimamo.faces.tracking import FaceTracker
 from mimamo.video.folder import AlignedFolder
 
 if TYPE_CHECKING:
-    from mimamo.video.reader import VideoFrame, VideoReader
+    from mimamo.video import Film, VideoFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Faces:
 
 
 def observe_faces(
-    source: VideoReader | AlignedFolder,
+    source: Film,
     detector: Detector | None,
     *,
     steady: bool = True,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,16 +26,27 @@ from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.outputs import Outputs, check_outputs, mark_video, outputs_of
+from mimamo.predict.outputs import (
+    Outputs,
+    check_outputs,
+    distinct_names,
+    mark_video,
+    outputs_of,
+    source_name,
+)
 from mimamo.predict.pipeline import Models, Observed, observe
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
-from mimamo.predict.sources import find_sources, open_source
+from mimamo.predict.sources import Folders, find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, write_predictions
 from mimamo.progress import Progress, Report, silent
 from mimamo.threads import Workers, workers
-from mimamo.video import AlignedFolder, VideoReader
+from mimamo.video import AlignedFolder, FrameFolder
+from mimamo.video.folder import FOLDER_FPS
+
+if TYPE_CHECKING:
+    from mimamo.video import Film
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +62,10 @@ class PredictSettings:
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
             between only where the face was; 1 is the most reliable, see `FaceTracker`.
-        aligned_fps: frame rate of folders of aligned faces, which do not state one.
+        folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
+            like, see `open_source`.
+        folder_fps: frame rate of such folders, which do not state one.
+        depth: how many folders deep a folder is searched for videos.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.
         overwrite: replace files that are not results of an earlier run, too.
@@ -61,7 +76,9 @@ class PredictSettings:
     precision: Precision = "auto"
     batch_size: int | None = None
     search_every: int = 1
-    aligned_fps: float = 30.0
+    folders: Folders = "auto"
+    folder_fps: float = FOLDER_FPS
+    depth: int = 1
     plot: bool = True
     render: bool = False
     overwrite: bool = False
@@ -72,12 +89,13 @@ class VideoResult:
     """What became of one video.
 
     Attributes:
-        source: the video file or folder of aligned faces.
+        source: the video file or folder of pictures.
         outputs: the files it is written to.
         predictions: of every frame that could be decoded; None if there are no results.
         error: what went wrong, in one line that names the file; None if all went well. A
             video of which frames are missing has both predictions, which are written, and an error.
         times: how long it took, and its stages; None if there are no results.
+        read_as: what a folder's pictures were taken for, and their rate; None of a file.
     """
 
     source: Path
@@ -85,6 +103,7 @@ class VideoResult:
     predictions: Predictions | None = None
     error: str | None = None
     times: StageTimes | None = None
+    read_as: str | None = None
 
 
 def predict_video(
@@ -99,7 +118,7 @@ def predict_video(
     """Predict one video and write the results into `out_dir`.
 
     Args:
-        source: a video file or a folder of aligned faces.
+        source: a video file or a folder of pictures, see `open_source`.
         checkpoint: is moved to the settings' device.
         out_dir: is made if need be. ``<name>.csv`` goes there, and what the settings ask for.
         settings: the defaults if None.
@@ -133,7 +152,7 @@ def predict_many(
     """Predict videos one after the other; one that fails does not stop the others.
 
     Args:
-        paths: video files, folders of aligned faces, and folders of either.
+        paths: video files, folders of pictures, and folders of either, see `find_sources`.
         checkpoint, out_dir, settings, progress, warn: as for `predict_video`.
         finish: called with each video's result as soon as it is there.
 
@@ -142,12 +161,15 @@ def predict_many(
         `paths`. A folder without videos is a failed one.
 
     Raises:
-        InputError: before anything is read or written: two videos have one name, or `out_dir`
-            cannot be written to or holds a file in the way.
+        InputError: before anything is written: `out_dir` cannot be written to or holds a file in
+            the way.
     """
     settings = settings or PredictSettings()
-    sources = find_sources(paths)
+    sources = find_sources(paths, settings.folders, settings.depth)
     planned = _planned(sources, out_dir, settings)
+    for source, outputs in zip(sources, planned, strict=True):
+        if outputs.table.stem != (name := source_name(source)):
+            warn(f"{source}: others are called {name} too; its results are {outputs.table.stem}.*")
     results = []
     with workers(settings.device) as pool:
         predictor = _Predictor(checkpoint, settings, pool, progress, warn)
@@ -168,12 +190,18 @@ def _planned(
 ) -> list[Outputs]:
     """Where the results go, once it is sure that they may."""
     folder = Path(out_dir)
-    planned = [
-        outputs_of(source, folder, plot=settings.plot, render=settings.render) for source in sources
-    ]
+    names = distinct_names(sources)
+    planned = [outputs_of(x, folder, plot=settings.plot, render=settings.render) for x in names]
     check_outputs(sources, planned, settings.overwrite)
     output_folder(folder)
     return planned
+
+
+def _read_as(video: Film) -> str | None:
+    """What the pictures of a folder were taken for."""
+    kinds = {AlignedFolder: "aligned faces", FrameFolder: "whole frames"}
+    kind = kinds.get(type(video))
+    return None if kind is None else f"{kind} at {video.fps:g} a second"
 
 
 class _Predictor:
@@ -206,12 +234,12 @@ class _Predictor:
         """Predict a video and write its results; InputError if either fails."""
         times = StageTimes(backbone=self._backbone)
         with times.whole():
-            video = open_source(source, self._settings.aligned_fps)
+            video = open_source(source, self._settings.folder_fps, self._settings.folders)
             observed = self._observe(source, video, times)
             predictions = observed.predictions
             times.frames = len(predictions)
             warnings, missing = list(video.warnings), None
-            if isinstance(video, VideoReader) and video.missing:
+            if not isinstance(video, AlignedFolder) and video.missing:
                 missing = f"{video.missing}; they have no rows in {outputs.table}"
             if not predictions.found.any():
                 warnings.append(f"{source}: no face found; all predictions are {NO_FACE:g}")
@@ -226,7 +254,7 @@ class _Predictor:
                     self._write(video, observed, outputs)
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        return VideoResult(source, outputs, predictions, missing, times)
+        return VideoResult(source, outputs, predictions, missing, times, _read_as(video))
 
     def _counting(self, stage: str, frames: int | None) -> Callable[[], None]:
         """Report that a stage begins; calling what is returned reports one more frame as done."""
@@ -238,9 +266,7 @@ class _Predictor:
         advance()
         return advance
 
-    def _observe(
-        self, source: Path, video: VideoReader | AlignedFolder, times: StageTimes
-    ) -> Observed:
+    def _observe(self, source: Path, video: Film, times: StageTimes) -> Observed:
         advance = self._counting(f"{video.name}: predicting", video.frame_count)
         keep_frames = self._settings.render
         try:
@@ -256,9 +282,7 @@ class _Predictor:
             reason = " ".join(str(error).split())
             raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
 
-    def _write(
-        self, video: VideoReader | AlignedFolder, observed: Observed, outputs: Outputs
-    ) -> None:
+    def _write(self, video: Film, observed: Observed, outputs: Outputs) -> None:
         predictions = observed.predictions
         if outputs.table.exists():
             self._warn(f"{outputs.table}: replaced")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mimamo.errors import InputError
 from mimamo.files import append, open_file
-from mimamo.predict.sources import source_name
 from mimamo.predict.table import holds_predictions
 
 SOFTWARE = "mimamo"  # a PNG's "Software" text, which marks the file as one of ours
@@ -31,9 +30,42 @@ class Outputs:
         return iter([path for path in (self.table, self.plot, self.video) if path is not None])
 
 
-def outputs_of(source: Path, folder: Path, *, plot: bool, render: bool) -> Outputs:
-    """Name the results of `source` in `folder`: ``<name>.csv``, ``<name>.png``, ``<name>.mp4``."""
-    name = source_name(source)
+def source_name(source: Path) -> str:
+    """The name of a video: its file's without the suffix, or its folder's."""
+    source = Path(os.path.realpath(source))
+    return source.name if source.is_dir() else source.stem
+
+
+def distinct_names(sources: Sequence[Path]) -> list[str]:
+    """The videos' names; where some are equal, with suffixes, or folders, that tell them apart.
+
+    ``a/talk.mp4`` and ``b/talk.mp4`` become ``a_talk`` and ``b_talk``; ``talk.mp4`` and
+    ``talk.avi`` of one folder, ``talk_mp4`` and ``talk_avi``. No two are equal where upper and
+    lower case are one. Raises InputError for paths of which no such names can be made.
+    """
+    names = [source_name(source) for source in sources]
+    alike: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        alike.setdefault(name.casefold(), []).append(index)
+    taken = {name for name, indices in alike.items() if len(indices) == 1}
+    for indices in alike.values():
+        if len(indices) == 1:
+            continue
+        some = [Path(os.path.realpath(sources[index])) for index in indices]
+        longer = next((x for x in _longer_names(some) if _are_distinct(x, taken)), None)
+        if longer is None:
+            raise InputError(
+                f"{sources[indices[1]]}: expected a name unlike that of {sources[indices[0]]}; "
+                "rename one of them or predict them into different folders"
+            )
+        taken.update(name.casefold() for name in longer)
+        for index, name in zip(indices, longer, strict=True):
+            names[index] = name
+    return names
+
+
+def outputs_of(name: str, folder: Path, *, plot: bool, render: bool) -> Outputs:
+    """Name a video's results in `folder`: ``<name>.csv``, ``<name>.png``, ``<name>.mp4``."""
     return Outputs(
         table=folder / f"{name}.csv",
         plot=folder / f"{name}.png" if plot else None,
@@ -45,18 +77,10 @@ def check_outputs(sources: Sequence[Path], outputs: Sequence[Outputs], overwrite
     """Make sure that writing loses nothing.
 
     Raises:
-        InputError: two videos have the same name; a result would replace an input; or, unless
-            `overwrite`, a file that is not one of our results.
+        InputError: a result would replace an input, or, unless `overwrite`, a file that is not one
+            of our results.
     """
-    named: dict[Path, Path] = {}
     inputs = {os.path.realpath(source) for source in sources}
-    for source, files in zip(sources, outputs, strict=True):
-        other = named.setdefault(files.table, source)
-        if other is not source:
-            raise InputError(
-                f"{source}: same name as {other}; expected one {files.table.name} each: "
-                "rename one of them or predict them into different folders"
-            )
     for path in (path for files in outputs for path in files):
         if os.path.realpath(path) in inputs:
             raise InputError(f"{path}: is an input and would be written to; give another --out")
@@ -85,3 +109,23 @@ def is_result(path: Path) -> bool:
             return stream.read() == _VIDEO_MARK
     except InputError:  # unreadable, no file, or shorter than the mark
         return False
+
+
+def _longer_names(paths: Sequence[Path]) -> Iterator[list[str]]:
+    """Names with suffixes, with a folder more, with both, and so on up to the whole path."""
+    for folders in range(max(len(path.parts) for path in paths)):
+        for suffix in (False, True):
+            yield [_longer_name(path, folders, suffix) for path in paths]
+
+
+def _longer_name(path: Path, folders: int, suffix: bool) -> str:
+    name = path.name if path.is_dir() else path.stem
+    if suffix and not path.is_dir():
+        name += path.suffix.replace(".", "_")
+    above = path.parent.parts[1:]  # without the root
+    return "_".join([*above[max(len(above) - folders, 0) :], name])
+
+
+def _are_distinct(names: Sequence[str], taken: set[str]) -> bool:
+    folded = {name.casefold() for name in names}
+    return len(folded) == len(names) and not folded & taken

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -31,7 +32,9 @@ from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import Predictions, fill_missing
 from mimamo.threads import Workers, ahead
-from mimamo.video import AlignedFolder, VideoReader
+
+if TYPE_CHECKING:
+    from mimamo.video import Film
 
 _FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
 _TASKS_AHEAD = 2  # batches, and clips, that wait for a worker, beside one for each worker
@@ -65,7 +68,7 @@ class Models:
 
 
 def observe(
-    video: VideoReader | AlignedFolder,
+    video: Film,
     models: Models,
     pool: Workers,
     times: StageTimes,

@@ -9,11 +9,15 @@ from mimamo.video.folder import AlignedFolder, is_numbered_image
 from mimamo.video.names import is_video
 
 if TYPE_CHECKING:
+    from mimamo.video.frames import FrameFolder
     from mimamo.video.reader import VideoFrame, VideoReader
     from mimamo.video.writer import VideoWriter
 
+    Film = VideoReader | FrameFolder | AlignedFolder
+
 __all__ = [
     "AlignedFolder",
+    "FrameFolder",
     "VideoFrame",
     "VideoReader",
     "VideoWriter",
@@ -22,7 +26,12 @@ __all__ = [
 ]
 
 # What needs FFmpeg is imported when it is asked for: training on a cache does without.
-_LATE = {"VideoFrame": "reader", "VideoReader": "reader", "VideoWriter": "writer"}
+_LATE = {
+    "FrameFolder": "frames",
+    "VideoFrame": "reader",
+    "VideoReader": "reader",
+    "VideoWriter": "writer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,9 @@
-"""Reading a folder of aligned faces in the layout of Aff-Wild2's `cropped_aligned`."""
+"""Reading a folder of aligned faces, as Aff-Wild2's `cropped_aligned` has them or as OpenFace's."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +16,18 @@ from mimamo.video.image import read_image
 CROP_SIZE = 112
 MOST_MISSING = 100_000  # frames without a face on end, each of which is predicted like any other
 MOST_FRAMES = 10_000_000  # of a video; at 30 a second they take four days
-ALIGNED_FPS = 30.0
+FOLDER_FPS = 30.0
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+_OPENFACE = re.compile("frame_det_([0-9]+)_([0-9]+)")
 
 
 class AlignedFolder:
-    """The aligned faces of one video: `00001.jpg`, `00002.jpg`, ..., numbered from 1 by frame.
+    """The aligned faces of one video, numbered from 1 by frame.
 
-    A number without an image is a frame in which no face was found. Iterating gives
-    `(index, crop)` for the images there are, in order: index from 0, crop uint8 [112, 112, 3] RGB.
+    They are named as in Aff-Wild2, `00001.jpg`, or as by OpenFace, `frame_det_00_000001.bmp`, whose
+    first number is the face's: of several the one with the most images is taken. A number without
+    an image is a frame in which no face was found. Iterating gives `(index, crop)` for the images
+    there are, in order: index from 0, crop uint8 [112, 112, 3] RGB.
 
     Attributes:
         path, name: the folder, and its last component.
@@ -41,7 +45,7 @@ class AlignedFolder:
         self,
         path: str | os.PathLike[str],
         *,
-        fps: float = ALIGNED_FPS,
+        fps: float = FOLDER_FPS,
         frame_count: int | None = None,
     ) -> None:
         self.path = Path(path)
@@ -49,10 +53,11 @@ class AlignedFolder:
         self.size = (CROP_SIZE, CROP_SIZE)
         self.fps = fps
         self.warnings: list[str] = []
+        self._resized = False
         if not 0 < fps < float("inf"):
             raise ValueError(f"fps: expected a positive number, got {fps}")
 
-        self.images = _numbered_images(self.path)
+        self.images = self._numbered_images()
         highest = max(self.images)
         self.frame_count = highest if frame_count is None else frame_count
         if self.frame_count < highest:
@@ -74,44 +79,80 @@ class AlignedFolder:
             self._warn_resized(path, width, height)
         return image
 
+    def _numbered_images(self) -> dict[int, Path]:
+        faces: dict[int, dict[int, Path]] = {}
+        for path in listed(self.path):
+            if (found := _face_and_number(path.name)) is None:
+                continue
+            face, number = found
+            images = faces.setdefault(face, {})
+            if number == 0:
+                raise InputError(f"{path}: expected images numbered from 1, got 0")
+            if number in images:
+                raise InputError(f"{path}: {images[number].name} has the same number")
+            images[number] = path
+        if not faces:
+            raise InputError(
+                f"{self.path}: expected images named by number (00001.jpg, ...), found none"
+            )
+        main = min(faces, key=lambda face: (-len(faces[face]), face))
+        if len(faces) > 1:
+            self.warnings.append(
+                f"{self.path}: holds {len(faces)} faces; that of most images is used,"
+                f" {next(iter(faces[main].values())).name} and so on"
+            )
+        _check_numbers(faces[main])
+        return faces[main]
+
     def _warn_resized(self, path: Path, width: int, height: int) -> None:
-        if not self.warnings:  # one line, not one for each image
+        if not self._resized:  # one line, not one for each image
+            self._resized = True
             self.warnings.append(
                 f"{path}: {width}x{height} pixels instead of {CROP_SIZE}x{CROP_SIZE}; resized,"
                 " like any other such image of the folder"
             )
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file of that name is a picture; those of a hidden one, as macOS adds, are not."""
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+
+
 def is_numbered_image(name: str) -> bool:
     """Whether a file of that name is one of a folder's aligned faces."""
-    stem, suffix = os.path.splitext(name)
-    return suffix.lower() in _SUFFIXES and stem.isascii() and stem.isdecimal()
+    return _face_and_number(name) is not None
 
 
-def _numbered_images(folder: Path) -> dict[int, Path]:
+def is_openface(name: str) -> bool:
+    """Whether a file of that name is an aligned face that OpenFace wrote."""
+    return is_picture(name) and _OPENFACE.fullmatch(os.path.splitext(name)[0]) is not None
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name; InputError if it cannot be read."""
     try:
-        entries = sorted(folder.iterdir())
+        return sorted(folder.iterdir())
     except OSError as error:
         raise InputError(f"{folder}: cannot be read as a folder: {error.strerror}") from error
-    images: dict[int, Path] = {}
-    for path in entries:
-        if not is_numbered_image(path.name):
-            continue
-        number = int(path.stem)
-        if number == 0:
-            raise InputError(f"{path}: expected images numbered from 1, got 0")
-        if number in images:
-            raise InputError(f"{path}: {images[number].name} has the same number")
-        images[number] = path
-    if not images:
-        raise InputError(f"{folder}: expected images named by number (00001.jpg, ...), found none")
+
+
+def _face_and_number(name: str) -> tuple[int, int] | None:
+    """Whose face an image is, 0 in Aff-Wild2, and of which frame; None if its name says neither."""
+    stem = os.path.splitext(name)[0]
+    if not is_picture(name):
+        return None
+    if found := _OPENFACE.fullmatch(stem):
+        return int(found[1]), int(found[2])
+    return (0, int(stem)) if stem.isascii() and stem.isdecimal() else None
+
+
+def _check_numbers(images: dict[int, Path]) -> None:
     before = 0
     for number in sorted(images):
         if number - before > MOST_MISSING or number > MOST_FRAMES:
             highest = min(before + MOST_MISSING, MOST_FRAMES)
             raise InputError(f"{images[number]}: expected at most {highest} after {before}")
         before = number
-    return images
 
 
 def _to_crop_size(path: Path, image: np.ndarray) -> np.ndarray:

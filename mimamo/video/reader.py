@@ -129,7 +129,7 @@ class VideoReader:
     def _conclude(self, decoding: Decoding, steps: int, seconds: float) -> None:
         """What a whole pass has shown."""
         if decoding.gaps:
-            self.missing = f"{self.path}: frames missing {_places(decoding.gaps)}"
+            self.missing = f"{self.path}: frames missing {gaps_in_words(decoding.gaps)}"
         if decoding.filled and not self._facts.fps:
             self._warn(
                 f"has frames without times and no frame rate; {ASSUMED_FPS:g} a second assumed"
@@ -171,7 +171,7 @@ def _is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _places(gaps: Sequence[tuple[float, float]]) -> str:
+def gaps_in_words(gaps: Sequence[tuple[float, float]]) -> str:
     """Where frames are missing, in words."""
     named = [_place(before, after) for before, after in gaps[:_NAMED_GAPS]]
     more = len(gaps) - len(named)

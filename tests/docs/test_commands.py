@@ -99,6 +99,10 @@ def prepared(tmp_path_factory):
     torch.manual_seed(0)
     film(folder / "talk.mp4", 6)
     film(folder / "interviews/one.mp4", 3)
+    frames = folder / "casme2/sub01/EP02_01f"
+    frames.mkdir(parents=True)
+    for number in (1, 2):
+        cv2.imwrite(str(frames / f"img{number}.jpg"), data.astronaut()[..., ::-1])
     size = ["--identities", "7", "--takes", "1", "--frames", "20"]
     assert main(["synth", "--out", str(folder / "aff-wild2"), *size]) == 0
     for annotation in folder.glob("aff-wild2/annotations/Test_Set/*.txt"):

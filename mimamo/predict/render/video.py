@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from mimamo.predict.table import Predictions
 from mimamo.progress import Report, silent
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
 
+if TYPE_CHECKING:
+    from mimamo.video import Film
+
 
 def render_video(
     path: str | os.PathLike[str],
-    video: VideoReader | AlignedFolder,
+    video: Film,
     predictions: Predictions,
     faces: Faces,
     frames: np.ndarray,
@@ -55,7 +59,7 @@ def render_video(
 
 
 def _pictures(
-    video: VideoReader | AlignedFolder, found: np.ndarray, faces: Faces
+    video: Film, found: np.ndarray, faces: Faces
 ) -> Iterator[tuple[int, np.ndarray | None, np.ndarray | None]]:
     """Yield every frame's index, its image and its aligned face, None where there is none."""
     if isinstance(video, AlignedFolder):

@@ -86,6 +86,6 @@ class TestUnusable:
         assert "is an input" in one_error()
         assert predict(video, "--overwrite") == 0
 
-    def test_videos_of_one_name(self, tmp_path, predict, one_error):
-        assert predict(tmp_path / "a.mp4", tmp_path / "a.avi") == 2
-        assert "same name" in one_error()
+    def test_names_that_differ_in_case_alone(self, tmp_path, predict, one_error):
+        assert predict(tmp_path / "a.mp4", tmp_path / "A.mp4") == 2
+        assert "expected a name unlike that of" in one_error()

@@ -160,7 +160,7 @@ class TestBadVideo:
         path = tmp_path / "empty"
         path.mkdir()
         assert predict(path) == 1
-        assert one_error().startswith(f"{path}: expected videos or aligned faces")
+        assert one_error().startswith(f"{path}: expected videos, or pictures of aligned faces")
 
 
 class TestInterruption:

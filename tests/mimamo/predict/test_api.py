@@ -102,13 +102,28 @@ class TestValues:
         for face in observe_faces(VideoReader(video), CenterFace()):
             if face.crop is not None:
                 Image.fromarray(face.crop).save(folder / f"{face.index + 1:05d}.png")
-        settings = PredictSettings(aligned_fps=25, plot=False)
+        settings = PredictSettings(folder_fps=25, plot=False)
         aligned = predict_video(folder, checkpoint, tmp_path / "a", settings).predictions
         whole = predict_video(video, checkpoint, tmp_path / "b", settings).predictions
         last = np.flatnonzero(FOUND)[-1] + 1  # the folder cannot tell of frames after its last
         assert len(aligned) == last
         np.testing.assert_allclose(aligned.values, whole.values[:last], atol=1e-5)
         np.testing.assert_allclose(aligned.times, whole.times[:last], atol=1e-9)
+
+    def test_whole_frames_give_what_their_video_gives(self, tmp_path, checkpoint, video):
+        folder = tmp_path / "face"
+        folder.mkdir()
+        for frame in VideoReader(video):
+            Image.fromarray(frame.image).save(folder / f"img{frame.index + 1}.png")
+        log = Log()
+        settings = PredictSettings(folder_fps=25, plot=False, render=True)
+        (result,) = predict_many([folder], checkpoint, tmp_path / "a", settings, warn=log.warn)
+        whole = predict_video(video, checkpoint, tmp_path / "b").predictions
+        np.testing.assert_array_equal(result.predictions.values, whole.values)
+        np.testing.assert_allclose(result.predictions.times, whole.times, atol=1e-9)
+        assert result.read_as == "whole frames at 25 a second"
+        assert len(list(VideoReader(result.outputs.video))) == len(whole)
+        assert log.warnings == []
 
     @pytest.mark.slow
     def test_weights_that_give_no_numbers_are_an_input_error(self, tmp_path, weights, video):
@@ -190,7 +205,9 @@ class TestMany:
         results = predict_many([empty, one], checkpoint, tmp_path / "out")
         assert [result.source for result in results] == [empty, one]
         assert results[0].predictions is None
-        assert results[0].error.startswith(f"{empty}: expected videos or aligned faces")
+        assert results[0].error.startswith(
+            f"{empty}: expected videos, or pictures of aligned faces"
+        )
         assert results[1].error is None
         assert list(results_in(tmp_path / "out")) == ["one.csv", "one.png"]
 
@@ -200,11 +217,17 @@ class TestMany:
         results = predict_many([tmp_path], checkpoint, tmp_path / "out")
         assert [result.source.name for result in results] == ["a.mp4", "b.mp4"]
 
-    def test_videos_of_one_name_are_refused_before_anything_is_done(self, tmp_path, checkpoint):
-        paths = [tmp_path / "a.mp4", tmp_path / "x" / "a.avi"]
-        with pytest.raises(InputError, match="same name"):
-            predict_many(paths, checkpoint, tmp_path / "out")
-        assert not (tmp_path / "out").exists()
+    def test_videos_of_one_name_get_a_result_each(self, tmp_path, checkpoint, film):
+        paths = [tmp_path / "one" / "a.mp4", tmp_path / "two" / "a.mp4"]
+        for path, pattern in zip(paths, ("xx", "x"), strict=True):
+            path.parent.mkdir()
+            film(path, pattern)
+        log = Log()
+        settings = PredictSettings(plot=False, depth=2)
+        results = predict_many([tmp_path], checkpoint, tmp_path / "out", settings, warn=log.warn)
+        assert [len(result.predictions) for result in results] == [2, 1]
+        assert list(results_in(tmp_path / "out")) == ["one_a.csv", "two_a.csv"]
+        assert f"{paths[0]}: others are called a too; its results are one_a.*" in log.warnings
 
     def test_progress_counts_every_frame(self, tmp_path, checkpoint, video):
         log = Log()

@@ -13,7 +13,8 @@ import pytest
 
 from mimamo import InputError
 from mimamo.predict import sources
-from mimamo.predict.sources import find_sources, open_source, source_name
+from mimamo.predict.outputs import source_name
+from mimamo.predict.sources import find_sources, open_source
 from mimamo.video import AlignedFolder, VideoReader, container
 
 

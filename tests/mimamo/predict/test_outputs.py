@@ -7,14 +7,21 @@ import numpy as np
 import pytest
 
 from mimamo.errors import InputError
-from mimamo.predict.outputs import check_outputs, is_result, mark_video, outputs_of
+from mimamo.predict.outputs import (
+    check_outputs,
+    distinct_names,
+    is_result,
+    mark_video,
+    outputs_of,
+)
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.table import write_predictions
 from mimamo.video import VideoReader, VideoWriter
 
 
 def planned(sources, folder, overwrite=False, plot=True, render=True):
-    outputs = [outputs_of(source, folder, plot=plot, render=render) for source in sources]
+    names = distinct_names(sources)
+    outputs = [outputs_of(name, folder, plot=plot, render=render) for name in names]
     check_outputs(sources, outputs, overwrite)
     return outputs
 
@@ -32,13 +39,35 @@ def test_results_are_named_after_the_video(tmp_path):
     assert list(outputs) == [tmp_path / "a.csv"]
 
 
-class TestCheck:
-    def test_two_videos_of_one_name_are_refused_naming_both(self, tmp_path):
-        with pytest.raises(InputError) as caught:
-            planned([tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "a.avi"], tmp_path / "out")
-        assert str(tmp_path / "a.mp4") in str(caught.value)
-        assert str(tmp_path / "a.avi") in str(caught.value)
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["x/a.mp4", "x/b.mp4"], ["a", "b"]),
+        (["x/a.mp4", "b.mp4", "y/a.mp4"], ["x_a", "b", "y_a"]),
+        (["a.mp4", "a.avi", "b.avi"], ["a_mp4", "a_avi", "b"]),
+        (["s1/x/a.mp4", "s2/x/a.mp4", "s2/y/a.mp4"], ["s1_x_a", "s2_x_a", "s2_y_a"]),
+        (["x/a.mp4", "y/a.mp4", "x_a.mp4"], ["x_a_mp4", "y_a_mp4", "x_a"]),
+        (["x/Talk.mp4", "y/talk.mp4"], ["x_Talk", "y_talk"]),
+        (["x/a", "x/a.mp4"], ["a", "a_mp4"]),  # the first is a folder
+        (["x/a.mp4", "y/a.avi"], ["a_mp4", "a_avi"]),
+    ],
+)
+def test_equal_names_are_told_apart(tmp_path, paths, names):
+    (tmp_path / "x" / "a").mkdir(parents=True)
+    assert distinct_names([tmp_path / path for path in paths]) == names
 
+
+def test_names_that_nothing_tells_apart_are_refused_naming_both(tmp_path):
+    one, other = tmp_path / "a_b" / "c.mp4", tmp_path / "a" / "b_c.mp4"
+    paths = [one, tmp_path / "c.mp4", other]
+    assert len({name.casefold() for name in distinct_names(paths)}) == 3
+    with pytest.raises(InputError) as caught:
+        distinct_names([tmp_path / "a.mp4", tmp_path / "A.MP4"])
+    assert str(tmp_path / "a.mp4") in str(caught.value)
+    assert str(tmp_path / "A.MP4") in str(caught.value)
+
+
+class TestCheck:
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_an_input_is_never_an_output(self, tmp_path, overwrite):
         film(tmp_path / "a.mp4")

@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 from mimamo.errors import InputError
-from mimamo.predict.sources import find_sources, open_source, source_name
+from mimamo.predict.outputs import source_name
+from mimamo.predict.render.plot import save_plot
+from mimamo.predict.sources import find_sources, open_source
+from mimamo.video import AlignedFolder, FrameFolder
 
 
 def touch(*paths: Path) -> None:
@@ -20,6 +23,13 @@ def touch(*paths: Path) -> None:
 def faces(folder: Path) -> Path:
     folder.mkdir(parents=True)
     Image.new("RGB", (112, 112)).save(folder / "00001.jpg")
+    return folder
+
+
+def pictures(folder: Path, names: list[str], size: tuple[int, int] = (64, 48)) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", size).save(folder / name)
     return folder
 
 
@@ -46,6 +56,35 @@ class TestFindSources:
         touch(folder / "b.MP4", folder / "a.mov")
         assert find_sources([folder]) == [folder / "a.mov", folder / "b.MP4"]
         assert find_sources([tmp_path]) == [tmp_path]  # nor is it one within another folder
+
+    def test_a_folder_of_whole_frames_is_one_video(self, tmp_path):
+        folder = pictures(tmp_path / "s15" / "006_1_2", ["006_1_2_05562.jpg", "006_1_2_05563.jpg"])
+        assert find_sources([folder]) == [folder]
+        assert find_sources([folder.parent]) == [folder]
+        assert find_sources([tmp_path]) == [tmp_path]  # it is deeper
+        assert find_sources([tmp_path], depth=2) == [folder]
+
+    def test_pictures_that_are_no_series_are_a_film_only_if_asked_for(self, tmp_path):
+        folder = pictures(tmp_path / "in" / "trip", ["beach.jpg", "hotel.jpg"])
+        assert find_sources([folder]) == [folder]
+        assert find_sources([folder.parent]) == [folder.parent]
+
+    def test_plots_of_ours_are_no_film(self, tmp_path, predictions):
+        folder = tmp_path / "in" / "results"
+        folder.mkdir(parents=True)
+        for number in (1, 2):
+            save_plot(folder / f"clip{number}.png", predictions("xx"), "clip")
+        assert find_sources([folder.parent]) == [folder.parent]
+
+    def test_folders_are_searched_to_the_depth_asked(self, tmp_path):
+        paths = [tmp_path / "0.mp4", tmp_path / "a/1.mp4", tmp_path / "a/b/2.mp4"]
+        touch(*paths, tmp_path / "a/b/._2.mp4")
+        pictures(tmp_path / "a/b/c", ["00001.jpg"], (112, 112))
+        assert find_sources([tmp_path]) == paths[:1]
+        assert find_sources([tmp_path], depth=2) == paths[:2]
+        assert find_sources([tmp_path], depth=3) == [*paths, tmp_path / "a/b/c"]
+        (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
+        assert sorted(find_sources([tmp_path], depth=9)) == [*paths, tmp_path / "a/b/c"]
 
     def test_nothing_is_listed_twice(self, tmp_path):
         touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
@@ -75,12 +114,30 @@ class TestFindSources:
 
 
 class TestOpenSource:
+    @pytest.mark.parametrize(
+        ("names", "size", "kind"),
+        [
+            (["00001.jpg"], (112, 112), AlignedFolder),
+            (["00001.jpg", "00002.jpg"], (224, 224), AlignedFolder),
+            (["00001.jpg", "00002.jpg"], (640, 360), FrameFolder),
+            (["frame_det_00_000001.bmp"], (112, 112), AlignedFolder),
+            (["img1.jpg", "img2.jpg"], (112, 112), FrameFolder),
+            (["006_1_2_05562.jpg", "006_1_2_05563.jpg"], (96, 64), FrameFolder),
+        ],
+    )
+    def test_pictures_are_what_they_look_like_or_what_is_said(self, tmp_path, names, size, kind):
+        folder = pictures(tmp_path / "v", [*names, "._00001.jpg"], size)
+        assert type(open_source(folder, 30)) is kind
+        assert type(open_source(folder, 30, "frames")) is FrameFolder
+        if kind is AlignedFolder:
+            assert type(open_source(folder, 30, "aligned")) is AlignedFolder
+
     def test_a_folder_of_aligned_faces(self, tmp_path):
         assert open_source(faces(tmp_path / "v"), 12).fps == 12
 
     def test_a_folder_with_neither_is_an_input_error(self, tmp_path):
         touch(tmp_path / "notes.txt", tmp_path / "cover.jpg")
-        with pytest.raises(InputError, match="found neither"):
+        with pytest.raises(InputError, match=r"expected videos, or pictures of .* found none"):
             open_source(tmp_path, 30)
 
     def test_a_folder_of_videos_is_an_input_error(self, tmp_path):

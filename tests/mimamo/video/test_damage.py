@@ -196,8 +196,10 @@ def test_a_frame_that_asks_for_all_memory(make_video, monkeypatch):
 
 
 def test_gaps_are_infinite_at_the_end_only(make_video):
-    from mimamo.video.reader import _places
+    from mimamo.video.reader import gaps_in_words
 
-    assert _places([(1.0, math.inf)]) == "after 1.0 s"
-    assert _places([(1.0, 1.5), (2.04, math.inf)]) == "between 1.0 s and 1.5 s and after 2.0 s"
+    assert gaps_in_words([(1.0, math.inf)]) == "after 1.0 s"
+    assert (
+        gaps_in_words([(1.0, 1.5), (2.04, math.inf)]) == "between 1.0 s and 1.5 s and after 2.0 s"
+    )
     assert np.isfinite([frame.time for frame in VideoReader(make_video())]).all()

@@ -132,3 +132,25 @@ def _check_reading_fails(folder, message):
     with pytest.raises(InputError, match=message) as caught:
         list(AlignedFolder(folder))
     assert "\n" not in str(caught.value)
+
+
+class TestOpenFace:
+    """`frame_det_<face>_<frame>.bmp`, as OpenFace names aligned faces."""
+
+    def test_is_read(self, tmp_path):
+        for number in (1, 2, 5):
+            _write(tmp_path / f"frame_det_00_{number:06}.bmp", grey=10 * number)
+        _write(tmp_path / "._frame_det_00_000003.bmp", grey=0)
+        source = AlignedFolder(tmp_path)
+        assert [(index, int(crop.max())) for index, crop in source] == [(0, 10), (1, 20), (4, 50)]
+        assert source.warnings == []
+
+    def test_of_several_faces_that_of_most_images_is_read_and_said(self, tmp_path):
+        for face, number in ((0, 1), (1, 1), (1, 2), (2, 9)):
+            _write(tmp_path / f"frame_det_{face:02}_{number:06}.png", grey=10 * face)
+        source = AlignedFolder(tmp_path)
+        assert [(index, int(crop.max())) for index, crop in source] == [(0, 10), (1, 10)]
+        assert source.warnings == [
+            f"{tmp_path}: holds 3 faces; that of most images is used, frame_det_01_000001.png"
+            " and so on"
+        ]

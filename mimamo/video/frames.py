@@ -1,0 +1,105 @@
+"""Reading a film that is a folder of pictures, one for each whole frame."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from mimamo.errors import InputError
+from mimamo.video.folder import FOLDER_FPS, is_picture, listed
+from mimamo.video.image import read_image
+from mimamo.video.reader import VideoFrame, gaps_in_words
+
+
+class FrameFolder:
+    """The whole frames of a film, each a picture, in the natural order of their names.
+
+    ``img2.jpg`` comes before ``img10.jpg``. Where the names differ in their last number alone, the
+    frames' times follow from it: what is not there leaves a gap, and numbers that are always five
+    apart are a film's every fifth frame. Otherwise the pictures follow one another.
+
+    Iterating gives `VideoFrame`s; a picture that cannot be read is skipped.
+
+    Attributes:
+        path, name: the folder, and its last component.
+        fps: as given, of the pictures; such a folder does not say.
+        images: the pictures, in order.
+        size: (width, height) in pixels of the first that can be read.
+        frame_count: how many pictures there are.
+        missing: after a whole pass, where pictures could not be read, in one line; None if all
+            could.
+        warnings: one line for each other thing about the folder that a user should know.
+
+    Raises InputError if `path` is not a folder, or holds no picture that can be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, fps: float = FOLDER_FPS) -> None:
+        if not 0 < fps < float("inf"):
+            raise ValueError(f"fps: expected a positive number, got {fps}")
+        self.path = Path(path)
+        self.name = Path(os.path.realpath(self.path)).name
+        self.fps = fps
+        self.missing: str | None = None
+        self.warnings: list[str] = []
+        names = sorted((x.name for x in listed(self.path) if is_picture(x.name)), key=natural)
+        if not names:
+            raise InputError(f"{self.path}: expected pictures (img1.jpg, ...), found none")
+        self.images = [self.path / name for name in names]
+        self.frame_count = len(names)
+        self._places = _places(numbers_of(names) or range(len(names)))
+        if absent := round(self._places[-1]) + 1 - len(names):
+            self.warnings.append(
+                f"{self.path}: by their numbers, {absent} of its frames are not there"
+            )
+        first = next(iter(self), None)
+        if first is None:
+            raise InputError(self._refused)
+        self.size = (first.image.shape[1], first.image.shape[0])
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        gaps: list[tuple[float, float]] = []
+        before, index, whole = 0.0, 0, True
+        for path, place in zip(self.images, self._places, strict=True):
+            time = place / self.fps
+            try:
+                image = read_image(path)
+            except InputError as error:
+                self._refused, whole = str(error), False
+                continue
+            if not whole:
+                gaps.append((before, time))
+            yield VideoFrame(index, time, image)
+            before, index, whole = time, index + 1, True
+        if not whole:
+            gaps.append((before, float("inf")))
+        self.missing = None
+        if gaps:
+            self.missing = f"{self._refused}; frames missing {gaps_in_words(gaps)}"
+
+
+def natural(name: str) -> tuple[list[int | str], str]:
+    """A key that sorts names as people do: ``img2`` before ``img10``."""
+    parts = re.split(r"([0-9]+)", os.path.splitext(name)[0].casefold())
+    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], name
+
+
+def numbers_of(names: Sequence[str]) -> list[int] | None:
+    """The last numbers of names that differ in nothing else, and in it; None for others."""
+    found = [re.fullmatch(r"(.*?)([0-9]+)(\D*)", name, re.DOTALL) for name in names]
+    if not all(found) or len({(x[1], x[3].casefold()) for x in found if x}) > 1:
+        return None
+    numbers = [int(x[2]) for x in found if x]
+    return numbers if len(set(numbers)) == len(numbers) else None
+
+
+def _places(numbers: Sequence[int]) -> list[float]:
+    """How many frames after the first each is, the usual step between two being one frame."""
+    steps = Counter(after - before for before, after in pairwise(numbers))
+    usual = min(steps, key=lambda step: (-steps[step], step), default=1)
+    if any(step % usual for step in steps):  # these numbers count something else
+        return [float(place) for place in range(len(numbers))]
+    return [(number - numbers[0]) / usual for number in numbers]
