@@ -111,6 +111,9 @@ def predict(
     render: Annotated[
         bool, flag("--render", "Also write a video with the predictions drawn in.")
     ] = False,
+    page: Annotated[
+        bool, flag("--page", "Also write a page with the film and its curves, for a browser.")
+    ] = False,
     no_plot: Annotated[bool, flag("--no-plot", "Do not write the plot.")] = False,
     device: Device = "auto",
     detector: DetectorFile = None,
@@ -141,7 +144,8 @@ def predict(
 ) -> int:
     """Predict valence and arousal of every frame.
 
-    Writes <name>.csv and <name>.png for each video, and with --render <name>.mp4.
+    Writes <name>.csv and <name>.png for each video; with --render <name>.mp4, with --page
+    <name>.html.
 
     Prints frames per second, and the share of the time for which each stage was at work.
     """
@@ -162,6 +166,7 @@ def predict(
         depth=depth,
         plot=not no_plot,
         render=render,
+        page=page,
         overwrite=overwrite,
     )
     if slow := slow_precision(precision, settings.device):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import cv2
@@ -26,6 +27,8 @@ from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.page import Curves, PageVideo, write_page
+from mimamo.page.film import write_playable
 from mimamo.predict.outputs import (
     Outputs,
     check_outputs,
@@ -68,6 +71,7 @@ class PredictSettings:
         depth: how many folders deep a folder is searched for videos.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.
+        page: write ``<name>.html``, see `mimamo.page.write_page`.
         overwrite: replace files that are not results of an earlier run, too.
     """
 
@@ -81,6 +85,7 @@ class PredictSettings:
     depth: int = 1
     plot: bool = True
     render: bool = False
+    page: bool = False
     overwrite: bool = False
 
 
@@ -191,7 +196,8 @@ def _planned(
     """Where the results go, once it is sure that they may."""
     folder = Path(out_dir)
     names = distinct_names(sources)
-    planned = [outputs_of(x, folder, plot=settings.plot, render=settings.render) for x in names]
+    wanted = {"plot": settings.plot, "render": settings.render, "page": settings.page}
+    planned = [outputs_of(name, folder, **wanted) for name in names]
     check_outputs(sources, planned, settings.overwrite)
     output_folder(folder)
     return planned
@@ -297,3 +303,14 @@ class _Predictor:
                 self._warn,
             )  # fmt: skip
             mark_video(outputs.video)
+        if outputs.page is not None:
+            self._write_page(outputs.page, video, observed)
+
+    def _write_page(self, path: Path, video: Film, observed: Observed) -> None:
+        predictions = observed.predictions
+        values = np.where(predictions.known[:, None], predictions.values, np.nan)
+        face = Curves("face", values, predictions.found, observed.faces.boxes)
+        with TemporaryDirectory() as folder:
+            film = write_playable(Path(folder) / "film.mp4", video, predictions.times, self._warn)
+            page = PageVideo(video.name, predictions.times, [face], film, video.size)
+            write_page(path, video.name, [page])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mimamo.errors import InputError
 from mimamo.files import append, open_file
+from mimamo.page.html import MARK
 from mimamo.predict.table import holds_predictions
 
 SOFTWARE = "mimamo"  # a PNG's "Software" text, which marks the file as one of ours
@@ -25,9 +26,11 @@ class Outputs:
     table: Path
     plot: Path | None
     video: Path | None
+    page: Path | None
 
     def __iter__(self) -> Iterator[Path]:
-        return iter([path for path in (self.table, self.plot, self.video) if path is not None])
+        paths = (self.table, self.plot, self.video, self.page)
+        return iter([path for path in paths if path is not None])
 
 
 def source_name(source: Path) -> str:
@@ -64,12 +67,13 @@ def distinct_names(sources: Sequence[Path]) -> list[str]:
     return names
 
 
-def outputs_of(name: str, folder: Path, *, plot: bool, render: bool) -> Outputs:
-    """Name a video's results in `folder`: ``<name>.csv``, ``<name>.png``, ``<name>.mp4``."""
+def outputs_of(name: str, folder: Path, *, plot: bool, render: bool, page: bool) -> Outputs:
+    """Name a video's results in `folder`: ``<name>`` with .csv, .png, .mp4 and .html."""
     return Outputs(
         table=folder / f"{name}.csv",
         plot=folder / f"{name}.png" if plot else None,
         video=folder / f"{name}.mp4" if render else None,
+        page=folder / f"{name}.html" if page else None,
     )
 
 
@@ -105,6 +109,8 @@ def is_result(path: Path) -> bool:
         with open_file(path, None) as stream:
             if path.suffix == ".png":
                 return _PNG_MARK in stream.read(4096)
+            if path.suffix == ".html":
+                return stream.read(len(MARK)) == MARK.encode("ascii")
             stream.seek(-len(_VIDEO_MARK), 2)
             return stream.read() == _VIDEO_MARK
     except InputError:  # unreadable, no file, or shorter than the mark

@@ -21,7 +21,7 @@ from mimamo.video import VideoReader, VideoWriter
 
 def planned(sources, folder, overwrite=False, plot=True, render=True):
     names = distinct_names(sources)
-    outputs = [outputs_of(name, folder, plot=plot, render=render) for name in names]
+    outputs = [outputs_of(name, folder, plot=plot, render=render, page=False) for name in names]
     check_outputs(sources, outputs, overwrite)
     return outputs
 

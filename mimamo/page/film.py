@@ -1,0 +1,95 @@
+"""A film that browsers play: the file itself where they do, or a copy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from mimamo.progress import Report, silent
+from mimamo.video import AlignedFolder, VideoReader, VideoWriter
+from mimamo.video.container import open_film
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+    from mimamo.video import Film
+
+_LARGEST_FILE = 64 << 20  # bytes that are embedded as they are
+_LONGEST_SIDE = 960  # pixels of a copy
+# What browsers play everywhere: by container, the codecs of picture and sound.
+_PLAYED = {
+    "mp4": ({"h264"}, {"aac", "mp3"}),
+    "webm": ({"vp8", "vp9", "libvpx", "libvpx-vp9"}, {"opus", "vorbis"}),
+}
+
+
+def write_playable(copy: Path, video: Film, times: np.ndarray, warn: Report = silent) -> Path:
+    """Return the film of `video` for a page: its own file, or `copy`, which is written then.
+
+    A copy is H.264 with the frames' `times` and the sound, its longer side 960 pixels at most. One
+    is made of pictures in a folder, of what not all browsers play as it is shown here (other
+    codecs, turned, interlaced or damaged films, pixels that are not square), and of files above
+    64 MiB. A frame without an aligned face is grey.
+
+    Raises InputError if the film can no longer be read, or `copy`, an ``.mp4``, not be written.
+    """
+    if isinstance(video, VideoReader) and video.missing is None and _is_played(video.path):
+        return video.path
+    sound = video.path if isinstance(video, VideoReader) else None
+    size: tuple[int, int] | None = None
+    with VideoWriter(copy, video.fps, sound=sound, warn=warn) as writer:
+        for image, time in _pictures(video, times):
+            size = size or _shrunk(image.shape[1], image.shape[0])
+            if size != (image.shape[1], image.shape[0]):
+                image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            writer.write(image, time)
+    return copy
+
+
+def _is_played(path: Path) -> bool:
+    codecs = _PLAYED.get(path.suffix.lower().removeprefix("."))
+    if codecs is None or os.stat(path).st_size > _LARGEST_FILE:
+        return False
+    with open_film(path) as container:
+        streams = container.streams
+        return (
+            len(streams.video) == 1
+            and all(x.codec_context and x.codec_context.name in codecs[0] for x in streams.video)
+            and all(x.codec_context and x.codec_context.name in codecs[1] for x in streams.audio)
+            and _is_shown_as_stored(container)
+        )
+
+
+def _is_shown_as_stored(container: InputContainer) -> bool:
+    """Whether the first picture is neither turned, stretched, interlaced, nor of another depth."""
+    stream = container.streams.video[0]
+    frame = next(container.decode(stream), None)
+    return (
+        frame is not None
+        and stream.sample_aspect_ratio in (None, 1)
+        and not frame.interlaced_frame
+        and "DISPLAYMATRIX" not in frame.side_data
+        and frame.format.name in ("yuv420p", "yuvj420p")
+    )
+
+
+def _shrunk(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, _LONGEST_SIDE / max(width, height))
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _pictures(video: Film, times: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """Every frame's picture and time."""
+    if not isinstance(video, AlignedFolder):
+        # strict=False: a file that grew since its first reading ends with its predictions.
+        for frame, time in zip(video, times, strict=False):
+            yield frame.image, float(time)
+        return
+    crops, grey = dict(video.images), np.full((*video.size[::-1], 3), 128, np.uint8)
+    for index, time in enumerate(times):
+        yield (video.read(index + 1) if index + 1 in crops else grey), float(time)

@@ -1,0 +1,128 @@
+"""One HTML file that needs no network and no server: film, curves, plane, and what moves them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mimamo.files import open_file, write_chunks
+from mimamo.terminal import printable
+
+MARK = "<!-- made by mimamo -->"  # the first line, by which a page is known as ours
+_CHUNK = 3 << 18  # bytes encoded at a time; a multiple of three, so that the pieces join
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Valence and arousal of one person over the T frames of a video.
+
+    Attributes:
+        name: such as "face 1".
+        values: ``[T, 2]``; NaN where there are none.
+        found: bool ``[T]``, whether the face was found.
+        boxes: ``[T, 4]``, x0, y0, x1, y1 in pixels of the film; None if not known.
+        truth: ``[T, 2]``, annotations, NaN where there are none; None if not known.
+    """
+
+    name: str
+    values: np.ndarray
+    found: np.ndarray
+    boxes: np.ndarray | None = None
+    truth: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PageVideo:
+    """A video of a page.
+
+    Attributes:
+        name: its title.
+        times: ``[T]``, seconds, increasing.
+        people: at least one.
+        film: a file that browsers play (`write_playable`), embedded as it is; None for none.
+        size: (width, height) in pixels, which the boxes are in.
+        timed: whether `times` are known; else frames are shown by their numbers alone.
+    """
+
+    name: str
+    times: np.ndarray
+    people: Sequence[Curves]
+    film: Path | None = None
+    size: tuple[int, int] | None = None
+    timed: bool = True
+
+
+def write_page(path: str | os.PathLike[str], title: str, videos: Sequence[PageVideo]) -> None:
+    """Write a page of one video or several, which are chosen from a list.
+
+    Values are those of the tables: rounded to six decimals. Raises InputError if a film cannot be
+    read, or the page cannot be written.
+    """
+    write_chunks(path, _page(title, videos))
+
+
+def _page(title: str, videos: Sequence[PageVideo]) -> Iterator[bytes]:
+    yield f"{MARK}\n".encode()
+    head, _, tail = _asset("page.html").partition("<!-- content -->")
+    head = head.replace("<!-- title -->", _escaped(printable(title)))
+    yield head.replace("/* style */", _asset("uPlot.min.css") + _asset("page.css")).encode()
+    content = {"title": printable(title), "videos": [_video(video) for video in videos]}
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    yield f'<script type="application/json" id="content">{text}</script>\n'.encode()
+    for number, video in enumerate(videos):
+        if video.film is not None:
+            yield f'<script type="text/plain" id="film-{number}">'.encode()
+            with open_file(video.film, None) as stream:
+                while piece := stream.read(_CHUNK):
+                    yield base64.b64encode(piece)
+            yield b"</script>\n"
+    scripts = _asset("uPlot.iife.min.js") + _asset("page.js")
+    yield tail.replace("/* script */", scripts).encode()
+
+
+def _video(video: PageVideo) -> dict[str, Any]:
+    mime = "video/webm" if video.film and video.film.suffix.lower() == ".webm" else "video/mp4"
+    return {
+        "name": printable(video.name),
+        "times": np.round(video.times.astype(np.float64), 6).tolist(),
+        "size": video.size,
+        "timed": video.timed,
+        "film": None if video.film is None else mime,
+        "people": [_person(person) for person in video.people],
+    }
+
+
+def _person(person: Curves) -> dict[str, Any]:
+    return {
+        "name": printable(person.name),
+        "values": _columns(person.values, 6),
+        "found": person.found.astype(int).tolist(),
+        "boxes": None if person.boxes is None else _rows(person.boxes),
+        "truth": None if person.truth is None else _columns(person.truth, 6),
+    }
+
+
+def _columns(values: np.ndarray, digits: int) -> list[list[float | None]]:
+    """Each column of ``[T, n]``, None for NaN."""
+    rounded = np.round(values.astype(np.float64), digits) + 0.0
+    return [[None if x != x else x for x in column] for column in rounded.T.tolist()]
+
+
+def _rows(boxes: np.ndarray) -> list[list[float] | None]:
+    return [None if row[0] != row[0] else row for row in np.round(boxes, 1).astype(float).tolist()]
+
+
+def _asset(name: str) -> str:
+    return files("mimamo.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,379 @@
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const content = JSON.parse($("content").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  // Okabe & Ito's colours, told apart with any form of colour vision; lighter ones on dark.
+  const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b38600", "#56b4e9"];
+  const DARK = ["#56b4e9", "#ff8c42", "#3ddbb0", "#e6a3c8", "#f0c83c", "#8fd0ff"];
+  const TRAIL = 3; // seconds of the path in the plane
+  const film = $("film");
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colour = (person) => (dark.matches ? DARK : LIGHT)[person % LIGHT.length];
+
+  let video = null; // the one of content.videos that is shown
+  let shown = []; // which people are
+  let index = 0; // the frame
+  let charts = [];
+  let limit = 1;
+  let address = null;
+  let clock = null; // what plays where there is no film
+
+  // Time ---------------------------------------------------------------------------------------
+
+  /** The frame that is on at a time: the last that has begun. */
+  function frameAt(time) {
+    const times = video.times;
+    let low = 0, high = times.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (times[middle] <= time + 1e-4) low = middle; else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** A moment within a frame, so that rounding shows none beside it. */
+  function within(frame) {
+    const times = video.times, last = times.length - 1;
+    const next = frame < last ? times[frame + 1] : times[last] + (last ? times[last] - times[last - 1] : 0.04);
+    return (times[frame] + next) / 2;
+  }
+
+  function go(frame) {
+    index = Math.max(0, Math.min(video.times.length - 1, frame));
+    const time = within(index);
+    // At the end, going to where it is would make Chromium go on to the film's duration.
+    if (video.film && Math.abs(film.currentTime - time) > 1e-3) film.currentTime = time;
+    draw();
+    tell();
+  }
+
+  const playing = () => (video.film ? !film.paused && !film.ended : clock !== null);
+
+  function play(on) {
+    if (video.film) {
+      if (on) { if (index === video.times.length - 1) film.currentTime = 0; film.play(); } else { film.pause(); }
+    } else if (on && clock === null) {
+      if (index === video.times.length - 1) index = 0;
+      const from = performance.now() - 1000 * video.times[index];
+      const step = (now) => {
+        index = frameAt((now - from) / 1000);
+        draw();
+        clock = index < video.times.length - 1 ? requestAnimationFrame(step) : null;
+        if (clock === null) label();
+      };
+      clock = requestAnimationFrame(step);
+    } else if (!on && clock !== null) {
+      cancelAnimationFrame(clock);
+      clock = null;
+    }
+    label();
+    if (!on) tell();
+  }
+
+  function label() {
+    const text = playing() ? "Pause" : "Play";
+    $("play").textContent = text;
+    $("play").setAttribute("aria-label", text);
+  }
+
+  // What is drawn at each frame ----------------------------------------------------------------
+
+  const number = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
+  const moment = () => `${video.timed ? `${video.times[index].toFixed(2)} s, ` : ""}frame ${index + 1} of ${video.times.length}`;
+
+  function spoken() {
+    return [moment(), ...video.people.flatMap((person, k) => !shown[k] ? [] :
+      [`${person.name}: valence ${number(person.values[0][index])}, arousal ${number(person.values[1][index])}` +
+        (person.found[index] ? "" : ", no face found")])].join("; ");
+  }
+
+  /** Say it to who does not see it, once it stands still. */
+  let pending = 0;
+  function tell() {
+    clearTimeout(pending);
+    if (!playing()) pending = setTimeout(() => { $("said").textContent = spoken(); }, 300);
+  }
+
+  function draw() {
+    $("now").textContent = moment();
+    const slider = $("time");
+    slider.setAttribute("aria-valuemin", video.times[0]);
+    slider.setAttribute("aria-valuemax", video.times[video.times.length - 1]);
+    slider.setAttribute("aria-valuenow", video.times[index]);
+    slider.setAttribute("aria-valuetext", spoken());
+    video.people.forEach((person, k) => {
+      const cells = $("values").tBodies[0].rows[k].cells;
+      [1, 2].forEach((column) => {
+        cells[column].textContent = number(person.values[column - 1][index]);
+        cells[column].className = person.found[index] ? "" : "held";
+      });
+    });
+    charts.forEach((chart) => chart.redraw(false, false));
+    drawPlane();
+    drawBoxes();
+  }
+
+  function fitted(canvas, width, height) {
+    const ratio = devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    const context = canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    return context;
+  }
+
+  function drawBoxes() {
+    const canvas = $("boxes");
+    if (!video.film || !video.size) return;
+    const width = film.clientWidth, height = film.clientHeight;
+    Object.assign(canvas.style, { left: `${film.offsetLeft}px`, top: `${film.offsetTop}px`, width: `${width}px`, height: `${height}px` });
+    const context = fitted(canvas, width, height);
+    const across = width / video.size[0], down = height / video.size[1];
+    context.lineWidth = 2.5;
+    context.font = "600 13px system-ui, sans-serif";
+    video.people.forEach((person, k) => {
+      const box = person.boxes && person.boxes[index];
+      if (!box || !shown[k]) return;
+      const [x0, y0, x1, y1] = [box[0] * across, box[1] * down, box[2] * across, box[3] * down];
+      context.strokeStyle = context.fillStyle = DARK[k % DARK.length];
+      context.strokeRect(x0, y0, x1 - x0, y1 - y0);
+      if (video.people.length > 1) context.fillText(person.name, x0, Math.max(y0 - 5, 12));
+    });
+  }
+
+  function drawPlane() {
+    const canvas = $("plane"), side = canvas.clientWidth;
+    if (!side) return;
+    const context = fitted(canvas, side, side), margin = 26, half = (side - 2 * margin) / 2;
+    const x = (v) => margin + half * (1 + v / limit), y = (v) => margin + half * (1 - v / limit);
+    context.strokeStyle = style("--line");
+    context.strokeRect(margin, margin, 2 * half, 2 * half);
+    context.beginPath();
+    context.moveTo(x(-limit), y(0)); context.lineTo(x(limit), y(0));
+    context.moveTo(x(0), y(-limit)); context.lineTo(x(0), y(limit));
+    context.stroke();
+    context.fillStyle = style("--faint");
+    context.font = "12px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.fillText("valence", side / 2, side - 8);
+    context.fillText(limit.toFixed(1), x(limit) - 10, y(0) + 14);
+    context.fillText((-limit).toFixed(1), x(-limit) + 14, y(0) + 14);
+    context.save();
+    context.translate(14, side / 2);
+    context.rotate(-Math.PI / 2);
+    context.fillText("arousal", 0, 0);
+    context.restore();
+    const start = frameAt(video.times[index] - TRAIL);
+    video.people.forEach((person, k) => {
+      if (!shown[k]) return;
+      const pairs = person.truth ? [[person.truth, true], [person.values, false]] : [[person.values, false]];
+      for (const [[valence, arousal], truth] of pairs) {
+        context.strokeStyle = context.fillStyle = colour(k);
+        context.setLineDash(truth ? [3, 3] : []);
+        for (let i = start + 1; i <= index; i++) {
+          if (valence[i] === null || valence[i - 1] === null) continue;
+          context.globalAlpha = 0.15 + 0.85 * (i - start) / (index - start);
+          context.beginPath();
+          context.moveTo(x(valence[i - 1]), y(arousal[i - 1]));
+          context.lineTo(x(valence[i]), y(arousal[i]));
+          context.stroke();
+        }
+        context.globalAlpha = 1;
+        context.setLineDash([]);
+        if (valence[index] === null) continue;
+        context.beginPath();
+        context.arc(x(valence[index]), y(arousal[index]), 5, 0, 2 * Math.PI);
+        if (truth) context.stroke(); else context.fill();
+      }
+    });
+  }
+
+  // Curves -------------------------------------------------------------------------------------
+
+  function chart(name, column) {
+    const holder = $(name);
+    holder.replaceChildren();
+    const series = [{}], data = [video.times];
+    video.people.forEach((person, k) => {
+      const stroke = () => colour(k);
+      series.push({ label: person.name, stroke, width: 1.6, pxAlign: 0, show: shown[k], spanGaps: false, points: { show: false } });
+      data.push(person.values[column]);
+      if (person.truth) {
+        series.push({ label: `${person.name}, truth`, stroke, width: 1.2, pxAlign: 0, dash: [4, 4], show: shown[k], points: { show: false } });
+        data.push(person.truth[column]);
+      }
+    });
+    const axis = { stroke: () => style("--faint"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { show: false } };
+    const made = new uPlot({
+      width: Math.max(holder.clientWidth, 100), height: 150,
+      legend: { show: false },
+      cursor: { drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
+      scales: { x: { time: false }, y: { range: [-limit, limit] } },
+      series,
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
+        { ...axis, label: name[0].toUpperCase() + name.slice(1), size: 52, labelSize: 20 }],
+      hooks: { draw: [mark] },
+    }, data, holder);
+    made.over.addEventListener("pointerdown", (event) => {
+      follow(made, event);
+      made.over.setPointerCapture(event.pointerId);
+    });
+    made.over.addEventListener("pointermove", (event) => { if (event.buttons & 1) follow(made, event); });
+    made.over.addEventListener("wheel", (event) => zoom(made, event), { passive: false });
+    made.over.addEventListener("dblclick", () => charts.forEach((each) => each.setScale("x", whole())));
+    return made;
+  }
+
+  const whole = () => ({ min: video.times[0], max: video.times[video.times.length - 1] || 1 });
+
+  function follow(made, event) {
+    if (playing()) play(false);
+    go(frameAt(made.posToVal(event.clientX - made.over.getBoundingClientRect().left, "x")));
+  }
+
+  function zoom(made, event) {
+    event.preventDefault();
+    const all = whole(), { min, max } = made.scales.x;
+    const at = made.posToVal(event.clientX - made.over.getBoundingClientRect().left, "x");
+    const factor = Math.exp(0.002 * event.deltaY);
+    const scale = { min: Math.max(all.min, at - (at - min) * factor), max: Math.min(all.max, at + (max - at) * factor) };
+    if (scale.max - scale.min > 0.05) charts.forEach((each) => each.setScale("x", scale));
+  }
+
+  /** Where the film is, and the frames without a face. */
+  function mark(made) {
+    const { ctx, bbox } = made, at = (time) => made.valToPos(time, "x", true);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    if (video.people.length === 1) {
+      ctx.fillStyle = style("--faint");
+      ctx.globalAlpha = 0.18;
+      for (const [from, to] of gaps(video.people[0].found)) ctx.fillRect(at(from), bbox.top, Math.max(at(to) - at(from), 1), bbox.height);
+      ctx.globalAlpha = 1;
+    }
+    ctx.strokeStyle = style("--mark");
+    ctx.lineWidth = 2;
+    ctx.beginPath();
+    ctx.moveTo(at(video.times[index]), bbox.top);
+    ctx.lineTo(at(video.times[index]), bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.restore();
+  }
+
+  function gaps(found) {
+    const times = video.times, list = [];
+    for (let i = 0; i < found.length; i++) {
+      if (found[i]) continue;
+      const from = i;
+      while (i + 1 < found.length && !found[i + 1]) i++;
+      list.push([times[from], times[Math.min(i + 1, times.length - 1)]]);
+    }
+    return list;
+  }
+
+  // A video ------------------------------------------------------------------------------------
+
+  function open(which) {
+    if (video) play(false);
+    video = content.videos[which];
+    shown = video.people.map(() => true);
+    index = 0;
+    limit = 1;
+    for (const person of video.people)
+      for (const column of [...person.values, ...(person.truth || [])])
+        for (const value of column) if (value !== null) limit = Math.max(limit, 1.08 * Math.abs(value) * (Math.abs(value) > 1));
+    if (address) URL.revokeObjectURL(address);
+    address = null;
+    document.body.classList.toggle("nofilm", !video.film);
+    if (video.film) {
+      const bytes = Uint8Array.from(atob($(`film-${which}`).textContent), (letter) => letter.charCodeAt(0));
+      address = URL.createObjectURL(new Blob([bytes], { type: video.film }));
+      film.src = address;
+    } else {
+      film.removeAttribute("src");
+    }
+    people();
+    charts = [chart("valence", 0), chart("arousal", 1)];
+    draw();
+    label();
+  }
+
+  function people() {
+    const rows = video.people.map((person, k) => {
+      const row = document.createElement("tr"), head = document.createElement("th");
+      const name = document.createElement("label"), box = document.createElement("input"), swatch = document.createElement("span");
+      head.scope = "row";
+      box.type = "checkbox";
+      box.checked = true;
+      box.addEventListener("change", () => {
+        shown[k] = box.checked;
+        charts.forEach((made) => made.series.forEach((one, s) => {
+          if (s && (one.label === person.name || one.label === `${person.name}, truth`)) made.setSeries(s, { show: box.checked });
+        }));
+        draw();
+        tell();
+      });
+      swatch.className = "swatch";
+      swatch.dataset.person = k;
+      swatch.style.background = colour(k);
+      name.append(box, swatch, person.name);
+      head.append(name);
+      row.append(head, document.createElement("td"), document.createElement("td"));
+      return row;
+    });
+    $("values").tBodies[0].replaceChildren(...rows);
+  }
+
+  // What a user does ---------------------------------------------------------------------------
+
+  $("play").addEventListener("click", () => play(!playing()));
+  $("back").addEventListener("click", () => { play(false); go(index - 1); });
+  $("on").addEventListener("click", () => { play(false); go(index + 1); });
+  $("videos").addEventListener("change", () => open(+$("videos").value));
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+    const second = (by) => frameAt(video.times[index] + by);
+    const actions = {
+      ArrowLeft: () => go(event.shiftKey ? Math.min(second(-1), index - 1) : index - 1),
+      ArrowRight: () => go(event.shiftKey ? Math.max(second(1), index + 1) : index + 1),
+      Home: () => go(0),
+      End: () => go(video.times.length - 1),
+    };
+    if (event.key === " " && !["BUTTON", "INPUT"].includes(event.target.tagName)) {
+      event.preventDefault();
+      play(!playing());
+    } else if (actions[event.key]) {
+      event.preventDefault();
+      if (playing()) play(false);
+      actions[event.key]();
+    }
+  });
+  ["play", "pause", "ended"].forEach((name) => film.addEventListener(name, label));
+  film.addEventListener("loadedmetadata", () => drawBoxes());
+  const onFrame = (time) => { if (playing()) { index = frameAt(time); draw(); } };
+  if (film.requestVideoFrameCallback) {
+    const each = (_, frame) => { onFrame(frame.mediaTime); film.requestVideoFrameCallback(each); };
+    film.requestVideoFrameCallback(each);
+  } else {
+    film.addEventListener("timeupdate", () => onFrame(film.currentTime));
+  }
+  addEventListener("resize", () => {
+    charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: 150 }));
+    draw();
+  });
+  dark.addEventListener("change", () => {
+    document.querySelectorAll(".swatch").forEach((one) => { one.style.background = colour(+one.dataset.person); });
+    charts.forEach((made) => made.redraw());
+    draw();
+  });
+
+  content.videos.forEach((one, k) => $("videos").add(new Option(one.name, k)));
+  $("choice").hidden = content.videos.length < 2;
+  open(0);
+})();

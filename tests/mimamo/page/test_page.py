@@ -1,0 +1,187 @@
+"""A page in a browser: headless Chromium, where there is one."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from support.films import face_frames
+
+from mimamo.page import Curves, PageVideo, write_page
+from mimamo.video import VideoWriter
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open a page with")
+
+FRAMES, FPS, SIZE = 40, 20.0, 256
+TIMES = np.arange(FRAMES) / FPS
+VALUES = np.stack([np.sin(5 * TIMES), 0.6 * np.cos(3 * TIMES)], axis=1).round(6)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a page without a network; what it complains about fails the test."""
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+
+    def open_page(path: Path) -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "face.mp4"
+    with VideoWriter(path, FPS) as writer:
+        for image in face_frames("x" * FRAMES):
+            writer.write(image)
+    return path
+
+
+def person(name: str, scale: float = 1.0, missing: slice = slice(0, 0)) -> Curves:
+    found, boxes = np.ones(FRAMES, bool), np.tile(np.float32([80, 40, 180, 160]), (FRAMES, 1))
+    found[missing], boxes[missing] = False, np.nan
+    return Curves(name, scale * VALUES, found, boxes)
+
+
+@pytest.fixture
+def page(opened, film, tmp_path) -> Page:
+    two = [person("face 1"), person("face 2", 0.5, slice(10, 14))]
+    write_page(
+        tmp_path / "p.html", "A <film> & more", [PageVideo("f", TIMES, two, film, (SIZE,) * 2)]
+    )
+    shown = opened(tmp_path / "p.html")
+    until(shown, "document.getElementById('film').readyState >= 2")
+    return shown
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait until JavaScript is true; the page refuses `wait_for_function`, which evaluates text."""
+    end = time.monotonic() + 60
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        time.sleep(0.02)
+
+
+def now(page: Page) -> int:
+    """The frame that is shown, from 1, as the page says."""
+    text = page.text_content("#now")
+    assert text.endswith(f"of {FRAMES}")
+    return int(text.split("frame ")[1].split(" of")[0])
+
+
+def film_frame(page: Page) -> int:
+    until(page, "!document.getElementById('film').seeking")
+    return int(page.evaluate("document.getElementById('film').currentTime") * FPS) + 1
+
+
+def values(page: Page) -> list[list[str]]:
+    rows = page.query_selector_all("#values tbody tr")
+    return [[cell.text_content() for cell in row.query_selector_all("td")] for row in rows]
+
+
+def test_it_loads_and_shows_the_first_frame(page):
+    assert page.title() == "A <film> & more"
+    assert page.text_content("h1") == "A <film> & more"
+    assert (now(page), film_frame(page)) == (1, 1)
+    assert values(page) == [["0.000", "0.600"], ["0.000", "0.300"]]
+    assert page.get_by_role("slider", name="Time").get_attribute("aria-valuenow") == "0"
+    assert not page.is_visible("#choice")
+
+
+@pytest.mark.parametrize("curve", ["valence", "arousal"])
+def test_a_click_or_a_drag_on_a_curve_goes_there(page, curve):
+    place = page.query_selector(f"#{curve} .u-over").bounding_box()
+
+    def at(share: float) -> tuple[float, float]:
+        return place["x"] + share * place["width"], place["y"] + place["height"] / 2
+
+    for share in (0.5, 0.25):
+        page.mouse.click(*at(share))
+        expected = 1 + int(share * (FRAMES - 1))
+        assert abs(now(page) - expected) <= 1
+        assert film_frame(page) == now(page)
+        row = VALUES[now(page) - 1]
+        assert values(page)[0] == [f"{value:.3f}" for value in row]
+    page.mouse.move(*at(0.3))
+    page.mouse.down()
+    page.mouse.move(*at(0.6), steps=5)
+    page.mouse.up()
+    page.mouse.move(*at(0.9))
+    assert abs(now(page) - (1 + 0.6 * (FRAMES - 1))) <= 1
+    assert film_frame(page) == now(page)
+
+
+def test_keys_step_and_play(page):
+    for key, expected in (
+        ("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", 40), ("ArrowRight", 40),
+        ("Shift+ArrowLeft", 20), ("Shift+ArrowRight", 40), ("Home", 1), ("ArrowLeft", 1),
+    ):  # fmt: skip
+        page.keyboard.press(key)
+        assert (now(page), film_frame(page)) == (expected, expected), key
+    page.keyboard.press("Space")
+    until(page, "document.getElementById('film').currentTime > 0.4")
+    assert page.text_content("#play") == "Pause"
+    page.keyboard.press("Space")
+    assert page.text_content("#play") == "Play"
+    assert abs(now(page) - film_frame(page)) <= 1
+    until(page, "document.getElementById('said').textContent.includes('face 2')")
+
+
+def test_faces_can_be_hidden_and_those_not_found_are_told(page):
+    for _ in range(11):
+        page.keyboard.press("ArrowRight")
+    cells = page.query_selector_all("#values tbody td")
+    assert [cell.get_attribute("class") for cell in cells] == ["", "", "held", "held"]
+    assert "face 2" in page.get_attribute("#time", "aria-valuetext")
+    page.get_by_label("face 2").uncheck()
+    assert "face 2" not in page.get_attribute("#time", "aria-valuetext")
+    assert "face 1" in page.get_attribute("#time", "aria-valuetext")
+
+
+def test_light_and_dark(page):
+    colours = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert colours == {"rgb(255, 255, 255)", "rgb(18, 22, 27)"}
+
+
+def test_several_videos_without_a_film_beside_their_truth(opened, tmp_path):
+    truth = np.where(np.arange(FRAMES)[:, None] < 5, np.nan, VALUES)
+    found = np.ones(FRAMES, bool)
+    videos = [
+        PageVideo(name, TIMES, [Curves("predicted", k * VALUES, found, truth=truth)], timed=False)
+        for k, name in enumerate(("one</script>", "two"))
+    ]
+    write_page(tmp_path / "e.html", "evaluation", videos)
+    page = opened(tmp_path / "e.html")
+    assert page.locator("#videos option").all_text_contents() == ["one</script>", "two"]
+    assert values(page) == [["0.000", "0.000"]]
+    page.select_option("#videos", "1")
+    assert values(page) == [["0.000", "0.600"]]
+    assert page.text_content("#now") == f"frame 1 of {FRAMES}"
+    assert not page.is_visible("#film")
+    page.click("#play")
+    until(page, "document.getElementById('now').textContent.includes('frame 40')")
+    assert page.text_content("#play") == "Play"
