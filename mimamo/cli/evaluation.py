@@ -19,6 +19,7 @@ from mimamo.cli.common import (
     option,
     say,
 )
+from mimamo.errors import InputError
 
 Runs = Annotated[
     list[Path], argument("Runs, checkpoints or cross-validations; several are averaged.", "RUN")
@@ -41,6 +42,9 @@ def evaluate(
     streams: Streams = "both",
     rescale: Rescale = False,
     out: Annotated[Path | None, option("Folder for tables and a plot.", "DIR")] = None,
+    page: Annotated[
+        bool, flag("--page", "Also write a page with all curves beside the truth, for a browser.")
+    ] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -48,6 +52,8 @@ def evaluate(
     from mimamo.device import choose_device
     from mimamo.evaluate import evaluate_runs
 
+    if page and out is None:
+        raise InputError("--page: expected --out DIR as well, to write it to")
     with ProgressBar() as bar:
         evaluate_runs(
             runs,
@@ -56,6 +62,7 @@ def evaluate(
             streams=streams,
             rescaled=rescale,
             out=out,
+            page=page,
             overwrite=overwrite,
             device=choose_device(device),
             report=say,

@@ -14,6 +14,7 @@ from mimamo.data.cached_video import CachedVideo, annotated
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble, Member
+from mimamo.evaluate.page import write_truth_page
 from mimamo.evaluate.scores import rescale
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
 from mimamo.files import expect_free, output_folder
@@ -41,6 +42,7 @@ def evaluate_runs(
     streams: str = "both",
     rescaled: bool = False,
     out: str | os.PathLike[str] | None = None,
+    page: bool = False,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
     report: Report = silent,
@@ -57,6 +59,7 @@ def evaluate_runs(
         streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
         rescaled: give the predictions the training labels' spread (see `rescale`).
         out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
+        page: write ``evaluation.html`` there as well: every video's predictions and truth.
         overwrite: replace these files where they are there.
         device: where the networks run.
         report: called with each line of the account.
@@ -70,7 +73,12 @@ def evaluate_runs(
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     folder = None if out is None else output_folder(out)
-    for path in [] if folder is None else summary_files(folder, _NAME):
+    files = [] if folder is None else summary_files(folder, _NAME)
+    if page:
+        if folder is None:
+            raise InputError("page: expected a folder to write it to")
+        files.append(folder / f"{_NAME}.html")
+    for path in files:
         expect_free(path, overwrite)
     ensemble = Ensemble(paths, cache, device, streams, report)
     groups = _groups(ensemble, cache, subset)
@@ -96,6 +104,9 @@ def evaluate_runs(
         }  # fmt: skip
         for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")
+        if page:
+            write_truth_page(files[-1], videos, values)
+            report(f"{files[-1]}")
     return result
 
 

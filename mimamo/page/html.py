@@ -7,13 +7,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mimamo.files import open_file, write_chunks
+from mimamo.files import open_file, read_text, write_chunks
 from mimamo.terminal import printable
 
 MARK = "<!-- made by mimamo -->"  # the first line, by which a page is known as ours
@@ -121,7 +120,7 @@ def _rows(boxes: np.ndarray) -> list[list[float] | None]:
 
 
 def _asset(name: str) -> str:
-    return files("mimamo.page").joinpath(name).read_text(encoding="utf-8")
+    return read_text(Path(__file__).with_name(name))
 
 
 def _escaped(text: str) -> str:

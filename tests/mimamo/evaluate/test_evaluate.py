@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from support.pages import content_of
 
 from mimamo import InputError, concordance_cc, load_checkpoint
 from mimamo.data import Cache
@@ -151,6 +152,26 @@ class TestSubsets:
     def test_one_without_videos(self, small_run: Path, small_cache: Path) -> None:
         with pytest.raises(InputError, match="Test_Set: expected annotated videos"):
             evaluate_runs([small_run], small_cache, subset="Test_Set")
+
+
+class TestPage:
+    def test_it_holds_predictions_and_truth(
+        self, small_run: Path, small_cache: Path, tmp_path: Path
+    ) -> None:
+        evaluate_runs([small_run], small_cache, out=tmp_path, page=True)
+        videos = content_of(tmp_path / "evaluation.html")["videos"]
+        held_out = [x for x in Cache(small_cache).videos if x.subset == "Validation_Set"]
+        assert [video["name"] for video in videos] == [video.name for video in held_out]
+        for video, cached in zip(videos, held_out, strict=True):
+            (person,) = video["people"]
+            truth = cached.annotations.T.double().numpy()
+            np.testing.assert_allclose(np.array(person["truth"]), truth, atol=1e-6)
+            assert np.array(person["values"]).shape == truth.shape
+            assert (video["film"], video["timed"]) == (None, False)
+
+    def test_it_needs_a_folder(self, small_run: Path, small_cache: Path) -> None:
+        with pytest.raises(InputError, match="page: expected a folder to write it to"):
+            evaluate_runs([small_run], small_cache, page=True)
 
 
 class TestStreams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from support.films import face_frames, noise, write_film
+from support.pages import content_of
 from support.predictions import read_predictions
 
 from mimamo.errors import InputError
@@ -21,6 +23,7 @@ from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
+from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoReader
 from mimamo.video.decoding import Decoding
 
@@ -278,6 +281,27 @@ class TestWarnings:
         longer = tmp_path / "longer.mp4"
         longer.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
         assert predict_video(longer, checkpoint, tmp_path / "out").error is None
+
+
+class TestPage:
+    def test_its_values_are_those_of_the_table(self, tmp_path, checkpoint, video):
+        settings = PredictSettings(page=True, plot=False)
+        outputs = predict_video(video, checkpoint, tmp_path, settings).outputs
+        (shown,) = content_of(outputs.page)["videos"]
+        rows = list(csv.DictReader(outputs.table.read_text().splitlines()))
+        (face,) = shown["people"]
+        assert [f"{time:.6f}" for time in shown["times"]] == [row["time"] for row in rows]
+        assert [str(found) for found in face["found"]] == [row["face_found"] for row in rows]
+        for name, values in zip(("valence", "arousal"), face["values"], strict=True):
+            told = [f"{NO_FACE if value is None else value:.6f}" for value in values]
+            assert told == [row[name] for row in rows]
+        assert [box is not None for box in face["boxes"]] == FOUND.tolist()
+        predict_video(video, checkpoint, tmp_path, settings)  # it is known as ours
+
+    def test_another_page_is_not_replaced(self, tmp_path, checkpoint, video):
+        (tmp_path / "face.html").write_text("<!DOCTYPE html>mine")
+        with pytest.raises(InputError, match=r"face\.html: exists and was not written by mimamo"):
+            predict_video(video, checkpoint, tmp_path, PredictSettings(page=True))
 
 
 class TestFilms:
