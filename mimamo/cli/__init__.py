@@ -137,6 +137,10 @@ def predict(
             "--folder-fps", "--aligned-fps", min=0.1, max=1000, help="Frame rate of such folders."
         ),
     ] = 30.0,
+    thin: Annotated[
+        float | None,
+        option("Take so many frames a second at most.", "R", min=0.1, max=1000),
+    ] = None,
     depth: Annotated[
         int, typer.Option(min=1, metavar="N", help="Search folders for videos, so many deep.")
     ] = 1,
@@ -163,6 +167,7 @@ def predict(
         search_every=search_every,
         folders=folders,
         folder_fps=folder_fps,
+        thin=thin,
         depth=depth,
         plot=not no_plot,
         render=render,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mimamo.progress import Report, silent
-from mimamo.video import AlignedFolder, VideoReader, VideoWriter
+from mimamo.video import AlignedFolder, VideoWriter
 from mimamo.video.container import open_film
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def write_playable(copy: Path, video: Film, times: np.ndarray, warn: Report = si
 
     Raises InputError if the film can no longer be read, or `copy`, an ``.mp4``, not be written.
     """
-    if isinstance(video, VideoReader) and video.missing is None and _is_played(video.path):
-        return video.path
-    sound = video.path if isinstance(video, VideoReader) else None
+    sound = video.path if video.path.is_file() else None
+    if sound and not isinstance(video, AlignedFolder) and not video.missing and _is_played(sound):
+        return sound
     size: tuple[int, int] | None = None
     with VideoWriter(copy, video.fps, sound=sound, warn=warn) as writer:
         for image, time in _pictures(video, times):

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from mimamo.video import Film
 
 
+_NETWORK_FPS = 30.0  # which networks for Aff-Wild2 were trained at
+
+
 @dataclass(frozen=True, eq=False)
 class PredictSettings:
     """How to predict, and what to write.
@@ -68,6 +71,7 @@ class PredictSettings:
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
         folder_fps: frame rate of such folders, which do not state one.
+        thin: take so many frames a second at most, of films and whole frames; None for all.
         depth: how many folders deep a folder is searched for videos.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.
@@ -82,6 +86,7 @@ class PredictSettings:
     search_every: int = 1
     folders: Folders = "auto"
     folder_fps: float = FOLDER_FPS
+    thin: float | None = None
     depth: int = 1
     plot: bool = True
     render: bool = False
@@ -206,7 +211,7 @@ def _planned(
 def _read_as(video: Film) -> str | None:
     """What the pictures of a folder were taken for."""
     kinds = {AlignedFolder: "aligned faces", FrameFolder: "whole frames"}
-    kind = kinds.get(type(video))
+    kind = kinds.get(type(getattr(video, "film", video)))
     return None if kind is None else f"{kind} at {video.fps:g} a second"
 
 
@@ -240,13 +245,20 @@ class _Predictor:
         """Predict a video and write its results; InputError if either fails."""
         times = StageTimes(backbone=self._backbone)
         with times.whole():
-            video = open_source(source, self._settings.folder_fps, self._settings.folders)
+            settings = self._settings
+            video = open_source(source, settings.folder_fps, settings.folders, settings.thin)
             observed = self._observe(source, video, times)
             predictions = observed.predictions
             times.frames = len(predictions)
             warnings, missing = list(video.warnings), None
             if not isinstance(video, AlignedFolder) and video.missing:
                 missing = f"{video.missing}; they have no rows in {outputs.table}"
+            if not _NETWORK_FPS / 2 <= video.fps <= _NETWORK_FPS * 2:
+                warnings.append(
+                    f"{source}: has {video.fps:.4g} frames a second, far from the"
+                    f" {_NETWORK_FPS:g} of Aff-Wild2"
+                    + ("; --thin takes fewer" if video.fps > _NETWORK_FPS else "")
+                )
             if not predictions.found.any():
                 warnings.append(f"{source}: no face found; all predictions are {NO_FACE:g}")
             for warning in warnings:

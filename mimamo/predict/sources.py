@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from mimamo.data.dataset import entries
 from mimamo.errors import InputError
 from mimamo.predict.outputs import is_result
-from mimamo.video import AlignedFolder, FrameFolder, VideoReader, is_numbered_image, is_video
+from mimamo.video import (
+    AlignedFolder,
+    FrameFolder,
+    ThinnedFilm,
+    VideoReader,
+    is_numbered_image,
+    is_video,
+)
 from mimamo.video.folder import is_openface, is_picture
 from mimamo.video.frames import numbers_of
 from mimamo.video.image import read_image
@@ -45,14 +52,27 @@ def find_sources(
     return list(sources.values())
 
 
-def open_source(source: Path, fps: float, folders: Folders = "auto") -> Film:
+def open_source(
+    source: Path, fps: float, folders: Folders = "auto", thin: float | None = None
+) -> Film:
     """Open a video file, or a folder of pictures with the frame rate it does not tell.
+
+    With `thin` it gives so many frames a second at most (`ThinnedFilm`).
 
     By looking, pictures are aligned faces if OpenFace named them so (``frame_det_00_000001.bmp``)
     or if their names are numbers (``00001.jpg``) and they are square, and else whole frames.
 
-    Raises InputError if `source` is neither.
+    Raises InputError if `source` is neither, or if aligned faces are to be thinned.
     """
+    film = _open(source, fps, folders)
+    if thin is None:
+        return film
+    if isinstance(film, AlignedFolder):
+        raise InputError(f"{source}: expected a film or whole frames to thin, got aligned faces")
+    return ThinnedFilm(film, thin)
+
+
+def _open(source: Path, fps: float, folders: Folders) -> VideoReader | FrameFolder | AlignedFolder:
     if not source.is_dir():
         return VideoReader(source)
     found = _entries(source)

@@ -11,13 +11,15 @@ from mimamo.video.names import is_video
 if TYPE_CHECKING:
     from mimamo.video.frames import FrameFolder
     from mimamo.video.reader import VideoFrame, VideoReader
+    from mimamo.video.thinned import ThinnedFilm
     from mimamo.video.writer import VideoWriter
 
-    Film = VideoReader | FrameFolder | AlignedFolder
+    Film = VideoReader | FrameFolder | ThinnedFilm | AlignedFolder
 
 __all__ = [
     "AlignedFolder",
     "FrameFolder",
+    "ThinnedFilm",
     "VideoFrame",
     "VideoReader",
     "VideoWriter",
@@ -28,6 +30,7 @@ __all__ = [
 # What needs FFmpeg is imported when it is asked for: training on a cache does without.
 _LATE = {
     "FrameFolder": "frames",
+    "ThinnedFilm": "thinned",
     "VideoFrame": "reader",
     "VideoReader": "reader",
     "VideoWriter": "writer",

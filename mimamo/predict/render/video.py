@@ -15,7 +15,7 @@ from mimamo.predict.render.face_motion import face_motions
 from mimamo.predict.render.panels import Renderer
 from mimamo.predict.table import Predictions
 from mimamo.progress import Report, silent
-from mimamo.video import AlignedFolder, VideoReader, VideoWriter
+from mimamo.video import AlignedFolder, VideoWriter
 
 if TYPE_CHECKING:
     from mimamo.video import Film
@@ -50,7 +50,7 @@ def render_video(
     """
     motions = face_motions(frames, config)
     renderer = Renderer(video.name, predictions, faces, config.nbands, config.num_phase)
-    sound = video.path if isinstance(video, VideoReader) else None
+    sound = video.path if video.path.is_file() else None
     with VideoWriter(path, video.fps, sound=sound, warn=warn) as writer:
         for index, image, crop in _pictures(video, predictions.found, faces):
             shown = next(motions) if predictions.found[index] else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -281,6 +282,27 @@ class TestWarnings:
         longer = tmp_path / "longer.mp4"
         longer.write_bytes(video.read_bytes() + b"\0\0\0\x20free")  # a box of 32 bytes has 8
         assert predict_video(longer, checkpoint, tmp_path / "out").error is None
+
+
+class TestThinned:
+    def test_a_fast_film_is_told_of_and_thinned(self, tmp_path, checkpoint, film):
+        path, log = film(tmp_path / "fast.mp4", "xxxxxxxx", fps=100), Log()
+        settings = PredictSettings(plot=False, render=True, page=True)
+        whole = predict_video(path, checkpoint, tmp_path / "a", settings, warn=log.warn)
+        assert log.warnings == [
+            f"{path}: has 100 frames a second, far from the 30 of Aff-Wild2; --thin takes fewer"
+        ]
+        thin = replace(settings, thin=25.0)
+        fewer = predict_video(path, checkpoint, tmp_path / "b", thin, warn=log.warn)
+        np.testing.assert_array_equal(fewer.predictions.times, whole.predictions.times[::4])
+        assert len(list(VideoReader(fewer.outputs.video))) == 2
+        assert len(log.warnings) == 1
+
+    def test_aligned_faces_are_not(self, tmp_path, checkpoint):
+        (tmp_path / "f").mkdir()
+        Image.new("RGB", (112, 112)).save(tmp_path / "f" / "00001.jpg")
+        with pytest.raises(InputError, match="expected a film or whole frames to thin, got al"):
+            predict_video(tmp_path / "f", checkpoint, tmp_path, PredictSettings(thin=5))
 
 
 class TestPage:

@@ -1,0 +1,51 @@
+"""ThinnedFilm: fewer frames, each with its own time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.films import picture, write_film
+
+from mimamo.video import ThinnedFilm, VideoReader
+
+
+def film(path, times):
+    write_film(path, [picture(index) for index in range(len(times))], times=times)
+    return VideoReader(path)
+
+
+@pytest.mark.parametrize(("rate", "taken"), [(30, 18), (100, 60), (50, 30), (7, 5), (1000, 120)])
+def test_at_so_many_a_second(tmp_path, rate, taken):
+    video = film(tmp_path / "a.mp4", np.arange(120) / 200)
+    whole = list(video)
+    thinned = ThinnedFilm(video, rate)
+    for _ in range(2):
+        frames = list(thinned)
+        assert [frame.index for frame in frames] == list(range(taken))
+        by_time = {frame.time: frame.image for frame in whole}
+        assert all(np.array_equal(frame.image, by_time[frame.time]) for frame in frames)
+        steps = np.diff([frame.time for frame in frames])
+        assert np.abs(steps - max(1 / rate, 1 / 200)).max() < 1 / 200 + 1e-6
+    assert thinned.fps == pytest.approx(min(rate, 200), rel=1e-3)
+    assert (thinned.path, thinned.size, thinned.name) == (video.path, video.size, "a")
+
+
+def test_a_variable_rate_is_kept_where_it_is_low(tmp_path):
+    times = np.r_[np.arange(0, 1, 0.01), np.arange(1, 3, 0.2)]
+    frames = list(ThinnedFilm(film(tmp_path / "a.mkv", times), 10))
+    expected = [*np.arange(0, 1, 0.1), *np.arange(1, 3, 0.2)]
+    assert [frame.time for frame in frames] == pytest.approx(expected, abs=2e-3)
+
+
+def test_what_is_missing_is_the_films(tmp_path):
+    video = film(tmp_path / "a.mp4", np.arange(4) / 25)
+    thinned = ThinnedFilm(video, 5)
+    video.missing = "a.mp4: frames missing after 1.0 s"
+    assert thinned.missing == video.missing
+    assert thinned.warnings is video.warnings
+
+
+@pytest.mark.parametrize("rate", [0, -3, float("inf"), float("nan")])
+def test_rates_that_are_none(tmp_path, rate):
+    with pytest.raises(ValueError, match="rate: expected a positive number"):
+        ThinnedFilm(film(tmp_path / "a.mp4", [0.0, 0.04]), rate)
