@@ -26,13 +26,13 @@ PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mi
 demo: $(VENV)/.package
 	$(BIN)/mimamo demo --out $(OUT)
 
-test: lint
+test: lint $(VENV)/.package
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "not slow and not nightly"
 
-check: lint types
+check: lint types $(VENV)/.package
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "slow and not nightly"
 
-nightly: $(VENV)/.tests
+nightly: $(VENV)/.tests $(VENV)/.package
 	$(BIN)/pytest -m nightly; status=$$?; \
 	$(BIN)/python tests/support/torch_check.py $(VERSIONS) && exit $$status
 
@@ -47,7 +47,7 @@ lint: $(VENV)/.tests
 types: $(VENV)/.tests
 	$(BIN)/mypy
 
-docs: $(VENV)/.tests
+docs: $(VENV)/.tests $(VENV)/.package
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 	@echo "docs: build/docs/index.html"
 
@@ -78,9 +78,10 @@ $(VENV)/.package: $(VENV)/.torch $(PACKAGE)
 	$(PIP) --no-build-isolation .
 	touch $@
 
-$(VENV)/.tests: $(VENV)/.package
+# Once, and not after every edit: style and types need no build.
+$(VENV)/.tests: pyproject.toml $(VENV)/.torch
 	$(PIP) --no-build-isolation '.[test,lint,docs]'
-	touch $@
+	touch $(VENV)/.package $@
 
 clean:
 	rm -rf build $(VENV) phasenet/libphasenet_*.so phasenet/build_info.json *.egg-info

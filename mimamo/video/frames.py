@@ -22,7 +22,7 @@ class FrameFolder:
     frames' times follow from it: what is not there leaves a gap, and numbers that are always five
     apart are a film's every fifth frame. Otherwise the pictures follow one another.
 
-    Iterating gives `VideoFrame`s; a picture that cannot be read is skipped.
+    Iterating gives a `VideoFrame` each; a picture that cannot be read is skipped.
 
     Attributes:
         path, name: the folder, and its last component.

@@ -77,6 +77,9 @@ def test_it_builds_without_a_warning(tmp_path):
         assert {x for x in public_names(name) if f'id="{x}"' not in reference} == set()
     for name in set(mimamo.__all__) - {"__version__"}:
         assert f'id="mimamo.{name}"' in html["reference/mimamo"]
+    for page in re.findall(r"^## (mimamo\.\w+)", (DOCS / "reference/mimamo.md").read_text(), re.M):
+        documented = re.findall(rf'id="{page}[\w.]*\.(\w+)"', html["reference/mimamo"])
+        assert exported(page) - set(documented) == set()
     links = set(re.findall(r'href="../explanation/maths.html#([a-z-]+)"', reference))
     assert links == {"maths-pyramid", "maths-phase-differences", "maths-windows"}
     assert all(f'id="{link}"' in maths for link in links)
@@ -87,6 +90,17 @@ def test_it_builds_without_a_warning(tmp_path):
     for page, text in html.items():  # readable without a network
         loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(http[^"]*)"', text)
         assert loaded == [], page
+
+
+def exported(package: str) -> set[str]:
+    """The functions and classes of its own that a package of mimamo hands out."""
+    module = importlib.import_module(package)
+    names = getattr(module, "__all__", None) or [
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "").startswith(package) and name[0] != "_"
+    ]
+    return set(names)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""Every option of every command reaches the function that does the work."""
+
+from __future__ import annotations
+
+import importlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.core import TyperOption
+
+from mimamo.cli import app, main
+from mimamo.train import TrainingConfig
+
+WEIGHTS = ["--weights", "w", "--out", "o"]
+#: The least that a command is called with, and the functions it calls.
+COMMANDS = {
+    "predict": (["v", *WEIGHTS], ["predict.predict_many", "model.load_checkpoint", "faces.YuNet"]),
+    "live": (["v", "--weights", "w"], ["predict.live.LivePredictor", "model.load_checkpoint"]),
+    "extract": (["d", "--out", "o", "--backbone", "b"], ["extract.extract", "faces.YuNet"]),
+    "synth": (["--out", "o"], ["demo.synth.ablation_set.write_ablation_set"]),
+    "demo": (["--out", "o"], ["demo.run.run_demo"]),
+    "train": (["c", "--out", "o"], ["train.train"]),
+    "crossval": (["c", "--out", "o"], ["evaluate.crossval", "evaluate.join"]),
+    "evaluate": (["r", "--cache", "c", "--out", "o"], ["evaluate.evaluate_runs"]),
+    "submit": (["r", "--cache", "c", "--out", "o"], ["evaluate.submit"]),
+    "check": (["c"], ["check.check_folder"]),
+}
+#: None of them is a default.
+VALUES = ["17", "cuda", "bfloat16", "temporal", "full", "frames", "Train_Set", "c.toml", "1/2"]
+#: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
+OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}
+TALK = {"progress", "report", "warn", "finish"}  # whom it is told
+
+
+def options() -> list[tuple[str, str]]:
+    """Every option that need not be given, by command."""
+    return [
+        (command, parameter.opts[0])
+        for command in COMMANDS
+        for parameter in typer.main.get_command(app).commands[command].params
+        if isinstance(parameter, TyperOption) and not parameter.required
+        if parameter.opts[0] not in COMMANDS[command][0] and (command, parameter.opts[0]) not in OWN
+    ]
+
+
+class Called(Exception):
+    """Ends a command that would go on with what a function gave it."""
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """Runs a command; returns what its functions were called with."""
+    monkeypatch.chdir(tmp_path)
+    TrainingConfig(epochs=77).save(Path("c.toml"))
+
+    def put(name: str, value: Any) -> None:
+        module, _, function = f"mimamo.{name}".rpartition(".")
+        # By name, as some are imported when they are asked for, and commands hide their modules.
+        monkeypatch.setattr(importlib.import_module(module), function, value, raising=False)
+
+    put("device.choose_device", lambda name: name)
+    put("device.choose_precision", lambda name, device: name)
+    put("device.slow_precision", lambda *_: None)
+    put("video.VideoReader", lambda source: BytesIO())
+    put("predict.render.live.check_display", lambda: None)
+
+    def run(command: str, *more: str) -> list[Any] | None:
+        arguments, functions = COMMANDS[command]
+        calls: list[Any] = []
+
+        def record(name: str):
+            def call(*positional: Any, **named: Any) -> str:
+                kept = {key: value for key, value in named.items() if key not in TALK}
+                calls.append((name, positional, kept))
+                if name == functions[0]:
+                    raise Called
+                return f"from {name}"
+
+            return call
+
+        for name in functions:
+            put(name, record(name))
+        if "--join" in more:
+            functions = functions[::-1]
+        try:
+            main([command, *arguments, *more])
+        except Called:
+            return calls
+        return None
+
+    return run
+
+
+@pytest.mark.parametrize(("command", "name"), options())
+def test_it_arrives(told, command, name):
+    """With the first of `VALUES` that the option takes, or as a flag."""
+    given = filter(None, (told(command, name, *value) for value in [[], *([x] for x in VALUES)]))
+    assert repr(next(given)) != repr(told(command))
+
+
+def test_all_commands_are_tried():
+    assert set(COMMANDS) == set(typer.main.get_command(app).commands)
+    assert len(options()) > 70
