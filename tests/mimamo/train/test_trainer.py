@@ -114,10 +114,17 @@ class TestSchedule:
         torch.testing.assert_close(states[3], states[1], atol=1e-9, rtol=0)
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("momentum", 0.0), ("weight_decay", 0.5), ("flip", 1.0), ("crop", 1.0)]
+        ("name", "value"),
+        [
+            ("momentum", 0.0),
+            ("weight_decay", 0.5),
+            ("flip", 1.0),
+            ("crop", 1.0),
+            ("precision", "bfloat16"),
+        ],
     )
     def test_settings_reach_the_training(
-        self, tiny_config: TrainingConfig, videos: list[VideoSequence], name: str, value: float
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence], name: str, value: object
     ) -> None:
         expected, _ = run(tiny_config, videos)
         network, _ = run(replace(tiny_config, **{name: value}), videos)
@@ -212,6 +219,24 @@ class TestReproducibility:
         _, first = run(tiny_config, videos)
         _, second = run(replace(tiny_config, seed=1), videos)
         assert first[0].loss != second[0].loss
+
+    def test_every_step_and_process_draws_a_dropout_of_its_own(
+        self, tiny_config: TrainingConfig, videos: list[VideoSequence], monkeypatch
+    ) -> None:
+        seeds: list[int] = []
+        monkeypatch.setattr("mimamo.train.trainer.own_part", lambda *_: slice(None))
+        monkeypatch.setattr(Trainer, "_validate", lambda _: (0.1, 0.1))
+        for index in (0, 1):
+            torch.manual_seed(0)
+            network = MIMAMONet(tiny_config.network)
+            network.head.dropout.register_forward_pre_hook(
+                lambda module, _: seeds.append(torch.initial_seed()) if module.training else None
+            )
+            clips = ClipDataset(videos, length=16, stride=8, num_phase=4)
+            model, process = TrainedModel(network), replace(ALONE, index=index)
+            list(Trainer(model, clips, videos, tiny_config, process).epochs())
+        assert len(seeds) == 2 * 2 * 2  # processes, epochs, steps
+        assert len(set(seeds)) == len(seeds)
 
 
 class TestProgress:
