@@ -40,7 +40,7 @@ def choose_device(name: str) -> torch.device:
 
 def move(module: M, device: torch.device | str, dtype: torch.dtype | None = None) -> M:
     """Move a network, with its weights in channels_last: convolutions take a third less time."""
-    # torch's stubs leave `memory_format` out.
+    # mypy: torch's stubs leave `memory_format` out.
     return module.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

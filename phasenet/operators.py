@@ -53,6 +53,7 @@ class Operator:
         if has_out:
             self._call_out = overloads.out
             torch.library.register_fake(f"{qualified}.out", _writes)
+            _library.impl(f"{name}.out", self._refuse_out, "FuncTorchBatched")
         torch.library.register_fake(qualified, fake)
         torch.library.register_autograd(
             qualified, backward, setup_context=setup, lib=_ForwardMode(self)
@@ -102,6 +103,11 @@ class Operator:
         raise NotImplementedError(
             f"phasenet::{self._name} takes no vectorize=True and no is_grads_batched=True; use "
             "torch.func.jacrev, jacfwd or vmap"
+        )
+
+    def _refuse_out(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"out: phasenet::{self._name} gives new tensors under torch.func.vmap; expected no out"
         )
 
     def forward_mode(self, *args: Any, **kwargs: Any) -> Any:

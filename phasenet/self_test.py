@@ -70,7 +70,7 @@ def _gradient(video: Tensor, device: torch.device) -> Check:
     def gradient(function: Callable[..., tuple[Tensor, ...]], x: Tensor) -> Tensor:
         x = x.clone().requires_grad_()
         loss = sum(level.square().sum() for level in function(x, 4))
-        # sum() may be the number 0, of nothing.
+        # mypy: sum() may be the number 0, of nothing.
         return torch.autograd.grad(loss, x)[0]  # type: ignore[arg-type]
 
     want = gradient(reference.phase_difference_windows, video)

@@ -13,9 +13,10 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import pyramids
-from benchmarks.gpu.windows import MODES, Windows
+from benchmarks.gpu.windows import Windows
 from benchmarks.paired_timing import reason
 from benchmarks.suites import Settings
+from benchmarks.suites.phase import MODES
 
 CALLS = 10
 LEAST = 0.5e-6  # seconds a call, below which a kernel is not told

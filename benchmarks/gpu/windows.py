@@ -16,6 +16,7 @@ from benchmarks.suites.clips import moving_texture
 from benchmarks.suites.comparison import Check, Task
 from benchmarks.suites.phase import (
     COMPILED,
+    MODES,
     NUM_PHASE,
     REFERENCE,
     SIDE,
@@ -24,7 +25,6 @@ from benchmarks.suites.phase import (
     parity,
 )  # fmt: skip
 
-MODES = ("published", "full")
 CLIPS, LENGTH = 16, 64
 DISTINCT = 2  # clips; the others repeat them, as making one takes a while
 QUICK_CLIPS, QUICK_LENGTH = 2, 2

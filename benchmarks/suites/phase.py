@@ -20,7 +20,7 @@ from phasenet import reference
 from phasenet.parity import ambiguous_planes, phase_error
 
 NUM_PHASE, SIDE = 12, 48
-MODES = ("reference", "full")
+MODES = ("published", "full")
 REFERENCE = "phasenet.reference (a pyramid for each frame of each window)"
 STRONG = "strong PyTorch (each frame once, batched FFT, separable conv2d)"
 COMPILED = "strong PyTorch under torch.compile"

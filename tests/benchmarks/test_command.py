@@ -54,7 +54,7 @@ def test_phase(tmp_path):
             assert max(row.ours.error, row.peer.error) < 5e-5
         assert rows[f"phase/{mode}/length"].ours.error < 5e-5
         assert "threads" in rows[f"phase/{mode}/threads"].gap
-    assert rows["phase/reference/float64"].ours.error < 1e-11
+    assert rows["phase/published/float64"].ours.error < 1e-11
     assert 0 < result.inputs["wrap_share"]["all"] < 0.1
     if memory := rows["phase/memory/output"].peer:
         assert memory.median == PHASE_OUTPUT

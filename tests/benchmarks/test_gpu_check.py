@@ -20,6 +20,7 @@ from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, p
 from benchmarks.results import Result
 from benchmarks.rows import Measured, Row
 from benchmarks.suites import Settings, cuda, phase
+from benchmarks.suites.phase import MODES
 from benchmarks.table import WIDTH
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,7 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     assert found[2]["bytes_per_second"] > 0
 
     rows = {one["id"]: one for one in summary.of_kind(found, "row")}
-    for mode in windows.MODES:
+    for mode in MODES:
         for name in ("graph", "write", "latency", "launched", "strong", "reference"):
             row = rows[f"cuda/windows/{mode}/{name}"]
             assert row["ratio"] > 0
@@ -109,7 +110,7 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     assert gap == "fails with ImportError: no plenoptic here"
     assert rows["epoch/two_minutes"]["ratio"] > 0
     kernels = summary.of_kind(found, "kernel")
-    assert {one["work"] for one in kernels} >= {f"windows, unwrap {mode}" for mode in windows.MODES}
+    assert {one["work"] for one in kernels} >= {f"windows, unwrap {mode}" for mode in MODES}
     assert not [one for one in kernels if "gap" in one]
 
     names = sorted(path.name for path in out.iterdir())
@@ -238,7 +239,7 @@ def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypat
         for group in ("own", "peers")
         for _, record in cuda.records(group, settings)
     }
-    for mode in windows.MODES:
+    for mode in MODES:
         for name in ("write", "latency", "strong"):
             gap = rows[f"cuda/windows/{mode}/{name}"]["gap"]
             assert gap == "fails with RuntimeError: CUDA error: an illegal memory access"

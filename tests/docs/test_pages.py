@@ -186,3 +186,15 @@ def test_commands_of_mimamo_exist_with_their_options():
         assert used <= known, (page, words)
         checked += 1
     assert checked > 10
+
+
+def test_every_command_of_the_benchmarks_is_in_the_reference():
+    page = (DOCS / "reference/commands.md").read_text(encoding="utf-8")
+    commands = {
+        f"benchmarks.{path.stem}"
+        for path in (ROOT / "benchmarks").glob("*.py")
+        if "__main__" in path.read_text(encoding="utf-8") and path.stem != "__main__"
+    }
+    assert len(commands) > 5
+    listed = set(re.findall(r"\{command-help\} (benchmarks[\w.]+)", page))
+    assert listed >= commands | {"benchmarks.gpu.store"}
