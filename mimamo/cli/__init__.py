@@ -139,10 +139,10 @@ def predict(
     ] = 30.0,
     thin: Annotated[
         float | None,
-        option("Take so many frames a second at most.", "R", min=0.1, max=1000),
+        option("Take at most R frames a second.", "R", min=0.1, max=1000),
     ] = None,
     depth: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Search folders for videos, so many deep.")
+        int, typer.Option(min=1, metavar="N", help="Search folders N deep for videos.")
     ] = 1,
     overwrite: Overwrite = False,
 ) -> int:

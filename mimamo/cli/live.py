@@ -42,7 +42,7 @@ def live(
         bool, flag("--headless", "Show nothing; --out says where it is written.")
     ] = False,
     out: Annotated[Path | None, option("Write predictions as CSV.", "FILE")] = None,
-    frames: Annotated[int | None, option("End after so many frames.", "N", min=1)] = None,
+    frames: Annotated[int | None, option("End after N frames.", "N", min=1)] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     search_every: SearchEvery = 3,

@@ -151,7 +151,7 @@ def _aligned_faces(
         problems.add(f"{highest}: is numbered beyond the {announced} frames of {video.film}")
     elif announced is not None:
         length.frames, length.counted = announced, True
-        length.last = f"so many has {video.film}"
+        length.last = f"as in {video.film}"
 
     def read(number: int) -> np.ndarray | InputError:
         try:
@@ -185,7 +185,7 @@ def _found_faces(
             length.frames = face.index + 1
             if face.crop is not None:
                 yield face.index + 1, face.crop
-        length.last = f"so many could be decoded of {reader.path}"
+        length.last = f"those decoded of {reader.path}"
         for line in (*reader.warnings, *([reader.missing] if reader.missing else [])):
             problems.add(line)
 

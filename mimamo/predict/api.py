@@ -71,7 +71,7 @@ class PredictSettings:
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
         folder_fps: frame rate of such folders, which do not state one.
-        thin: take so many frames a second at most, of films and whole frames; None for all.
+        thin: take at most that many frames a second, of films and whole frames; None for all.
         depth: how many folders deep a folder is searched for videos.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.

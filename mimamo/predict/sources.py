@@ -36,7 +36,7 @@ def find_sources(
 
     A file stands for itself. A folder of pictures and no video is one video, see `open_source`. Any
     other folder stands for the videos in it, known by their suffix, and the folders of pictures,
-    sorted by name, to a depth of so many folders; there, pictures that are not aligned faces count
+    sorted by name, down to `depth` folders; there, pictures that are not aligned faces count
     only if their names differ in a number alone. What cannot be used is kept: a path that does not
     exist, a folder that cannot be read or holds nothing of this kind. Opening it tells what is
     wrong.
@@ -57,7 +57,7 @@ def open_source(
 ) -> Film:
     """Open a video file, or a folder of pictures with the frame rate it does not tell.
 
-    With `thin` it gives so many frames a second at most (`ThinnedFilm`).
+    With `thin` it gives at most that many frames a second (`ThinnedFilm`).
 
     By looking, pictures are aligned faces if OpenFace named them so (``frame_det_00_000001.bmp``)
     or if their names are numbers (``00001.jpg``) and they are square, and else whole frames.

@@ -11,7 +11,7 @@ from mimamo.video.reader import VideoFrame, VideoReader
 
 
 class ThinnedFilm:
-    """A film's frames at so many a second at most, each with its own time, numbered anew from 0.
+    """At most `rate` frames a second of a film, each with its own time, numbered anew from 0.
 
     The time from the first frame on is divided into intervals of ``1 / rate`` seconds; of each the
     first frame is taken.
