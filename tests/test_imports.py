@@ -1,0 +1,50 @@
+"""Modules import each other one way round, and none at all in a circle."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def modules(package: str) -> dict[str, Path]:
+    found = {}
+    for path in (ROOT / package).rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(name: str, path: Path, known: set[str]) -> set[str]:
+    """What a module imports of `known` when it is imported itself; packages above it are not."""
+    tree, found = ast.parse(path.read_text(encoding="utf-8")), set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {x if x in known else node.module for x in full}
+    return {x for x in found & known if not f"{name}.".startswith(f"{x}.")}
+
+
+@pytest.mark.parametrize("package", ["phasenet", "mimamo", "benchmarks"])
+def test_no_module_imports_itself_by_others(package):
+    known = modules(package)
+    assert len(known) > 10
+    graph = {name: imported(name, path, set(known)) for name, path in known.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+def test_reading_and_finding_faces_know_nothing_of_what_comes_after():
+    known = modules("mimamo")
+    later = ("mimamo.model", "mimamo.predict", "mimamo.train", "mimamo.evaluate", "mimamo.cli")
+    for name, path in known.items():
+        if name.startswith(("mimamo.video", "mimamo.faces", "mimamo.page")):
+            assert not [x for x in imported(name, path, set(known)) if x.startswith(later)], name
+        if not name.startswith(("mimamo.cli", "mimamo.__main__")):
+            up = [x for x in imported(name, path, set(known)) if x.startswith("mimamo.cli")]
+            assert up == [], name
