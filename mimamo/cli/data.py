@@ -69,7 +69,7 @@ def extract(
             out,
             backbone=backbone,
             image_size=image_size,
-            films=videos,
+            videos=videos,
             subsets=subset or None,
             seed=seed,
             strict=strict,

@@ -105,7 +105,7 @@ def submit(
             out,
             subset=subset,
             names=names,
-            films=videos,
+            videos=videos,
             decode=decode,
             streams=streams,
             rescaled=rescale,

@@ -48,7 +48,7 @@ class AffWild2:
     Args:
         root: the folder that holds ``annotations`` and ``cropped_aligned``; without the latter the
             faces are found in the videos.
-        films: the folder of the videos, searched with its folders; ``<root>/videos`` if None.
+        videos: the folder of the videos, searched with its folders; ``<root>/videos`` if None.
 
     Raises:
         InputError: a folder is missing, or a video is in two subsets or there twice.
@@ -58,21 +58,21 @@ class AffWild2:
     unit: Unit = "frame"
 
     def __init__(
-        self, root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
+        self, root: str | os.PathLike[str], videos: str | os.PathLike[str] | None = None
     ) -> None:
         self.root = Path(root)
         self.unused: list[Unused] = []
         self.remarks: list[str] = []
-        self._films = films_in(self.root / VIDEOS if films is None else Path(films))
-        if films is not None and not self._films:
-            raise InputError(f"{films}: expected a folder of videos, found none")
+        self._videos = videos_in(self.root / VIDEOS if videos is None else Path(videos))
+        if videos is not None and not self._videos:
+            raise InputError(f"{videos}: expected a folder of videos, found none")
         faces = self.root / FACES
-        if faces.is_dir() or not self._films:
+        if faces.is_dir() or not self._videos:
             self._faces: Path | None = faces
             self._sources = {path.name: path for path in _listed(faces) if path.is_dir()}
         else:
             self._faces = None
-            self._sources = dict(self._films)
+            self._sources = dict(self._videos)
         self._annotations: dict[str, tuple[str, Path]] = {}
         for subset in (*SUBSETS, TEST):
             folder = self.root / ANNOTATIONS / subset
@@ -97,13 +97,13 @@ class AffWild2:
                 where = self._faces / name if self._faces else f"a video {name}.mp4"
                 self.unused.append(Unused(f"{path}: no faces in {where}; not used", name))
             else:
-                film, read = self._films.get(name), partial(read_annotations, path)
+                film, read = self._videos.get(name), partial(read_annotations, path)
                 found.append(DatasetVideo(name, subset, source, film, path, read, side))
         annotated = {recording_of(name) for name in self._annotations}
         for name in sorted(self._sources.keys() - self._annotations.keys()):
             source = self._sources[name]
             if recording_of(name) not in annotated:
-                found.append(DatasetVideo(name, TEST, source, self._films.get(name)))
+                found.append(DatasetVideo(name, TEST, source, self._videos.get(name)))
             elif self._faces is not None:
                 # Both people of a video are in one set, so this is nobody of the test set.
                 remark = f"{source}: beside annotated faces, but not annotated; not used"
@@ -119,22 +119,22 @@ class AffWild2:
         """Where a video's faces are, and which of them are meant."""
         source, side = self._sources.get(name), _SIDES.get(name.rpartition("_")[2])
         if source is None and self._faces is None and side:
-            return self._films.get(recording_of(name)), side
+            return self._videos.get(recording_of(name)), side
         return source, None
 
 
-def films_in(folder: Path) -> dict[str, Path]:
+def videos_in(folder: Path) -> dict[str, Path]:
     """The video files in a folder and its folders, by name without suffix.
 
     Raises InputError if two have the same name.
     """
-    films: dict[str, Path] = {}
+    videos: dict[str, Path] = {}
     for path in everything_in(folder):
         if is_video(path):
-            if path.stem in films:
-                raise InputError(f"{path}: same name as {films[path.stem]}")
-            films[path.stem] = path
-    return films
+            if path.stem in videos:
+                raise InputError(f"{path}: same name as {videos[path.stem]}")
+            videos[path.stem] = path
+    return videos
 
 
 def _is_empty(source: Path) -> bool:

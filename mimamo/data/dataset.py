@@ -57,7 +57,7 @@ class DatasetVideo:
         name: unlike that of any other in the set; may become a file's name.
         subset: `TRAIN`, `VALIDATION` or `TEST`.
         source: a folder of aligned faces, or a video file.
-        film: the video the aligned faces were cut from, if it is there; it tells how many
+        recording: the video the aligned faces were cut from, if it is there; it tells how many
             frames there are.
         labels: where the labels come from; None if there are none.
         read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN
@@ -69,7 +69,7 @@ class DatasetVideo:
     name: str
     subset: str
     source: Path
-    film: Path | None = None
+    recording: Path | None = None
     labels: Path | None = None
     read_labels: Callable[[Problems], np.ndarray] | None = None
     side: Side | None = None

@@ -51,7 +51,7 @@ class OMGEmotion:
 
     Args:
         root: the folder that holds the tables.
-        films: the folder of the utterances; `root` if None.
+        videos: the folder of the utterances; `root` if None.
 
     Raises:
         InputError: a table is missing (but for the test set's), or lacks a column.
@@ -61,13 +61,13 @@ class OMGEmotion:
     unit: Unit = "utterance"
 
     def __init__(
-        self, root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
+        self, root: str | os.PathLike[str], videos: str | os.PathLike[str] | None = None
     ) -> None:
         self.root = Path(root)
         self.unused: list[Unused] = []
         self.remarks: list[str] = []
-        self._films = self.root if films is None else Path(films)
-        self._sources = _utterances_in(self._films)
+        self._videos = self.root if videos is None else Path(videos)
+        self._sources = _utterances_in(self._videos)
 
     def videos(self) -> list[DatasetVideo]:
         """All utterances with a video or faces. Raises InputError if there is none."""
@@ -87,7 +87,7 @@ class OMGEmotion:
                 sources = self._sources.get((row["video"], Path(row["utterance"]).stem), [])
                 # Below the data set only: the way to it may be called anything.
                 word = subset.split("_")[0].lower()
-                own = [s for s in sources if word in str(s.relative_to(self._films)).lower()]
+                own = [s for s in sources if word in str(s.relative_to(self._videos)).lower()]
                 if name in found:
                     twice = f"{path}:{line}: {name} is there twice; not used again"
                     self.unused.append(Unused(twice, name))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mimamo.data.affwild2 import films_in
+from mimamo.data.affwild2 import videos_in
 from mimamo.data.annotations import HEADER
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
@@ -70,7 +70,7 @@ def submit(
     *,
     subset: str = TEST,
     names: str | os.PathLike[str] | None = None,
-    films: str | os.PathLike[str] | None = None,
+    videos: str | os.PathLike[str] | None = None,
     decode: bool = False,
     streams: str = "both",
     rescaled: bool = False,
@@ -94,7 +94,7 @@ def submit(
         subset: which videos.
         names: a file with one video's name a line: write exactly these. Of utterances also one of
             the data set's tables.
-        films: folder of the videos, whose numbers of frames the files must have.
+        videos: folder of the videos, whose numbers of frames the files must have.
         decode: count the frames by decoding, not by what the files announce; slow and sure.
         streams, rescaled: as for `evaluate_runs`.
         overwrite: replace files that are there.
@@ -114,16 +114,16 @@ def submit(
         return rescale(values, ensemble.label_std) if rescaled else values
 
     if cache.manifest.unit == "utterance":
-        if films is not None or decode:
+        if videos is not None or decode:
             raise InputError(
                 f"--videos, --decode: expected neither, because {cache.root} is of utterances, "
                 "which get one line each whatever their frames"
             )
         return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
-    found = {} if films is None else films_in(Path(films))
-    if films is not None and not found:
-        raise InputError(f"{films}: expected a folder of videos, found none")
-    jobs = [_job(name, cache, films, found, decode) for name in _names(cache, subset, names)]
+    found = {} if videos is None else videos_in(Path(videos))
+    if videos is not None and not found:
+        raise InputError(f"{videos}: expected a folder of videos, found none")
+    jobs = [_job(name, cache, videos, found, decode) for name in _names(cache, subset, names)]
     folder = output_folder(out)
     files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
     for path in files:
@@ -201,7 +201,7 @@ def _job(
     name: str,
     cache: Cache,
     folder: str | os.PathLike[str] | None,
-    films: Mapping[str, Path],
+    videos: Mapping[str, Path],
     decode: bool,
 ) -> _Job:
     video = next((video for video in cache.videos if video.name == name), None)
@@ -211,7 +211,7 @@ def _job(
             "again, or leave the video out by --names"
         )
     if folder is not None:
-        path = films.get(name) or films.get(recording_of(name))
+        path = videos.get(name) or videos.get(recording_of(name))
         if path is None:
             raise InputError(f"{folder}: expected a video of {name}, found none")
         frames, counted = _length_of(path, decode), True

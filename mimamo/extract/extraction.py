@@ -59,12 +59,12 @@ class ExtractResult:
 
 
 def open_dataset(
-    root: str | os.PathLike[str], films: str | os.PathLike[str] | None = None
+    root: str | os.PathLike[str], videos: str | os.PathLike[str] | None = None
 ) -> Dataset:
     """Open a data set, in the layout of OMG-Emotion if it has its tables, else of Aff-Wild2."""
     if any((Path(root) / table).exists() for table in FILES.values()):
-        return OMGEmotion(root, films)
-    return AffWild2(root, films)
+        return OMGEmotion(root, videos)
+    return AffWild2(root, videos)
 
 
 def extract(
@@ -73,7 +73,7 @@ def extract(
     *,
     backbone: str | os.PathLike[str] | Backbone,
     image_size: int = 224,
-    films: str | os.PathLike[str] | None = None,
+    videos: str | os.PathLike[str] | None = None,
     subsets: Sequence[str] | None = None,
     phase_size: int = 48,
     seed: int = 0,
@@ -98,7 +98,7 @@ def extract(
             the data; "small" for a small network, trained later, so that there are no features
             to compute now; or a backbone.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
-        films: the folder of the videos, where it is not in `data`.
+        videos: the folder of the videos, where it is not in `data`.
         subsets: which of the data set's, each with a video; None for all. What the cache has of
             others stays in it.
         phase_size: height and width of the grey faces.
@@ -123,7 +123,7 @@ def extract(
     device = torch.device(device)
     if not isinstance(backbone, torch.nn.Module):
         backbone = str(backbone)
-    dataset = open_dataset(data, films) if isinstance(data, str | os.PathLike) else data
+    dataset = open_dataset(data, videos) if isinstance(data, str | os.PathLike) else data
     everything = dataset.videos()
     there = {video.subset for video in everything}
     chosen = there if subsets is None else set(subsets)
@@ -131,7 +131,7 @@ def extract(
         raise InputError(
             f"subsets: expected some of {', '.join(sorted(there))}, got {', '.join(missing)}"
         )
-    videos = [video for video in everything if video.subset in chosen]
+    wanted = [video for video in everything if video.subset in chosen]
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
     if shard.index == 0:
@@ -146,12 +146,12 @@ def extract(
     settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
     first = shard.index == 0
     tell = problems.add if first or strict else silent
-    model, manifest = prepare(root, dataset, everything, videos, settings, write=first, tell=tell)
+    model, manifest = prepare(root, dataset, everything, wanted, settings, write=first, tell=tell)
     spatial = None
     if not isinstance(model, SmallBackbone):
         spatial = SpatialFeatures(model, device, batch_size, dtype)
     worker = _Worker(root, dataset, spatial, manifest, detector, problems, report, progress)
-    worker.run(shard.share(videos))
+    worker.run(shard.share(wanted))
     result = ExtractResult(
         root=root,
         made=worker.made,

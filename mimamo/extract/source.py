@@ -32,10 +32,10 @@ def announced_frames(video: DatasetVideo, problems: Problems | None = None) -> i
 
     A video that cannot be read is a problem; the faces are there without it.
     """
-    if video.film is None or not video.source.is_dir():
+    if video.recording is None or not video.source.is_dir():
         return None
     try:
-        return VideoReader(video.film).frame_count
+        return VideoReader(video.recording).frame_count
     except InputError as error:
         if problems is not None:
             problems.add(f"{error}; the last image of {video.source} counts as its last frame")
@@ -48,7 +48,7 @@ def stamp(video: DatasetVideo) -> str:
     One of these times no program can set, so that equal stamps mean equal contents. Raises
     InputError if labels or folder cannot be read.
     """
-    beside = [str(video.film)] if video.film is not None and video.source.is_dir() else []
+    beside = [str(video.recording)] if video.recording is not None and video.source.is_dir() else []
     for _ in range(_PATIENCE):
         digest, newest = hashlib.sha256(_labels(video)), 0.0
         for path in _files(video) + beside:

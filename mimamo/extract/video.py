@@ -148,10 +148,10 @@ def _aligned_faces(
     length.frames, length.counted = numbers[-1], False
     length.last = f"{highest} is the last image"
     if announced is not None and announced < length.frames:
-        problems.add(f"{highest}: is numbered beyond the {announced} frames of {video.film}")
+        problems.add(f"{highest}: is numbered beyond the {announced} frames of {video.recording}")
     elif announced is not None:
         length.frames, length.counted = announced, True
-        length.last = f"as in {video.film}"
+        length.last = f"as in {video.recording}"
 
     def read(number: int) -> np.ndarray | InputError:
         try:

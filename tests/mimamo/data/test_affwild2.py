@@ -110,7 +110,7 @@ class TestFilms:
         (root / "videos/batch1/good.mp4").touch()
         (video,) = AffWild2(root).videos()
         assert video.source == root / "cropped_aligned" / "good"
-        assert video.film == root / "videos/batch1/good.mp4"
+        assert video.recording == root / "videos/batch1/good.mp4"
 
     def test_they_stand_in_for_faces(self, root: Path, tmp_path: Path) -> None:
         add_video(root, "good")

@@ -37,7 +37,7 @@ class TestFiles:
     ) -> None:
         (root / "films/batch").mkdir(parents=True)
         film(root / "films/batch/test.mp4", "." * 9)
-        result = submit([small_run], root / "cache", root / "out", films=root / "films")
+        result = submit([small_run], root / "cache", root / "out", videos=root / "films")
         (path,) = result.files
         assert path.name == "test.txt"
         header, *rows = lines(path)
@@ -67,7 +67,7 @@ class TestFiles:
         extract(data, cache, backbone="small")
         (root / "films").mkdir()
         film(root / "films/pair.mp4", "." * 8)
-        result = submit([small_run], cache, root / "out", films=root / "films", decode=decode)
+        result = submit([small_run], cache, root / "out", videos=root / "films", decode=decode)
         assert (result.files[0].name, result.frames) == ("pair_left.txt", 8)
 
     def test_a_video_without_any_face_is_all_minus_five(
@@ -82,7 +82,7 @@ class TestFiles:
         (root / "films").mkdir()
         film(root / "films/test.mp4", "." * 5)
         said: list[str] = []
-        submit([small_run], cache, root / "out", films=root / "films", report=said.append)
+        submit([small_run], cache, root / "out", videos=root / "films", report=said.append)
         assert lines(root / "out/test.txt")[1:] == ["-5,-5"] * 5
         assert "in 1 video no face was found, such as test; all is -5 there" in said[-1]
 
@@ -102,7 +102,7 @@ class TestFiles:
         film(root / "films/test.mp4", "." * 8)
         for films in (None, root / "films"):
             with pytest.raises(InputError, match=r"^test: cannot be predicted: .*; mend") as told:
-                submit([small_run], cache, root / "out", films=films)
+                submit([small_run], cache, root / "out", videos=films)
             assert "\n" not in str(told.value)
         assert not (root / "out").exists()
 
@@ -136,14 +136,14 @@ class TestRefused:
         (root / "films").mkdir()
         film(root / "films/test.mp4", "." * 6)
         with pytest.raises(InputError, match=r"test: has a face in frame 7, but its video only 6"):
-            submit([small_run], root / "cache", root / "out", films=root / "films")
+            submit([small_run], root / "cache", root / "out", videos=root / "films")
         assert not (root / "out").exists()
 
     def test_no_video_of_that_name(self, root: Path, small_run: Path, film) -> None:
         (root / "films").mkdir()
         film(root / "films/other.mp4", ".")
         with pytest.raises(InputError, match=r"films: expected a video of test, found none"):
-            submit([small_run], root / "cache", root / "out", films=root / "films")
+            submit([small_run], root / "cache", root / "out", videos=root / "films")
 
     def test_a_name_that_is_not_in_the_cache(self, root: Path, small_run: Path) -> None:
         (root / "names.txt").write_text("test\nnobody\n")

@@ -120,18 +120,18 @@ class TestResume:
         films = tmp_path / "films"
         films.mkdir()
         film(films / "plain.mp4", "." * 20)
-        result = run(films=films)
+        result = run(videos=films)
         assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (20, True)])
         assert any("plain.safetensors: its source has changed" in line for line in run.lines)
-        assert run(films=films).kept == 2
+        assert run(videos=films).kept == 2
         film(films / "plain.mp4", "." * 25)
-        result = run(films=films)
+        result = run(videos=films)
         assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (25, True)])
         (films / "plain.mp4").write_bytes(b"no video")
-        result = run(films=films)
+        result = run(videos=films)
         assert (result.made, result.kept, numbers()) == (1, 1, [(37, False), (20, False)])
         assert "plain.mp4: expected a video" in result.problems[0]
-        assert run(films=films).kept == 2
+        assert run(videos=films).kept == 2
         run()
         assert numbers() == [(37, False), (20, False)]
 
