@@ -194,3 +194,18 @@ def test_blur_in_tiles_is_the_blur(size):
     torch.testing.assert_close(
         local_motion_module._blurred(planes), reference._blur(planes), rtol=1e-12, atol=1e-12
     )
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-6), (torch.float64, 1e-15)])
+def test_threads_change_no_more_than_rounding(dtype, bound):
+    """Of pixels; everything else of phasenet does not change at all."""
+    frames = moving_texture(3, (131, 131), (0.2, 0.1), seed=3).to(dtype)
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(local_motion(frames))
+    finally:
+        torch.set_num_threads(threads)
+    for result in results[1:]:
+        assert float((result - results[0]).abs().max()) < bound
