@@ -19,6 +19,7 @@ from mimamo.cli.common import (
     Backbone,
     DetectorFile,
     Device,
+    Faces,
     Overwrite,
     Precision,
     ProgressBar,
@@ -115,6 +116,7 @@ def predict(
     detector: DetectorFile = None,
     precision: Precision = "auto",
     search_every: SearchEvery = 1,
+    faces: Faces = "main",
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -146,6 +148,7 @@ def predict(
         precision=precision,
         batch_size=batch_size,
         search_every=search_every,
+        faces=faces,
         aligned_fps=aligned_fps,
         plot=not no_plot,
         render=render,
@@ -181,8 +184,10 @@ def demo(
 
 def _say_found(result: VideoResult) -> None:
     if result.predictions is not None:
-        found = result.predictions.found
-        say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames")
+        seen, frames = result.predictions.seen_frames, result.predictions.frame_count
+        count = len(result.predictions.numbers)
+        faces = f", {count} faces" if count > 1 else ""
+        say(f"{result.outputs.table}: face found in {seen} of {frames} frames{faces}")
 
 
 for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit, check):

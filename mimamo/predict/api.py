@@ -20,6 +20,8 @@ from mimamo.device import Precision, choose_precision, move
 from mimamo.errors import InputError
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detector
+from mimamo.faces.observe import Faces
+from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
@@ -49,7 +51,8 @@ class PredictSettings:
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
-            between only where the face was; 1 is the most reliable, see `FaceTracker`.
+            between only where the face was; 1 is the most reliable, see `FaceTracks`.
+        faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
         aligned_fps: frame rate of folders of aligned faces, which do not state one.
         plot: write ``<name>.png``.
         render: write ``<name>.mp4``.
@@ -61,6 +64,7 @@ class PredictSettings:
     precision: Precision = "auto"
     batch_size: int | None = None
     search_every: int = 1
+    faces: FaceChoice = "main"
     aligned_fps: float = 30.0
     plot: bool = True
     render: bool = False
@@ -75,6 +79,7 @@ class VideoResult:
         source: the video file or folder of aligned faces.
         outputs: the files it is written to.
         predictions: of every frame that could be decoded; None if there are no results.
+        faces: where the faces are, in the rows of `predictions`.
         error: what went wrong, in one line that names the file; None if all went well. A
             video of which frames are missing has both predictions, which are written, and an error.
         times: how long it took, and its stages; None if there are no results.
@@ -85,6 +90,7 @@ class VideoResult:
     predictions: Predictions | None = None
     error: str | None = None
     times: StageTimes | None = None
+    faces: Faces | None = None
 
 
 def predict_video(
@@ -198,6 +204,7 @@ class _Predictor:
             network=move(checkpoint.network, device),
             search_every=settings.search_every,
             clip_length=checkpoint.clip_length,
+            faces=settings.faces,
         )
         self._settings, self._pool = settings, pool
         self._progress, self._warn = progress, warn
@@ -209,7 +216,7 @@ class _Predictor:
             video = open_source(source, self._settings.aligned_fps)
             observed = self._observe(source, video, times)
             predictions = observed.predictions
-            times.frames = len(predictions)
+            times.frames = predictions.frame_count
             warnings, missing = list(video.warnings), None
             if isinstance(video, VideoReader) and video.missing:
                 missing = f"{video.missing}; they have no rows in {outputs.table}"
@@ -226,7 +233,7 @@ class _Predictor:
                     self._write(video, observed, outputs)
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        return VideoResult(source, outputs, predictions, missing, times)
+        return VideoResult(source, outputs, predictions, missing, times, observed.faces)
 
     def _counting(self, stage: str, frames: int | None) -> Callable[[], None]:
         """Report that a stage begins; calling what is returned reports one more frame as done."""
@@ -262,11 +269,11 @@ class _Predictor:
         predictions = observed.predictions
         if outputs.table.exists():
             self._warn(f"{outputs.table}: replaced")
-        write_predictions(outputs.table, predictions)
+        write_predictions(outputs.table, predictions, observed.faces)
         if outputs.plot is not None:
             save_plot(outputs.plot, predictions, video.name)
         if outputs.video is not None:
-            advance = self._counting(f"{video.name}: rendering", len(predictions))
+            advance = self._counting(f"{video.name}: rendering", predictions.frame_count)
             config = self._models.network.config
             render_video(
                 outputs.video, video, predictions, observed.faces, observed.frames, config, advance,

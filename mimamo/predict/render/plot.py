@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mimamo.files import replacing
 from mimamo.predict.outputs import SOFTWARE
+from mimamo.predict.render.people import People, plot_colour_of
 from mimamo.predict.table import Predictions, runs
 from mimamo.progress import counted, shortened
 
@@ -26,6 +27,7 @@ AROUSAL_COLOUR = "#D55E00"
 _TIME_COLOURS = "viridis"
 _FAINT = "#8a8a8a"
 _MISSING = "#e4e4e4"
+_LEGEND = 6  # faces that are named
 _MINUTES_FROM = 240.0  # seconds; longer videos have their time axis in minutes
 _WIDTH, _HEIGHT, _DPI = 12.0, 5.4, 150  # inches, inches, dots per inch
 
@@ -49,7 +51,8 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
     """The figure of `save_plot`: valence and arousal over time, and the path in the plane.
 
     Frames without a face are shaded; the value they hold is dotted, and frames before the first
-    face have none. The axes span [-1, 1], or more where predictions lie outside it.
+    face have none. Several faces are each in a colour, broken where a track has a gap, and no value
+    is held. The axes span [-1, 1], or more where predictions lie outside it.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -59,18 +62,27 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
     upper.tick_params(labelbottom=False)
     plane = _place(figure, 7.2, 0.62, 3.74, 3.74)
 
-    limit = predictions.axis_limit
+    limit, count = predictions.axis_limit, len(predictions.numbers)
     scale, unit = _time_scale(predictions)
     for axes, column, label, colour in (
         (upper, 0, "Valence", VALENCE_COLOUR),
         (lower, 1, "Arousal", AROUSAL_COLOUR),
     ):
-        _draw_over_time(axes, predictions, column, colour, scale)
+        _shade_missing(axes, predictions, scale)
+        if count > 1:
+            _draw_people(axes, predictions, scale, column)
+        else:
+            _draw_over_time(axes, predictions, column, colour, scale)
         _style(axes, limit)
-        axes.set_ylabel(label, color=colour, fontsize=12, fontweight="bold")
+        named = colour if count < 2 else "black"  # else it would be a face's colour
+        axes.set_ylabel(label, color=named, fontsize=12, fontweight="bold")
     lower.set_xlabel(f"Time ({unit})", fontsize=12)
     if upper.get_legend_handles_labels()[0]:
-        upper.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2, frameon=False)
+        columns = 2 if count < 2 else _LEGEND + 1
+        upper.legend(
+            loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=columns, frameon=False,
+            columnspacing=1.2,
+        )  # fmt: skip
     _draw_plane(plane, predictions, limit, scale, f"Time ({unit})")
     if not predictions.found.any():
         for axes in (upper, lower, plane):
@@ -86,15 +98,40 @@ def _place(figure: FigureBase, left: float, bottom: float, width: float, height:
     return figure.add_axes((left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, height / _HEIGHT))
 
 
-def _draw_over_time(
-    axes: Axes, predictions: Predictions, column: int, colour: str, scale: float
-) -> None:
+def _shade_missing(axes: Axes, predictions: Predictions, scale: float) -> None:
     times = predictions.times * scale
     step = _frame_time(predictions) * scale
     if missing := runs(~predictions.found):
         spans = [(times[a] - step / 2, times[b - 1] - times[a] + step) for a, b in missing]
         high = axes.get_xaxis_transform()
         axes.broken_barh(spans, (0, 1), transform=high, color=_MISSING, label="no face found")
+    if len(times):
+        axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
+    if predictions.frame_count == 1:
+        axes.set_xticks(times[:1])
+
+
+def _draw_people(
+    axes: Axes, predictions: Predictions, scale: float, column: int | None = None
+) -> None:
+    """Each face in its colour: a column over time, or without one the path in the plane."""
+    width, named = 1.6 if len(predictions) < 3000 else 0.9, set[int]()
+    for rows in People(predictions).stretches:
+        number = int(predictions.face[rows[0]])
+        label = f"face {number}" if number <= _LEGEND and number not in named else None
+        named.add(number)
+        values, times = predictions.values[rows], predictions.times[rows]
+        x, y = values.T if column is None else (times * scale, values[:, column])
+        axes.plot(
+            x, y, ".-", linewidth=width, markersize=2 * width, color=plot_colour_of(number),
+            label=label,
+        )  # fmt: skip
+
+
+def _draw_over_time(
+    axes: Axes, predictions: Predictions, column: int, colour: str, scale: float
+) -> None:
+    times = predictions.times * scale
     values = predictions.values[:, column]
     width = 1.6 if len(predictions) < 3000 else 0.9
     # Held values join the last prediction before the gap, not the first after it.
@@ -107,10 +144,6 @@ def _draw_over_time(
     # The dots are seen where a frame is alone.
     shown = np.where(predictions.found, values, np.nan)
     axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
-    if len(times):
-        axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
-    if len(times) == 1:
-        axes.set_xticks(times)
 
 
 def _draw_plane(
@@ -124,6 +157,9 @@ def _draw_plane(
     axes.set_xlabel("Valence", fontsize=12, color=VALENCE_COLOUR, fontweight="bold")
     axes.set_ylabel("Arousal", fontsize=12, color=AROUSAL_COLOUR, fontweight="bold")
     if not predictions.found.any():
+        return
+    if len(predictions.numbers) > 1:
+        _draw_people(axes, predictions, 1.0)
         return
 
     times, found = predictions.times * scale, predictions.found
@@ -160,12 +196,14 @@ def _time_scale(predictions: Predictions) -> tuple[float, str]:
 
 def _frame_time(predictions: Predictions) -> float:
     """Seconds a frame lasts, on average; 1 for a single frame."""
-    if len(predictions) < 2:
+    if predictions.frame_count < 2:
         return 1.0
-    return float(predictions.times[-1] - predictions.times[0]) / (len(predictions) - 1) or 1.0
+    seconds = float(predictions.times[-1] - predictions.times[0])
+    return seconds / (predictions.frame_count - 1) or 1.0
 
 
 def _summary(predictions: Predictions) -> str:
     seconds = f"{predictions.times[-1]:.1f} s" if len(predictions) else "0 s"
-    frames = counted(len(predictions), "frame")
-    return f"{frames}, {seconds}, face found in {predictions.found.sum()}"
+    frames, count = counted(predictions.frame_count, "frame"), len(predictions.numbers)
+    faces = f", {count} faces" if count > 1 else ""
+    return f"{frames}, {seconds}, face found in {predictions.seen_frames}{faces}"

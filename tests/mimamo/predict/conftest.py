@@ -17,7 +17,9 @@ def make_predictions(pattern: str, fps: float = 25.0, scale: float = 0.5) -> Pre
     found = np.array([letter == "x" for letter in pattern], dtype=bool)
     times = np.arange(len(pattern)) / fps
     values = scale * np.stack((np.sin(3 * times + 1), np.cos(2 * times)), axis=1)
-    return Predictions(times, found, fill_missing(values[found].astype(np.float32), found))
+    return Predictions(
+        times, found.astype(int), fill_missing(values[found].astype(np.float32), found)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,7 @@ def test_a_long_session_keeps_the_newest_latencies():
     speed = LiveSpeed()
     for number in range(25_000):
         latency = 9.0 if number < 15_000 else 0.01
-        speed.add(LivePrediction(number, number / 30, True, 0.0, 0.0, latency))
+        speed.add(LivePrediction(number, number / 30, 1, 0.0, 0.0, latency))
     assert len(speed.latencies) == 10_000
     assert speed.frames == 25_000
     assert speed.latency == 0.01
@@ -180,7 +180,7 @@ def test_a_long_session_keeps_the_newest_latencies():
 
 def test_a_picture_without_a_face():
     image = np.zeros((90, 160, 3), np.uint8)
-    picture = LivePicture().draw(image, None, [], LiveSpeed())
+    picture = LivePicture().draw(image, [], [], LiveSpeed())
     assert picture.shape == (405 + 110, 720, 3)
 
 

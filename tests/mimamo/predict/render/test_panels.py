@@ -16,7 +16,8 @@ VIDEO, CROP, BANDS = panels._VIDEO, panels._CROP, panels._BANDS
 def faces(count: int, box=(30.0, 20.0, 70.0, 80.0)) -> Faces:
     boxes = np.tile(np.array(box, np.float32), (count, 1))
     middle = boxes.reshape(count, 2, 2).mean(axis=1, keepdims=True)
-    return Faces(boxes, middle + np.linspace(-10, 10, 10, dtype=np.float32).reshape(1, 5, 2))
+    points = middle + np.linspace(-10, 10, 10, dtype=np.float32).reshape(1, 5, 2)
+    return Faces(boxes, points, np.ones(count, np.float32))
 
 
 def moved(
@@ -46,7 +47,7 @@ class TestVideo:
     )
     def test_any_size_is_fitted_whole_and_undistorted(self, predictions, size):
         height, width = size
-        none = Faces(np.full((1, 4), np.nan, np.float32), np.full((1, 5, 2), np.nan, np.float32))
+        none = faces(1, (np.nan,) * 4)
         renderer = Renderer("a", predictions("x"), none)
         picture = renderer.draw(0, grey(height, width))
         assert picture.shape == (720, 1280, 3)

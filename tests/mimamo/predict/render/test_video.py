@@ -95,6 +95,7 @@ class TestRenderVideo:
         faces = Faces(
             np.where(made.found[:, None], np.float32([10, 5, 50, 25]), np.nan).astype(np.float32),
             np.where(made.found[:, None, None], landmarks, np.nan).astype(np.float32),
+            made.found.astype(np.float32),
         )
         steps = []
         render_video(
@@ -123,7 +124,9 @@ class TestRenderVideo:
             image = Image.new("RGB", (112, 112), (level, level, level))
             image.save(folder / f"{number:05d}.png")
         made = predictions(".x.x", fps=30)
-        nowhere = Faces(np.full((4, 4), np.nan, np.float32), np.full((4, 5, 2), np.nan, np.float32))
+        nowhere = Faces(
+            np.full((4, 4), np.nan), np.full((4, 5, 2), np.nan), np.array([0, 1, 0, 1], np.float32)
+        )
         video = AlignedFolder(folder)
         render_video(
             tmp_path / "out.mp4", video, made, nowhere, half_moving(2, 0, 0), MIMAMOConfig()
