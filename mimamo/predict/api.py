@@ -266,17 +266,17 @@ class _Predictor:
     def _write(
         self, video: VideoReader | AlignedFolder, observed: Observed, outputs: Outputs
     ) -> None:
-        predictions = observed.predictions
+        predictions, people = observed.predictions, self._settings.faces == "all"
         if outputs.table.exists():
             self._warn(f"{outputs.table}: replaced")
         write_predictions(outputs.table, predictions, observed.faces)
         if outputs.plot is not None:
-            save_plot(outputs.plot, predictions, video.name)
+            save_plot(outputs.plot, predictions, video.name, people=people)
         if outputs.video is not None:
             advance = self._counting(f"{video.name}: rendering", predictions.frame_count)
             config = self._models.network.config
             render_video(
                 outputs.video, video, predictions, observed.faces, observed.frames, config, advance,
-                self._warn,
+                self._warn, people=people,
             )  # fmt: skip
             mark_video(outputs.video)

@@ -79,6 +79,12 @@ class Predictions:
         return self.face > 0
 
     @property
+    def seams(self) -> np.ndarray:
+        """float64 ``[N]``: when another face begins, where one follows the other."""
+        face, times = self.face[self.found], self.times[self.found]
+        return times[1:][face[1:] != face[:-1]]
+
+    @property
     def known(self) -> np.ndarray:
         """bool ``[T]``: where `values` are real, be it those of a frame before."""
         return self.found | (self.values != NO_FACE).all(axis=1)

@@ -61,7 +61,7 @@ _NAMED = 4  # faces whose values are written
 
 
 class Renderer:
-    """Draws the rendered frames of one video, several faces each in a colour.
+    """Draws the rendered frames of one video.
 
     Args:
         name: the title.
@@ -69,6 +69,7 @@ class Renderer:
         faces: where the faces are, in the rows of `predictions`.
         nbands: orientations of the pyramid, to name the directions of the motion maps.
         num_phase: differences of a window.
+        people: show several faces each in a colour.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class Renderer:
         faces: Faces,
         nbands: int = 2,
         num_phase: int = 12,
+        *,
+        people: bool = False,
     ) -> None:
         self._predictions = predictions
-        self._known = predictions.known
+        self._known, self._seams = predictions.known, predictions.seams
         self._faces = faces
-        self._people = People(predictions) if len(predictions.numbers) > 1 else None
+        self._people = People(predictions) if people and len(predictions.numbers) > 1 else None
         self._rows = list(predictions.rows_of_frames())
         firsts = [rows[0] for rows in self._rows]
         # Of each frame: when it is, and whether any face was found.
@@ -117,7 +120,7 @@ class Renderer:
         self._draw_video(picture, index, image)
         if crop is not None:
             canvas.paste(picture, crop, _CROP)
-            if self._people is not None:
+            if self._people is not None:  # whose it is
                 canvas.frame(picture, _CROP, self._colour(self._rows[index][0]))
         if motion is not None:
             for band, rect in zip(motion.difference, _BANDS, strict=False):
@@ -214,6 +217,9 @@ class Renderer:
             self._write_values(picture, index)
             return
 
+        for seam in self._seams[(self._seams >= axes.x0) & (self._seams <= now)]:
+            x = inside.pixels(seam - half, 0)[0]
+            canvas.line(panel, [(x, 0), (x, area.height)], EDGE)
         known = self._known[shown]
         held = known & ~found[shown]
         held[:-1] |= found[shown][:-1] & held[1:]  # join the prediction that is held
@@ -272,8 +278,8 @@ class Renderer:
                 canvas.dot(picture, points[-1], 6.5, colour)
 
     def _colour(self, row: int) -> Colour:
-        """The colour of a row's face, or of the only one."""
-        return FACE if self._people is None else colour_of(int(self._predictions.face[row]))
+        """The colour of a row's face."""
+        return colour_of(int(self._predictions.face[row]))
 
     def _over_time(self, now: float) -> Axes:
         """The axes of the trajectories at a time: from 0, or the last `_SPAN` seconds."""

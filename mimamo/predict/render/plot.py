@@ -32,12 +32,15 @@ _MINUTES_FROM = 240.0  # seconds; longer videos have their time axis in minutes
 _WIDTH, _HEIGHT, _DPI = 12.0, 5.4, 150  # inches, inches, dots per inch
 
 
-def save_plot(path: str | os.PathLike[str], predictions: Predictions, name: str) -> None:
+def save_plot(
+    path: str | os.PathLike[str], predictions: Predictions, name: str, *, people: bool = False
+) -> None:
     """Write the plot of `predictions`, titled `name`, as a PNG of 1800x810 pixels.
 
-    Raises InputError if the file cannot be written.
+    With `people`, several faces are each in a colour. Raises InputError if the file cannot be
+    written.
     """
-    save_figure(path, draw_plot(predictions, name))
+    save_figure(path, draw_plot(predictions, name, people=people))
 
 
 def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
@@ -47,12 +50,13 @@ def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": SOFTWARE})
 
 
-def draw_plot(predictions: Predictions, name: str) -> Figure:
+def draw_plot(predictions: Predictions, name: str, *, people: bool = False) -> Figure:
     """The figure of `save_plot`: valence and arousal over time, and the path in the plane.
 
     Frames without a face are shaded; the value they hold is dotted, and frames before the first
-    face have none. Several faces are each in a colour, broken where a track has a gap, and no value
-    is held. The axes span [-1, 1], or more where predictions lie outside it.
+    face have none; a dotted line across is where another face begins. With `people`, several faces
+    are each in a colour, broken where a track has a gap, and no value is held. The axes span
+    [-1, 1], or more where predictions lie outside it.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -62,28 +66,28 @@ def draw_plot(predictions: Predictions, name: str) -> Figure:
     upper.tick_params(labelbottom=False)
     plane = _place(figure, 7.2, 0.62, 3.74, 3.74)
 
-    limit, count = predictions.axis_limit, len(predictions.numbers)
+    limit, people = predictions.axis_limit, people and len(predictions.numbers) > 1
     scale, unit = _time_scale(predictions)
     for axes, column, label, colour in (
         (upper, 0, "Valence", VALENCE_COLOUR),
         (lower, 1, "Arousal", AROUSAL_COLOUR),
     ):
         _shade_missing(axes, predictions, scale)
-        if count > 1:
+        if people:
             _draw_people(axes, predictions, scale, column)
         else:
             _draw_over_time(axes, predictions, column, colour, scale)
         _style(axes, limit)
-        named = colour if count < 2 else "black"  # else it would be a face's colour
+        named = "black" if people else colour  # else it would be a face's colour
         axes.set_ylabel(label, color=named, fontsize=12, fontweight="bold")
     lower.set_xlabel(f"Time ({unit})", fontsize=12)
     if upper.get_legend_handles_labels()[0]:
-        columns = 2 if count < 2 else _LEGEND + 1
+        columns = _LEGEND + 1 if people else 2
         upper.legend(
             loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=columns, frameon=False,
             columnspacing=1.2,
         )  # fmt: skip
-    _draw_plane(plane, predictions, limit, scale, f"Time ({unit})")
+    _draw_plane(plane, predictions, limit, None if people else (scale, f"Time ({unit})"))
     if not predictions.found.any():
         for axes in (upper, lower, plane):
             axes.text(0.5, 0.62, "no face found", transform=axes.transAxes, ha="center")
@@ -131,7 +135,7 @@ def _draw_people(
 def _draw_over_time(
     axes: Axes, predictions: Predictions, column: int, colour: str, scale: float
 ) -> None:
-    times = predictions.times * scale
+    times, step = predictions.times * scale, _frame_time(predictions) * scale
     values = predictions.values[:, column]
     width = 1.6 if len(predictions) < 3000 else 0.9
     # Held values join the last prediction before the gap, not the first after it.
@@ -144,11 +148,14 @@ def _draw_over_time(
     # The dots are seen where a frame is alone.
     shown = np.where(predictions.found, values, np.nan)
     axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
+    for seam in predictions.seams * scale:
+        axes.axvline(seam - step / 2, color=_FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
 
 
 def _draw_plane(
-    axes: Axes, predictions: Predictions, limit: float, scale: float, label: str
+    axes: Axes, predictions: Predictions, limit: float, time: tuple[float, str] | None
 ) -> None:
+    """The path in the plane: in colours of its `time` (scale, label), or without each face's."""
     _style(axes, limit)
     axes.set_aspect("equal")
     axes.set_xlim(-limit, limit)
@@ -158,10 +165,11 @@ def _draw_plane(
     axes.set_ylabel("Arousal", fontsize=12, color=AROUSAL_COLOUR, fontweight="bold")
     if not predictions.found.any():
         return
-    if len(predictions.numbers) > 1:
+    if time is None:
         _draw_people(axes, predictions, 1.0)
         return
 
+    scale, label = time
     times, found = predictions.times * scale, predictions.found
     valence, arousal = predictions.values[found].T
     points = axes.scatter(valence, arousal, s=6, c=times[found], cmap=_TIME_COLOURS, zorder=3)

@@ -26,6 +26,8 @@ def render_video(
     config: MIMAMOConfig,
     advance: Callable[[], object] = lambda: None,
     warn: Report = silent,
+    *,
+    people: bool = False,
 ) -> None:
     """Write an MP4 of `video` with its faces, one's motion and the predictions so far.
 
@@ -42,6 +44,7 @@ def render_video(
         config: of the phase differences.
         advance: is called after every frame.
         warn: is called with a line where the sound cannot be taken over.
+        people: show several faces each in a colour.
 
     Raises:
         InputError: `video` can no longer be read, or `path` cannot be written.
@@ -49,7 +52,9 @@ def render_video(
     face, found = predictions.face, predictions.face[predictions.found]
     # Motion is never that from one person's face to another's.
     motions = {x: face_motions(frames[found == x], config) for x in predictions.numbers}
-    renderer = Renderer(video.name, predictions, faces, config.nbands, config.num_phase)
+    renderer = Renderer(
+        video.name, predictions, faces, config.nbands, config.num_phase, people=people
+    )
     sound = video.path if isinstance(video, VideoReader) else None
     with VideoWriter(path, video.fps, sound=sound, warn=warn) as writer:
         for rows, image, crop in _pictures(video, predictions, faces):
