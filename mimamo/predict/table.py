@@ -127,10 +127,14 @@ def fill_missing(values: np.ndarray, found: np.ndarray) -> np.ndarray:
     return filled
 
 
-def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches of True in a bool ``[T]`` array as half-open ``(start, stop)`` pairs."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(mask, dtype=np.int8), [0]))))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+def runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches of one value in ``[T]``, as half-open ``(start, stop)`` pairs.
+
+    Those of 0, or False, are left out.
+    """
+    padded = np.concatenate(([0], np.asarray(values, np.int64), [0]))
+    edges = np.flatnonzero(np.diff(padded)).tolist()
+    return [(start, stop) for start, stop in pairwise(edges) if padded[start + 1]]
 
 
 def write_predictions(

@@ -229,7 +229,7 @@ class Renderer:
             points = inside.pixels(times[shown], values)
             for start, stop in runs(held):
                 canvas.line(panel, points[start:stop], _mixed(colour, _PANEL, 0.5), 1)
-            for start, stop in runs(found[shown]):
+            for start, stop in runs(self._predictions.face[shown]):
                 canvas.line(panel, points[start:stop], colour, 2)
             text = "\N{EN DASH}"
             if known[-1]:
@@ -259,7 +259,7 @@ class Renderer:
         first = int(np.searchsorted(times, times[index] - _TRAIL))
         shown = values[first : index + 1]
         points = self._plane.pixels(shown[:, 0], shown[:, 1])
-        for start, stop in runs(found[first : index + 1]):
+        for start, stop in runs(self._predictions.face[first : index + 1]):
             for a, b in _pieces(start, stop, max(1, len(shown) // _TRAIL_STEPS)):
                 age = (times[index] - times[first + a]) / _TRAIL
                 canvas.line(picture, points[a:b], _mixed(_PANEL, INK, 0.9 * age), 2)

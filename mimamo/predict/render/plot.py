@@ -145,9 +145,12 @@ def _draw_over_time(
     held[before] = values[before]
     label = "last prediction held" if gaps.any() else None
     axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, color=colour, label=label)
-    # The dots are seen where a frame is alone.
-    shown = np.where(predictions.found, values, np.nan)
-    axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
+    # The dots are seen where a frame is alone. Faces that follow each other are not joined.
+    for parity in (1, 0):
+        own = predictions.found & (predictions.face % 2 == parity)
+        if own.any():
+            shown = np.where(own, values, np.nan)
+            axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
     for seam in predictions.seams * scale:
         axes.axvline(seam - step / 2, color=_FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
 

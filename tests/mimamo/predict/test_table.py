@@ -128,3 +128,7 @@ class TestFillMissing:
 )
 def test_runs_are_the_stretches_of_true(pattern, expected):
     assert runs(bools(pattern)) == expected
+
+
+def test_runs_of_numbers_are_of_one_each():
+    assert runs(np.array([0, 1, 1, 2, 0, 2, 2])) == [(1, 3), (3, 4), (5, 7)]

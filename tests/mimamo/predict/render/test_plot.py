@@ -134,6 +134,12 @@ class TestPeople:
         for axes in panels(draw_plot(made, "a"))[:2]:
             across = [x.get_xdata()[0] for x in axes.lines if len(set(x.get_xdata())) == 1]
             assert pytest.approx([0.35]) == across
+            solid = [
+                np.flatnonzero(~np.isnan(x.get_ydata()))
+                for x in axes.lines
+                if x.get_marker() == "."
+            ]
+            assert [x.tolist() for x in solid] == [[0, 1, 2, 3], [4, 5]]
 
 
 class TestWords:
