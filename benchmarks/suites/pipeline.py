@@ -37,7 +37,7 @@ def predict_plainly(
         greys = [phase_frames(batch, network.config.phase_size) for batch in batches]
         values = predict_sequence(network, features, np.concatenate(greys))
     times = [face.time for face in faces]
-    predictions = Predictions(np.array(times), np.array(found), fill_missing(values, found))
+    predictions = Predictions(np.array(times), np.array(found, int), fill_missing(values, found))
     write_predictions(out_dir / "plain.csv", predictions)
     save_plot(out_dir / "plain.png", predictions, "plain")
     return predictions.values

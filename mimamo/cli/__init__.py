@@ -19,6 +19,7 @@ from mimamo.cli.common import (
     Backbone,
     DetectorFile,
     Device,
+    Faces,
     Overwrite,
     Precision,
     ProgressBar,
@@ -119,6 +120,7 @@ def predict(
     detector: DetectorFile = None,
     precision: Precision = "auto",
     search_every: SearchEvery = 1,
+    faces: Faces = "main",
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -169,6 +171,7 @@ def predict(
         folder_fps=folder_fps,
         thin=thin,
         depth=depth,
+        faces=faces,
         plot=not no_plot,
         render=render,
         page=page,
@@ -204,9 +207,11 @@ def demo(
 
 def _say_found(result: VideoResult) -> None:
     if result.predictions is not None:
-        found = result.predictions.found
+        seen, frames = result.predictions.seen_frames, result.predictions.frame_count
+        count = len(result.predictions.numbers)
+        faces = f", {count} faces" if count > 1 else ""
         read_as = f" ({result.read_as})" if result.read_as else ""
-        say(f"{result.outputs.table}: face found in {found.sum()} of {len(found)} frames{read_as}")
+        say(f"{result.outputs.table}: face found in {seen} of {frames} frames{faces}{read_as}")
 
 
 for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit, check):

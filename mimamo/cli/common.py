@@ -59,6 +59,10 @@ SearchEvery = Annotated[
         "faster, but less sure of the face.",
     ),
 ]
+Faces = Annotated[
+    Literal["main", "all", "left", "right"],
+    typer.Option(help="Whose rows are written: of every face, or of one at a time."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace files in the way.")]
 CacheFolder = Annotated[Path, argument("A cache of `mimamo extract`.", "CACHE")]

@@ -13,6 +13,7 @@ import typer
 from mimamo.cli.common import (
     Backbone,
     Device,
+    Faces,
     Overwrite,
     Precision,
     SearchEvery,
@@ -46,6 +47,7 @@ def live(
     device: Device = "auto",
     precision: Precision = "auto",
     search_every: SearchEvery = 3,
+    faces: Faces = "main",
     overwrite: Overwrite = False,
 ) -> None:
     """Show running valence and arousal of a camera or video; q, Ctrl-C or its end ends it.
@@ -79,6 +81,7 @@ def live(
             chosen,
             dtype=choose_precision(precision, chosen),
             search_every=search_every,
+            faces=faces,
         )
         window = None
         if not headless:
@@ -97,7 +100,7 @@ def live(
                 predictions = predictor.push(frame)
                 count(predictions)
                 if window is not None:
-                    window.show(frame, predictor.box, predictions, speed)
+                    window.show(frame, predictor.boxes, predictions, speed)
                     if window.ended:
                         break
         except (KeyboardInterrupt, Ended) as by:  # how a camera without a screen is ended

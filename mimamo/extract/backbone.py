@@ -108,7 +108,7 @@ def _crops(video: DatasetVideo, detector: Detector | None) -> Iterator[np.ndarra
     try:
         if not video.source.is_dir():
             reader = VideoReader(video.source)
-            seen = observe_faces(reader, detector or CenterFace(), side=video.side)
+            seen = observe_faces(reader, detector or CenterFace(), video.side or "main")
             yield from (face.crop for face in seen if face.crop is not None)
             return
         folder = AlignedFolder(video.source)

@@ -181,7 +181,7 @@ def _found_faces(
     reader = VideoReader(video.source)
 
     def faces() -> Faces:
-        for face in observe_faces(reader, detector, side=video.side):
+        for face in observe_faces(reader, detector, video.side or "main"):
             length.frames = face.index + 1
             if face.crop is not None:
                 yield face.index + 1, face.crop

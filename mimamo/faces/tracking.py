@@ -1,11 +1,8 @@
-"""Following one face through a video."""
+"""What following a face takes: a closer look at it, and landmarks smoothed over time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,103 +13,7 @@ from mimamo.video.folder import CROP_SIZE
 
 _VIEW_MARGIN = 24  # around the crop, so that the detector sees a whole head
 _VIEW_PASSES = 2
-_NEAR = 0.7  # how far a face may be from where it was expected, in face sizes
-_GROWTH = 2.0  # by what factor its size may differ
-
-
-class FaceTracker:
-    """Finds the main face of each frame of a video, the frames being given in order.
-
-    The main face is the one of greatest area times score. From then on the face nearest to it is
-    taken, if it is within 0.7 face sizes and of at least half and at most twice the size. If no
-    detection is, the face is looked for where it was last. After `patience` frames without it, the
-    main face is chosen again.
-
-    With a `side`, another face is followed in the same way: of the two main faces the one further
-    to this side of the picture, or a lone one if it is in this half.
-
-    Each face found is looked at again, cut out upright and at a fixed size, as that is where
-    landmarks are most exact (`look_closer`). With `steady`, landmarks are then smoothed over time
-    (`LandmarkFilter`). On a real talking face (640x360, 30 frames/s) these bring the trembling of
-    the aligned crop against the head, root mean square between frames, from 1.07 pixels of the
-    crop to 0.76 and to 0.60; the smoothing moves it by 0.6 pixels at most.
-
-    Searching the whole picture is half of the work. With `search_every` N above 1 it is searched
-    only in every Nth frame, and wherever the face is not found in a view around its last place; a
-    nearer face that appears between is not seen.
-    """
-
-    def __init__(
-        self,
-        detector: Detector,
-        *,
-        steady: bool = True,
-        patience: int = 5,
-        search_every: int = 1,
-        side: Literal["left", "right"] | None = None,
-    ) -> None:
-        if search_every < 1:
-            raise ValueError(f"search_every: expected at least 1, got {search_every}")
-        self._detector, self._side = detector, side
-        self._search_every = search_every
-        self._since_search = 0
-        self._filter = LandmarkFilter() if steady else None
-        self._patience = patience
-        self._last: Detection | None = None
-        self._missed = 0
-        self._shape: tuple[int, ...] = ()
-
-    def __call__(self, image: np.ndarray, time: float) -> Detection | None:
-        """Return the main face of the next frame, uint8 [H, W, 3] RGB, at `time` in seconds.
-
-        Where the frames' size changes, the main face is chosen again.
-        """
-        if image.shape != self._shape:
-            self._last, self._shape = None, image.shape  # its place was in other pixels
-            if self._filter is not None:
-                self._filter.reset()
-        found = self._find(image)
-        if found is None:
-            self._missed += 1
-            if self._missed >= self._patience:
-                self._last = None
-            if self._filter is not None:
-                self._filter.reset()
-            return None
-        self._missed = 0
-        self._last = found
-        if self._filter is None:
-            return found
-        return replace(found, landmarks=self._filter(found.landmarks, time))
-
-    def _find(self, image: np.ndarray) -> Detection | None:
-        self._since_search += 1
-        if self._last is not None and self._since_search < self._search_every:
-            followed = look_closer(self._detector, image, self._last)
-            if followed is not None:
-                return followed
-        self._since_search = 0
-        detections = self._detector(image)
-        if self._last is None:
-            chosen = self._first(detections, image.shape[1] / 2)
-        else:
-            near = [face for face in detections if _is_near(face, self._last)]
-            last = self._last.centre
-            chosen = min(near, key=lambda face: math.dist(face.centre, last), default=None)
-        if chosen is not None:
-            return look_closer(self._detector, image, chosen) or chosen
-        return None if self._last is None else look_closer(self._detector, image, self._last)
-
-    def _first(self, detections: Sequence[Detection], middle: float) -> Detection | None:
-        """The face to follow from now on; `middle` is that of the picture, in pixels."""
-        main = sorted(detections, key=lambda face: -(face.size**2) * face.score)[:2]
-        if self._side is None or not main:
-            return main[0] if main else None
-        if len(main) == 1:
-            is_left = main[0].centre[0] < middle
-            return main[0] if is_left == (self._side == "left") else None
-        outermost = min if self._side == "left" else max
-        return outermost(main, key=lambda face: face.centre[0])
+NEAR = 0.7  # how far a face may be from where it was expected, in face sizes
 
 
 def look_closer(detector: Detector, image: np.ndarray, face: Detection) -> Detection | None:
@@ -134,7 +35,7 @@ def look_closer(detector: Detector, image: np.ndarray, face: Detection) -> Detec
             for seen in detector(warp(image, to_view, size))
         ]
         distance, seen = min(candidates, key=lambda pair: pair[0], default=(math.inf, None))
-        if seen is None or distance > _NEAR:
+        if seen is None or distance > NEAR:
             break
         face = found = _out_of_view(seen, to_view)
     return found
@@ -177,11 +78,6 @@ class LandmarkFilter:
         weight = 1 / (1 + 1 / (2 * math.pi * cutoff_times_passed))
         self._value = (self._value + weight * (landmarks - self._value)).astype(np.float32)
         return self._value
-
-
-def _is_near(face: Detection, last: Detection) -> bool:
-    near = math.dist(face.centre, last.centre) <= _NEAR * last.size
-    return near and last.size / _GROWTH <= face.size <= last.size * _GROWTH
 
 
 def _out_of_view(seen: Detection, to_view: np.ndarray) -> Detection:

@@ -29,6 +29,7 @@ class Curves:
         found: bool ``[T]``, whether the face was found.
         boxes: ``[T, 4]``, x0, y0, x1, y1 in pixels of the film; None if not known.
         truth: ``[T, 2]``, annotations, NaN where there are none; None if not known.
+        colours: on a light ground and on a dark one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Curves:
     found: np.ndarray
     boxes: np.ndarray | None = None
     truth: np.ndarray | None = None
+    colours: tuple[str, str] = ("#0072b2", "#56b4e9")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,7 @@ def _person(person: Curves) -> dict[str, Any]:
     return {
         "name": printable(person.name),
         "values": _columns(person.values, 6),
+        "colours": person.colours,
         "found": person.found.astype(int).tolist(),
         "boxes": None if person.boxes is None else _rows(person.boxes),
         "truth": None if person.truth is None else _columns(person.truth, 6),

@@ -3,13 +3,10 @@
   const $ = (id) => document.getElementById(id);
   const content = JSON.parse($("content").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  // Okabe & Ito's colours, told apart with any form of colour vision; lighter ones on dark.
-  const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b38600", "#56b4e9"];
-  const DARK = ["#56b4e9", "#ff8c42", "#3ddbb0", "#e6a3c8", "#f0c83c", "#8fd0ff"];
   const TRAIL = 3; // seconds of the path in the plane
   const film = $("film");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const colour = (person) => (dark.matches ? DARK : LIGHT)[person % LIGHT.length];
+  const colour = (person) => video.people[person].colours[dark.matches ? 1 : 0];
 
   let video = null; // the one of content.videos that is shown
   let shown = []; // which people are
@@ -139,7 +136,7 @@
       const box = person.boxes && person.boxes[index];
       if (!box || !shown[k]) return;
       const [x0, y0, x1, y1] = [box[0] * across, box[1] * down, box[2] * across, box[3] * down];
-      context.strokeStyle = context.fillStyle = DARK[k % DARK.length];
+      context.strokeStyle = context.fillStyle = person.colours[1];
       context.strokeRect(x0, y0, x1 - x0, y1 - y0);
       if (video.people.length > 1) context.fillText(person.name, x0, Math.max(y0 - 5, 12));
     });

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import cv2
@@ -22,13 +21,13 @@ from mimamo.device import Precision, choose_precision, move
 from mimamo.errors import InputError
 from mimamo.faces.centerface import CenterFace
 from mimamo.faces.detection import Detector
+from mimamo.faces.observe import Faces
+from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.page import Curves, PageVideo, write_page
-from mimamo.page.film import write_playable
 from mimamo.predict.outputs import (
     Outputs,
     check_outputs,
@@ -38,6 +37,7 @@ from mimamo.predict.outputs import (
     source_name,
 )
 from mimamo.predict.pipeline import Models, Observed, observe
+from mimamo.predict.render.page import save_page
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
 from mimamo.predict.sources import Folders, find_sources, open_source
@@ -67,7 +67,8 @@ class PredictSettings:
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
-            between only where the face was; 1 is the most reliable, see `FaceTracker`.
+            between only where the face was; 1 is the most reliable, see `FaceTracks`.
+        faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
         folder_fps: frame rate of such folders, which do not state one.
@@ -84,6 +85,7 @@ class PredictSettings:
     precision: Precision = "auto"
     batch_size: int | None = None
     search_every: int = 1
+    faces: FaceChoice = "main"
     folders: Folders = "auto"
     folder_fps: float = FOLDER_FPS
     thin: float | None = None
@@ -102,6 +104,7 @@ class VideoResult:
         source: the video file or folder of pictures.
         outputs: the files it is written to.
         predictions: of every frame that could be decoded; None if there are no results.
+        faces: where the faces are, in the rows of `predictions`.
         error: what went wrong, in one line that names the file; None if all went well. A
             video of which frames are missing has both predictions, which are written, and an error.
         times: how long it took, and its stages; None if there are no results.
@@ -114,6 +117,7 @@ class VideoResult:
     error: str | None = None
     times: StageTimes | None = None
     read_as: str | None = None
+    faces: Faces | None = None
 
 
 def predict_video(
@@ -237,6 +241,7 @@ class _Predictor:
             network=move(checkpoint.network, device),
             search_every=settings.search_every,
             clip_length=checkpoint.clip_length,
+            faces=settings.faces,
         )
         self._settings, self._pool = settings, pool
         self._progress, self._warn = progress, warn
@@ -249,7 +254,7 @@ class _Predictor:
             video = open_source(source, settings.folder_fps, settings.folders, settings.thin)
             observed = self._observe(source, video, times)
             predictions = observed.predictions
-            times.frames = len(predictions)
+            times.frames = predictions.frame_count
             warnings, missing = list(video.warnings), None
             if not isinstance(video, AlignedFolder) and video.missing:
                 missing = f"{video.missing}; they have no rows in {outputs.table}"
@@ -272,7 +277,9 @@ class _Predictor:
                     self._write(video, observed, outputs)
             except OSError as error:  # such as a full disk
                 raise InputError(f"{outputs.table.parent}: {error.strerror or error}") from error
-        return VideoResult(source, outputs, predictions, missing, times, _read_as(video))
+        return VideoResult(
+            source, outputs, predictions, missing, times, _read_as(video), observed.faces
+        )
 
     def _counting(self, stage: str, frames: int | None) -> Callable[[], None]:
         """Report that a stage begins; calling what is returned reports one more frame as done."""
@@ -301,28 +308,19 @@ class _Predictor:
             raise InputError(f"{source}: OpenCV fails on it: {reason}") from error
 
     def _write(self, video: Film, observed: Observed, outputs: Outputs) -> None:
-        predictions = observed.predictions
+        predictions, people = observed.predictions, self._settings.faces == "all"
         if outputs.table.exists():
             self._warn(f"{outputs.table}: replaced")
-        write_predictions(outputs.table, predictions)
+        write_predictions(outputs.table, predictions, observed.faces)
         if outputs.plot is not None:
-            save_plot(outputs.plot, predictions, video.name)
+            save_plot(outputs.plot, predictions, video.name, people=people)
         if outputs.video is not None:
-            advance = self._counting(f"{video.name}: rendering", len(predictions))
+            advance = self._counting(f"{video.name}: rendering", predictions.frame_count)
             config = self._models.network.config
             render_video(
                 outputs.video, video, predictions, observed.faces, observed.frames, config, advance,
-                self._warn,
+                self._warn, people=people,
             )  # fmt: skip
             mark_video(outputs.video)
         if outputs.page is not None:
-            self._write_page(outputs.page, video, observed)
-
-    def _write_page(self, path: Path, video: Film, observed: Observed) -> None:
-        predictions = observed.predictions
-        values = np.where(predictions.known[:, None], predictions.values, np.nan)
-        face = Curves("face", values, predictions.found, observed.faces.boxes)
-        with TemporaryDirectory() as folder:
-            film = write_playable(Path(folder) / "film.mp4", video, predictions.times, self._warn)
-            page = PageVideo(video.name, predictions.times, [face], film, video.size)
-            write_page(path, video.name, [page])
+            save_page(outputs.page, video, predictions, observed.faces, self._warn)

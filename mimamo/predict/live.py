@@ -1,16 +1,17 @@
-"""Valence and arousal of a face while it is being filmed, frame by frame.
+"""Valence and arousal of faces while they are being filmed, frame by frame.
 
 A frame's window of phase differences is complete when half a window of later frames is there, so a
 prediction comes that many frames late (6 with the published settings). The GRU then runs over the
-frames of a clip that ends with the current frame: of its future it knows what the window shows. A
-gap without a face that is as long as a window ends the sequence, as the end of a video does;
-shorter ones are passed over. Frames, windows and features are dropped as soon as they are used.
+frames of a clip that ends with the current frame: of its future it knows what the window shows.
+Each face has its own sequence, which ends where its track does (`FaceTracks`): at a cut, at another
+face in its place, or at a gap as long as a window; shorter ones are passed over. Frames, windows
+and features are dropped as soon as they are used.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from mimamo.device import move
-from mimamo.faces import Detector, FaceTracker, align_face, phase_frames
+from mimamo.faces import Detector, FaceChoice, FaceTracks, align_face, phase_frames
 from mimamo.files import open_new, replacing
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
@@ -36,22 +37,51 @@ _LATENCIES = 10_000  # of the newest predictions, kept for the summary
 
 @dataclass(frozen=True, eq=False)
 class LivePrediction:
-    """What is known of a frame, some frames after it.
+    """What is known of a face of a frame, or of a frame without one, some frames after it.
 
     Attributes:
         index, time: of the frame: its number from 0, and its time in seconds.
-        found: whether it shows a face.
-        valence, arousal: of the frame; without a face those of the frame before, and
-            `NO_FACE` before the first face.
+        face: number of the face, from 1; 0 for none.
+        valence, arousal: of the face; without one those of the prediction before, and `NO_FACE`
+            before the first face, or where all faces are predicted.
         latency: seconds from the moment the frame was there to this prediction.
+        box, score: of the face, as in `Detection`; None and 0 for none.
     """
 
     index: int
     time: float
-    found: bool
+    face: int
     valence: float
     arousal: float
     latency: float
+    box: np.ndarray | None = None
+    score: float = 0.0
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a face."""
+        return self.face > 0
+
+
+@dataclass(eq=False)
+class _Sequence:
+    """Of one face what is needed to predict it."""
+
+    phases: PhaseStream
+    clip: deque[Tensor]
+    features: deque[Tensor] = field(default_factory=deque)  # whose window is not complete
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A face, or a frame without one, that waits for its prediction."""
+
+    index: int
+    time: float
+    came: float
+    face: int = 0
+    box: np.ndarray | None = None
+    score: float = 0.0
 
 
 class LivePredictor:
@@ -59,10 +89,10 @@ class LivePredictor:
 
     Args:
         checkpoint: network and backbone; the network is moved to `device` and set to evaluation.
-        detector: finds the face.
+        detector: finds the faces.
         device: where the networks run.
         dtype: in which the backbone computes, see `mimamo.model.features.choose_precision`.
-        search_every: as for `FaceTracker`.
+        search_every, faces: as for `FaceTracks`.
     """
 
     def __init__(
@@ -73,43 +103,47 @@ class LivePredictor:
         *,
         dtype: torch.dtype = torch.float32,
         search_every: int = 1,
+        faces: FaceChoice = "main",
     ) -> None:
         self.network = move(checkpoint.network, device).eval()
-        self._spatial = SpatialFeatures(checkpoint.backbone, device, batch_size=1, dtype=dtype)
-        self._tracker = FaceTracker(detector, search_every=search_every)
-        config = self.network.config
-        self._phases = PhaseStream(
-            config.num_phase,
-            height=config.height,
-            nbands=config.nbands,
-            levels=config.levels,
-            unwrap=config.unwrap,
+        self._spatial = SpatialFeatures(checkpoint.backbone, device, dtype=dtype)
+        self._clip_length = checkpoint.clip_length
+        self._hold = faces != "all"
+        self._tracks = FaceTracks(
+            detector,
+            faces,
+            patience=max(1, self.network.config.num_phase),
+            search_every=search_every,
         )
-        self._features: deque[Tensor] = deque()  # of faces whose window is not complete
-        self._clip: deque[Tensor] = deque(maxlen=checkpoint.clip_length)
-        # Frames that wait: number, time, whether there is a face, and when it came.
-        self._pending: deque[tuple[int, float, bool, float]] = deque()
-        self._values: deque[tuple[float, float]] = deque()  # of faces whose frame waits
+        # By the number of the face: what goes on, and predictions whose frame waits.
+        self._sequences: dict[int, _Sequence] = {}
+        self._values: dict[int, deque[tuple[float, float]]] = defaultdict(deque)
+        self._pending: deque[_Row] = deque()
         self._last = (NO_FACE, NO_FACE)
-        self._without = 0  # frames since the last face
-        #: Box of the face in the last frame, float32 [4], None if there was none.
-        self.box: np.ndarray | None = None
+        #: Of the faces in the last frame: number and box, float32 [4].
+        self.boxes: list[tuple[int, np.ndarray]] = []
 
     def push(self, frame: VideoFrame) -> list[LivePrediction]:
         """Take the next frame; returns the predictions that it completes, in order of frames."""
         came = perf_counter()
-        face = self._tracker(frame.image, frame.time)
-        self.box = None if face is None else face.box
-        self._pending.append((frame.index, frame.time, face is not None, came))
-        self._without = 0 if face is not None else self._without + 1
-        if face is not None:
-            crop = align_face(frame.image, face.landmarks)[None]
-            self._features.append(self._spatial(crop)[0])
-            grey = torch.from_numpy(phase_frames(crop, self.network.config.phase_size)[0])
-            for _, levels in self._phases.push(grey):
-                self._predict(levels)
-        elif self._without == self.network.config.num_phase:
-            return self.finish()  # else the last faces would wait for one that may never come
+        found = self._tracks(frame.image, frame.time)
+        self.boxes = [(number, face.box) for number, face in found]
+        self._end(set(self._sequences) - self._tracks.alive)
+        if not found:
+            self._pending.append(_Row(frame.index, frame.time, came))
+            return list(self._complete())
+        crops = np.stack([align_face(frame.image, face.landmarks) for _, face in found])
+        features = self._spatial(crops)
+        grey = torch.from_numpy(phase_frames(crops, self.network.config.phase_size))
+        for (number, face), own, picture in zip(found, features, grey, strict=True):
+            self._pending.append(
+                _Row(frame.index, frame.time, came, number, face.box, face.score)
+            )  # fmt: skip
+            if number not in self._sequences:
+                self._sequences[number] = self._begin()
+            self._sequences[number].features.append(own)
+            for _, levels in self._sequences[number].phases.push(picture):
+                self._predict(number, levels)
         return list(self._complete())
 
     def finish(self) -> list[LivePrediction]:
@@ -117,33 +151,62 @@ class LivePredictor:
 
         Windows that are not complete repeat the last frame, as at the end of a video.
         """
-        for _, levels in self._phases.flush():
-            self._predict(levels)
+        self._end(set(self._sequences))
         return list(self._complete())
 
+    def _begin(self) -> _Sequence:
+        config = self.network.config
+        phases = PhaseStream(
+            config.num_phase,
+            height=config.height,
+            nbands=config.nbands,
+            levels=config.levels,
+            unwrap=config.unwrap,
+        )
+        return _Sequence(phases, deque(maxlen=self._clip_length))
+
+    def _end(self, numbers: Iterable[int]) -> None:
+        """Faces will not come again: their last ones would wait for ever."""
+        for number in numbers:
+            for _, levels in self._sequences[number].phases.flush():
+                self._predict(number, levels)
+            del self._sequences[number]
+
     @torch.inference_mode()
-    def _predict(self, levels: tuple[Tensor, ...]) -> None:
-        """The prediction of the oldest face that waits, of which `levels` is the window."""
-        weight = self.network.head.fc.weight
-        features = self._features.popleft()[None, None].to(weight)
+    def _predict(self, number: int, levels: tuple[Tensor, ...]) -> None:
+        """The prediction of a face where it waits longest, of which `levels` is the window."""
+        sequence, weight = self._sequences[number], self.network.head.fc.weight
+        features = sequence.features.popleft()[None, None].to(weight)
         phases = [level[None, None].to(weight) for level in levels]
-        self._clip.append(self.network.embed(features, phases)[0, 0])
-        values = self.network.read_out(torch.stack(list(self._clip))[None])[0, -1].tolist()
-        self._values.append((values[0], values[1]))
+        sequence.clip.append(self.network.embed(features, phases)[0, 0])
+        values = self.network.read_out(torch.stack(list(sequence.clip))[None])[0, -1].tolist()
+        self._values[number].append((values[0], values[1]))
 
     def _complete(self) -> Iterator[LivePrediction]:
-        while self._pending and (self._values or not self._pending[0][2]):
-            index, time, found, came = self._pending.popleft()
-            self._last = self._values.popleft() if found else self._last
-            yield LivePrediction(index, time, found, *self._last, perf_counter() - came)
+        while self._pending:
+            row = self._pending[0]
+            if row.face and not self._values.get(row.face):
+                return
+            self._pending.popleft()
+            values = self._last
+            if row.face:
+                values = self._values[row.face].popleft()
+                if not self._values[row.face]:
+                    del self._values[row.face]
+                if self._hold:
+                    self._last = values
+            late = perf_counter() - row.came
+            yield LivePrediction(
+                row.index, row.time, row.face, *values, late, row.box, row.score
+            )  # fmt: skip
 
 
 @dataclass
 class LiveSpeed:
-    """Counts predictions: how fast they come, and how late.
+    """Counts predicted frames: how fast they come, and how late.
 
     Attributes:
-        frames: predictions so far.
+        frames: so far.
         latencies: of the newest 10,000, seconds.
     """
 
@@ -151,8 +214,12 @@ class LiveSpeed:
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
     _started: float = field(default_factory=perf_counter)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT + 1))
+    _index: int = -1
 
     def add(self, prediction: LivePrediction) -> None:
+        if prediction.index == self._index:  # another face of the same frame
+            return
+        self._index = prediction.index
         self.frames += 1
         self.latencies.append(prediction.latency)
         self._recent.append(perf_counter())
@@ -193,7 +260,7 @@ def live_table(path: Path) -> Iterator[Callable[[LivePrediction], None]]:
         file.write(f"{LIVE_HEADER}\n")
 
         def write(x: LivePrediction) -> None:
-            row = table_row(x.index, x.time, x.found, (x.valence, x.arousal))
+            row = table_row(x.index, x.time, x.face, (x.valence, x.arousal), x.box, x.score)
             file.write(f"{row},{1000 * x.latency:.1f}\n")
 
         yield write

@@ -1,9 +1,12 @@
 """From a video to the predictions of its faces in one pass, the stages working side by side.
 
     thread:   decode ─┐
-    thread:           └─ find, follow and align the face ─┐
+    thread:           └─ find, follow and align faces  ───┐
     caller:                                               └─ gather batches and clips, in order
     workers:                  a batch's features and grey frames; a clip's phases and network
+
+Batches are of whatever faces come; clips are of one face each, from the beginning of its track to
+its end, so a face's predictions are those it would have alone.
 
 Queues between them are short, so a stage that is ahead waits. What a clip needs is dropped once it
 has been predicted: however long a video, a few hundred bytes a frame remain, and 2 KB more a frame
@@ -12,7 +15,7 @@ where the grey faces are to be kept.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
@@ -23,14 +26,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.faces import phase_frames
+from mimamo.faces import FaceChoice, phase_frames
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating, predict_clips
 from mimamo.predict.stage_times import StageTimes
-from mimamo.predict.table import Predictions, fill_missing
+from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 from mimamo.threads import Workers, ahead
 
 if TYPE_CHECKING:
@@ -38,15 +41,16 @@ if TYPE_CHECKING:
 
 _FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
 _TASKS_AHEAD = 2  # batches, and clips, that wait for a worker, beside one for each worker
+_ROW = np.dtype([("frame", np.int64), ("time", np.float64), ("face", np.int64)])
 _NO_BOX, _NO_LANDMARKS = np.full((4,), np.nan, np.float32), np.full((5, 2), np.nan, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What one pass over a video of T frames gives, F of them with a face.
+    """What one pass over a video gives, in T rows, F of them with a face.
 
     Attributes:
-        predictions: of every frame.
+        predictions: of every frame, and with "all" faces of every face.
         faces: where they are.
         frames: uint8 ``[F, S, S]``, the grey faces; none (F = 0) unless they were to be kept.
     """
@@ -65,6 +69,12 @@ class Models:
     network: MIMAMONet
     search_every: int = 1
     clip_length: int = 64
+    faces: FaceChoice = "main"
+
+    @property
+    def gap(self) -> int:
+        """Frames without a face that end its sequence: those of a window."""
+        return max(1, self.network.config.num_phase)
 
 
 def observe(
@@ -76,7 +86,7 @@ def observe(
     keep_frames: bool = False,
     advance: Callable[[], object] = lambda: None,
 ) -> Observed:
-    """Read a video once and predict every frame that has a face.
+    """Read a video once and predict the chosen faces of every frame.
 
     Args:
         video: what to read.
@@ -97,13 +107,16 @@ def observe(
         def read(source: Iterable) -> Iterator:
             return times.waiting("detection", working("decode", source))
 
-        faces = observe_faces(video, models.detector, search_every=models.search_every, read=read)
+        faces = observe_faces(
+            video, models.detector, models.faces,
+            patience=models.gap, search_every=models.search_every, read=read,
+        )  # fmt: skip
         stack.enter_context(evaluating(models.network))
         gathering = _Gathering(models, pool, times, keep_frames)
         stack.callback(gathering.cancel)  # what has not begun
         for face in working("detection", faces):
-            gathering.add(face)
-            advance()
+            if gathering.add(face):
+                advance()
         return gathering.finish()
 
 
@@ -121,30 +134,36 @@ class _Gathering:
         self._keep_frames = keep_frames
         self._limit = pool.count + _TASKS_AHEAD
 
-        self._seconds: list[float] = []
-        self._found: list[bool] = []
+        self._index = -1  # of the newest frame
+        self._rows: list[tuple[int, float, int]] = []  # frame, seconds, number of the face
         self._boxes: list[np.ndarray] = []
         self._landmarks: list[np.ndarray] = []
-        self._frames: list[Tensor] = []
+        self._scores: list[float] = []
 
-        self._crops: list[np.ndarray] = []
-        self._batches: deque[Future] = deque()
-        length = models.clip_length
-        self._stream = ClipStream(models.network.config.num_phase, length, length)
-        self._clips: deque[tuple[ClipInput, Future]] = deque()
-        self._averages = ClipAverages()
+        self._crops: list[tuple[int, np.ndarray]] = []  # with the numbers of their faces
+        self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
+        # Of each: whose faces, the tracks that have ended with it, features and grey frames.
+        self._batches: deque[tuple[list[int], list[int], Future]] = deque()
+        self._streams: dict[int, ClipStream] = {}
+        self._clips: deque[tuple[int, ClipInput, Future]] = deque()
+        # By face:
+        self._averages: dict[int, ClipAverages] = defaultdict(ClipAverages)
+        self._frames: dict[int, list[Tensor]] = defaultdict(list)
 
-    def add(self, face: FaceObservation) -> None:
-        """Take the next frame's face."""
-        self._seconds.append(face.time)
-        self._found.append(face.crop is not None)
+    def add(self, face: FaceObservation) -> bool:
+        """Take the next face, or frame without one; whether it is of a new frame."""
+        is_new, self._index = face.index > self._index, face.index
+        self._rows.append((face.index, face.time, face.face))
         self._boxes.append(_NO_BOX if face.box is None else face.box)
         self._landmarks.append(_NO_LANDMARKS if face.landmarks is None else face.landmarks)
+        self._scores.append(face.score)
         if face.crop is not None:
-            self._crops.append(face.crop)
+            self._crops.append((face.face, face.crop))
+            self._last[face.face] = face.index
             if len(self._crops) == self._models.spatial.batch_size:
                 self._submit_batch()
                 self._collect(self._limit)
+        return is_new
 
     def finish(self) -> Observed:
         """Wait for all that is under way, and put everything together."""
@@ -152,25 +171,51 @@ class _Gathering:
             self._submit_batch()
         self._collect(0)
         # With nothing left to overlap with, the last clips may have all cores.
-        for clip in self._stream.finish():
-            self._averages.add([clip], predict_clips(self._models.network, [clip], self._times))
-        size = self._models.network.config.phase_size
-        frames = torch.cat([torch.empty(0, size, size, dtype=torch.uint8), *self._frames])
-        found = np.array(self._found, bool)
-        values = fill_missing(self._averages.values(self._stream.total), found)
+        for number, stream in self._streams.items():
+            for clip in stream.finish():
+                values = predict_clips(self._models.network, [clip], self._times)
+                self._averages[number].add([clip], values)
+        rows = np.array(self._rows, _ROW)
+        face = rows["face"]
         return Observed(
-            Predictions(np.array(self._seconds, np.float64), found, values),
-            Faces(np.array(self._boxes, np.float32), np.array(self._landmarks, np.float32)),
-            frames.numpy(),
+            Predictions(rows["time"], face, self._values(face), rows["frame"]),
+            Faces(
+                np.array(self._boxes, np.float32).reshape(-1, 4),
+                np.array(self._landmarks, np.float32).reshape(-1, 5, 2),
+                np.array(self._scores, np.float32),
+            ),
+            self._grey(face[face > 0]),
         )
 
     def cancel(self) -> None:
         """Take back what no worker has begun."""
-        for future in (*self._batches, *(future for _, future in self._clips)):
+        for *_, future in (*self._batches, *self._clips):
             future.cancel()
 
+    def _values(self, face: np.ndarray) -> np.ndarray:
+        """Valence and arousal of every row, whose faces are given."""
+        values = np.full((len(face), 2), NO_FACE, np.float32)
+        for number, averages in self._averages.items():
+            own = face == number
+            values[own] = averages.values(int(own.sum()))
+        # Where all faces have rows, what follows is nobody's.
+        return values if self._models.faces == "all" else fill_missing(values[face > 0], face > 0)
+
+    def _grey(self, face: np.ndarray) -> np.ndarray:
+        """The grey faces, uint8 ``[F, S, S]``, in the order of rows, whose faces are given."""
+        size = self._models.network.config.phase_size
+        frames = np.empty((len(face) if self._frames else 0, size, size), np.uint8)
+        for number, own in self._frames.items():
+            frames[face == number] = torch.cat(own).numpy()
+        return frames
+
     def _submit_batch(self) -> None:
-        self._batches.append(self._pool.submit(self._look, np.stack(self._crops)))
+        numbers, crops = zip(*self._crops, strict=True)
+        ended = [x for x, last in self._last.items() if last + self._models.gap < self._index]
+        for number in ended:
+            del self._last[number]
+        future = self._pool.submit(self._look, np.stack(crops))
+        self._batches.append((list(numbers), ended, future))
         self._crops.clear()
 
     def _look(self, crops: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -184,13 +229,30 @@ class _Gathering:
 
     def _collect(self, limit: int) -> None:
         """Take back batches and clips, in order, until no more than `limit` of each are left."""
-        while len(self._batches) > limit or (self._batches and self._batches[0].done()):
-            features, frames = self._batches.popleft().result()
-            if self._keep_frames:
-                self._frames.append(frames)
-            for clip in self._stream.push(features, frames):
-                network, times = self._models.network, self._times
-                self._clips.append((clip, self._pool.submit(predict_clips, network, [clip], times)))
-        while len(self._clips) > limit or (self._clips and self._clips[0][1].done()):
-            clip, future = self._clips.popleft()
-            self._averages.add([clip], future.result())
+        while len(self._batches) > limit or (self._batches and self._batches[0][-1].done()):
+            numbers, ended, future = self._batches.popleft()
+            features, frames = future.result()
+            whose = torch.tensor(numbers)
+            for number in dict.fromkeys(numbers):
+                own = whose == number
+                self._push(number, features[own], frames[own])
+            for number in ended:
+                self._predict(number, self._streams.pop(number).finish())
+        while len(self._clips) > limit or (self._clips and self._clips[0][-1].done()):
+            number, clip, future = self._clips.popleft()
+            self._averages[number].add([clip], future.result())
+
+    def _push(self, number: int, features: Tensor, frames: Tensor) -> None:
+        """Take the next features and grey frames of a face."""
+        if number not in self._streams:
+            config, length = self._models.network.config, self._models.clip_length
+            self._streams[number] = ClipStream(config.num_phase, length, length)
+        if self._keep_frames:
+            self._frames[number].append(frames)
+        self._predict(number, self._streams[number].push(features, frames))
+
+    def _predict(self, number: int, clips: Iterable[ClipInput]) -> None:
+        network, times = self._models.network, self._times
+        for clip in clips:
+            future = self._pool.submit(predict_clips, network, [clip], times)
+            self._clips.append((number, clip, future))

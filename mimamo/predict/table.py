@@ -3,49 +3,92 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.files import open_file, write_text
 
+if TYPE_CHECKING:  # it needs OpenCV
+    from mimamo.faces.observe import Faces
+
 #: The value of frames before the first face, as in Aff-Wild2, where it marks "not annotated".
 NO_FACE = -5.0
 
-HEADER = "frame,time,face_found,valence,arousal"
+_FIRST = "frame,time,face_found,valence,arousal"  # all there was in earlier versions
+HEADER = f"{_FIRST},face,x0,y0,x1,y1,score"
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Valence and arousal of every frame of one video.
+    """Valence and arousal of the frames of one video, in T rows.
+
+    A frame has one row, with or without a face; where all faces are predicted, one for each.
 
     Attributes:
         times: float64 ``[T]``, seconds from the start of the video.
-        found: bool ``[T]``, whether a face was found in the frame.
-        values: float32 ``[T, 2]``, valence and arousal; `NO_FACE` before the first face.
+        face: int ``[T]``, number of the face, from 1; 0 where none was found.
+        values: float32 ``[T, 2]``, valence and arousal; `NO_FACE` where there are none.
+        frames: int ``[T]``, the frames, from 0; left out, every frame has one row.
     """
 
     times: np.ndarray
-    found: np.ndarray
+    face: np.ndarray
     values: np.ndarray
+    frames: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         count = len(self.times)
-        if self.found.shape != (count,) or self.values.shape != (count, 2):
+        if not len(self.frames):
+            object.__setattr__(self, "frames", np.arange(count))
+        if self.face.shape != (count,) or self.values.shape != (count, 2):
             raise ValueError(
-                f"expected times [T], found [T] and values [T, 2]; got {self.times.shape}, "
-                f"{self.found.shape} and {self.values.shape}"
+                f"expected times [T], face [T] and values [T, 2]; got {self.times.shape}, "
+                f"{self.face.shape} and {self.values.shape}"
             )
 
     def __len__(self) -> int:
         return len(self.times)
 
     @property
+    def frame_count(self) -> int:
+        """How many frames there are."""
+        return int(self.frames[-1]) + 1 if len(self) else 0
+
+    @property
+    def seen_frames(self) -> int:
+        """How many frames have a face."""
+        return len(np.unique(self.frames[self.found]))
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """int ``[N]``: the numbers of the faces there are, in order."""
+        return np.unique(self.face[self.found])
+
+    def rows_of_frames(self) -> Iterator[range]:
+        """The rows of each frame, in order."""
+        edges = np.searchsorted(self.frames, np.arange(self.frame_count + 1)).tolist()
+        return (range(start, stop) for start, stop in pairwise(edges))
+
+    @property
+    def found(self) -> np.ndarray:
+        """bool ``[T]``, whether the row is of a face."""
+        return self.face > 0
+
+    @property
+    def seams(self) -> np.ndarray:
+        """float64 ``[N]``: when another face begins, where one follows the other."""
+        face, times = self.face[self.found], self.times[self.found]
+        return times[1:][face[1:] != face[:-1]]
+
+    @property
     def known(self) -> np.ndarray:
-        """bool ``[T]``: True from the first frame with a face on, where `values` are real."""
-        return np.logical_or.accumulate(self.found)
+        """bool ``[T]``: where `values` are real, be it those of a frame before."""
+        return self.found | (self.values != NO_FACE).all(axis=1)
 
     @property
     def axis_limit(self) -> float:
@@ -85,35 +128,57 @@ def fill_missing(values: np.ndarray, found: np.ndarray) -> np.ndarray:
     return filled
 
 
-def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches of True in a bool ``[T]`` array as half-open ``(start, stop)`` pairs."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(mask, dtype=np.int8), [0]))))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+def runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches of one value in ``[T]``, as half-open ``(start, stop)`` pairs.
+
+    Those of 0, or False, are left out.
+    """
+    padded = np.concatenate(([0], np.asarray(values, np.int64), [0]))
+    edges = np.flatnonzero(np.diff(padded)).tolist()
+    return [(start, stop) for start, stop in pairwise(edges) if padded[start + 1]]
 
 
-def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
-    """Write `predictions` as CSV, one row per frame, frames numbered from 1 as in Aff-Wild2.
+def write_predictions(
+    path: str | os.PathLike[str], predictions: Predictions, faces: Faces | None = None
+) -> None:
+    """Write `predictions` as CSV, one line per row, frames numbered from 1 as in Aff-Wild2.
 
     Time is in seconds; time, valence and arousal have six decimals, so equal predictions give
-    equal bytes. Raises InputError if the file cannot be written.
+    equal bytes. Boxes and scores are those of `faces`, and empty without. Raises InputError if the
+    file cannot be written.
     """
     lines = [HEADER]
     # "+ 0.0" turns a rounded -0.0 into 0.0
     values = np.round(predictions.values.astype(np.float64), 6) + 0.0
-    rows = zip(predictions.times, predictions.found, values, strict=True)
-    lines += [table_row(index, *row) for index, row in enumerate(rows)]
+    columns = predictions.frames, predictions.times, predictions.face, values
+    for row, columns_of in enumerate(zip(*columns, strict=True)):
+        place = () if faces is None else (faces.boxes[row], faces.scores[row])
+        lines.append(table_row(*columns_of, *place))
     write_text(path, "\n".join(lines) + "\n")
 
 
-def table_row(index: int, time: float, found: bool, values: Sequence[float]) -> str:
-    """The row of a frame, `index` from 0; `values` are valence and arousal."""
-    return f"{index + 1},{time:.6f},{int(found)},{values[0]:.6f},{values[1]:.6f}"
+def table_row(
+    index: int,
+    time: float,
+    face: int,
+    values: Sequence[float],
+    box: np.ndarray | None = None,
+    score: float | None = None,
+) -> str:
+    """A row of frame `index`, from 0, with valence and arousal, box and score of face `face`."""
+    corners = ",,,"
+    if box is not None and not np.isnan(box).any():
+        corners = ",".join(f"{x:.2f}" for x in box)
+    certain = f"{score:.4f}" if face and score is not None else ""
+    start = f"{index + 1},{time:.6f},{int(face > 0)},{values[0]:.6f},{values[1]:.6f}"
+    return f"{start},{face:d},{corners},{certain}"
 
 
 def holds_predictions(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` is a file that begins with the header of `write_predictions`."""
+    """Whether `path` begins with the header of `write_predictions`, be it an earlier version's."""
     try:
         with open_file(path, None) as stream:
-            return stream.readline(len(HEADER) + 2).rstrip(b"\r\n") == HEADER.encode("ascii")
+            first = stream.readline(len(HEADER) + 2).rstrip(b"\r\n")
+            return first in (HEADER.encode("ascii"), _FIRST.encode("ascii"))
     except InputError:
         return False

@@ -28,23 +28,45 @@ def picture(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def face_frames(pattern: str, size: int = 256) -> Iterator[np.ndarray]:
-    """A moving face where `pattern` has an "x", only a backdrop where it has a "."."
+    """A moving picture for each letter of `pattern`.
 
-    With "|" in it, two of them side by side.
+    "x" is a face, "." the same picture with the face hidden, "o" with another person's in its
+    place; "-" is a plain backdrop and "m" the mirrored picture, each a cut away. With "|", two of
+    them side by side.
     """
     if "|" in pattern:
-        for sides in zip(*map(face_frames, pattern.split("|")), strict=True):
+        for sides in zip(*(face_frames(side, size) for side in pattern.split("|")), strict=True):
             yield np.concatenate(sides, axis=1)
         return
     photograph = cv2.resize(pictures.astronaut(), (size, size), interpolation=cv2.INTER_AREA)
+    shown = {
+        "x": photograph,
+        ".": _with(photograph, np.full((1, 1), 90, np.uint8)),
+        "o": _with(photograph, other_face()),
+        "m": photograph[:, ::-1],
+    }
     backdrop = np.full((size, size, 3), 90, np.uint8)
     for number, letter in enumerate(pattern):
         across, down = 6 * math.sin(0.3 * number), 4 * math.cos(0.2 * number)
         shift = np.array([[1, 0, across], [0, 1, down]], np.float32)
-        moved = cv2.warpAffine(
-            photograph, shift, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-        )
-        yield moved if letter == "x" else backdrop
+        yield backdrop if letter == "-" else cv2.warpAffine(
+            np.ascontiguousarray(shown[letter]), shift, (size, size),
+            flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT,
+        )  # fmt: skip
+
+
+def other_face(number: int = 1) -> np.ndarray:
+    """A face of another person, grey, uint8 [25, 25], of skimage's `lfw_subset`."""
+    return (255 * pictures.lfw_subset()[number]).astype(np.uint8)
+
+
+def _with(photograph: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """The astronaut with a grey picture in the place of the face."""
+    changed, scale = photograph.copy(), len(photograph) / 256
+    left, top, side = (round(scale * x) for x in (72, 16, 80))
+    enlarged = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
+    changed[top : top + side, left : left + side] = enlarged[..., None]
+    return changed
 
 
 def write_film(

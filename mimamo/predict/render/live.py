@@ -1,4 +1,4 @@
-"""The picture of a live frame, with the face's box and what is predicted, and its window."""
+"""The picture of a live frame, with the boxes of faces and what is predicted, and its window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from mimamo.errors import InputError
 from mimamo.predict.render import canvas
-from mimamo.predict.render.canvas import AROUSAL, BACKGROUND, EDGE, FACE, INK, VALENCE, Axes, Rect
+from mimamo.predict.render.canvas import AROUSAL, BACKGROUND, EDGE, INK, VALENCE, Axes, Rect
+from mimamo.predict.render.people import colour_of
 from mimamo.video import VideoFrame
 
 if TYPE_CHECKING:  # it needs torch, and whether there is a display is asked before
@@ -70,12 +71,12 @@ class LiveWindow:
     def show(
         self,
         frame: VideoFrame,
-        box: np.ndarray | None,
+        boxes: list[tuple[int, np.ndarray]],
         predictions: list[LivePrediction],
         speed: LiveSpeed,
     ) -> None:
         """Show the newest frame; the other arguments are those of `LivePicture.draw`."""
-        picture = self._picture.draw(frame.image, box, predictions, speed)
+        picture = self._picture.draw(frame.image, boxes, predictions, speed)
         cv2.imshow(_WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         self._start = time.perf_counter() - frame.time if self._start is None else self._start
         ahead = self._start + frame.time - time.perf_counter() if self._paced else 0.0
@@ -96,7 +97,7 @@ class LivePicture:
     def draw(
         self,
         image: np.ndarray,
-        box: np.ndarray | None,
+        boxes: list[tuple[int, np.ndarray]],
         predictions: list[LivePrediction],
         speed: LiveSpeed,
     ) -> np.ndarray:
@@ -104,7 +105,7 @@ class LivePicture:
 
         Args:
             image: the newest frame, uint8 ``[H, W, 3]`` RGB.
-            box: of the face in it, pixels.
+            boxes: of the faces in it, number and box, pixels.
             predictions: those that are new.
             speed: of all of them.
         """
@@ -115,9 +116,9 @@ class LivePicture:
         height = max(1, round(scale * image.shape[0]))
         picture = np.full((height + _STRIP, _WIDTH, 3), BACKGROUND, np.uint8)
         canvas.paste(picture, image, Rect(0, 0, _WIDTH, height))
-        if box is not None:
+        for number, box in boxes:
             x0, y0, x1, y1 = np.rint(scale * box).astype(int).tolist()
-            cv2.rectangle(picture, (x0, y0), (x1, y1), FACE, 2)
+            cv2.rectangle(picture, (x0, y0), (x1, y1), colour_of(number), 2)
         self._draw_strip(picture, Rect(250, height + 10, _WIDTH - 262, _STRIP - 20))
         text = f"{speed.frames_per_second:.1f} frames/s   latency {1000 * speed.latency:.0f} ms"
         canvas.write(picture, text, 12, height + 90, INK, 14)
@@ -125,14 +126,21 @@ class LivePicture:
 
     def _draw_strip(self, picture: np.ndarray, rect: Rect) -> None:
         canvas.frame(picture, rect, EDGE)
-        known = [x for x in self._recent if x.found]
         newest = self._recent[-1] if self._recent else None
+        people: dict[int, list[LivePrediction]] = {}
+        for x in self._recent:
+            if x.found:
+                people.setdefault(x.face, []).append(x)
         for row, (name, colour) in enumerate((("valence", VALENCE), ("arousal", AROUSAL))):
-            value = f"{getattr(newest, name):+.2f}" if newest and known else "—"
+            value = f"{getattr(newest, name):+.2f}" if newest and people else "—"
             canvas.write(picture, f"{name} {value}", 12, rect.top + 16 + 28 * row, colour, 20)
-            if newest is None or len(known) < 2:
+            if newest is None:
                 continue
-            values = np.clip([getattr(x, name) for x in known], -1, 1)
-            times = np.array([x.time for x in known])
             axes = Axes(rect, newest.time - _SPAN, newest.time, 1.0)
-            canvas.line(picture, axes.pixels(times, values), colour, 2)
+            for number, known in people.items():
+                if len(known) < 2:
+                    continue
+                values = np.clip([getattr(x, name) for x in known], -1, 1)
+                points = axes.pixels(np.array([x.time for x in known]), values)
+                own = colour if len(people) == 1 else colour_of(number)
+                canvas.line(picture, points, own, 2 if len(people) == 1 or not row else 1)

@@ -28,6 +28,7 @@ from mimamo.predict.render.canvas import (
     Rect,
 )
 from mimamo.predict.render.face_motion import FaceMotion
+from mimamo.predict.render.people import People, colour_of
 from mimamo.predict.table import Predictions, runs
 from mimamo.progress import shortened
 from phasenet.viz import colour_signed, film_strip, motion_arrows
@@ -56,6 +57,7 @@ _STRIP_PLANES = 24  # a longer window is shown in part
 _SPAN = 30.0  # seconds of the trajectories in view; a longer video scrolls
 _TRAIL = 3.0  # seconds of the path in the plane in view
 _TRAIL_STEPS = 16  # shades of its fading
+_NAMED = 4  # faces whose values are written
 
 
 class Renderer:
@@ -64,9 +66,10 @@ class Renderer:
     Args:
         name: the title.
         predictions: of every frame of the video.
-        faces: where the face is in every frame.
+        faces: where the faces are, in the rows of `predictions`.
         nbands: orientations of the pyramid, to name the directions of the motion maps.
         num_phase: differences of a window.
+        people: show several faces each in a colour.
     """
 
     def __init__(
@@ -76,11 +79,18 @@ class Renderer:
         faces: Faces,
         nbands: int = 2,
         num_phase: int = 12,
+        *,
+        people: bool = False,
     ) -> None:
         self._predictions = predictions
-        self._known = predictions.known
+        self._known, self._seams = predictions.known, predictions.seams
         self._faces = faces
-        times = predictions.times
+        self._people = People(predictions) if people and len(predictions.numbers) > 1 else None
+        self._rows = list(predictions.rows_of_frames())
+        firsts = [rows[0] for rows in self._rows]
+        # Of each frame: when it is, and whether any face was found.
+        self._times, self._seen = predictions.times[firsts], predictions.found[firsts]
+        times = self._times
         self._frame_time = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
         self._span = min(_SPAN, max(float(times[-1]), self._frame_time)) if len(times) else 1.0
         limit = predictions.axis_limit
@@ -110,6 +120,8 @@ class Renderer:
         self._draw_video(picture, index, image)
         if crop is not None:
             canvas.paste(picture, crop, _CROP)
+            if self._people is not None:  # whose it is
+                canvas.frame(picture, _CROP, self._colour(self._rows[index][0]))
         if motion is not None:
             for band, rect in zip(motion.difference, _BANDS, strict=False):
                 rect.of(picture)[...] = self._coloured(band, rect)
@@ -159,7 +171,7 @@ class Renderer:
         return still
 
     def _draw_video(self, picture: np.ndarray, index: int, image: np.ndarray | None) -> None:
-        count, time = len(self._predictions), self._predictions.times[index]
+        count, time = len(self._times), self._times[index]
         text = f"frame {index + 1} / {count}   {time:.2f} s"
         canvas.write(picture, text, _VIDEO.right, 35, _FAINT, 14, anchor="right")
         panel = _VIDEO.of(picture)
@@ -167,20 +179,23 @@ class Renderer:
             height, width = image.shape[:2]
             area = canvas.fit((width, height), Rect(0, 0, _VIDEO.width, _VIDEO.height))
             canvas.paste(panel, image, area)
-            if not np.isnan(self._faces.boxes[index, 0]):
-                # Pixel centres are whole numbers, in the frame and here.
-                scale = np.array((area.width / width, area.height / height))
-                shift = scale / 2 - 0.5 + (area.left, area.top)
-                _draw_box(panel, self._faces.boxes[index].reshape(2, 2) * scale + shift)
-                for point in self._faces.landmarks[index] * scale + shift:
+            # Pixel centres are whole numbers, in the frame and here.
+            scale = np.array((area.width / width, area.height / height))
+            shift = scale / 2 - 0.5 + (area.left, area.top)
+            for row in self._rows[index]:
+                if np.isnan(self._faces.boxes[row, 0]):
+                    continue
+                colour = self._colour(row)
+                _draw_box(panel, self._faces.boxes[row].reshape(2, 2) * scale + shift, colour)
+                for point in self._faces.landmarks[row] * scale + shift:
                     canvas.dot(panel, point, 3.5, BACKGROUND)
-                    canvas.dot(panel, point, 2.5, FACE)
-        if not self._predictions.found[index]:
+                    canvas.dot(panel, point, 2.5, colour)
+        if not self._seen[index]:
             canvas.shade(panel, Rect(12, 12, 132, 30), BACKGROUND, 0.75)
             canvas.write(panel, "no face found", 22, 27, INK, 15)
 
     def _draw_over_time(self, picture: np.ndarray, index: int) -> None:
-        times, found = self._predictions.times, self._predictions.found
+        times, found = self._times, self._seen
         now = float(times[index])
         axes = self._over_time(now)
         area, bottom = _OVER_TIME, _OVER_TIME.bottom
@@ -197,7 +212,14 @@ class Renderer:
             x = axes.pixels(tick, 0)[0]
             canvas.line(picture, [(x, bottom), (x, bottom + 4)], EDGE)
             canvas.write(picture, self._clock(tick), x, bottom + 14, _FAINT, 12, anchor="middle")
+        if self._people is not None:
+            self._people.draw(panel, inside, first, index)
+            self._write_values(picture, index)
+            return
 
+        for seam in self._seams[(self._seams >= axes.x0) & (self._seams <= now)]:
+            x = inside.pixels(seam - half, 0)[0]
+            canvas.line(panel, [(x, 0), (x, area.height)], EDGE)
         known = self._known[shown]
         held = known & ~found[shown]
         held[:-1] |= found[shown][:-1] & held[1:]  # join the prediction that is held
@@ -207,7 +229,7 @@ class Renderer:
             points = inside.pixels(times[shown], values)
             for start, stop in runs(held):
                 canvas.line(panel, points[start:stop], _mixed(colour, _PANEL, 0.5), 1)
-            for start, stop in runs(found[shown]):
+            for start, stop in runs(self._predictions.face[shown]):
                 canvas.line(panel, points[start:stop], colour, 2)
             text = "\N{EN DASH}"
             if known[-1]:
@@ -217,13 +239,27 @@ class Renderer:
             canvas.write(picture, text, x, area.top - 19, INK, 15)
             x += 76
 
+    def _write_values(self, picture: np.ndarray, index: int) -> None:
+        """How valence and arousal look, and those of the first faces of a frame."""
+        y = _OVER_TIME.top - 19
+        x = canvas.write(picture, "valence thick, arousal thin", _OVER_TIME.left, y, INK, 15)
+        for row in [row for row in self._rows[index] if self._predictions.face[row]][:_NAMED]:
+            values = (
+                _number(round(float(v), 2) + 0.0, "+.2f") for v in self._predictions.values[row]
+            )
+            text = f"{self._predictions.face[row]}: {' '.join(values)}"
+            x = canvas.write(picture, text, x + 24, y, self._colour(row), 15)
+
     def _draw_plane(self, picture: np.ndarray, index: int) -> None:
+        if self._people is not None:
+            self._draw_people_in_plane(picture, index)
+            return
         times, values = self._predictions.times, self._predictions.values
         found = self._predictions.found
         first = int(np.searchsorted(times, times[index] - _TRAIL))
         shown = values[first : index + 1]
         points = self._plane.pixels(shown[:, 0], shown[:, 1])
-        for start, stop in runs(found[first : index + 1]):
+        for start, stop in runs(self._predictions.face[first : index + 1]):
             for a, b in _pieces(start, stop, max(1, len(shown) // _TRAIL_STEPS)):
                 age = (times[index] - times[first + a]) / _TRAIL
                 canvas.line(picture, points[a:b], _mixed(_PANEL, INK, 0.9 * age), 2)
@@ -231,13 +267,27 @@ class Renderer:
             canvas.dot(picture, points[-1], 8, BACKGROUND)
             canvas.dot(picture, points[-1], 6.5, FACE if found[index] else _FAINT)
 
+    def _draw_people_in_plane(self, picture: np.ndarray, index: int) -> None:
+        first = int(np.searchsorted(self._times, self._times[index] - _TRAIL))
+        for rows in self._people.between(first, index) if self._people else ():
+            points = self._plane.pixels(*self._predictions.values[rows].T)
+            colour = self._colour(rows[0])
+            canvas.line(picture, points, _mixed(colour, _PANEL, 0.5), 2)
+            if self._predictions.frames[rows[-1]] == index:
+                canvas.dot(picture, points[-1], 8, BACKGROUND)
+                canvas.dot(picture, points[-1], 6.5, colour)
+
+    def _colour(self, row: int) -> Colour:
+        """The colour of a row's face."""
+        return colour_of(int(self._predictions.face[row]))
+
     def _over_time(self, now: float) -> Axes:
         """The axes of the trajectories at a time: from 0, or the last `_SPAN` seconds."""
         start = max(0.0, now - self._span)
         return Axes(_OVER_TIME, start, start + self._span, self._predictions.axis_limit)
 
     def _clock(self, seconds: float) -> str:
-        if self._predictions.times[-1] < 60:
+        if self._times[-1] < 60:
             return f"{seconds:g} s"
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
@@ -279,11 +329,11 @@ def _draw_strip(picture: np.ndarray, motion: FaceMotion) -> None:
     )
 
 
-def _draw_box(panel: np.ndarray, corners: np.ndarray) -> None:
+def _draw_box(panel: np.ndarray, corners: np.ndarray, face: Colour) -> None:
     """The face's box, `corners` ``[2, 2]`` in pixels: four brackets with a dark rim."""
     (left, top), (right, bottom) = corners
     arm = 0.22 * min(right - left, bottom - top)
-    for colour, width in ((BACKGROUND, 4), (FACE, 2)):
+    for colour, width in ((BACKGROUND, 4), (face, 2)):
         for x, y, dx, dy in (
             (left, top, arm, arm), (right, top, -arm, arm),
             (right, bottom, -arm, -arm), (left, bottom, arm, -arm),

@@ -1,4 +1,4 @@
-"""The rendered video: a second reading of the input with the face and the predictions drawn in."""
+"""The rendered video: a second reading of the input with faces and predictions drawn in."""
 
 from __future__ import annotations
 
@@ -30,45 +30,58 @@ def render_video(
     config: MIMAMOConfig,
     advance: Callable[[], object] = lambda: None,
     warn: Report = silent,
+    *,
+    people: bool = False,
 ) -> None:
-    """Write an MP4 of `video` with its face, the face's motion and the predictions so far.
+    """Write an MP4 of `video` with its faces, one's motion and the predictions so far.
 
-    Frames are shown at the times of `predictions`; the sound of a video file is taken over.
+    Of several faces in a frame, the motion is that of the lowest number. Frames are shown at the
+    times of `predictions`; the sound of a video file is taken over.
 
     Args:
         path: the MP4 to write.
         video: is read once more, from its start.
         predictions: of every frame of `video`.
-        faces: where they were found; not looked at for a folder of aligned faces.
-        frames: uint8 ``[F, S, S]``, the grey faces of the frames with a face.
+        faces: where they were found, in the rows of `predictions`; not looked at for a folder of
+            aligned faces.
+        frames: uint8 ``[F, S, S]``, the grey faces of the rows with a face.
         config: of the phase differences.
         advance: is called after every frame.
         warn: is called with a line where the sound cannot be taken over.
+        people: show several faces each in a colour.
 
     Raises:
         InputError: `video` can no longer be read, or `path` cannot be written.
     """
-    motions = face_motions(frames, config)
-    renderer = Renderer(video.name, predictions, faces, config.nbands, config.num_phase)
+    face, found = predictions.face, predictions.face[predictions.found]
+    # Motion is never that from one person's face to another's.
+    motions = {x: face_motions(frames[found == x], config) for x in predictions.numbers}
+    renderer = Renderer(
+        video.name, predictions, faces, config.nbands, config.num_phase, people=people
+    )
     sound = video.path if video.path.is_file() else None
     with VideoWriter(path, video.fps, sound=sound, warn=warn) as writer:
-        for index, image, crop in _pictures(video, predictions.found, faces):
-            shown = next(motions) if predictions.found[index] else None
-            writer.write(renderer.draw(index, image, crop, shown), predictions.times[index])
+        for rows, image, crop in _pictures(video, predictions, faces):
+            seen = [next(motions[face[row]]) for row in rows if face[row]]
+            index = int(predictions.frames[rows[0]])
+            shown = renderer.draw(index, image, crop, seen[0] if seen else None)
+            writer.write(shown, predictions.times[rows[0]])
             advance()
 
 
 def _pictures(
-    video: Film, found: np.ndarray, faces: Faces
-) -> Iterator[tuple[int, np.ndarray | None, np.ndarray | None]]:
-    """Yield every frame's index, its image and its aligned face, None where there is none."""
+    video: Film, predictions: Predictions, faces: Faces
+) -> Iterator[tuple[range, np.ndarray | None, np.ndarray | None]]:
+    """Yield every frame's rows, its image and its first aligned face, None where there is none."""
+    found = predictions.found
     if isinstance(video, AlignedFolder):
         crops = iter(video)
-        for index in range(len(found)):
-            crop = next(crops)[1] if found[index] else None
-            yield index, crop, crop
+        for rows in predictions.rows_of_frames():
+            crop = next(crops)[1] if found[rows[0]] else None
+            yield rows, crop, crop
         return
     # strict=False: a file that grew since its first reading ends with its predictions.
-    for frame, has_face in zip(video, found, strict=False):
-        crop = align_face(frame.image, faces.landmarks[frame.index]) if has_face else None
-        yield frame.index, frame.image, crop
+    for frame, rows in zip(video, predictions.rows_of_frames(), strict=False):
+        first = rows[0]
+        crop = align_face(frame.image, faces.landmarks[first]) if found[first] else None
+        yield rows, frame.image, crop

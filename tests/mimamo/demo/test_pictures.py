@@ -17,7 +17,7 @@ def test_the_comparison_is_drawn(tmp_path):
     found[3:6] = False
     predicted = truth + 0.1 * rng.normal(size=(40, 2))
     path = tmp_path / "comparison.png"
-    predictions = Predictions(np.arange(40) / 30, found, predicted.astype(np.float32))
+    predictions = Predictions(np.arange(40) / 30, found.astype(int), predicted.astype(np.float32))
     save_comparison(path, predictions, truth, Score(37, 0.9, 0.8))
     with Image.open(path) as image:
         assert image.size == (1440, 648)

@@ -9,7 +9,7 @@ import pytest
 from support import networks
 
 from mimamo.model import MIMAMONet
-from mimamo.predict.table import Predictions, fill_missing
+from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 
 
 def make_predictions(pattern: str, fps: float = 25.0, scale: float = 0.5) -> Predictions:
@@ -17,7 +17,19 @@ def make_predictions(pattern: str, fps: float = 25.0, scale: float = 0.5) -> Pre
     found = np.array([letter == "x" for letter in pattern], dtype=bool)
     times = np.arange(len(pattern)) / fps
     values = scale * np.stack((np.sin(3 * times + 1), np.cos(2 * times)), axis=1)
-    return Predictions(times, found, fill_missing(values[found].astype(np.float32), found))
+    return Predictions(
+        times, found.astype(int), fill_missing(values[found].astype(np.float32), found)
+    )
+
+
+@pytest.fixture(scope="session")
+def two_people() -> Predictions:
+    """Ten frames of face 1, and of face 2 in frames 2, 3, 6 and 7; the last frame has nobody."""
+    rows = sorted([(frame, 1) for frame in range(10)] + [(frame, 2) for frame in (2, 3, 6, 7)])
+    frames, face = np.array([*rows, (10, 0)]).T
+    values = np.stack([0.4 - 0.5 * (face == 2) + 0.02 * frames, 0.3 * (face - 1)], axis=1)
+    values[face == 0] = NO_FACE
+    return Predictions(frames / 10, face, values.astype(np.float32), frames)
 
 
 @pytest.fixture(scope="session")

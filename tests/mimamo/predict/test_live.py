@@ -22,6 +22,7 @@ from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures, phase_windows
 from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
 from mimamo.predict.render.live import LivePicture
+from mimamo.predict.render.people import colour_of
 from mimamo.predict.table import NO_FACE
 from mimamo.video import VideoReader
 from mimamo.video.camera import Camera
@@ -170,7 +171,7 @@ def test_a_long_session_keeps_the_newest_latencies():
     speed = LiveSpeed()
     for number in range(25_000):
         latency = 9.0 if number < 15_000 else 0.01
-        speed.add(LivePrediction(number, number / 30, True, 0.0, 0.0, latency))
+        speed.add(LivePrediction(number, number / 30, 1, 0.0, 0.0, latency))
     assert len(speed.latencies) == 10_000
     assert speed.frames == 25_000
     assert speed.latency == 0.01
@@ -180,8 +181,31 @@ def test_a_long_session_keeps_the_newest_latencies():
 
 def test_a_picture_without_a_face():
     image = np.zeros((90, 160, 3), np.uint8)
-    picture = LivePicture().draw(image, None, [], LiveSpeed())
+    picture = LivePicture().draw(image, [], [], LiveSpeed())
     assert picture.shape == (405 + 110, 720, 3)
+
+
+def test_a_picture_of_two_people():
+    image, boxes = (
+        np.zeros((90, 160, 3), np.uint8),
+        np.float32([[20, 20, 50, 60], [90, 20, 120, 60]]),
+    )
+    rows = [
+        LivePrediction(frame, frame / 10, face, 0.3 * face, -0.3 * face, 0.01)
+        for frame in range(20)
+        for face in (1, 2)
+    ]
+    speed = LiveSpeed()
+    for row in rows:
+        speed.add(row)
+    assert speed.frames == 20  # not rows
+    picture = LivePicture().draw(image, list(enumerate(boxes, start=1)), rows, speed)
+    for number, box in enumerate(boxes, start=1):
+        drawn = np.argwhere((picture == colour_of(number)).all(axis=-1))[:, ::-1]
+        in_frame = drawn[drawn[:, 1] < 405]
+        np.testing.assert_allclose(in_frame.min(axis=0), 4.5 * box[:2], atol=3)
+        np.testing.assert_allclose(in_frame.max(axis=0), 4.5 * box[2:], atol=3)
+        assert len(drawn) > len(in_frame) + 100  # curves
 
 
 class FakeCapture:

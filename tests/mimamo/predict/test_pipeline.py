@@ -47,7 +47,7 @@ def all_threads_end() -> Iterator[None]:
 
 
 class Noise:
-    """A long video of noise, made as it is read, that counts how many frames were."""
+    """A long noisy video of one scene, made as it is read, that counts how many frames were."""
 
     frame_count = None
 
@@ -56,9 +56,11 @@ class Noise:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         rng = np.random.default_rng(0)
+        scene = rng.integers(0, 236, (112, 112, 3), np.uint8)
         for index in range(self.length):
             self.read += 1
-            yield VideoFrame(index, index / 30, rng.integers(0, 256, (112, 112, 3), np.uint8))
+            noise = rng.integers(0, 20, scene.shape, np.uint8)
+            yield VideoFrame(index, index / 30, scene + noise)
 
 
 class Anywhere:

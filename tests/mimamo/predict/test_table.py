@@ -7,6 +7,7 @@ import pytest
 from support.predictions import read_predictions
 
 from mimamo.errors import InputError
+from mimamo.faces.observe import Faces
 from mimamo.predict.table import (
     NO_FACE,
     Predictions,
@@ -16,23 +17,31 @@ from mimamo.predict.table import (
     write_predictions,
 )
 
-HEADER = "frame,time,face_found,valence,arousal"
+HEADER = "frame,time,face_found,valence,arousal,face,x0,y0,x1,y1,score"
 
 
 class TestWrite:
     def test_bytes_are_the_documented_format(self, tmp_path):
         table = Predictions(
-            times=np.array([0.0, 1 / 30, 2 / 30]),
-            found=np.array([False, True, False]),
-            values=np.array([[-5, -5], [0.25, -1e-9], [0.25, -1e-9]], np.float32),
+            times=np.array([0.0, 1 / 30, 1 / 30, 2 / 30]),
+            face=np.array([0, 1, 3, 0]),
+            values=np.array([[-5, -5], [0.25, -1e-9], [1, 2], [0.25, -1e-9]], np.float32),
+            frames=np.array([0, 1, 1, 2]),
         )
-        write_predictions(tmp_path / "a.csv", table)
+        boxes = np.full((4, 4), np.nan, np.float32)
+        boxes[1] = 1, -2, 30.125, 4
+        faces = Faces(boxes, np.zeros((4, 5, 2)), np.array([0, 0.75, 1, 0], np.float32))
+        write_predictions(tmp_path / "a.csv", table, faces)
         assert (tmp_path / "a.csv").read_bytes() == (
-            b"frame,time,face_found,valence,arousal\n"
-            b"1,0.000000,0,-5.000000,-5.000000\n"
-            b"2,0.033333,1,0.250000,0.000000\n"
-            b"3,0.066667,0,0.250000,0.000000\n"
+            b"frame,time,face_found,valence,arousal,face,x0,y0,x1,y1,score\n"
+            b"1,0.000000,0,-5.000000,-5.000000,0,,,,,\n"
+            b"2,0.033333,1,0.250000,0.000000,1,1.00,-2.00,30.12,4.00,0.7500\n"
+            b"2,0.033333,1,1.000000,2.000000,3,,,,,1.0000\n"
+            b"3,0.066667,0,0.250000,0.000000,0,,,,,\n"
         )
+        assert (table.frame_count, table.seen_frames) == (3, 1)
+        assert table.numbers.tolist() == [1, 3]
+        assert list(table.rows_of_frames()) == [range(1), range(1, 3), range(3, 4)]
 
     def test_a_file_in_place_of_the_folder_is_an_input_error(self, tmp_path, predictions):
         (tmp_path / "file").write_text("")
@@ -41,7 +50,7 @@ class TestWrite:
 
     def test_arrays_that_do_not_fit_each_other_are_refused(self):
         with pytest.raises(ValueError, match=r"values \[T, 2\]"):
-            Predictions(np.zeros(3), np.zeros(3, bool), np.zeros((2, 2), np.float32))
+            Predictions(np.zeros(3), np.zeros(3, int), np.zeros((2, 2), np.float32))
 
 
 @pytest.mark.parametrize("pattern", ["..xx.x", "x", "....", ""])
@@ -119,3 +128,7 @@ class TestFillMissing:
 )
 def test_runs_are_the_stretches_of_true(pattern, expected):
     assert runs(bools(pattern)) == expected
+
+
+def test_runs_of_numbers_are_of_one_each():
+    assert runs(np.array([0, 1, 1, 2, 0, 2, 2])) == [(1, 3), (3, 4), (5, 7)]

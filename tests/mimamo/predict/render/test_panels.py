@@ -9,6 +9,7 @@ from mimamo.faces.observe import Faces
 from mimamo.predict.render import panels
 from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.render.panels import MOTION_LIMIT, Renderer
+from mimamo.predict.render.people import colour_of
 
 VIDEO, CROP, BANDS = panels._VIDEO, panels._CROP, panels._BANDS
 
@@ -16,7 +17,8 @@ VIDEO, CROP, BANDS = panels._VIDEO, panels._CROP, panels._BANDS
 def faces(count: int, box=(30.0, 20.0, 70.0, 80.0)) -> Faces:
     boxes = np.tile(np.array(box, np.float32), (count, 1))
     middle = boxes.reshape(count, 2, 2).mean(axis=1, keepdims=True)
-    return Faces(boxes, middle + np.linspace(-10, 10, 10, dtype=np.float32).reshape(1, 5, 2))
+    points = middle + np.linspace(-10, 10, 10, dtype=np.float32).reshape(1, 5, 2)
+    return Faces(boxes, points, np.ones(count, np.float32))
 
 
 def moved(
@@ -46,7 +48,7 @@ class TestVideo:
     )
     def test_any_size_is_fitted_whole_and_undistorted(self, predictions, size):
         height, width = size
-        none = Faces(np.full((1, 4), np.nan, np.float32), np.full((1, 5, 2), np.nan, np.float32))
+        none = faces(1, (np.nan,) * 4)
         renderer = Renderer("a", predictions("x"), none)
         picture = renderer.draw(0, grey(height, width))
         assert picture.shape == (720, 1280, 3)
@@ -207,6 +209,48 @@ class TestTrajectories:
         renderer = Renderer("a", made, faces(20))
         for index in range(20):
             assert len(pixels_of(panels._PLANE.of(renderer.draw(index, None)), panels.FACE)) > 80
+
+
+class TestPeople:
+    def draw(self, made, index, **options):
+        where = faces(len(made))
+        where.boxes[made.face == 2] += (60, 0, 60, 0)
+        where.landmarks[made.face == 2] += (60, 0)
+        return Renderer("a", made, where, **options).draw(index, grey(90, 160))
+
+    def test_every_face_has_a_box_and_a_dot_in_its_colour(self, two_people):
+        for index, second in ((1, False), (2, True), (4, False), (6, True)):
+            picture = self.draw(two_people, index, people=True)
+            for number, place in ((1, 50), (2, 110)):
+                drawn = pixels_of(VIDEO.of(picture), colour_of(number))
+                dot = pixels_of(panels._PLANE.of(picture), colour_of(number))
+                if number == 2 and not second:
+                    assert len(drawn) == len(dot) == 0
+                    continue
+                middle = (drawn.min(axis=0) + drawn.max(axis=0)) / 2
+                np.testing.assert_allclose(middle, np.array((place, 50)) * 5, atol=8)
+                assert len(dot) > 80
+
+    def test_curves_are_of_one_face_as_far_as_it_goes(self, two_people):
+        strip = panels._OVER_TIME
+        picture = self.draw(two_people, 9, people=True)
+        across = pixels_of(strip.of(picture), colour_of(2))[:, 0] / strip.width
+        assert 0.19 < across.min() < 0.21
+        assert 0.69 < across.max() < 0.71
+        assert not ((across > 0.32) & (across < 0.58)).any()
+
+    def test_nobody_in_the_last_frame_is_said(self, two_people):
+        picture = VIDEO.of(self.draw(two_people, 10, people=True))
+        assert picture[12:42, 12:144].max() > 200
+
+    def test_a_line_is_where_another_face_begins(self, predictions):
+        made = predictions("x" * 10, fps=10)
+        before = self.draw(made, 9)
+        made.face[5:] = 2
+        changed = (self.draw(made, 9) != before).any(axis=-1)
+        strip = panels._OVER_TIME
+        where = np.flatnonzero(strip.of(changed[..., None])[..., 0].mean(axis=0) > 0.5)
+        np.testing.assert_allclose(where / strip.width, 0.5, atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,43 @@ class TestPlane:
         assert panels(draw_plot(made, "a"))[2].get_xlim() == (-made.axis_limit, made.axis_limit)
 
 
+class TestPeople:
+    def test_each_is_in_a_colour_as_far_as_it_is_seen_without_a_gap(self, two_people):
+        figure = draw_plot(two_people, "a", people=True)
+        for axes, column in zip(panels(figure)[:2], (0, 1), strict=True):
+            lines = [line for line in axes.lines if line.get_marker() == "."]
+            spans = [np.round(10 * np.asarray(line.get_xdata())).tolist() for line in lines]
+            assert spans == [list(range(10)), [2, 3], [6, 7]]
+            for number, line in zip((1, 2, 2), lines, strict=True):
+                own = two_people.values[two_people.face == number, column]
+                assert set(line.get_ydata()) <= set(own)
+            colours = [line.get_color() for line in lines]
+            assert colours[0] != colours[1] == colours[2]
+        legend = panels(figure)[0].get_legend()
+        names = [text.get_text() for text in legend.get_texts()]
+        assert names == ["no face found", "face 1", "face 2"]
+        assert not panels(figure)[2].collections  # no colours of time
+        assert "11 frames, 1.0 s, face found in 10, 2 faces" in texts(figure)
+
+    def test_a_lone_face_is_drawn_as_ever(self, tmp_path, predictions):
+        for name, people in (("a", True), ("b", False)):
+            save_plot(tmp_path / f"{name}.png", predictions("x.xx"), "same", people=people)
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+    def test_a_line_is_where_another_face_begins(self, predictions):
+        made = predictions("xxxxxx", fps=10)
+        made.face[4:] = 2
+        for axes in panels(draw_plot(made, "a"))[:2]:
+            across = [x.get_xdata()[0] for x in axes.lines if len(set(x.get_xdata())) == 1]
+            assert pytest.approx([0.35]) == across
+            solid = [
+                np.flatnonzero(~np.isnan(x.get_ydata()))
+                for x in axes.lines
+                if x.get_marker() == "."
+            ]
+            assert [x.tolist() for x in solid] == [[0, 1, 2, 3], [4, 5]]
+
+
 class TestWords:
     def test_the_summary_counts(self, predictions):
         assert "5 frames, 0.2 s, face found in 3" in texts(draw_plot(predictions("x.xx."), "a"))

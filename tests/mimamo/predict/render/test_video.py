@@ -95,6 +95,7 @@ class TestRenderVideo:
         faces = Faces(
             np.where(made.found[:, None], np.float32([10, 5, 50, 25]), np.nan).astype(np.float32),
             np.where(made.found[:, None, None], landmarks, np.nan).astype(np.float32),
+            made.found.astype(np.float32),
         )
         steps = []
         render_video(
@@ -116,6 +117,31 @@ class TestRenderVideo:
             shown = 0.7 * 20 * number if made.found[number] else np.mean(panels._PANEL)
             assert crop == pytest.approx(shown, abs=9)
 
+    def test_motion_is_never_that_from_one_face_to_another(self, tmp_path, two_people, monkeypatch):
+        """Two faces that do not move; only the step from one to the other would be motion."""
+        video = written(tmp_path / "in.mp4", [np.zeros((96, 128, 3), np.uint8)] * 11)
+        count, found = len(two_people), two_people.face[two_people.found]
+        faces = Faces(
+            np.tile(np.float32([10, 5, 50, 25]), (count, 1)),
+            np.tile(np.float32([[20, 8], [40, 8], [30, 15], [22, 22], [38, 22]]), (count, 1, 1)),
+            np.ones(count, np.float32),
+        )
+        still = np.stack([half_moving(1, 0, 0)[0], half_moving(2, 9, 9)[1]])
+        motions, draw = [], panels.Renderer.draw
+
+        def watched(self, index, image, crop, motion):
+            motions.append(motion)
+            return draw(self, index, image, crop, motion)
+
+        monkeypatch.setattr(panels.Renderer, "draw", watched)
+        render_video(
+            tmp_path / "out.mp4", video, two_people, faces, still[found - 1], MIMAMOConfig(),
+            people=True,
+        )  # fmt: skip
+        assert [motion is None for motion in motions] == [False] * 10 + [True]
+        assert max(np.abs(motion.field).max() for motion in motions[:10]) == 0
+        assert max(np.abs(motion.window).max() for motion in motions[:10]) < 1e-5
+
     def test_a_folder_of_aligned_faces_is_its_own_picture(self, tmp_path, predictions):
         folder = tmp_path / "v"
         folder.mkdir()
@@ -123,7 +149,9 @@ class TestRenderVideo:
             image = Image.new("RGB", (112, 112), (level, level, level))
             image.save(folder / f"{number:05d}.png")
         made = predictions(".x.x", fps=30)
-        nowhere = Faces(np.full((4, 4), np.nan, np.float32), np.full((4, 5, 2), np.nan, np.float32))
+        nowhere = Faces(
+            np.full((4, 4), np.nan), np.full((4, 5, 2), np.nan), np.array([0, 1, 0, 1], np.float32)
+        )
         video = AlignedFolder(folder)
         render_video(
             tmp_path / "out.mp4", video, made, nowhere, half_moving(2, 0, 0), MIMAMOConfig()

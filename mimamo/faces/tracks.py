@@ -1,0 +1,250 @@
+"""Following every face through a video, and choosing those that are wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mimamo.faces.detection import Detection, Detector
+from mimamo.faces.likeness import CutDetector, appearance
+from mimamo.faces.tracking import NEAR, LandmarkFilter, look_closer
+
+FaceChoice = Literal["main", "all", "left", "right"]
+
+#: Frames without a face after which its track ends: a window of the published settings.
+PATIENCE = 12
+_GROWTH = 2.0  # by what factor a face's size may differ from frame to frame
+_OTHER = 0.7  # likeness below which a face is another's
+_SAME = 0.9  # and from which on it is the same one, wherever it is
+_SETTLING = 0.1  # share of the newest look in a face's mean look
+_CERTAIN = 0.5  # least score of one of many to begin, or to end the track of another
+_NEVER = 1e6  # cost of a pair that cannot be
+_APART = 0.35  # least distance of two faces, in face sizes
+
+
+@dataclass(eq=False)
+class _Track:
+    """One face: where and how it was last seen, and for how many frames it was not."""
+
+    last: Detection
+    look: np.ndarray
+    filter: LandmarkFilter | None
+    number: int = 0  # none yet
+    missed: int = 0
+
+    def see(self, face: Detection, look: np.ndarray) -> None:
+        self.last, self.missed = face, 0
+        self.look = self.look + _SETTLING * (look - self.look)
+
+    def likeness(self, look: np.ndarray) -> float | None:
+        """Correlation with the mean look; None if one of the two is plain."""
+        length = np.linalg.norm(self.look)
+        return float(self.look @ look / length) if length > 0 and look.any() else None
+
+    def is_near(self, face: Detection) -> bool:
+        near = math.dist(face.centre, self.last.centre) <= NEAR * self.last.size
+        return near and self.last.size / _GROWTH <= face.size <= self.last.size * _GROWTH
+
+    def cost(self, face: Detection, look: np.ndarray) -> float:
+        """What it costs to take a face for this one; `_NEVER` if it is another's."""
+        likeness, near = self.likeness(look), self.is_near(face)
+        far = math.dist(face.centre, self.last.centre) / max(self.last.size, 1)
+        if likeness is None:
+            return far if near else _NEVER
+        possible = likeness >= (_OTHER if near else _SAME)
+        return far + 1 - likeness if possible else _NEVER
+
+
+class FaceTracks:
+    """Follows the faces of a video, the frames being given in order.
+
+    Every frame's picture is searched once. Faces found are assigned to the tracks of the frames
+    before, all at once, so that places and looks agree best (`scipy`'s linear sum assignment of
+    distance in face sizes plus one minus likeness). A track's face is within 0.7 face sizes of its
+    last place, of at least half and at most twice the size, and looks alike (`appearance`, at
+    least 0.7 with the running mean); or it looks so much alike (0.9) that it is the same one
+    anywhere. What is left begins a track; where all faces are chosen, if its score is at least 0.5.
+
+    A track ends
+
+    - at a cut of the picture (`CutDetector`), and where the frames' size changes;
+    - when a face that looks different, of a score of at least 0.5, is in its place;
+    - after `patience` frames without its face: a shorter gap does not end it.
+
+    So one number never goes on as another person's. The same person after a cut, or a longer gap,
+    has a new number; and of people who look alike, or change places unseen, nobody can tell.
+
+    Of the tracks, some are chosen: every one ("all"), or one at a time: "main" is that of the
+    greatest area times score, "left" and "right" of the two main faces the one further to this side
+    of the picture, or a lone one if it is in this half. The one chosen stays until its track ends;
+    then it is chosen again. A track gets its number, from 1, when it is first chosen.
+
+    Each face chosen is looked at again, cut out upright and at a fixed size, as that is where
+    landmarks are most exact (`look_closer`); that is also where it is looked for if the picture
+    did not show it. With `steady`, its landmarks are then smoothed over time (`LandmarkFilter`).
+    On a real talking face (640x360, 30 frames/s) these bring the trembling of the aligned crop
+    against the head, root mean square between frames, from 1.07 pixels of the crop to 0.76 and to
+    0.60; the smoothing moves it by 0.6 pixels at most.
+
+    Searching the whole picture is half of the work for one face. With `search_every` N above 1 it
+    is searched only in every Nth frame, and wherever a chosen face is not found in a view around
+    its last place; a face that appears between is not seen.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        faces: FaceChoice = "main",
+        *,
+        steady: bool = True,
+        patience: int = PATIENCE,
+        search_every: int = 1,
+    ) -> None:
+        if search_every < 1:
+            raise ValueError(f"search_every: expected at least 1, got {search_every}")
+        self._detector, self._faces = detector, faces
+        self._steady, self._patience = steady, patience
+        self._search_every = search_every
+        self._since_search = 0
+        self._cut = CutDetector()
+        self._shape: tuple[int, ...] = ()
+        self._tracks: list[_Track] = []
+        self._chosen: list[_Track] = []
+        self._count = 0  # of numbers given
+
+    @property
+    def alive(self) -> set[int]:
+        """The numbers of the tracks that have not ended."""
+        return {track.number for track in self._chosen}
+
+    def __call__(self, image: np.ndarray, time: float) -> list[tuple[int, Detection]]:
+        """Return number and face of those in the next frame, in order of their numbers.
+
+        Args:
+            image: the frame, uint8 [H, W, 3] RGB.
+            time: of it, in seconds.
+        """
+        changed = image.shape != self._shape  # its places are other pixels
+        if changed:
+            self._shape, self._cut = image.shape, CutDetector()
+        if self._cut(image) or changed:
+            self._tracks, self._chosen = [], []
+        for track in self._tracks:
+            track.missed += 1
+        if not self._follow(image):
+            self._search(image)
+        self._tracks = [track for track in self._tracks if track.missed < self._patience]
+        for track in self._tracks:
+            if track.filter is not None and track.missed:
+                track.filter.reset()
+        self._chosen = [track for track in self._chosen if track in self._tracks]
+        return [(track.number, _steadied(track, time)) for track in self._chosen if _seen(track)]
+
+    def _follow(self, image: np.ndarray) -> bool:
+        """Find the chosen faces where they were; whether that is enough for this frame."""
+        self._since_search += 1
+        if not self._chosen or self._since_search >= self._search_every:
+            return False
+        return all(self._look(image, track, track.last) for track in self._chosen)
+
+    def _search(self, image: np.ndarray) -> None:
+        """Find the faces of the picture, and whose they are."""
+        self._since_search = 0
+        found = sorted(self._detector(image), key=_prominence)
+        looks = [appearance(image, face.landmarks) for face in found]
+        left = set(range(len(found)))
+        before = list(self._tracks)
+        for track in before:
+            track.missed = max(track.missed, 1)  # also what was followed in this frame
+        for track, index in _assigned(before, found, looks):
+            track.see(found[index], looks[index])
+            left.remove(index)
+        certain = [index for index in sorted(left) if found[index].score >= _CERTAIN]
+        self._tracks = [
+            track for track in before
+            if _seen(track) or not any(track.is_near(found[index]) for index in certain)
+        ]  # fmt: skip
+        for index in certain if self._faces == "all" else sorted(left):
+            smooth = LandmarkFilter() if self._steady else None
+            self._tracks.append(_Track(found[index], looks[index], smooth))
+        self._choose(image.shape[1] / 2)
+        for track in self._chosen:
+            self._look(image, track, track.last)
+
+    def _look(self, image: np.ndarray, track: _Track, face: Detection) -> bool:
+        """Look closer at a face, and see it there; whether it is there."""
+        closer = look_closer(self._detector, image, face)
+        if closer is None or self._is_anothers(track, closer):
+            return False
+        if _seen(track):
+            track.last = closer
+            return True
+        look = appearance(image, closer.landmarks)
+        if track.cost(closer, look) >= _NEVER:
+            return False
+        track.see(closer, look)
+        return True
+
+    def _is_anothers(self, track: _Track, face: Detection) -> bool:
+        """Whether another track has been seen at this place in this frame."""
+        others = (other.last for other in self._tracks if other is not track and _seen(other))
+        return any(math.dist(x.centre, face.centre) < _APART * face.size for x in others)
+
+    def _choose(self, middle: float) -> None:
+        """Bring the choice up to date; `middle` is that of the picture, in pixels."""
+        self._chosen = [track for track in self._chosen if track in self._tracks]
+        if self._faces == "all":
+            chosen: Sequence[_Track] = self._tracks
+        else:
+            chosen = self._chosen or list(self._first(middle))
+        for track in chosen:
+            if not track.number:
+                self._count += 1
+                track.number = self._count
+        self._chosen = sorted(chosen, key=lambda track: track.number)
+
+    def _first(self, middle: float) -> Iterator[_Track]:
+        """The track to choose from now on, if there is one."""
+        main = sorted(filter(_seen, self._tracks), key=lambda x: _prominence(x.last))[:2]
+        if self._faces == "main" or not main:
+            yield from main[:1]
+        elif len(main) == 2:
+            outermost = min if self._faces == "left" else max
+            yield outermost(main, key=lambda track: track.last.centre[0])
+        elif (main[0].last.centre[0] < middle) == (self._faces == "left"):
+            yield main[0]
+
+
+def _seen(track: _Track) -> bool:
+    return track.missed == 0
+
+
+def _prominence(face: Detection) -> float:
+    """What faces are sorted by: the least is that of the greatest area times score."""
+    return -(face.size**2) * face.score
+
+
+def _steadied(track: _Track, time: float) -> Detection:
+    if track.filter is None:
+        return track.last
+    return replace(track.last, landmarks=track.filter(track.last.landmarks, time))
+
+
+def _assigned(
+    tracks: Sequence[_Track], faces: Sequence[Detection], looks: Sequence[np.ndarray]
+) -> Iterator[tuple[_Track, int]]:
+    """Yield the tracks that go on, each with the index of its face."""
+    if not tracks or not faces:
+        return
+    pairs = [list(zip(faces, looks, strict=True))] * len(tracks)
+    costs = np.array(
+        [[t.cost(*pair) for pair in row] for t, row in zip(tracks, pairs, strict=True)]
+    )
+    for row, column in zip(*linear_sum_assignment(costs), strict=True):
+        if costs[row, column] < _NEVER:
+            yield tracks[row], int(column)

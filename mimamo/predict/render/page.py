@@ -1,0 +1,64 @@
+"""The page of one video: the film with each face's box and curves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mimamo.faces.observe import Faces
+from mimamo.page import Curves, PageVideo, write_page
+from mimamo.page.film import write_playable
+from mimamo.predict.render.people import css_colour_of, plot_colour_of
+from mimamo.predict.table import Predictions
+from mimamo.progress import Report, silent
+
+if TYPE_CHECKING:
+    from mimamo.video import Film
+
+
+def save_page(
+    path: str | os.PathLike[str],
+    video: Film,
+    predictions: Predictions,
+    faces: Faces,
+    warn: Report = silent,
+) -> None:
+    """Write the page of a video, see `mimamo.page`.
+
+    Args:
+        path: the HTML file.
+        video: is read once more where browsers do not play it as it is.
+        predictions: of every frame of `video`.
+        faces: where they are, in the rows of `predictions`.
+        warn: is called with a line where the sound cannot be taken over.
+
+    Raises InputError if `video` can no longer be read, or `path` cannot be written.
+    """
+    times = predictions.times[[rows[0] for rows in predictions.rows_of_frames()]]
+    people = list(_people(predictions, faces, len(times)))
+    with TemporaryDirectory() as folder:
+        film = write_playable(Path(folder) / "film.mp4", video, times, warn)
+        write_page(path, video.name, [PageVideo(video.name, times, people, film, video.size)])
+
+
+def _people(predictions: Predictions, faces: Faces, count: int) -> Iterator[Curves]:
+    """Each face's curves over `count` frames; what is held in a gap is that of the face before."""
+    frames, known = predictions.frames, predictions.known
+    latest = np.maximum.accumulate(np.where(predictions.found, np.arange(len(frames)), 0))
+    owner = np.where(known, predictions.face[latest], 0)
+    numbers = predictions.numbers
+    for number in numbers if len(numbers) else [1]:
+        own, seen = owner == number, predictions.face == number
+        values, boxes = np.full((count, 2), np.nan), np.full((count, 4), np.nan)
+        found = np.zeros(count, bool)
+        values[frames[own]] = predictions.values[own]
+        values[frames[seen]] = predictions.values[seen]
+        boxes[frames[seen]], found[frames[seen]] = faces.boxes[seen], True
+        name = f"face {number}" if len(numbers) > 1 else "face"
+        colours = plot_colour_of(number), css_colour_of(number)
+        yield Curves(name, values, found, boxes, colours=colours)
