@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from mimamo.faces.alignment import TEMPLATE
 from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
-from mimamo.predict.clips import predict_sequence
+from mimamo.predict.clips import ClipStream, predict_sequence
 from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.threads import workers
@@ -47,18 +48,23 @@ def all_threads_end() -> Iterator[None]:
 
 
 class Noise:
-    """A long noisy video of one scene, made as it is read, that counts how many frames were."""
+    """A long noisy video, made as it is read, that counts how many frames were.
+
+    It is of one scene, or there is a cut after so many frames.
+    """
 
     frame_count = None
 
-    def __init__(self, length: int) -> None:
-        self.length, self.read = length, 0
+    def __init__(self, length: int, cut: int | None = None) -> None:
+        self.length, self.read, self.cut = length, 0, cut
 
     def __iter__(self) -> Iterator[VideoFrame]:
         rng = np.random.default_rng(0)
         scene = rng.integers(0, 236, (112, 112, 3), np.uint8)
         for index in range(self.length):
             self.read += 1
+            if self.cut and index % self.cut == 0:
+                scene = rng.integers(0, 236, (112, 112, 3), np.uint8)
             noise = rng.integers(0, 20, scene.shape, np.uint8)
             yield VideoFrame(index, index / 30, scene + noise)
 
@@ -163,6 +169,25 @@ def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
     with workers("cpu") as pool:
         observe(Noise(240), models, pool, StageTimes())
     assert 64 <= max(held) < 64 + 64 + 12 + 4
+
+
+def test_of_a_face_that_has_gone_only_predictions_are_kept(checkpoint, monkeypatch):
+    alive, most = weakref.WeakSet(), []
+
+    class Watched(ClipStream):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            alive.add(self)
+
+    monkeypatch.setattr(mimamo.predict.pipeline, "ClipStream", Watched)
+    models = Models(Anywhere(), Spatial(), checkpoint.network)
+    with workers("cpu") as pool:
+        result = observe(
+            Noise(200, cut=20), models, pool, StageTimes(),
+            advance=lambda: most.append(len(alive)),
+        )  # fmt: skip
+    assert result.predictions.face.tolist() == [1 + frame // 20 for frame in range(200)]
+    assert max(most) <= 4
 
 
 class TestFailures:
