@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_TEXT, output_folder, read_bytes, write_text
+from mimamo.files import LEFT_OVER, MOST_TEXT, output_folder, read_bytes, write_text
 
 _NOTICE = "README.txt"
 _FIRST_LINE = "Written by `mimamo demo`, which also replaces this folder."
@@ -37,7 +37,7 @@ _OURS = re.compile(
     r"|(cache(/videos)?|run|evaluation|video|predictions)"
     r"/\w+\.(csv|json|mp4|png|safetensors|skipped|toml)"
     r"|run/tensorboard/events\.out\.tfevents\.[^/]+"
-    r"|([\w/]+/)?\.\w+\.\w{8}\.\w+|run/\.lock"
+    rf"|([\w/]+/)?{LEFT_OVER}|run/\.lock"
 )
 
 

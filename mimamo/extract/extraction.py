@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import time
@@ -26,6 +25,7 @@ from mimamo.extract.shards import Shard, size_of, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
 from mimamo.faces import CenterFace, Detector
+from mimamo.files import remove_left_over
 from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
@@ -235,8 +235,8 @@ class _Worker:
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
         marker = skipped_path(self.root, video.name)
-        for left_over in path.parent.glob(f".{glob.escape(video.name)}.*.safetensors"):
-            left_over.unlink()  # of a run that was killed while writing
+        for file in (path, marker):  # of which only one is written now
+            remove_left_over(file)
         film = not video.source.is_dir()
         if film and self.detector is None:
             self.detector = CenterFace()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mimamo.errors import InputError
-from mimamo.files import output_folder
+from mimamo.files import output_folder, remove_left_over
 from mimamo.model.checkpoint import RUN_BEST, RUN_CONFIG
 from mimamo.train.recipe import TrainingConfig
 
@@ -18,7 +17,6 @@ HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
 FROZEN = "frozen_backbone.safetensors"  # of a run that trains none; its checkpoints share it
 RESULTS = (BEST, LAST, STATE, HISTORY)  # what training has cost time for
 FILES = (*RESULTS, CONFIG)
-_LEFT_OVER = re.compile(r"\.(best|last|state|history|config|frozen_backbone)\.\w{8}\.\w+")
 
 
 def run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> Path:
@@ -73,9 +71,10 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
 
 def clear(folder: Path, *, everything: bool) -> None:
     """Delete what a killed run was writing, and with `everything` all of an earlier run."""
-    for path in folder.iterdir():
-        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in (*FILES, FROZEN)):
-            path.unlink()
+    for name in (*FILES, FROZEN):
+        remove_left_over(folder / name)
+        if everything:
+            (folder / name).unlink(missing_ok=True)
     if everything and (folder / LOGS).is_dir():
         for path in (folder / LOGS).glob("events.out.tfevents.*"):
             path.unlink()

@@ -17,7 +17,8 @@ from mimamo.data.batches import ResidentClips
 from mimamo.data.cache import Cache, stored_backbone
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
-from mimamo.files import locked, output_folder, write_csv
+from mimamo.files import output_folder, write_csv
+from mimamo.locks import locked
 from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,

@@ -19,7 +19,8 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.omg import table_rows
 from mimamo.evaluate.submission import is_table
 from mimamo.faces import CenterFace, YuNet
-from mimamo.files import locked, open_file, parse_json, read_json, read_text, read_toml, replacing
+from mimamo.files import open_file, parse_json, read_json, read_text, read_toml, replacing
+from mimamo.locks import locked
 from mimamo.predict.outputs import is_result
 from mimamo.tensor_file import load_note
 from mimamo.train import TrainingConfig, train
@@ -130,7 +131,8 @@ def test_toml_that_python_cannot_hold(text: str, tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from mimamo.files import locked, replacing
+from mimamo.files import replacing
+from mimamo.locks import locked
 path = Path(sys.argv[1])
 with locked(path) if path.is_dir() else replacing(path):
     print("there", flush=True)
