@@ -1,4 +1,9 @@
-"""Locks, which a process holds until it ends: who may write a folder, and whether a writer lives."""
+"""Locks, which a process holds until it ends: who may write a folder, and whether a writer lives.
+
+Commands that write a folder whose files belong together keep it by `locked`: ``train``,
+``crossval``, ``extract``, ``submit`` and ``demo``. ``predict``, ``evaluate`` and ``live`` need
+none: each file of theirs replaces another whole, and of two that write one the last decides.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mimamo.errors import InputError
+
+LOCK = ".lock"  # in a folder
 
 
 def take_lock(handle: int, *, shared: bool = False) -> bool:
@@ -42,7 +49,7 @@ def locked(folder: Path, parts: Sequence[str] = ()) -> Iterator[None]:
     Raises InputError at once if a process that is alive has the folder, or a part of it.
     """
     with ExitStack() as stack:
-        stack.enter_context(_locked(folder, ".lock", shared=bool(parts)))
+        stack.enter_context(_locked(folder, LOCK, shared=bool(parts)))
         for part in parts:
             stack.enter_context(_locked(folder, f".{part}.lock"))
         yield

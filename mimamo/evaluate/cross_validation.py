@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mimamo.evaluate.summary import (
     write_summary,
 )
 from mimamo.files import MOST_TENSORS, file_hash, output_folder, read_json, write_csv
+from mimamo.locks import locked
 from mimamo.progress import Progress, Report, silent, which_are
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
@@ -76,7 +78,8 @@ def crossval(
     Training and validation set are merged and split by subject (:mod:`mimamo.data.folds`). Fold i
     is a run in ``fold-<i>``, gone on with where it was stopped; what its best network predicted is
     kept in ``held_out.safetensors`` as long as network and cache are the same. Folds may be trained
-    by several calls, on several machines; the call that finds them all joins them (`join`).
+    by several calls, on several machines, no two of which may have the same; the call that finds
+    them all joins them (`join`).
 
     Args:
         cache: made by :func:`mimamo.extract.extract`.
@@ -89,8 +92,8 @@ def crossval(
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: as `train`; a fold has no data; one in `out` has other settings; or `out` holds
-            the results of something else.
+        InputError: as `train`; a fold has no data; one in `out` has other settings; `out` holds
+            the results of something else; or another process trains one of these folds.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report if is_first() else silent)
     expect_folds(folds)
@@ -100,7 +103,9 @@ def crossval(
         if not 1 <= fold <= folds:
             raise InputError(f"fold: expected 1 to {folds}, got {fold}")
     known: dict[int, Chosen] = {}
-    with joined_processes(device) as processes:
+    parts = [f"fold-{fold}" for fold in sorted(set(only or ()))]
+    keep = locked(root, parts) if is_first() else nullcontext()
+    with keep, joined_processes(device) as processes:
         for fold in only or range(1, folds + 1):
             folder = root / f"fold-{fold}"
             own = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
