@@ -9,22 +9,22 @@ from pathlib import Path
 
 from mimamo.data.cache import BACKBONE, MANIFEST, Manifest, Skipped, load_video, stored_backbone
 from mimamo.errors import InputError
-from mimamo.evaluate.cross_validation import PREDICTIONS
+from mimamo.evaluate.cross_validation import PREDICTIONS, read_predictions
 from mimamo.files import read_text
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.progress import Progress, Report, counted, silent
-from mimamo.tensor_file import verify
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import BEST, CONFIG, HISTORY, LAST, STATE
+from mimamo.train.state import read_state
 
 # What reads each file of a run.
 _READERS: dict[str, Callable[[Path], object]] = {
     CONFIG: TrainingConfig.load,
     BEST: load_checkpoint,
     LAST: load_checkpoint,
-    STATE: verify,
+    STATE: read_state,
     HISTORY: read_text,
-    PREDICTIONS: verify,
+    PREDICTIONS: read_predictions,
 }
 
 

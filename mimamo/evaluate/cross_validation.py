@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
@@ -36,7 +38,7 @@ from mimamo.train.training import train
 from mimamo.train.videos import Chosen, choose_videos
 
 PREDICTIONS = "held_out.safetensors"
-_KEY = "mimamo_held_out"
+PREDICTIONS_KEY = "mimamo_held_out"
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,10 @@ def crossval(
                 best, path = result.best_checkpoint, folder / PREDICTIONS
                 origin = {"fold": own.fold, "identity": chosen.identity}
                 origin["checkpoint"] = _file_hash(best)
-                if load_note(path, _KEY) != origin:
+                if load_note(path, PREDICTIONS_KEY) != origin:
                     values = Ensemble([best], cache, processes.device).predict(chosen.validation)
                     tensors = {name: torch.from_numpy(own) for name, own in values.items()}
-                    save_tensors(path, tensors, _KEY, origin)
+                    save_tensors(path, tensors, PREDICTIONS_KEY, origin)
             processes.wait()
     if not processes.is_first:
         return CrossvalResult(root, ())
@@ -237,8 +239,18 @@ def _file_hash(path: Path) -> str:
     return file_hash(path, MOST_TENSORS)
 
 
+def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What a fold held out, predicted, and of which fold, data and checkpoint that is.
+
+    Raises InputError, naming the file, if it is damaged.
+    """
+    known = ("fold", "identity", "checkpoint")
+    message = "cut short or damaged ({}); train this fold again"
+    return load_tensors(path, PREDICTIONS_KEY, known, message)
+
+
 def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:
-    tensors, content = load_tensors(path, _KEY, "cut short or damaged ({}); train this fold again")
+    tensors, content = read_predictions(path)
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
     chosen.check(path, content.get("identity", {}))
