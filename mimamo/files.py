@@ -250,11 +250,16 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_chunks(path, [text.encode("utf-8", "surrogateescape")])
 
 
-def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table as UTF-8 text. Raises InputError as `replacing`."""
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV."""
     table = io.StringIO(newline="")
     csv.writer(table, lineterminator="\n").writerows(rows)
-    write_text(path, table.getvalue())
+    return table.getvalue()
+
+
+def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as UTF-8 text. Raises InputError as `replacing`."""
+    write_text(path, csv_text(rows))
 
 
 def write_json(path: str | os.PathLike[str], content: object, indent: int = 2) -> None:

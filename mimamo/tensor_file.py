@@ -211,9 +211,10 @@ def checked(
     return rest
 
 
-def has_checksum(path: Path, key: str) -> bool:
-    """Whether the note of a file has one; a file of an earlier version has none."""
-    return CHECKSUM in _raw_note(path, key)
+def lacks_checksum(path: Path, key: str) -> bool:
+    """Whether there is a file with such a note, but without one, as of an earlier version."""
+    note = _raw_note(path, key)
+    return bool(note) and CHECKSUM not in note
 
 
 def tensors_checksum(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:

@@ -24,10 +24,18 @@ from mimamo.evaluate.summary import (
     TABLE,
     Summary,
     interval_by_subject,
+    summary_files,
     summary_of,
     write_summary,
 )
-from mimamo.files import MOST_TENSORS, file_hash, output_folder, read_json, write_csv
+from mimamo.files import (
+    MOST_TENSORS,
+    file_hash,
+    output_folder,
+    read_json,
+    write_csv,
+    write_text,
+)
 from mimamo.locks import locked
 from mimamo.progress import Progress, Report, silent, which_are
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
@@ -37,7 +45,8 @@ from mimamo.train.run_folder import BEST, CONFIG
 from mimamo.train.training import train
 from mimamo.train.videos import Chosen, choose_videos
 
-PREDICTIONS = "held_out.safetensors"
+PREDICTIONS, SUMS = "held_out.safetensors", "SHA256SUMS"
+_FOLDS, _NAME = "folds.csv", "crossval"
 PREDICTIONS_KEY = "mimamo_held_out"
 
 
@@ -126,7 +135,7 @@ def crossval(
             if processes.is_first:
                 best, path = result.best_checkpoint, folder / PREDICTIONS
                 origin = {"fold": own.fold, "identity": chosen.identity}
-                origin["checkpoint"] = _file_hash(best)
+                origin["checkpoint"] = sum_of(best)
                 if load_note(path, PREDICTIONS_KEY) != origin:
                     values = Ensemble([best], cache, processes.device).predict(chosen.validation)
                     tensors = {name: torch.from_numpy(own) for name, own in values.items()}
@@ -149,6 +158,7 @@ def join(
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
+    Their sums and those of the predictions, as ``sha256sum --check`` reads them, are written last.
     Of the folds in `known` the videos need not be chosen again. Nothing is written if folds are
     missing, which the result then names. Raises InputError if they
     do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
@@ -188,13 +198,30 @@ def join(
     report("out of fold, all together:")
     for line in summary.lines():
         report(line)
+    (root / SUMS).unlink(missing_ok=True)  # of what is now replaced
     written = write_summary(
-        root, summary, "crossval", {"cache": str(cache.root), "folds": folds}, scores
+        root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )
-    table = root / "folds.csv"
+    table = root / _FOLDS
     write_csv(table, _rows_of(scores, summary))
+    files = joined_files(root, folds)
+    write_text(
+        root / SUMS,
+        "".join(f"{sum_of(path)}  {path.relative_to(root).as_posix()}\n" for path in files),
+    )
     report(", ".join(map(str, [table, *written])))
     return CrossvalResult(root, (), tuple(pooled for pooled, _ in scores.values()), summary)
+
+
+def joined_files(root: Path, folds: int) -> list[Path]:
+    """What the sums in `root` are of: the summary, the other scores, each fold's predictions."""
+    predictions = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
+    return [*summary_files(root, _NAME), root / _FOLDS, *predictions]
+
+
+def sum_of(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file."""
+    return file_hash(path, MOST_TENSORS)
 
 
 def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
@@ -235,10 +262,6 @@ def _check_settings(root: Path, folds: int) -> None:
             raise InputError(f"{path}: expected the settings of {first}, got others")
 
 
-def _file_hash(path: Path) -> str:
-    return file_hash(path, MOST_TENSORS)
-
-
 def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What a fold held out, predicted, and of which fold, data and checkpoint that is.
 
@@ -255,7 +278,7 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
     chosen.check(path, content.get("identity", {}))
     best = path.parent / BEST  # not there where only predictions were copied
-    if best.exists() and content.get("checkpoint") != _file_hash(best):
+    if best.exists() and content.get("checkpoint") != sum_of(best):
         raise InputError(
             f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
             "fold again"

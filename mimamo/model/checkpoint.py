@@ -39,7 +39,7 @@ from mimamo.tensor_file import CHECKSUM, checked, named_under, save_tensors, ten
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
-_METADATA_KEY = "mimamo"
+METADATA_KEY = "mimamo"
 _FORMAT, _SHARING = 1, 2  # the latter: its backbone is in a file beside it
 
 Backbone = ResNet50 | SmallBackbone
@@ -82,7 +82,7 @@ class Description:
         content = asdict(self)
         if self.backbone_file is None:
             del content["backbone_file"]
-        save_tensors(path, tensors, _METADATA_KEY, content)
+        save_tensors(path, tensors, METADATA_KEY, content)
 
     @classmethod
     def of(cls, file: WeightFile) -> Description | None:
@@ -92,12 +92,12 @@ class Description:
         """
         metadata, path, tensors = file.metadata, file.path, file.tensors
         damaged = f"{path}: expected a checkpoint, got damaged metadata"
-        if _METADATA_KEY not in metadata:
+        if METADATA_KEY not in metadata:
             if any(CHECKSUM in text for text in metadata.values()):  # its name is damaged
                 raise InputError(damaged)
             return None
         try:
-            content = dict(parse_json(metadata[_METADATA_KEY]))
+            content = dict(parse_json(metadata[METADATA_KEY]))
         except (ValueError, TypeError) as error:
             raise InputError(damaged) from error
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):

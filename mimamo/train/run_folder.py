@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
     # What the cache decides is filled in when a run begins.
     decided = {name: getattr(saved.network, name) for name in ("feature_dim", "phase_size")}
     given = replace(given, network=replace(given.network, **decided))
-    old, new = _flat(saved), _flat(given)
+    old, new = flat(saved.to_dict()), flat(given.to_dict())
     for name in sorted(old):
         if old[name] != new[name] and not (name == "epochs" and new[name] > old[name]):
             more = "; only more of them can be asked for" if name == "epochs" else ""
@@ -80,7 +81,10 @@ def clear(folder: Path, *, everything: bool) -> None:
             path.unlink()
 
 
-def _flat(config: TrainingConfig) -> dict[str, Any]:
-    settings = config.to_dict()
-    network = settings.pop("network")
-    return settings | {f"network.{name}": value for name, value in network.items()}
+def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are saved, with those of the network under names of their own."""
+    rest = dict(settings)
+    network = rest.pop("network", None)
+    if not isinstance(network, Mapping):
+        return dict(settings)
+    return rest | {f"network.{name}": value for name, value in network.items()}
