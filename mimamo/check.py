@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mimamo.data.cache import BACKBONE, MANIFEST, Manifest, Skipped, load_video, stored_backbone
+from mimamo.check_runs import (
+    Check,
+    crossval_checks,
+    existing,
+    folds_in,
+    is_run,
+    run_checks,
+    without_checksum,
+)
+from mimamo.data.cache import (
+    BACKBONE,
+    MANIFEST,
+    VIDEOS,
+    Manifest,
+    Skipped,
+    load_video,
+    skipped_path,
+    stored_backbone,
+    video_path,
+)
 from mimamo.errors import InputError
-from mimamo.evaluate.cross_validation import PREDICTIONS
-from mimamo.files import read_text
-from mimamo.model.checkpoint import load_checkpoint
+from mimamo.files import read_json
 from mimamo.progress import Progress, Report, counted, silent
-from mimamo.tensor_file import verify
-from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import BEST, CONFIG, HISTORY, LAST, STATE
-
-# What reads each file of a run.
-_READERS: dict[str, Callable[[Path], object]] = {
-    CONFIG: TrainingConfig.load,
-    BEST: load_checkpoint,
-    LAST: load_checkpoint,
-    STATE: verify,
-    HISTORY: read_text,
-    PREDICTIONS: verify,
-}
+from mimamo.tensor_file import CHECKSUM
 
 
 def check_folder(
@@ -45,55 +50,71 @@ def check_folder(
         InputError: the folder is none of these.
     """
     root = Path(path)
-    is_cache = (root / MANIFEST).exists()
-    checks = list(_checks_of_cache(root, report) if is_cache else _checks_of_runs(root))
-    if not checks:
+    old: list[Path] = []  # without a checksum
+    if (root / MANIFEST).exists():
+        checks = list(_cache_checks(root, old))
+    elif folds := folds_in(root):
+        checks = list(crossval_checks(root, report))
+        old += [path for fold in folds for path in without_checksum(root / f"fold-{fold}")]
+    elif is_run(root):
+        checks, old = list(run_checks(root)), without_checksum(root)
+    else:
         raise InputError(f"{root}: expected a cache, a run or a cross-validation, found none")
     wrong: list[str] = []
     for done, check in enumerate(checks, start=1):
         try:
             check()
         except InputError as error:
-            wrong.append(str(error))
-            report(wrong[-1])
+            if str(error) not in wrong:  # several may need one file
+                wrong.append(str(error))
+                report(wrong[-1])
         progress("checking", done, len(checks))
+    if old := [path for path in old if not any(str(path) in line for line in wrong)]:
+        report(
+            f"{root}: {counted(len(old), 'file')} of an earlier version without a checksum, such "
+            f"as {old[0].relative_to(root)}, so not all damage shows; `mimamo extract`, `train` or "
+            "`crossval` adds it when it writes"
+        )
     return wrong
 
 
-def _checks_of_cache(root: Path, report: Report) -> Iterator[Callable[[], object]]:
-    """What raises an InputError for each file that is not as it was written."""
+def _cache_checks(root: Path, old: list[Path]) -> Iterator[Check]:
+    """What to do for each file of a cache; those without a checksum are added to `old`."""
     yield partial(Manifest.load, root)
     try:
         manifest = Manifest.load(root)
     except InputError:  # which the first one tells
         return
-    if (root / BACKBONE).exists():
-        yield partial(stored_backbone, root, manifest)
-    old: list[str] = []
+
+    def check_backbone() -> None:
+        existing(root / BACKBONE)
+        stored_backbone(root, manifest)
 
     def check_video(name: str) -> None:
         video = load_video(root, manifest, name)
         if video is None:
             raise InputError(f"{root}: {name} is missing; run `mimamo extract` again")
         if not isinstance(video, Skipped) and not video.has_checksum:
-            old.append(name)
+            old.append(video_path(root, name))
 
+    old += without_checksum(root)
+    if CHECKSUM not in read_json(root / MANIFEST):
+        old.append(root / MANIFEST)
+    yield check_backbone
     for name in manifest.videos:
         yield partial(check_video, name)
-
-    def tell_old() -> None:
-        if old:
-            report(
-                f"{root}: {counted(len(old), 'video')} of an earlier version without a checksum, "
-                f"such as {old[0]}; run `mimamo extract` again to add it"
-            )
-
-    yield tell_old
+    yield partial(_expect_no_more, root, manifest)
 
 
-def _checks_of_runs(root: Path) -> Iterator[Callable[[], object]]:
-    """The same, of a run or of those of a cross-validation."""
-    for folder in (root, *sorted(root.glob("fold-*"))):
-        for name, read in _READERS.items():
-            if (folder / name).exists():
-                yield partial(read, folder / name)
+def _expect_no_more(root: Path, manifest: Manifest) -> None:
+    """InputError if there is a file in a cache that it does not know; hidden ones are nobody's."""
+    paths = (video_path, skipped_path)
+    known = {path(root, name) for name in manifest.videos for path in paths}
+    known |= {root / MANIFEST, root / BACKBONE}
+    found = [*root.glob("*"), *(root / VIDEOS).rglob("*")]
+    more = [p for p in found if p not in known and not p.is_dir() and p.name[0] != "."]
+    if more:
+        raise InputError(
+            f"{min(more)}: is not of this cache ({counted(len(more), 'such file')}); delete what "
+            "is not needed"
+        )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import fcntl
 import glob
 import hashlib
 import io
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from mimamo.errors import InputError
+from mimamo.locks import held, take_lock
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,6 +35,7 @@ MOST_IMAGE = 256 << 20
 MOST_MODEL = 1 << 30  # a detector's
 MOST_TENSORS = 16 << 30  # weights, or the arrays of a video of 2,000,000 frames
 
+LEFT_OVER = r"\.\w+\.\w{8}\.\w+"  # what a killed writer leaves of a file with a suffix
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -135,16 +136,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     expect_no_other(path, "a file to write")
-    _remove_left_over(path)
+    remove_left_over(path)
     try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
-        )
+        while True:
+            handle, name = tempfile.mkstemp(
+                dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+            )
+            if held(handle, name):  # until it is closed: others know that its writer is alive
+                break
+            os.close(handle)  # another took it for left over before it was locked
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)
     try:
-        take_lock(handle)  # until it is closed, by which others know that its writer is alive
         yield temporary
         _flush(temporary)
         temporary.chmod(0o666 & ~_umask())
@@ -177,7 +181,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = output_folder(path).resolve()
     if any(path.iterdir()) or path.is_mount():
         raise InputError(f"{path}: expected a new or empty folder, got one with files in it")
-    _remove_left_over(path)
+    remove_left_over(path)
     above = output_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(path.suffix, f".{path.stem}.", above))
     handle = os.open(temporary, os.O_RDONLY)
@@ -193,8 +197,11 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _remove_left_over(path: Path) -> None:
-    """Remove what was made to take the place of `path` and whose writer is gone."""
+def remove_left_over(path: Path) -> None:
+    """Remove what was made to take the place of `path` and whose writer is gone.
+
+    A living writer's, of `path` or of another file, is left alone.
+    """
     pattern = f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"
     for found in path.parent.glob(pattern):
         with suppress(OSError):
@@ -209,43 +216,6 @@ def _remove_left_over(path: Path) -> None:
                     remove()
             finally:
                 os.close(handle)
-
-
-def take_lock(handle: int) -> bool:
-    """Lock an open file until it is closed or the process ends; False if another holds it.
-
-    A file system that knows no locks has none to wait for.
-    """
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process. Raises InputError if a process that is alive has it."""
-    path = folder / ".lock"
-    while True:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-        if not take_lock(handle):
-            os.close(handle)
-            raise InputError(f"{folder}: another process is writing into it; wait for it or end it")
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.stat(path), os.fstat(handle)):
-                break
-        os.close(handle)  # whoever had it has just removed it
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
 
 
 def open_new(temporary: Path) -> TextIO:
@@ -280,11 +250,16 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_chunks(path, [text.encode("utf-8", "surrogateescape")])
 
 
-def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table as UTF-8 text. Raises InputError as `replacing`."""
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV."""
     table = io.StringIO(newline="")
     csv.writer(table, lineterminator="\n").writerows(rows)
-    write_text(path, table.getvalue())
+    return table.getvalue()
+
+
+def write_csv(path: str | os.PathLike[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as UTF-8 text. Raises InputError as `replacing`."""
+    write_text(path, csv_text(rows))
 
 
 def write_json(path: str | os.PathLike[str], content: object, indent: int = 2) -> None:

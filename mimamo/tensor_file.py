@@ -10,7 +10,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mimamo.errors import InputError
 from mimamo.files import MOST_TENSORS, open_file, parse_json, write_chunks
-from mimamo.settings import is_whole
+from mimamo.settings import is_whole, shown
 
 CHECKSUM = "crc32"  # in a note, the checksum of all that the file holds
 _MOST_HEADER = 64 << 20  # bytes
@@ -194,12 +194,27 @@ def checksum(
     return found
 
 
-def checked(note: Mapping[str, Any], found: Callable[[], int]) -> dict[str, Any]:
-    """A note without its checksum. Raises ValueError if it has one that is not the one `found`."""
+def checked(
+    note: Mapping[str, Any], known: Collection[str], found: Callable[[], int]
+) -> dict[str, Any]:
+    """A note without its checksum, which an earlier version's has not.
+
+    Raises ValueError if its checksum is not the one `found`, or if it has an entry that is not
+    `known`: damage to the checksum's name would else turn the check off.
+    """
     rest = dict(note)
-    if rest.pop(CHECKSUM, None) not in (None, found()):
+    stated = rest.pop(CHECKSUM, None)
+    if unknown := rest.keys() - known:
+        raise ValueError(f"unknown entry {shown(min(unknown))}")
+    if stated not in (None, found()):
         raise ValueError("its contents do not have its checksum")
     return rest
+
+
+def lacks_checksum(path: Path, key: str) -> bool:
+    """Whether there is a file with such a note, but without one, as of an earlier version."""
+    note = _raw_note(path, key)
+    return bool(note) and CHECKSUM not in note
 
 
 def tensors_checksum(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
@@ -230,8 +245,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Rows], key: str, note: Any) -
     write_chunks(path, chain([len(text).to_bytes(8, "little"), text], content))
 
 
-def load_tensors(path: Path, key: str, message: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the tensors of a file and its note.
+def load_tensors(
+    path: Path, key: str, known: Collection[str], message: str
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the tensors of a file and its note, of which the entries are `known`.
 
     Raises InputError, with the file and `message` of the reason ("{}"), if it is not whole or has
     no such note.
@@ -239,31 +256,23 @@ def load_tensors(path: Path, key: str, message: str) -> tuple[dict[str, Tensor],
     try:
         file = TensorFile.open(path)
         tensors, note = file.tensors(), file.note(key)
-        return tensors, checked(note, lambda: tensors_checksum(note, tensors))
+        return tensors, checked(note, known, lambda: tensors_checksum(note, tensors))
     except InputError:
         raise
     except ValueError as error:
         raise InputError(f"{path}: {message.format(error)}") from error
 
 
-def verify(path: Path) -> None:
-    """Read all of a file of `save_tensors`. Raises InputError if it is not as it was written."""
-    try:
-        (key,) = TensorFile.open(path).metadata
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"{path}: damaged: {error}") from error
-    load_tensors(path, key, "damaged: {}")
-
-
 def load_note(path: Path, key: str) -> dict[str, Any]:
     """The note of a file alone; empty where there is no such file, or none that is whole."""
+    return {name: value for name, value in _raw_note(path, key).items() if name != CHECKSUM}
+
+
+def _raw_note(path: Path, key: str) -> dict[str, Any]:
     try:
-        note = TensorFile.open(path).note(key)
+        return TensorFile.open(path).note(key)
     except ValueError:
         return {}
-    return {name: value for name, value in note.items() if name != CHECKSUM}
 
 
 def named_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

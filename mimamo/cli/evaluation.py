@@ -127,8 +127,14 @@ def check(
     """
     from mimamo.check import check_folder
 
+    said: list[str] = []
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
     with ProgressBar() as bar:
-        wrong = check_folder(folder, report=say, progress=bar.show)
+        wrong = check_folder(folder, report=tell, progress=bar.show)
     if not wrong:
-        say(f"{folder}: all is as it was written")
+        say(f"{folder}: all {'else ' if said else ''}is as it was written")
     return FAILED if wrong else OK

@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +127,8 @@ class Manifest:
             if not isinstance(subset, str):
                 raise InputError(f"{path}: damaged: {name}: expected a subset; {_MEND}")
         try:
-            return cls(**checked(content, lambda: _no_tensors(content)))
+            known = [entry.name for entry in fields(cls)]
+            return cls(**checked(content, known, lambda: _no_tensors(content)))
         except (TypeError, ValueError) as error:
             raise InputError(f"{path}: damaged: {error}; {_MEND}") from error
 

@@ -121,7 +121,7 @@ class CachedVideo:
             file = TensorFile.open(path)
             note = file.note(_KEY)
             found = checksum(note, file.entries, lambda name: _looked_at(file, name))
-            content = checked(note, lambda: found)
+            content = checked(note, _NOTE, lambda: found)
         except InputError:
             raise
         except _DamagedError as error:

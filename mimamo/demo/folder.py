@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_TEXT, output_folder, read_bytes, write_text
+from mimamo.files import LEFT_OVER, MOST_TEXT, output_folder, read_bytes, write_text
+from mimamo.locks import LOCK
 
 _NOTICE = "README.txt"
 _FIRST_LINE = "Written by `mimamo demo`, which also replaces this folder."
@@ -37,19 +38,22 @@ _OURS = re.compile(
     r"|(cache(/videos)?|run|evaluation|video|predictions)"
     r"/\w+\.(csv|json|mp4|png|safetensors|skipped|toml)"
     r"|run/tensorboard/events\.out\.tfevents\.[^/]+"
-    r"|([\w/]+/)?\.\w+\.\w{8}\.\w+|run/\.lock"
+    rf"|([\w/]+/)?{LEFT_OVER}|(cache/|run/){re.escape(LOCK)}"
 )
 
 
 def claim_folder(path: str | os.PathLike[str]) -> bool:
     """Make `path` an empty folder, deleting an earlier demo; return whether there was one.
 
+    What locks it may stay in it.
+
     Raises:
         InputError: there is anything in it that no demo wrote (nothing is deleted then), or it
             cannot be written to.
     """
     folder = output_folder(path)
-    files = [entry for entry in folder.rglob("*") if not entry.is_dir() or entry.is_symlink()]
+    entries = [entry for entry in folder.rglob("*") if entry != folder / LOCK]
+    files = [entry for entry in entries if not entry.is_dir() or entry.is_symlink()]
     foreign = [file for file in files if not _OURS.fullmatch(file.relative_to(folder).as_posix())]
     notice = folder / _NOTICE
     ours = notice.is_file() and read_bytes(notice, MOST_TEXT).startswith(_FIRST_LINE.encode())
@@ -61,7 +65,7 @@ def claim_folder(path: str | os.PathLike[str]) -> bool:
     # The notice goes last: whatever interrupts this, the rest is still known to be a demo's.
     for file in sorted(files, key=lambda file: file.name == _NOTICE):
         file.unlink()
-    for entry in sorted(folder.rglob("*"), reverse=True):
+    for entry in sorted(set(entries) - set(files), reverse=True):
         entry.rmdir()
     return bool(files)
 

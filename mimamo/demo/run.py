@@ -30,6 +30,7 @@ from mimamo.evaluate import evaluate_runs
 from mimamo.evaluate.scores import Score, score
 from mimamo.extract import extract
 from mimamo.files import output_folder, write_json
+from mimamo.locks import locked
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.config import MIMAMOConfig
 from mimamo.predict.api import PredictSettings, predict_video
@@ -112,19 +113,21 @@ def run_demo(
         progress: called with a stage's name, the work done in it, and all of it if known.
 
     Raises:
-        InputError: `out` holds something else or cannot be written to, or there is no such device.
+        InputError: `out` holds something else or cannot be written to, another process writes into
+            it, or there is no such device.
     """
     chosen = choose_device(device)
-    if claim_folder(out):
-        report(f"{out}: holds an earlier demo, which is replaced")
     demo = _Demo(Path(out), QUICK if quick else FULL, seed, chosen, report, progress)
     try:
-        write_notice(demo.out)
-        report("A photograph is animated to play a person whose valence and arousal are known.")
-        demo.render_data()
-        demo.train()
-        result = DemoResult(demo.out, demo.measure(), demo.predict(), demo.seconds)
-        demo.write_summary(result)
+        with locked(output_folder(out)):
+            if claim_folder(out):
+                report(f"{out}: holds an earlier demo, which is replaced")
+            write_notice(demo.out)
+            report("A photograph is animated to play a person whose valence and arousal are known.")
+            demo.render_data()
+            demo.train()
+            result = DemoResult(demo.out, demo.measure(), demo.predict(), demo.seconds)
+            demo.write_summary(result)
     except OSError as error:  # such as a full disk
         raise InputError(f"{out}: {error.strerror or error}") from error
     for line in _conclusion(result):

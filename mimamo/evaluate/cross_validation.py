@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
@@ -21,10 +24,19 @@ from mimamo.evaluate.summary import (
     TABLE,
     Summary,
     interval_by_subject,
+    summary_files,
     summary_of,
     write_summary,
 )
-from mimamo.files import MOST_TENSORS, file_hash, output_folder, read_json, write_csv
+from mimamo.files import (
+    MOST_TENSORS,
+    file_hash,
+    output_folder,
+    read_json,
+    write_csv,
+    write_text,
+)
+from mimamo.locks import locked
 from mimamo.progress import Progress, Report, silent, which_are
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
@@ -33,8 +45,9 @@ from mimamo.train.run_folder import BEST, CONFIG
 from mimamo.train.training import train
 from mimamo.train.videos import Chosen, choose_videos
 
-PREDICTIONS = "held_out.safetensors"
-_KEY = "mimamo_held_out"
+PREDICTIONS, SUMS = "held_out.safetensors", "SHA256SUMS"
+_FOLDS, _NAME = "folds.csv", "crossval"
+PREDICTIONS_KEY = "mimamo_held_out"
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,8 @@ def crossval(
     Training and validation set are merged and split by subject (:mod:`mimamo.data.folds`). Fold i
     is a run in ``fold-<i>``, gone on with where it was stopped; what its best network predicted is
     kept in ``held_out.safetensors`` as long as network and cache are the same. Folds may be trained
-    by several calls, on several machines; the call that finds them all joins them (`join`).
+    by several calls, on several machines, no two of which may have the same; the call that finds
+    them all joins them (`join`).
 
     Args:
         cache: made by :func:`mimamo.extract.extract`.
@@ -89,8 +103,8 @@ def crossval(
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: as `train`; a fold has no data; one in `out` has other settings; or `out` holds
-            the results of something else.
+        InputError: as `train`; a fold has no data; one in `out` has other settings; `out` holds
+            the results of something else; or another process trains one of these folds.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report if is_first() else silent)
     expect_folds(folds)
@@ -100,7 +114,9 @@ def crossval(
         if not 1 <= fold <= folds:
             raise InputError(f"fold: expected 1 to {folds}, got {fold}")
     known: dict[int, Chosen] = {}
-    with joined_processes(device) as processes:
+    parts = [f"fold-{fold}" for fold in sorted(set(only or ()))]
+    keep = locked(root, parts) if is_first() else nullcontext()
+    with keep, joined_processes(device) as processes:
         for fold in only or range(1, folds + 1):
             folder = root / f"fold-{fold}"
             own = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
@@ -119,11 +135,11 @@ def crossval(
             if processes.is_first:
                 best, path = result.best_checkpoint, folder / PREDICTIONS
                 origin = {"fold": own.fold, "identity": chosen.identity}
-                origin["checkpoint"] = _file_hash(best)
-                if load_note(path, _KEY) != origin:
+                origin["checkpoint"] = sum_of(best)
+                if load_note(path, PREDICTIONS_KEY) != origin:
                     values = Ensemble([best], cache, processes.device).predict(chosen.validation)
                     tensors = {name: torch.from_numpy(own) for name, own in values.items()}
-                    save_tensors(path, tensors, _KEY, origin)
+                    save_tensors(path, tensors, PREDICTIONS_KEY, origin)
             processes.wait()
     if not processes.is_first:
         return CrossvalResult(root, ())
@@ -142,6 +158,7 @@ def join(
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
+    Their sums and those of the predictions, as ``sha256sum --check`` reads them, are written last.
     Of the folds in `known` the videos need not be chosen again. Nothing is written if folds are
     missing, which the result then names. Raises InputError if they
     do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
@@ -181,13 +198,30 @@ def join(
     report("out of fold, all together:")
     for line in summary.lines():
         report(line)
+    (root / SUMS).unlink(missing_ok=True)  # of what is now replaced
     written = write_summary(
-        root, summary, "crossval", {"cache": str(cache.root), "folds": folds}, scores
+        root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )
-    table = root / "folds.csv"
+    table = root / _FOLDS
     write_csv(table, _rows_of(scores, summary))
+    files = joined_files(root, folds)
+    write_text(
+        root / SUMS,
+        "".join(f"{sum_of(path)}  {path.relative_to(root).as_posix()}\n" for path in files),
+    )
     report(", ".join(map(str, [table, *written])))
     return CrossvalResult(root, (), tuple(pooled for pooled, _ in scores.values()), summary)
+
+
+def joined_files(root: Path, folds: int) -> list[Path]:
+    """What the sums in `root` are of: the summary, the other scores, each fold's predictions."""
+    predictions = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
+    return [*summary_files(root, _NAME), root / _FOLDS, *predictions]
+
+
+def sum_of(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file."""
+    return file_hash(path, MOST_TENSORS)
 
 
 def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
@@ -228,17 +262,23 @@ def _check_settings(root: Path, folds: int) -> None:
             raise InputError(f"{path}: expected the settings of {first}, got others")
 
 
-def _file_hash(path: Path) -> str:
-    return file_hash(path, MOST_TENSORS)
+def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What a fold held out, predicted, and of which fold, data and checkpoint that is.
+
+    Raises InputError, naming the file, if it is damaged.
+    """
+    known = ("fold", "identity", "checkpoint")
+    message = "cut short or damaged ({}); train this fold again"
+    return load_tensors(path, PREDICTIONS_KEY, known, message)
 
 
 def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:
-    tensors, content = load_tensors(path, _KEY, "cut short or damaged ({}); train this fold again")
+    tensors, content = read_predictions(path)
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
     chosen.check(path, content.get("identity", {}))
     best = path.parent / BEST  # not there where only predictions were copied
-    if best.exists() and content.get("checkpoint") != _file_hash(best):
+    if best.exists() and content.get("checkpoint") != sum_of(best):
         raise InputError(
             f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
             "fold again"

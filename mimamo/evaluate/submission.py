@@ -28,6 +28,7 @@ from mimamo.files import (
     write_csv,
     write_text,
 )
+from mimamo.locks import locked
 from mimamo.predict.table import NO_FACE, fill_missing
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
@@ -104,7 +105,8 @@ def submit(
 
     Raises:
         InputError: something cannot be read or does not fit, a name is not in the cache, a face
-            lies beyond a video's end, or a file is in the way. Nothing is written then.
+            lies beyond a video's end, a file is in the way, or another process writes into `out`.
+            Nothing is written then.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     ensemble = Ensemble(paths, cache, device, streams, report)
@@ -126,11 +128,12 @@ def submit(
     jobs = [_job(name, cache, videos, found, decode) for name in _names(cache, subset, names)]
     folder = output_folder(out)
     files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
-    for path in files:
-        expect_free(path, overwrite)
-    values = predict([job.video for job in jobs if job.video is not None])
-    for job, path in zip(jobs, files, strict=True):
-        _write(path, job, values)
+    with locked(folder):
+        for path in files:
+            expect_free(path, overwrite)
+        values = predict([job.video for job in jobs if job.video is not None])
+        for job, path in zip(jobs, files, strict=True):
+            _write(path, job, values)
     uncounted = tuple(job.name for job in jobs if not job.counted)
     total = sum(job.frames for job in jobs)
     report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
@@ -165,8 +168,9 @@ def _submit_utterances(
         first = next(iter(rows))
         raise InputError(f"{first}: {cache.skipped[first]}; nor is any other used")
     path = output_folder(out) / TABLE
-    expect_free(path, overwrite)
-    write_utterances(path, rows, predict(videos))
+    with locked(path.parent):
+        expect_free(path, overwrite)
+        write_utterances(path, rows, predict(videos))
     report(f"{path}: {counted(len(rows), 'utterance')}")
     if without := [name for name in rows if name in cache.skipped]:
         report(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import time
@@ -26,6 +25,8 @@ from mimamo.extract.shards import Shard, size_of, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
 from mimamo.faces import CenterFace, Detector
+from mimamo.files import remove_left_over
+from mimamo.locks import locked
 from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
@@ -89,7 +90,8 @@ def extract(
     """Compute the features and grey faces of a data set once (see :mod:`mimamo.data.cache`).
 
     A video whose file is there and whose source has not changed is kept, so the same call goes on
-    where another was stopped. Several processes may work on one cache, each on its `shard`.
+    where another was stopped. Several processes may work on one cache, each on its `shard`, which
+    no two may have; one that has all of it is alone in it.
 
     Args:
         data: a data set or its folder, see :func:`open_dataset`.
@@ -115,8 +117,8 @@ def extract(
 
     Raises:
         InputError: the data set cannot be read, `out` holds something else or a cache from other
-            weights or of another data set, a file cannot be written, or with `strict` anything is
-            wrong.
+            weights or of another data set, or is being written by another process, a file cannot
+            be written, or with `strict` anything is wrong.
     """
     start = time.monotonic()
     shard = shard or Shard.from_environment()
@@ -141,17 +143,20 @@ def extract(
         for unused in dataset.unused:
             problems.add(unused.line)
     root = cache_folder(out)
-    if shard.index:
-        wait_for_manifest(root)
-    settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
-    first = shard.index == 0
-    tell = problems.add if first or strict else silent
-    model, manifest = prepare(root, dataset, everything, wanted, settings, write=first, tell=tell)
-    spatial = None
-    if not isinstance(model, SmallBackbone):
-        spatial = SpatialFeatures(model, device, batch_size, dtype)
-    worker = _Worker(root, dataset, spatial, manifest, detector, problems, report, progress)
-    worker.run(shard.share(wanted))
+    with locked(root, shard.lock):
+        if shard.index:
+            wait_for_manifest(root)
+        settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
+        first = shard.index == 0
+        tell = problems.add if first or strict else silent
+        model, manifest = prepare(
+            root, dataset, everything, wanted, settings, write=first, tell=tell
+        )
+        spatial = None
+        if not isinstance(model, SmallBackbone):
+            spatial = SpatialFeatures(model, device, batch_size, dtype)
+        worker = _Worker(root, dataset, spatial, manifest, detector, problems, report, progress)
+        worker.run(shard.share(wanted))
     result = ExtractResult(
         root=root,
         made=worker.made,
@@ -235,8 +240,8 @@ class _Worker:
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:
         marker = skipped_path(self.root, video.name)
-        for left_over in path.parent.glob(f".{glob.escape(video.name)}.*.safetensors"):
-            left_over.unlink()  # of a run that was killed while writing
+        for file in (path, marker):  # of which only one is written now
+            remove_left_over(file)
         film = not video.source.is_dir()
         if film and self.detector is None:
             self.detector = CenterFace()

@@ -38,6 +38,11 @@ class Shard:
             )
         return cls(int(index), int(count))
 
+    @property
+    def lock(self) -> tuple[str, ...]:
+        """The parts of a cache that it keeps to itself, as for `locked`; none: all of it."""
+        return (f"shard-{self.index + 1}",) if self.count > 1 else ()
+
     def share(self, videos: Sequence[DatasetVideo]) -> list[DatasetVideo]:
         """This process's videos: the largest first, each to whoever has least so far."""
         sizes = {video.name: size_of(video) for video in videos}

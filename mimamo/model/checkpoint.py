@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,11 @@ from mimamo.model.weights import (
     variant_of,
 )
 from mimamo.settings import is_whole, shown
-from mimamo.tensor_file import checked, named_under, save_tensors, tensors_checksum
+from mimamo.tensor_file import CHECKSUM, checked, named_under, save_tensors, tensors_checksum
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
-_METADATA_KEY = "mimamo"
+METADATA_KEY = "mimamo"
 _FORMAT, _SHARING = 1, 2  # the latter: its backbone is in a file beside it
 
 Backbone = ResNet50 | SmallBackbone
@@ -82,7 +82,7 @@ class Description:
         content = asdict(self)
         if self.backbone_file is None:
             del content["backbone_file"]
-        save_tensors(path, tensors, _METADATA_KEY, content)
+        save_tensors(path, tensors, METADATA_KEY, content)
 
     @classmethod
     def of(cls, file: WeightFile) -> Description | None:
@@ -91,22 +91,25 @@ class Description:
         Raises InputError, with its path, if it is damaged or of a later format.
         """
         metadata, path, tensors = file.metadata, file.path, file.tensors
-        if _METADATA_KEY not in metadata:
-            return None
         damaged = f"{path}: expected a checkpoint, got damaged metadata"
+        if METADATA_KEY not in metadata:
+            if any(CHECKSUM in text for text in metadata.values()):  # its name is damaged
+                raise InputError(damaged)
+            return None
         try:
-            content = dict(parse_json(metadata[_METADATA_KEY]))
+            content = dict(parse_json(metadata[METADATA_KEY]))
         except (ValueError, TypeError) as error:
             raise InputError(damaged) from error
-        try:
-            content = checked(content, partial(tensors_checksum, content, tensors))
-        except ValueError as error:
-            raise InputError(f"{path}: damaged: {error}") from error
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
                 "it may need a newer version of this package"
             )
+        known = [entry.name for entry in fields(cls)]
+        try:
+            content = checked(content, known, partial(tensors_checksum, content, tensors))
+        except ValueError as error:
+            raise InputError(f"{path}: damaged: {error}") from error
         for name, kind in {"config": dict, "backbone": dict | None, "info": dict}.items():
             if name in content and not isinstance(content[name], kind):
                 raise InputError(f"{damaged} ({name})")

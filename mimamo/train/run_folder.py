@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mimamo.errors import InputError
-from mimamo.files import output_folder
+from mimamo.files import output_folder, remove_left_over
 from mimamo.model.checkpoint import RUN_BEST, RUN_CONFIG
 from mimamo.train.recipe import TrainingConfig
 
@@ -18,7 +18,6 @@ HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
 FROZEN = "frozen_backbone.safetensors"  # of a run that trains none; its checkpoints share it
 RESULTS = (BEST, LAST, STATE, HISTORY)  # what training has cost time for
 FILES = (*RESULTS, CONFIG)
-_LEFT_OVER = re.compile(r"\.(best|last|state|history|config|frozen_backbone)\.\w{8}\.\w+")
 
 
 def run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> Path:
@@ -60,7 +59,7 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
     # What the cache decides is filled in when a run begins.
     decided = {name: getattr(saved.network, name) for name in ("feature_dim", "phase_size")}
     given = replace(given, network=replace(given.network, **decided))
-    old, new = _flat(saved), _flat(given)
+    old, new = flat(saved.to_dict()), flat(given.to_dict())
     for name in sorted(old):
         if old[name] != new[name] and not (name == "epochs" and new[name] > old[name]):
             more = "; only more of them can be asked for" if name == "epochs" else ""
@@ -73,15 +72,19 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
 
 def clear(folder: Path, *, everything: bool) -> None:
     """Delete what a killed run was writing, and with `everything` all of an earlier run."""
-    for path in folder.iterdir():
-        if _LEFT_OVER.fullmatch(path.name) or (everything and path.name in (*FILES, FROZEN)):
-            path.unlink()
+    for name in (*FILES, FROZEN):
+        remove_left_over(folder / name)
+        if everything:
+            (folder / name).unlink(missing_ok=True)
     if everything and (folder / LOGS).is_dir():
         for path in (folder / LOGS).glob("events.out.tfevents.*"):
             path.unlink()
 
 
-def _flat(config: TrainingConfig) -> dict[str, Any]:
-    settings = config.to_dict()
-    network = settings.pop("network")
-    return settings | {f"network.{name}": value for name, value in network.items()}
+def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are saved, with those of the network under names of their own."""
+    rest = dict(settings)
+    network = rest.pop("network", None)
+    if not isinstance(network, Mapping):
+        return dict(settings)
+    return rest | {f"network.{name}": value for name, value in network.items()}

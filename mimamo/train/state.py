@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mimamo.errors import InputError
 from mimamo.settings import is_real
 from mimamo.tensor_file import load_note, load_tensors, named_under, save_tensors
 
-_KEY = "mimamo_training"
+STATE_KEY = "mimamo_training"
+_USELESS = "cannot be resumed from: {}"
 _MODEL, _OPTIMIZER = "model.", "optimizer."
 
 
@@ -73,12 +74,26 @@ def save_state(path: Path, model: nn.Module, optimizer: Optimizer, training: Tra
         momentum = values.get("momentum_buffer")
         if momentum is not None:
             tensors[f"{_OPTIMIZER}{number}"] = momentum
-    save_tensors(path, tensors, _KEY, asdict(training))
+    save_tensors(path, tensors, STATE_KEY, asdict(training))
 
 
 def is_unfinished(path: Path) -> bool:
     """Whether a state is there, and says that its training is to go on."""
-    return not load_note(path, _KEY).get("finished", True)
+    return not load_note(path, STATE_KEY).get("finished", True)
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], TrainingState]:
+    """What `save_state` wrote. Raises InputError, naming the file, if it is damaged."""
+    known = [entry.name for entry in fields(TrainingState)]
+    tensors, content = load_tensors(path, STATE_KEY, known, _USELESS)
+    try:
+        content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
+        training = TrainingState(**content)
+        if not _can_be(training):
+            raise ValueError("its epochs are none")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: {_USELESS.format(error)}") from error
+    return tensors, training
 
 
 def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingState:
@@ -86,21 +101,16 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingSt
 
     Raises InputError, naming the file, if it is damaged or of another model.
     """
-    tensors, content = load_tensors(path, _KEY, "cannot be resumed from: {}")
+    tensors, training = read_state(path)
     parameters = [own for group in optimizer.param_groups for own in group["params"]]
     momenta = named_under(_OPTIMIZER, tensors)
     try:
-        content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
-        training = TrainingState(**content)
-        if not _can_be(training):
-            raise ValueError("its epochs are none")
         for number, value in momenta.items():
             if value.shape != parameters[int(number)].shape:
                 raise ValueError(f"optimizer.{number} is of another shape")
         model.load_state_dict(named_under(_MODEL, tensors))
-    except (KeyError, IndexError, TypeError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be resumed from: {reason}") from error
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: {_USELESS.format(str(error).splitlines()[0])}") from error
     state = optimizer.state_dict()
     state["state"] = {int(n): {"momentum_buffer": value} for n, value in momenta.items()}
     optimizer.load_state_dict(state)

@@ -17,7 +17,8 @@ from mimamo.data.batches import ResidentClips
 from mimamo.data.cache import Cache, stored_backbone
 from mimamo.data.clips import ClipDataset
 from mimamo.errors import InputError
-from mimamo.files import locked, output_folder, write_csv
+from mimamo.files import output_folder, write_csv
+from mimamo.locks import locked
 from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
@@ -265,7 +266,7 @@ class _RunFiles:
         for name in (BEST, LAST) if epoch.is_best else (LAST,):
             network = self._trainer.model.network
             save_checkpoint(self._folder / name, network, self._backbone, notes)
-        write_history(self._folder / HISTORY, self._trainer.state.epochs)
+        write_csv(self._folder / HISTORY, history_rows(self._trainer.state.epochs))
         self._save_state()
 
     def _save_state(self) -> None:
@@ -273,10 +274,10 @@ class _RunFiles:
         self._saved = time.monotonic()
 
 
-def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
-    """Write one row per epoch as CSV."""
+def history_rows(epochs: Sequence[Epoch]) -> list[Sequence[object]]:
+    """The rows of ``history.csv``: one per epoch, below the names of the columns."""
     names = [field.name for field in fields(Epoch)]
-    write_csv(path, [names, *(astuple(epoch) for epoch in epochs)])
+    return [names, *(astuple(epoch) for epoch in epochs)]
 
 
 def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, Backbone | None]:

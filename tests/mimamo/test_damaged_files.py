@@ -22,9 +22,11 @@ from support.recipes import TINY
 
 from mimamo import InputError
 from mimamo.data.annotations import read_annotations
-from mimamo.model import MIMAMONet, SmallBackbone, save_checkpoint
+from mimamo.evaluate.cross_validation import PREDICTIONS_KEY, read_predictions
+from mimamo.model import MIMAMONet, SmallBackbone, load_weights, save_checkpoint
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.weights import read_weights
+from mimamo.tensor_file import save_tensors
 from mimamo.train import TrainingConfig
 from mimamo.train.state import TrainingState, load_state, save_state
 from mimamo.video.image import read_image
@@ -139,6 +141,37 @@ def test_damage_is_named_or_harmless(kind: Kind, count: int, tmp_path: Path) -> 
             assert "\n" not in message
         else:
             assert found == expected or not kind.sealed
+
+
+def write_predictions(path: Path) -> None:
+    note = {"fold": "1/2", "identity": {}, "checkpoint": "5ha"}
+    save_tensors(path, {"a": torch.ones(3, 2)}, PREDICTIONS_KEY, note)
+
+
+@pytest.mark.parametrize(
+    ("write", "read", "key"),
+    [
+        (write_state, read_state, "mimamo_training"),
+        (write_predictions, read_predictions, "mimamo_held_out"),
+        (KINDS[0].write, read_checkpoint, "mimamo"),
+        (KINDS[0].write, lambda path: load_weights(network(), path), "mimamo"),
+    ],
+)
+def test_a_checksum_cannot_be_hidden(
+    write: Callable[[Path], object], read: Callable[[Path], object], key: str, tmp_path: Path
+) -> None:
+    """By damage to its name, or to that of the note it is in."""
+    path = tmp_path / "a.safetensors"
+    write(path)
+    whole = path.read_bytes()
+    for name in (b"crc32", key.encode()):
+        first = whole.index(b'"' + name if name != b"crc32" else name)
+        for place in range(first, first + len(name)):
+            path.write_bytes(flipped(whole, place, 0))
+            with pytest.raises(InputError, match=r"a\.safetensors: [^\n]*$"):
+                read(path)
+    path.write_bytes(whole)
+    read(path)
 
 
 def test_an_archive_cut_short_or_empty_is_named(tmp_path: Path) -> None:

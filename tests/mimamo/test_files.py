@@ -17,9 +17,14 @@ from mimamo.data import read_annotations
 from mimamo.data.cache import Manifest
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.omg import table_rows
+from mimamo.demo.run import run_demo
+from mimamo.evaluate.cross_validation import crossval
 from mimamo.evaluate.submission import is_table
+from mimamo.extract import extract
+from mimamo.extract.shards import Shard
 from mimamo.faces import CenterFace, YuNet
-from mimamo.files import locked, open_file, parse_json, read_json, read_text, read_toml, replacing
+from mimamo.files import open_file, parse_json, read_json, read_text, read_toml, replacing
+from mimamo.locks import locked
 from mimamo.predict.outputs import is_result
 from mimamo.tensor_file import load_note
 from mimamo.train import TrainingConfig, train
@@ -130,7 +135,8 @@ def test_toml_that_python_cannot_hold(text: str, tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from mimamo.files import locked, replacing
+from mimamo.files import replacing
+from mimamo.locks import locked
 path = Path(sys.argv[1])
 with locked(path) if path.is_dir() else replacing(path):
     print("there", flush=True)
@@ -172,14 +178,61 @@ class TestOthers:
             pass
         assert list(tmp_path.iterdir()) == []
 
-    def test_two_trainings_do_not_share_a_folder(
-        self, tmp_path: Path, holder, small_cache: Path, tiny_config: TrainingConfig
+    def test_its_parts_are_different_processes(self, tmp_path: Path) -> None:
+        def taken(*parts: str) -> bool:
+            try:
+                with locked(tmp_path, parts):
+                    return False
+            except InputError:
+                return True
+
+        with locked(tmp_path, ["b", "c"]):
+            assert [taken("a"), taken("a", "b"), taken("c"), taken()] == [False, True, True, True]
+            with locked(tmp_path, ["a"]):
+                assert taken("a")
+        with locked(tmp_path):
+            assert taken("a")
+        assert not taken("a", "b", "c")
+
+    @pytest.mark.parametrize("command", ["train", "extract", "crossval", "demo"])
+    def test_two_commands_do_not_share_a_folder(
+        self,
+        tmp_path: Path,
+        small_cache: Path,
+        learnable: Path,
+        tiny_config: TrainingConfig,
+        command: str,
     ) -> None:
-        holder(tmp_path)
         config = replace(tiny_config, spatial="small")
-        with pytest.raises(InputError, match=f"{tmp_path}: another process is writing into it"):
-            train(small_cache, tmp_path, config=config)
-        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+        write: dict[str, Callable[[], object]] = {
+            "train": lambda: train(small_cache, tmp_path, config=config),
+            "extract": lambda: extract(learnable, tmp_path, backbone="small"),
+            "crossval": lambda: crossval(small_cache, tmp_path, folds=2, config=config),
+            "demo": lambda: run_demo(tmp_path, quick=True, device="cpu"),
+        }
+        with (
+            locked(tmp_path),
+            pytest.raises(InputError, match=f"{tmp_path}: another process is writing into it"),
+        ):
+            write[command]()
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+    def test_shards_and_folds_do_not_share_what_is_the_same(
+        self, tmp_path: Path, small_cache: Path, learnable: Path, tiny_config: TrainingConfig
+    ) -> None:
+        cache, folds = tmp_path / "cache", tmp_path / "folds"
+        config = replace(tiny_config, spatial="small")
+        for folder in (cache, folds):
+            folder.mkdir()
+        with locked(cache, ["shard-2"]), locked(folds, ["fold-2"]):
+            for shard in (None, Shard(1, 2)):
+                with pytest.raises(InputError, match=f"{cache}: another process"):
+                    extract(learnable, cache, backbone="small", shard=shard)
+            for only in (None, [2]):
+                with pytest.raises(InputError, match=f"{folds}: another process"):
+                    crossval(small_cache, folds, folds=2, only=only, config=config)
+            extract(learnable, cache, backbone="small", shard=Shard(0, 2))
+        assert [path.name for path in folds.rglob("*") if path.is_file()] == [".lock"]
 
     def test_what_a_killed_writer_left_is_removed(self, tmp_path: Path, holder) -> None:
         path = tmp_path / "film.mp4"

@@ -13,6 +13,7 @@ from mimamo.data.dataset import TEST
 from mimamo.evaluate import Ensemble, submit
 from mimamo.evaluate.scores import rescale
 from mimamo.extract import extract
+from mimamo.locks import locked
 
 
 @pytest.fixture
@@ -69,6 +70,12 @@ class TestFiles:
         film(root / "films/pair.mp4", "." * 8)
         result = submit([small_run], cache, root / "out", videos=root / "films", decode=decode)
         assert (result.files[0].name, result.frames) == ("pair_left.txt", 8)
+
+    def test_two_do_not_write_one_folder(self, root: Path, small_run: Path) -> None:
+        (root / "out").mkdir()
+        with locked(root / "out"), pytest.raises(InputError, match="out: another process is writ"):
+            submit([small_run], root / "cache", root / "out")
+        assert list((root / "out").iterdir()) == []
 
     def test_a_video_without_any_face_is_all_minus_five(
         self, root: Path, small_run: Path, film

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from mimamo.data import Cache
 from mimamo.data.cache import video_path
+from mimamo.files import replacing
 from mimamo.tensor_file import TensorFile
 
 
@@ -38,6 +39,17 @@ def test_an_earlier_versions_video_is_given_its_checksum(run, tmp_path: Path) ->
     result = run()
     assert (result.made, result.kept, path.read_bytes()) == (0, 2, whole)
     assert f"{path}: of an earlier version; its checksum was added" in run.lines
+
+
+@pytest.mark.parametrize("name", ["plain", "plain.b"])
+def test_what_a_living_writer_is_writing_is_left_alone(run, tmp_path: Path, name: str) -> None:
+    """Of the same video, and of one whose name begins alike."""
+    path = video_path(tmp_path / "cache", name)
+    path.parent.mkdir(parents=True)
+    with replacing(path) as temporary:
+        temporary.write_text("its own")
+        run()
+    assert path.read_text() == "its own"
 
 
 @pytest.fixture

@@ -288,7 +288,9 @@ class TestResume:
             assert process.returncode == -signal.SIGKILL
             # Such as it leaves when it is killed while writing.
             half = next(iter(expected.values()))[:-100]
-            (tmp_path / "cache/videos/.plain.0a1b2c3d.safetensors").write_bytes(half)
+            left = tmp_path / "cache/videos/.plain.0a1b2c3d.safetensors"
+            left.write_bytes(half)
+            left.chmod(0o600)
             whole = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").glob("[!.]*")}
             assert 0 < len(whole) < len(expected)
             assert whole.items() <= expected.items()

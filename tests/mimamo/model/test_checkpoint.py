@@ -195,7 +195,7 @@ class TestBadFiles:
             (lambda d: "{", "damaged metadata"),
             (lambda d: [1], "damaged metadata"),
             (lambda d: d | {"config": 3}, r"damaged metadata \(config\)"),
-            (lambda d: d | {"more": 3}, "damaged metadata"),
+            (lambda d: d | {"more": 3}, "unknown entry 'more'"),
             (lambda d: d | {"format": 3}, "expected checkpoint format 1 or 2, got 3"),
             (lambda d: d | {"backbone_file": 3}, "damaged metadata"),
             (lambda d: d | {"backbone_file": {"file": 3, "sha256": ""}}, "as backbone_file, got 3"),
