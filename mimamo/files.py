@@ -33,7 +33,8 @@ else:
 MOST_TEXT = 64 << 20  # bytes of a file that is read as text
 MOST_IMAGE = 256 << 20
 MOST_MODEL = 1 << 30  # a detector's
-MOST_TENSORS = 16 << 30  # weights, or the arrays of a video of 2,000,000 frames
+MOST_WEIGHTS = 1 << 30  # ten times those of a ResNet50
+MOST_TENSORS = 16 << 30  # the arrays of a video of 2,000,000 frames
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -35,7 +35,7 @@ from mimamo.model.weights import (
     variant_of,
 )
 from mimamo.settings import is_whole, shown
-from mimamo.tensor_file import checked, named_under, save_tensors, tensors_checksum
+from mimamo.tensor_file import CHECKSUM, checked, named_under, save_tensors, tensors_checksum
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 
@@ -88,9 +88,10 @@ class Description:
     def of(cls, file: WeightFile) -> Description | None:
         """What a file's metadata say; None if the file is no checkpoint of this package.
 
-        Raises InputError, with its path, if it is damaged or of a later format.
+        Raises InputError, with its path, if it cannot be or is of a later format. The checksum is
+        of the tensors too, so it is compared when they are read.
         """
-        metadata, path, tensors = file.metadata, file.path, file.tensors
+        metadata, path = file.metadata, file.path
         if _METADATA_KEY not in metadata:
             return None
         damaged = f"{path}: expected a checkpoint, got damaged metadata"
@@ -98,10 +99,7 @@ class Description:
             content = dict(parse_json(metadata[_METADATA_KEY]))
         except (ValueError, TypeError) as error:
             raise InputError(damaged) from error
-        try:
-            content = checked(content, partial(tensors_checksum, content, tensors))
-        except ValueError as error:
-            raise InputError(f"{path}: damaged: {error}") from error
+        content.pop(CHECKSUM, None)
         if (found := content.get("format", _FORMAT)) not in (_FORMAT, _SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {_FORMAT} or {_SHARING}, got {found!r}; "
@@ -336,7 +334,18 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
 def _read(path: str | os.PathLike[str]) -> _File:
     file = read_weights(path)
     description = Description.of(file)
-    return _File(file.path, file.tensors, file.metadata, description)
+    return _File(file.path, file.outline, partial(_checked, file), file.metadata, description)
+
+
+def _checked(file: WeightFile) -> dict[str, Tensor]:
+    """A file's tensors. Raises InputError if it has a checksum that is not theirs."""
+    if _METADATA_KEY in file.metadata:
+        note = parse_json(file.metadata[_METADATA_KEY])
+        try:
+            checked(note, partial(tensors_checksum, note, file.tensors))
+        except ValueError as error:
+            raise InputError(f"{file.path}: damaged: {error}") from error
+    return file.tensors
 
 
 def _with_backbone(file: _File) -> _File:

@@ -32,7 +32,7 @@ ALONE = {
     "json.loads": {"files.py", "settings.py", "tensor_file.py"},  # the latter two: their own text
     "tomllib.load": set(),
     "tomllib.loads": {"files.py"},
-    "torch.load": {"model/weights.py"},  # from what `open_file` opened
+    "torch.load": {"model/torch_file.py"},  # from what `open_file` opened
     "np.load": set(),
     "np.loadtxt": set(),
     "np.genfromtxt": set(),
@@ -73,7 +73,7 @@ def test_it_is_called_in_its_place_alone(name: str) -> None:
     ("name", "places"),
     [
         ("Image.open", {"video/image.py": "read_bytes(path, MOST_IMAGE"}),
-        ("torch.load", {"model/weights.py": "open_file(path, MOST_TENSORS"}),
+        ("torch.load", {"model/torch_file.py": "open_file(path, MOST_WEIGHTS"}),
         (
             "av.open",
             {"video/container.py": "av.open(_File(file)", "video/writer.py": "av.open(file"},
