@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from mimamo.errors import InputError
+from mimamo.settings import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,6 +37,8 @@ MOST_MODEL = 1 << 30  # a detector's
 MOST_WEIGHTS = 1 << 30  # ten times those of a ResNet50
 MOST_TENSORS = 16 << 30  # the arrays of a video of 2,000,000 frames
 
+_LONGEST = 255  # bytes of a file's name
+_LONGEST_PATH = 4000  # and with its folders: the system's 4095, less room for temporary names
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -298,9 +301,20 @@ def file_below(folder: Path, name: str, suffix: str) -> Path:
 
     Raises InputError if the name leads elsewhere: it may come from a file that others wrote.
     """
-    if any(part in ("", ".", "..") or "\0" in part for part in name.split("/")):
-        raise InputError(f"{folder}: expected names of files below it, got {name!r:.80}")
-    return folder / f"{name}{suffix}"
+    path = folder / f"{name}{suffix}"
+    if any(part in ("", ".", "..") for part in name.split("/")) or not is_path(str(path)):
+        raise InputError(f"{folder}: expected names of files below it, got {shown(name)}")
+    return path
+
+
+def is_path(text: str) -> bool:
+    """Whether a file can have this path, which may come from a file that others wrote."""
+    try:
+        path = os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False
+    parts = path.split(b"/")
+    return b"\0" not in path and len(path) <= _LONGEST_PATH and max(map(len, parts)) <= _LONGEST
 
 
 def output_folder(path: str | os.PathLike[str]) -> Path:

@@ -19,7 +19,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.files import parse_json, read_toml
+from mimamo.files import is_path, parse_json, read_toml
 from mimamo.model.config import MOST_CLIP, MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
@@ -116,11 +116,13 @@ class Description:
             raise InputError(damaged) from error
         beside = description.backbone_file
         if beside is not None and not (
-            isinstance(beside.sha256, str) and beside.file == Path(str(beside.file)).name
+            isinstance(beside.sha256, str)
+            and beside.file == Path(str(beside.file)).name
+            and is_path(beside.file)
         ):
             raise InputError(
                 f"{path}: expected the name and the hash of a file beside it as backbone_file, got "
-                f"{beside.file!r} and {beside.sha256!r}"
+                f"{shown(beside.file)} and {shown(beside.sha256)}"
             )
         return description
 
