@@ -38,6 +38,7 @@ MOST_WEIGHTS = 1 << 30  # ten times those of a ResNet50
 MOST_TENSORS = 16 << 30  # the arrays of a video of 2,000,000 frames
 
 _LONGEST = 255  # bytes of a file's name
+_RANDOM = 8  # characters in a temporary one
 _LONGEST_PATH = 4000  # and with its folders: the system's 4095, less room for temporary names
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -141,9 +142,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     expect_no_other(path, "a file to write")
     _remove_left_over(path)
     try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
-        )
+        handle, name = tempfile.mkstemp(path.suffix, _prefix(path), path.parent)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)
@@ -183,7 +182,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f"{path}: expected a new or empty folder, got one with files in it")
     _remove_left_over(path)
     above = output_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(path.suffix, f".{path.stem}.", above))
+    temporary = Path(tempfile.mkdtemp(path.suffix, _prefix(path), above))
     handle = os.open(temporary, os.O_RDONLY)
     try:
         take_lock(handle)
@@ -197,9 +196,17 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _prefix(path: Path) -> str:
+    """What a temporary name for `path` begins with: its own, cut where that would be too long."""
+    stem, most = path.stem, _LONGEST - len(os.fsencode(path.suffix)) - _RANDOM - 2
+    while len(os.fsencode(stem)) > most:
+        stem = stem[:-1]
+    return f".{stem}."
+
+
 def _remove_left_over(path: Path) -> None:
     """Remove what was made to take the place of `path` and whose writer is gone."""
-    pattern = f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"
+    pattern = f"{glob.escape(_prefix(path))}{'?' * _RANDOM}{glob.escape(path.suffix)}"
     for found in path.parent.glob(pattern):
         with suppress(OSError):
             # Only what is temporary is its owner's alone.
