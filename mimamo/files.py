@@ -33,6 +33,7 @@ else:
 
 MOST_TEXT = 64 << 20  # bytes of a file that is read as text
 MOST_IMAGE = 256 << 20
+MOST_PIXELS = 1 << 26  # of a picture or a frame, 8192 x 8192: a header may ask for all memory
 MOST_MODEL = 1 << 30  # a detector's
 MOST_WEIGHTS = 1 << 30  # ten times those of a ResNet50
 MOST_TENSORS = 16 << 30  # the arrays of a video of 2,000,000 frames

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from mimamo import InputError
 from mimamo.video import AlignedFolder
@@ -76,3 +79,24 @@ def test_a_picture_of_some_other_format_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg", "tiff")
     with pytest.raises(InputError, match=r"a\.jpg: expected an image, got something else"):
         read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("side", [8193, 13000, 20000])
+def test_one_of_too_many_pixels_is_refused(
+    tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of 160 kB cost 2 GB."""
+    content = io.BytesIO()
+    Image.new("1", (1, 1)).save(content, "png")
+    png = bytearray(content.getvalue())
+    png[16:24] = struct.pack(">II", side, side)  # the header's sides
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    (tmp_path / "a.png").write_bytes(png)
+
+    def refuse(_: object) -> None:
+        raise AssertionError("its pixels are read")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    with pytest.raises(InputError, match=r"a\.png: .* pixels") as error:
+        read_image(tmp_path / "a.png")
+    assert "\n" not in str(error.value)
