@@ -39,7 +39,7 @@ from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.signals import Ended, end_well
-from mimamo.terminal import print_line
+from mimamo.terminal import print_line, warnings_as_lines
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         end_well()
     try:
-        code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
+        with warnings_as_lines():
+            code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
     except typer.TyperException as error:
         return fail(error.format_message(), UNUSABLE)
     except InputError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import pickletools
-import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from mimamo.errors import InputError
 from mimamo.files import MOST_WEIGHTS, open_file
+from mimamo.terminal import no_warnings
 
 _ZIP = b"PK\x03\x04"  # what the present format begins with
 _LEGACY_PICKLES = 5  # a mark, a version, sizes of numbers, the content, its storages' keys
@@ -57,8 +57,8 @@ def read_torch(path: Path, *, numbers: bool = True) -> dict[str, Tensor]:
     Their checksums are compared if `numbers` are wanted. Raises InputError if the file is damaged,
     or holds anything but that.
     """
-    with open_file(path, MOST_WEIGHTS) as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about unusual pickles, which are refused or read below
+    # Warnings are of unusual pickles, which are refused or read below.
+    with open_file(path, MOST_WEIGHTS) as stream, no_warnings:
         try:
             _expect_plain(stream, numbers)
             stream.seek(0)

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mimamo.errors import InputError
 from mimamo.files import MOST_IMAGE, MOST_PIXELS, read_bytes
+from mimamo.terminal import no_warnings
 
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # whatever the suffix says
 
@@ -24,7 +25,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
         # Of its many formats, some start other programs.
         content = io.BytesIO(read_bytes(path, MOST_IMAGE, "an image"))
-        with Image.open(content, formats=_FORMATS) as image:
+        # What Pillow warns of either is an error here or makes no difference.
+        with no_warnings, Image.open(content, formats=_FORMATS) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise InputError(
