@@ -1,7 +1,28 @@
-"""``python -m mimamo``: the same as the command ``mimamo``."""
+"""``python -m mimamo`` and the command ``mimamo``: signals first, then all that takes time."""
+
+from __future__ import annotations
 
 import sys
 
-from mimamo.cli import main
+from mimamo.signals import Ended, end_well
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line and return its exit status; 130, 143, 129: ended by a signal."""
+    ending = end_well()
+    try:
+        from mimamo.cli import main as run  # takes a third of a second
+
+        ending.raise_waiting()
+        return run()
+    except Ended as ended:
+        from mimamo.terminal import print_line
+
+        print_line(f"mimamo: ended by {ended}", error=True)
+        return ended.status
+    finally:
+        ending.forget()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, TextIO
 
 from mimamo.errors import InputError
 from mimamo.locks import held, take_lock
+from mimamo.settings import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,10 +33,15 @@ else:
 
 MOST_TEXT = 64 << 20  # bytes of a file that is read as text
 MOST_IMAGE = 256 << 20
+MOST_PIXELS = 1 << 26  # of a picture or a frame, 8192 x 8192: a header may ask for all memory
 MOST_MODEL = 1 << 30  # a detector's
-MOST_TENSORS = 16 << 30  # weights, or the arrays of a video of 2,000,000 frames
+MOST_WEIGHTS = 1 << 30  # ten times those of a ResNet50
+MOST_TENSORS = 16 << 30  # the arrays of a video of 2,000,000 frames
 
 LEFT_OVER = r"\.\w+\.\w{8}\.\w+"  # what a killed writer leaves of a file with a suffix
+_LONGEST = 255  # bytes of a file's name
+_RANDOM = 8  # characters in a temporary one
+_LONGEST_PATH = 4000  # and with its folders: the system's 4095, less room for temporary names
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -139,9 +145,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     remove_left_over(path)
     try:
         while True:
-            handle, name = tempfile.mkstemp(
-                dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
-            )
+            handle, name = tempfile.mkstemp(path.suffix, _prefix(path), path.parent)
             if held(handle, name):  # until it is closed: others know that its writer is alive
                 break
             os.close(handle)  # another took it for left over before it was locked
@@ -183,7 +187,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f"{path}: expected a new or empty folder, got one with files in it")
     remove_left_over(path)
     above = output_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(path.suffix, f".{path.stem}.", above))
+    temporary = Path(tempfile.mkdtemp(path.suffix, _prefix(path), above))
     handle = os.open(temporary, os.O_RDONLY)
     try:
         take_lock(handle)
@@ -197,12 +201,20 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _prefix(path: Path) -> str:
+    """What a temporary name for `path` begins with: its own, cut where that would be too long."""
+    stem, most = path.stem, _LONGEST - len(os.fsencode(path.suffix)) - _RANDOM - 2
+    while len(os.fsencode(stem)) > most:
+        stem = stem[:-1]
+    return f".{stem}."
+
+
 def remove_left_over(path: Path) -> None:
     """Remove what was made to take the place of `path` and whose writer is gone.
 
     A living writer's, of `path` or of another file, is left alone.
     """
-    pattern = f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"
+    pattern = f"{glob.escape(_prefix(path))}{'?' * _RANDOM}{glob.escape(path.suffix)}"
     for found in path.parent.glob(pattern):
         with suppress(OSError):
             # Only what is temporary is its owner's alone.
@@ -272,9 +284,20 @@ def file_below(folder: Path, name: str, suffix: str) -> Path:
 
     Raises InputError if the name leads elsewhere: it may come from a file that others wrote.
     """
-    if any(part in ("", ".", "..") or "\0" in part for part in name.split("/")):
-        raise InputError(f"{folder}: expected names of files below it, got {name!r:.80}")
-    return folder / f"{name}{suffix}"
+    path = folder / f"{name}{suffix}"
+    if any(part in ("", ".", "..") for part in name.split("/")) or not is_path(str(path)):
+        raise InputError(f"{folder}: expected names of files below it, got {shown(name)}")
+    return path
+
+
+def is_path(text: str) -> bool:
+    """Whether a file can have this path, which may come from a file that others wrote."""
+    try:
+        path = os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False
+    parts = path.split(b"/")
+    return b"\0" not in path and len(path) <= _LONGEST_PATH and max(map(len, parts)) <= _LONGEST
 
 
 def output_folder(path: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,7 @@
-"""What the command line does when a signal asks it to end."""
+"""What the command line does when a signal asks it to end.
+
+Imported before all else, so it imports little itself.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,17 @@ class _Ending:
 
     def __init__(self) -> None:
         self._first: float | None = None
+        self._waiting: int | None = None  # for the end of an import
+
+    def raise_waiting(self) -> None:
+        """Raise `Ended` if a signal came during an import, which has ended."""
+        self.forget()
+        if self._waiting is not None:
+            raise Ended(self._waiting)
+
+    def forget(self) -> None:
+        """Let one that waits for the end of an import go: without Python it would kill."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -46,6 +60,7 @@ class _Ending:
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if not _imports(frame):
             raise Ended(number)
+        self._waiting = number
         signal.signal(signal.SIGALRM, lambda _, later: self._raise(number, later))
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
 
@@ -57,14 +72,15 @@ def _imports(frame: FrameType | None) -> bool:
     return frame is not None
 
 
-def end_well() -> None:
+def end_well() -> _Ending:
     """Handle the signals that ask this process to end, from now on.
 
     One that is ignored stays so: `nohup` asks for that.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return  # which alone may
     ending = _Ending()
+    if threading.current_thread() is not threading.main_thread():
+        return ending  # which alone may
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, ending)
+    return ending

@@ -156,6 +156,13 @@ class TensorFile:
         """All of them, in memory."""
         return {name: self.read(name) for name in self.entries}
 
+    def outline(self) -> dict[str, Tensor]:
+        """All of them without their numbers, on the meta device."""
+        return {
+            name: torch.empty(entry.shape, dtype=entry.dtype, device="meta")
+            for name, entry in self.entries.items()
+        }
+
     def note(self, key: str) -> dict[str, Any]:
         """The note under `key`. Raises ValueError if there is none."""
         note = parse_json(self.metadata.get(key, ""))

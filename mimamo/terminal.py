@@ -7,7 +7,10 @@ some characters.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 
 def printable(text: str) -> str:
@@ -26,6 +29,44 @@ def print_line(text: str, *, error: bool = False) -> None:
     lost = (OSError,) if error else ()  # a table on stdout may not be cut off in silence
     with suppress(*lost):
         print(line, file=stream, flush=True)
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print what libraries warn of in the block as a line each, without where in them it was."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        print_line(f"mimamo: warning: {message}", error=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+class _NoWarnings:
+    """Python's filters belong to the process, and a block puts back those that it found.
+
+    So of blocks in several threads the first sets them and the last puts them back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._filters = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.close()
+
+
+no_warnings = _NoWarnings()  # a block in which warnings are not shown, in any thread
 
 
 def _escaped(character: str) -> str:

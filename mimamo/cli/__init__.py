@@ -39,8 +39,7 @@ from mimamo.cli.live import live
 from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
 from mimamo.memory import MESSAGE, is_out_of_memory
-from mimamo.signals import Ended, end_well
-from mimamo.terminal import print_line
+from mimamo.terminal import print_line, warnings_as_lines
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
@@ -59,12 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: all went well. 1: a video failed, or frames of it are missing; others may be fine; or there
     are not all folds to join; or a check found something. 2: an argument, or a file that all
-    depends on, is unusable. 130, 143, 129: ended by SIGINT, SIGTERM, SIGHUP.
+    depends on, is unusable. 130: interrupted.
     """
-    if arguments is None:
-        end_well()
     try:
-        code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
+        with warnings_as_lines():
+            code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
     except typer.TyperException as error:
         return fail(error.format_message(), UNUSABLE)
     except InputError as error:
@@ -75,9 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_out_of_memory(error):
             raise
         return fail(MESSAGE, FAILED)
-    except Ended as ended:
-        print_line(f"mimamo: ended by {ended}", error=True)
-        return ended.status
     if code == INTERRUPTED:  # where this function is called by another program
         print_line("mimamo: interrupted", error=True)
     return code

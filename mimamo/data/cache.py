@@ -29,7 +29,15 @@ from typing import Any, NamedTuple
 from mimamo.data.cached_video import CachedVideo, made_otherwise
 from mimamo.data.dataset import Unit
 from mimamo.errors import InputError
-from mimamo.files import file_below, parse_json, read_bytes, read_json, write_json, write_text
+from mimamo.files import (
+    file_below,
+    is_path,
+    parse_json,
+    read_bytes,
+    read_json,
+    write_json,
+    write_text,
+)
 from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
 from mimamo.progress import Report, counted, silent
 from mimamo.settings import is_whole, shown
@@ -114,7 +122,7 @@ class Manifest:
                         f"{path}: damaged: {name}: expected {kind.__name__}, got {shown(value)}; "
                         f"{_MEND}"
                     )
-        if "\0" in content["data"]:
+        if not is_path(content["data"]):
             raise InputError(f"{path}: damaged: data: expected a folder; {_MEND}")
         for name, (lowest, highest) in _SIDES.items():
             if not is_whole(value := content[name], lowest, highest):

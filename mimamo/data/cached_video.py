@@ -17,6 +17,7 @@ from mimamo.data.clips import VideoSequence
 from mimamo.data.dataset import Unit
 from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
+from mimamo.files import is_path
 from mimamo.settings import is_whole, shown
 from mimamo.tensor_file import (
     CHECKSUM,
@@ -155,6 +156,8 @@ class CachedVideo:
         """What its numbers cannot be; None if they can."""
         if not len(self):
             return "numbers: expected at least one"
+        if not is_path(self.source):
+            return f"source: got {shown(self.source)}"
         if self.unit not in get_args(Unit):
             return f"unit: got {shown(self.unit)}"
         if not len(self.features) == len(self.frames) == len(self.numbers):

@@ -19,7 +19,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.files import parse_json, read_toml
+from mimamo.files import is_path, parse_json, read_toml
 from mimamo.model.config import MOST_CLIP, MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
@@ -88,9 +88,10 @@ class Description:
     def of(cls, file: WeightFile) -> Description | None:
         """What a file's metadata say; None if the file is no checkpoint of this package.
 
-        Raises InputError, with its path, if it is damaged or of a later format.
+        Raises InputError, with its path, if it cannot be or is of a later format. The checksum is
+        of the tensors too, so it is compared when they are read.
         """
-        metadata, path, tensors = file.metadata, file.path, file.tensors
+        metadata, path = file.metadata, file.path
         damaged = f"{path}: expected a checkpoint, got damaged metadata"
         if METADATA_KEY not in metadata:
             if any(CHECKSUM in text for text in metadata.values()):  # its name is damaged
@@ -107,7 +108,7 @@ class Description:
             )
         known = [entry.name for entry in fields(cls)]
         try:
-            content = checked(content, known, partial(tensors_checksum, content, tensors))
+            content = checked(content, known, partial(content.get, CHECKSUM, 0))  # compared later
         except ValueError as error:
             raise InputError(f"{path}: damaged: {error}") from error
         for name, kind in {"config": dict, "backbone": dict | None, "info": dict}.items():
@@ -121,11 +122,13 @@ class Description:
             raise InputError(damaged) from error
         beside = description.backbone_file
         if beside is not None and not (
-            isinstance(beside.sha256, str) and beside.file == Path(str(beside.file)).name
+            isinstance(beside.sha256, str)
+            and beside.file == Path(str(beside.file)).name
+            and is_path(beside.file)
         ):
             raise InputError(
                 f"{path}: expected the name and the hash of a file beside it as backbone_file, got "
-                f"{beside.file!r} and {beside.sha256!r}"
+                f"{shown(beside.file)} and {shown(beside.sha256)}"
             )
         return description
 
@@ -339,7 +342,18 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> Model:
 def _read(path: str | os.PathLike[str]) -> _File:
     file = read_weights(path)
     description = Description.of(file)
-    return _File(file.path, file.tensors, file.metadata, description)
+    return _File(file.path, file.outline, partial(_checked, file), file.metadata, description)
+
+
+def _checked(file: WeightFile) -> dict[str, Tensor]:
+    """A file's tensors. Raises InputError if it has a checksum that is not theirs."""
+    if METADATA_KEY in file.metadata:
+        note = parse_json(file.metadata[METADATA_KEY])
+        try:
+            checked(note, note.keys(), partial(tensors_checksum, note, file.tensors))
+        except ValueError as error:
+            raise InputError(f"{file.path}: damaged: {error}") from error
+    return file.tensors
 
 
 def _with_backbone(file: _File) -> _File:

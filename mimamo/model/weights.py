@@ -7,10 +7,9 @@ A name table maps a *module's* name in the file to the module's name here; what 
 from __future__ import annotations
 
 import os
-import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_TENSORS, open_file
+from mimamo.files import MOST_WEIGHTS, open_file
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import STAGES, ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.tensor_file import TensorFile
+from mimamo.model.torch_file import read_torch, torch_outline
+from mimamo.tensor_file import TensorFile, named_under
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -33,11 +33,17 @@ _SHOWN = 3  # entries of each kind that a message lists
 
 @dataclass(frozen=True)
 class WeightFile:
-    """What a weight file holds: named tensors on the CPU, and the metadata of a safetensors."""
+    """What a weight file holds: named tensors, and the metadata of a safetensors."""
 
     path: Path
-    tensors: dict[str, Tensor]
+    outline: dict[str, Tensor]  # on the meta device, which has no numbers
+    read: Callable[[], dict[str, Tensor]]  # all of them from the file
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, on the CPU. Raises InputError if the file is damaged."""
+        return self.read()
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Naming:
 
 
 def read_weights(path: str | os.PathLike[str]) -> WeightFile:
-    """Read all tensors of a weight file.
+    """Read what a weight file holds; its numbers are read when they are asked for.
 
     Args:
         path: ``.safetensors``, or ``.pth``, ``.pt`` or ``.pth.tar`` with a state dict or a dict
@@ -74,21 +80,24 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
     path = Path(path)
     if not os.path.exists(path):
         raise InputError(f"{path}: no such weights file")
-    with open_file(path, MOST_TENSORS, "a weights file") as file:
+    with open_file(path, MOST_WEIGHTS, "a weights file") as file:
         if not file.read(1):
             raise InputError(f"{path}: expected a weights file, got an empty one")
     metadata: dict[str, str] = {}
+    read: Callable[[], dict[str, Tensor]]
     if path.suffix == ".safetensors":
-        tensors, metadata = _read_safetensors(path)
+        stored = _safetensors(path)
+        outline, read, metadata = stored.outline(), stored.tensors, stored.metadata
     elif path.suffix in _TORCH_SUFFIXES:
-        tensors = _read_torch(path)
+        outline, read = torch_outline(path), partial(read_torch, path)
     else:
         raise InputError(
             f"{path}: expected .safetensors, .pth, .pt or .pth.tar, got {path.suffix!r}"
         )
-    if all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return WeightFile(path, tensors, metadata)
+    prefix = "module." if all(name.startswith("module.") for name in outline) else ""
+    return WeightFile(
+        path, named_under(prefix, outline), lambda: named_under(prefix, read()), metadata
+    )
 
 
 def fit(model: Model, file: WeightFile, variant: str | None = None) -> Model:
@@ -130,32 +139,32 @@ def fitted(model: nn.Module, file: WeightFile, variant: str | None = None) -> di
             f"variant {variant!r} ({naming.label})"
         )
     own = model.state_dict()
-    renamed: dict[str, Tensor] = {}
-    unexpected = []
-    for entry, tensor in file.tensors.items():
-        name = naming.translate(entry)
-        if name in own:
-            renamed[name] = tensor
-        elif not naming.ignores(entry):
-            unexpected.append(entry)
-    absent = [name for name in own if name not in renamed]
+    known = {entry: naming.translate(entry) for entry in file.outline}
+    names = {entry: name for entry, name in known.items() if name in own}
+    unexpected = [e for e in file.outline if e not in names and not naming.ignores(e)]
+    absent = [name for name in own if name not in names.values()]
     missing = [name for name in absent if not name.endswith(".num_batches_tracked")]
-    unfit = [
-        f"{name}: {why}" for name, tensor in renamed.items() if (why := _unfit(tensor, own[name]))
-    ]
-    kinds = {"missing": missing, "unexpected": unexpected, "misshapen": unfit}
-    if problems := [_list(kind, entries) for kind, entries in kinds.items() if entries]:
-        raise InputError(
-            f"{file.path}: does not fit {type(model).__name__} (read as {naming.label}): "
-            + "; ".join(problems)
-        )
-    return renamed | {name: torch.zeros_like(own[name], device="cpu") for name in absent}
+
+    def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        state = {name: tensors[entry] for entry, name in names.items()}
+        unfit = [f"{name}: {why}" for name, x in state.items() if (why := _unfit(x, own[name]))]
+        kinds = {"missing": missing, "unexpected": unexpected, "misshapen": unfit}
+        if problems := [_list(kind, entries) for kind, entries in kinds.items() if entries]:
+            raise InputError(
+                f"{file.path}: does not fit {type(model).__name__} (read as {naming.label}): "
+                + "; ".join(problems)
+            )
+        return state
+
+    renamed(file.outline)  # before the numbers are read
+    state = renamed(file.tensors)
+    return state | {name: torch.zeros_like(own[name], device="cpu") for name in absent}
 
 
 def variant_of(file: WeightFile) -> str | None:
     """Return the ResNet50 variant that the names in `file` belong to; None if they do not tell."""
     naming = _best([FERPLUS, TORCHVISION], file)
-    return naming.variant if _matches(naming, file.tensors) else None
+    return naming.variant if _matches(naming, file.outline) else None
 
 
 def _blocks() -> Iterator[tuple[int, int]]:
@@ -249,7 +258,7 @@ def _ours(model: nn.Module, prefix: str, other: str) -> list[Naming]:
 
 def _best(candidates: Sequence[Naming], file: WeightFile) -> Naming:
     """Return the naming that knows the most of the file's entries; the first of equals."""
-    return max(candidates, key=lambda naming: _matches(naming, file.tensors))
+    return max(candidates, key=lambda naming: _matches(naming, file.outline))
 
 
 def _matches(naming: Naming, entries: Mapping[str, Tensor]) -> int:
@@ -260,11 +269,9 @@ def _unfit(tensor: Tensor, own: Tensor) -> str | None:
     """Why `tensor` cannot become `own`'s value; None if it can."""
     if tensor.shape != own.shape:
         return f"expected {list(own.shape)}, got {list(tensor.shape)}"
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
-        return f"expected a dense tensor, got {tensor.layout} on {tensor.device}"
     if tensor.is_floating_point() != own.is_floating_point():
         return f"expected {own.dtype}, got {tensor.dtype}"
-    if not bool(tensor.to(own.dtype).isfinite().all()):
+    if not tensor.is_meta and not bool(tensor.to(own.dtype).isfinite().all()):
         return "expected finite values, got NaN or infinity"
     return None
 
@@ -274,44 +281,12 @@ def _list(kind: str, entries: Sequence[str]) -> str:
     return f"{len(entries)} {kind} ({', '.join(entries[:_SHOWN])}{more})"
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _safetensors(path: Path) -> TensorFile:
     try:
-        file = TensorFile.open(path)
-        return file.tensors(), file.metadata
+        return TensorFile.open(path)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(
             f"{path}: expected a safetensors file, got a damaged or different one ({error})"
         ) from error
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    with open_file(path, MOST_TENSORS) as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about unusual pickles, which are refused or read below
-        try:
-            if zipfile.is_zipfile(stream):
-                # torch compresses nothing. What is packed may be a thousand times as large.
-                archive = zipfile.ZipFile(stream)
-                packed = sum(entry.file_size for entry in archive.infolist())
-                if packed > os.fstat(stream.fileno()).st_size:
-                    raise ValueError("compressed")
-                if archive.testzip() is not None:  # torch does not look at the checksums
-                    raise ValueError("damaged")
-            stream.seek(0)
-            content = torch.load(stream, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file can raise anything
-            raise InputError(
-                f"{path}: expected a PyTorch file of tensors alone, got one that is damaged or "
-                "holds other objects, which are not loaded because that can run code"
-            ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path}: expected a state dict, got {type(content).__name__}")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise InputError(
-                f"{path}: expected a state dict of tensors, got {type(value).__name__} as {name!r}"
-            )
-    return dict(content)

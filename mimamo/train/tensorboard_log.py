@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from mimamo.errors import InputError
 from mimamo.train.state import Epoch
+
+
+def expect_name(path: str | os.PathLike[str]) -> None:
+    """InputError if a folder has a name that TensorBoard cannot write into: one not in UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path}: expected a name in UTF-8, which TensorBoard needs") from error
 
 
 class TensorBoardLog:

@@ -49,7 +49,7 @@ from mimamo.train.run_folder import (
     settings_of,
 )
 from mimamo.train.state import Epoch
-from mimamo.train.tensorboard_log import TensorBoardLog
+from mimamo.train.tensorboard_log import TensorBoardLog, expect_name
 from mimamo.train.trainer import Trainer
 from mimamo.train.videos import Chosen, choose_videos
 
@@ -125,11 +125,12 @@ def train(
 
     Raises:
         InputError: the cache is unusable or from other weights, `out` holds a run, or one with
-            other settings, or another process is training in it, there is too little data, a file
-            cannot be written, or the loss is no longer finite.
+            other settings, or another process is training in it, or its name is not in UTF-8,
+            there is too little data, a file cannot be written, or the loss is no longer finite.
     """
     if resume and overwrite:
         raise InputError("resume: expected either to go on with a run or to overwrite it, got both")
+    expect_name(out)
     if not is_first():  # which alone reports and writes files
         report = silent
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)

@@ -18,13 +18,12 @@ from av.container import InputContainer
 from av.stream import Discard, Stream
 
 from mimamo.errors import InputError
-from mimamo.files import open_file
+from mimamo.files import MOST_PIXELS, open_file
 
 # FFmpeg's names. It knows hundreds more, some of which follow links or render text.
 _FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,gif,mxf,yuv4mpegpipe,dv,ivf,nut"
 )
-MOST_PIXELS = 1 << 26  # of a frame, 8192 x 8192: a damaged header may ask for all memory
 _OPTIONS = {
     "format_whitelist": _FORMATS,
     "protocol_whitelist": "none",

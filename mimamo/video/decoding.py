@@ -10,7 +10,8 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mimamo.video.container import MOST_PIXELS, logged_errors, read_packets, start_of
+from mimamo.files import MOST_PIXELS
+from mimamo.video.container import logged_errors, read_packets, start_of
 
 _GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
 _REORDERED = 8  # frames that a decoder may hold back, as good as ever

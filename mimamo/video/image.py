@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_IMAGE, read_bytes
+from mimamo.files import MOST_IMAGE, MOST_PIXELS, read_bytes
+from mimamo.terminal import no_warnings
 
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # whatever the suffix says
 
@@ -18,13 +19,20 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read a picture as uint8 [H, W, 3] RGB, turned as its EXIF says.
 
     16 bits a pixel are scaled to 8. What is transparent is shown as it is stored. Raises InputError
-    if it is not whole or no picture.
+    if it is not whole, no picture, or one of more than `MOST_PIXELS`.
     """
     try:
         # Pillow, because OpenCV fills up a truncated JPEG with grey and returns it like any other.
         # Of its many formats, some start other programs.
         content = io.BytesIO(read_bytes(path, MOST_IMAGE, "an image"))
-        with Image.open(content, formats=_FORMATS) as image:
+        # What Pillow warns of either is an error here or makes no difference.
+        with no_warnings, Image.open(content, formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise InputError(
+                    f"{path}: expected an image of at most {MOST_PIXELS:,} pixels, got {width} x "
+                    f"{height}"
+                )
             image.load()  # before its orientation is asked for: a damaged one has none
             return _as_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:

@@ -115,8 +115,12 @@ def test_a_folder_of_faces(tmp_path: Path, names: list[str], message: str) -> No
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("phase_size", 10**9), ("feature_dim", -1), ("feature_dim", HUGE), ("data", "a\0b")],
-)
+    [
+        ("phase_size", 10**9), ("feature_dim", -1), ("feature_dim", HUGE),
+        ("data", "a\0b"), ("data", "/\ud800"), ("data", "/" + "x" * 5000),
+    ],
+    ids=lambda value: f"{value!a:.20}",
+)  # fmt: skip
 def test_a_manifests(small_cache: Path, tmp_path: Path, name: str, value: object) -> None:
     content = json.loads((small_cache / "manifest.json").read_text())
     del content["crc32"]

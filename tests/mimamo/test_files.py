@@ -23,7 +23,15 @@ from mimamo.evaluate.submission import is_table
 from mimamo.extract import extract
 from mimamo.extract.shards import Shard
 from mimamo.faces import CenterFace, YuNet
-from mimamo.files import open_file, parse_json, read_json, read_text, read_toml, replacing
+from mimamo.files import (
+    new_folder,
+    open_file,
+    parse_json,
+    read_json,
+    read_text,
+    read_toml,
+    replacing,
+)
 from mimamo.locks import locked
 from mimamo.predict.outputs import is_result
 from mimamo.tensor_file import load_note
@@ -253,3 +261,22 @@ class TestOthers:
         with replacing(path) as temporary:
             temporary.write_text("newer")
         assert set(tmp_path.iterdir()) == {path, other}
+
+    @pytest.mark.parametrize("stem", ["x" * 251, "é" * 125, os.fsdecode(b"\xff" * 251), "日" * 83])
+    def test_names_as_long_as_they_may_be(self, tmp_path: Path, holder, stem: str) -> None:
+        """A temporary name is cut between characters."""
+        path = tmp_path / f"{stem}.csv"
+        killed = holder(path)
+        (left,) = tmp_path.iterdir()
+        assert stem.startswith(left.stem[1:-9])
+        assert left.suffix == ".csv"
+        killed.kill()
+        killed.wait()
+        with replacing(path) as temporary:
+            temporary.write_text("new")
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_folders_too(self, tmp_path: Path) -> None:
+        with new_folder(tmp_path / ("x" * 255)) as temporary:
+            (temporary / "a").touch()
+        assert [*tmp_path.glob("*/a")] == [tmp_path / ("x" * 255) / "a"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
+import warnings
 
 import pytest
 
+from mimamo import cli
 from mimamo.cli import main
-from mimamo.terminal import print_line, printable
+from mimamo.terminal import no_warnings, print_line, printable
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,33 @@ def test_a_commands_error_is_one_line(capsys: pytest.CaptureFixture, name: str) 
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err == f"mimamo: error: {printable(name)}: cannot be read: {os.strerror(2)}\n"
+
+
+def test_a_librarys_warning_is_one_line(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(*_: object, **__: object) -> None:
+        warnings.warn("\x1b[31mone\nand two", UserWarning, stacklevel=1)
+
+    monkeypatch.setattr(cli, "app", command)
+    assert main([]) == 0
+    assert capsys.readouterr() == ("", "mimamo: warning: \\x1b[31mone\\nand two\n")
+
+
+def test_warnings_are_shown_again_once_no_thread_is_in_a_block() -> None:
+    before, shown = list(warnings.filters), warnings.showwarning
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with no_warnings:
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait()
+    with no_warnings:
+        leave.set()
+        thread.join()
+        assert warnings.filters[0][0] == "ignore"
+    assert (list(warnings.filters), warnings.showwarning) == (before, shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,12 @@ from pathlib import Path
 import cv2
 import pytest
 
+import mimamo
 from mimamo import signals
 from mimamo.video.camera import Camera
+
+ROOT = Path(mimamo.__file__).parents[1]
+PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
@@ -101,6 +106,59 @@ def test_one_during_an_import_waits_for_its_end(tmp_path: Path) -> None:
         assert run.stdout.readline() == "importing\n"
         run.send_signal(signal.SIGTERM)
         assert run.communicate(timeout=15)[0] == "SIGTERM\n"
+
+
+SLOW = """
+import sys, time
+print("importing", flush=True)
+time.sleep(0.2)
+sys.path.remove({folder!r})
+del sys.modules["typer"]
+import typer
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "entry"),
+    [("SIGINT", 130, "module"), ("SIGTERM", 143, "script"), ("SIGHUP", 129, "module")],
+)
+def test_one_while_the_command_is_imported(
+    tmp_path: Path, name: str, status: int, entry: str
+) -> None:
+    """There it was a traceback, or had no word."""
+    (tmp_path / "typer.py").write_text(SLOW.format(folder=str(tmp_path)))
+    script = re.search(r'^mimamo = "(.+):(.+)"$', PROJECT.read_text(), re.MULTILINE)
+    module, function = script.groups()
+    code = f"import sys; from {module} import {function}; sys.exit({function}())"
+    command = ["-m", "mimamo"] if entry == "module" else ["-c", code]
+    with subprocess.Popen(
+        [sys.executable, *command, "--version"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    ) as run:
+        assert run.stdout.readline() == "importing\n"
+        run.send_signal(signal.Signals[name])
+        out, error = run.communicate(timeout=60)
+    assert (run.returncode, out, error) == (status, "", f"mimamo: ended by {name}\n")
+
+
+def test_one_that_waits_does_not_kill_a_command_that_is_done(tmp_path: Path) -> None:
+    """Its timer outlived Python's handlers: "Alarm clock", status 142."""
+    (tmp_path / "quick.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nfor _ in range(9): pass\n"
+    )
+    code = (
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from mimamo.signals import end_well\n"
+        "ending = end_well()\n"
+        "import quick\n"
+        "ending.forget()\n"
+        "time.sleep(0.1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_a_second_wish_ends_the_process_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,10 @@ class TestWhatNoVideoHas:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("frame_count", "x"), ("frame_count", None), ("frame_count", 10**12), ("unit", "day")],
+        [
+            *(("frame_count", "x"), ("frame_count", None), ("frame_count", 10**12)),
+            *(("unit", "day"), ("source", "/\ud800")),
+        ],
     )
     def test_nor_what_its_note_says(self, root: Path, name: str, value: object) -> None:
         path = video_path(root, "a")

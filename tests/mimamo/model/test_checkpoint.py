@@ -200,6 +200,14 @@ class TestBadFiles:
             (lambda d: d | {"backbone_file": 3}, "damaged metadata"),
             (lambda d: d | {"backbone_file": {"file": 3, "sha256": ""}}, "as backbone_file, got 3"),
             (lambda d: d | {"backbone_file": {"file": "../b", "sha256": ""}}, "got '../b' and ''"),
+            (
+                lambda d: d | {"backbone_file": {"file": "\ud800", "sha256": ""}},
+                r"got '\\ud800' and ''",
+            ),
+            (
+                lambda d: d | {"backbone_file": {"file": "x" * 5000, "sha256": ""}},
+                "got 'x{78}… and ''",
+            ),
             (lambda d: d | {"config": d["config"] | {"depth": 1}}, "config: unknown depth"),
             (lambda d: d | {"config": d["config"] | {"hidden": 0}}, "config: hidden: expected"),
             (lambda d: d | {"config": d["config"] | {"hidden": 9}}, "misshapen"),

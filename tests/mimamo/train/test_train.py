@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -330,6 +331,13 @@ class TestRunFolder:
         with pytest.raises(InputError, match=r"^resume: expected either .* got both$"):
             run(resume=True, overwrite=True)
         assert not (tmp_path / "run").exists()
+
+    def test_a_name_that_is_not_in_utf_8_is_refused(self, tmp_path: Path) -> None:
+        """TensorBoard would end training with a traceback once all is read."""
+        out = tmp_path / os.fsdecode(b"run\xff")
+        with pytest.raises(InputError, match=r"expected a name in UTF-8, which TensorBoard needs$"):
+            train(tmp_path / "none", out)
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_run_that_cannot_start_replaces_nothing(self, run: Run, tmp_path: Path) -> None:
         before = contents(run().out)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from mimamo import InputError
 from mimamo.video import AlignedFolder
@@ -76,3 +80,46 @@ def test_a_picture_of_some_other_format_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg", "tiff")
     with pytest.raises(InputError, match=r"a\.jpg: expected an image, got something else"):
         read_image(tmp_path / "a.jpg")
+
+
+def palette(path: Path) -> None:
+    Image.new("P", (40, 30)).save(path, "png", transparency=bytes([0, 1, 2]))
+
+
+def cut_exif(path: Path) -> None:
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03\0\0\xff\xff\0\x06\0\0"
+    Image.new("RGB", (40, 30)).save(path, "jpeg", exif=exif)
+
+
+@pytest.mark.parametrize("make", [palette, cut_exif])
+def test_pillow_says_nothing(
+    tmp_path: Path, make: Callable[[Path], None], recwarn: pytest.WarningsRecorder
+) -> None:
+    make(tmp_path / "a")
+    assert read_image(tmp_path / "a").shape == (30, 40, 3)
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("side", [8193, 13000, 20000])
+def test_one_of_too_many_pixels_is_refused(
+    tmp_path: Path,
+    side: int,
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """A file of 160 kB cost 2 GB."""
+    content = io.BytesIO()
+    Image.new("1", (1, 1)).save(content, "png")
+    png = bytearray(content.getvalue())
+    png[16:24] = struct.pack(">II", side, side)  # the header's sides
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    (tmp_path / "a.png").write_bytes(png)
+
+    def refuse(_: object) -> None:
+        raise AssertionError("its pixels are read")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    with pytest.raises(InputError, match=r"a\.png: .* pixels") as error:
+        read_image(tmp_path / "a.png")
+    assert "\n" not in str(error.value)
+    assert [str(warning.message) for warning in recwarn] == []
