@@ -108,7 +108,8 @@ class Description:
             )
         known = [entry.name for entry in fields(cls)]
         try:
-            content = checked(content, known, partial(content.get, CHECKSUM, 0))  # compared later
+            stated = content.get(CHECKSUM, 0)
+            content = checked(content, known, lambda: stated)  # it is compared later
         except ValueError as error:
             raise InputError(f"{path}: damaged: {error}") from error
         for name, kind in {"config": dict, "backbone": dict | None, "info": dict}.items():
