@@ -29,7 +29,18 @@ COMMANDS = {
     "check": (["c"], ["check.check_folder"]),
 }
 #: None of them is a default.
-VALUES = ["17", "cuda", "bfloat16", "temporal", "full", "frames", "all", "Train_Set", "c.toml", "1/2"]
+VALUES = [
+    "17",
+    "cuda",
+    "bfloat16",
+    "temporal",
+    "full",
+    "frames",
+    "all",
+    "Train_Set",
+    "c.toml",
+    "1/2",
+]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}
 TALK = {"progress", "report", "warn", "finish"}  # whom it is told
