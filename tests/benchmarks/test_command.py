@@ -60,6 +60,7 @@ def test_phase(tmp_path):
         assert memory.median == PHASE_OUTPUT
 
 
+@pytest.mark.slow
 def test_pyramid(pyramid):
     rows = {row.id: row for row in Result.load_from(pyramid).rows}
     assert rows["pyramid/96/forward/ffts"].kind == "cost"
@@ -145,6 +146,7 @@ def test_a_broken_peer_is_a_gap(tmp_path, monkeypatch, source, gap):
 @pytest.mark.parametrize(
     ("factor", "status", "same_machine"), [(1000.0, 0, True), (0.001, 1, True), (0.001, 1, False)]
 )
+@pytest.mark.slow
 def test_comparing(pyramid, tmp_path, factor, status, same_machine):
     """Against a result a thousand times slower nothing is worse; against a faster one all is."""
     data = json.loads(pyramid.read_text())
@@ -183,6 +185,7 @@ def test_bad_arguments(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_result_of_another_suite_cannot_be_compared(pyramid, capsys):
     assert main(["--quick", "--suite", "train", "--compare", str(pyramid)]) == 2
     assert "suite pyramid" in capsys.readouterr().err

@@ -39,7 +39,9 @@ def worst_error() -> float:
     return float((band_phase(bands).double() - exact).abs().max())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
+)
 def test_error_over_the_whole_plane(name):
     """Within 1e-6 rad."""
     skip_unless_available(name)

@@ -20,7 +20,9 @@ def test_the_best_is_the_default():
     assert run_with("", "-c", USED).stdout.strip() == available[-1]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
+)
 def test_each_is_used_or_refused(name):
     done = run_with(name, "-c", USED)
     if name in phasenet.build_info()["instruction_sets"]:

@@ -32,7 +32,9 @@ class TestPredict:
         assert printed.err == ""
         assert sorted(path.name for path in table.parent.iterdir()) == ["face.csv", "face.png"]
 
-    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    @pytest.mark.parametrize(
+        "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)]
+    )
     def test_it_says_which_backbone_in_which_precision(
         self, predict, video, weights, capsys, precision
     ):

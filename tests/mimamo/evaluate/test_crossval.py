@@ -123,6 +123,7 @@ class TestResultsOfSomethingElse:
 
 
 class TestJobs:
+    @pytest.mark.slow
     def test_folds_can_be_trained_apart_and_joined(
         self, small_folds: Path, small_cache: Path, small_config: TrainingConfig, tmp_path: Path
     ) -> None:

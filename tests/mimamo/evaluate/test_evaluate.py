@@ -214,6 +214,7 @@ class TestStreams:
         found = Ensemble([small_run], cache, streams="spatial").predict([video])[video.name]
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
+    @pytest.mark.slow
     def test_a_stream_it_does_not_have(
         self, resnet_cache: Path, tmp_path: Path, small_config: TrainingConfig
     ) -> None:

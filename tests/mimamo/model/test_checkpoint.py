@@ -58,6 +58,7 @@ class TestRoundTrip:
             save_checkpoint(path, tiny_network, backbones["ferplus"], {"b": 1, "a": 2})
         assert (tmp_path / "a.safetensors").read_bytes() == path.read_bytes()
 
+    @pytest.mark.slow
     def test_channels_last_backbone(self, tmp_path, tiny_network, backbones):
         backbone = ResNet50("ferplus", image_size=64)
         backbone.load_state_dict(backbones["ferplus"].state_dict())
@@ -128,6 +129,7 @@ class TestSharedBackbone:
         save_checkpoint(tmp_path / "c.safetensors", tiny_network, shared, {"epochs": 1})
         return tmp_path / "c.safetensors"
 
+    @pytest.mark.slow
     def test_it_is_found_beside_the_checkpoint(self, path, backbones, tiny_network):
         assert not any(name.startswith("backbone") for name in load_file(path))
         loaded = load_checkpoint(path)

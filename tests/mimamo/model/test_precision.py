@@ -98,7 +98,9 @@ class TestBfloat16:
         assert torch.cosine_similarity(got - mean, expected - mean).min() > 0.99
         assert not torch.equal(got, expected)
 
-    @pytest.mark.parametrize("batch_size", [1, 3, 16])
+    @pytest.mark.parametrize(
+        "batch_size", [1, *(pytest.param(size, marks=pytest.mark.slow) for size in (3, 16))]
+    )
     def test_features_do_not_depend_on_the_batch(self, backbone, crops, batch_size):
         expected = SpatialFeatures(backbone, dtype=torch.bfloat16)(crops)
         spatial = SpatialFeatures(backbone, batch_size=batch_size, dtype=torch.bfloat16)

@@ -48,6 +48,7 @@ def test_a_checkpoint_brings_it_back(tmp_path: Path, crops: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("make", [SmallBackbone, lambda: ResNet50(image_size=32, seed=0)])
+@pytest.mark.slow
 def test_a_backbone_alone_is_saved_and_loaded(tmp_path: Path, make) -> None:
     backbone = make()
     save_backbone(tmp_path / "b.safetensors", backbone)

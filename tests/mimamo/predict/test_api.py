@@ -100,6 +100,7 @@ class TestValues:
         result = predict_video(video, checkpoint, tmp_path, settings)
         np.testing.assert_allclose(result.predictions.values[FOUND], expected, atol=1e-5)
 
+    @pytest.mark.slow
     def test_aligned_faces_give_what_their_video_gives(self, tmp_path, checkpoint, video):
         folder = tmp_path / "face"
         folder.mkdir()
@@ -114,6 +115,7 @@ class TestValues:
         np.testing.assert_allclose(aligned.values, whole.values[:last], atol=1e-5)
         np.testing.assert_allclose(aligned.times, whole.times[:last], atol=1e-9)
 
+    @pytest.mark.slow
     def test_whole_frames_give_what_their_video_gives(self, tmp_path, checkpoint, video):
         folder = tmp_path / "face"
         folder.mkdir()
@@ -157,6 +159,7 @@ class TestFiles:
         predict_video(video, checkpoint, tmp_path, settings, progress=log.show, warn=log.warn)
         assert log.warnings == [f"{tmp_path / 'face.csv'}: replaced"]
 
+    @pytest.mark.slow
     def test_what_is_in_the_way_is_refused_before_anything_is_done(
         self, tmp_path, checkpoint, video
     ):
@@ -233,6 +236,7 @@ class TestMany:
         assert list(results_in(tmp_path / "out")) == ["one_a.csv", "two_a.csv"]
         assert f"{paths[0]}: others are called a too; its results are one_a.*" in log.warnings
 
+    @pytest.mark.slow
     def test_progress_counts_every_frame(self, tmp_path, checkpoint, video):
         log = Log()
         settings = PredictSettings(render=True)
@@ -347,7 +351,9 @@ class TestFilms:
             assert [stream.type for stream in container.streams] == ["video", "audio"]
             assert len(list(container.decode(audio=0))) > 5
 
-    @pytest.mark.parametrize("change", ["size", "pixels", "turned"])
+    @pytest.mark.parametrize(
+        "change", ["size", *(pytest.param(x, marks=pytest.mark.slow) for x in ("pixels", "turned"))]
+    )
     def test_faces_are_found(self, tmp_path, checkpoint, change):
         """Where the size changes in the middle, where pixels are oblong, and lying on a side."""
         images = list(face_frames("x" * 6))

@@ -78,7 +78,9 @@ def test_a_persons_rows_are_those_of_the_person_alone(result, checkpoint, video)
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("faces", ["main", pytest.param("left", marks=pytest.mark.slow), "right"])
+@pytest.mark.parametrize(
+    "faces", ["main", *(pytest.param(x, marks=pytest.mark.slow) for x in ("left", "right"))]
+)
 def test_one_at_a_time_has_a_row_in_every_frame(tmp_path, checkpoint, video, faces, result):
     settings = PredictSettings(faces=faces, plot=False, precision="float32")
     table = predict_video(video, checkpoint, tmp_path, settings).predictions
@@ -108,7 +110,8 @@ def test_of_one_person_all_is_main(tmp_path, checkpoint, film):
     np.testing.assert_array_equal(tables[0].values[found], tables[1].values[found])
 
 
-@pytest.mark.parametrize("faces", [pytest.param("main", marks=pytest.mark.slow), "all"])
+@pytest.mark.slow
+@pytest.mark.parametrize("faces", ["main", "all"])
 def test_live_follows_by_the_same_rules(checkpoint, video, faces, result, tmp_path):
     predictor = LivePredictor(checkpoint, CenterFace(), faces=faces)
     live = [x for frame in VideoReader(video) for x in predictor.push(frame)]

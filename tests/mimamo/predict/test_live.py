@@ -35,6 +35,7 @@ def video(tmp_path_factory, film) -> Path:
     return film(tmp_path_factory.mktemp("live") / "face.mp4", PATTERN)
 
 
+@pytest.mark.slow
 def test_equals_the_network_on_the_clip_that_ends_with_the_frame(weights, video):
     checkpoint = load_checkpoint(weights)
     predictor = LivePredictor(checkpoint, CenterFace())
@@ -71,6 +72,7 @@ def test_nothing_waits_for_a_face_that_has_gone(weights, film, tmp_path):
     assert counts == [0] * 13 + [14, 1, 1]
 
 
+@pytest.mark.slow
 def test_headless_writes_what_it_saw(weights, video, tmp_path, capsys):
     out = tmp_path / "live.csv"
     arguments = ["live", video, "--weights", weights, "--headless", "--out", out]
@@ -132,6 +134,7 @@ def test_on_screen(weights, video, monkeypatch, capsys):
     assert not np.array_equal(shown[-1][720:], shown[0][720:])  # values, rate and latency
 
 
+@pytest.mark.slow
 def test_no_screen(weights, video, monkeypatch, capsys, tmp_path):
     """OpenCV that refuses by itself; nothing is written."""
 

@@ -136,6 +136,7 @@ def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
     assert tables[0].read_bytes() == tables[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_stages_that_are_ahead_wait(checkpoint):
     """However slow the ResNet50, only so many frames are read and held."""
     noise, most = Noise(200), []
