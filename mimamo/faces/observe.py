@@ -28,6 +28,7 @@ class FaceObservation:
         crop: the aligned face, uint8 [112, 112, 3] RGB.
         box, landmarks, score: as in `Detection`; for aligned faces None, None, 1.
         face: number of its track, from 1.
+        others: how many more faces were found in the frame, and not chosen.
     """
 
     index: int
@@ -38,6 +39,7 @@ class FaceObservation:
     landmarks: np.ndarray | None = None
     score: float = 0.0
     face: int = 0
+    others: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ def _from_video(frames: Iterable[VideoFrame], tracks: FaceTracks) -> Iterator[Fa
     for frame in frames:
         found = tracks(frame.image, frame.time)
         if not found:
-            yield FaceObservation(frame.index, frame.time, frame.image)
+            yield FaceObservation(frame.index, frame.time, frame.image, others=tracks.others)
         for number, face in found:
             yield FaceObservation(
                 index=frame.index,
@@ -106,6 +108,7 @@ def _from_video(frames: Iterable[VideoFrame], tracks: FaceTracks) -> Iterator[Fa
                 landmarks=face.landmarks,
                 score=face.score,
                 face=number,
+                others=tracks.others,
             )
 
 

@@ -122,6 +122,12 @@ class FaceTracks:
         """The numbers of the tracks that have not ended."""
         return {track.number for track in self._chosen}
 
+    @property
+    def others(self) -> int:
+        """How many faces of a score of at least 0.5 the last frame shows that are not chosen."""
+        rest = (track for track in self._tracks if track not in self._chosen)
+        return sum(_seen(track) and track.last.score >= _CERTAIN for track in rest)
+
     def __call__(self, image: np.ndarray, time: float) -> list[tuple[int, Detection]]:
         """Return number and face of those in the next frame, in order of their numbers.
 

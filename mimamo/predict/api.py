@@ -266,6 +266,11 @@ class _Predictor:
                 )
             if not predictions.found.any():
                 warnings.append(f"{source}: no face found; all predictions are {NO_FACE:g}")
+            if observed.others and settings.faces == "main":
+                warnings.append(
+                    f"{source}: another face is in {observed.others} of {predictions.frame_count}"
+                    " frames as well; --faces all predicts every one"
+                )
             for warning in warnings:
                 self._warn(warning)
             if not np.isfinite(predictions.values).all():

@@ -53,11 +53,13 @@ class Observed:
         predictions: of every frame, and with "all" faces of every face.
         faces: where they are.
         frames: uint8 ``[F, S, S]``, the grey faces; none (F = 0) unless they were to be kept.
+        others: in how many frames a face was found that was not chosen.
     """
 
     predictions: Predictions
     faces: Faces
     frames: np.ndarray
+    others: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,7 @@ class _Gathering:
         self._boxes: list[np.ndarray] = []
         self._landmarks: list[np.ndarray] = []
         self._scores: list[float] = []
+        self._others = 0
 
         self._crops: list[tuple[int, np.ndarray]] = []  # with the numbers of their faces
         self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
@@ -153,6 +156,7 @@ class _Gathering:
     def add(self, face: FaceObservation) -> bool:
         """Take the next face, or frame without one; whether it is of a new frame."""
         is_new, self._index = face.index > self._index, face.index
+        self._others += is_new and face.others > 0
         self._rows.append((face.index, face.time, face.face))
         self._boxes.append(_NO_BOX if face.box is None else face.box)
         self._landmarks.append(_NO_LANDMARKS if face.landmarks is None else face.landmarks)
@@ -185,6 +189,7 @@ class _Gathering:
                 np.array(self._scores, np.float32),
             ),
             self._grey(face[face > 0]),
+            self._others,
         )
 
     def cancel(self) -> None:
