@@ -28,16 +28,21 @@ def predict_plainly(
     computed by batches, and the network follows. Each step has all threads.
     """
     faces = list(observe_faces(VideoReader(video), CenterFace()))
-    found = [face.crop is not None for face in faces]
+    numbers = np.array([face.face for face in faces])
+    found = numbers > 0
     crops = [face.crop for face in faces if face.crop is not None]
     values = np.empty((0, 2), np.float32)
     if crops:
         batches = [np.stack(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
         features = torch.cat([spatial(batch) for batch in batches])
-        greys = [phase_frames(batch, network.config.phase_size) for batch in batches]
-        values = predict_sequence(network, features, np.concatenate(greys))
+        size = network.config.phase_size
+        greys = np.concatenate([phase_frames(batch, size) for batch in batches])
+        values = np.empty((len(crops), 2), np.float32)
+        for number in np.unique(numbers[found]):  # nothing runs from one face to the next
+            own = numbers[found] == number
+            values[own] = predict_sequence(network, features[own], greys[own])
     times = [face.time for face in faces]
-    predictions = Predictions(np.array(times), np.array(found, int), fill_missing(values, found))
+    predictions = Predictions(np.array(times), numbers, fill_missing(values, found))
     write_predictions(out_dir / "plain.csv", predictions)
     save_plot(out_dir / "plain.png", predictions, "plain")
     return predictions.values

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mimamo.faces.detection import Detection, Detector
 from mimamo.faces.likeness import CutDetector, appearance
@@ -248,6 +247,8 @@ def _assigned(
     if not tracks or not faces:
         return
     pairs = [list(zip(faces, looks, strict=True))] * len(tracks)
+    from scipy.optimize import linear_sum_assignment  # training, which finds no face, does without
+
     costs = np.array(
         [[t.cost(*pair) for pair in row] for t, row in zip(tracks, pairs, strict=True)]
     )

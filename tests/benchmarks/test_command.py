@@ -47,7 +47,7 @@ def test_phase(tmp_path):
     result = Result.load_from(path)
     assert path.relative_to(tmp_path) == result.path
     rows = {row.id: row for row in result.rows}
-    for mode in ("reference", "full"):
+    for mode in ("published", "full"):
         for peer in ("reference", "strong", "matmul"):
             row = rows[f"phase/{mode}/{peer}"]
             assert row.ratio > 0

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mimamo.cli import main as mimamo
+from mimamo.__main__ import main as run_mimamo
 from support.recipes import TINY
 
 FULL = "a full disk"
@@ -71,7 +71,7 @@ def started(command: Command, folder: Path, largest: int = resource.RLIM_INFINIT
         os.dup2(log, 2)
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
         sys.argv = ["mimamo", *command.words, "--out", str(folder / command.out)]
-        status = mimamo()
+        status = run_mimamo()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     finally:
