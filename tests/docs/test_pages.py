@@ -98,7 +98,7 @@ def exported(package: str) -> set[str]:
     own = getattr(module, "__all__", None) or [
         name
         for name, value in vars(module).items()
-        if getattr(value, "__module__", "").startswith(package) and name[0] != "_"
+        if f"{getattr(value, '__module__', '')}.".startswith(f"{package}.") and name[0] != "_"
     ]
     found = {name: getattr(module, name) for name in own}
     return {name for name, x in found.items() if inspect.isclass(x) or inspect.isfunction(x)}
