@@ -244,14 +244,12 @@ def _assigned(
     tracks: Sequence[_Track], faces: Sequence[Detection], looks: Sequence[np.ndarray]
 ) -> Iterator[tuple[_Track, int]]:
     """Yield the tracks that go on, each with the index of its face."""
-    if not tracks or not faces:
-        return
-    pairs = [list(zip(faces, looks, strict=True))] * len(tracks)
     from scipy.optimize import linear_sum_assignment  # training, which finds no face, does without
 
-    costs = np.array(
-        [[t.cost(*pair) for pair in row] for t, row in zip(tracks, pairs, strict=True)]
-    )
+    if not tracks or not faces:
+        return
+    pairs = list(zip(faces, looks, strict=True))
+    costs = np.array([[track.cost(*pair) for pair in pairs] for track in tracks])
     for row, column in zip(*linear_sum_assignment(costs), strict=True):
         if costs[row, column] < _NEVER:
             yield tracks[row], int(column)

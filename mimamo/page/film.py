@@ -90,6 +90,6 @@ def _pictures(video: Film, times: np.ndarray) -> Iterator[tuple[np.ndarray, floa
         for frame, time in zip(video, times, strict=False):
             yield frame.image, float(time)
         return
-    crops, grey = dict(video.images), np.full((*video.size[::-1], 3), 128, np.uint8)
+    grey = np.full((*video.size[::-1], 3), 128, np.uint8)
     for index, time in enumerate(times):
-        yield (video.read(index + 1) if index + 1 in crops else grey), float(time)
+        yield (video.read(index + 1) if index + 1 in video.images else grey), float(time)

@@ -57,7 +57,6 @@ def _people(predictions: Predictions, faces: Faces, count: int) -> Iterator[Curv
         values, boxes = np.full((count, 2), np.nan), np.full((count, 4), np.nan)
         found = np.zeros(count, bool)
         values[frames[own]] = predictions.values[own]
-        values[frames[seen]] = predictions.values[seen]
         boxes[frames[seen]], found[frames[seen]] = faces.boxes[seen], True
         name = f"face {number}" if len(numbers) > 1 else "face"
         colours = plot_colour_of(number), css_colour_of(number)
