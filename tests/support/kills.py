@@ -12,7 +12,6 @@ undisturbed run left, and no others.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import random
 import resource
@@ -26,6 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mimamo.__main__ import main as run_mimamo
+from support.digests import digests
 from support.recipes import TINY
 
 FULL = "a full disk"
@@ -85,11 +85,7 @@ def ended(child: int) -> int:
 
 def contents(folder: Path) -> dict[str, str]:
     """Digests of all files by their names."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(UNTOLD)
-    }
+    return {name: of for name, of in digests(folder).items() if UNTOLD not in name}
 
 
 def differences(found: dict[str, str], expected: dict[str, str]) -> str:

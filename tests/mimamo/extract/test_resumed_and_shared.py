@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from safetensors.torch import save_file
+from support.digests import digests
 from support.plain_faces import number_in, plain
 
 from mimamo import InputError
@@ -153,14 +154,14 @@ class TestResume:
             files.append(tmp_path / f"{seed}.safetensors")
             save_backbone(files[-1], ResNet50(image_size=32, seed=seed))
         run(backbone=files[0])
-        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        before = digests(tmp_path / "cache")
         with pytest.raises(
             InputError, match=r"cache: made with weights_sha256 \w{24}, not \w{24}; give another"
         ):
             run(backbone=files[1])
         with pytest.raises(InputError, match="made with image_size 32, not 48"):
             run(backbone="small")
-        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
+        assert digests(tmp_path / "cache") == before
         assert run(backbone=files[0]).kept == 2
 
     @pytest.mark.slow
@@ -206,12 +207,12 @@ class TestResume:
         backbones = [ResNet50(image_size=32, seed=seed) for seed in (0, 1)]
         run(backbone=backbones[1])
         videos = tmp_path / "cache/videos"
-        expected = {path.name: path.read_bytes() for path in videos.iterdir()}
+        expected = digests(videos)
         shutil.rmtree(tmp_path / "cache")
         run(backbone=backbones[0])
         (tmp_path / "cache/manifest.json").unlink()
         assert run(backbone=backbones[1]).made == 2
-        assert {path.name: path.read_bytes() for path in videos.iterdir()} == expected
+        assert digests(videos) == expected
         said = [
             line for line in run.lines if re.search("made with weights_sha256 .*made again", line)
         ]
@@ -274,7 +275,7 @@ class TestResume:
             images = {n: plain(n) for n in range(1, 60)}
             add_video(data, "Train_Set", f"more-{number}", images, [(0.1, 0.2)] * 59)
         extract(data, tmp_path / "expected", backbone="small")
-        expected = {p.name: p.read_bytes() for p in (tmp_path / "expected/videos").iterdir()}
+        expected = digests(tmp_path / "expected/videos")
         command = [
             *(sys.executable, "-m", "mimamo", "extract", str(data), "--backbone", "small"),
             *("--out", str(tmp_path / "cache")),
@@ -287,19 +288,19 @@ class TestResume:
             assert made is not None
             assert process.returncode == -signal.SIGKILL
             # Such as it leaves when it is killed while writing.
-            half = next(iter(expected.values()))[:-100]
+            half = video_path(tmp_path / "expected", "plain").read_bytes()[:-100]
             left = tmp_path / "cache/videos/.plain.0a1b2c3d.safetensors"
             left.write_bytes(half)
             left.chmod(0o600)
-            whole = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").glob("[!.]*")}
+            found = digests(tmp_path / "cache/videos")
+            whole = {name: of for name, of in found.items() if not name.startswith(".")}
             assert 0 < len(whole) < len(expected)
             assert whole.items() <= expected.items()
             with pytest.raises(InputError, match=rf"{14 - len(whole)} of 14 videos are missing"):
                 Cache(tmp_path / "cache")
         result = run()
         assert (result.made, result.kept) == (14 - len(whole), len(whole))
-        found = {p.name: p.read_bytes() for p in (tmp_path / "cache/videos").iterdir()}
-        assert found == expected
+        assert digests(tmp_path / "cache/videos") == expected
 
 
 class TestShards:
@@ -318,7 +319,7 @@ class TestShards:
     @pytest.mark.slow
     def test_each_refuses_a_cache_of_other_things(self, run, tmp_path: Path) -> None:
         run(backbone=ResNet50(image_size=32, seed=0), shard=Shard(0, 2))
-        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        before = digests(tmp_path / "cache")
         for message, settings in {
             "made with weights_sha256": {"backbone": ResNet50(image_size=32, seed=1)},
             "made with image_size 32, not 48": {"backbone": "small"},
@@ -328,7 +329,7 @@ class TestShards:
             settings = {"backbone": ResNet50(image_size=32, seed=0)} | settings
             with pytest.raises(InputError, match=message):
                 run(shard=Shard(1, 2), **settings)
-        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
+        assert digests(tmp_path / "cache") == before
 
     @pytest.mark.parametrize(("rank", "size"), [("x", "2"), ("2", "2"), ("-1", "2"), ("0", "")])
     def test_one_that_is_none_is_refused(

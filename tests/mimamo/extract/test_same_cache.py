@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.digests import digests
 
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
@@ -146,7 +147,7 @@ class TestSameCacheAgain:
 
     def test_another_data_set_is_refused(self, run, data: Path, tmp_path: Path) -> None:
         run()
-        before = {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+        before = digests(tmp_path / "cache")
         other = tmp_path / "other"
         shutil.copytree(data, other)
         for name in ("gaps", "plain"):
@@ -159,4 +160,4 @@ class TestSameCacheAgain:
                 r"differ or are missing, such as gaps; give another --out",
             ):
                 extract(given, tmp_path / "cache", backbone="small")
-        assert {p: p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()} == before
+        assert digests(tmp_path / "cache") == before

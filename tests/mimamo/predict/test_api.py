@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.digests import digests
 from support.films import face_frames, noise, write_film
 from support.pages import content_of
 from support.predictions import read_predictions
@@ -58,10 +59,6 @@ def checkpoint(weights):
 @pytest.fixture(scope="module")
 def video(tmp_path_factory, film) -> Path:
     return film(tmp_path_factory.mktemp("video") / "face.mp4", PATTERN)
-
-
-def results_in(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def cut_film(path: Path) -> Path:
@@ -146,8 +143,8 @@ class TestFiles:
         settings = PredictSettings(render=True)
         for name in "ab":
             predict_video(video, checkpoint, tmp_path / name, settings)
-        assert results_in(tmp_path / "a") == results_in(tmp_path / "b")
-        assert list(results_in(tmp_path / "a")) == ["face.csv", "face.mp4", "face.png"]
+        assert digests(tmp_path / "a") == digests(tmp_path / "b")
+        assert list(digests(tmp_path / "a")) == ["face.csv", "face.mp4", "face.png"]
         rendered = VideoReader(tmp_path / "a" / "face.mp4")
         assert len(list(rendered)) == len(PATTERN)
 
@@ -170,9 +167,10 @@ class TestFiles:
         with pytest.raises(InputError, match=r"face\.png: exists"):
             predict_many([video], checkpoint, out, progress=log.show)
         assert log.stages == []
-        assert results_in(out) == {"face.png": b"mine"}
+        assert list(digests(out)) == ["face.png"]
+        assert (out / "face.png").read_bytes() == b"mine"
         predict_video(video, checkpoint, out, PredictSettings(overwrite=True))
-        assert results_in(out)["face.png"].startswith(b"\x89PNG")
+        assert (out / "face.png").read_bytes().startswith(b"\x89PNG")
 
     @pytest.mark.parametrize("stage", ["predicting", "rendering"])
     def test_an_interruption_leaves_no_half_files(self, tmp_path, checkpoint, video, stage):
@@ -183,7 +181,7 @@ class TestFiles:
         with pytest.raises(KeyboardInterrupt):
             predict_many([video], checkpoint, tmp_path, PredictSettings(render=True), progress=show)
         left = [] if stage == "predicting" else ["face.csv", "face.png"]
-        assert list(results_in(tmp_path)) == left
+        assert list(digests(tmp_path)) == left
 
 
 class TestMany:
@@ -216,7 +214,7 @@ class TestMany:
             f"{empty}: expected videos, or pictures of aligned faces"
         )
         assert results[1].error is None
-        assert list(results_in(tmp_path / "out")) == ["one.csv", "one.png"]
+        assert list(digests(tmp_path / "out")) == ["one.csv", "one.png"]
 
     def test_a_folder_stands_for_its_videos(self, tmp_path, checkpoint, film):
         for name in ("b", "a"):
@@ -233,7 +231,7 @@ class TestMany:
         settings = PredictSettings(plot=False, depth=2)
         results = predict_many([tmp_path], checkpoint, tmp_path / "out", settings, warn=log.warn)
         assert [len(result.predictions) for result in results] == [2, 1]
-        assert list(results_in(tmp_path / "out")) == ["one_a.csv", "two_a.csv"]
+        assert list(digests(tmp_path / "out")) == ["one_a.csv", "two_a.csv"]
         assert f"{paths[0]}: others are called a too; its results are one_a.*" in log.warnings
 
     @pytest.mark.slow
@@ -256,7 +254,7 @@ class TestWarnings:
         result = predict_video(video, checkpoint, tmp_path / "out", settings, warn=log.warn)
         assert (result.predictions.values == -5).all()
         assert log.warnings == [f"{video}: no face found; all predictions are -5"]
-        assert len(results_in(tmp_path / "out")) == 3
+        assert len(digests(tmp_path / "out")) == 3
 
     def test_a_video_with_missing_frames_gives_what_it_has(self, tmp_path, checkpoint):
         cut, log = cut_film(tmp_path / "cut.avi"), Log()
@@ -269,7 +267,7 @@ class TestWarnings:
             f"{cut}: frames missing after {(count - 1) / 25:.1f} s; they have no rows in {table}"
         )
         assert len(read_predictions(table)) == count
-        assert list(results_in(table.parent)) == [f"cut.{s}" for s in ("csv", "mp4", "png")]
+        assert list(digests(table.parent)) == [f"cut.{s}" for s in ("csv", "mp4", "png")]
         assert log.warnings == [f"{cut}: no face found; all predictions are -5"]
 
     def test_other_warnings_of_such_a_video_are_kept(self, tmp_path, checkpoint, monkeypatch):

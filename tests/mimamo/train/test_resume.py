@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.digests import digest
 from support.recipes import TINY
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
@@ -28,8 +29,8 @@ class Killed(BaseException):
     """Ends a run as abruptly as an exception can."""
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in FILES}
+def contents(folder: Path) -> dict[str, str]:
+    return {name: digest(folder / name) for name in FILES}
 
 
 def stop_at(step: int, cache: Path, run: Path, config: TrainingConfig) -> None:
@@ -65,7 +66,7 @@ def uninterrupted(
 
 
 @pytest.fixture
-def whole(uninterrupted: Path) -> dict[str, bytes]:
+def whole(uninterrupted: Path) -> dict[str, str]:
     """The files of a run that nobody interrupted."""
     return contents(uninterrupted)
 
@@ -133,7 +134,7 @@ class TestMoreEpochs:
     @staticmethod
     def expected(
         first_is_best, small_cache: Path, tmp_path_factory: pytest.TempPathFactory, longer
-    ) -> dict[str, bytes]:
+    ) -> dict[str, str]:
         out = tmp_path_factory.mktemp("longer") / "run"
         return contents(train(small_cache, out, config=longer).out)
 

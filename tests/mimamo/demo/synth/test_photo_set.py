@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from support.digests import digests
 
 from mimamo.data.affwild2 import AffWild2
 from mimamo.data.annotations import read_annotations
@@ -77,15 +76,10 @@ class TestLayout:
 
 
 class TestSeed:
-    @staticmethod
-    def content(root: Path) -> dict[str, bytes]:
-        files = [path for path in root.rglob("*") if path.is_file()]
-        return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
-
     def test_the_same_seed_gives_the_same_files(self, dataset, tmp_path):
         """One thread as well as two, and whatever other clips are made."""
         write_photo_set(tmp_path, {TRAIN: 1}, frames=FRAMES, seed=3, workers=1)
-        again, first = self.content(tmp_path), self.content(dataset[0])
+        again, first = digests(tmp_path), digests(dataset[0])
         assert len(again) > FRAMES // 2
         assert again == {name: data for name, data in first.items() if "train_01" in name}
 
