@@ -28,6 +28,7 @@ from mimamo.cli.common import (
     Weights,
     argument,
     fail,
+    features_every_option,
     flag,
     option,
     say,
@@ -115,6 +116,7 @@ def predict(
     detector: DetectorFile = None,
     precision: Precision = "auto",
     search_every: SearchEvery = 1,
+    features_every: Annotated[int, features_every_option()] = 1,
     faces: Faces = "main",
     batch_size: Annotated[
         int | None,
@@ -162,6 +164,7 @@ def predict(
         precision=precision,
         batch_size=batch_size,
         search_every=search_every,
+        features_every=features_every,
         folders=folders,
         folder_fps=folder_fps,
         thin=thin,

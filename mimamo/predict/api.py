@@ -68,6 +68,8 @@ class PredictSettings:
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
             between only where the face was; 1 is the most reliable, see `FaceTracks`.
+        features_every: compute the spatial features of every Nth face and interpolate between,
+            see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
         faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
@@ -85,6 +87,7 @@ class PredictSettings:
     precision: Precision = "auto"
     batch_size: int | None = None
     search_every: int = 1
+    features_every: int = 1
     faces: FaceChoice = "main"
     folders: Folders = "auto"
     folder_fps: float = FOLDER_FPS
@@ -240,6 +243,7 @@ class _Predictor:
             spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
             network=move(checkpoint.network, device),
             search_every=settings.search_every,
+            features_every=settings.features_every,
             clip_length=checkpoint.clip_length,
             faces=settings.faces,
         )
