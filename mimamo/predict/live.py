@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.predict.interpolation import FeatureInterpolation
 from mimamo.predict.pace import Pace
 from mimamo.predict.table import HEADER, NO_FACE, table_row
+from mimamo.threads import Workers
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
 
@@ -134,8 +135,7 @@ class LivePredictor:
             search_every=search_every,
         )
         # Beside it a core is left to the search for faces.
-        threads = max(1, torch.get_num_threads() - 1)
-        self._beside = ThreadPoolExecutor(1, "mimamo-features", torch.set_num_threads, (threads,))
+        self._beside = Workers(1, max(1, torch.get_num_threads() - 1))
         self.features_every = features_every or 1
         num_phase = self.network.config.num_phase
         self._pace = None if features_every else Pace(fps, max(1, num_phase - num_phase // 2))
