@@ -38,10 +38,10 @@ def ahead(
 
 
 class Workers(ThreadPoolExecutor):
-    """`count` threads, for each of which torch computes in that thread alone."""
+    """`count` threads, in each of which torch computes with so many `threads`: alone with 1."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(count, "mimamo-worker", torch.set_num_threads, (1,))
+    def __init__(self, count: int, threads: int = 1) -> None:
+        super().__init__(count, "mimamo-worker", torch.set_num_threads, (threads,))
         self.count = count
 
 

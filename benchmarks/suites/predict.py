@@ -36,6 +36,8 @@ SHARE = "the whole of mimamo predict"
 TARGETS = {"phase": 0.03}
 SPEEDUP, COSINE = 2.5, 0.999
 OFTEN = 5  # of --search-every, where it is not 1
+RARELY = (2, 3, 5)  # of --features-every
+EVERY = "the same, features of every frame"
 FACES = 64  # whose features are compared
 ERROR = "error: of the predictions, against the plain ones"
 
@@ -97,6 +99,10 @@ class _Suite:
             "ours": Side(self._command(), agreement),
             "float32": Side(self._command(precision="float32"), agreement),
             "often": Side(self._command(search_every=OFTEN), agreement),
+            **{
+                f"features{every}": Side(self._command(features_every=every), agreement)
+                for every in RARELY
+            },
         }
 
     def speed(self, found: dict[str, Outcome]) -> list[Row]:
@@ -115,6 +121,12 @@ class _Suite:
             for peer, against in (("plain", PLAIN), ("before", BEFORE)):
                 common |= {"id": f"predict/{name}/{peer}", "against": against, "target": target}
                 rows.append(compared(found[name], found[peer], **common))
+        for every in RARELY:
+            ours, work = found[f"features{every}"], f"{WORK}, --features-every {every}"
+            speed = f"{self.frames / ours.measured.median:.1f} frames/s"
+            common = {"work": work, "size": self.size, "note": f"{work}: {speed}; {ERROR}"}
+            common |= {"id": f"predict/features-every-{every}", "against": EVERY}
+            rows.append(compared(ours, found["ours"], **common))
         return rows
 
     def shares(self, whole: Outcome) -> list[Row]:

@@ -28,6 +28,7 @@ from mimamo.cli.common import (
     Weights,
     argument,
     fail,
+    features_every_option,
     flag,
     option,
     say,
@@ -43,6 +44,7 @@ from mimamo.terminal import print_line, warnings_as_lines
 
 if TYPE_CHECKING:
     from mimamo.predict import VideoResult
+    from mimamo.shards import Shard
 
 app = typer.Typer(
     name="mimamo",
@@ -115,6 +117,7 @@ def predict(
     detector: DetectorFile = None,
     precision: Precision = "auto",
     search_every: SearchEvery = 1,
+    features_every: Annotated[int, features_every_option()] = 1,
     faces: Faces = "main",
     batch_size: Annotated[
         int | None,
@@ -148,13 +151,14 @@ def predict(
     Writes <name>.csv and <name>.png for each video; with --render <name>.mp4, with --page
     <name>.html.
 
-    Prints frames per second, and the share of the time for which each stage was at work.
+    Prints frames per second, and the share of the time for which each stage was at work. Several
+    processes share the videos: torchrun --nproc-per-node 4 -m mimamo predict ...
     """
     from mimamo.device import choose_device, slow_precision
     from mimamo.faces import YuNet
     from mimamo.model import load_checkpoint
     from mimamo.predict import PredictSettings, predict_many
-    from mimamo.predict.stage_times import speed_lines
+    from mimamo.shards import Shard, ending_together
 
     settings = PredictSettings(
         detector=None if detector is None else YuNet(detector),
@@ -162,6 +166,7 @@ def predict(
         precision=precision,
         batch_size=batch_size,
         search_every=search_every,
+        features_every=features_every,
         folders=folders,
         folder_fps=folder_fps,
         thin=thin,
@@ -175,12 +180,22 @@ def predict(
     if slow := slow_precision(precision, settings.device):
         warn(slow)
     checkpoint = load_checkpoint(weights, backbone)
-    with ProgressBar() as bar:
-        results = predict_many(
-            videos, checkpoint, out, settings, progress=bar.show, warn=warn, finish=_say_found
-        )
+    shard = Shard.from_environment()
+    with ending_together():
+        with ProgressBar() as bar:
+            results = predict_many(
+                videos, checkpoint, out, settings,
+                shard=shard, progress=bar.show, warn=warn, finish=_say_found,
+            )  # fmt: skip
+        return _account(results, shard)
+
+
+def _account(results: list[VideoResult], shard: Shard) -> int:
+    """Say how fast it was and what failed, and return the exit code."""
+    from mimamo.predict.stage_times import speed_lines
+
     times = {result.outputs.table.stem: result.times for result in results if result.times}
-    for line in speed_lines(times):
+    for line in speed_lines(times, shard.name):
         say(line)
     failures = [result.error for result in results if result.error is not None]
     for error in failures:

@@ -59,6 +59,19 @@ SearchEvery = Annotated[
         "faster, but less sure of the face.",
     ),
 ]
+
+
+def features_every_option(default: str | None = None) -> Any:
+    """The option --features-every, of a default that is said so."""
+    return typer.Option(
+        min=1,
+        metavar="N",
+        show_default=default or True,
+        help="Compute the spatial features in every Nth frame of a face, and interpolate between: "
+        "faster, and near to every frame's.",
+    )
+
+
 Faces = Annotated[
     Literal["main", "all", "left", "right"],
     typer.Option(help="Whose rows are written: of every face, or of one at a time."),

@@ -18,6 +18,7 @@ from mimamo.cli.common import (
     Precision,
     SearchEvery,
     Weights,
+    features_every_option,
     flag,
     option,
     say,
@@ -47,6 +48,9 @@ def live(
     device: Device = "auto",
     precision: Precision = "auto",
     search_every: SearchEvery = 3,
+    features_every: Annotated[
+        int | None, features_every_option("what keeps up; 1 with --headless and a file")
+    ] = None,
     faces: Faces = "main",
     overwrite: Overwrite = False,
 ) -> None:
@@ -75,6 +79,8 @@ def live(
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
             warn(slow)
+        if features_every is None and headless and not source.isdecimal():
+            features_every = 1  # nobody waits for it
         predictor = LivePredictor(
             load_checkpoint(weights, backbone),
             CenterFace(),
@@ -82,12 +88,14 @@ def live(
             dtype=choose_precision(precision, chosen),
             search_every=search_every,
             faces=faces,
+            features_every=features_every,
+            fps=video.fps,
         )
         window = None
         if not headless:
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
         write = None if out is None else stack.enter_context(live_table(out))
-        speed, ended = LiveSpeed(), None
+        speed, ended, every = LiveSpeed(), None, predictor.features_every
 
         def count(predictions: list[LivePrediction]) -> None:
             for prediction in predictions:
@@ -99,6 +107,9 @@ def live(
             for frame in itertools.islice(video, frames):
                 predictions = predictor.push(frame)
                 count(predictions)
+                if every != predictor.features_every:
+                    every = predictor.features_every
+                    warn(f"spatial features of 1 frame in {every}, to keep up")
                 if window is not None:
                     window.show(frame, predictor.boxes, predictions, speed)
                     if window.ended:

@@ -20,8 +20,7 @@ from mimamo.data.omg import FILES, OMGEmotion
 from mimamo.device import choose_precision
 from mimamo.errors import InputError
 from mimamo.extract.backbone import CacheSettings
-from mimamo.extract.preparation import cache_folder, prepare
-from mimamo.extract.shards import Shard, size_of, wait_for_manifest
+from mimamo.extract.preparation import cache_folder, prepare, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
 from mimamo.faces import CenterFace, Detector
@@ -31,6 +30,7 @@ from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.progress import Progress, Report, counted, silent
+from mimamo.shards import Shard, size_of
 
 _DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 
@@ -156,7 +156,7 @@ def extract(
         if not isinstance(model, SmallBackbone):
             spatial = SpatialFeatures(model, device, batch_size, dtype)
         worker = _Worker(root, dataset, spatial, manifest, detector, problems, report, progress)
-        worker.run(shard.share(wanted))
+        worker.run([wanted[n] for n in shard.share([video.source for video in wanted])])
     result = ExtractResult(
         root=root,
         made=worker.made,
@@ -194,7 +194,7 @@ class _Worker:
         return f"{getattr(self.dataset, 'root', '')}{os.sep}"
 
     def run(self, videos: Sequence[DatasetVideo]) -> None:
-        sizes = [size_of(video) for video in videos]
+        sizes = [size_of(video.source) for video in videos]
         total, done = sum(sizes), 0
         for number, (video, size) in enumerate(zip(videos, sizes, strict=True), start=1):
             path = video_path(self.root, video.name)
@@ -276,7 +276,7 @@ class _Worker:
 
 
 def _summary(result: ExtractResult, shard: Shard, small: bool) -> list[str]:
-    where = f"{result.root}" + f" (process {shard.index + 1} of {shard.count})" * (shard.count > 1)
+    where = f"{result.root}{shard.name}"
     lines = [
         f"{where}: {counted(result.made, 'video')} extracted, {result.kept} kept from before, "
         f"{len(result.skipped)} not used, {counted(result.frames, 'face')}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mimamo.files import output_folder
 from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
 from mimamo.model.small_backbone import SmallBackbone
 
+_WAIT, _POLL = 1800.0, 0.2  # seconds for the first process to prepare the cache
 _LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
 
 
@@ -175,3 +177,12 @@ def cache_folder(path: str | os.PathLike[str]) -> Path:
             )
     output_folder(root / VIDEOS)
     return root
+
+
+def wait_for_manifest(root: Path) -> None:
+    """Wait until the first process has prepared the cache. Raises InputError after half an hour."""
+    end = time.monotonic() + _WAIT
+    while not (root / MANIFEST).exists():
+        if time.monotonic() > end:
+            raise InputError(f"{root / MANIFEST}: the first process has not written it")
+        time.sleep(_POLL)

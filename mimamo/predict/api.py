@@ -44,6 +44,7 @@ from mimamo.predict.sources import Folders, find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, write_predictions
 from mimamo.progress import Progress, Report, silent
+from mimamo.shards import ALL, Shard
 from mimamo.threads import Workers, workers
 from mimamo.video import AlignedFolder, FrameFolder
 from mimamo.video.folder import FOLDER_FPS
@@ -68,6 +69,8 @@ class PredictSettings:
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
             between only where the face was; 1 is the most reliable, see `FaceTracks`.
+        features_every: compute the spatial features of every Nth face and interpolate between,
+            see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
         faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
@@ -85,6 +88,7 @@ class PredictSettings:
     precision: Precision = "auto"
     batch_size: int | None = None
     search_every: int = 1
+    features_every: int = 1
     faces: FaceChoice = "main"
     folders: Folders = "auto"
     folder_fps: float = FOLDER_FPS
@@ -159,6 +163,7 @@ def predict_many(
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
+    shard: Shard = ALL,
     progress: Progress = silent,
     warn: Report = silent,
     finish: Callable[[VideoResult], object] = silent,
@@ -168,11 +173,12 @@ def predict_many(
     Args:
         paths: video files, folders of pictures, and folders of either, see `find_sources`.
         checkpoint, out_dir, settings, progress, warn: as for `predict_video`.
+        shard: which of the videos are this process's, of several that are given the same.
         finish: called with each video's result as soon as it is there.
 
     Returns:
-        One result per video, failed and incomplete ones with their error, in the order of
-        `paths`. A folder without videos is a failed one.
+        One result per video of this process, failed and incomplete ones with their error, in the
+        order of `paths`. A folder without videos is a failed one.
 
     Raises:
         InputError: before anything is written: `out_dir` cannot be written to or holds a file in
@@ -181,13 +187,14 @@ def predict_many(
     settings = settings or PredictSettings()
     sources = find_sources(paths, settings.folders, settings.depth)
     planned = _planned(sources, out_dir, settings)
-    for source, outputs in zip(sources, planned, strict=True):
+    mine = sorted(shard.share(sources))
+    for source, outputs in ((sources[number], planned[number]) for number in mine):
         if outputs.table.stem != (name := source_name(source)):
             warn(f"{source}: others are called {name} too; its results are {outputs.table.stem}.*")
     results = []
     with workers(settings.device) as pool:
         predictor = _Predictor(checkpoint, settings, pool, progress, warn)
-        for source, outputs in zip(sources, planned, strict=True):
+        for source, outputs in ((sources[number], planned[number]) for number in mine):
             try:
                 result = predictor.predict(source, outputs)
             except InputError as error:
@@ -240,6 +247,7 @@ class _Predictor:
             spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
             network=move(checkpoint.network, device),
             search_every=settings.search_every,
+            features_every=settings.features_every,
             clip_length=checkpoint.clip_length,
             faces=settings.faces,
         )

@@ -6,12 +6,16 @@ frames of a clip that ends with the current frame: of its future it knows what t
 Each face has its own sequence, which ends where its track does (`FaceTracks`): at a cut, at another
 face in its place, or at a gap as long as a window; shorter ones are passed over. Frames, windows
 and features are dropped as soon as they are used.
+
+Spatial features are needed as late as the window, so they are computed beside the frames that
+follow; where that does not keep up, in every Nth frame (`mimamo.predict.interpolation`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +30,10 @@ from mimamo.faces import Detector, FaceChoice, FaceTracks, align_face, phase_fra
 from mimamo.files import open_new, replacing
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
+from mimamo.predict.interpolation import FeatureInterpolation
+from mimamo.predict.pace import Pace
 from mimamo.predict.table import HEADER, NO_FACE, table_row
+from mimamo.threads import Workers
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
 
@@ -69,7 +76,12 @@ class _Sequence:
 
     phases: PhaseStream
     clip: deque[Tensor]
+    after: int = 0  # faces since the last whose features were asked for, that one included
+    # Those asked for: the task, the face's row in its result, and how far after the one before.
+    asked: deque[tuple[Future[tuple[Tensor, float]], int, int]] = field(default_factory=deque)
+    between: FeatureInterpolation = field(default_factory=FeatureInterpolation)
     features: deque[Tensor] = field(default_factory=deque)  # whose window is not complete
+    windows: deque[tuple[Tensor, ...]] = field(default_factory=deque)  # without features so far
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +105,9 @@ class LivePredictor:
         device: where the networks run.
         dtype: in which the backbone computes, see `mimamo.model.features.choose_precision`.
         search_every, faces: as for `FaceTracks`.
+        features_every: compute the spatial features of every Nth face; None for the smallest N, up
+            to half a window, that keeps up with `fps`. It is an attribute, too.
+        fps: frames a second that come.
     """
 
     def __init__(
@@ -104,7 +119,11 @@ class LivePredictor:
         dtype: torch.dtype = torch.float32,
         search_every: int = 1,
         faces: FaceChoice = "main",
+        features_every: int | None = 1,
+        fps: float = 30.0,
     ) -> None:
+        if features_every is not None and features_every < 1:
+            raise ValueError(f"features_every: expected at least 1, got {features_every}")
         self.network = move(checkpoint.network, device).eval()
         self._spatial = SpatialFeatures(checkpoint.backbone, device, dtype=dtype)
         self._clip_length = checkpoint.clip_length
@@ -115,6 +134,11 @@ class LivePredictor:
             patience=max(1, self.network.config.num_phase),
             search_every=search_every,
         )
+        # Beside it a core is left to the search for faces.
+        self._beside = Workers(1, max(1, torch.get_num_threads() - 1))
+        self.features_every = features_every or 1
+        num_phase = self.network.config.num_phase
+        self._pace = None if features_every else Pace(fps, max(1, num_phase - num_phase // 2))
         # By the number of the face: what goes on, and predictions whose frame waits.
         self._sequences: dict[int, _Sequence] = {}
         self._values: dict[int, deque[tuple[float, float]]] = defaultdict(deque)
@@ -126,6 +150,12 @@ class LivePredictor:
     def push(self, frame: VideoFrame) -> list[LivePrediction]:
         """Take the next frame; returns the predictions that it completes, in order of frames."""
         came = perf_counter()
+        predictions = self._push(frame, came)
+        if self._pace is not None:
+            self.features_every = self._pace.frame(perf_counter() - came, self.features_every)
+        return predictions
+
+    def _push(self, frame: VideoFrame, came: float) -> list[LivePrediction]:
         found = self._tracks(frame.image, frame.time)
         self.boxes = [(number, face.box) for number, face in found]
         self._end(set(self._sequences) - self._tracks.alive)
@@ -133,17 +163,16 @@ class LivePredictor:
             self._pending.append(_Row(frame.index, frame.time, came))
             return list(self._complete())
         crops = np.stack([align_face(frame.image, face.landmarks) for _, face in found])
-        features = self._spatial(crops)
+        self._ask([number for number, _ in found], crops)
         grey = torch.from_numpy(phase_frames(crops, self.network.config.phase_size))
-        for (number, face), own, picture in zip(found, features, grey, strict=True):
+        for (number, face), picture in zip(found, grey, strict=True):
             self._pending.append(
                 _Row(frame.index, frame.time, came, number, face.box, face.score)
             )  # fmt: skip
-            if number not in self._sequences:
-                self._sequences[number] = self._begin()
-            self._sequences[number].features.append(own)
-            for _, levels in self._sequences[number].phases.push(picture):
-                self._predict(number, levels)
+            self._sequences[number].windows.extend(
+                levels for _, levels in self._sequences[number].phases.push(picture)
+            )
+            self._predict(number)
         return list(self._complete())
 
     def finish(self) -> list[LivePrediction]:
@@ -152,6 +181,7 @@ class LivePredictor:
         Windows that are not complete repeat the last frame, as at the end of a video.
         """
         self._end(set(self._sequences))
+        self._beside.shutdown()
         return list(self._complete())
 
     def _begin(self) -> _Sequence:
@@ -165,22 +195,61 @@ class LivePredictor:
         )
         return _Sequence(phases, deque(maxlen=self._clip_length))
 
+    def _ask(self, numbers: Sequence[int], crops: np.ndarray) -> None:
+        """Have the features computed of those faces, of the next frame's, whose turn it is."""
+        due = []
+        for row, number in enumerate(numbers):
+            is_new = number not in self._sequences
+            if is_new:
+                self._sequences[number] = self._begin()
+            sequence = self._sequences[number]
+            sequence.after += 1
+            if is_new or sequence.after >= self.features_every:
+                due.append((row, sequence))
+        if not due:
+            return
+        task = self._beside.submit(self._look, crops[[row for row, _ in due]])
+        for row, (_, sequence) in enumerate(due):
+            sequence.asked.append((task, row, sequence.after))
+            sequence.after = 0
+
+    def _look(self, crops: np.ndarray) -> tuple[Tensor, float]:
+        """Spatial features, and the seconds that they took."""
+        begun = perf_counter()
+        return self._spatial(crops), perf_counter() - begun
+
     def _end(self, numbers: Iterable[int]) -> None:
         """Faces will not come again: their last ones would wait for ever."""
         for number in numbers:
-            for _, levels in self._sequences[number].phases.flush():
-                self._predict(number, levels)
+            sequence = self._sequences[number]
+            sequence.windows.extend(levels for _, levels in sequence.phases.flush())
+            self._predict(number)
+            sequence.features.extend(sequence.between.rest(len(sequence.windows)))
+            self._predict(number)
             del self._sequences[number]
 
     @torch.inference_mode()
-    def _predict(self, number: int, levels: tuple[Tensor, ...]) -> None:
-        """The prediction of a face where it waits longest, of which `levels` is the window."""
+    def _predict(self, number: int) -> None:
+        """Predict a face wherever window and features are known, or can be waited for."""
         sequence, weight = self._sequences[number], self.network.head.fc.weight
-        features = sequence.features.popleft()[None, None].to(weight)
-        phases = [level[None, None].to(weight) for level in levels]
-        sequence.clip.append(self.network.embed(features, phases)[0, 0])
-        values = self.network.read_out(torch.stack(list(sequence.clip))[None])[0, -1].tolist()
-        self._values[number].append((values[0], values[1]))
+        while sequence.windows:
+            if not sequence.features:
+                if not sequence.asked:
+                    return
+                task, row, after = sequence.asked.popleft()
+                sequence.features.extend(sequence.between.push(self._answer(task)[row], after))
+            given = sequence.features.popleft()[None, None].to(weight)
+            phases = [level[None, None].to(weight) for level in sequence.windows.popleft()]
+            sequence.clip.append(self.network.embed(given, phases)[0, 0])
+            values = self.network.read_out(torch.stack(list(sequence.clip))[None])[0, -1].tolist()
+            self._values[number].append((values[0], values[1]))
+
+    def _answer(self, task: Future[tuple[Tensor, float]]) -> Tensor:
+        begun = perf_counter()
+        features, seconds = task.result()
+        if self._pace is not None:
+            self._pace.features(seconds / len(features), perf_counter() - begun)
+        return features
 
     def _complete(self) -> Iterator[LivePrediction]:
         while self._pending:

@@ -15,12 +15,12 @@ where the grey faces are to be kept.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
-from mimamo.predict.clips import ClipAverages, ClipInput, ClipStream, evaluating, predict_clips
+from mimamo.predict.clips import ClipAverages, ClipInput, evaluating, predict_clips
+from mimamo.predict.interpolation import FaceClips
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 from mimamo.threads import Workers, ahead
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mimamo.video import Film
 
 _FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
+_CROPS = 8  # of a batch, for each whose features are computed
 _TASKS_AHEAD = 2  # batches, and clips, that wait for a worker, beside one for each worker
 _ROW = np.dtype([("frame", np.int64), ("time", np.float64), ("face", np.int64)])
 _NO_BOX, _NO_LANDMARKS = np.full((4,), np.nan, np.float32), np.full((5, 2), np.nan, np.float32)
@@ -70,6 +72,7 @@ class Models:
     spatial: SpatialFeatures
     network: MIMAMONet
     search_every: int = 1
+    features_every: int = 1
     clip_length: int = 64
     faces: FaceChoice = "main"
 
@@ -122,6 +125,14 @@ def observe(
         return gathering.finish()
 
 
+class _Crop(NamedTuple):
+    """An aligned face: its number, the picture, and whether its features are to be computed."""
+
+    face: int
+    image: np.ndarray
+    known: bool
+
+
 class _Gathering:
     """Keeps what the faces of a video give, and hands batches and clips to the workers.
 
@@ -143,11 +154,12 @@ class _Gathering:
         self._scores: list[float] = []
         self._others = 0
 
-        self._crops: list[tuple[int, np.ndarray]] = []  # with the numbers of their faces
+        self._crops: list[_Crop] = []
+        self._seen: Counter[int] = Counter()  # crops of each face
         self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
-        # Of each: whose faces, the tracks that have ended with it, features and grey frames.
-        self._batches: deque[tuple[list[int], list[int], Future]] = deque()
-        self._streams: dict[int, ClipStream] = {}
+        # Of each: its crops, the tracks that have ended with it, features and grey frames.
+        self._batches: deque[tuple[list[_Crop], list[int], Future]] = deque()
+        self._streams: dict[int, FaceClips] = {}
         self._clips: deque[tuple[int, ClipInput, Future]] = deque()
         # By face:
         self._averages: dict[int, ClipAverages] = defaultdict(ClipAverages)
@@ -162,9 +174,13 @@ class _Gathering:
         self._landmarks.append(_NO_LANDMARKS if face.landmarks is None else face.landmarks)
         self._scores.append(face.score)
         if face.crop is not None:
-            self._crops.append((face.face, face.crop))
+            known = self._seen[face.face] % self._models.features_every == 0
+            self._seen[face.face] += 1
+            self._crops.append(_Crop(face.face, face.crop, known))
             self._last[face.face] = face.index
-            if len(self._crops) == self._models.spatial.batch_size:
+            most = self._models.spatial.batch_size
+            computed = sum(crop.known for crop in self._crops)
+            if computed == most or len(self._crops) == _CROPS * most:
                 self._submit_batch()
                 self._collect(self._limit)
         return is_new
@@ -215,46 +231,46 @@ class _Gathering:
         return frames
 
     def _submit_batch(self) -> None:
-        numbers, crops = zip(*self._crops, strict=True)
+        crops, self._crops = self._crops, []
         ended = [x for x, last in self._last.items() if last + self._models.gap < self._index]
         for number in ended:
-            del self._last[number]
-        future = self._pool.submit(self._look, np.stack(crops))
-        self._batches.append((list(numbers), ended, future))
-        self._crops.clear()
+            del self._last[number], self._seen[number]
+        self._batches.append((crops, ended, self._pool.submit(self._look, crops)))
 
-    def _look(self, crops: np.ndarray) -> tuple[Tensor, Tensor]:
-        """A worker's task: spatial features and grey frames of a batch."""
+    def _look(self, crops: list[_Crop]) -> tuple[Tensor, Tensor]:
+        """A worker's task: spatial features, where they are to be known, and grey frames."""
+        known = [crop.image for crop in crops if crop.known]
         with self._times.stage("backbone"):
-            features = self._models.spatial(crops)
+            features = self._models.spatial(np.stack(known)) if known else torch.empty(0)
         with self._times.stage("phase"):
-            return features, torch.from_numpy(
-                phase_frames(crops, self._models.network.config.phase_size)
-            )
+            size = self._models.network.config.phase_size
+            grey = phase_frames(np.stack([crop.image for crop in crops]), size)
+            return features, torch.from_numpy(grey)
 
     def _collect(self, limit: int) -> None:
         """Take back batches and clips, in order, until no more than `limit` of each are left."""
         while len(self._batches) > limit or (self._batches and self._batches[0][-1].done()):
-            numbers, ended, future = self._batches.popleft()
+            crops, ended, future = self._batches.popleft()
             features, frames = future.result()
-            whose = torch.tensor(numbers)
-            for number in dict.fromkeys(numbers):
+            whose = np.array([crop.face for crop in crops])
+            known = np.array([crop.known for crop in crops])
+            for number in dict.fromkeys(whose.tolist()):
                 own = whose == number
-                self._push(number, features[own], frames[own])
+                self._push(number, features[own[known]], known[own], frames[own])
             for number in ended:
                 self._predict(number, self._streams.pop(number).finish())
         while len(self._clips) > limit or (self._clips and self._clips[0][-1].done()):
             number, clip, future = self._clips.popleft()
             self._averages[number].add([clip], future.result())
 
-    def _push(self, number: int, features: Tensor, frames: Tensor) -> None:
-        """Take the next features and grey frames of a face."""
+    def _push(self, number: int, features: Tensor, known: np.ndarray, frames: Tensor) -> None:
+        """Take the next grey frames of a face, and the features of those where they are known."""
         if number not in self._streams:
-            config, length = self._models.network.config, self._models.clip_length
-            self._streams[number] = ClipStream(config.num_phase, length, length)
+            num_phase = self._models.network.config.num_phase
+            self._streams[number] = FaceClips(num_phase, self._models.clip_length)
         if self._keep_frames:
             self._frames[number].append(frames)
-        self._predict(number, self._streams[number].push(features, frames))
+        self._predict(number, self._streams[number].push(features, known.tolist(), frames))
 
     def _predict(self, number: int, clips: Iterable[ClipInput]) -> None:
         network, times = self._models.network, self._times

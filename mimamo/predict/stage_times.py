@@ -103,13 +103,13 @@ class StageTimes:
             self.seconds[name] += seconds
 
 
-def speed_lines(times: Mapping[str, StageTimes]) -> list[str]:
-    """One line for each video, by its name, one for all of them, and how to read them."""
+def speed_lines(times: Mapping[str, StageTimes], process: str = "") -> list[str]:
+    """One line for each video, by its name, one for all of this process, and how to read them."""
     if not times:
         return []
     lines = [f"{name}: {each.summary()}" for name, each in times.items()]
     if len(times) > 1:
-        lines.append(f"all {len(times)} videos: {reduce(add, times.values()).summary()}")
+        lines.append(f"all {len(times)} videos{process}: {reduce(add, times.values()).summary()}")
     return [*lines, "Stages work side by side: their shares of the time may exceed 100 %."]
 
 

@@ -15,6 +15,7 @@ from mimamo.video.quiet import quiet_opencv
 from mimamo.video.reader import VideoFrame
 
 _HIGHEST = 2**31 - 1  # that OpenCV takes
+_USUAL_FPS = 30.0  # where a camera does not say
 _PATIENCE = 1.0  # seconds to wait for a frame that is being read
 
 
@@ -23,7 +24,7 @@ class Camera:
 
     From the first frame asked for, a thread reads every one. Whoever is slower than the camera is
     given the newest, so that nothing queues up; `missed` counts those in between. Times are seconds
-    since the first frame.
+    since the first frame. `fps` is the rate that it says it has.
 
     Raises InputError if there is no such camera.
     """
@@ -37,6 +38,8 @@ class Camera:
             self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             raise InputError(f"camera {number}: cannot be opened; expected the number of a camera")
+        said = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = said if 1 <= said <= 1000 else _USUAL_FPS
         self._changed = threading.Condition()
         self._newest: tuple[float, np.ndarray] | None = None
         self._ended = False

@@ -21,7 +21,6 @@ from mimamo.demo.run import run_demo
 from mimamo.evaluate.cross_validation import crossval
 from mimamo.evaluate.submission import is_table
 from mimamo.extract import extract
-from mimamo.extract.shards import Shard
 from mimamo.faces import CenterFace, YuNet
 from mimamo.files import (
     new_folder,
@@ -34,6 +33,7 @@ from mimamo.files import (
 )
 from mimamo.locks import locked
 from mimamo.predict.outputs import is_result
+from mimamo.shards import Shard
 from mimamo.tensor_file import load_note
 from mimamo.train import TrainingConfig, train
 from mimamo.video import VideoReader

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,7 +75,7 @@ def told(monkeypatch, tmp_path):
     put("device.choose_device", lambda name: name)
     put("device.choose_precision", lambda name, device: name)
     put("device.slow_precision", lambda *_: None)
-    put("video.VideoReader", lambda source: BytesIO())
+    put("video.VideoReader", lambda source: SimpleNamespace(fps=30.0, close=lambda: None))
     put("predict.render.live.check_display", lambda: None)
 
     def run(command: str, *more: str) -> list[Any] | None:

@@ -16,8 +16,8 @@ from mimamo import InputError
 from mimamo.data import AffWild2, Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.extract import extract
-from mimamo.extract.shards import Shard
 from mimamo.model import ResNet50
+from mimamo.shards import Shard
 
 
 class TestBadInput:

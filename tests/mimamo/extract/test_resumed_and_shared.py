@@ -22,8 +22,8 @@ from mimamo import InputError
 from mimamo.data import Cache
 from mimamo.data.cache import video_path
 from mimamo.extract import extract
-from mimamo.extract.shards import Shard
 from mimamo.model import ResNet50, save_backbone
+from mimamo.shards import Shard
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, name: str, *modules: str) -> list[object]:

@@ -12,8 +12,8 @@ from support.digests import digests
 from mimamo import InputError
 from mimamo.data import AffWild2, Cache
 from mimamo.extract import extract
-from mimamo.extract.shards import Shard
 from mimamo.faces import CenterFace
+from mimamo.shards import Shard
 
 
 class TestSameCacheAgain:

@@ -221,6 +221,9 @@ class FakeCapture:
     def isOpened(self):
         return True
 
+    def get(self, what):
+        return 0.0
+
     def read(self):
         self.turn.acquire(timeout=5)
         self.count += 1

@@ -24,7 +24,8 @@ from mimamo.faces.alignment import TEMPLATE
 from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
-from mimamo.predict.clips import ClipStream, predict_sequence
+from mimamo.predict.clips import predict_sequence
+from mimamo.predict.interpolation import FaceClips
 from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.threads import workers
@@ -175,12 +176,12 @@ def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
 def test_of_a_face_that_has_gone_only_predictions_are_kept(checkpoint, monkeypatch):
     alive, most = weakref.WeakSet(), []
 
-    class Watched(ClipStream):
+    class Watched(FaceClips):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             alive.add(self)
 
-    monkeypatch.setattr(mimamo.predict.pipeline, "ClipStream", Watched)
+    monkeypatch.setattr(mimamo.predict.pipeline, "FaceClips", Watched)
     models = Models(Anywhere(), Spatial(), checkpoint.network)
     with workers("cpu") as pool:
         result = observe(
