@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,8 @@ def observe_faces(
         detector: finds the faces of a video; not used for a folder.
         steady: smooth the landmarks over time, so that the crop does not tremble.
         faces, patience, search_every: as for `FaceTracks`.
-        read: how the source is gone through; gives what iterating over it gives.
+        read: how the source's images, or a video's frames in batches, are gone through; gives what
+            iterating over its argument gives.
 
     Raises ValueError for a video without a detector, and what `source` raises.
     """
@@ -94,17 +95,17 @@ def observe_faces(
         detector, faces, steady=steady, patience=patience, search_every=search_every
     )
     most = None if faces == "all" else _MOST
-    return _from_video(read(source), detector, tracks, most, search_every == 1)
+    return _from_video(read(_batches(source, detector)), detector, tracks, most, search_every == 1)
 
 
 def _from_video(
-    frames: Iterable[VideoFrame],
+    batches: Iterable[Sequence[VideoFrame]],
     detector: Detector,
     tracks: FaceTracks,
     most: int | None,
     search: bool,
 ) -> Iterator[FaceObservation]:
-    for some in _batches(frames, detector):
+    for some in batches:
         images = [frame.image for frame in some]
         if isinstance(detector, BatchDetector):
             batch: FrameBatch = detector.batch(images, most, search)
@@ -142,9 +143,8 @@ def _batches(frames: Iterable[VideoFrame], detector: Detector) -> Iterator[list[
             yield batch
             batch = []
         batch.append(frame)
-        if len(batch) == (
-            detector.frames_at_once(shape) if isinstance(detector, BatchDetector) else 1
-        ):
+        most = detector.frames_at_once(shape) if isinstance(detector, BatchDetector) else 1
+        if len(batch) == most:
             yield batch
             batch = []
     if batch:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from mimamo.errors import InputError
-from mimamo.files import MOST_MODEL, read_bytes
+from mimamo.files import read_bytes
+
+_MOST = 64 << 20  # bytes of a file, every field of which is looked at
 
 # Numbers of fields (onnx.proto), and of the type float32 among those of tensors.
 _GRAPH = 7
@@ -29,10 +31,10 @@ def read_weights(path: str | os.PathLike[str]) -> list[np.ndarray]:
 
     Raises InputError, naming the file, if it cannot be read or is no ONNX file.
     """
-    content = memoryview(read_bytes(path, MOST_MODEL))
+    content = memoryview(read_bytes(path, _MOST, "an ONNX file"))
     try:
         return _weights(content)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise InputError(f"{path}: expected an ONNX file, got something else") from error
 
 

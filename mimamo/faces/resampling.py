@@ -1,8 +1,8 @@
 """Pictures shrunk, warped and made grey in torch, on any device and several at once.
 
-They give what OpenCV gives: values are rounded where it rounds, though kept in float32. Where
-OpenCV's bicubic samples lie on a grid of 1/32 pixel, these lie where they should: up to a few grey
-levels of difference where a picture is at its sharpest.
+They give what OpenCV gives: values are rounded where it rounds, though kept in float32. Views of a
+real film differ from those of OpenCV 5.0 by one grey level, in one pixel of 10,000; OpenCV 4.10,
+which puts samples on a grid of 1/32 pixel, by up to four, 0.08 on average.
 """
 
 from __future__ import annotations
