@@ -43,9 +43,8 @@ class BatchedCenterFace:
 
     It finds what `CenterFace` finds. Of a batch of frames the search, both closer looks, the looks
     of faces and the crops are a few passes on the device, on a stream of its own; the frames go
-    there once. It computes in float32, or what torch takes for it in convolutions: bfloat16 moved
-    boxes of a real film (640x360, every third of 309 frames) by up to 1.1 pixels, rounding to
-    TensorFloat-32 by up to 0.4. Not safe to share between threads.
+    there once. It computes in float32: bfloat16 would move boxes by more than half a pixel. Not
+    safe to share between threads.
 
     Args:
         device: where it computes.
