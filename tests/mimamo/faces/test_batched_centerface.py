@@ -98,7 +98,7 @@ class TestFilms:
             ("x..x", {"patience": 2}),
             ("xm-x", {}),
             ("xo|x.", {"faces": "all"}),
-            ("xo|ox", {"faces": "left"}),
+            pytest.param("xo|ox", {"faces": "left"}, marks=pytest.mark.slow),
             ("xxxxx", {"search_every": 3}),
             ("--", {}),
             ("x", {}),
