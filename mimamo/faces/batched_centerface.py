@@ -35,7 +35,7 @@ from mimamo.video.folder import CROP_SIZE
 
 _FRAMES = 32  # looked at together, if they are not large
 _MOST_PIXELS = 1 << 24  # of the frames together: as float32 with three channels 200 MB
-_MOST_INPUT = 1 << 21  # pixels in a pass through the network, each of which takes some 400 bytes
+_MOST_INPUT = 1 << 21  # pixels in a pass through the network, hundreds of bytes each
 
 
 class BatchedCenterFace:

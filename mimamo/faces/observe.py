@@ -16,7 +16,7 @@ from mimamo.video.folder import AlignedFolder
 if TYPE_CHECKING:
     from mimamo.video import Film, VideoFrame
 
-_MOST = 2  # faces of a frame that may be the one chosen, but for rare cases
+_MOST = 2  # main faces, of which one is chosen; a third may be once it was a main one
 
 
 @dataclass(frozen=True, eq=False)
