@@ -43,8 +43,9 @@ class BatchedCenterFace:
 
     It finds what `CenterFace` finds. Of a batch of frames the search, both closer looks, the looks
     of faces and the crops are a few passes on the device, on a stream of its own; the frames go
-    there once. It computes in float32: bfloat16 would move boxes by more than half a pixel. Not
-    safe to share between threads.
+    there once. It computes in float32, on a GPU with TensorFloat-32 in convolutions unless torch is
+    told otherwise: bfloat16 would move boxes by more than half a pixel. Not safe to share between
+    threads.
 
     Args:
         device: where it computes.

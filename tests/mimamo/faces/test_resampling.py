@@ -61,3 +61,13 @@ def test_views_are_those_of_warp(pictures):
 
 def test_no_views(pictures):
     assert warp_batch(torch.from_numpy(pictures), [], np.empty((0, 2, 3)), 80).shape[0] == 0
+
+
+def test_all_is_computed_where_the_pictures_are():
+    """Torch's device "meta" computes nothing, but raises an error where devices are mixed."""
+    pictures = torch.empty((2, 90, 120, 3), dtype=torch.uint8, device="meta")
+    transforms = np.array([[[1.2, 0, 3], [0, 1.2, 4]], [[0.4, 0, 3], [0, 0.4, 4]]])
+    views = warp_batch(pictures, [1, 0], transforms, 80)
+    assert (views.device.type, views.shape) == ("meta", (2, 80, 80, 3))
+    small = grey(shrink(pictures, (48, 27)).permute(0, 2, 3, 1))
+    assert (small.device.type, small.shape) == ("meta", (2, 27, 48))
