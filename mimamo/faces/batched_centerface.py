@@ -185,9 +185,13 @@ class FaceBatch:
         self, numbers: Sequence[int], faces: Sequence[Detection]
     ) -> list[Detection | None]:
         def detect(which: Sequence[int], transforms: np.ndarray) -> list[list[Detection]]:
-            own = [numbers[x] for x in which]
-            views = warp_batch(self._frames, own, transforms, VIEW_SIZE)
-            return self._detector.detect(views.permute(0, 3, 1, 2))
+            own, at_once = [numbers[x] for x in which], max(1, _MOST_INPUT // VIEW_SIZE**2)
+            found: list[list[Detection]] = []
+            for start in range(0, len(own), at_once):  # of a crowd, a pass at a time
+                some = slice(start, start + at_once)
+                views = warp_batch(self._frames, own[some], transforms[some], VIEW_SIZE)
+                found += self._detector.detect(views.permute(0, 3, 1, 2))
+            return found
 
         return look_closer_at(faces, detect)
 

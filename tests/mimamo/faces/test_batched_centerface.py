@@ -71,13 +71,15 @@ class TestSearch:
             (got,), (expected,) = faces, CenterFace()(frame)
             assert np.abs(got.box - expected.box).max() < 0.5
 
-    def test_pictures_are_split_into_passes(self, batched, place, monkeypatch):
+    def test_pictures_and_views_are_split_into_passes(self, batched, place, monkeypatch):
         frames = np.stack([place((100 + 10 * x, 100), 0.7)[0] for x in range(3)])
-        whole = batched.search(batched.upload(frames))
+        whole = batched.batch(frames, 1, True)
         monkeypatch.setattr(batched_centerface, "_MOST_INPUT", 1)
-        for one, other in zip(batched.search(batched.upload(frames)), whole, strict=True):
-            assert len(one) == len(other) == 1
-            np.testing.assert_allclose(one[0].box, other[0].box, atol=0.1)
+        for one, other in zip(batched.batch(frames, 1, True).views, whole.views, strict=True):
+            (got,), (expected,) = one.faces(), other.faces()
+            np.testing.assert_allclose(got.box, expected.box, atol=0.1)
+            closer = one.look_closer(got), other.look_closer(expected)
+            np.testing.assert_allclose(*(x.landmarks for x in closer), atol=0.1)
 
     def test_large_frames_come_a_few_at_a_time(self, batched):
         assert batched.frames_at_once((360, 640, 3)) == 32
