@@ -34,11 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--compare", type=Path, help="an earlier result to compare with")
     add("--threshold", type=float, default=compare.THRESHOLD, help="1 if a row is worse by more")
     asked = parser.parse_args(arguments)
+    before = torch.get_num_threads()
     try:
         return 1 if _run(asked, _settings(asked)) else 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def _settings(asked: argparse.Namespace) -> suites.Settings:

@@ -60,6 +60,7 @@ def steps(rehearse: bool) -> list[Step]:
         *(_sanitized(tool, small, rehearse) for tool in ("memcheck", "racecheck")),
         measure("peers", 25, 60),
         measure("epoch", 30, 100),
+        measure("predict", 30, 100),
         _sanitized("initcheck", small, rehearse),
         measure("slow-peers", 30, 120),
     ]

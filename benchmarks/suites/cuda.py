@@ -59,6 +59,8 @@ def records(group: str, settings: Settings, start: int = 0) -> Iterator[tuple[in
         return
     if group == "epoch":  # trains, and imports what training needs
         rows = import_module("benchmarks.suites.epoch").rows(settings)
+    elif group == "predict":  # and this what videos need
+        rows = import_module("benchmarks.gpu.predict").rows(settings)
     else:
         rows = measured(group, settings, start)
     for number, row in enumerate(rows, start):
@@ -77,7 +79,7 @@ def is_dead(device: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.suites.cuda", description=__doc__)
-    parser.add_argument("group", choices=(*GROUPS, "kernels", "epoch"))
+    parser.add_argument("group", choices=(*GROUPS, "kernels", "epoch", "predict"))
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument(
         "--operators", metavar="FILE", help="library whose operators replace the CPU's"

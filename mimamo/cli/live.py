@@ -72,7 +72,7 @@ def live(
         stack.callback(video.close)
         # Only what is in order waits for torch.
         from mimamo.device import choose_device, choose_precision, slow_precision
-        from mimamo.faces import CenterFace
+        from mimamo.faces.batched_centerface import centerface
         from mimamo.model import load_checkpoint
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
 
@@ -83,7 +83,7 @@ def live(
             features_every = 1  # nobody waits for it
         predictor = LivePredictor(
             load_checkpoint(weights, backbone),
-            CenterFace(),
+            centerface(chosen),
             chosen,
             dtype=choose_precision(precision, chosen),
             search_every=search_every,

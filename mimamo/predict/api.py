@@ -19,7 +19,7 @@ import torch
 
 from mimamo.device import Precision, choose_precision, move
 from mimamo.errors import InputError
-from mimamo.faces.centerface import CenterFace
+from mimamo.faces.batched_centerface import centerface
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import Faces
 from mimamo.faces.tracks import FaceChoice
@@ -61,14 +61,15 @@ class PredictSettings:
     """How to predict, and what to write.
 
     Attributes:
-        detector: finds the faces; None for the default, CenterFace.
+        detector: finds the faces; None for the default, CenterFace, on `device`.
         device: where the networks run.
         precision: in which the backbone computes: "float32", "bfloat16", or "auto", see
             `choose_precision`. All else is in float32.
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
-            between only where the face was; 1 is the most reliable, see `FaceTracks`.
+            between only where the face was; 1 is the most reliable, see `FaceTracks`, and what
+            lets a GPU look at frames in batches.
         features_every: compute the spatial features of every Nth face and interpolate between,
             see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
         faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
@@ -243,7 +244,7 @@ class _Predictor:
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
         self._models = Models(
-            detector=settings.detector or CenterFace(),
+            detector=settings.detector or centerface(device),
             spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
             network=move(checkpoint.network, device),
             search_every=settings.search_every,

@@ -40,7 +40,7 @@ from mimamo.threads import Workers, ahead
 if TYPE_CHECKING:
     from mimamo.video import Film
 
-_FRAMES_AHEAD = 8  # decoded frames, and observed faces, that wait
+_FRAMES_AHEAD = 8  # decoded frames, or batches of them, and observed faces, that wait
 _CROPS = 8  # of a batch, for each whose features are computed
 _TASKS_AHEAD = 2  # batches, and clips, that wait for a worker, beside one for each worker
 _ROW = np.dtype([("frame", np.int64), ("time", np.float64), ("face", np.int64)])

