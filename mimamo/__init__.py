@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mimamo.errors import InputError
@@ -32,11 +34,27 @@ __all__ = [
 ]
 
 
+def check_phasenet() -> None:
+    """Refuse another package of that name: PyPI has one, which picks the phases of earthquakes.
+
+    Raises InputError.
+    """
+    found = find_spec("phasenet")
+    if found is None or found.origin is None:
+        raise InputError("phasenet: expected the package that mimamo comes with, found none")
+    if not Path(found.origin).with_name("_extension.py").is_file():
+        raise InputError(
+            f"phasenet: expected the package that mimamo comes with, found another of that name in "
+            f"{Path(found.origin).parent}; uninstall it and install this one again"
+        )
+
+
 def __getattr__(name: str) -> Any:
     # Imported when asked for, so that `mimamo --help` need not wait for torch.
-    if name == "__version__":
-        return import_module("phasenet").__version__
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_phasenet()
+    if name == "__version__":
+        return import_module("phasenet").__version__
     home = "mimamo.metrics" if name == "concordance_cc" else "mimamo.model"
     return getattr(import_module(home), name)

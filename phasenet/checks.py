@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -131,6 +133,17 @@ def check_integer(name: str, value: Any, lowest: int, highest: int | None = None
     if highest is not None and value > highest:
         raise ValueError(f"{name}: expected at most {highest}, got {value}")
     return value
+
+
+def check_positive(name: str, value: Any, zero: bool = False) -> float:
+    """Return `value` as a float; refuse what is no finite number above 0 (or 0, with `zero`)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    number = float(value)
+    if not (0 < number < math.inf or (zero and number == 0)):
+        least = "of at least" if zero else "above"
+        raise ValueError(f"{name}: expected a finite number {least} 0, got {value}")
+    return number
 
 
 def check_pyramid_options(height: int, nbands: int) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import add, sub
 from typing import Any, NamedTuple
 
 import torch
@@ -22,8 +24,12 @@ class PyramidCoeffs(NamedTuple):
     Attributes:
         highpass: real ``[..., H, W]``, what lies above the first level.
         bands: one complex tensor ``[..., nbands, h, w]`` per oriented level, finest first.
-            ``abs()`` is the amplitude, ``angle()`` the phase in radians.
+            ``abs()`` of one is the amplitude, ``angle()`` the phase in radians.
         lowpass: real ``[..., h, w]``, what lies below the last level.
+
+    Sums, differences and products with a number are those of every tensor, as for one tensor: the
+    pyramid is linear. `map` does anything else. ``torch.load`` reads by default what ``torch.save``
+    has written of them.
     """
 
     highpass: Tensor
@@ -81,7 +87,7 @@ class PyramidCoeffs(NamedTuple):
             # What PyTorch says depends on the device and may take many lines.
             reason = str(error).splitlines()[0]
             raise ValueError(f"device: cannot move to {device!r}: {reason}") from error
-        return PyramidCoeffs(highpass, tuple(bands), lowpass)
+        return type(self)(highpass, tuple(bands), lowpass)
 
     def cpu(self) -> PyramidCoeffs:
         """Every tensor on the CPU, as ``Tensor.cpu``.
@@ -98,17 +104,50 @@ class PyramidCoeffs(NamedTuple):
             TypeError, ValueError: these are no coefficients of images.
         """
         self._check()
-        return PyramidCoeffs(
-            self.highpass.detach(),
-            tuple(band.detach() for band in self.bands),
-            self.lowpass.detach(),
-        )
+        return self.map(torch.Tensor.detach)
+
+    def map(self, function: Callable[..., Tensor], *others: PyramidCoeffs) -> PyramidCoeffs:
+        """The coefficients that a function gives of each tensor.
+
+        Args:
+            function: called with each tensor: highpass, bands and lowpass.
+            others: more coefficients, whose tensors are its further arguments.
+
+        Raises:
+            ValueError: they have not as many levels as these.
+        """
+        levels = [len(coeffs.bands) for coeffs in (self, *others)]
+        if len(set(levels)) > 1:
+            raise ValueError(
+                f"others: expected coefficients of {levels[0]} levels, got {levels[1:]}"
+            )
+        parts = [(coeffs.highpass, *coeffs.bands, coeffs.lowpass) for coeffs in (self, *others)]
+        highpass, *bands, lowpass = (function(*tensors) for tensors in zip(*parts, strict=True))
+        return type(self)(highpass, tuple(bands), lowpass)
+
+    def __add__(self, other: object) -> PyramidCoeffs:
+        return self.map(add, other) if isinstance(other, PyramidCoeffs) else NotImplemented
+
+    def __sub__(self, other: object) -> PyramidCoeffs:
+        return self.map(sub, other) if isinstance(other, PyramidCoeffs) else NotImplemented
+
+    def __mul__(self, number: object) -> PyramidCoeffs:
+        return self.map(lambda x: x * number) if _is_number(number) else NotImplemented
+
+    def __rmul__(self, number: object) -> PyramidCoeffs:
+        return self * number
+
+    def __truediv__(self, number: object) -> PyramidCoeffs:
+        return self.map(lambda x: x / number) if _is_number(number) else NotImplemented
+
+    def __neg__(self) -> PyramidCoeffs:
+        return self.map(torch.neg)
 
     def unmirrored(self) -> PyramidCoeffs:
         """The coefficients over the image itself, of a pyramid with boundary "symmetric".
 
         The top left quarter of each tensor; a view. These are what one looks at and measures on;
-        the inverse takes the whole.
+        the inverse takes the whole, and refuses these.
 
         Raises:
             TypeError, ValueError: these are no coefficients of images.
@@ -118,7 +157,7 @@ class PyramidCoeffs(NamedTuple):
             x[..., : x.shape[-2] // 2, : x.shape[-1] // 2]
             for x in (self.highpass, *self.bands, self.lowpass)
         )
-        return PyramidCoeffs(highpass, tuple(bands), lowpass)
+        return UnmirroredCoeffs(highpass, tuple(bands), lowpass)
 
     def _check(self) -> None:
         checks.check_coefficients_type(self)
@@ -132,7 +171,19 @@ class PyramidCoeffs(NamedTuple):
         bands = self.bands if isinstance(self.bands, (tuple, list)) else (self.bands,)
         lines += [f"level {i}: {_describe(band)}" for i, band in enumerate(bands, start=1)]
         lines += [f"lowpass: {_describe(self.lowpass)}"]
-        return "PyramidCoeffs(\n" + "".join(f"    {line}\n" for line in lines) + ")"
+        return f"{type(self).__name__}(\n" + "".join(f"    {line}\n" for line in lines) + ")"
+
+
+class UnmirroredCoeffs(PyramidCoeffs):
+    """What `PyramidCoeffs.unmirrored` returns: nothing can be made of them again."""
+
+
+# So that `torch.load` reads them by default: they hold tensors only.
+torch.serialization.add_safe_globals([PyramidCoeffs, UnmirroredCoeffs])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.dim() == 0)
 
 
 def _describe(tensor: Any) -> str:

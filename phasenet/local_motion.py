@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, overload
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,12 +13,12 @@ from torch import Tensor
 from phasenet import checks, reference
 from phasenet.band_phase import band_phase
 from phasenet.denoised_phase import mirrored_bands
+from phasenet.frames import grey_frames
 from phasenet.precision import compute_dtype, without_autocast
 from phasenet.pyramid import level_sizes
 from phasenet.runs import in_runs
 
 _RIDGE = 1e-4  # of the trace: what has one direction only stays solvable
-_NOISE = 1 / (255 * 12**0.5)  # standard deviation that rounding to 8 bits adds to frames
 # Power of all bands of level 1 for white noise of variance 1, times the sum of the blur's taps.
 _NOISE_POWER = 0.612 * 25.1
 _TYPICAL = 0.5  # pixels: standard deviation of the prior for level 1
@@ -26,32 +27,41 @@ _TILE = 32  # samples that one product of matrices blurs
 
 @overload
 def local_motion(
-    frames: Tensor,
+    frames: Tensor | np.ndarray,
     *,
     height: int = ...,
     nbands: int = ...,
     levels: Sequence[int] = ...,
+    noise: float | None = ...,
+    full_scale: float | None = ...,
+    color: bool = ...,
     return_weight: Literal[False] = ...,
 ) -> Tensor: ...
 
 
 @overload
 def local_motion(
-    frames: Tensor,
+    frames: Tensor | np.ndarray,
     *,
     height: int = ...,
     nbands: int = ...,
     levels: Sequence[int] = ...,
+    noise: float | None = ...,
+    full_scale: float | None = ...,
+    color: bool = ...,
     return_weight: Literal[True],
 ) -> tuple[Tensor, Tensor]: ...
 
 
 def local_motion(
-    frames: Tensor,
+    frames: Tensor | np.ndarray,
     *,
     height: int = 4,
     nbands: int = 4,
     levels: Sequence[int] = (1, 2),
+    noise: float | None = None,
+    full_scale: float | None = None,
+    color: bool = False,
     return_weight: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Motion between consecutive frames, in pixels per frame, at every pixel.
@@ -64,8 +74,8 @@ def local_motion(
     local frequency is measured on the bands themselves, so no calibration enters.
 
     Each equation is further weighted by cos^2 of half its phase change, as a change by half a turn
-    may have either sign. Phase changes that v leaves unexplained are taken for noise, at least that
-    of frames rounded to 8 bits, and weighed against a Gaussian prior of small motion whose standard
+    may have either sign. Phase changes that v leaves unexplained are taken for noise, at least
+    `noise`, and weighed against a Gaussian prior of small motion whose standard
     deviation is the motion that the coarsest level measures well: half a pixel on level 1, one on
     level 2, and so on (Simoncelli, Adelson & Heeger, "Probability distributions of optical flow",
     CVPR 1991). So what the levels cannot measure (noise, what appears, motion beyond about twice
@@ -86,9 +96,17 @@ def local_motion(
     (``tests/phasenet/test_local_motion.py``).
 
     Args:
-        frames: ``[..., T, H, W]`` grey frames in [0, 1], uint8 or floating, T at least 2.
+        frames: ``[..., T, H, W]`` grey frames, T at least 2: a tensor or an array, floating in
+            [0, 1], uint8, or of a camera of more bits uint16 or int16. With `color`
+            ``[..., T, 3, H, W]``.
         height, levels: as in `phasenet.phase_difference`.
         nbands: orientations; at least 2, so that motion has two components.
+        noise: standard deviation of the noise that each frame has, 1 being the full scale; None for
+            what rounding to the frames' dtype adds, ``1 / (255 * sqrt(12))`` for uint8 and next to
+            nothing for float32. Frames that have been rounded and scaled since want to be told.
+        full_scale: the value that stands for 1, such as 4095 of a camera of 12 bits; None for the
+            greatest of an integer dtype, and 1 of a floating one.
+        color: the frames are RGB, of which the luma (ITU-R BT.601) is taken.
         return_weight: also return what the motion is worth.
 
     Returns:
@@ -100,8 +118,13 @@ def local_motion(
         change as one motion would have them, along an edge too, and 0 where there is nothing.
 
     Raises:
-        TypeError, ValueError: as `phasenet.phase_difference`.
+        TypeError, ValueError: as `phasenet.phase_difference`, and for a `noise` or `full_scale`
+            that is no such number.
+
+    Warns of frames ``[..., 3, H, W]`` without `color`, which may be 3 grey frames.
     """
+    frames, rounding = grey_frames(frames, full_scale, color)
+    noise = rounding if noise is None else checks.check_positive("noise", noise, zero=True)
     height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, "full", "[..., T, H, W]"
     )
@@ -114,14 +137,14 @@ def local_motion(
         return mirrored_bands(run, height, nbands, levels)
 
     def of_bands(*bands: Tensor) -> tuple[Tensor, ...]:
-        return _motion(bands, frames.shape[-2:], height, levels)
+        return _motion(bands, frames.shape[-2:], height, levels, noise)
 
     motion, weight = in_runs(of_bands, frames, overlap=1, prepare=bands_of)
     return (motion, weight) if return_weight else motion
 
 
 def _motion(
-    bands: Sequence[Tensor], size: Sequence[int], height: int, levels: Sequence[int]
+    bands: Sequence[Tensor], size: Sequence[int], height: int, levels: Sequence[int], noise: float
 ) -> tuple[Tensor, Tensor]:
     found: dict[int, Tensor] = {}
     for level, of_level in zip(levels, bands, strict=True):
@@ -133,8 +156,10 @@ def _motion(
     for level in range(coarsest - 1, 0, -1):
         total = _doubled(total, [side // 2 for side in sizes[level - 1]])
         total = total + found[level] if level in found else total
-    noise = sum(_NOISE_POWER * 4 ** (level - 1) for level in levels) * _NOISE**2
-    return _solve(total, noise, 2 ** (coarsest - 1) * _TYPICAL)
+    # Never below the rounding of what is computed, so that nothing has no weight.
+    noise = max(noise, 8 * torch.finfo(total.dtype).eps)
+    power = sum(_NOISE_POWER * 4 ** (level - 1) for level in levels) * noise**2
+    return _solve(total, power, 2 ** (coarsest - 1) * _TYPICAL)
 
 
 def _sums(bands: Tensor, step: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from phasenet import _extension, checks
-from phasenet.coefficients import PyramidCoeffs
+from phasenet.coefficients import PyramidCoeffs, UnmirroredCoeffs
 from phasenet.operators import Operator
 from phasenet.out import Part, check_out
 from phasenet.precision import complex_dtype, compute_dtype, compute_input
@@ -120,12 +120,14 @@ class SteerablePyramid(torch.nn.Module):
                 then. With boundary "symmetric" the mirrored image is made first and then copied.
 
         Raises:
-            TypeError: `coeffs` is not a `PyramidCoeffs`, or a coefficient has another dtype than
-                the first; or `out` is no tensor of that dtype.
+            TypeError: `coeffs` is not a `PyramidCoeffs`, or an unmirrored one; or a coefficient has
+                another dtype than the first; or `out` is no tensor of that dtype.
             ValueError: the shapes are not those of one pyramid of this height and nbands; or `out`
                 is not as said above, or a gradient is needed.
         """
         checks.check_coefficients_type(coeffs)
+        if isinstance(coeffs, UnmirroredCoeffs):
+            raise TypeError("coeffs: expected the whole of them, got a part, of `unmirrored`")
         highpass, bands, lowpass = coeffs
         if self.boundary == "symmetric":
             _check_mirrored(highpass)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mimamo import check_phasenet
 from mimamo.cli.common import (
     FAILED,
     INTERRUPTED,
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     depends on, is unusable. 130: interrupted.
     """
     try:
+        check_phasenet()
         with warnings_as_lines():
             code = app(args=arguments, prog_name="mimamo", standalone_mode=False) or OK
     except typer.TyperException as error:

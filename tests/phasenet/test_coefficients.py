@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 import torch
 
@@ -78,3 +80,72 @@ def test_detach():
         assert a.data_ptr() == b.data_ptr()
     restored = SteerablePyramid(4, 2).inverse(coeffs.cpu())
     assert torch.autograd.grad(restored.sum(), image)[0].shape == image.shape
+
+
+class TestArithmetic:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def pyramid() -> SteerablePyramid:
+        return SteerablePyramid(4, 3)
+
+    def test_it_is_that_of_images(self, pyramid: SteerablePyramid) -> None:
+        """As tuples, `2 * coeffs` had six parts and `a + b` as well."""
+        a, b = torch.rand(2, 2, 33, 40, dtype=torch.float64)
+        one, other = pyramid(a), pyramid(b)
+        mixed = 2 * one - other / 4 + -other * torch.tensor(0.5)
+        torch.testing.assert_close(pyramid.inverse(mixed), 2 * a - 0.75 * b, rtol=0, atol=1e-13)
+        assert type(mixed) is PyramidCoeffs
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            lambda x: x + 1,
+            lambda x: 1 - x,
+            lambda x: x * x,
+            lambda x: x * "2",
+            lambda x: x / torch.rand(3),
+            abs,
+        ],
+    )
+    def test_what_has_no_meaning_is_refused(self, pyramid: SteerablePyramid, wrong) -> None:
+        with pytest.raises(TypeError):
+            wrong(pyramid(torch.rand(33, 40)))
+
+    def test_map(self, pyramid: SteerablePyramid) -> None:
+        a, b = pyramid(torch.rand(33, 40)), pyramid(torch.rand(33, 40))
+        found = a.map(lambda x, y: x * y.abs(), b)
+        for got, x, y in zip(parts(found), parts(a), parts(b), strict=True):
+            torch.testing.assert_close(got, x * y.abs())
+        with pytest.raises(ValueError, match=r"others: expected coefficients of 2 levels, got \[1\]"):
+            a.map(torch.add, SteerablePyramid(3, 3)(torch.rand(33, 40)))
+
+    def test_compiled(self, pyramid: SteerablePyramid) -> None:
+        image = torch.rand(33, 40)
+        call = torch.compile(
+            lambda x: pyramid.inverse(2 * pyramid(x) - pyramid(x)), fullgraph=True, backend="eager"
+        )
+        torch.testing.assert_close(call(image), image)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "symmetric"])
+def test_they_are_loaded_as_weights(boundary: str) -> None:
+    """By default `torch.load` refused them, as a class that it does not know."""
+    coeffs = SteerablePyramid(4, 2, boundary=boundary)(torch.rand(32, 24))
+    if boundary == "symmetric":
+        coeffs = coeffs.unmirrored()
+    file = io.BytesIO()
+    torch.save({"coeffs": coeffs}, file)
+    file.seek(0)
+    found = torch.load(file, weights_only=True)["coeffs"]
+    assert type(found) is type(coeffs)
+    assert all(map(torch.equal, parts(found), parts(coeffs)))
+
+
+@pytest.mark.parametrize("change", [lambda x: x, lambda x: 2 * x, lambda x: x.to(torch.float64)])
+def test_a_part_is_not_taken_for_the_whole(change) -> None:
+    """Of an image of even sides it fitted another of half the size."""
+    pyramid = SteerablePyramid(3, 2, boundary="symmetric")
+    coeffs = pyramid(torch.rand(32, 24))
+    assert pyramid.inverse(change(coeffs)).shape == (32, 24)
+    with pytest.raises(TypeError, match="coeffs: expected the whole of them, got a part"):
+        pyramid.inverse(change(coeffs.unmirrored()))

@@ -1,0 +1,84 @@
+"""Frames as cameras and libraries give them, made into grey frames whose full scale is 1."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phasenet import checks
+from phasenet.precision import compute_dtype
+
+_FULL_SCALES = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.int16: 32767.0}
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
+_UNIFORM = 12**-0.5  # standard deviation of what rounding to whole steps takes away, in steps
+
+
+def grey_frames(
+    frames: Tensor | np.ndarray, full_scale: float | None, color: bool
+) -> tuple[Tensor, float]:
+    """Frames ``[..., T, H, W]`` that the operators take, and how rounding has changed them.
+
+    Args:
+        frames: grey ``[..., T, H, W]`` or, with `color`, RGB ``[..., T, 3, H, W]``; a tensor or an
+            array; uint8, uint16, int16 or floating.
+        full_scale: the value that stands for 1; None for the greatest of an integer dtype, and 1
+            of a floating one.
+        color: take the luma of colours.
+
+    Returns:
+        The frames, and the standard deviation of the noise that rounding to their dtype has added.
+
+    Raises:
+        TypeError: no dense tensor of one of these dtypes, or a `full_scale` that is no number.
+        ValueError: a `full_scale` that is not positive and finite, or another shape.
+    """
+    if isinstance(frames, np.ndarray):
+        frames = _from_array(frames)
+    shape = "[..., T, 3, H, W]" if color else "[..., T, H, W]"
+    if not (isinstance(frames, Tensor) and frames.dtype in _FULL_SCALES):
+        checks.check_images("frames", frames, 3 + color, shape)
+    elif frames.dim() < 3 + color:
+        raise ValueError(f"frames: expected shape {shape}, got {list(frames.shape)}")
+    if color and frames.shape[-3] != 3:
+        raise ValueError(f"frames: expected shape {shape}, got {list(frames.shape)}")
+    if not color and frames.dim() > 3 and frames.shape[-3] == 3:
+        _warn_of_colours(frames)
+    is_integer = frames.dtype in _FULL_SCALES
+    scale = _FULL_SCALES.get(frames.dtype, 1.0)
+    if full_scale is not None:
+        scale = checks.check_positive("full_scale", full_scale)
+    # Between a half and 1 the steps of a floating dtype are half its epsilon.
+    rounding = _UNIFORM * (1 / scale if is_integer else torch.finfo(frames.dtype).eps / 2)
+    if frames.dtype == torch.uint8 and scale == 255.0 and not color:
+        return frames, rounding  # the operators scale them
+    if color or is_integer or scale != 1.0:
+        frames = frames.to(compute_dtype(frames.dtype))
+    if color:
+        red, green, blue = frames.unbind(-3)
+        frames = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+        rounding *= math.hypot(*_LUMA)
+    return frames if scale == 1.0 else frames / scale, rounding
+
+
+def _from_array(frames: np.ndarray) -> Tensor:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of arrays that cannot be written to
+            return torch.from_numpy(np.ascontiguousarray(frames))
+    except TypeError:
+        raise TypeError(
+            f"frames: expected an array of uint8, uint16, int16 or floats, got {frames.dtype}"
+        ) from None
+
+
+def _warn_of_colours(frames: Tensor) -> None:
+    if not torch.compiler.is_compiling():
+        warnings.warn(
+            f"frames: {list(frames.shape)} is taken for sequences of 3 grey frames; "
+            "color=True takes frames of 3 colours",
+            stacklevel=4,
+        )
