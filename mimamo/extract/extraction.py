@@ -23,7 +23,8 @@ from mimamo.extract.backbone import CacheSettings
 from mimamo.extract.preparation import cache_folder, prepare, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
-from mimamo.faces import CenterFace, Detector
+from mimamo.faces import Detector
+from mimamo.faces.batched_centerface import centerface
 from mimamo.files import remove_left_over
 from mimamo.locks import locked
 from mimamo.model.checkpoint import Backbone
@@ -106,11 +107,11 @@ def extract(
         phase_size: height and width of the grey faces.
         seed: of random weights.
         strict: end at the first problem instead of leaving out what it concerns.
-        device: where the backbone runs.
+        device: where the backbone runs, and the detector unless one is given.
         precision: of the backbone: "float32", "bfloat16", or "auto" for the latter on a CPU that
             computes in it (:func:`mimamo.model.features.choose_precision`). A cache has one.
         batch_size: faces per pass; None for 8 on a CPU and 32 on a GPU.
-        detector: finds faces in videos; None for CenterFace.
+        detector: finds faces in videos; None for CenterFace, on `device`.
         shard: which part is this process's; None for what ``torchrun`` says.
         report: called with each line of the account.
         progress: called with the name of a stage, the work done in it, and all of it.
@@ -155,7 +156,9 @@ def extract(
         spatial = None
         if not isinstance(model, SmallBackbone):
             spatial = SpatialFeatures(model, device, batch_size, dtype)
-        worker = _Worker(root, dataset, spatial, manifest, detector, problems, report, progress)
+        worker = _Worker(
+            root, dataset, spatial, manifest, detector, device, problems, report, progress
+        )
         worker.run([wanted[n] for n in shard.share([video.source for video in wanted])])
     result = ExtractResult(
         root=root,
@@ -180,6 +183,7 @@ class _Worker:
     spatial: SpatialFeatures | None
     manifest: Manifest
     detector: Detector | None
+    device: torch.device
     problems: Problems
     report: Report
     progress: Progress
@@ -244,7 +248,7 @@ class _Worker:
             remove_left_over(file)
         film = not video.source.is_dir()
         if film and self.detector is None:
-            self.detector = CenterFace()
+            self.detector = centerface(self.device)
         try:
             cached = extract_video(
                 video,

@@ -194,6 +194,9 @@ def test_a_camera_that_gives_no_frame_lets_go(monkeypatch: pytest.MonkeyPatch) -
         def isOpened(self) -> bool:
             return True
 
+        def get(self, what: int) -> float:
+            return 0.0
+
         def read(self) -> tuple[bool, None]:
             stalled.wait()
             return False, None
