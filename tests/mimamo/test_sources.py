@@ -28,7 +28,7 @@ READERS = {
     "os.open": {"files.py", "locks.py"},
     "os.fdopen": {"files.py"},
     "os.read*": set(),
-    ".open": {"files.py"},
+    ".open": {"files.py", "terminal.py"},
     ".read_text": set(),
     ".read_bytes": set(),
     ".fromfile": set(),
