@@ -24,4 +24,6 @@ def test_nothing_tells_that_it_was_stopped(rounds: int, tmp_path: Path) -> None:
     tests = Path(__file__).parents[1]
     result = subprocess.run(command, cwd=tests, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    assert re.search(rf"stopped {len(commands(tmp_path)) * rounds} times, .*: 0 failed", result.stdout)
+    assert re.search(
+        rf"stopped {len(commands(tmp_path)) * rounds} times, .*: 0 failed", result.stdout
+    )
