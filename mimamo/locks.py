@@ -1,8 +1,9 @@
 """Locks, which a process holds until it ends: who may write a folder, and whether a writer lives.
 
 Commands that write a folder whose files belong together keep it by `locked`: ``train``,
-``crossval``, ``extract``, ``submit`` and ``demo``. ``predict``, ``evaluate`` and ``live`` need
-none: each file of theirs replaces another whole, and of two that write one the last decides.
+``crossval`` (and its joining), ``extract``, ``submit`` and ``demo``. ``predict``, ``evaluate`` and
+``live`` need none: each file of theirs replaces another whole, and of two that write one the last
+decides.
 """
 
 from __future__ import annotations
