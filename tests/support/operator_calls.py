@@ -189,7 +189,7 @@ def changes(value: Any) -> list[Change]:
             for index in range(min(6, len(value)))
             for change in changes(value[0])
         ]
-        return whole + parts
+        return [_tried(change) for change in whole] + parts  # a part may be changed already
     return [_instead(x) for x in (*LISTS, None, 1)]
 
 
