@@ -211,7 +211,6 @@ def _join(
     report("out of fold, all together:")
     for line in summary.lines():
         report(line)
-    (root / SUMS).unlink(missing_ok=True)  # of what is now replaced
     written = write_summary(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )
