@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mimamo.signals import Ended, end_well
+from mimamo.signals import Ended, end_well, leave_with
 
 
 def main() -> int:
@@ -24,5 +24,15 @@ def main() -> int:
         ending.forget()
 
 
+def script() -> int:
+    """As `main`, for a process that then ends."""
+    from mimamo.terminal import flush, open_streams
+
+    open_streams()
+    status = main()
+    leave_with(status, flush)
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script())

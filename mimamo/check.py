@@ -27,8 +27,10 @@ from mimamo.data.cache import (
     stored_backbone,
     video_path,
 )
+from mimamo.data.cached_video import CachedVideo
 from mimamo.errors import InputError
 from mimamo.files import read_json
+from mimamo.model.checkpoint import load_backbone
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.tensor_file import CHECKSUM
 
@@ -83,7 +85,10 @@ def _cache_checks(root: Path, old: list[Path]) -> Iterator[Check]:
     yield partial(Manifest.load, root)
     try:
         manifest = Manifest.load(root)
-    except InputError:  # which the first one tells
+    except InputError:  # which the first one tells; what else there is is read by itself
+        yield lambda: load_backbone(existing(root / BACKBONE))
+        videos = sorted((root / VIDEOS).rglob("*.safetensors"))
+        yield from (partial(CachedVideo.load, path) for path in videos if path.name[0] != ".")
         return
 
     def check_backbone() -> None:

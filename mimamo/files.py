@@ -256,6 +256,18 @@ def write_chunks(path: str | os.PathLike[str], chunks: Iterable[Any]) -> None:
             file.write(chunk)
 
 
+def write_within(path: Path, content: bytes) -> None:
+    """Write a file of a folder that is itself new and whole at the end: not by way of another name.
+
+    Raises InputError if the disk is full.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 text file. Raises InputError as `replacing`."""
     # A file's name may be in it, which need not be UTF-8.

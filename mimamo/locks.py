@@ -1,14 +1,16 @@
 """Locks, which a process holds until it ends: who may write a folder, and whether a writer lives.
 
 Commands that write a folder whose files belong together keep it by `locked`: ``train``,
-``crossval``, ``extract``, ``submit`` and ``demo``. ``predict``, ``evaluate`` and ``live`` need
-none: each file of theirs replaces another whole, and of two that write one the last decides.
+``crossval`` (and its joining), ``extract``, ``submit`` and ``demo``. ``predict``, ``evaluate`` and
+``live`` need none: each file of theirs replaces another whole, and of two that write one the last
+decides.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 from mimamo.errors import InputError
 
 LOCK = ".lock"  # in a folder
+_POLL = 0.1  # seconds
 
 
 def take_lock(handle: int, *, shared: bool = False) -> bool:
@@ -43,20 +46,22 @@ def held(handle: int, path: str | os.PathLike[str], *, shared: bool = False) -> 
 
 
 @contextmanager
-def locked(folder: Path, parts: Sequence[str] = ()) -> Iterator[None]:
+def locked(folder: Path, parts: Sequence[str] = (), patience: float = 0) -> Iterator[None]:
     """Keep a folder to this process, or `parts` of it, while others may have other parts.
 
-    Raises InputError at once if a process that is alive has the folder, or a part of it.
+    Raises InputError if a process that is alive has the folder, or a part of it, and keeps it for
+    `patience` seconds.
     """
+    end = time.monotonic() + patience
     with ExitStack() as stack:
-        stack.enter_context(_locked(folder, LOCK, shared=bool(parts)))
+        stack.enter_context(_locked(folder, LOCK, end, shared=bool(parts)))
         for part in parts:
-            stack.enter_context(_locked(folder, f".{part}.lock"))
+            stack.enter_context(_locked(folder, f".{part}.lock", end))
         yield
 
 
 @contextmanager
-def _locked(folder: Path, name: str, *, shared: bool = False) -> Iterator[None]:
+def _locked(folder: Path, name: str, end: float, *, shared: bool = False) -> Iterator[None]:
     path = folder / name
     while True:
         try:
@@ -68,10 +73,14 @@ def _locked(folder: Path, name: str, *, shared: bool = False) -> Iterator[None]:
         removed = take_lock(handle, shared=shared)
         os.close(handle)
         if not removed:
-            raise InputError(f"{folder}: another process is writing into it; wait for it or end it")
+            if time.monotonic() >= end:
+                raise InputError(
+                    f"{folder}: another process is writing into it; wait for it or end it"
+                )
+            time.sleep(_POLL)
     try:
         yield
     finally:
-        if not shared:  # others may still have it
+        if not shared or take_lock(handle):  # else others still have it
             path.unlink(missing_ok=True)
         os.close(handle)

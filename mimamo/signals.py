@@ -5,13 +5,15 @@ Imported before all else, so it imports little itself.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
-_AGAIN = 0.05  # seconds until it is looked again whether an import has ended
+_AGAIN = 0.05  # seconds until it is looked again whether exceptions are swallowed
 _SAME = 1.0  # seconds within which several signals are one wish: a key that bounces, a group killed
 
 
@@ -29,47 +31,63 @@ class Ended(BaseException):
 
 
 class _Ending:
-    """The first signal raises `Ended`; one that comes later ends the process where it is.
+    """The first signal raises `Ended`; one that comes much later, or when the command is over, ends
+    the process where it is.
 
-    In the middle of an import it waits for its end: there libraries swallow exceptions, go on with
-    half a module, or abort.
+    Where exceptions are swallowed it waits until that is over. In the middle of an import libraries
+    go on with half a module, or abort; and a library in C that calls a function of ours goes on.
     """
 
     def __init__(self) -> None:
         self._first: float | None = None
-        self._waiting: int | None = None  # for the end of an import
+        self._waiting: int | None = None  # until exceptions are no longer swallowed
+        self._over = False
 
     def raise_waiting(self) -> None:
         """Raise `Ended` if a signal came during an import, which has ended."""
-        self.forget()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if self._waiting is not None:
             raise Ended(self._waiting)
 
     def forget(self) -> None:
-        """Let one that waits for the end of an import go: without Python it would kill."""
+        """The command is over: let a signal that waits go, which would kill without Python."""
+        self._over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._first is None:
+            if self._over:  # an exception would leave the interpreter's end half done
+                os._exit(128 + number)
             self._first = now
             self._raise(number, frame)
-        if now - self._first > _SAME:
+        elif now - self._first > _SAME:
             os._exit(128 + number)  # something does not let go, such as a camera
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
-        if not _imports(frame):
+        if self._over:
+            return
+        if not _is_swallowing(frame):
             raise Ended(number)
         self._waiting = number
         signal.signal(signal.SIGALRM, lambda _, later: self._raise(number, later))
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
 
 
-def _imports(frame: FrameType | None) -> bool:
-    """Whether a frame, or one that it was called from, is that of an import."""
-    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+def _is_swallowing(frame: FrameType | None) -> bool:
+    """Whether what is raised in a frame, or one that it was called from, may get lost.
+
+    That is in an import, in a finaliser, and in a function that a library in C calls back, which
+    says so by a parameter `signals_wait`.
+    """
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == "<frozen importlib._bootstrap>" or code.co_name == "__del__":
+            return True
+        if "signals_wait" in code.co_varnames:
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 def end_well() -> _Ending:
@@ -84,3 +102,17 @@ def end_well() -> _Ending:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, ending)
     return ending
+
+
+def leave_with(status: int, flush: Callable[[], object]) -> None:
+    """Let this process end with a status as soon as Python's threads have.
+
+    Else the interpreter takes the libraries apart: a second or two in which a signal kills, and
+    those whose threads still run may crash. Nothing here waits for that. `flush` is called before.
+    """
+
+    def leave() -> None:
+        flush()
+        os._exit(status)
+
+    atexit.register(leave)  # the last that is registered is the first that is called

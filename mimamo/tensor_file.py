@@ -26,7 +26,7 @@ from mimamo.files import MOST_TENSORS, open_file, parse_json, write_chunks
 from mimamo.settings import is_whole, shown
 
 CHECKSUM = "crc32"  # in a note, the checksum of all that the file holds
-_MOST_HEADER = 64 << 20  # bytes
+MOST_HEADER = 64 << 20  # bytes
 _CHUNK = 1 << 18  # bytes read at a time where all are looked at; they stay in the CPU's cache
 _DTYPES = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16,
@@ -96,15 +96,15 @@ class TensorFile:
     identity: tuple[int, ...]
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> TensorFile:
-        """Read a file's header.
+    def open(cls, path: str | os.PathLike[str], most: int = MOST_TENSORS) -> TensorFile:
+        """Read the header of a file of at most `most` bytes.
 
         Raises InputError if it cannot be read, ValueError if it is none or not whole.
         """
-        with open_file(path, MOST_TENSORS) as file:
+        with open_file(path, most) as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_MOST_HEADER, size - 8):
+            if not 2 <= length <= min(MOST_HEADER, size - 8):
                 raise ValueError("no header")
             header = parse_json(file.read(length))
             if not isinstance(header, dict):
@@ -253,15 +253,15 @@ def save_tensors(path: Path, tensors: Mapping[str, Rows], key: str, note: Any) -
 
 
 def load_tensors(
-    path: Path, key: str, known: Collection[str], message: str
+    path: Path, key: str, known: Collection[str], message: str, most: int = MOST_TENSORS
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the tensors of a file and its note, of which the entries are `known`.
+    """Read the tensors of a file of at most `most` bytes and its note, whose entries are `known`.
 
-    Raises InputError, with the file and `message` of the reason ("{}"), if it is not whole or has
-    no such note.
+    Raises InputError if it is larger, and with the file and `message` of the reason ("{}") if it
+    is not whole or has no such note.
     """
     try:
-        file = TensorFile.open(path)
+        file = TensorFile.open(path, most)
         tensors, note = file.tensors(), file.note(key)
         return tensors, checked(note, known, lambda: tensors_checksum(note, tensors))
     except InputError:

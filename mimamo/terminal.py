@@ -6,6 +6,7 @@ some characters.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -29,6 +30,22 @@ def print_line(text: str, *, error: bool = False) -> None:
     lost = (OSError,) if error else ()  # a table on stdout may not be cut off in silence
     with suppress(*lost):
         print(line, file=stream, flush=True)
+
+
+def open_streams() -> None:
+    """Give this process the streams that it was started without (``>&-``), to nowhere.
+
+    Else a file that it opens would become one, for libraries that print.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 until the process ends
+
+
+def flush() -> None:
+    """Print what libraries have printed but not flushed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 @contextmanager

@@ -48,6 +48,7 @@ from mimamo.train.videos import Chosen, choose_videos
 PREDICTIONS, SUMS = "held_out.safetensors", "SHA256SUMS"
 _FOLDS, _NAME = "folds.csv", "crossval"
 PREDICTIONS_KEY = "mimamo_held_out"
+_PATIENCE = 60.0  # seconds to wait for another process that joins; it takes one or two
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def crossval(
             processes.wait()
     if not processes.is_first:
         return CrossvalResult(root, ())
-    joined = join(cache, root, folds, report, known)
+    joined = join(cache, root, folds, report, known, patience=_PATIENCE)
     if joined.missing:
         report(f"{root}: {joined.waiting}; joined later")
     return joined
@@ -155,14 +156,17 @@ def join(
     folds: int = 5,
     report: Report = silent,
     known: Mapping[int, Chosen] | None = None,
+    *,
+    patience: float = 0,
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
     Their sums and those of the predictions, as ``sha256sum --check`` reads them, are written last.
     Of the folds in `known` the videos need not be chosen again. Nothing is written if folds are
     missing, which the result then names. Raises InputError if they
-    do not fit together, or are of other videos or annotations than the cache's, or if `out` holds
-    the results of something else.
+    do not fit together, or are of other videos or annotations than the cache's, if `out` holds
+    the results of something else, or if another process, that trains all folds or joins them, does
+    not end in `patience` seconds.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     root, known = Path(out), known or {}
@@ -172,6 +176,15 @@ def join(
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
     if missing:
         return CrossvalResult(root, missing)
+    with locked(root, ["join"], patience):
+        return _join(cache, root, paths, report, known)
+
+
+def _join(
+    cache: Cache, root: Path, paths: Sequence[Path], report: Report, known: Mapping[int, Chosen]
+) -> CrossvalResult:
+    """Join the predictions of all folds, which are there."""
+    folds = len(paths)
     _check_settings(root, folds)
     values: dict[str, np.ndarray] = {}
     videos: list[CachedVideo] = []
@@ -198,7 +211,6 @@ def join(
     report("out of fold, all together:")
     for line in summary.lines():
         report(line)
-    (root / SUMS).unlink(missing_ok=True)  # of what is now replaced
     written = write_summary(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )

@@ -68,7 +68,12 @@ def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> 
     if backbone == RANDOM:
         model = ResNet50(image_size=settings.image_size, seed=seed).to(settings.device)
         generator = torch.Generator().manual_seed(seed)
-        model.calibrate(sample_crops(videos, generator, settings.detector))
+        crops = sample_crops(videos, generator, settings.detector)
+        if len(crops) < 2:
+            raise InputError(
+                f"{videos[0].source.parent}: expected two faces or more for random weights, got one"
+            )
+        model.calibrate(crops)
         return model
     if backbone == SMALL:
         with torch.random.fork_rng([]):

@@ -40,29 +40,28 @@ def torch_outline(path: Path) -> dict[str, Tensor]:
 
     Raises InputError as `read_torch`.
     """
-    with torch.serialization.skip_data():
-        tensors = read_torch(path, numbers=False)
+    tensors = read_torch(path, numbers=False)
     # A tensor may say the same number many times, and a storage be longer than what is in the file.
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in tensors.values()}
-    sizes = sum(storage.nbytes() for storage in storages.values())
+    storages = (tensor.untyped_storage().nbytes() for tensor in tensors.values())
     shapes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    if sizes > path.stat().st_size or shapes > MOST_WEIGHTS:
+    if max(storages, default=0) > path.stat().st_size or shapes > MOST_WEIGHTS:
         raise InputError(f"{path}: expected tensors that are in it, got larger ones")
-    return {name: tensor.to("meta") for name, tensor in tensors.items()}
+    return tensors
 
 
 def read_torch(path: Path, *, numbers: bool = True) -> dict[str, Tensor]:
     """The tensors of a state dict, or of a dict that holds one as ``state_dict``, on the CPU.
 
-    Their checksums are compared if `numbers` are wanted. Raises InputError if the file is damaged,
-    or holds anything but that.
+    Without `numbers` they are on the meta device, and checksums are not compared. Raises InputError
+    if the file is damaged, or holds anything but that.
     """
     # Warnings are of unusual pickles, which are refused or read below.
     with open_file(path, MOST_WEIGHTS) as stream, no_warnings:
         try:
             _expect_plain(stream, numbers)
             stream.seek(0)
-            content = torch.load(stream, map_location="cpu", weights_only=True)
+            place = "cpu" if numbers else "meta"
+            content = torch.load(stream, map_location=place, weights_only=True)
         except Exception as error:  # a damaged file can raise anything
             raise InputError(
                 f"{path}: expected a PyTorch file of tensors alone, got one that is damaged or "

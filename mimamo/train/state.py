@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mimamo.errors import InputError
+from mimamo.files import MOST_WEIGHTS
 from mimamo.settings import is_real
-from mimamo.tensor_file import load_note, load_tensors, named_under, save_tensors
+from mimamo.tensor_file import MOST_HEADER, load_note, load_tensors, named_under, save_tensors
 
 STATE_KEY = "mimamo_training"
 _USELESS = "cannot be resumed from: {}"
@@ -82,10 +83,14 @@ def is_unfinished(path: Path) -> bool:
     return not load_note(path, STATE_KEY).get("finished", True)
 
 
-def read_state(path: Path) -> tuple[dict[str, Tensor], TrainingState]:
-    """What `save_state` wrote. Raises InputError, naming the file, if it is damaged."""
+def read_state(path: Path, weights: int = MOST_WEIGHTS) -> tuple[dict[str, Tensor], TrainingState]:
+    """What `save_state` wrote of a network of at most so many bytes.
+
+    Raises InputError, naming the file, if it is damaged, or larger than such a state can be.
+    """
     known = [entry.name for entry in fields(TrainingState)]
-    tensors, content = load_tensors(path, STATE_KEY, known, _USELESS)
+    most = 2 * weights + MOST_HEADER  # each weight has at most one momentum
+    tensors, content = load_tensors(path, STATE_KEY, known, _USELESS, most)
     try:
         content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
         training = TrainingState(**content)
@@ -101,7 +106,8 @@ def load_state(path: Path, model: nn.Module, optimizer: Optimizer) -> TrainingSt
 
     Raises InputError, naming the file, if it is damaged or of another model.
     """
-    tensors, training = read_state(path)
+    weights = sum(x.numel() * x.element_size() for x in model.state_dict().values())
+    tensors, training = read_state(path, weights)
     parameters = [own for group in optimizer.param_groups for own in group["params"]]
     momenta = named_under(_OPTIMIZER, tensors)
     try:

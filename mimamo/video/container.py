@@ -64,7 +64,7 @@ class _File:
     def __init__(self, file: BinaryIO) -> None:
         self.read, self.tell, self._seek = file.read, file.tell, file.seek
 
-    def seek(self, offset: int, whence: int) -> int:
+    def seek(self, offset: int, whence: int, *, signals_wait: bool = True) -> int:
         try:
             return self._seek(offset, whence)
         except (OSError, ValueError):

@@ -120,7 +120,8 @@ class VideoWriter:
         # FFmpeg is given an open file, so that any name will do.
         file = self._stack.enter_context(open_unnamed(self._temporary))
 
-        def read_again(*_: object) -> BinaryIO:  # to put the index in front
+        # To put the index in front.
+        def read_again(*_: object, signals_wait: bool = True) -> BinaryIO:
             file.flush()
             return open_unnamed(self._temporary)
 

@@ -60,6 +60,13 @@ def test_a_manifest(cache: Path) -> None:
     path.write_text(path.read_text().replace("learnable", "learnabll"))
     (line,) = check_folder(cache)
     assert line.startswith(f"{path}: damaged: its contents do not have its checksum")
+    first, *_ = sorted((cache / "videos").iterdir())
+    damage(first)
+    (cache / "backbone.safetensors").unlink()
+    path.write_text("{")
+    assert [line.split(": ")[0] for line in check_folder(cache)] == [
+        str(path), str(cache / "backbone.safetensors"), str(first)
+    ]  # fmt: skip
 
 
 def test_a_run(run: Path) -> None:

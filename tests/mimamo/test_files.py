@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -186,6 +188,15 @@ class TestOthers:
             pass
         assert list(tmp_path.iterdir()) == []
 
+    def test_one_waits_for_it_as_long_as_it_will(self, tmp_path: Path, holder) -> None:
+        process = holder(tmp_path)
+        with pytest.raises(InputError, match="another process"), locked(tmp_path, patience=0.2):
+            pass
+        threading.Timer(0.3, process.kill).start()
+        with locked(tmp_path, ["a"], patience=60):
+            assert process.wait() == -signal.SIGKILL
+        assert list(tmp_path.iterdir()) == []
+
     def test_its_parts_are_different_processes(self, tmp_path: Path) -> None:
         def taken(*parts: str) -> bool:
             try:
@@ -240,7 +251,7 @@ class TestOthers:
                 with pytest.raises(InputError, match=f"{folds}: another process"):
                     crossval(small_cache, folds, folds=2, only=only, config=config)
             extract(learnable, cache, backbone="small", shard=Shard(0, 2))
-        assert [path.name for path in folds.rglob("*") if path.is_file()] == [".lock"]
+        assert not [path for path in folds.rglob("*") if path.is_file()]
 
     def test_what_a_killed_writer_left_is_removed(self, tmp_path: Path, holder) -> None:
         path = tmp_path / "film.mp4"

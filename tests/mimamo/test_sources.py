@@ -21,14 +21,14 @@ ROOT = Path(mimamo.__file__).parent
 # What may be named where, and nowhere else: a function or all of a module by the name that it has
 # where it is defined, or with a point before it a method of any object.
 READERS = {
-    "builtins.open": set(),
+    "builtins.open": {"terminal.py"},  # nowhere, in the place of a stream
     "io.open*": set(),
     "io.FileIO": set(),
     "codecs.open": set(),
     "os.open": {"files.py", "locks.py"},
     "os.fdopen": {"files.py"},
     "os.read*": set(),
-    ".open": {"files.py"},
+    ".open": {"files.py", "terminal.py"},
     ".read_text": set(),
     ".read_bytes": set(),
     ".fromfile": set(),
@@ -85,7 +85,7 @@ WRITERS = {
     ".symlink_to": set(),
     ".hardlink_to": set(),
     ".unlink": {
-        "demo/folder.py", "evaluate/cross_validation.py", "extract/extraction.py", "files.py",
+        "demo/folder.py", "extract/extraction.py", "files.py",
         "locks.py", "train/run_folder.py",
     },
     ".rmdir": {"demo/folder.py"},

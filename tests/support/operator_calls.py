@@ -4,9 +4,10 @@
 
 First the directed ones: each argument of each operator in turn is replaced by each thing that it
 should not be, every call in a process of its own. Then as many random ones, with up to three such
-arguments, in processes of 250. A process that crashes, hangs or lets another exception through than
-those of refusal is a failure; it is named with the number of its first call, which with the seed
-gives the call again. It is meant for a build with sanitizers (`sanitize.py`).
+arguments, in processes of 250, as many at a time as there are cores. A process that crashes, hangs
+or lets another exception through than those of refusal is a failure; it is named with the number of
+its first call, which with the seed gives the call again. It is meant for a build with sanitizers
+(`sanitize.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import random
 import signal
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -187,7 +189,7 @@ def changes(value: Any) -> list[Change]:
             for index in range(min(6, len(value)))
             for change in changes(value[0])
         ]
-        return whole + parts
+        return [_tried(change) for change in whole] + parts  # a part may be changed already
     return [_instead(x) for x in (*LISTS, None, 1)]
 
 
@@ -309,26 +311,51 @@ def outcome(call: Call) -> str:
 # --- Processes -------------------------------------------------------------------------------
 
 
-def in_a_process(work: Callable[[], Counter[str]], told: Path) -> tuple[Counter[str], str]:
-    """What `work` counted in a child, and how the child failed, if it did."""
-    child = os.fork()
-    if child == 0:
+class Children:
+    """Processes of work, as many at a time as there are cores.
+
+    Attributes:
+        total: what all of them counted.
+        failures: how some failed, by what they did.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.total, self.failures = Counter[str](), list[str]()
+        self._folder, self._running = folder, dict[int, str]()
+
+    def start(self, what: str, work: Callable[[], Counter[str]]) -> None:
+        if len(self._running) >= len(os.sched_getaffinity(0)):
+            self._wait()
+        if child := os.fork():
+            self._running[child] = what
+            return
         status = 1
         try:
             signal.alarm(SECONDS)
             counts = work()
-            told.write_text(" ".join(f"{key}={count}" for key, count in counts.items()))
+            told = " ".join(f"{key}={count}" for key, count in counts.items())
+            (self._folder / str(os.getpid())).write_text(told)
             status = 0
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
             os._exit(status)
-    _, wait_status = os.waitpid(child, 0)
-    if wait_status != 0:
+
+    def finish(self) -> None:
+        while self._running:
+            self._wait()
+
+    def _wait(self) -> None:
+        child, wait_status = os.wait()
+        what = self._running.pop(child)
+        if wait_status == 0:
+            counts = (self._folder / str(child)).read_text().split()
+            self.total.update({key: int(n) for key, n in (x.split("=") for x in counts)})
+            return
         code = os.waitstatus_to_exitcode(wait_status)
-        return Counter(), "did not end" if code == -signal.SIGALRM else f"ended with {code}"
-    counts = Counter({key: int(n) for key, n in (x.split("=") for x in told.read_text().split())})
-    return counts, ""
+        failure = "did not end" if code == -signal.SIGALRM else f"ended with {code}"
+        self.failures.append(f"{what}: {failure}")
+        print(self.failures[-1], flush=True)
 
 
 def main() -> int:
@@ -336,35 +363,31 @@ def main() -> int:
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=random.randrange(2**31))
     given = parser.parse_args()
-    failures, total = [], Counter[str]()
     warnings.simplefilter("ignore")  # of casts that are made here
     # Children are forked: what computes in this process would leave threads that they lack.
     torch.set_num_threads(1)
+    print(f"seed {given.seed}", flush=True)
+    begin = time.monotonic()
     with TemporaryDirectory() as folder:
-        told = Path(folder) / "counts"
-
-        def block(what: str, work: Callable[[], Counter[str]]) -> None:
-            counts, failure = in_a_process(work, told)
-            total.update(counts)
-            if failure:
-                failures.append(f"{what}: {failure}")
-                print(failures[-1], flush=True)
-
+        children = Children(Path(folder))
         single = [*directed()]
-        for name, argument, change in single:
-            call = (name, argument, change)
-            block(f"directed {call}", lambda call=call: Counter([run_directed(*call)]))
-        print(f"{len(single)} directed calls: {dict(total)}", flush=True)
+        for call in single:
+            children.start(f"directed {call}", lambda call=call: Counter([run_directed(*call)]))
+        children.finish()
+        seconds = time.monotonic() - begin
+        print(f"{len(single)} directed calls: {dict(children.total)}, {seconds:.0f} s", flush=True)
         for first in range(0, given.count, BLOCK):
             numbers = range(first, min(first + BLOCK, given.count))
-            block(
+            children.start(
                 f"random, seed {given.seed}, from {first}",
                 lambda numbers=numbers: Counter(run_random(given.seed, n) for n in numbers),
             )
-    sets = phasenet.build_info()["instruction_set"]
-    print(f"{len(single)} directed and {given.count} random calls on {sets}: {dict(total)}")
-    print(f"{len(failures)} failed; seed {given.seed}; {phasenet.__file__}")
-    return 1 if failures else 0
+        children.finish()
+    sets, total = phasenet.build_info()["instruction_set"], dict(children.total)
+    print(f"{len(single)} directed and {given.count} random calls on {sets}: {total}")
+    print(f"{time.monotonic() - begin - seconds:.0f} s for the random ones")
+    print(f"{len(children.failures)} failed; seed {given.seed}; {phasenet.__file__}")
+    return 1 if children.failures else 0
 
 
 if __name__ == "__main__":

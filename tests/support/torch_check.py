@@ -27,10 +27,12 @@ COLUMNS = [
 FAILED = "FAILED"
 NEEDED = ["setuptools>=77", "ninja", "numpy", "pytest", "pytest-timeout"]
 TESTS = [
-    f"tests/phasenet/test_{name}.py"
+    f"tests/{name}.py"
     for name in (
-        "build", "stable_abi", "golden", "pyramid", "operators", "stream", "forward_mode",
-        "torch_func", "compile",
+        "phasenet/test_build", "phasenet/test_stable_abi", "phasenet/test_golden",
+        "phasenet/test_pyramid", "phasenet/test_operators", "phasenet/test_stream",
+        "phasenet/test_forward_mode", "phasenet/test_torch_func", "phasenet/test_compile",
+        "mimamo/model/test_torch_file",
     )
 ]  # fmt: skip
 SLOW = "gradcheck or inductor or motion or (golden and reference)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mimamo.data.annotations import HEADER, NOT_ANNOTATED
-from mimamo.files import output_folder, write_text
+from mimamo.files import output_folder, write_text, write_within
 from mimamo.progress import silent
 from mimamo.threads import pool_of
 
@@ -78,7 +79,9 @@ def _write(root: Path, video: SyntheticVideo) -> int:
     found, annotated = gaps(rng, len(values))
     folder = output_folder(root / "cropped_aligned" / video.name)
     for index in np.flatnonzero(found).tolist():
-        Image.fromarray(face(index)).save(folder / f"{index + 1:05d}.jpg", quality=95)
+        picture = io.BytesIO()  # into a file of a full disk Pillow writes what fits and is content
+        Image.fromarray(face(index)).save(picture, "jpeg", quality=95)
+        write_within(folder / f"{index + 1:05d}.jpg", picture.getvalue())
     lines = [
         f"{valence:.4f},{arousal:.4f}" if known else f"{NOT_ANNOTATED},{NOT_ANNOTATED}"
         for known, (valence, arousal) in zip(annotated, values, strict=True)

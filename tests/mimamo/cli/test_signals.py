@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import pytest
 import mimamo
 from mimamo import signals
 from mimamo.video.camera import Camera
+from mimamo.video.container import _File
 
 ROOT = Path(mimamo.__file__).parents[1]
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
@@ -114,6 +116,46 @@ def test_one_during_an_import_waits_for_its_end(tmp_path: Path) -> None:
         assert run.communicate(timeout=15)[0] == "SIGTERM\n"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import av, types\n"
+        "class File:\n"
+        "    def seek(self, offset, whence, *, signals_wait=True): return kill()\n"
+        "    def read(self, size): return b''\n"
+        "    def tell(self): return 0\n"
+        "try: av.open(File(), format='mp4')\n"
+        "except av.FFmpegError: pass\n",
+        "class Last:\n    def __del__(self): kill()\nLast()\n",
+    ],
+    ids=["FFmpeg", "finaliser"],
+)
+def test_one_where_exceptions_are_swallowed_waits(code: str) -> None:
+    """It was lost, and the command went on to its end."""
+    before = (
+        "import os, signal, time\n"
+        "from mimamo.signals import Ended, end_well\n"
+        "end_well()\n"
+        "def kill():\n"
+        "    print('killed')\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    return 0\n"
+        "try:\n"
+    )
+    after = "    time.sleep(10)\nexcept Ended as ended:\n    print(ended)\n"
+    code = before + "".join(f"    {line}\n" for line in code.splitlines()) + after
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.stdout.replace("killed\n", ""), run.stderr) == ("SIGHUP\n", "")
+
+
+def test_what_ffmpeg_calls_says_so() -> None:
+    file = _File(io.BytesIO())
+    functions = [x for x in (file.seek, file.read, file.tell) if hasattr(x, "__code__")]
+    assert functions
+    for function in functions:
+        assert "signals_wait" in function.__code__.co_varnames
+
+
 SLOW = """
 import sys, time
 print("importing", flush=True)
@@ -209,3 +251,41 @@ def test_a_camera_that_gives_no_frame_lets_go(monkeypatch: pytest.MonkeyPatch) -
     camera._thread.start()
     camera.close()
     stalled.set()
+
+
+def test_one_after_the_command_ends_the_process_where_it_is() -> None:
+    """An exception in what Python calls at its end was a traceback, and skipped the rest of it."""
+    code = (
+        "import atexit, os, signal, sys\n"
+        "from mimamo.__main__ import main\n"
+        "sys.argv = ['mimamo', '--version']\n"
+        "main()\n"
+        "atexit.register(print, 'the rest')\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGHUP)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (129, "")
+    assert "the rest" not in run.stdout
+
+
+def test_the_process_ends_with_the_command() -> None:
+    """Taking the libraries apart took it a second, in which a signal killed."""
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(print, 'taken apart')\n"
+        "from mimamo.__main__ import script\n"
+        "sys.argv = ['mimamo', '--nonsense']\n"
+        "script()\n"
+        "print('not flushed', end='')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (2, "not flushed")
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_one_without_a_stream(closed: str) -> None:
+    """A line printed to none was a traceback."""
+    command = f'"{sys.executable}" -m mimamo --version {closed}>&-'
+    run = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == ("" if closed == "1" else f"mimamo {mimamo.__version__}\n")

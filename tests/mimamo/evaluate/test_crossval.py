@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from support.digests import digests
 
 from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
@@ -22,6 +24,7 @@ from mimamo.evaluate import Ensemble, crossval, join
 from mimamo.evaluate.cross_validation import _rows_of
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
 from mimamo.evaluate.summary import Summary
+from mimamo.locks import locked
 from mimamo.train import TrainingConfig
 from mimamo.train.videos import Chosen, choose_videos
 
@@ -158,6 +161,24 @@ class TestJobs:
         joined = join(small_cache, tmp_path / "folds", folds=2)
         assert joined.summary is not None
         assert joined.summary.faces.count == 336
+
+    def test_one_process_joins_at_a_time(
+        self, small_folds: Path, small_cache: Path, small_config, tmp_path: Path, monkeypatch
+    ) -> None:
+        """Sums were written of what another had replaced; the last that trains waits its turn."""
+        out = shutil.copytree(small_folds, tmp_path / "folds")
+        before, busy = digests(out), f"^{re.escape(str(out))}: another process is writing into it"
+        with locked(out, ["join"]):
+            with pytest.raises(InputError, match=busy):
+                join(small_cache, out, 3)
+            monkeypatch.setattr("mimamo.evaluate.cross_validation._PATIENCE", 0.2)
+            with pytest.raises(InputError, match=busy):
+                crossval(small_cache, out, folds=3, only=[1], config=small_config)
+        with locked(out, ["fold-1"]):  # which may be trained meanwhile
+            join(small_cache, out, 3)
+        with locked(out), pytest.raises(InputError, match=busy):
+            join(small_cache, out, 3)
+        assert digests(out) == before
 
     def test_a_finished_one_is_only_joined_again(
         self,

@@ -165,6 +165,12 @@ class TestBadInput:
         cache = Cache(tmp_path / "cache")
         assert (len(cache.videos), cache.skipped) == (2, {})
 
+    def test_one_face_is_too_few_for_random_weights(self, tmp_path: Path, add_video) -> None:
+        """It was a traceback: of one there is no variance."""
+        add_video(tmp_path / "one", "Train_Set", "a", {1: plain(3)}, [(0, 0)])
+        with pytest.raises(InputError, match="expected two faces or more for random weights, got"):
+            extract(tmp_path / "one", tmp_path / "cache", backbone="random", image_size=32)
+
     def test_features_that_are_not_finite_end_it(self, run) -> None:
         backbone = ResNet50(image_size=32, seed=0)
         torch.nn.init.constant_(backbone.stem.bn.weight, 1e30)

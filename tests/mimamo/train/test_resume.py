@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import signal
@@ -299,6 +300,14 @@ class TestResume:
         labels.write_text(text)
         extract(learnable_copy, cache, backbone="small")
         assert train(cache, tmp_path / "run", resume=True).epochs
+
+    def test_a_state_larger_than_its_network_is_not_read(
+        self, small_cache: Path, finished: Path
+    ) -> None:
+        """It was read, with the 16 GiB that any tensors may have."""
+        os.truncate(finished / "state.safetensors", 1 << 30)
+        with pytest.raises(InputError, match=r"state\.safetensors: expected a file of at most 6"):
+            train(small_cache, finished, resume=True)
 
     def test_a_damaged_state_is_named(self, small_cache: Path, finished: Path) -> None:
         path = finished / "state.safetensors"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.digests import digests
@@ -96,3 +99,15 @@ def test_a_root_that_is_a_file_is_refused(tmp_path):
     path.write_text("")
     with pytest.raises(InputError, match="file"):
         write_photo_set(path, {TRAIN: 1}, frames=8)
+
+
+def test_a_picture_that_does_not_fit_on_the_disk_is_told(tmp_path: Path) -> None:
+    """Pillow writes what fits, and is content."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        named = r"/train_01/\d{5}\.jpg: cannot be written: File too large$"
+        with pytest.raises(InputError, match=named):
+            write_photo_set(tmp_path, {TRAIN: 1}, frames=16, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
