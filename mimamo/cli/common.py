@@ -39,7 +39,7 @@ Device = Annotated[
 ]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
-    typer.Option(help="Of the ResNet50; auto takes bfloat16 on a CPU that computes in it."),
+    typer.Option(help="Of the ResNet50; auto takes bfloat16 where the device computes in it."),
 ]
 Weights = Annotated[
     Path,

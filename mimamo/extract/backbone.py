@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from mimamo.data.dataset import DatasetVideo
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, Detector, observe_faces
+from mimamo.faces.batched_centerface import centerface
 from mimamo.files import MOST_MODEL, file_hash
 from mimamo.model.checkpoint import Backbone, load_backbone
 from mimamo.model.resnet50 import ResNet50
@@ -68,7 +70,7 @@ def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> 
     if backbone == RANDOM:
         model = ResNet50(image_size=settings.image_size, seed=seed).to(settings.device)
         generator = torch.Generator().manual_seed(seed)
-        crops = sample_crops(videos, generator, settings.detector)
+        crops = sample_crops(videos, generator, settings.detector, settings.device)
         if len(crops) < 2:
             raise InputError(
                 f"{videos[0].source.parent}: expected two faces or more for random weights, got one"
@@ -86,6 +88,7 @@ def sample_crops(
     videos: Sequence[DatasetVideo],
     generator: torch.Generator,
     detector: Detector | None = None,
+    device: torch.device | str = "cpu",
     count: int = 256,
 ) -> Tensor:
     """Pick faces at random, in random order: uint8 ``[N, 112, 112, 3]``, RGB.
@@ -95,10 +98,15 @@ def sample_crops(
 
     Raises InputError if no face can be read.
     """
+
+    @functools.cache
+    def found_by() -> Detector:  # once a film needs it
+        return detector or centerface(device)
+
     some = torch.randperm(len(videos), generator=generator)[:32].tolist()
     picked: list[np.ndarray] = []
     # Reservoir sampling: every face has the same chance, and only `count` are ever held.
-    for seen, crop in enumerate(chain.from_iterable(_crops(videos[i], detector) for i in some)):
+    for seen, crop in enumerate(chain.from_iterable(_crops(videos[i], found_by) for i in some)):
         place = int(torch.randint(seen + 1, (), generator=generator))
         if seen < count:
             picked.insert(place, crop)
@@ -109,11 +117,11 @@ def sample_crops(
     return torch.from_numpy(np.stack(picked))
 
 
-def _crops(video: DatasetVideo, detector: Detector | None) -> Iterator[np.ndarray]:
+def _crops(video: DatasetVideo, detector: Callable[[], Detector]) -> Iterator[np.ndarray]:
     try:
         if not video.source.is_dir():
             reader = VideoReader(video.source)
-            seen = observe_faces(reader, detector or CenterFace(), video.side or "main")
+            seen = observe_faces(reader, detector(), video.side or "main")
             yield from (face.crop for face in seen if face.crop is not None)
             return
         folder = AlignedFolder(video.source)

@@ -267,7 +267,7 @@ class _Predictor:
             warnings, missing = list(video.warnings), None
             if not isinstance(video, AlignedFolder) and video.missing:
                 missing = f"{video.missing}; they have no rows in {outputs.table}"
-            if not _NETWORK_FPS / 2 <= video.fps <= _NETWORK_FPS * 2:
+            if not _NETWORK_FPS / 2.1 <= video.fps <= _NETWORK_FPS * 2.1:
                 warnings.append(
                     f"{source}: has {video.fps:.4g} frames a second, far from the"
                     f" {_NETWORK_FPS:g} of Aff-Wild2"

@@ -35,11 +35,11 @@ def find_sources(
     """List the videos that `paths` stand for, in order and each once.
 
     A file stands for itself. A folder of pictures and no video is one video, see `open_source`. Any
-    other folder stands for the videos in it, known by their suffix, and the folders of pictures,
-    sorted by name, down to `depth` folders; there, pictures that are not aligned faces count
-    only if their names differ in a number alone. What cannot be used is kept: a path that does not
-    exist, a folder that cannot be read or holds nothing of this kind. Opening it tells what is
-    wrong.
+    other folder stands for the videos in it, known by their suffix, but those rendered here, and
+    the folders of pictures, sorted by name, down to `depth` folders; there, pictures that are not
+    aligned faces count only if their names differ in a number alone. What cannot be used is kept: a
+    path that does not exist, a folder that cannot be read or holds nothing of this kind. Opening it
+    tells what is wrong.
     """
     sources: dict[Path, Path] = {}  # by what they resolve to
     for path in map(Path, paths):
@@ -99,7 +99,7 @@ def _sources_in(path: Path, folders: Folders, depth: int) -> list[Path]:
     sources = []
     for entry in found:
         if is_video(entry):
-            sources.append(entry)
+            sources += [] if is_result(entry) else [entry]  # a rendered film lies beside its source
         elif entry.is_dir():
             sources += _sources_of_inner(entry, folders, depth)
     return sources

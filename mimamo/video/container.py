@@ -22,7 +22,8 @@ from mimamo.files import MOST_PIXELS, open_file
 
 # FFmpeg's names. It knows hundreds more, some of which follow links or render text.
 _FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,gif,mxf,yuv4mpegpipe,dv,ivf,nut"
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,gif,mxf,yuv4mpegpipe,dv,ivf,nut,"
+    "h264,hevc,m4v"  # raw streams, of cameras that write no container
 )
 _OPTIONS = {
     "format_whitelist": _FORMATS,

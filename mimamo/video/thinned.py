@@ -9,19 +9,22 @@ from pathlib import Path
 from mimamo.video.frames import FrameFolder
 from mimamo.video.reader import VideoFrame, VideoReader
 
+_ROUNDING = 1e-3  # seconds by which the distance of two times may be wrong, as in Matroska
+
 
 class ThinnedFilm:
     """At most `rate` frames a second of a film, each with its own time, numbered anew from 0.
 
-    The time from the first frame on is divided into intervals of ``1 / rate`` seconds; of each the
-    first frame is taken.
+    A frame is taken if it comes no sooner than ``1 / rate`` seconds after the one taken before, but
+    for the rounding of times to milliseconds. So of a film of a constant rate every k-th is taken:
+    steps stay even, which a network that reads motion needs, if k has to be rounded up.
 
     Args:
         film: what to thin.
         rate: frames a second.
 
-    Attributes as of `film`, but `frame_count`, which is not known beforehand, and `fps`, which is
-    `rate` where the film has more.
+    Attributes as of `film`, but `frame_count`, which is not known beforehand, and `fps`, that of
+    every k-th frame.
     """
 
     frame_count = None
@@ -30,6 +33,7 @@ class ThinnedFilm:
         if not 0 < rate < math.inf:
             raise ValueError(f"rate: expected a positive number, got {rate}")
         self.film, self.rate = film, rate
+        self._least = 1 / rate - min(_ROUNDING, 0.2 / rate)
 
     @property
     def path(self) -> Path:
@@ -45,7 +49,7 @@ class ThinnedFilm:
 
     @property
     def fps(self) -> float:
-        return min(self.rate, self.film.fps)
+        return self.film.fps / max(1, math.ceil(self._least * self.film.fps))
 
     @property
     def missing(self) -> str | None:
@@ -56,12 +60,9 @@ class ThinnedFilm:
         return self.film.warnings
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        index, first, following = 0, 0.0, -math.inf
+        index, taken = 0, -math.inf
         for frame in self.film:
-            if index == 0:
-                first = frame.time
-            interval = math.floor((frame.time - first) * self.rate + 1e-3)  # times are rounded
-            if interval < following:
+            if frame.time - taken < self._least:
                 continue
             yield VideoFrame(index, frame.time, frame.image)
-            index, following = index + 1, interval + 1
+            index, taken = index + 1, frame.time

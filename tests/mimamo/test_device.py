@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mimamo.device import choose_device
+from mimamo.device import choose_device, choose_precision
 from mimamo.errors import InputError
 
 
@@ -31,3 +31,15 @@ def test_others_are_refused(monkeypatch):
         choose_device("cuda")
     with pytest.raises(InputError, match="got 'tpu'"):
         choose_device("tpu")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_is_bfloat16_where_a_gpu_computes_in_it(monkeypatch, native):
+    """Before Ampere torch emulates it, which takes longer."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    emulated = lambda including_emulation=True: native or including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
+    expected = torch.bfloat16 if native else torch.float32
+    assert choose_precision("auto", "cuda") == expected
+    assert choose_precision("float32", "cuda") == torch.float32
+    assert choose_precision("bfloat16", "cuda") == torch.bfloat16

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mimamo.errors import InputError
-from mimamo.predict.outputs import source_name
+from mimamo.predict.outputs import mark_video, source_name
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.sources import find_sources, open_source
 from mimamo.video import AlignedFolder, FrameFolder
@@ -34,6 +34,14 @@ def pictures(folder: Path, names: list[str], size: tuple[int, int] = (64, 48)) -
 
 
 class TestFindSources:
+    def test_a_film_that_was_rendered_beside_its_source_is_none(self, tmp_path):
+        """A second run predicted the first one's, and processes that began later other films."""
+        touch(tmp_path / "a.avi", tmp_path / "b.mp4", tmp_path / "a.mp4")
+        (tmp_path / "a.mp4").write_bytes(bytes(100))
+        mark_video(tmp_path / "a.mp4")
+        assert find_sources([tmp_path]) == [tmp_path / "a.avi", tmp_path / "b.mp4"]
+        assert find_sources([tmp_path / "a.mp4"]) == [tmp_path / "a.mp4"]  # asked for by name
+
     def test_files_stand_for_themselves_even_if_they_are_missing(self, tmp_path):
         paths = [tmp_path / "b.mp4", tmp_path / "a.dat"]
         assert find_sources(paths) == paths

@@ -49,10 +49,11 @@ class TestFrames:
             ("x.mkv", "libx265"), ("x.webm", "libvpx"), ("x.webm", "libvpx-vp9"),
             ("x.mp4", "libsvtav1"), ("x.avi", "mpeg4"), ("x.ts", "mpeg2video"),
             ("x.flv", "flv"), ("x.ogv", "libvpx"), ("x.wmv", "wmv2"), ("x.mxf", "mpeg2video"),
+            ("x.h264", "libx264"), ("x.265", "libx265"), ("x.264", "libx264"),
         ],
     )  # fmt: skip
     def test_containers_and_codecs(self, make_video, picture, name, codec):
-        format = {"x.ogv": "ogg"}.get(name)
+        format = {"x.ogv": "ogg", "x.264": "h264", "x.265": "hevc"}.get(name)
         options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         video = VideoReader(make_video(name, 12, codec, format, options=options))
         frames = list(video)
