@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mimamo.cli.common import (
+    FAILED,
+    OK,
     Backbone,
     Device,
     Faces,
@@ -18,6 +20,7 @@ from mimamo.cli.common import (
     Precision,
     SearchEvery,
     Weights,
+    fail,
     features_every_option,
     flag,
     option,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from mimamo.predict.live import LivePrediction
     from mimamo.video import VideoReader
     from mimamo.video.camera import Camera
+
+_KEPT_UP = 0.95  # of the frames a second that come, reached: what is less is said
 
 
 def live(
@@ -53,7 +58,7 @@ def live(
     ] = None,
     faces: Faces = "main",
     overwrite: Overwrite = False,
-) -> None:
+) -> int:
     """Show running valence and arousal of a camera or video; q, Ctrl-C or its end ends it.
 
     On screen are latency (from a frame to its prediction) and frames per second; --out writes them
@@ -75,6 +80,7 @@ def live(
         from mimamo.faces.batched_centerface import centerface
         from mimamo.model import load_checkpoint
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
+        from mimamo.predict.notices import far_rate, no_face
 
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
@@ -96,6 +102,7 @@ def live(
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
         write = None if out is None else stack.enter_context(live_table(out))
         speed, ended, every = LiveSpeed(), None, predictor.features_every
+        adapted = False
 
         def count(predictions: list[LivePrediction]) -> None:
             for prediction in predictions:
@@ -108,8 +115,8 @@ def live(
                 predictions = predictor.push(frame)
                 count(predictions)
                 if every != predictor.features_every:
-                    every = predictor.features_every
-                    warn(f"spatial features of 1 frame in {every}, to keep up")
+                    every, adapted = predictor.features_every, True
+                    warn(f"spatial features of 1 frame in {every} from here on, for the pace")
                 if window is not None:
                     window.show(frame, predictor.boxes, predictions, speed)
                     if window.ended:
@@ -125,8 +132,19 @@ def live(
         say(f"{missed} frames came while others were worked on, and were left out")
     if out is not None:
         say(f"{out}: {speed.frames} frames")
-    if said := getattr(video, "missing", None):
-        warn(said)
+    name = video.name if source.isdecimal() else source
+    reached = speed.frames / speed.seconds
+    if adapted and not source.isdecimal() and reached < _KEPT_UP * video.fps:
+        warn(f"{name}: {reached:.1f} of its {video.fps:.4g} frames a second were kept up with")
+    for line in getattr(video, "warnings", ()):
+        warn(line)
+    if rate := far_rate(name, video.fps):
+        warn(rate)
+    if speed.frames and not speed.found:
+        warn(no_face(name))
+    if missing := getattr(video, "missing", None):
+        return fail(missing + (f"; they have no rows in {out}" if out else ""), FAILED)
+    return OK
 
 
 def _open(source: str) -> Camera | VideoReader:

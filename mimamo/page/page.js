@@ -199,8 +199,8 @@
     video.people.forEach((person, k) => {
       const stroke = () => colour(k);
       // Where people's values are nearly equal, a line above another has gaps to see it through.
-      series.push({ label: person.name, stroke, width: 1.6, pxAlign: 0, dash: k ? [8, 8 * Math.min(k, 3)] : [], show: shown[k], spanGaps: false,
-        points: { show: false } });
+      const dash = k ? [8, 8 * Math.min(k, 3)] : [];
+      series.push({ label: person.name, stroke, width: 1.6, pxAlign: 0, dash, show: shown[k], spanGaps: false, points: { show: false } });
       data.push(person.values[column]);
       if (person.truth) {
         series.push({ label: `${person.name}, truth`, stroke, width: 1.2, pxAlign: 0, dash: [4, 4], show: shown[k], points: { show: false } });
@@ -233,10 +233,8 @@
   function ticks(column) {
     let low = 0, high = 0;
     for (const person of video.people)
-      for (const value of [...person.values[column], ...(person.truth ? person.truth[column] : [])]) {
-        low = Math.min(low, value); // null counts as 0
-        high = Math.max(high, value);
-      }
+      for (const value of [...person.values[column], ...(person.truth ? person.truth[column] : [])])
+        [low, high] = [Math.min(low, value), Math.max(high, value)]; // null counts as 0
     const step = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1].find((one) => high - low <= 4 * one);
     if (!step || low === high) return [-limit, -limit / 2, 0, limit / 2, limit];
     const first = Math.floor(low / step), last = Math.ceil(high / step);
