@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from mimamo.video import VideoReader
     from mimamo.video.camera import Camera
 
-_KEPT_UP = 0.95  # of the frames a second that come, reached: what is less is said
-
 
 def live(
     weights: Weights,
@@ -80,7 +78,7 @@ def live(
         from mimamo.faces.batched_centerface import centerface
         from mimamo.model import load_checkpoint
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
-        from mimamo.predict.notices import far_rate, no_face
+        from mimamo.predict.notices import far_rate, no_face, no_rows, too_slow
 
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
@@ -116,7 +114,9 @@ def live(
                 count(predictions)
                 if every != predictor.features_every:
                     every, adapted = predictor.features_every, True
-                    warn(f"spatial features of 1 frame in {every} from here on, for the pace")
+                    warn(
+                        f"spatial features of 1 frame in {every} from here on, by the speed so far"
+                    )
                 if window is not None:
                     window.show(frame, predictor.boxes, predictions, speed)
                     if window.ended:
@@ -133,17 +133,15 @@ def live(
     if out is not None:
         say(f"{out}: {speed.frames} frames")
     name = video.name if source.isdecimal() else source
-    reached = speed.frames / speed.seconds
-    if adapted and not source.isdecimal() and reached < _KEPT_UP * video.fps:
-        warn(f"{name}: {reached:.1f} of its {video.fps:.4g} frames a second were kept up with")
-    for line in getattr(video, "warnings", ()):
-        warn(line)
-    if rate := far_rate(name, video.fps):
-        warn(rate)
+    warnings = [*getattr(video, "warnings", ()), far_rate(name, video.fps)]
+    if adapted and not source.isdecimal():  # of a camera, frames were left out instead
+        warnings.append(too_slow(name, speed.frames / speed.seconds, video.fps))
     if speed.frames and not speed.found:
-        warn(no_face(name))
+        warnings.append(no_face(name))
+    for warning in filter(None, warnings):
+        warn(warning)
     if missing := getattr(video, "missing", None):
-        return fail(missing + (f"; they have no rows in {out}" if out else ""), FAILED)
+        return fail(no_rows(missing, out), FAILED)
     return OK
 
 

@@ -28,7 +28,7 @@ from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face
+from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows
 from mimamo.predict.outputs import (
     Outputs,
     check_outputs,
@@ -264,7 +264,7 @@ class _Predictor:
             times.frames = predictions.frame_count
             warnings, missing = list(video.warnings), None
             if not isinstance(video, AlignedFolder) and video.missing:
-                missing = f"{video.missing}; they have no rows in {outputs.table}"
+                missing = no_rows(video.missing, outputs.table)
             if rate := far_rate(source, video.fps):
                 warnings.append(rate + "; --thin takes fewer" * (video.fps > NETWORK_FPS))
             if not predictions.found.any():
