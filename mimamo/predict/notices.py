@@ -12,7 +12,7 @@ _KEPT_UP = 0.95  # of the frames a second that come, reached
 
 def far_rate(source: object, fps: float) -> str | None:
     """Of a frame rate that is not near to `NETWORK_FPS`; None of one that is."""
-    if NETWORK_FPS / 2 <= fps <= NETWORK_FPS * 2:
+    if NETWORK_FPS / 2.1 <= fps <= NETWORK_FPS * 2.1:  # 15 and 60 a second, or almost so
         return None
     return f"{source}: has {fps:.4g} frames a second, far from the {NETWORK_FPS:g} of Aff-Wild2"
 
