@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mimamo.cli.common import (
+    FAILED,
+    OK,
     Backbone,
     Device,
     Faces,
@@ -18,6 +20,7 @@ from mimamo.cli.common import (
     Precision,
     SearchEvery,
     Weights,
+    fail,
     features_every_option,
     flag,
     option,
@@ -53,7 +56,7 @@ def live(
     ] = None,
     faces: Faces = "main",
     overwrite: Overwrite = False,
-) -> None:
+) -> int:
     """Show running valence and arousal of a camera or video; q, Ctrl-C or its end ends it.
 
     On screen are latency (from a frame to its prediction) and frames per second; --out writes them
@@ -75,6 +78,7 @@ def live(
         from mimamo.faces.batched_centerface import centerface
         from mimamo.model import load_checkpoint
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
+        from mimamo.predict.notices import far_rate, no_face, no_rows, too_slow
 
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
@@ -96,6 +100,7 @@ def live(
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
         write = None if out is None else stack.enter_context(live_table(out))
         speed, ended, every = LiveSpeed(), None, predictor.features_every
+        adapted = False
 
         def count(predictions: list[LivePrediction]) -> None:
             for prediction in predictions:
@@ -108,8 +113,10 @@ def live(
                 predictions = predictor.push(frame)
                 count(predictions)
                 if every != predictor.features_every:
-                    every = predictor.features_every
-                    warn(f"spatial features of 1 frame in {every}, to keep up")
+                    every, adapted = predictor.features_every, True
+                    warn(
+                        f"spatial features of 1 frame in {every} from here on, by the speed so far"
+                    )
                 if window is not None:
                     window.show(frame, predictor.boxes, predictions, speed)
                     if window.ended:
@@ -125,8 +132,17 @@ def live(
         say(f"{missed} frames came while others were worked on, and were left out")
     if out is not None:
         say(f"{out}: {speed.frames} frames")
-    if said := getattr(video, "missing", None):
-        warn(said)
+    name = video.name if source.isdecimal() else source
+    warnings = [*getattr(video, "warnings", ()), far_rate(name, video.fps)]
+    if adapted and not source.isdecimal():  # of a camera, frames were left out instead
+        warnings.append(too_slow(name, speed.frames / speed.seconds, video.fps))
+    if speed.frames and not speed.found:
+        warnings.append(no_face(name))
+    for warning in filter(None, warnings):
+        warn(warning)
+    if missing := getattr(video, "missing", None):
+        return fail(no_rows(missing, out), FAILED)
+    return OK
 
 
 def _open(source: str) -> Camera | VideoReader:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from mimamo.progress import Report, silent
-from mimamo.video import AlignedFolder, VideoWriter
+from mimamo.video import AlignedFolder, VideoReader, VideoWriter
 from mimamo.video.container import open_film
+from mimamo.video.letterbox import letterbox
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -28,27 +29,53 @@ _PLAYED = {
 }
 
 
-def write_playable(copy: Path, video: Film, times: np.ndarray, warn: Report = silent) -> Path:
+@dataclass(frozen=True, eq=False)
+class PlayableFilm:
+    """A film for a page.
+
+    Attributes:
+        path: a file that browsers play.
+        size: its (width, height) in pixels.
+        scale, shift: float64 ``[T, 2]``, along x and y: what is at ``p`` in a frame of the video is
+            shown at ``scale * p + shift``.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    scale: np.ndarray
+    shift: np.ndarray
+
+
+def write_playable(
+    copy: Path, video: Film, times: np.ndarray, warn: Report = silent
+) -> PlayableFilm:
     """Return the film of `video` for a page: its own file, or `copy`, which is written then.
 
     A copy is H.264 with the frames' `times` and the sound, its longer side 960 pixels at most. One
-    is made of pictures in a folder, of what not all browsers play as it is shown here (other
-    codecs, turned, interlaced or damaged films, pixels that are not square), and of files above
-    64 MiB. A frame without an aligned face is grey.
+    is made of pictures in a folder, of a thinned film, whose frames stay until the next that is
+    taken, of what not all browsers play as it is shown here (other codecs, turned, interlaced or
+    damaged films, pixels that are not square), of pictures of several sizes, and of files above
+    64 MiB. Where the size changes, pictures are fitted into the first one's, with black beside
+    them. A frame without an aligned face is grey.
 
-    Raises InputError if the film can no longer be read, or `copy`, an ``.mp4``, not be written.
+    `video` has been read to its end. Raises InputError if the film can no longer be read, or
+    `copy`, an ``.mp4``, not be written.
     """
+    scale, shift = np.ones((len(times), 2)), np.zeros((len(times), 2))
+    if (
+        isinstance(video, VideoReader)
+        and not (video.missing or video.size_changes)
+        and _is_played(video.path)
+    ):
+        return PlayableFilm(video.path, video.size, scale, shift)
     sound = video.path if video.path.is_file() else None
-    if sound and not isinstance(video, AlignedFolder) and not video.missing and _is_played(sound):
-        return sound
-    size: tuple[int, int] | None = None
+    width, height = _shrunk(*video.size)
     with VideoWriter(copy, video.fps, sound=sound, warn=warn) as writer:
-        for image, time in _pictures(video, times):
-            size = size or _shrunk(image.shape[1], image.shape[0])
-            if size != (image.shape[1], image.shape[0]):
-                image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            writer.write(image, time)
-    return copy
+        for index, (image, time) in enumerate(_pictures(video, times)):
+            shown = np.zeros((height, width, 3), np.uint8)
+            scale[index], shift[index] = letterbox(shown, image)
+            writer.write(shown, time)
+    return PlayableFilm(copy, (width + width % 2, height + height % 2), scale, shift)
 
 
 def _is_played(path: Path) -> bool:

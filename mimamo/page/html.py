@@ -47,7 +47,7 @@ class PageVideo:
     Attributes:
         name: its title.
         times: ``[T]``, seconds, increasing.
-        people: at least one.
+        people: none where no face was found.
         film: a file that browsers play (`write_playable`), embedded as it is; None for none.
         size: (width, height) in pixels, which the boxes are in.
         timed: whether `times` are known; else frames are shown by their numbers alone.

@@ -80,6 +80,7 @@
   const moment = () => `${video.timed ? `${video.times[index].toFixed(2)} s, ` : ""}frame ${index + 1} of ${video.times.length}`;
 
   function spoken() {
+    if (!video.people.length) return `${moment()}; no face found`;
     return [moment(), ...video.people.flatMap((person, k) => !shown[k] ? [] :
       [`${person.name}: valence ${number(person.values[0][index])}, arousal ${number(person.values[1][index])}` +
         (person.found[index] ? "" : ", no face found")])].join("; ");
@@ -197,22 +198,25 @@
     const series = [{}], data = [video.times];
     video.people.forEach((person, k) => {
       const stroke = () => colour(k);
-      series.push({ label: person.name, stroke, width: 1.6, pxAlign: 0, show: shown[k], spanGaps: false, points: { show: false } });
+      // Where people's values are nearly equal, a line above another has gaps to see it through.
+      const dash = k ? [8, 8 * Math.min(k, 3)] : [];
+      series.push({ label: person.name, stroke, width: 1.6, pxAlign: 0, dash, show: shown[k], spanGaps: false, points: { show: false } });
       data.push(person.values[column]);
       if (person.truth) {
         series.push({ label: `${person.name}, truth`, stroke, width: 1.2, pxAlign: 0, dash: [4, 4], show: shown[k], points: { show: false } });
         data.push(person.truth[column]);
       }
     });
+    const splits = ticks(column);
     const axis = { stroke: () => style("--faint"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { show: false } };
     const made = new uPlot({
       width: Math.max(holder.clientWidth, 100), height: 150,
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
-      scales: { x: { time: false }, y: { range: [-limit, limit] } },
+      scales: { x: { time: false }, y: { range: [splits[0], splits[splits.length - 1]] } },
       series,
       axes: [{ ...axis, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
-        { ...axis, label: name[0].toUpperCase() + name.slice(1), size: 52, labelSize: 20 }],
+        { ...axis, splits: () => splits, values: (_, all) => all.map((t) => +t.toFixed(3)), label: name[0].toUpperCase() + name.slice(1), size: 52, labelSize: 20 }],
       hooks: { draw: [mark] },
     }, data, holder);
     made.over.addEventListener("pointerdown", (event) => {
@@ -223,6 +227,18 @@
     made.over.addEventListener("wheel", (event) => zoom(made, event), { passive: false });
     made.over.addEventListener("dblclick", () => charts.forEach((each) => each.setScale("x", whole())));
     return made;
+  }
+
+  /** From end to end of the axis of valence (0) or arousal (1), through 0: to the limit, or less for small values. */
+  function ticks(column) {
+    let low = 0, high = 0;
+    for (const person of video.people)
+      for (const value of [...person.values[column], ...(person.truth ? person.truth[column] : [])])
+        [low, high] = [Math.min(low, value), Math.max(high, value)]; // null counts as 0
+    const step = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1].find((one) => high - low <= 4 * one);
+    if (!step || low === high) return [-limit, -limit / 2, 0, limit / 2, limit];
+    const first = Math.floor(low / step), last = Math.ceil(high / step);
+    return Array.from({ length: last - first + 1 }, (_, k) => (first + k) * step);
   }
 
   const whole = () => ({ min: video.times[0], max: video.times[video.times.length - 1] || 1 });
@@ -248,7 +264,12 @@
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    if (video.people.length === 1) {
+    if (!video.people.length) {
+      ctx.fillStyle = style("--faint");
+      ctx.font = `${15 * devicePixelRatio}px system-ui, sans-serif`;
+      ctx.textAlign = "center";
+      ctx.fillText("no face found", bbox.left + bbox.width / 2, bbox.top + bbox.height / 3);
+    } else if (video.people.length === 1) {
       ctx.fillStyle = style("--faint");
       ctx.globalAlpha = 0.18;
       for (const [from, to] of gaps(video.people[0].found)) ctx.fillRect(at(from), bbox.top, Math.max(at(to) - at(from), 1), bbox.height);
@@ -256,6 +277,7 @@
     }
     ctx.strokeStyle = style("--mark");
     ctx.lineWidth = 2;
+    ctx.setLineDash([]); // the last line's else
     ctx.beginPath();
     ctx.moveTo(at(video.times[index]), bbox.top);
     ctx.lineTo(at(video.times[index]), bbox.top + bbox.height);
@@ -325,6 +347,7 @@
       return row;
     });
     $("values").tBodies[0].replaceChildren(...rows);
+    $("values").caption.hidden = rows.length > 0;
   }
 
   // What a user does ---------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows
 from mimamo.predict.outputs import (
     Outputs,
     check_outputs,
@@ -42,7 +43,7 @@ from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
 from mimamo.predict.sources import Folders, find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
-from mimamo.predict.table import NO_FACE, Predictions, write_predictions
+from mimamo.predict.table import Predictions, write_predictions
 from mimamo.progress import Progress, Report, silent
 from mimamo.shards import ALL, Shard
 from mimamo.threads import Workers, workers
@@ -51,9 +52,6 @@ from mimamo.video.folder import FOLDER_FPS
 
 if TYPE_CHECKING:
     from mimamo.video import Film
-
-
-_NETWORK_FPS = 30.0  # which networks for Aff-Wild2 were trained at
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,15 +264,11 @@ class _Predictor:
             times.frames = predictions.frame_count
             warnings, missing = list(video.warnings), None
             if not isinstance(video, AlignedFolder) and video.missing:
-                missing = f"{video.missing}; they have no rows in {outputs.table}"
-            if not _NETWORK_FPS / 2.1 <= video.fps <= _NETWORK_FPS * 2.1:
-                warnings.append(
-                    f"{source}: has {video.fps:.4g} frames a second, far from the"
-                    f" {_NETWORK_FPS:g} of Aff-Wild2"
-                    + ("; --thin takes fewer" if video.fps > _NETWORK_FPS else "")
-                )
+                missing = no_rows(video.missing, outputs.table)
+            if rate := far_rate(source, video.fps):
+                warnings.append(rate + "; --thin takes fewer" * (video.fps > NETWORK_FPS))
             if not predictions.found.any():
-                warnings.append(f"{source}: no face found; all predictions are {NO_FACE:g}")
+                warnings.append(no_face(source))
             if observed.others and settings.faces == "main":
                 warnings.append(
                     f"{source}: another face is in {observed.others} of {predictions.frame_count}"

@@ -276,16 +276,24 @@ class LiveSpeed:
 
     Attributes:
         frames: so far.
+        found: how many of the predictions are of a face.
         latencies: of the newest 10,000, seconds.
     """
 
     frames: int = 0
+    found: int = 0
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES))
     _started: float = field(default_factory=perf_counter)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT + 1))
     _index: int = -1
 
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return perf_counter() - self._started
+
     def add(self, prediction: LivePrediction) -> None:
+        self.found += prediction.found
         if prediction.index == self._index:  # another face of the same frame
             return
         self._index = prediction.index
@@ -310,7 +318,7 @@ class LiveSpeed:
 
         Where latencies are not of all frames, it says of how many.
         """
-        seconds = perf_counter() - self._started
+        seconds = self.seconds
         if not self.latencies:
             return f"0 frames in {seconds:.1f} s"
         median, slow = np.percentile(1000 * np.array(self.latencies), [50, 95])

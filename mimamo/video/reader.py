@@ -48,6 +48,7 @@ class VideoReader:
             pass, as its frames came.
         frame_count: how many frames the container announces, or None. Only a claim.
         missing: after a whole pass, where frames are missing, in one line; None if none are.
+        size_changes: after a whole pass, whether not all frames have the size of the first.
         warnings: one line for each other thing about the file that a user should know.
 
     Frame times are seconds from the container's start. They are the container's where they
@@ -61,6 +62,7 @@ class VideoReader:
         self.path = Path(path)
         self.name = self.path.stem
         self.missing: str | None = None
+        self.size_changes = False
         self.warnings: list[str] = []
         self._pass: Generator[VideoFrame, None, None] | None = None
         with open_film(self.path) as container:
@@ -138,7 +140,8 @@ class VideoReader:
             self.fps = steps / seconds
 
     def _warn_of_size(self, before: np.ndarray, after: np.ndarray, time: float) -> None:
-        if not any("picture size changes" in line for line in self.warnings):
+        if not self.size_changes:
+            self.size_changes = True
             was, now = (f"{image.shape[1]}x{image.shape[0]}" for image in (before, after))
             self._warn(f"the picture size changes from {was} to {now} at {time:.1f} s")
 

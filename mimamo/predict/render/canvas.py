@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
+from mimamo.video.letterbox import resized
+
 Colour = tuple[int, int, int]  # RGB
 
 # What the rendered video and the live picture share.
@@ -146,17 +148,6 @@ def dot(image: np.ndarray, point: Sequence[float], radius: float, colour: Colour
     cv2.circle(image, centre, round(radius * scale), colour, -1, cv2.LINE_AA, _SUBPIXEL)
 
 
-def fit(size: tuple[int, int], rect: Rect) -> Rect:
-    """The largest rectangle of the shape of `size` (width, height) centred in `rect`."""
-    scale = min(rect.width / size[0], rect.height / size[1])
-    width, height = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    return Rect(
-        rect.left + (rect.width - width) // 2, rect.top + (rect.height - height) // 2, width, height
-    )
-
-
 def paste(image: np.ndarray, picture: np.ndarray, rect: Rect) -> None:
     """Resize `picture` (uint8 ``[h, w, 3]``) onto a rectangle of `image`."""
-    shrinks = picture.shape[0] > rect.height
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    rect.of(image)[...] = cv2.resize(picture, (rect.width, rect.height), interpolation=method)
+    rect.of(image)[...] = resized(picture, rect.width, rect.height)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mimamo.faces.observe import Faces
 from mimamo.page import Curves, PageVideo, write_page
-from mimamo.page.film import write_playable
+from mimamo.page.film import PlayableFilm, write_playable
 from mimamo.predict.render.people import css_colour_of, plot_colour_of
 from mimamo.predict.table import Predictions
 from mimamo.progress import Report, silent
@@ -40,24 +40,28 @@ def save_page(
     Raises InputError if `video` can no longer be read, or `path` cannot be written.
     """
     times = predictions.times[[rows[0] for rows in predictions.rows_of_frames()]]
-    people = list(_people(predictions, faces, len(times)))
     with TemporaryDirectory() as folder:
         film = write_playable(Path(folder) / "film.mp4", video, times, warn)
-        write_page(path, video.name, [PageVideo(video.name, times, people, film, video.size)])
+        people = list(_people(predictions, faces, film))
+        page = PageVideo(video.name, times, people, film.path, film.size)
+        write_page(path, video.name, [page])
 
 
-def _people(predictions: Predictions, faces: Faces, count: int) -> Iterator[Curves]:
-    """Each face's curves over `count` frames; what is held in a gap is that of the face before."""
-    frames, known = predictions.frames, predictions.known
+def _people(predictions: Predictions, faces: Faces, film: PlayableFilm) -> Iterator[Curves]:
+    """Each face's curves and its boxes in `film`; what is held in a gap is of the face before."""
+    count, frames, known = len(film.scale), predictions.frames, predictions.known
     latest = np.maximum.accumulate(np.where(predictions.found, np.arange(len(frames)), 0))
     owner = np.where(known, predictions.face[latest], 0)
     numbers = predictions.numbers
-    for number in numbers if len(numbers) else [1]:
+    for number in numbers:
         own, seen = owner == number, predictions.face == number
         values, boxes = np.full((count, 2), np.nan), np.full((count, 4), np.nan)
         found = np.zeros(count, bool)
         values[frames[own]] = predictions.values[own]
-        boxes[frames[seen]], found[frames[seen]] = faces.boxes[seen], True
+        place = frames[seen]
+        corners = faces.boxes[seen].reshape(-1, 2, 2) * film.scale[place, None]
+        boxes[place] = (corners + film.shift[place, None]).reshape(-1, 4)
+        found[place] = True
         name = f"face {number}" if len(numbers) > 1 else "face"
         colours = plot_colour_of(number), css_colour_of(number)
         yield Curves(name, values, found, boxes, colours=colours)

@@ -31,6 +31,7 @@ from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.render.people import People, colour_of
 from mimamo.predict.table import Predictions, runs
 from mimamo.progress import shortened
+from mimamo.video.letterbox import letterbox
 from phasenet.viz import colour_signed, film_strip, motion_arrows
 
 WIDTH, HEIGHT = 1280, 720
@@ -176,12 +177,7 @@ class Renderer:
         canvas.write(picture, text, _VIDEO.right, 35, _FAINT, 14, anchor="right")
         panel = _VIDEO.of(picture)
         if image is not None:
-            height, width = image.shape[:2]
-            area = canvas.fit((width, height), Rect(0, 0, _VIDEO.width, _VIDEO.height))
-            canvas.paste(panel, image, area)
-            # Pixel centres are whole numbers, in the frame and here.
-            scale = np.array((area.width / width, area.height / height))
-            shift = scale / 2 - 0.5 + (area.left, area.top)
+            scale, shift = letterbox(panel, image)
             for row in self._rows[index]:
                 if np.isnan(self._faces.boxes[row, 0]):
                     continue

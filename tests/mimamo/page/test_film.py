@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from support.films import FPS, picture, write_film
 
 from mimamo.page.film import write_playable
-from mimamo.video import AlignedFolder, FrameFolder, VideoReader
+from mimamo.video import AlignedFolder, FrameFolder, ThinnedFilm, VideoReader
 
 
 def images(count: int = 6, size: tuple[int, int] = (64, 48)) -> list[np.ndarray]:
@@ -20,7 +23,30 @@ def images(count: int = 6, size: tuple[int, int] = (64, 48)) -> list[np.ndarray]
 def played(video, copy):
     frames = [frame.time for frame in video] if not isinstance(video, AlignedFolder) else None
     times = np.array(frames) if frames else np.arange(video.frame_count) / video.fps
-    return write_playable(copy, video, times), times
+    return write_playable(copy, video, times).path, times
+
+
+def of_two_sizes(path: Path) -> Path:
+    """A WebM of one stream, of three pictures of 64x48 pixels and three of 90x120.
+
+    All are grey, with a white square from (20, 10) to (40, 30).
+    """
+    parts = []
+    for width, height in ((64, 48), (90, 120)):
+        image = np.full((height, width, 3), 90, np.uint8)
+        image[10:30, 20:40] = 255
+        parts.append(write_film(path.with_name(f"{width}.webm"), [image] * 3, "libvpx"))
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(av.open(str(part))) for part in parts)
+        output = stack.enter_context(av.open(str(path), "w"))
+        joined = output.add_stream_from_template(one.streams.video[0])
+        for container, later in ((one, 0), (other, 3)):
+            for packet in container.demux(video=0):
+                if packet.size:
+                    packet.pts += round(later / FPS / packet.time_base)
+                    packet.dts, packet.stream = packet.pts, joined
+                    output.mux(packet)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -74,3 +100,32 @@ def test_pictures_in_folders_are_copied(tmp_path):
         assert np.abs(image - expected).max() < 12
     film, times = played(FrameFolder(tmp_path / "frames", fps=FPS), tmp_path / "b.mp4")
     assert [frame.time for frame in VideoReader(film)] == pytest.approx(times.tolist(), abs=1e-4)
+
+
+def test_pictures_of_another_size_are_fitted_into_the_first(tmp_path):
+    video = VideoReader(of_two_sizes(tmp_path / "a.webm"))
+    times = np.array([frame.time for frame in video])
+    assert len(times) == 6
+    film = write_playable(tmp_path / "copy.mp4", video, times)
+    assert (film.path, film.size) == (tmp_path / "copy.mp4", (64, 48))
+    assert film.scale[:, 0].tolist() == [1, 1, 1, 0.4, 0.4, 0.4]
+    for frame, scale, shift in zip(VideoReader(film.path), film.scale, film.shift, strict=True):
+        bright = np.argwhere(frame.image[..., 1] > 170)[:, ::-1]
+        for corner, there in ((20, 10), bright.min(axis=0)), ((39, 29), bright.max(axis=0)):
+            assert np.abs(scale * corner + shift - there).max() <= 1
+        assert (frame.image[20, 2].mean() < 30) == (scale[0] < 1)  # black beside it
+
+
+def test_odd_sides_are_those_of_the_copy(tmp_path):
+    write_film(tmp_path / "a.mkv", images(3, (65, 49)), "ffv1")
+    video = VideoReader(tmp_path / "a.mkv")
+    film = write_playable(tmp_path / "copy.mp4", video, np.arange(3) / FPS)
+    assert film.size == VideoReader(film.path).size == (66, 50)
+    assert np.ptp(film.scale) == np.ptp(film.shift) == 0
+
+
+def test_a_thinned_film_is_copied(tmp_path):
+    write_film(tmp_path / "a.mp4", images())
+    film, times = played(ThinnedFilm(VideoReader(tmp_path / "a.mp4"), 12.5), tmp_path / "copy.mp4")
+    assert len(times) == 3
+    np.testing.assert_allclose([frame.time for frame in VideoReader(film)], times, atol=1e-4)

@@ -12,8 +12,11 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from support.films import face_frames
 
+from mimamo.faces import Faces
 from mimamo.page import Curves, PageVideo, write_page
-from mimamo.video import VideoWriter
+from mimamo.predict.render.page import save_page
+from mimamo.predict.table import Predictions
+from mimamo.video import ThinnedFilm, VideoReader, VideoWriter
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open a page with")
@@ -36,6 +39,13 @@ def opened(browser, tmp_path):
     """Opens a page without a network; what it complains about fails the test."""
     complaints: list[str] = []
     context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+
+    # What is written on canvases, which cannot be read there.
+    context.add_init_script(
+        "const draw = CanvasRenderingContext2D.prototype.fillText; window.written = [];"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {"
+        "  written.push(text); return draw.call(this, text, ...place); };"
+    )
 
     def open_page(path: Path) -> Page:
         page = context.new_page()
@@ -185,3 +195,73 @@ def test_several_videos_without_a_film_beside_their_truth(opened, tmp_path):
     page.click("#play")
     until(page, "document.getElementById('now').textContent.includes('frame 40')")
     assert page.text_content("#play") == "Play"
+
+
+def test_the_picture_of_a_thinned_film_is_that_of_its_row(opened, tmp_path):
+    """Each picture of the film is as bright as its time is late."""
+    with VideoWriter(tmp_path / "fast.mp4", 200) as writer:
+        for index in range(40):
+            writer.write(np.full((48, 64, 3), 6 * index, np.uint8))
+    video = ThinnedFilm(VideoReader(tmp_path / "fast.mp4"), 20)
+    times = np.array([frame.time for frame in video])
+    count = len(times)
+    assert count == 4
+    faces = Faces(np.zeros((count, 4)), np.zeros((count, 5, 2)), np.ones(count))
+    predictions = Predictions(times, np.ones(count, int), np.zeros((count, 2)))
+    save_page(tmp_path / "p.html", video, predictions, faces)
+    page = opened(tmp_path / "p.html")
+    until(page, "document.getElementById('film').readyState >= 2")
+    for index in range(count):
+        until(page, "!document.getElementById('film').seeking")
+        brightness = page.evaluate(
+            "(() => { const context = document.createElement('canvas').getContext('2d');"
+            "context.drawImage(document.getElementById('film'), 0, 0);"
+            "return context.getImageData(20, 20, 1, 1).data[1]; })()"
+        )
+        assert abs(brightness - 6 * 200 * times[index]) <= 6
+        page.keyboard.press("ArrowRight")
+
+
+def test_a_film_without_a_face_says_so(opened, tmp_path, film):
+    nobody = Predictions(TIMES, np.zeros(FRAMES, int), np.full((FRAMES, 2), -5.0))
+    faces = Faces(*(np.full((FRAMES, *size), np.nan) for size in ((4,), (5, 2), ())))
+    save_page(tmp_path / "p.html", VideoReader(film), nobody, faces)
+    page = opened(tmp_path / "p.html")
+    assert page.is_visible("#values caption")
+    assert page.text_content("#values caption") == "no face found"
+    assert page.evaluate("written").count("no face found") >= 2  # on both curves
+    assert "no face found" in page.get_attribute("#time", "aria-valuetext")
+    assert values(page) == []
+
+
+@pytest.mark.parametrize(
+    ("scale", "ends"),
+    [
+        (0.03, {"0.04", "-0.04", "0"}),
+        pytest.param(0.9, {"1", "-1", "0"}, marks=pytest.mark.slow),
+        pytest.param(1.5, {"1.62", "-1.62", "0"}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_axes_end_near_the_values(opened, tmp_path, scale, ends):
+    values = scale * np.stack([np.linspace(-1, 1, FRAMES), np.linspace(1, -1, FRAMES)], axis=1)
+    curves = Curves("face", values, np.ones(FRAMES, bool))
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, [curves])])
+    written = opened(tmp_path / "p.html").evaluate("written.map(String)")
+    for end in ends:
+        assert written.count(end) >= 2, written  # on both axes
+
+
+def test_one_line_above_another_hides_it_not(opened, tmp_path):
+    found = np.ones(FRAMES, bool)
+    two = [Curves(x, VALUES, found, colours=(x,) * 2) for x in ("#ff0000", "#0000ff")]
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, two)])
+    shown = opened(tmp_path / "p.html").evaluate(
+        "[...document.querySelectorAll('.uplot canvas')].map((canvas) => {"
+        "const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
+        "const counts = [0, 0]; for (let i = 0; i < data.length; i += 4) {"
+        "  counts[0] += data[i] > 200 && data[i + 2] < 60;"
+        "  counts[1] += data[i + 2] > 200 && data[i] < 60; }"
+        "return counts; })"
+    )
+    assert len(shown) == 2
+    assert np.min(shown) > 100

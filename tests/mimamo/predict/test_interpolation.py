@@ -140,6 +140,7 @@ class TestLive:
                 want = network(clip[0], clip[1:])[0, -1].tolist()
                 assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
 
+    @pytest.mark.slow
     def test_slow_features_become_rarer(self, weights, monkeypatch) -> None:
         class Slow(torch.nn.Module):
             def forward(self, crops: np.ndarray) -> torch.Tensor:

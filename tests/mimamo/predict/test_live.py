@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from support.films import packets_of, picture, write_film
 
 from mimamo.cli import main
 from mimamo.errors import InputError
@@ -132,6 +133,55 @@ def test_on_screen(weights, video, monkeypatch, capsys):
     assert len(shown) == 9
     assert shown[0].shape == (720 + 110, 720, 3)
     assert not np.array_equal(shown[-1][720:], shown[0][720:])  # values, rate and latency
+
+
+@pytest.fixture
+def shown(monkeypatch) -> None:
+    """A window of OpenCV that shows nothing and waits for nothing."""
+    monkeypatch.setattr("mimamo.predict.render.live.check_display", lambda: None)
+    for name in ("namedWindow", "imshow", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "waitKey", lambda wait: -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda name, what: 1.0)
+
+
+def test_it_says_what_predict_says(weights, tmp_path, capsys):
+    times, out = [0.0, 0.2, 0.4], tmp_path / "live.csv"
+    film, other = (
+        write_film(tmp_path / f"{size[0]}.ts", [picture(0, size)] * 3, times=times)
+        for size in ((64, 48), (96, 80))
+    )
+    film.write_bytes(film.read_bytes() + other.read_bytes())
+    arguments = ["live", film, "--weights", weights, "--headless", "--out", out]
+    assert main([str(x) for x in arguments]) == 0
+    size, rate, face = capsys.readouterr().err.splitlines()
+    assert size.startswith(f"mimamo: warning: {film}: the picture size changes from 64x48 to 96x80")
+    assert re.search(r"has [\d.]+ frames a second, far from the 30 of Aff-Wild2$", rate)
+    assert face == f"mimamo: warning: {film}: no face found; all predictions are -5"
+
+
+def test_frames_that_are_missing_are_a_failure(weights, film, tmp_path, capsys):
+    path, out = film(tmp_path / "a.mp4", "." * 12), tmp_path / "live.csv"
+    with path.open("r+b") as file:
+        file.truncate(packets_of(path)[9][0])
+    arguments = ["live", path, "--weights", weights, "--headless", "--out", out]
+    assert main([str(x) for x in arguments]) == 1
+    error = f"mimamo: error: {path}: frames missing after 0.3 s; they have no rows in {out}"
+    assert error in capsys.readouterr().err.splitlines()
+    assert len(out.read_text().splitlines()) == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fps", "told"), [(0.2, False), (400.0, True)])
+def test_what_is_too_fast_for_every_pace_is_told(
+    weights, film, tmp_path, capsys, monkeypatch, shown, fps, told
+):
+    monkeypatch.setattr("mimamo.predict.pace.Pace.frame", lambda self, seconds, every: 2)
+    path = film(tmp_path / "a.mp4", "...", fps)
+    assert main(["live", str(path), "--weights", str(weights)]) == 0
+    printed = capsys.readouterr().err
+    assert "spatial features of 1 frame in 2" in printed
+    assert (f"frames a second, of {fps:g} that it has" in printed) == told
 
 
 @pytest.mark.slow

@@ -13,24 +13,20 @@ from mimamo.predict import PredictSettings, predict_many
 from mimamo.shards import Shard
 
 
-def test_each_video_is_predicted_by_one(weights, film, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(6, marks=pytest.mark.slow)])
+def test_each_video_is_predicted_by_one(weights, film, tmp_path: Path, count: int) -> None:
     """The longest first, each by whoever has least; as many processes as there are, or more."""
     videos = [film(tmp_path / f"{name}.mp4", name) for name in ("x", "xxxx", "xx", "xxx")]
-    for count in (2, 6):
-        done = []
-        for index in range(count):
-            results = predict_many(
-                videos,
-                load_checkpoint(weights),
-                tmp_path / f"out-{count}",
-                PredictSettings(plot=False),
-                shard=Shard(index, count),
-            )
-            numbers = [videos.index(result.source) for result in results]
-            assert numbers == sorted(numbers)
-            done += numbers
-        assert sorted(done) == [0, 1, 2, 3]
-        assert len(list((tmp_path / f"out-{count}").iterdir())) == 4
+    checkpoint, settings, done = load_checkpoint(weights), PredictSettings(plot=False), []
+    for index in range(count):
+        results = predict_many(
+            videos, checkpoint, tmp_path / "out", settings, shard=Shard(index, count)
+        )
+        numbers = [videos.index(result.source) for result in results]
+        assert numbers == sorted(numbers)
+        done += numbers
+    assert sorted(done) == [0, 1, 2, 3]
+    assert len(list((tmp_path / "out").iterdir())) == 4
 
 
 @pytest.mark.slow
