@@ -103,7 +103,6 @@ class PyramidCoeffs(NamedTuple):
         Raises:
             TypeError, ValueError: these are no coefficients of images.
         """
-        self._check()
         return self.map(torch.Tensor.detach)
 
     def map(self, function: Callable[..., Tensor], *others: PyramidCoeffs) -> PyramidCoeffs:
@@ -114,8 +113,12 @@ class PyramidCoeffs(NamedTuple):
             others: more coefficients, whose tensors are its further arguments.
 
         Raises:
-            ValueError: they have not as many levels as these.
+            TypeError, ValueError: these are no coefficients of images, or `others` have another
+                number of levels.
         """
+        for coeffs in (self, *others):
+            checks.check_coefficients_type(coeffs, "coeffs" if coeffs is self else "others")
+            PyramidCoeffs._check(coeffs)
         levels = [len(coeffs.bands) for coeffs in (self, *others)]
         if len(set(levels)) > 1:
             raise ValueError(

@@ -222,6 +222,8 @@ class FaceTracks:
     def _first(self, middle: float) -> Iterator[_Track]:
         """The track to choose from now on, if there is one."""
         main = sorted(filter(_seen, self._tracks), key=lambda x: prominence(x.last))[:2]
+        if self._faces != "main":  # a doubtful one would be followed, and the other never seen
+            main = [track for track in main if track.last.score >= _CERTAIN]
         if self._faces == "main" or not main:
             yield from main[:1]
         elif len(main) == 2:

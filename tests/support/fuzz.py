@@ -148,16 +148,22 @@ def inverse_calls(draw: st.DrawFn) -> Call:
     return Call(name, inverse, (coeffs,), {}, names, covers)
 
 
+def _turned(coeffs: PyramidCoeffs) -> PyramidCoeffs:
+    return PyramidCoeffs.map(coeffs, lambda x: -2 * x)
+
+
 @st.composite
 def coefficient_calls(draw: st.DrawFn) -> Call:
     """What coefficients do themselves."""
     height, nbands = draw(st.integers(3, 5)), draw(st.integers(2, 4))
     coeffs = draw(coefficients(height, nbands))
-    plain = draw(st.sampled_from(["unmirrored", "detach", "cpu", None]))
+    plain = draw(st.sampled_from(["unmirrored", "detach", "cpu", "map", None]))
     if plain is not None:
         name = f"PyramidCoeffs.{plain}"
         # What is on the CPU has nothing to say about shapes on the meta device.
         function = getattr(PyramidCoeffs, plain)
+        if plain == "map":
+            function = _turned
         covers = frozenset({name})
         return Call(name, function, (coeffs,), {}, ("coeffs",), covers, plain != "cpu")
     devices = ["cpu", torch.device("cpu"), "meta", "nonsense", "cuda:99", -1]

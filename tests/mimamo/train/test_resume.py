@@ -211,9 +211,15 @@ class TestCurves:
 class TestFullDisk:
     @pytest.mark.slow
     def test_it_is_named_and_with_room_the_run_goes_on(
-        self, small_cache: Path, tmp_path: Path, small_disk, config: TrainingConfig, whole
+        self,
+        small_cache: Path,
+        tmp_path: Path,
+        small_disk,
+        config: TrainingConfig,
+        whole,
+        uninterrupted,
     ) -> None:
-        needed = sum(map(len, whole.values()))
+        needed = sum((uninterrupted / name).stat().st_size for name in FILES)
         disk = small_disk(2 * needed)
         run, ballast = disk / "run", disk / "ballast"
         ballast.write_bytes(bytes(needed + needed // 2))
