@@ -35,6 +35,8 @@ from support.recipes import TINY
 
 FULL = "a full disk"
 KINDS = ("SIGKILL", "SIGTERM", FULL, "SIGINT", "SIGHUP")
+# Of a demo a summary holds times, and cached videos when their pictures, made anew, were written.
+DEMO = r"^summary\.json$|^cache/videos/"
 UNTOLD = r"events\.out\.tfevents"  # TensorBoard's files hold times
 LIVE = "live.csv"
 
@@ -83,7 +85,7 @@ def commands(folder: Path) -> list[Command]:
         written("folds", *folded, "--join", kept=True),
         written("evaluation", "evaluate", *scored, "--page", "--overwrite"),
         written("sent", "submit", *scored, "--subset", "Validation_Set", "--overwrite"),
-        written("demo", "demo", *device, untold=rf"{UNTOLD}|^summary\.json$"),
+        written("demo", "demo", *device, untold=rf"{UNTOLD}|{DEMO}"),
         written("predictions", "predict", faces, film, "--weights", run, "--render", "--page",
                 "--overwrite"),
         written("live", "live", film, "--weights", run, "--headless", "--overwrite", file=LIVE,
