@@ -63,6 +63,9 @@ class Shard:
         return mine
 
 
+ALL = Shard()
+
+
 def size_of(video: Path) -> int:
     """About how much work a video is: images, or bytes of a video file."""
     with suppress(OSError):  # reading it will tell
@@ -70,9 +73,6 @@ def size_of(video: Path) -> int:
             return sum(1 for _ in os.scandir(video))
         return video.stat().st_size
     return 0
-
-
-ALL = Shard()
 
 
 @contextmanager

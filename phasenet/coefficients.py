@@ -117,8 +117,7 @@ class PyramidCoeffs(NamedTuple):
                 number of levels.
         """
         for coeffs in (self, *others):
-            checks.check_coefficients_type(coeffs, "coeffs" if coeffs is self else "others")
-            PyramidCoeffs._check(coeffs)
+            PyramidCoeffs._check(coeffs, "coeffs" if coeffs is self else "others")
         levels = [len(coeffs.bands) for coeffs in (self, *others)]
         if len(set(levels)) > 1:
             raise ValueError(
@@ -162,12 +161,12 @@ class PyramidCoeffs(NamedTuple):
         )
         return UnmirroredCoeffs(highpass, tuple(bands), lowpass)
 
-    def _check(self) -> None:
-        checks.check_coefficients_type(self)
+    def _check(self, name: str = "coeffs") -> None:
+        checks.check_coefficients_type(self, name)
         for x in (self.highpass, *self.bands, self.lowpass):
-            checks.check_dense("coeffs", x)
+            checks.check_dense(name, x)
             if x.dim() < 2:
-                raise ValueError(f"coeffs: expected shape [..., H, W], got {list(x.shape)}")
+                raise ValueError(f"{name}: expected shape [..., H, W], got {list(x.shape)}")
 
     def __repr__(self) -> str:
         lines = [f"highpass: {_describe(self.highpass)}"]

@@ -39,15 +39,13 @@ def grey_frames(
     if isinstance(frames, np.ndarray):
         frames = _from_array(frames)
     shape = "[..., T, 3, H, W]" if color else "[..., T, H, W]"
-    if not (isinstance(frames, Tensor) and frames.dtype in _FULL_SCALES):
+    is_integer = isinstance(frames, Tensor) and frames.dtype in _FULL_SCALES
+    if not is_integer:
         checks.check_images("frames", frames, 3 + color, shape)
-    elif frames.dim() < 3 + color:
-        raise ValueError(f"frames: expected shape {shape}, got {list(frames.shape)}")
-    if color and frames.shape[-3] != 3:
+    if frames.dim() < 3 + color or (color and frames.shape[-3] != 3):
         raise ValueError(f"frames: expected shape {shape}, got {list(frames.shape)}")
     if not color and frames.dim() > 3 and frames.shape[-3] == 3:
         _warn_of_colours(frames)
-    is_integer = frames.dtype in _FULL_SCALES
     scale = _FULL_SCALES.get(frames.dtype, 1.0)
     if full_scale is not None:
         scale = checks.check_positive("full_scale", full_scale)

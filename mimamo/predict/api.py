@@ -186,14 +186,14 @@ def predict_many(
     settings = settings or PredictSettings()
     sources = find_sources(paths, settings.folders, settings.depth)
     planned = _planned(sources, out_dir, settings)
-    mine = sorted(shard.share(sources))
-    for source, outputs in ((sources[number], planned[number]) for number in mine):
+    mine = [(sources[number], planned[number]) for number in sorted(shard.share(sources))]
+    for source, outputs in mine:
         if outputs.table.stem != (name := source_name(source)):
             warn(f"{source}: others are called {name} too; its results are {outputs.table.stem}.*")
     results = []
     with workers(settings.device) as pool:
         predictor = _Predictor(checkpoint, settings, pool, progress, warn)
-        for source, outputs in ((sources[number], planned[number]) for number in mine):
+        for source, outputs in mine:
             try:
                 result = predictor.predict(source, outputs)
             except InputError as error:

@@ -5,24 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 _SUFFIXES = (
-    *(
-        ".264",
-        ".265",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".flv",
-        ".h264",
-        ".hevc",
-        ".ivf",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-    ),
-    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+    *(".264", ".265", ".3gp", ".asf", ".avi", ".flv", ".h264", ".hevc", ".ivf", ".m2ts"),
+    *(".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob"),
+    *(".webm", ".wmv", ".y4m"),
 )
 
 

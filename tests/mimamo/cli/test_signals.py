@@ -34,6 +34,10 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def run_code(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
 def wait_for(folder: Path, pattern: str) -> None:
     end = time.monotonic() + 100
     while not list(folder.rglob(pattern)):
@@ -206,7 +210,7 @@ def test_one_that_waits_does_not_kill_a_command_that_is_done(tmp_path: Path) -> 
         "ending.forget()\n"
         "time.sleep(0.1)\n"
     )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert run_code(code).returncode == 0
 
 
 def test_a_second_wish_ends_the_process_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +267,7 @@ def test_one_after_the_command_ends_the_process_where_it_is() -> None:
         "atexit.register(print, 'the rest')\n"
         "atexit.register(os.kill, os.getpid(), signal.SIGHUP)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    run = run_code(code)
     assert (run.returncode, run.stderr) == (129, "")
     assert "the rest" not in run.stdout
 
@@ -278,7 +282,7 @@ def test_the_process_ends_with_the_command() -> None:
         "script()\n"
         "print('not flushed', end='')\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    run = run_code(code)
     assert (run.returncode, run.stdout) == (2, "not flushed")
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.live import values_so_far
 
 from mimamo.cli import main
 from mimamo.faces import CenterFace, Detection, observe_faces, phase_frames
 from mimamo.faces.alignment import TEMPLATE
 from mimamo.model import load_checkpoint
-from mimamo.model.features import SpatialFeatures, phase_windows
+from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.interpolation import FaceClips, FeatureInterpolation
@@ -132,13 +133,9 @@ class TestLive:
         found += predictor.finish()
         assert [x.index for x in found] == list(range(len(PATTERN)))
         network, features, frames = of_every_face(weights, video)
-        given = torch.from_numpy(between(features, every))[None]
-        phases = [x[None] for x in phase_windows(frames, network.config, context=False)]
-        with torch.inference_mode():
-            for number, got in enumerate([x for x in found if x.found]):
-                clip = [x[:, : number + 1] for x in (given, *phases)]
-                want = network(clip[0], clip[1:])[0, -1].tolist()
-                assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
+        expected = values_so_far(network, torch.from_numpy(between(features, every)), frames)
+        for got, want in zip([x for x in found if x.found], expected, strict=True):
+            assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
 
     @pytest.mark.slow
     def test_slow_features_become_rarer(self, weights, monkeypatch) -> None:

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 from support.films import packets_of, picture, write_film
+from support.live import values_so_far
 
 from mimamo.cli import main
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.model import load_checkpoint
-from mimamo.model.features import SpatialFeatures, phase_windows
+from mimamo.model.features import SpatialFeatures
 from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
 from mimamo.predict.render.live import LivePicture
 from mimamo.predict.render.people import colour_of
@@ -54,14 +55,11 @@ def test_equals_the_network_on_the_clip_that_ends_with_the_frame(weights, video)
     crops = [x.crop for x in observe_faces(VideoReader(video), CenterFace()) if x.crop is not None]
     crops = np.stack(crops)
     network = checkpoint.network.eval()
-    features = SpatialFeatures(checkpoint.backbone, batch_size=1)(crops)[None]
+    features = SpatialFeatures(checkpoint.backbone, batch_size=1)(crops)
     frames = torch.from_numpy(phase_frames(crops, network.config.phase_size))
-    phases = [x[None] for x in phase_windows(frames, network.config, context=False)]
-    with torch.inference_mode():
-        for number, got in enumerate([x for x in live if x.found]):
-            clip = [x[:, : number + 1] for x in (features, *phases)]
-            want = network(clip[0], clip[1:])[0, -1].tolist()
-            assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
+    expected = values_so_far(network, features, frames)
+    for got, want in zip([x for x in live if x.found], expected, strict=True):
+        assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
     assert (live[0].valence, live[0].arousal) == (NO_FACE, NO_FACE)
     assert (live[6].valence, live[6].arousal) == (live[5].valence, live[5].arousal)
 
