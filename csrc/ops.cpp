@@ -61,6 +61,17 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
   // Complex [...] -> real [...].
   m.def("band_phase(Tensor bands) -> Tensor");
 
+  // Turns the phases of complex planes [..., h, w] by real turns of the same shape, averaged with the
+  // amplitudes as weights under a Gaussian of standard deviation `smoothing`, in pixels.
+  m.def("turn_phase(Tensor bands, Tensor turns, float smoothing) -> Tensor");
+  // The next frame's planes, in place: the turns are what `filter`, second-order sections of five
+  // numbers each (b0, b1, b2, a1, a2), makes of how far each phase has come, times `gain`; with
+  // `still` less all that it has come. The state [2 + 2 sections, ..., h, w] is zeros before the
+  // first frame, of which t is 0.
+  m.def(
+      "turn_phase_push(Tensor(a!) bands, Tensor(b!) state, int t, float[] filter, float gain, "
+      "bool still, float smoothing) -> ()");
+
   // The instruction set the CPU kernels run with on this machine.
   m.def("instruction_set() -> str");
   // Those it could run with, by commas.

@@ -15,6 +15,7 @@ from torch import Tensor
 UNWRAP_MODES = ("full", "published", "reference")  # the last is an older name of "published"
 BOUNDARIES = ("replicate", "valid")
 MAX_HEIGHT = 62
+MAX_SMOOTHING = 64
 MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
 IMAGE_BOUNDARIES = ("periodic", "symmetric")
 OUTPUT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -34,6 +35,16 @@ def check_images(name: str, images: Tensor, min_dim: int, shape: str) -> None:
         raise TypeError(f"{name}: expected a dense (strided) tensor, got {images.layout}")
     if images.dim() < min_dim:
         raise ValueError(f"{name}: expected shape {shape}, got {list(images.shape)}")
+
+
+def check_frames(name: str, frames: object, min_dim: int, shape: str) -> None:
+    """As `check_images`, for functions that take the integers of 16-bit cameras too."""
+    if isinstance(frames, Tensor) and frames.dtype in (torch.uint16, torch.int16):
+        check_dense(name, frames)
+        if frames.dim() < min_dim:
+            raise ValueError(f"{name}: expected shape {shape}, got {list(frames.shape)}")
+    else:
+        check_images(name, frames, min_dim, shape)  # type: ignore[arg-type]  # refuses the rest
 
 
 def check_dense(name: str, value: object) -> None:
@@ -144,6 +155,23 @@ def check_positive(name: str, value: Any, zero: bool = False) -> float:
         least = "of at least" if zero else "above"
         raise ValueError(f"{name}: expected a finite number {least} 0, got {value}")
     return number
+
+
+def check_number(name: str, value: Any) -> float:
+    """Return `value` as a float; refuse what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    return float(value)
+
+
+def check_smoothing(smoothing: Any) -> float:
+    """Return a blur's standard deviation as a float; refuse what is none from 0 to 64 pixels."""
+    smoothing = check_positive("smoothing", smoothing, zero=True)
+    if smoothing > MAX_SMOOTHING:
+        raise ValueError(f"smoothing: expected at most {MAX_SMOOTHING} pixels, got {smoothing}")
+    return smoothing
 
 
 def check_pyramid_options(height: int, nbands: int) -> tuple[int, int]:

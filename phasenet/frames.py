@@ -56,10 +56,20 @@ def grey_frames(
     if color or is_integer or scale != 1.0:
         frames = frames.to(compute_dtype(frames.dtype))
     if color:
-        red, green, blue = frames.unbind(-3)
-        frames = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+        frames = luma(frames)
         rounding *= math.hypot(*_LUMA)
     return frames if scale == 1.0 else frames / scale, rounding
+
+
+def luma(frames: Tensor) -> Tensor:
+    """Of floating RGB frames ``[..., 3, H, W]``, in their scale."""
+    red, green, blue = frames.unbind(-3)
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+
+
+def integer_scale(dtype: torch.dtype) -> float | None:
+    """The greatest value of an integer dtype of frames; None for a floating one."""
+    return _FULL_SCALES.get(dtype)
 
 
 def _from_array(frames: np.ndarray) -> Tensor:

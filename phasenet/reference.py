@@ -248,16 +248,35 @@ def _unwrap(phase: Tensor, mode: str) -> Tensor:
     return torch.cat([first, rest + correction.cumsum(dim=-3)], dim=-3)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """Separable 11-tap Gaussian of the last two dimensions, zeros outside."""
-    reach = BLUR_TAPS // 2
+def _blur(x: Tensor, std: float = BLUR_STD) -> Tensor:
+    """Separable Gaussian of the last two dimensions, cut off at 2.5 `std`, zeros outside.
+
+    It is not normalised.
+    """
+    reach = math.ceil(2.5 * std)
     taps = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
-    taps = torch.exp(-(taps**2) / (2 * BLUR_STD**2))
+    taps = torch.exp(-(taps**2) / (2 * std**2))
     planes = x.reshape(-1, 1, *x.shape[-2:])
     with without_autocast(x.device):
         planes = F.conv2d(planes, taps.view(1, 1, -1, 1), padding=(reach, 0))
         planes = F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, reach))
     return planes.reshape(x.shape)
+
+
+# --- Magnified motion --------------------------------------------------------------------------
+
+
+def turn_phase(bands: Tensor, turns: Tensor, *, smoothing: float = 2.0) -> Tensor:
+    """See `phasenet.turn_phase`."""
+    angle = smoothed(bands.abs() + AMPLITUDE_FLOOR, turns, smoothing)
+    return bands * torch.polar(torch.ones_like(angle), angle)
+
+
+def smoothed(weight: Tensor, turns: Tensor, smoothing: float) -> Tensor:
+    """``B(weight turns) / B(weight)``; `turns` without smoothing."""
+    if smoothing == 0 or turns.numel() == 0:
+        return turns
+    return _blur(weight * turns, smoothing) / _blur(weight, smoothing)
 
 
 def _to_float(x: Tensor) -> Tensor:

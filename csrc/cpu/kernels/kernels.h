@@ -44,6 +44,26 @@ struct Matrix {
   int64_t stride;
 };
 
+constexpr int64_t kMostReach = 160;
+
+// A blur: taps[|k|] for k from -reach to reach, not normalised.
+template <typename T>
+struct Smoothing {
+  const T* taps;
+  int64_t reach;  // at most kMostReach
+};
+
+// What is made of the phases of coefficients in time: second-order sections in a row, five numbers
+// each (b0, b1, b2, a1, a2), on how far a phase has come since the first frame.
+template <typename T>
+struct PhaseFilter {
+  const T* coefficients;
+  int64_t sections;
+  T gain;      // of what is filtered
+  bool still;  // take off all that the phase has moved
+  bool first;  // there is no frame before
+};
+
 // Planes that are read or written need kPlaneSlack elements of memory behind their end: rows are
 // handled in whole vectors.
 constexpr int64_t kPlaneSlack = 16;
@@ -130,6 +150,31 @@ struct Kernels {
 
   // What `difference` does to `kept`, alone.
   void (*keep_wraps)(const T* field, const T* inverse, int64_t h, int64_t w, T* kept);
+
+  // Elements of scratch that a call of the next two on rows of w needs.
+  int64_t (*turn_scratch)(int64_t w, int64_t reach);
+
+  // Turns the phases of a dense complex plane by blur(amplitude * turns) / blur(amplitude).
+  void (*turn_plane)(
+      const T* band,
+      const T* turns,
+      int64_t h,
+      int64_t w,
+      Smoothing<T> smoothing,
+      T* out,
+      T* scratch);
+
+  // The same in place, the turns being what the filter makes of the phases. Of `state` there are 2 +
+  // 2 sections planes, `state_stride` apart: the phase, how far it has come, the sections' own.
+  void (*turn_and_filter)(
+      T* band,
+      T* state,
+      int64_t state_stride,
+      int64_t h,
+      int64_t w,
+      const PhaseFilter<T>& filter,
+      Smoothing<T> smoothing,
+      T* scratch);
 
   PlaneTransforms<T> planes;
 };

@@ -33,6 +33,7 @@ constexpr double kPiD = 3.14159265358979323846;
 #include "transform.inl"
 #include "planes.inl"
 #include "analytic.inl"
+#include "turns.inl"
 // clang-format on
 
 template <typename T>
@@ -59,6 +60,9 @@ constexpr Kernels<T> all_kernels() {
       subtract<T>,
       difference<T>,
       keep_wraps<T>,
+      turn_scratch,
+      turn_plane<T>,
+      turn_and_filter<T>,
       plane_transforms<T>(),
   };
 }

@@ -1,0 +1,97 @@
+"""Filters in time that pass a band of frequencies, as sections for a stream or as one matrix."""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import torch
+from torch import Tensor
+
+_STOP_DB = 70.0  # of what the window's sidelobes let through
+
+
+def iir_sections(low: float, high: float, fps: float) -> list[float]:
+    """Second-order sections (b0, b1, b2, a1, a2 of each) of a Butterworth filter of order 2.
+
+    Made from the analogue filter by the bilinear transform. A band's has two sections, what passes
+    from 0 or up to the Nyquist frequency one, what passes everything none.
+
+    Args:
+        low, high: edges of the band in Hz, where half of the power passes, 0 <= low < high and
+            high <= fps / 2.
+        fps: frames per second.
+    """
+    nyquist = fps / 2
+    if low == 0 and high == nyquist:
+        return []
+    pole = cmath.exp(0.75j * math.pi)
+    lower = 2 * math.tan(math.pi * low / fps)
+    if high == nyquist:
+        return _section(lower / pole, (1.0, -2.0, 1.0), 0.5)
+    upper = 2 * math.tan(math.pi * high / fps)
+    if low == 0:
+        return _section(pole * upper, (1.0, 2.0, 1.0), 0.0)
+    # s -> (s^2 + lower upper) / (s (upper - lower)): of each pole two.
+    half = pole * (upper - lower) / 2
+    root = cmath.sqrt(half * half - lower * upper)
+    centre = math.atan(math.sqrt(lower * upper) / 2) / math.pi
+    return [
+        number
+        for s in (half + root, half - root)
+        for number in _section(s, (1.0, 0.0, -1.0), centre)
+    ]
+
+
+def _section(s: complex, zeros: tuple[float, float, float], at: float) -> list[float]:
+    """The section of the analogue pole `s` and its conjugate; its gain is 1 `at` cycles a frame."""
+    pole = (2 + s) / (2 - s)
+    a1, a2 = -2 * pole.real, abs(pole) ** 2
+    z = cmath.exp(-2j * math.pi * at)
+    gain = abs((1 + a1 * z + a2 * z * z) / (zeros[0] + zeros[1] * z + zeros[2] * z * z))
+    return [*(gain * b for b in zeros), a1, a2]
+
+
+def fir_taps(low: float, high: float, fps: float, most: int) -> Tensor:
+    """An odd number of taps, at most ``2 most + 1``, of a filter without delay, float64.
+
+    A sinc under Kaiser's window (Kaiser 1974): half of the amplitude passes at the edges, 1 in the
+    middle of the band, and from half of ``min(low, high - low)`` beyond an edge on 3e-4, where
+    there are taps enough. Constants pass as 0 if `low` is above 0.
+    """
+    nyquist = fps / 2
+    if low == 0 and high == nyquist:
+        return torch.ones(1, dtype=torch.float64)
+    edges = [edge for edge in (low, high - low) if edge > 0]
+    if low == 0:
+        edges = [high]
+    if high == nyquist:
+        edges = [low]
+    transition = min(edges) / 2 / fps  # cycles a frame
+    reach = min(math.ceil((_STOP_DB - 7.95) / (2.285 * 2 * math.pi * transition) / 2), most)
+    n = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    beta = 0.1102 * (_STOP_DB - 8.7)
+    window = torch.special.i0(beta * (1 - (n / max(reach, 1)) ** 2).clamp(min=0).sqrt())
+    window = window / window.max()
+    passes = [2 * edge / fps * torch.special.sinc(2 * edge / fps * n) for edge in (low, high)]
+    taps = (passes[1] - passes[0]) * window
+    if low > 0:  # exactly nothing of what stands still
+        taps = taps - window * (taps.sum() / window.sum())
+    middle = 0.0 if low == 0 else (0.5 if high == nyquist else (low + high) / 2 / fps)
+    return taps / (taps * torch.cos(2 * math.pi * middle * n)).sum()
+
+
+def fir_matrix(taps: Tensor, length: int) -> Tensor:
+    """The filter of `length` values as a matrix, float64 [length, length].
+
+    Beyond the ends values go on point-symmetrically about the last one, so that what grows evenly
+    goes on to.
+    """
+    reach = len(taps) // 2
+    extended = torch.zeros(length + 2 * reach, length, dtype=torch.float64)
+    extended[reach : reach + length] = torch.eye(length, dtype=torch.float64)
+    for i in range(1, reach + 1):
+        extended[reach - i] = 2 * extended[reach] - extended[reach + i]
+        last = reach + length - 1
+        extended[last + i] = 2 * extended[last] - extended[last - i]
+    return torch.nn.functional.conv1d(extended.T[:, None], taps.view(1, 1, -1))[:, 0].T
