@@ -22,4 +22,6 @@ STABLE_TORCH_LIBRARY_IMPL(phasenet, PHASENET_DEVICE, m) {
       "phase_difference_windows_backward",
       TORCH_BOX(&phasenet::cuda::phase_difference_windows_backward));
   m.impl("band_phase", TORCH_BOX(&phasenet::cuda::band_phase));
+  m.impl("turn_phase", TORCH_BOX(&phasenet::cuda::turn_phase));
+  m.impl("turn_phase_push", TORCH_BOX(&phasenet::cuda::turn_phase_push));
 }

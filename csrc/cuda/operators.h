@@ -49,5 +49,14 @@ Tensor phase_difference_windows_backward(
     std::string unwrap,
     std::string boundary);
 Tensor band_phase(const Tensor& bands);
+Tensor turn_phase(const Tensor& bands, const Tensor& turns, double smoothing);
+void turn_phase_push(
+    Tensor bands,
+    Tensor state,
+    int64_t t,
+    std::vector<double> filter,
+    double gain,
+    bool still,
+    double smoothing);
 
 }  // namespace phasenet::cuda

@@ -57,4 +57,23 @@ __device__ __forceinline__ float magnitude_of(float im, float re) {
 #endif
 }
 
+// By the functions of multiples of pi, which need no memory to reduce large angles.
+__device__ __forceinline__ void sine_and_cosine(double angle, double* sine, double* cosine) {
+#if defined(PHASENET_EMULATED)
+  *sine = std::sin(angle);
+  *cosine = std::cos(angle);
+#else
+  sincospi(angle * (1 / kPi), sine, cosine);
+#endif
+}
+
+__device__ __forceinline__ void sine_and_cosine(float angle, float* sine, float* cosine) {
+#if defined(PHASENET_EMULATED)
+  *sine = std::sin(angle);
+  *cosine = std::cos(angle);
+#else
+  sincospif(angle * float(1 / kPi), sine, cosine);
+#endif
+}
+
 }  // namespace phasenet::cuda

@@ -45,6 +45,12 @@ def phase(module) -> None:
             module.phase_difference_windows(frames.astype(np.float32), num_phase, dtype=dtype)
     module.phase_difference_windows((255 * frames).astype(np.uint8), 2, boundary="valid")
     module.band_phase(random.random((3, 7)).astype(np.complex64))
+    for shape, smoothing in [((2, 3, 300), 2.0), ((5, 4), 40.0), ((7, 3), 0.0)]:
+        bands, turns = random.random(shape).astype(np.complex64), random.random(shape)
+        module.turn_phase(bands.astype(np.complex128), turns, smoothing)
+        state = np.zeros((4, *shape), np.float32)
+        for t in range(2):
+            module.turn_phase_push(bands, state, t, [1.0, 0, 0, 0, 0], 2.0, True, smoothing)
 
 
 def beyond_shared(module) -> None:

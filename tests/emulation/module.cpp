@@ -270,4 +270,21 @@ PYBIND11_MODULE(phasenet_emulated, m) {
   m.def("band_phase", [](const py::array& bands) {
     return to_array(ops::band_phase(to_tensor(bands)));
   });
+  m.def("turn_phase", [](const py::array& bands, const py::array& turns, double smoothing) {
+    return to_array(ops::turn_phase(to_tensor(bands), to_tensor(turns), smoothing));
+  });
+  // The bands and the state that it leaves.
+  m.def(
+      "turn_phase_push",
+      [](const py::array& bands,
+         const py::array& state,
+         int64_t t,
+         const std::vector<double>& filter,
+         double gain,
+         bool still,
+         double smoothing) {
+        const Tensor turned = to_tensor(bands), after = to_tensor(state);
+        ops::turn_phase_push(turned, after, t, filter, gain, still, smoothing);
+        return to_arrays({turned, after});
+      });
 }

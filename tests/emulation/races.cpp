@@ -101,6 +101,15 @@ void band_phase(ScalarType dtype) {
   phasenet::cuda::band_phase(random({3, 9, 67}, dtype, 1));
 }
 
+// With a row of several blocks, smoothed and not.
+void turn_phase(ScalarType complex, ScalarType real) {
+  const Tensor bands = random({2, 5, 300}, complex, 1), state = random({4, 2, 5, 300}, real, 1);
+  for (const double smoothing : {0.0, 2.0}) {
+    phasenet::cuda::turn_phase(bands, random({2, 5, 300}, real, 1), smoothing);
+    phasenet::cuda::turn_phase_push(bands, state, 1, {1, 0, 0, 0, 0}, 2, true, smoothing);
+  }
+}
+
 using Call = void (*)();
 
 // Twice, threads write a value, read that of the thread `distance` away, and go on.
@@ -172,6 +181,7 @@ const std::map<std::string, std::function<void()>> kRuns = {
        // By tiles, as planes too large for a walk.
        windows({{1, 3, 11, 18}, 2, 2, "full", "replicate", kFloat, kDouble});
        band_phase(ScalarType::ComplexFloat);
+       turn_phase(ScalarType::ComplexFloat, kFloat);
      }},
     {"pyramid",
      [] {
@@ -185,6 +195,7 @@ const std::map<std::string, std::function<void()>> kRuns = {
        pyramid({1, 8, 512}, 3, 2, kFloat);
        pyramid({1, 512, 8}, 3, 2, kFloat);
        band_phase(ScalarType::ComplexDouble);
+       turn_phase(ScalarType::ComplexDouble, kDouble);
      }},
     {"windows",
      [] {
