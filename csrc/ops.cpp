@@ -20,18 +20,28 @@ std::string instruction_sets() {
 // Overloads `out` write into the given tensors, which are contiguous, of the results' shapes and
 // dtypes, and share no memory with the inputs.
 STABLE_TORCH_LIBRARY(phasenet, m) {
-  // [..., H, W] -> highpass, one [..., nbands, h, w] per level, lowpass.
-  m.def("pyramid(Tensor images, int height, int nbands) -> Tensor[]");
-  m.def("pyramid.out(Tensor images, int height, int nbands, *, Tensor(a!)[] out) -> ()");
+  // [..., H, W] -> highpass, one [..., nbands, h, w] per scale, of which each of the height - 2
+  // octaves has bands_per_octave, lowpass.
   m.def(
-      "pyramid_backward(Tensor highpass_grad, Tensor[] band_grads, Tensor lowpass_grad) -> Tensor");
+      "pyramid(Tensor images, int height, int nbands, int bands_per_octave=1, float width=1.) "
+      "-> Tensor[]");
+  m.def(
+      "pyramid.out(Tensor images, int height, int nbands, int bands_per_octave=1, "
+      "float width=1., *, Tensor(a!)[] out) -> ()");
+  m.def(
+      "pyramid_backward(Tensor highpass_grad, Tensor[] band_grads, Tensor lowpass_grad, "
+      "int bands_per_octave=1, float width=1.) -> Tensor");
 
   // The exact inverse; only the real parts of the bands carry what was real.
-  m.def("pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass) -> Tensor");
   m.def(
-      "pyramid_inverse.out(Tensor highpass, Tensor[] bands, Tensor lowpass, *, Tensor(a!) out) "
-      "-> ()");
-  m.def("pyramid_inverse_backward(Tensor grad, int height, int nbands) -> Tensor[]");
+      "pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass, int bands_per_octave=1, "
+      "float width=1.) -> Tensor");
+  m.def(
+      "pyramid_inverse.out(Tensor highpass, Tensor[] bands, Tensor lowpass, "
+      "int bands_per_octave=1, float width=1., *, Tensor(a!) out) -> ()");
+  m.def(
+      "pyramid_inverse_backward(Tensor grad, int height, int nbands, int bands_per_octave=1, "
+      "float width=1.) -> Tensor[]");
 
   // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level, of dtype float16,
   // bfloat16, float32 or float64; without one, of the dtype that is computed in.

@@ -16,6 +16,8 @@ UNWRAP_MODES = ("full", "published", "reference")  # the last is an older name o
 BOUNDARIES = ("replicate", "valid")
 MAX_HEIGHT = 62
 MAX_SMOOTHING = 64
+MAX_BANDS_PER_OCTAVE = 4
+MIN_WIDTH = 1 / 32  # float32 has digits enough for the slope of such a filter
 MAX_NUM_PHASE = 65536  # nine minutes at 120 frames a second; a slip of the keyboard beyond
 IMAGE_BOUNDARIES = ("periodic", "symmetric")
 OUTPUT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -89,10 +91,17 @@ def check_level_tensors(name: str, tensors: object, count: int) -> None:
         )
 
 
-def check_level_count(name: str, bands: Sequence[Tensor], height: int) -> None:
-    """Refuse another number of levels than those of a pyramid of `height`."""
-    if len(bands) != height - 2:
+def check_level_count(
+    name: str, bands: Sequence[Tensor], height: int, bands_per_octave: int = 1
+) -> None:
+    """Refuse another number of scales than those of a pyramid of `height`."""
+    if bands_per_octave == 1 and len(bands) != height - 2:
         raise ValueError(f"{name}: expected height - 2 = {height - 2} levels, got {len(bands)}")
+    if len(bands) != bands_per_octave * (height - 2):
+        raise ValueError(
+            f"{name}: expected bands_per_octave * (height - 2) = "
+            f"{bands_per_octave * (height - 2)} scales, got {len(bands)}"
+        )
 
 
 def check_output_dtype(dtype: torch.dtype) -> None:
@@ -174,14 +183,28 @@ def check_smoothing(smoothing: Any) -> float:
     return smoothing
 
 
-def check_pyramid_options(height: int, nbands: int) -> tuple[int, int]:
+def check_pyramid_options(height: int, nbands: int, least: int = 2) -> tuple[int, int]:
     """Return both as ints; refuse a height or number of bands no pyramid has.
 
-    ``nbands=1`` is refused because a single orientation does not cover the frequency plane, so
-    nothing could be reconstructed from it. The upper bounds only keep a slip of the keyboard from
-    asking for terabytes.
+    From ``nbands=2`` on bands have a phase; a single orientation answers to all directions, and is
+    real. The upper bounds only keep a slip of the keyboard from asking for terabytes.
     """
-    return check_integer("height", height, 3, MAX_HEIGHT), check_integer("nbands", nbands, 2, 32)
+    nbands = check_integer("nbands", nbands, least, 32)
+    return check_integer("height", height, 3, MAX_HEIGHT), nbands
+
+
+def check_octave(bands_per_octave: int, width: float | None) -> tuple[int, float]:
+    """Return both as numbers, the default for a `width` of None; refuse what is no tight frame."""
+    count = check_integer("bands_per_octave", bands_per_octave, 1, MAX_BANDS_PER_OCTAVE)
+    if width is None:
+        return count, 1 / count
+    width = check_positive("width", width)
+    if width < MIN_WIDTH or width * count > 1:
+        raise ValueError(
+            f"width: expected {MIN_WIDTH} to 1 / bands_per_octave = {1 / count:.4g} octaves, so "
+            f"that no transition reaches into the next, got {width}"
+        )
+    return count, width
 
 
 def max_height(size: Sequence[int]) -> int:

@@ -23,8 +23,11 @@ class PyramidCoeffs(NamedTuple):
 
     Attributes:
         highpass: real ``[..., H, W]``, what lies above the first level.
-        bands: one complex tensor ``[..., nbands, h, w]`` per oriented level, finest first.
-            ``abs()`` of one is the amplitude, ``angle()`` the phase in radians.
+        bands: one complex tensor ``[..., nbands, h, w]`` per scale, finest first: the filters of
+            one distance from the centre of the spectrum, in all directions. ``abs()`` of one is the
+            amplitude, ``angle()`` the phase in radians. A level is an octave; it has one scale or,
+            with ``bands_per_octave=K``, the K scales ``bands[K * (level - 1) : K * level]``, all of
+            the level's size. ``bands[scale][..., b, :, :]`` is orientation b of a scale.
         lowpass: real ``[..., h, w]``, what lies below the last level.
 
     Sums, differences and products with a number are those of every tensor, as for one tensor: the
@@ -171,7 +174,7 @@ class PyramidCoeffs(NamedTuple):
     def __repr__(self) -> str:
         lines = [f"highpass: {_describe(self.highpass)}"]
         bands = self.bands if isinstance(self.bands, (tuple, list)) else (self.bands,)
-        lines += [f"level {i}: {_describe(band)}" for i, band in enumerate(bands, start=1)]
+        lines += [f"bands[{i}]: {_describe(band)}" for i, band in enumerate(bands)]
         lines += [f"lowpass: {_describe(self.lowpass)}"]
         return f"{type(self).__name__}(\n" + "".join(f"    {line}\n" for line in lines) + ")"
 

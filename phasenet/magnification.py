@@ -16,7 +16,7 @@ from phasenet import _extension, checks
 from phasenet.band_phase import band_phase
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.frames import integer_scale, luma
-from phasenet.motion_pyramid import MotionPyramid
+from phasenet.motion_pyramid import MotionPyramid, carried_share
 from phasenet.operators import has_tangent
 from phasenet.precision import compute_dtype
 from phasenet.temporal_filters import fir_matrix, fir_taps, iir_sections
@@ -191,8 +191,13 @@ class _Options(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """Of the filtered phases: what is attenuated is taken away beside."""
-        return self.factor if self.attenuate else self.factor - 1
+        """Of the filtered phases, of which those that are attenuated are taken away beside.
+
+        It makes up for what phases do not carry along, so that textures move by the factor; a
+        single wave then moves by that much more.
+        """
+        share = carried_share(self.nbands, self.bands_per_octave)
+        return (self.factor - 1) / share + float(self.attenuate)
 
     def pyramid(self, values: Tensor) -> MotionPyramid:
         return MotionPyramid(

@@ -78,6 +78,24 @@ class MotionPyramid:
         return pictures
 
 
+def carried_share(nbands: int, bands_per_octave: int) -> float:
+    """Which part of a motion turning all phases alike makes of isotropic noise.
+
+    A turn moves the waves of a band, and leaves where they are strong. Of the mean square of their
+    frequencies k along any direction, E|k|^2, the share |E k|^2 lies in what the whole band has in
+    common; of the rest, half is in the phases and half in the amplitudes that stay.
+    """
+    n = nbands - 1
+    # E k along the band's direction, for an energy of cos(angle)^(2n).
+    common = math.gamma(n + 1) ** 2 / (math.gamma(n + 0.5) * math.gamma(n + 1.5))
+    octaves = torch.linspace(-1, 1, 1001, dtype=torch.float64) / bands_per_octave
+    radius = 2**octaves
+    energy = torch.cos(math.pi / 2 * octaves * bands_per_octave) ** 2 * radius**2
+    moments = [float((energy * radius**power).sum() / energy.sum()) for power in (1, 2)]
+    rest = 1 - (moments[0] * common) ** 2 / moments[1]
+    return 1 - rest / 2
+
+
 def _fast_side(least: int) -> int:
     """The least multiple of 16 from `least` on with no prime factor above 7."""
     side = -(-least // 16) * 16

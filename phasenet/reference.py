@@ -36,9 +36,18 @@ AMPLITUDE_FLOOR = 1e-10
 class SteerablePyramid(torch.nn.Module):
     """The complex steerable pyramid and its inverse; see `phasenet.SteerablePyramid`."""
 
-    def __init__(self, height: int = 4, nbands: int = 2, *, boundary: str = "periodic") -> None:
+    def __init__(
+        self,
+        height: int = 4,
+        nbands: int = 2,
+        *,
+        bands_per_octave: int = 1,
+        width: float | None = None,
+        boundary: str = "periodic",
+    ) -> None:
         super().__init__()
-        height, nbands = checks.check_pyramid_options(height, nbands)
+        height, nbands = checks.check_pyramid_options(height, nbands, least=1)
+        self.bands_per_octave, self.width = checks.check_octave(bands_per_octave, width)
         checks.check_choice("boundary", boundary, checks.IMAGE_BOUNDARIES)
         self.height, self.nbands, self.mirrors = height, nbands, boundary == "symmetric"
 
@@ -52,16 +61,18 @@ class SteerablePyramid(torch.nn.Module):
 
         log_radius, angle = _polar_grid(size, x)
         spectrum = _centred_fft(x)
-        highpass = _centred_ifft(spectrum * _hi(log_radius, 0)).real
-        spectrum = spectrum * _lo(log_radius, 0)
+        highpass = _centred_ifft(spectrum * _hi(log_radius, 0, self.width)).real
+        spectrum = spectrum * _lo(log_radius, 0, self.width)
 
         bands = []
         for level in range(1, self.height - 1):
             masks = torch.stack(
                 [_analytic_angular_mask(angle, b, self.nbands) for b in range(n + 1)]
             )
-            filtered = spectrum[..., None, :, :] * _hi(log_radius, -level) * masks * (-1j) ** n
-            bands.append(_centred_ifft(filtered))
+            for edge in self._edges(level):
+                filtered = spectrum * _hi(log_radius, edge, self.width)
+                bands.append(_centred_ifft(filtered[..., None, :, :] * masks * (-1j) ** n))
+                spectrum = spectrum * _lo(log_radius, edge, self.width)
 
             crop = _crop_slices(spectrum.shape[-2:])
             log_radius, angle, spectrum = (
@@ -69,7 +80,6 @@ class SteerablePyramid(torch.nn.Module):
                 angle[crop],
                 spectrum[..., crop[0], crop[1]],
             )
-            spectrum = spectrum * _lo(log_radius, -level)
         return PyramidCoeffs(highpass, tuple(bands), _centred_ifft(spectrum).real)
 
     if TYPE_CHECKING:  # torch.nn.Module's own returns Any
@@ -80,30 +90,41 @@ class SteerablePyramid(torch.nn.Module):
         """See `phasenet.SteerablePyramid.inverse`."""
         checks.check_coefficients_type(coeffs)
         highpass, bands, lowpass = coeffs
-        check_coefficients(highpass, bands, lowpass, self.height, self.nbands)
+        options = self.height, self.nbands, self.bands_per_octave
+        check_coefficients(highpass, bands, lowpass, *options)
         n = self.nbands - 1
         log_radius, angle = _polar_grid(highpass.shape[-2:], highpass)
 
         # The grid of every level, finest first, so that the way back up can find them.
         grids = [(log_radius, angle)]
-        for _ in bands:
+        for _ in range(2, self.height - 1):
             crop = _crop_slices(grids[-1][0].shape)
             grids.append((grids[-1][0][crop], grids[-1][1][crop]))
 
         spectrum = _centred_fft(lowpass)
-        for level in range(len(bands), 0, -1):
-            spectrum = spectrum * _lo(grids[level][0], -level)
+        for level in range(self.height - 2, 0, -1):
             radius, angle = grids[level - 1]
             padded = spectrum.new_zeros(*spectrum.shape[:-2], *radius.shape)
             crop = _crop_slices(radius.shape)
             padded[..., crop[0], crop[1]] = spectrum
+            spectrum = padded
             masks = torch.stack([_angular_mask(angle, b, self.nbands) for b in range(n + 1)])
-            band_spectra = _centred_fft(bands[level - 1]) * _hi(radius, -level) * masks * 1j**n
-            spectrum = padded + band_spectra.sum(-3)
-        spectrum = spectrum * _lo(log_radius, 0) + _centred_fft(highpass) * _hi(log_radius, 0)
+            edges = self._edges(level)
+            of_level = bands[len(edges) * (level - 1) : len(edges) * level]
+            for edge, band in reversed(list(zip(edges, of_level, strict=True))):
+                band_spectra = _centred_fft(band) * masks * 1j**n
+                spectrum = spectrum * _lo(radius, edge, self.width)
+                spectrum = spectrum + band_spectra.sum(-3) * _hi(radius, edge, self.width)
+        spectrum = spectrum * _lo(log_radius, 0, self.width)
+        spectrum = spectrum + _centred_fft(highpass) * _hi(log_radius, 0, self.width)
         image = _centred_ifft(spectrum).real
         h, w = image.shape[-2:]
         return image[..., : h // 2, : w // 2] if self.mirrors else image
+
+    def _edges(self, level: int) -> list[float]:
+        """log2 of the radii that the scales of a level reach down to, from the finest on."""
+        count = self.bands_per_octave
+        return [-(count * (level - 1) + i) / count for i in range(1, count + 1)]
 
 
 def _polar_grid(size: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,12 +137,12 @@ def _polar_grid(size: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
     return radius.log2().to(like.dtype), torch.atan2(f_y, f_x).to(like.dtype)
 
 
-def _hi(log_radius: Tensor, s: int) -> Tensor:
-    return torch.cos(math.pi / 2 * (s - log_radius).clamp(0, 1))
+def _hi(log_radius: Tensor, s: float, width: float) -> Tensor:
+    return torch.cos(math.pi / 2 * ((s - log_radius) / width).clamp(0, 1))
 
 
-def _lo(log_radius: Tensor, s: int) -> Tensor:
-    return torch.sin(math.pi / 2 * (s - log_radius).clamp(0, 1))
+def _lo(log_radius: Tensor, s: float, width: float) -> Tensor:
+    return torch.sin(math.pi / 2 * ((s - log_radius) / width).clamp(0, 1))
 
 
 def _angular_mask(angle: Tensor, band: int, nbands: int) -> Tensor:
@@ -132,7 +153,12 @@ def _angular_mask(angle: Tensor, band: int, nbands: int) -> Tensor:
 
 
 def _analytic_angular_mask(angle: Tensor, band: int, nbands: int) -> Tensor:
-    """Twice the angular mask on the half plane around the band's direction, 0 on the other."""
+    """Twice the angular mask on the half plane around the band's direction, 0 on the other.
+
+    A single band is for all directions alike, and keeps both half planes.
+    """
+    if nbands == 1:
+        return _angular_mask(angle, band, nbands)
     d = torch.remainder(angle - math.pi * band / nbands + math.pi, 2 * math.pi) - math.pi
     mask = 2 * _angular_mask(angle, band, nbands)
     return torch.where(d.abs() < math.pi / 2, mask, 0.0)

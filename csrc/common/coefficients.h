@@ -10,15 +10,26 @@ namespace phasenet {
 
 // No size that is computed from one of so many pixels overflows.
 constexpr int64_t kMostPixels = int64_t{1} << 40;
+constexpr int64_t kMostPerOctave = 4;
+constexpr double kLeastWidth = 1.0 / 32;  // a float has digits enough for its slope
 
-inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nbands) {
+inline void check_pyramid(
+    const char* op, Size image, int64_t height, int64_t nbands, Octave octave = {}) {
   STD_TORCH_CHECK(
-      height >= 3 && height < 60 && nbands >= 2 && nbands <= 32,
+      height >= 3 && height < 60 && nbands >= 1 && nbands <= 32,
       op,
-      ": expected height >= 3 and 2 <= nbands <= 32, got ",
+      ": expected height >= 3 and 1 <= nbands <= 32, got ",
       height,
       " and ",
       nbands);
+  STD_TORCH_CHECK(
+      octave.count >= 1 && octave.count <= kMostPerOctave && octave.width >= kLeastWidth &&
+          octave.width * static_cast<double>(octave.count) <= 1,
+      op,
+      ": expected 1 <= bands_per_octave <= 4 and 1 / 32 <= width <= 1 / bands_per_octave, got ",
+      octave.count,
+      " and ",
+      octave.width);
   STD_TORCH_CHECK(
       std::min(image.h, image.w) >= (int64_t{1} << (height - 1)),
       op,
@@ -32,10 +43,14 @@ inline void check_pyramid(const char* op, Size image, int64_t height, int64_t nb
       image.h <= kMostPixels / image.w, op, ": expected at most 2^40 pixels in an image");
 }
 
-// The coefficients of images [*batch, H, W]: highpass, the bands of each level, lowpass.
+// The coefficients of images [*batch, H, W]: highpass, the bands of each scale, lowpass.
 template <typename T>
 std::vector<TensorSpec> coefficient_specs(
-    const std::vector<int64_t>& batch, Size image, int64_t height, int64_t nbands) {
+    const std::vector<int64_t>& batch,
+    Size image,
+    int64_t height,
+    int64_t nbands,
+    Octave octave = {}) {
   std::vector<TensorSpec> specs;
   const auto add = [&](std::vector<int64_t> planes, Size size, ScalarType dtype) {
     std::vector<int64_t> shape = batch;
@@ -43,10 +58,10 @@ std::vector<TensorSpec> coefficient_specs(
     shape.insert(shape.end(), {size.h, size.w});
     specs.push_back({std::move(shape), dtype});
   };
-  const std::vector<Size> sizes = level_sizes(image, height);
+  const std::vector<Size> sizes = level_sizes(image, height, octave.count);
   add({}, image, Dtypes<T>::real);
-  for (size_t level = 0; level + 1 < sizes.size(); ++level) {
-    add({nbands}, sizes[level], Dtypes<T>::complex);
+  for (size_t scale = 0; scale + 1 < sizes.size(); ++scale) {
+    add({nbands}, sizes[scale], Dtypes<T>::complex);
   }
   add({}, sizes.back(), Dtypes<T>::real);
   return specs;
@@ -56,33 +71,34 @@ struct Coefficients {
   Tensor highpass;
   std::vector<Tensor> bands;
   Tensor lowpass;
+  Octave octave;
 
   int64_t height() const {
-    return static_cast<int64_t>(bands.size()) + 2;
+    return static_cast<int64_t>(bands.size()) / octave.count + 2;
   }
 };
 
 // Checks that the coefficients belong to one pyramid and returns its number of bands.
 inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
   STD_TORCH_CHECK(
-      !coeffs.bands.empty() && coeffs.bands[0].dim() >= 3 && coeffs.highpass.dim() >= 2 &&
-          coeffs.lowpass.dim() >= 2,
+      coeffs.octave.count > 0 && !coeffs.bands.empty() && coeffs.bands[0].dim() >= 3 &&
+          coeffs.highpass.dim() >= 2 && coeffs.lowpass.dim() >= 2,
       op,
       ": expected highpass [..., H, W], bands [..., nbands, h, w], lowpass [..., h, w]");
   const Size image = image_size(coeffs.highpass);
   const int64_t nbands = coeffs.bands[0].size(coeffs.bands[0].dim() - 3);
-  check_pyramid(op, image, coeffs.height(), nbands);
-  const auto sizes = level_sizes(image, coeffs.height());
+  check_pyramid(op, image, coeffs.height(), nbands, coeffs.octave);
+  const auto sizes = level_sizes(image, coeffs.height(), coeffs.octave.count);
   const int64_t count = product(leading(coeffs.highpass, 2));
   const auto fits = [&](const Tensor& x, Size size, int64_t planes) {
     const Size got = image_size(x);
     return got.h == size.h && got.w == size.w &&
            is_product(x.numel(), {count, planes, size.area()});
   };
-  bool good = fits(coeffs.lowpass, sizes.back(), 1) &&
+  bool good = sizes.size() == coeffs.bands.size() + 1 && fits(coeffs.lowpass, sizes.back(), 1) &&
               coeffs.lowpass.scalar_type() == coeffs.highpass.scalar_type();
-  for (size_t i = 0; i < coeffs.bands.size(); ++i) {
-    good = good && fits(coeffs.bands[i], sizes[i], nbands) &&
+  for (size_t i = 0; good && i < coeffs.bands.size(); ++i) {
+    good = fits(coeffs.bands[i], sizes[i], nbands) &&
            coeffs.bands[i].scalar_type() == coeffs.bands[0].scalar_type();
   }
   const bool is_double = coeffs.highpass.scalar_type() == ScalarType::Double;

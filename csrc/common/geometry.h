@@ -35,24 +35,33 @@ inline double clip01(double x) {
   return x < 0 ? 0 : (x > 1 ? 1 : x);
 }
 
-// hi(s) and lo(s) of log2 of the radius: raised cosines one octave wide, hi^2 + lo^2 = 1.
-// At DC log2_radius is -inf, which gives hi = 0 and lo = 1.
-inline double hi_mask(double log2_radius, double s) {
-  return std::cos(kPi / 2 * clip01(s - log2_radius));
-}
+// The radial filters of an octave: `count` scales side by side, between which a raised cosine of
+// `width` octaves, at most 1 / count, leads from one to the next.
+struct Octave {
+  int64_t count = 1;
+  double width = 1;
 
-inline double lo_mask(double log2_radius, double s) {
-  return std::sin(kPi / 2 * clip01(s - log2_radius));
-}
-
-// lo(0) lo(-1) ... lo(-level): what reaches the crop after `level`.
-inline double lowpass_chain(double log2_radius, int64_t level) {
-  double weight = lo_mask(log2_radius, 0);
-  for (int64_t i = 1; i <= level; ++i) {
-    weight *= lo_mask(log2_radius, -static_cast<double>(i));
+  // log2 of the radius below which scale `scale` + 1 begins; that of scale 1 is 0. Levels halve the
+  // sides after each octave, whose edge is then their Nyquist frequency.
+  double edge(int64_t scale) const {
+    return -static_cast<double>(scale) / static_cast<double>(count);
   }
-  return weight;
-}
+
+  // hi and lo of log2 of the radius about an edge, hi^2 + lo^2 = 1. At DC log2_radius is -inf,
+  // which gives hi = 0 and lo = 1.
+  double hi(double log2_radius, int64_t scale) const {
+    return std::cos(kPi / 2 * clip01((edge(scale) - log2_radius) / width));
+  }
+  double lo(double log2_radius, int64_t scale) const {
+    return std::sin(kPi / 2 * clip01((edge(scale) - log2_radius) / width));
+  }
+
+  // Of scale 1, 2, ...: wherever the last lo is not zero those before are 1, as no two transitions
+  // overlap.
+  double band(double log2_radius, int64_t scale) const {
+    return lo(log2_radius, scale - 1) * hi(log2_radius, scale);
+  }
+};
 
 // sqrt(c), c = 2^(2n) (n!)^2 / (nbands (2n)!), n = nbands - 1: the squared angular masks of all
 // bands then sum to 1 in every direction.
@@ -70,11 +79,12 @@ struct Size {
   }
 };
 
-// Sizes of level 1 ... height - 2, then of the lowpass.
-inline std::vector<Size> level_sizes(Size image, int64_t height) {
-  std::vector<Size> sizes{image};
+// Sizes of scale 1, 2, ..., `count` of them to each of height - 2 levels, then of the lowpass.
+inline std::vector<Size> level_sizes(Size image, int64_t height, int64_t count = 1) {
+  std::vector<Size> sizes(count, image);
   for (int64_t level = 1; level < height - 1; ++level) {
-    sizes.push_back({cropped_side(sizes.back().h), cropped_side(sizes.back().w)});
+    const Size half{cropped_side(sizes.back().h), cropped_side(sizes.back().w)};
+    sizes.insert(sizes.end(), level < height - 2 ? count : 1, half);
   }
   return sizes;
 }

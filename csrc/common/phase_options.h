@@ -44,6 +44,7 @@ inline PhaseOptions phase_options(
   const Size size = image_size(frames);
   const auto twice = [](int64_t side) { return 2 * std::min(side, kMostPixels); };
   check_pyramid(op, {twice(size.h), twice(size.w)}, height, nbands);
+  STD_TORCH_CHECK(nbands >= 2, op, ": nbands: expected at least 2, got ", nbands);
   STD_TORCH_CHECK(
       num_phase >= 1 && num_phase <= kMostPhases,
       op,

@@ -18,8 +18,8 @@ def test_coefficients_print_themselves():
     assert repr(SteerablePyramid(4, 2)(torch.rand(3, 16, 18))).splitlines() == [
         "PyramidCoeffs(",
         "    highpass: float32 [3, 16, 18] on cpu",
-        "    level 1: complex64 [3, 2, 16, 18] on cpu",
-        "    level 2: complex64 [3, 2, 8, 9] on cpu",
+        "    bands[0]: complex64 [3, 2, 16, 18] on cpu",
+        "    bands[1]: complex64 [3, 2, 8, 9] on cpu",
         "    lowpass: float32 [3, 4, 5] on cpu",
         ")",
     ]

@@ -99,6 +99,15 @@ def test_inverse_refuses_what_is_not_one_pyramid():
         inverse(coeffs._replace(lowpass=coeffs.lowpass.double()))
     with pytest.raises(ValueError, match=r"coeffs.bands\[0\]: expected shape"):
         SteerablePyramid(4, 3).inverse(coeffs)
+    with pytest.raises(
+        ValueError,
+        match=r"coeffs.bands: expected bands_per_octave \* \(height - 2\) = 4 scales, got 2",
+    ):
+        SteerablePyramid(4, 2, bands_per_octave=2).inverse(coeffs)
+
+
+def inverse_arguments(parts):
+    return parts[0], parts[1:-1], parts[-1]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +115,13 @@ def test_inverse_refuses_what_is_not_one_pyramid():
     [
         lambda: torch.ops.phasenet.pyramid(torch.rand(4, 4), 9, 2),
         lambda: torch.ops.phasenet.pyramid(torch.rand(16), 4, 2),
+        lambda: torch.ops.phasenet.pyramid(torch.rand(16, 16), 4, 2, 5, 0.1),
+        lambda: torch.ops.phasenet.pyramid(torch.rand(16, 16), 4, 2, 2, 0.6),
+        lambda: torch.ops.phasenet.pyramid(torch.rand(16, 16), 4, 2, 2, float("nan")),
+        lambda: torch.ops.phasenet.phase_difference_windows(FRAMES, 2, 4, 1, [1], "full", "valid"),
+        lambda: torch.ops.phasenet.pyramid_inverse(
+            *inverse_arguments(torch.ops.phasenet.pyramid(torch.rand(16, 16), 4, 2, 3, 0.3)), 2, 0.5
+        ),
         lambda: torch.ops.phasenet.pyramid(torch.zeros(16, 16, dtype=torch.int32), 4, 2),
         lambda: torch.ops.phasenet.phase_difference_windows(FRAMES, 2, 4, 2, [3], "full", "valid"),
         lambda: torch.ops.phasenet.pyramid_inverse(torch.rand(16, 16), [], torch.rand(4, 4)),

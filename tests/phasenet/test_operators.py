@@ -31,6 +31,20 @@ def stream_state():
     return state
 
 
+def narrow_calls():
+    octave = 3, 0.25
+    images = torch.rand(2, 13, 10, requires_grad=True)
+    highpass, *bands, lowpass = [
+        x.requires_grad_() for x in ops.pyramid(images.detach(), 4, 2, *octave)
+    ]
+    return {
+        "pyramid": (images, 4, 1, *octave),
+        "pyramid_backward": (highpass, bands, lowpass, *octave),
+        "pyramid_inverse": (highpass, bands, lowpass, *octave),
+        "pyramid_inverse_backward": (images, 4, 2, *octave),
+    }
+
+
 def operator_calls():
     images = torch.rand(2, 18, 21, requires_grad=True)
     frames = torch.rand(2, 6, 18, 21, requires_grad=True)
@@ -52,6 +66,11 @@ def operator_calls():
 @pytest.mark.parametrize("name", sorted(operator_calls()))
 def test_opcheck(name):
     torch.library.opcheck(getattr(ops, name).default, operator_calls()[name])
+
+
+@pytest.mark.parametrize("name", sorted(narrow_calls()))
+def test_opcheck_narrow_filters(name):
+    torch.library.opcheck(getattr(ops, name).default, narrow_calls()[name])
 
 
 @pytest.mark.parametrize(

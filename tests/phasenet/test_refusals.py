@@ -36,6 +36,8 @@ WRONG["clips"] = [*WRONG["frames"], torch.zeros(1, 20, 20), torch.zeros(0, 20, 2
 WRONG["frame"] = WRONG["images"][:-4] + WRONG["images"][-2:]
 WRONG["noise"] = ["x", True, -1e-9, float("nan"), float("inf"), torch.tensor(0.1), [0.1], 1j]
 WRONG["full_scale"] = [*WRONG["noise"], 0]
+WRONG["bands_per_octave"] = [*NO_INTEGERS, 0, -1, 5, 10**30]
+WRONG["width"] = [*WRONG["full_scale"], 0.03, 1.01, 2]
 WRONG["bands"] = [*NO_TENSORS, torch.zeros(3)]
 
 
@@ -44,8 +46,9 @@ def streamed(frame: Any, num_phase: Any, **options: Any) -> Any:
 
 
 def pyramid_of(module: Any) -> Callable[..., PyramidCoeffs]:
-    def pyramid(images: Any, height: Any, nbands: Any, boundary: Any, **out: Any) -> PyramidCoeffs:
-        return module.SteerablePyramid(height, nbands, boundary=boundary)(images, **out)
+    def pyramid(images: Any, height: Any, nbands: Any, **options: Any) -> PyramidCoeffs:
+        out = {"out": options.pop("out")} if "out" in options else {}
+        return module.SteerablePyramid(height, nbands, **options)(images, **out)
 
     return pyramid
 
@@ -68,7 +71,7 @@ for module in (phasenet, reference):
         f"{module.__name__}.clip": (module.phase_difference, ("clips", *PHASE, "dtype")),
         f"{module.__name__}.pyramid": (
             pyramid_of(module),
-            ("images", "height", "nbands", "boundary", *own),
+            ("images", "height", "nbands", "bands_per_octave", "width", "boundary", *own),
         ),
     }
 
@@ -87,6 +90,8 @@ def right(name: str, pyramid: bool) -> st.SearchStrategy[Any]:
             "num_phase": [1, 2, 4],
             "levels": [(1,), [2, 1], np.array([2])],
             "unwrap": ["full", "published"],
+            "bands_per_octave": [1, 2],
+            "width": [None, 0.5, 1 / 3],
             "boundary": ["periodic", "symmetric"] if pyramid else ["replicate", "valid"],
             "dtype": [None, torch.float16, torch.float64],
             "out": [None],
@@ -107,6 +112,8 @@ def test_the_wrong_argument_is_named(call, data):
         for value in WRONG[name]:
             if call == "local_motion" and isinstance(value, np.ndarray) and value.ndim > 2:
                 continue  # which it takes
+            if "pyramid" in call and name == "nbands" and value == 1:
+                continue
             with pytest.raises((TypeError, ValueError)) as raised:
                 function(**{**arguments, name: value})
             message = str(raised.value)

@@ -52,6 +52,13 @@ Plane<T, Number> plane_of(
   return {data, part.size, part.plane, part.filter(band), use, residual ? 1 : 2};
 }
 
+// Whether bands go through the analytic kernels. One orientation answers to all directions: its
+// filter has both half planes, and its bands are real.
+template <typename T>
+bool is_analytic(const PyramidPlan<T>& plan, bool asked, int64_t step) {
+  return asked && step == 2 && plan.nbands > 1;
+}
+
 // Both need this scratch: what the transforms need, then a spectrum.
 template <typename T>
 int64_t plane_scratch_size(const PyramidPlan<T>& plan) {
@@ -66,7 +73,7 @@ void analyze_plane(
     const T* spectrum,
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
-  if (to.step == 2 && !adjoint) {
+  if (is_analytic(plan, !adjoint, to.step)) {
     const AnalyticBand<T> band{to.filter, to.use.quarters, to.lines, plan.image.w};
     kernel.analytic(spectrum, band, to.data, scratch);
     return;
@@ -85,7 +92,7 @@ void add_plane(
     T* spectrum,
     T* scratch) {
   const auto& kernel = kernels<T>().planes;
-  if (from.step == 2 && adjoint) {
+  if (is_analytic(plan, adjoint, from.step)) {
     const AnalyticBand<T> band{from.filter, from.use.quarters, from.lines, plan.image.w};
     kernel.add_analytic(from.data, band, from.use.scale, spectrum, scratch);
     return;

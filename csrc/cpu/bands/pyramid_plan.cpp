@@ -1,9 +1,9 @@
 #include "pyramid_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "../lru_cache.h"
@@ -75,9 +75,10 @@ PlanePlan<T> PyramidPlan<T>::plane(Size size) {
 }
 
 template <typename T>
-PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of), nbands(count) {
+PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count, Octave octave)
+    : image(of), nbands(count) {
   const int64_t lanes = kernels<T>().planes.lanes;
-  const auto tables = spectral_tables(image, height, nbands);
+  const auto tables = spectral_tables(image, height, nbands, octave);
   const auto residual = [&](Size size, const std::vector<double>& filter) {
     const int64_t tiles = tiles_of(size, lanes), elements = tiles * size.w * lanes;
     const double scale = 1 / static_cast<double>(size.area());
@@ -126,16 +127,18 @@ PyramidPlan<T>::PyramidPlan(Size of, int64_t height, int64_t count) : image(of),
 }
 
 template <typename T>
-std::shared_ptr<const PyramidPlan<T>> pyramid_plan(Size image, int64_t height, int64_t nbands) {
-  static LruCache<std::array<int64_t, 4>, PyramidPlan<T>> cache;
-  return cache.get({image.h, image.w, height, nbands}, [&] {
-    return std::make_shared<const PyramidPlan<T>>(image, height, nbands);
+std::shared_ptr<const PyramidPlan<T>> pyramid_plan(
+    Size image, int64_t height, int64_t nbands, Octave octave) {
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, double>;
+  static LruCache<Key, PyramidPlan<T>> cache;
+  return cache.get({image.h, image.w, height, nbands, octave.count, octave.width}, [&] {
+    return std::make_shared<const PyramidPlan<T>>(image, height, nbands, octave);
   });
 }
 
 template class PyramidPlan<float>;
 template class PyramidPlan<double>;
-template std::shared_ptr<const PyramidPlan<float>> pyramid_plan(Size, int64_t, int64_t);
-template std::shared_ptr<const PyramidPlan<double>> pyramid_plan(Size, int64_t, int64_t);
+template std::shared_ptr<const PyramidPlan<float>> pyramid_plan(Size, int64_t, int64_t, Octave);
+template std::shared_ptr<const PyramidPlan<double>> pyramid_plan(Size, int64_t, int64_t, Octave);
 
 }  // namespace phasenet

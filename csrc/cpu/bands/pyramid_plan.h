@@ -16,7 +16,7 @@ namespace phasenet {
 template <typename T>
 class PyramidPlan {
  public:
-  // A residual or the bands of a level: their size, and what reaches each plane from the image.
+  // A residual or the bands of a scale: their size, and what reaches each plane from the image.
   struct Part {
     Size size;
     PlanePlan<T> plane;
@@ -34,11 +34,11 @@ class PyramidPlan {
     }
   };
 
-  PyramidPlan(Size image, int64_t height, int64_t nbands);
+  PyramidPlan(Size image, int64_t height, int64_t nbands, Octave octave = {});
 
   Size image;
   int64_t nbands;
-  std::vector<Part> parts;  // highpass, levels 1, 2, ..., lowpass
+  std::vector<Part> parts;  // highpass, scales 1, 2, ..., lowpass
 
   int64_t spectrum_size() const {
     return kernels<T>().planes.spectrum_size(image.h, image.w);
@@ -60,6 +60,7 @@ class PyramidPlan {
 
 // Plans are immutable and shared; those of the last few sizes asked for are kept.
 template <typename T>
-std::shared_ptr<const PyramidPlan<T>> pyramid_plan(Size image, int64_t height, int64_t nbands);
+std::shared_ptr<const PyramidPlan<T>> pyramid_plan(
+    Size image, int64_t height, int64_t nbands, Octave octave = {});
 
 }  // namespace phasenet

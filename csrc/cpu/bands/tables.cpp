@@ -2,7 +2,7 @@
 
 #include <torch/csrc/stable/ops.h>
 
-#include <array>
+#include <tuple>
 
 #include "../lru_cache.h"
 
@@ -25,7 +25,7 @@ void for_half_spectrum(Size level, Size image, const Fill& fill) {
   });
 }
 
-LevelTable level_table(Size size, Size image, int64_t level, int64_t nbands) {
+LevelTable level_table(Size size, Size image, int64_t scale_number, int64_t nbands, Octave octave) {
   const int64_t columns = half_columns(size.w);
   LevelTable table{size, std::vector<double>(nbands * size.h * columns)};
   const double scale = angular_scale(nbands);
@@ -39,8 +39,7 @@ LevelTable level_table(Size size, Size image, int64_t level, int64_t nbands) {
   for_half_spectrum(
       size, image, [&](int64_t row, int64_t column, double f_y, double f_x, double log2_radius) {
         const double radius = std::sqrt(f_x * f_x + f_y * f_y);
-        const double radial = lowpass_chain(log2_radius, level - 1) *
-                              hi_mask(log2_radius, -static_cast<double>(level));
+        const double radial = octave.band(log2_radius, scale_number);
         for (int64_t band = 0; band < nbands; ++band) {
           double weight = 0;
           if (radius > 0) {  // DC has no direction and belongs to the lowpass
@@ -54,35 +53,40 @@ LevelTable level_table(Size size, Size image, int64_t level, int64_t nbands) {
   return table;
 }
 
-std::shared_ptr<const SpectralTables> build_tables(Size image, int64_t height, int64_t nbands) {
+std::shared_ptr<const SpectralTables> build_tables(
+    Size image, int64_t height, int64_t nbands, Octave octave) {
   auto tables = std::make_shared<SpectralTables>();
   tables->image = image;
   tables->nbands = nbands;
   tables->highpass.resize(image.h * half_columns(image.w));
   for_half_spectrum(
       image, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
-        tables->highpass[row * half_columns(image.w) + column] = hi_mask(log2_radius, 0);
+        tables->highpass[row * half_columns(image.w) + column] = octave.hi(log2_radius, 0);
       });
-  const std::vector<Size> sizes = level_sizes(image, height);
-  for (int64_t level = 1; level < height - 1; ++level) {
-    tables->levels.push_back(level_table(sizes[level - 1], image, level, nbands));
+  const std::vector<Size> sizes = level_sizes(image, height, octave.count);
+  const int64_t scales = octave.count * (height - 2);
+  for (int64_t scale = 1; scale <= scales; ++scale) {
+    tables->levels.push_back(level_table(sizes[scale - 1], image, scale, nbands, octave));
   }
   const Size low = sizes.back();
   tables->lowpass = {low, std::vector<double>(low.h * half_columns(low.w))};
   for_half_spectrum(
       low, image, [&](int64_t row, int64_t column, double, double, double log2_radius) {
         tables->lowpass.weights[row * half_columns(low.w) + column] =
-            lowpass_chain(log2_radius, height - 2);
+            octave.lo(log2_radius, scales);
       });
   return tables;
 }
 
 }  // namespace
 
-std::shared_ptr<const SpectralTables> spectral_tables(Size image, int64_t height, int64_t nbands) {
-  static LruCache<std::array<int64_t, 4>, SpectralTables> cache;
-  return cache.get(
-      {image.h, image.w, height, nbands}, [&] { return build_tables(image, height, nbands); });
+std::shared_ptr<const SpectralTables> spectral_tables(
+    Size image, int64_t height, int64_t nbands, Octave octave) {
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, double>;
+  static LruCache<Key, SpectralTables> cache;
+  return cache.get({image.h, image.w, height, nbands, octave.count, octave.width}, [&] {
+    return build_tables(image, height, nbands, octave);
+  });
 }
 
 }  // namespace phasenet

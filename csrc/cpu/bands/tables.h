@@ -8,6 +8,7 @@
 
 namespace phasenet {
 
+// Of a scale, of which each level has as many as its octave.
 struct LevelTable {
   Size size;
   // [nbands, h, w / 2 + 1], rows and columns in FFT order of this level. The size of an entry is
@@ -20,7 +21,7 @@ struct SpectralTables {
   Size image;
   int64_t nbands;
   std::vector<double> highpass;    // [H, W / 2 + 1]
-  std::vector<LevelTable> levels;  // levels 1, 2, ...
+  std::vector<LevelTable> levels;  // scales 1, 2, ...
   LevelTable lowpass;              // [h, w / 2 + 1]
 
   size_t bytes() const {
@@ -33,6 +34,7 @@ struct SpectralTables {
 };
 
 // Tables are immutable and shared; those of the last few sizes asked for are kept.
-std::shared_ptr<const SpectralTables> spectral_tables(Size image, int64_t height, int64_t nbands);
+std::shared_ptr<const SpectralTables> spectral_tables(
+    Size image, int64_t height, int64_t nbands, Octave octave = {});
 
 }  // namespace phasenet

@@ -49,12 +49,13 @@ void analyze(
     const Tensor& images,
     int64_t height,
     int64_t nbands,
+    Octave octave,
     bool adjoint,
     const std::vector<Tensor>& out) {
   if (images.numel() == 0) {
     return;  // of no images: tables of their size may be larger than any memory
   }
-  const auto plan = pyramid_plan<T>(image_size(images), height, nbands);
+  const auto plan = pyramid_plan<T>(image_size(images), height, nbands, octave);
   in_chunks<T>(images, [&](const Tensor& part, int64_t first, int64_t last) {
     PyramidPlanes<T> planes;
     for (size_t i = 0; i < out.size(); ++i) {
@@ -71,31 +72,43 @@ std::vector<Tensor> coefficients(
     const Tensor& images,
     int64_t height,
     int64_t nbands,
+    Octave octave,
     bool adjoint,
     const std::vector<Tensor>* out = nullptr) {
-  check_pyramid(op, image_size(images), height, nbands);
+  check_pyramid(op, image_size(images), height, nbands, octave);
   return with_input_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto specs = coefficient_specs<T>(leading(images, 2), image_size(images), height, nbands);
+    const auto specs =
+        coefficient_specs<T>(leading(images, 2), image_size(images), height, nbands, octave);
     if (out != nullptr) {
       check_out(op, images, *out, specs);
     }
     std::vector<Tensor> result = out != nullptr ? *out : empty_cpu(specs);
-    analyze<T>(images, height, nbands, adjoint, result);
+    analyze<T>(images, height, nbands, octave, adjoint, result);
     return result;
   });
 }
 
-std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
-  return coefficients("phasenet::pyramid", images, height, nbands, false);
+std::vector<Tensor> pyramid(
+    const Tensor& images, int64_t height, int64_t nbands, int64_t bands_per_octave, double width) {
+  return coefficients(
+      "phasenet::pyramid", images, height, nbands, {bands_per_octave, width}, false);
 }
 
-void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out) {
-  coefficients("phasenet::pyramid", images, height, nbands, false, &out);
+void pyramid_out(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<Tensor> out) {
+  coefficients("phasenet::pyramid", images, height, nbands, {bands_per_octave, width}, false, &out);
 }
 
-std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
-  return coefficients("phasenet::pyramid_inverse_backward", grad, height, nbands, true);
+std::vector<Tensor> pyramid_inverse_backward(
+    const Tensor& grad, int64_t height, int64_t nbands, int64_t bands_per_octave, double width) {
+  constexpr const char* op = "phasenet::pyramid_inverse_backward";
+  return coefficients(op, grad, height, nbands, {bands_per_octave, width}, true);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ void synthesize(const Coefficients& coeffs, int64_t nbands, bool adjoint, const 
   if (out.numel() == 0) {
     return;  // as in pyramid.cpp
   }
-  const auto plan = pyramid_plan<T>(image_size(coeffs.highpass), coeffs.height(), nbands);
+  const auto plan =
+      pyramid_plan<T>(image_size(coeffs.highpass), coeffs.height(), nbands, coeffs.octave);
   std::vector<Tensor> dense{coeffs.highpass};
   dense.insert(dense.end(), coeffs.bands.begin(), coeffs.bands.end());
   dense.push_back(coeffs.lowpass);
@@ -39,17 +40,35 @@ Tensor image_of(
   return result;
 }
 
-Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false);
+Tensor pyramid_inverse(
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width) {
+  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+  return image_of("phasenet::pyramid_inverse", coeffs, false);
 }
 
 void pyramid_inverse_out(
-    const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, const Tensor& out) {
-  image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, &out);
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width,
+    const Tensor& out) {
+  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+  image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 
-Tensor pyramid_backward(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of("phasenet::pyramid_backward", {highpass, std::move(bands), lowpass}, true);
+Tensor pyramid_backward(
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width) {
+  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+  return image_of("phasenet::pyramid_backward", coeffs, true);
 }
 
 }  // namespace
