@@ -22,8 +22,8 @@ from phasenet.precision import compute_dtype
 from phasenet.temporal_filters import fir_matrix, fir_taps, iir_sections
 from phasenet.turn_phase import new_state, turn_phase
 
-_PHASE_BYTES = 384 << 20  # of the phases of a film that are there at a time
-_RUN_PIXELS = 1 << 21  # of the frames that are transformed at a time
+_PHASE_BYTES = 256 << 20  # of the phases of a film that are there at a time
+_RUN_PIXELS = 1 << 19  # of the frames that are transformed at a time
 _TEMPORAL = ("fir", "iir")
 
 

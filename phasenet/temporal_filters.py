@@ -57,7 +57,8 @@ def fir_taps(low: float, high: float, fps: float, most: int) -> Tensor:
 
     A sinc under Kaiser's window (Kaiser 1974): half of the amplitude passes at the edges, 1 in the
     middle of the band, and from half of ``min(low, high - low)`` beyond an edge on 3e-4, where
-    there are taps enough. Constants pass as 0 if `low` is above 0.
+    there are taps enough; with fewer the filter is less sharp, and passes less. Constants pass as 0
+    if `low` is above 0.
     """
     nyquist = fps / 2
     if low == 0 and high == nyquist:
@@ -78,7 +79,8 @@ def fir_taps(low: float, high: float, fps: float, most: int) -> Tensor:
     if low > 0:  # exactly nothing of what stands still
         taps = taps - window * (taps.sum() / window.sum())
     middle = 0.0 if low == 0 else (0.5 if high == nyquist else (low + high) / 2 / fps)
-    return taps / (taps * torch.cos(2 * math.pi * middle * n)).sum()
+    passed = float((taps * torch.cos(2 * math.pi * middle * n)).sum())
+    return taps / max(passed, 0.5)  # too few taps let nothing through, and shall not make noise of it
 
 
 def fir_matrix(taps: Tensor, length: int) -> Tensor:

@@ -195,6 +195,60 @@ def band_phase_calls(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def turn_calls(draw: st.DrawFn) -> Call:
+    shape = draw(st.lists(st.integers(0, 12), min_size=2, max_size=4))
+    dtype = draw(st.sampled_from([torch.complex64, torch.complex128]))
+    bands = draw(strided(draw(values(shape, dtype))))
+    turns = draw(strided(draw(values(shape, dtype.to_real()))))
+    wrong = st.one_of(NONSENSE, wrong_images())
+    given = draw(one_in(8, wrong, st.just(bands))), draw(one_in(8, wrong, st.just(turns)))
+    options = {"smoothing": draw(one_in(8, NONSENSE, st.sampled_from([0, 0.5, 2.0, 64])))}
+    covers = frozenset({"turn_phase", "reference.turn_phase", "reference.smoothed"})
+    return Call(
+        "turn_phase", phasenet.turn_phase, given, options, ("bands", "turns", "smoothing"), covers
+    )
+
+
+@st.composite
+def magnify_calls(draw: st.DrawFn) -> Call:
+    """A whole film, and frame by frame, which give the same."""
+    given = {
+        "factor": st.sampled_from([0, 1, -2.5, 20]),
+        "fps": st.sampled_from([25, 240.0]),
+        "low": st.sampled_from([0, 0.5, 2]),
+        "high": st.sampled_from([3, 12.5]),
+        "nbands": st.integers(2, 4),
+        "height": st.sampled_from([None, 3, 4]),
+        "bands_per_octave": st.integers(1, 4),
+        "smoothing": st.sampled_from([0, 1.0]),
+        "attenuate": st.booleans(),
+    }
+    options = {name: draw(one_in(30, NONSENSE, right)) for name, right in given.items()}
+    whole = {
+        "temporal": draw(one_in(30, NONSENSE, st.sampled_from(["fir", "iir"]))),
+        "reference": draw(one_in(30, NONSENSE, st.sampled_from(["first", "mean", 0, 1]))),
+    }
+    frames = draw(one_in(8, wrong_images(), images(3)))
+    factor = options.pop("factor")
+
+    def magnified(frames: Tensor) -> Tensor:
+        result = phasenet.magnify_motion(frames, factor, **options, **whole)
+        assert (result.shape, result.dtype) == (frames.shape, frames.dtype)
+        if whole["temporal"] == "iir":
+            magnifier = phasenet.MotionMagnifier(factor, **options)
+            assert repr(magnifier)
+            magnifier.reset()
+            pushed = [magnifier.push(frame) for frame in frames.unbind(-3)]
+            same = not pushed or frames.is_meta or torch.stack(pushed, -3).equal(result)
+            assert same or bool(result.isnan().any()), "frames are not the film's"
+        return result
+
+    covers = {"magnify_motion", "MotionMagnifier", "MotionMagnifier.push", "MotionMagnifier.reset"}
+    names = ("frames", "factor", *options, *whole, "low, high")
+    return Call("magnify_motion", magnified, (frames,), {}, names, frozenset(covers))
+
+
+@st.composite
 def stream_calls(draw: st.DrawFn) -> Call:
     """Frames pushed one by one; all windows of them."""
     num_phase = draw(one_in(15, NONSENSE, st.integers(1, 12)))
@@ -244,6 +298,8 @@ def build_info_calls() -> st.SearchStrategy[Call]:
 
 STRATEGIES = (
     stream_calls(),
+    turn_calls(),
+    magnify_calls(),
     phase_calls(),
     pyramid_calls(),
     inverse_calls(),

@@ -61,6 +61,15 @@ def sensible(name: str, rng: Random) -> Call:
 
     if name == "band_phase":
         return function, [torch.randn(*lead, *size, dtype=real.to_complex())], {}
+    if name.startswith("turn_phase"):
+        bands = torch.randn(*lead, *size, dtype=real.to_complex())
+        smoothing = rng.choice([0.0, 0.3, 2.0, 64.0])
+        if name == "turn_phase":
+            return function, [bands, torch.randn(*lead, *size, dtype=real), smoothing], {}
+        sections = rng.randint(0, 3)
+        state = torch.zeros(2 + 2 * sections, *bands.shape, dtype=real)
+        numbers = [rng.uniform(-1, 1) for _ in range(5 * sections)]
+        return function, [bands, state, rng.randint(0, 2), numbers, 2.0, True, smoothing], {}
     if name.startswith("pyramid"):
         images = torch.randn(*lead, *size, dtype=real)
         if name == "pyramid_inverse_backward":
@@ -107,6 +116,8 @@ NAMES = (
     "phase_difference_windows_backward",
     "phase_stream_state",
     "phase_stream_push",
+    "turn_phase",
+    "turn_phase_push",
 )
 
 
@@ -121,8 +132,9 @@ INTEGERS = (
     -1, 0, 1, 2, 3, 7, 31, 33, 62, 63, 64, 65, 255, 2**31 - 1, 2**31, 2**32, 2**47, 2**48, 2**61,
     2**62, 2**63 - 1, -(2**31), -(2**63),
 )  # fmt: skip
+NUMBERS = (-1.0, 0.0, 1e-300, 64.0, 64.1, 1e9, 1e300, math.inf, -math.inf, math.nan)
 TEXTS = ("", "full", "valid", "replicate", "nonsense", "full\0", "f" * 100_000, "\U0001f600")
-LISTS = ([], [0], [-1], [1, 1], [2, 1], [1] * 1000, [2**62], [-(2**63)], [1, 2, 3, 4, 5, 6])
+LISTS = ([], [math.nan] * 5, [1e300] * 40, [0.5] * 45, [0], [-1], [1, 1], [2, 1], [1] * 1000, [2**62], [-(2**63)], [1, 2, 3, 4, 5, 6])
 DTYPES = (
     torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16, torch.bfloat16, torch.float32,
     torch.float64, torch.complex32, torch.complex64, torch.complex128,
@@ -168,6 +180,8 @@ def changes(value: Any) -> list[Change]:
         return [_instead(x) for x in (*TEXTS, None, 1)]
     if isinstance(value, int):
         return [_instead(x) for x in (*INTEGERS, None, "x", 1.5)]
+    if isinstance(value, float):
+        return [_instead(x) for x in (*NUMBERS, None, "x", 2**62)]
     if isinstance(value, torch.dtype) or value is None:
         # A number that no dtype has ends in torch's own table of them, before it is ours.
         return [_instead(x) for x in (*DTYPES, None, -1, 12, 40, "x")]
