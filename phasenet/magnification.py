@@ -14,7 +14,6 @@ from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.band_phase import band_phase
-from phasenet.coefficients import PyramidCoeffs
 from phasenet.frames import integer_scale, luma
 from phasenet.motion_pyramid import MotionPyramid, carried_share
 from phasenet.operators import has_tangent
@@ -40,7 +39,7 @@ def magnify_motion(
     smoothing: float = 2.0,
     temporal: str = "fir",
     attenuate: bool = False,
-    reference: str | int = "first",
+    reference: str | int | Tensor = "first",
     color: bool = False,
 ) -> Tensor:
     """A video whose motion in a band of frequencies is `factor` times as large.
@@ -63,11 +62,12 @@ def magnify_motion(
             largest height. More and narrower bands are more exact and slower.
         smoothing: of the phases, in pixels of each band, as in `turn_phase`.
         temporal: "fir": a linear filter without delay (Kaiser's window; on all frames, at most 7
-            seconds around each for ``low=0.5``). "iir": a Butterworth filter of order 2, which only
+            seconds around each for ``low=0.5``). "iir": a Butterworth filter of order 3, which only
             looks back and delays what lies beside the middle of the band; `MotionMagnifier`.
         attenuate: also take away what moves outside the band.
         reference: the frame that motion is counted from, where `low` is 0 or with `attenuate`:
-            "first", a number, or "mean", the mean picture. With temporal="iir" only "first".
+            "first", a number, "mean" for the mean picture, or a picture like one of `frames`. With
+            temporal="iir" only "first".
         color: magnify the luma of colours and keep the rest.
 
     Returns:
@@ -85,19 +85,25 @@ def magnify_motion(
     )
     values = _checked(frames, color, ("[..., T, H, W]", "[..., T, 3, H, W]"), 3)
     length = values.shape[-3]
-    first = _reference(reference, length)
-    if temporal == "iir" and first != 0:
-        raise ValueError(f"reference: expected 'first' for temporal='iir', got {reference!r}")
+    still, number = _still(reference, frames, values, color)
+    if temporal == "iir" and not (isinstance(reference, str) and reference == "first"):
+        raise ValueError("reference: expected 'first' for temporal='iir', got another")
     if values.numel() == 0:
         return frames.clone()
     videos = values.reshape(-1, *values.shape[-3:])
+    stills = still.reshape(-1, *still.shape[-2:])
     with torch.no_grad():
         pyramid = options.pyramid(videos)
         if temporal == "iir":
             stream = _Stream(options, pyramid)
             moved = torch.stack([stream.push(videos[:, t]) for t in range(length)], 1)
         else:
-            moved = torch.stack([_magnified(video, options, pyramid, first) for video in videos])
+            moved = torch.stack(
+                [
+                    _magnified(video, still, number, options, pyramid)
+                    for video, still in zip(videos, stills, strict=True)
+                ]
+            )
         return _restored(frames, values, moved.view_as(values), color)
 
 
@@ -233,12 +239,23 @@ def _options(
     )
 
 
-def _reference(reference: Any, length: int) -> int | None:
-    """The number of the frame that motion is counted from; None for the mean."""
+def _still(
+    reference: Any, frames: Tensor, values: Tensor, color: bool
+) -> tuple[Tensor, int | None]:
+    """Grey values ``[..., H, W]`` of what motion is counted from, and the frame's number if any."""
+    length = values.shape[-3]
+    if isinstance(reference, Tensor):
+        shape = [*values.shape[:-3], *([3] if color else []), *values.shape[-2:]]
+        checks.check_tensor("reference", reference, shape, frames.dtype, frames.device)
+        picture = reference.detach().to(values.dtype)
+        return (luma(picture) if color else picture), None
     if isinstance(reference, str):
         checks.check_choice("reference", reference, ("first", "mean"))
-        return 0 if reference == "first" else None
-    return checks.check_integer("reference", reference, 0, max(length - 1, 0))
+    number = 0 if isinstance(reference, str) else reference
+    number = checks.check_integer("reference", number, 0, max(length - 1, 0))
+    if length == 0 or reference == "mean":
+        return values.sum(-3) / max(length, 1), None
+    return values[..., number, :, :], number
 
 
 # --- Pictures as numbers, and back ----------------------------------------------------------------
@@ -307,13 +324,12 @@ _Plane = tuple[int, int]  # a scale and an orientation
 
 
 def _magnified(
-    video: Tensor, options: _Options, pyramid: MotionPyramid, first: int | None
+    video: Tensor, still: Tensor, number: int | None, options: _Options, pyramid: MotionPyramid
 ) -> Tensor:
     """The frames ``[T, H, W]`` of one video, filtered by a matrix."""
     length = len(video)
     taps = fir_taps(options.low, options.high, options.fps, length - 1)
-    still = video.mean(0, keepdim=True) if first is None else video[first : first + 1]
-    origin = [band[0] for band in pyramid.bands(still)[0]]
+    origin = pyramid.bands(still)[0]
     sizes = [band[0].nbytes // 2 for band in origin]  # of a phase, for each orientation
     # Each chunk of frames is filtered with as many on both sides as there are taps.
     halo = len(taps) // 2
@@ -328,6 +344,9 @@ def _magnified(
         groups = list(_groups(sizes, options.nbands, _PHASE_BYTES // (stop - start)))
         for group in groups:
             moved = _moved(video[start:stop], pyramid, origin, group)
+            if number is not None and start <= number < stop:
+                for plane in moved:  # nothing at the reference itself, which is come to by others
+                    plane -= plane[number - start].clone()
             for run in _runs(begin, end, pyramid):
                 rows = matrix[run.start - begin : run.stop - begin].to(video)
                 turns = [(rows @ plane.flatten(1)).unflatten(1, plane.shape[1:]) for plane in moved]
@@ -337,7 +356,7 @@ def _magnified(
 
 
 def _groups(sizes: Sequence[int], nbands: int, most: int) -> Any:
-    """Planes whose phases are there at the same time, `most` bytes a frame if it is more than one."""
+    """Planes whose phases are there at the same time: `most` bytes a frame, or one."""
     group: list[_Plane] = []
     held = 0
     for plane in [(scale, band) for scale in range(len(sizes)) for band in range(nbands)]:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
-from phasenet.precision import compute_dtype
 from phasenet.pyramid import SteerablePyramid
 
 _MARGIN = 16  # pixels that part opposite borders, at least

@@ -12,10 +12,10 @@ _STOP_DB = 70.0  # of what the window's sidelobes let through
 
 
 def iir_sections(low: float, high: float, fps: float) -> list[float]:
-    """Second-order sections (b0, b1, b2, a1, a2 of each) of a Butterworth filter of order 2.
+    """Second-order sections (b0, b1, b2, a1, a2 of each) of a Butterworth filter of order 3.
 
-    Made from the analogue filter by the bilinear transform. A band's has two sections, what passes
-    from 0 or up to the Nyquist frequency one, what passes everything none.
+    Made from the analogue filter by the bilinear transform. A band has three sections, what passes
+    from 0 or up to the Nyquist frequency two, what passes everything none.
 
     Args:
         low, high: edges of the band in Hz, where half of the power passes, 0 <= low < high and
@@ -25,31 +25,59 @@ def iir_sections(low: float, high: float, fps: float) -> list[float]:
     nyquist = fps / 2
     if low == 0 and high == nyquist:
         return []
-    pole = cmath.exp(0.75j * math.pi)
+    pole = cmath.exp(2j * math.pi / 3)  # the others are its conjugate and -1
     lower = 2 * math.tan(math.pi * low / fps)
     if high == nyquist:
-        return _section(lower / pole, (1.0, -2.0, 1.0), 0.5)
+        return [
+            *_section(lower / pole, None, (1, -2, 1), 0.5),
+            *_section(-lower, math.inf, (1, -1, 0), 0.5),
+        ]
     upper = 2 * math.tan(math.pi * high / fps)
     if low == 0:
-        return _section(pole * upper, (1.0, 2.0, 1.0), 0.0)
+        return [
+            *_section(pole * upper, None, (1, 2, 1), 0.0),
+            *_section(-upper, math.inf, (1, 1, 0), 0.0),
+        ]
     # s -> (s^2 + lower upper) / (s (upper - lower)): of each pole two.
-    half = pole * (upper - lower) / 2
-    root = cmath.sqrt(half * half - lower * upper)
     centre = math.atan(math.sqrt(lower * upper) / 2) / math.pi
-    return [
-        number
-        for s in (half + root, half - root)
-        for number in _section(s, (1.0, 0.0, -1.0), centre)
-    ]
+    numbers = []
+    for at in (pole, -1):
+        half = at * (upper - lower) / 2
+        root = cmath.sqrt(half * half - lower * upper)
+        pairs = (
+            [(half + root, half - root)] if at == -1 else [(half + root, None), (half - root, None)]
+        )
+        for one, other in pairs:
+            numbers += _section(one, other, (1, 0, -1), centre)
+    return numbers
 
 
-def _section(s: complex, zeros: tuple[float, float, float], at: float) -> list[float]:
-    """The section of the analogue pole `s` and its conjugate; its gain is 1 `at` cycles a frame."""
-    pole = (2 + s) / (2 - s)
-    a1, a2 = -2 * pole.real, abs(pole) ** 2
+def _section(
+    one: complex, other: complex | None, zeros: tuple[int, int, int], at: float
+) -> list[float]:
+    """The section of two analogue poles, the second by default the first's conjugate.
+
+    A pole at infinity stands for none. The gain is 1 `at` cycles a frame.
+    """
+    first = (2 + one) / (2 - one)
+    if other == math.inf:
+        second: complex = 0
+    else:
+        second = first.conjugate() if other is None else (2 + other) / (2 - other)
+    a1, a2 = complex(-first - second).real, complex(first * second).real
     z = cmath.exp(-2j * math.pi * at)
     gain = abs((1 + a1 * z + a2 * z * z) / (zeros[0] + zeros[1] * z + zeros[2] * z * z))
     return [*(gain * b for b in zeros), a1, a2]
+
+
+def fir_reach(low: float, high: float, fps: float) -> int:
+    """How many frames before and after one its filtered value depends on, see `fir_taps`."""
+    nyquist = fps / 2
+    if low == 0 and high == nyquist:
+        return 0
+    edges = [high] if low == 0 else [low] if high == nyquist else [low, high - low]
+    transition = min(edges) / 2 / fps  # cycles a frame
+    return math.ceil((_STOP_DB - 7.95) / (2.285 * 2 * math.pi * transition) / 2)
 
 
 def fir_taps(low: float, high: float, fps: float, most: int) -> Tensor:
@@ -60,19 +88,13 @@ def fir_taps(low: float, high: float, fps: float, most: int) -> Tensor:
     there are taps enough; with fewer the filter is less sharp, and passes less. Constants pass as 0
     if `low` is above 0.
     """
+    reach = min(fir_reach(low, high, fps), most)
     nyquist = fps / 2
-    if low == 0 and high == nyquist:
-        return torch.ones(1, dtype=torch.float64)
-    edges = [edge for edge in (low, high - low) if edge > 0]
-    if low == 0:
-        edges = [high]
-    if high == nyquist:
-        edges = [low]
-    transition = min(edges) / 2 / fps  # cycles a frame
-    reach = min(math.ceil((_STOP_DB - 7.95) / (2.285 * 2 * math.pi * transition) / 2), most)
+    if reach == 0:
+        return torch.full((1,), float(low == 0), dtype=torch.float64)
     n = torch.arange(-reach, reach + 1, dtype=torch.float64)
     beta = 0.1102 * (_STOP_DB - 8.7)
-    window = torch.special.i0(beta * (1 - (n / max(reach, 1)) ** 2).clamp(min=0).sqrt())
+    window = torch.special.i0(beta * (1 - (n / reach) ** 2).clamp(min=0).sqrt())
     window = window / window.max()
     passes = [2 * edge / fps * torch.special.sinc(2 * edge / fps * n) for edge in (low, high)]
     taps = (passes[1] - passes[0]) * window
@@ -80,7 +102,9 @@ def fir_taps(low: float, high: float, fps: float, most: int) -> Tensor:
         taps = taps - window * (taps.sum() / window.sum())
     middle = 0.0 if low == 0 else (0.5 if high == nyquist else (low + high) / 2 / fps)
     passed = float((taps * torch.cos(2 * math.pi * middle * n)).sum())
-    return taps / max(passed, 0.5)  # too few taps let nothing through, and shall not make noise of it
+    return taps / max(
+        passed, 0.5
+    )  # too few taps let nothing through, and shall not make noise of it
 
 
 def fir_matrix(taps: Tensor, length: int) -> Tensor:

@@ -1,6 +1,5 @@
 // Coefficients with turned phases, and the filters in time of how far phases have come.
 #include "../common/turns.h"
-
 #include "filters.cuh"
 #include "operators.h"
 #include "polar.cuh"
@@ -61,8 +60,8 @@ __global__ void blur_rows(
   }
 }
 
-// Blurs both along columns, and turns each coefficient by their quotient; without a reach `weighted`
-// are the turns. `still`: how far the phases have come, which is taken off; or null.
+// Blurs both along columns, and turns each coefficient by their quotient; without a reach
+// `weighted` are the turns. `still`: how far the phases have come, which is taken off; or null.
 template <typename T>
 __global__ void turn_columns(
     const Complex<T>* bands,
@@ -200,7 +199,8 @@ Tensor turn_phase(const Tensor& bands, const Tensor& turns, double smoothing) {
     const Tensor by = dense(turns);
     const Launch launch(from);
     auto* to = static_cast<Complex<T>*>(out.mutable_data_ptr());
-    turn<T>(launch, from, smoothing, false, nullptr, to, [&](T*) { return by.const_data_ptr<T>(); });
+    turn<T>(
+        launch, from, smoothing, false, nullptr, to, [&](T*) { return by.const_data_ptr<T>(); });
   });
   return out;
 }
@@ -219,7 +219,11 @@ void turn_phase_push(
     using T = decltype(zero);
     const std::vector<T> numbers = section_numbers<T>(kName, filter);
     Sections<T> sections{
-        static_cast<int>(numbers.size() / kSectionNumbers), static_cast<T>(gain), still, t == 0, {}};
+        static_cast<int>(numbers.size() / kSectionNumbers),
+        static_cast<T>(gain),
+        still,
+        t == 0,
+        {}};
     std::copy(numbers.begin(), numbers.end(), sections.numbers);
     check_state<T>(kName, bands, state, numbers.size() / kSectionNumbers);
     if (bands.numel() == 0) {

@@ -38,6 +38,7 @@ from mimamo.cli.common import (
 from mimamo.cli.data import extract, synth
 from mimamo.cli.evaluation import check, evaluate, submit
 from mimamo.cli.live import live
+from mimamo.cli.magnify import magnify
 from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError
 from mimamo.memory import MESSAGE, is_out_of_memory
@@ -226,5 +227,7 @@ def _say_found(result: VideoResult) -> None:
         say(f"{result.outputs.table}: face found in {seen} of {frames} frames{faces}{read_as}")
 
 
-for command in (predict, demo, live, extract, synth, train, crossval, evaluate, submit, check):
+for command in (
+    predict, demo, live, magnify, extract, synth, train, crossval, evaluate, submit, check,
+):  # fmt: skip
     app.command()(command)

@@ -134,7 +134,20 @@ INTEGERS = (
 )  # fmt: skip
 NUMBERS = (-1.0, 0.0, 1e-300, 64.0, 64.1, 1e9, 1e300, math.inf, -math.inf, math.nan)
 TEXTS = ("", "full", "valid", "replicate", "nonsense", "full\0", "f" * 100_000, "\U0001f600")
-LISTS = ([], [math.nan] * 5, [1e300] * 40, [0.5] * 45, [0], [-1], [1, 1], [2, 1], [1] * 1000, [2**62], [-(2**63)], [1, 2, 3, 4, 5, 6])
+LISTS = (
+    [],
+    [math.nan] * 5,
+    [1e300] * 40,
+    [0.5] * 45,
+    [0],
+    [-1],
+    [1, 1],
+    [2, 1],
+    [1] * 1000,
+    [2**62],
+    [-(2**63)],
+    [1, 2, 3, 4, 5, 6],
+)
 DTYPES = (
     torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16, torch.bfloat16, torch.float32,
     torch.float64, torch.complex32, torch.complex64, torch.complex128,

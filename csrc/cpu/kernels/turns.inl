@@ -1,4 +1,5 @@
-// Coefficients whose phases are turned by smoothed amounts, and the filters in time that give these.
+// Coefficients whose phases are turned by smoothed amounts, and the filters in time that give
+// these.
 
 // Sine and cosine within 1e-7 of angles up to some thousands: reduced to a quarter turn in three
 // parts, then polynomials of degree 7 and 8. Of larger angles, which float32 does not tell apart
@@ -16,7 +17,8 @@ inline void fast_sincos(float angle, float* sine, float* cosine) {
   r = r < -0.8f ? -0.8f : r;
   const float s = r * r;
   const float sin_r =
-      r + r * s * (-0.166666641831398f + s * (0.008332744240760803f + s * -0.00019587001588661224f));
+      r +
+      r * s * (-0.166666641831398f + s * (0.008332744240760803f + s * -0.00019587001588661224f));
   const float cos_r =
       1 - 0.5f * s +
       s * s * (0.0416666641831398f + s * (-0.0013888298999518156f + s * 2.4547030989197083e-05f));
@@ -48,8 +50,8 @@ inline int64_t turn_scratch(int64_t w, int64_t reach) {
   return (2 + 2 * rows.kept() + 5) * rows.stride();
 }
 
-// out[x] = sum_k taps[|k|] in[x + k] of a line with its margins. kReach: that of the taps where it is
-// known to the compiler, else 0; here and below.
+// out[x] = sum_k taps[|k|] in[x + k] of a line with its margins. kReach: that of the taps where it
+// is known to the compiler, else 0; here and below.
 template <int64_t kReach, typename T>
 inline void blur_line(const T* line, const T* taps, TurnRows rows, T* out) {
   const int64_t reach = kReach > 0 ? kReach : rows.reach;
@@ -87,8 +89,8 @@ inline void blurred_quotient(
 }
 
 // Turns the phases of a plane by blur(amplitude * turn) / blur(amplitude), or without a reach by
-// the turns themselves. turns_of(y, re, im, turns) gives those of a row, finish(y, turns) may change
-// them once they are smoothed; both get `w` values.
+// the turns themselves. turns_of(y, re, im, turns) gives those of a row, finish(y, turns) may
+// change them once they are smoothed; both get `w` values.
 template <int64_t kReach, typename T, typename TurnsOf, typename Finish>
 inline void turn_rows_of(
     const T* band,

@@ -1,7 +1,6 @@
 // Coefficients with turned phases: the step of phase-based motion magnification (Wadhwa et al.,
 // SIGGRAPH 2013) that follows a filter in time, or with one.
 #include "../../common/turns.h"
-
 #include "../tasks.h"
 
 namespace phasenet {

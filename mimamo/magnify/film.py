@@ -1,0 +1,168 @@
+"""A film with its small motion made large: read, magnified, written."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from mimamo.errors import InputError
+from mimamo.files import expect_free
+from mimamo.magnify.frames import magnified
+from mimamo.magnify.space_time import Slice, save_slices
+from mimamo.progress import Progress, Report, silent
+from mimamo.video import VideoReader, VideoWriter
+from mimamo.video.letterbox import letterbox
+
+if TYPE_CHECKING:
+    from mimamo.faces import Detector
+
+_FACE_SIDE, _FACE_MARGIN = 256, 24  # pixels of the stabilised face, and around its 112 x 112 crop
+
+
+@dataclass(frozen=True)
+class MagnifySettings:
+    """How a film is magnified.
+
+    Attributes:
+        factor, low, high, temporal, nbands, height, bands_per_octave, smoothing, attenuate: as for
+            `phasenet.magnify_motion`.
+        side_by_side: write the film as it was beside it.
+        faces: magnify the main face alone, cut out and held still. Frames without one are left out.
+        slice: also draw how the pixels of a column or a row change in time.
+        device: where it is computed.
+        overwrite: replace files in the way.
+    """
+
+    factor: float
+    low: float
+    high: float
+    temporal: Literal["fir", "iir"] = "fir"
+    nbands: int = 8
+    height: int | None = None
+    bands_per_octave: int = 2
+    smoothing: float = 2.0
+    attenuate: bool = False
+    side_by_side: bool = False
+    faces: bool = False
+    slice: Slice | None = None
+    device: torch.device | str = "cpu"
+    overwrite: bool = False
+
+
+class MagnifiedFilm(NamedTuple):
+    """The files that were written, and where frames of the film are missing, in one line."""
+
+    files: list[Path]
+    missing: str | None
+
+
+def magnify_film(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: MagnifySettings,
+    *,
+    detector: Detector | None = None,
+    progress: Progress = silent,
+    warn: Report = silent,
+) -> MagnifiedFilm:
+    """Write a film with its motion magnified, with the times and the sound of `source`.
+
+    Args:
+        source: a video file.
+        out: the MP4 to write; the picture of a slice is put beside it, ``<name>.slice.png``.
+        settings: see there.
+        detector: finds the faces; CenterFace if None.
+        progress: is called with each frame.
+        warn: is called with a line for each thing about the film that a user should know.
+
+    Raises:
+        InputError: a film that cannot be read or has no face, a file in the way, or an option that
+            the film or `phasenet.magnify_motion` does not take.
+    """
+    film, target = VideoReader(source), Path(out)
+    if os.path.realpath(target) == os.path.realpath(film.path):
+        raise InputError(f"{target}: is the input and would be written to; give another --out")
+    files = [target]
+    if settings.slice is not None:
+        files.append(target.with_name(f"{target.stem}.slice.png"))
+    for file in files:
+        expect_free(file, settings.overwrite)
+    read: deque[tuple[float, np.ndarray]] = deque()  # frames that did not come back yet
+    times: list[float] = []
+    slices: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for frame in _faces(film, detector) if settings.faces else _frames(film):
+            read.append(frame)
+            yield frame[1]
+
+    with VideoWriter(target, film.fps, sound=film.path, warn=warn) as writer:
+        for image in _magnified(pictures(), settings, film.fps):
+            time, original = read.popleft()
+            times.append(time)
+            if settings.slice is not None:
+                slices.append((settings.slice.of(original), settings.slice.of(image)))
+            shown = np.concatenate([original, image], 1) if settings.side_by_side else image
+            writer.write(shown, time)
+            progress("magnifying", len(times), film.frame_count)
+        if not times:
+            raise InputError(f"{film.path}: no face found; nothing to magnify")
+    if settings.slice is not None:
+        save_slices(files[1], slices, times, settings.slice, settings.factor)
+    for line in film.warnings:
+        warn(line)
+    return MagnifiedFilm(files, film.missing)
+
+
+def _magnified(
+    pictures: Iterator[np.ndarray], settings: MagnifySettings, fps: float
+) -> Iterator[np.ndarray]:
+    try:
+        yield from magnified(
+            pictures,
+            settings.factor,
+            fps=fps,
+            low=settings.low,
+            high=settings.high,
+            temporal=settings.temporal,
+            device=settings.device,
+            nbands=settings.nbands,
+            height=settings.height,
+            bands_per_octave=settings.bands_per_octave,
+            smoothing=settings.smoothing,
+            attenuate=settings.attenuate,
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error)) from error
+
+
+def _frames(film: VideoReader) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames of the size of the first, with their times."""
+    width, height = film.size
+    for frame in film:
+        image = frame.image
+        if image.shape[:2] != (height, width):
+            panel = np.zeros((height, width, 3), np.uint8)
+            letterbox(panel, image)
+            image = panel
+        yield frame.time, image
+
+
+def _faces(film: VideoReader, detector: Detector | None) -> Iterator[tuple[float, np.ndarray]]:
+    """The main face of every frame that has one, held still."""
+    from mimamo.faces import CenterFace
+    from mimamo.faces.alignment import crop_transform, warp
+    from mimamo.faces.observe import observe_faces
+
+    scale = _FACE_SIDE / (112 + 2 * _FACE_MARGIN)
+    for face in observe_faces(film, detector or CenterFace()):
+        if face.landmarks is not None and face.image is not None:
+            transform = scale * crop_transform(face.landmarks, _FACE_MARGIN)
+            yield face.time, warp(face.image, transform, _FACE_SIDE)

@@ -1,0 +1,249 @@
+"""Magnified motion against pictures that were moved so far in truth."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from support.moved_pictures import KINDS, MovingPicture, psnr
+
+import phasenet
+from phasenet import MotionMagnifier, magnification, magnify_motion, reference
+from phasenet.temporal_filters import fir_matrix, fir_reach, fir_taps, iir_sections
+
+FPS = 30.0
+
+
+def swing(length: int, hertz: float, pixels: float) -> torch.Tensor:
+    time = torch.arange(length, dtype=torch.float64) / FPS
+    return pixels * torch.sin(2 * math.pi * hertz * time)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("factor", "pixels", "finest"), [(5, 0.05, 4), (20, 0.1, 12), (10, 0.3, 12)]
+)
+def test_motion_is_magnified_by_the_factor(kind, factor, pixels, finest):
+    """Up to a quarter of the wavelength of the finest detail, within 5 %."""
+    picture = MovingPicture(kind, (160, 200), seed=factor, finest=finest)
+    frames = picture.film(torch.tensor([0.0, pixels, -pixels]))
+    moved = magnify_motion(frames.float(), factor, fps=FPS, low=0, high=FPS / 2)
+    for frame, sign in ((1, 1), (2, -1)):
+        x = picture.place(moved[frame], sign * factor * pixels)
+        assert x / pixels == pytest.approx(sign * factor, rel=0.05)
+    torch.testing.assert_close(moved[0].double(), frames[0], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_narrow_filters_are_nearer_to_the_truth_than_octaves(kind):
+    picture = MovingPicture(kind, (160, 200), seed=10, finest=12)
+    frames, truth = picture.film(torch.tensor([0.0, 0.3])), picture.at(3.0)
+    options = {"fps": FPS, "low": 0, "high": FPS / 2}
+    narrow = magnify_motion(frames, 10, **options)[1]
+    for nbands in (4, 8):
+        octaves = magnify_motion(frames, 10, nbands=nbands, bands_per_octave=1, **options)[1]
+        assert psnr(narrow, truth) > psnr(octaves, truth) + 1.5
+    assert psnr(narrow, truth) > psnr(frames[1], truth) + 15
+
+
+@pytest.mark.parametrize("temporal", ["fir", "iir"])
+def test_only_motion_of_the_band_changes(temporal):
+    picture = MovingPicture("crisp", (40, 48), seed=1, finest=6)
+    band = {"fps": FPS, "low": 2, "high": 6, "temporal": temporal}
+    inside, slow = swing(120, math.sqrt(12), 0.1), swing(140, 0.3, 0.1)
+    moved = magnify_motion(picture.film(inside), 10, **band)
+    at = int(inside[45:75].argmax()) + 45
+    assert picture.place(moved[at], 1.0) / inside[at] == pytest.approx(10, rel=0.05)
+    beside = magnify_motion(picture.film(slow), 10, **band)
+    at = int(slow[100:].argmax()) + 100  # long after the beginning, which has all frequencies
+    assert picture.place(beside[at], 0.1) / slow[at] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("temporal", ["fir", "iir"])
+def test_motion_is_taken_away(temporal):
+    """That of the band by a factor of 0, that beside it by `attenuate`: at least nine tenths."""
+    picture = MovingPicture("crisp", (40, 48), seed=2, finest=6)
+    options = {"fps": FPS, "low": 2, "high": 6, "temporal": temporal}
+    inside, slow = swing(120, math.sqrt(12), 0.2), swing(60, 0.3, 0.2)
+    without = magnify_motion(picture.film(inside), 0, **options)
+    at = int(inside[45:75].argmax()) + 45
+    assert abs(picture.place(without[at], 0.0)) < 0.1 * inside[at]
+    still = magnify_motion(picture.film(slow), 1, attenuate=True, **options)
+    at = int(slow.argmax())
+    assert abs(picture.place(still[at], 0.0)) < 0.1 * slow[at]
+
+
+def test_frames_one_by_one_are_those_of_the_film():
+    frames = torch.randint(0, 256, (5, 2, 3, 20, 27), dtype=torch.uint8)
+    options = {"fps": FPS, "low": 1, "high": 5, "color": True, "nbands": 3}
+    magnifier = MotionMagnifier(7, **options)
+    pushed = torch.stack([magnifier.push(frame) for frame in frames])
+    film = magnify_motion(frames.movedim(0, 1), 7, temporal="iir", **options)
+    assert torch.equal(pushed.movedim(0, 1), film)
+    magnifier.reset()
+    other = torch.rand(9, 8, 3, 4)[..., :3, :, :]
+    assert torch.equal(magnifier.push(frames[0]), pushed[0])
+    with pytest.raises(ValueError, match=r"frame: expected \(2, 3, 20, 27\) as the first frame"):
+        magnifier.push(other)
+
+
+def test_a_film_in_parts_is_the_whole_film(monkeypatch):
+    """Fewer phases at a time, of fewer frames at a time."""
+    frames = torch.rand(140, 9, 12, dtype=torch.float64).cumsum(0) / 10
+    options = {"fps": FPS, "low": 4, "high": 9, "attenuate": True, "reference": 3, "nbands": 3}
+    whole = magnify_motion(frames, 3, **options)
+    assert 4 * fir_reach(4, 9, FPS) + 1 < 140
+    monkeypatch.setattr(magnification, "_PHASE_BYTES", 1)
+    monkeypatch.setattr(magnification, "_RUN_PIXELS", 50_000)
+    torch.testing.assert_close(magnify_motion(frames, 3, **options), whole, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.float16])
+def test_other_dtypes_are_magnified_as_floats_of_their_scale(dtype):
+    frames = (torch.rand(4, 18, 22) * 200).to(dtype)
+    options = {"fps": FPS, "low": 0, "high": 10, "nbands": 2}
+    moved = magnify_motion(frames, 1.5, **options)
+    assert moved.dtype == dtype
+    expected = magnify_motion(frames.double(), 1.5, **options)
+    most = {torch.uint8: 255, torch.int16: 32767, torch.uint16: 65535, torch.float16: 6e4}[dtype]
+    least = -32768 if dtype == torch.int16 else -6e4 if dtype == torch.float16 else 0
+    step = 0.51 if dtype != torch.float16 else 0.2
+    assert float((moved.double() - expected.clamp(least, most)).abs().max()) < step
+
+
+def test_colours_keep_what_is_not_luma():
+    frames = torch.rand(4, 3, 18, 22, dtype=torch.float64)
+    options = {"fps": FPS, "low": 0, "high": 10, "nbands": 2}
+    change = magnify_motion(frames, 4, color=True, **options) - frames
+    assert torch.allclose(change[:, 0], change[:, 1], atol=1e-12)
+    luma = 0.299 * frames[:, 0] + 0.587 * frames[:, 1] + 0.114 * frames[:, 2]
+    torch.testing.assert_close(change[:, 2], magnify_motion(luma, 4, **options) - luma)
+
+
+def test_what_motion_is_counted_from():
+    frames = MovingPicture("fractal", (24, 32)).film(swing(5, 4, 0.2))
+    options = {"fps": FPS, "low": 0, "high": FPS / 2, "nbands": 2}
+    for which, picture in [("first", frames[0]), (3, frames[3]), ("mean", frames.mean(0))]:
+        one = magnify_motion(frames, 3, reference=which, **options)
+        other = magnify_motion(frames, 3, reference=picture, **options)
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+        assert which == "first" or float((one - magnify_motion(frames, 3, **options)).norm()) > 0.01
+    torch.testing.assert_close(magnify_motion(frames, 3, reference=2, **options)[2], frames[2])
+
+
+def test_nothing_changes_where_nothing_moves_or_shall():
+    frames = torch.rand(1, 20, 24, dtype=torch.float64).expand(6, -1, -1)
+    options = {"fps": FPS, "low": 1, "high": 5}
+    for temporal in ("fir", "iir"):
+        still = magnify_motion(frames, 30, temporal=temporal, **options)
+        torch.testing.assert_close(still, frames, rtol=0, atol=1e-12)
+    moving = torch.rand(6, 20, 24, dtype=torch.float64)
+    torch.testing.assert_close(magnify_motion(moving, 1, **options), moving)
+    assert magnify_motion(torch.rand(0, 20, 24), 2, **options).shape == (0, 20, 24)
+
+
+REFUSED = [
+    ({"low": 5, "high": 2}, ValueError, "low, high: expected low < high <= fps / 2 = 15 Hz"),
+    ({"high": 16}, ValueError, "low, high: expected"),
+    ({"fps": 0}, ValueError, "fps: expected"),
+    ({"factor": math.nan}, ValueError, "factor: expected a finite number"),
+    ({"factor": "2"}, TypeError, "factor: expected a number"),
+    ({"smoothing": 65}, ValueError, "smoothing: expected at most 64 pixels"),
+    ({"nbands": 1}, ValueError, "nbands: expected at least 2"),
+    ({"height": 99}, ValueError, "height: expected at most"),
+    ({"height": 7}, ValueError, "height: expected at most 6 for frames of shape"),
+    ({"bands_per_octave": 5}, ValueError, "bands_per_octave: expected at most 4"),
+    ({"temporal": "ideal"}, ValueError, "temporal: expected 'fir' or 'iir'"),
+    ({"reference": 4}, ValueError, "reference: expected at most 3"),
+    ({"reference": "last"}, ValueError, "reference: expected 'first' or 'mean'"),
+    ({"reference": 1, "temporal": "iir"}, ValueError, "reference: expected 'first' for temporal"),
+    ({"color": True}, ValueError, r"frames: expected shape \[\.\.\., T, 3, H, W\]"),
+    ({"frames": torch.rand(4, 4)}, ValueError, "frames: expected shape"),
+    ({"frames": torch.rand(4, 8, 8).bool()}, TypeError, "frames: expected dtype"),
+    ({"frames": torch.rand(4, 8, 8).requires_grad_()}, ValueError, "frames: expected a tensor wit"),
+]
+
+
+@pytest.mark.parametrize(("changed", "kind", "message"), REFUSED)
+def test_what_is_refused(changed, kind, message):
+    given = {"frames": torch.rand(4, 16, 16), "factor": 2, "fps": FPS, "low": 1, "high": 5}
+    with pytest.raises(kind, match=f"^{message}"):
+        magnify_motion(**{**given, **changed})
+
+
+# --- The phases that are turned -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0, 1.2])
+def test_gradients_of_turned_phases(smoothing):
+    bands = torch.randn(2, 5, 6, dtype=torch.complex128, requires_grad=True)
+    turns = torch.randn(2, 5, 6, dtype=torch.float64, requires_grad=True)
+    call = lambda b, t: phasenet.turn_phase(b, t, smoothing=smoothing)  # noqa: E731
+    assert torch.autograd.gradcheck(call, (bands, turns))
+
+
+@pytest.mark.parametrize("angle", [3e3, 1e5, 1e9, 1e30])
+def test_amplitudes_stay_whatever_the_turn(angle):
+    bands = torch.randn(7, 33, dtype=torch.complex64)
+    turned = phasenet.turn_phase(bands, torch.full((7, 33), angle), smoothing=0)
+    assert float((turned.abs() / bands.abs() - 1).abs().max()) < 0.01
+    if angle == 3e3:
+        expected = reference.turn_phase(bands, torch.full((7, 33), angle), smoothing=0)
+        torch.testing.assert_close(turned, expected, rtol=0, atol=2e-4)
+
+
+# --- The filters in time --------------------------------------------------------------------------
+
+
+def response(filter_: list[float], hertz: float) -> complex:
+    z = complex(math.cos(2 * math.pi * hertz / FPS), -math.sin(2 * math.pi * hertz / FPS))
+    value = 1 + 0j
+    for i in range(0, len(filter_), 5):
+        b0, b1, b2, a1, a2 = filter_[i : i + 5]
+        value *= (b0 + b1 * z + b2 * z * z) / (1 + a1 * z + a2 * z * z)
+    return value
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 15), (0, 4), (2, 4), (0.5, 3), (2, 15), (0.1, 14.9)])
+def test_recursive_filters_are_butterworths(low, high):
+    """Half of the power at the edges, all of it in the middle, nothing far away; and stable."""
+    sections = iir_sections(low, high, FPS)
+    for edge in (low, high):
+        power = 1.0 if edge in (0, 15) else 0.5
+        assert abs(response(sections, edge)) ** 2 == pytest.approx(power, rel=1e-6)
+    if low > 0:
+        assert abs(response(sections, 0)) < 1e-12
+    if high < 15:
+        assert abs(response(sections, 15)) < 1e-12
+    for i in range(0, len(sections), 5):
+        a1, a2 = sections[i + 3 : i + 5]
+        assert abs(a2) < 1
+        assert abs(a1) < 1 + a2
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 15), (0, 4), (2, 4), (0.5, 3), (2, 15)])
+def test_filters_without_delay_pass_the_band_alone(low, high):
+    taps = fir_taps(low, high, FPS, 10_000)
+    n = torch.arange(len(taps)) - len(taps) // 2
+    assert len(taps) == 2 * fir_reach(low, high, FPS) + 1
+    assert torch.allclose(taps, taps.flip(0))
+    edges = [edge for edge in (low, high) if 0 < edge < FPS / 2]
+    width = min([high - low, *edges]) / 2
+    for hertz in torch.linspace(0, 15, 61).tolist():
+        gain = float((taps * torch.cos(2 * math.pi * hertz / FPS * n)).sum())
+        if all(abs(hertz - edge) > width for edge in edges):
+            assert gain == pytest.approx(float(low <= hertz <= high), abs=2e-3)
+
+
+@pytest.mark.parametrize("length", [2, 7, 100])
+def test_a_matrix_filters_and_takes_nothing_of_what_grows_evenly(length):
+    taps = fir_taps(2, 6, FPS, length - 1)
+    matrix = fir_matrix(taps, length)
+    even = torch.arange(length, dtype=torch.float64)
+    assert float((matrix @ (3 + 0.2 * even)).abs().max()) < 1e-9
+    reach = len(taps) // 2
+    if length > 2 * reach:
+        values = torch.randn(length, dtype=torch.float64)
+        middle = torch.nn.functional.conv1d(values[None, None], taps[None, None])[0, 0]
+        torch.testing.assert_close((matrix @ values)[reach : length - reach], middle)
