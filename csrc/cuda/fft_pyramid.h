@@ -17,6 +17,7 @@ void analyze_by_fft(
     const Tensor& images,
     int64_t height,
     int64_t nbands,
+    Octave octave,
     bool analytic,
     const std::vector<Tensor>& parts);
 
