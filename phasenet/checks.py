@@ -144,6 +144,19 @@ def check_integer(name: str, value: Any, lowest: int, highest: int | None = None
     return value
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {type(value).__name__}")
+
+
+def check_size(name: str, value: Any) -> tuple[int, int]:
+    """Return `value` as two ints (H, W) of at least 1."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise TypeError(f"{name}: expected a pair of integers (H, W), got {value!r}")
+    return check_integer(name, value[0], 1), check_integer(name, value[1], 1)
+
+
 def check_positive(name: str, value: Any, zero: bool = False) -> float:
     """Return `value` as a float; refuse what is no finite number above 0 (or 0, with `zero`)."""
     if isinstance(value, bool) or not isinstance(value, Real):
