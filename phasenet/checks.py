@@ -228,6 +228,18 @@ def check_levels(levels: Any, height: int) -> tuple[int, ...]:
     return checked
 
 
+def check_bands(bands: Any, nbands: int) -> tuple[int, ...]:
+    """Return `bands` as a tuple of ints; each is 0 to ``nbands - 1``, none twice."""
+    if isinstance(bands, str) or not isinstance(bands, Sequence):
+        raise TypeError(
+            f"bands: expected a sequence of integers such as (0, 1), got {type(bands).__name__}"
+        )
+    checked = tuple(check_integer("bands", band, 0, nbands - 1) for band in bands)
+    if not checked or len(set(checked)) != len(checked):
+        raise ValueError(f"bands: expected distinct numbers of orientations, got {checked}")
+    return checked
+
+
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Refuse an option that is not one of `choices`."""
     if not isinstance(value, str) or value not in choices:

@@ -30,12 +30,16 @@ class Layout(NamedTuple):
     def is_usual(self) -> bool:
         return self == Layout()
 
-    def of(self, coeffs: PyramidCoeffs) -> PyramidCoeffs:
-        """The operators' coefficients as this says."""
-        size = coeffs.highpass.shape[-2:]
+    def of(self, coeffs: PyramidCoeffs, size: Sequence[int]) -> PyramidCoeffs:
+        """The operators' coefficients, of images of `size`, as this says.
+
+        Those of no size are parts that were left out, and stay so.
+        """
         nbands = coeffs.bands[0].shape[-3]
 
         def arranged(x: Tensor) -> Tensor:
+            if 0 in x.shape[-2:]:
+                return x.real if self.real and x.is_complex() else x
             share = self._share(x, size, nbands)
             if self.real and x.is_complex():
                 x = x.real.contiguous()
@@ -45,16 +49,21 @@ class Layout(NamedTuple):
 
         return coeffs.map(arranged)
 
-    def undo(self, coeffs: PyramidCoeffs, sizes: Sequence[Sequence[int]]) -> PyramidCoeffs:
+    def undo(
+        self, coeffs: PyramidCoeffs, sizes: Sequence[Sequence[int]], parts: Sequence[int] = ()
+    ) -> PyramidCoeffs:
         """The operators' coefficients again.
 
         Args:
             coeffs: what `of` gives, perhaps changed.
             sizes: (h, w) of each scale and of the lowpass.
+            parts: what is wanted, by their numbers; all if none is. Others have any shape.
         """
         size, nbands = coeffs.highpass.shape[-2:], coeffs.bands[0].shape[-3]
 
-        def plain(x: Tensor, own: Sequence[int], is_band: bool) -> Tensor:
+        def plain(x: Tensor, own: Sequence[int], is_band: bool, number: int) -> Tensor:
+            if parts and number not in parts:
+                return x.new_empty(x.shape, dtype=x.dtype.to_complex()) if is_band else x
             share = self._share(x, size, nbands)
             x = x if share == 1 else x / share
             if not self.downsample:
@@ -62,9 +71,13 @@ class Layout(NamedTuple):
             return torch.complex(x, torch.zeros_like(x)) if self.real and is_band else x
 
         *of_bands, low = sizes
-        bands = [plain(x, own, True) for x, own in zip(coeffs.bands, of_bands, strict=True)]
-        highpass = plain(coeffs.highpass, size, False)
-        return PyramidCoeffs(highpass, tuple(bands), plain(coeffs.lowpass, low, False))
+        bands = [
+            plain(x, own, True, i)
+            for i, (x, own) in enumerate(zip(coeffs.bands, of_bands, strict=True), 1)
+        ]
+        highpass = plain(coeffs.highpass, size, False, 0)
+        lowpass = plain(coeffs.lowpass, low, False, len(bands) + 1)
+        return PyramidCoeffs(highpass, tuple(bands), lowpass)
 
     def _share(self, x: Tensor, image: Sequence[int], nbands: int) -> float:
         """What coefficients are multiplied by, for `x` as the operators or as this gives it.

@@ -98,7 +98,14 @@ class SteerablePyramid(torch.nn.Module):
             f"boundary={self.boundary!r}{''.join(other)}"
         )
 
-    def forward(self, images: Tensor, *, out: PyramidCoeffs | None = None) -> PyramidCoeffs:
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        levels: Sequence[int] | None = None,
+        residuals: bool = True,
+        out: PyramidCoeffs | None = None,
+    ) -> PyramidCoeffs:
         """Coefficients of `images`.
 
         Args:
@@ -106,10 +113,13 @@ class SteerablePyramid(torch.nn.Module):
                 and uint8, which is scaled by 1/255, in float32. Coefficients have the dtype that
                 is computed in, float32 and complex64 for half precision: half a complex number
                 has a range and a support in PyTorch too small for what one does with it.
+            levels: those whose bands are computed, 1 the finest to ``height - 2``; all if None.
+            residuals: whether highpass and lowpass are. What is not computed has no elements, its
+                last two sides are 0.
             out: coefficients of an earlier call, or tensors like them, that the result is written
                 into: contiguous, of its shapes, dtypes and device, in memory of their own. Nothing
                 is allocated then; gradients cannot be recorded. Not with the options real,
-                downsample and tight_frame.
+                downsample and tight_frame, nor with parts alone.
 
         NaN or infinity in an image makes all of its coefficients NaN, and no other image's; a black
         image has zeros only.
@@ -136,20 +146,22 @@ class SteerablePyramid(torch.nn.Module):
         batch, dtype = images.shape[:-2], compute_dtype(images.dtype)
         octave = self.bands_per_octave, self.width
         options = (self.height, self.nbands, *octave)
+        parts = self._parts(levels, residuals)
         if out is not None:
-            if not self.layout.is_usual:
+            if parts or not self.layout.is_usual:
                 raise ValueError(
-                    "out: expected None with real, downsample=False or tight_frame, got "
-                    f"{type(out).__name__}"
+                    "out: expected None with real, downsample=False, tight_frame or parts alone, "
+                    f"got {type(out).__name__}"
                 )
             checks.check_coefficients_type(out, "out")
             checks.check_level_count("out.bands", out[1], self.height, self.bands_per_octave)
             specs = coefficient_specs(batch, size, *options[:3], dtype)
             check_out(named("out", out, specs), {"images": images})
         else:
-            elements = band_elements(batch, size, self.nbands, range(1, self.height - 1))
+            computed = self._levels(levels, True) or (1,)
+            elements = band_elements(batch, size, self.nbands, computed)
             if not self.layout.downsample:
-                elements = math.prod(batch) * math.prod(size) * self.nbands * (self.height - 2)
+                elements = math.prod(batch) * math.prod(size) * self.nbands * len(computed)
             elements *= self.bands_per_octave
             checks.check_memory("images", images, "coefficients", 2 * elements * dtype.itemsize)
         images = compute_input(images)
@@ -159,17 +171,50 @@ class SteerablePyramid(torch.nn.Module):
             highpass, bands, lowpass = out
             operators.pyramid.into([highpass, *bands, lowpass], images, *options)
         else:
-            highpass, *bands, lowpass = operators.pyramid(images, *options)
+            highpass, *bands, lowpass = operators.pyramid(images, *options, parts)
         coeffs = PyramidCoeffs(highpass, tuple(bands), lowpass)
-        return coeffs if self.layout.is_usual else self.layout.of(coeffs)
+        return coeffs if self.layout.is_usual else self.layout.of(coeffs, size)
+
+    def _parts(self, levels: Sequence[int] | None, residuals: bool) -> list[int]:
+        """Numbers of what is wanted: 0 the highpass, the scales from 1 on, the lowpass; [] all."""
+        checks.check_flag("residuals", residuals)
+        if levels is None and residuals:
+            return []
+        count = self.bands_per_octave
+        scales = [
+            count * (level - 1) + i
+            for level in sorted(self._levels(levels, residuals))
+            for i in range(1, count + 1)
+        ]
+        return [0, *scales, count * (self.height - 2) + 1] if residuals else scales
+
+    def _levels(self, levels: Sequence[int] | None, may_be_empty: bool) -> tuple[int, ...]:
+        if levels is None:
+            return tuple(range(1, self.height - 1))
+        if may_be_empty and isinstance(levels, (tuple, list)) and not levels:
+            return ()
+        return checks.check_levels(levels, self.height)
 
     if TYPE_CHECKING:  # torch.nn.Module's own returns Any
 
         def __call__(
-            self, images: Tensor, *, out: PyramidCoeffs | None = None
+            self,
+            images: Tensor,
+            *,
+            levels: Sequence[int] | None = None,
+            residuals: bool = True,
+            out: PyramidCoeffs | None = None,
         ) -> PyramidCoeffs: ...
 
-    def inverse(self, coeffs: PyramidCoeffs, *, out: Tensor | None = None) -> Tensor:
+    def inverse(
+        self,
+        coeffs: PyramidCoeffs,
+        *,
+        levels: Sequence[int] | None = None,
+        bands: Sequence[int] | None = None,
+        residuals: bool = True,
+        out: Tensor | None = None,
+    ) -> Tensor:
         """The images these coefficients belong to, ``[..., H, W]``.
 
         Exact to rounding for coefficients of `forward`. Coefficients may be changed before: the
@@ -177,6 +222,11 @@ class SteerablePyramid(torch.nn.Module):
 
         Args:
             coeffs: of a pyramid of the same options.
+            levels: those that go into the image, all if None; for others zero is taken, and
+                nothing computed. Images of parts that have nothing in common add up.
+            bands: numbers of the orientations that do so, from 0; all if None. They save no time.
+            residuals: whether highpass and lowpass go into it. The highpass says the image's size
+                even so.
             out: a tensor that the result is written into and that is returned: contiguous, of the
                 images' shape, dtype and device, in memory of its own. No gradient can be recorded
                 then. With boundary "symmetric" the mirrored image is made first and then copied.
@@ -190,29 +240,35 @@ class SteerablePyramid(torch.nn.Module):
         checks.check_coefficients_type(coeffs)
         if isinstance(coeffs, UnmirroredCoeffs):
             raise TypeError("coeffs: expected the whole of them, got a part, of `unmirrored`")
-        highpass, bands, lowpass = coeffs
+        highpass, planes, lowpass = coeffs
+        chosen = self._parts(levels, residuals)
         if self.boundary == "symmetric":
             _check_mirrored(highpass)
-        count = self.bands_per_octave
-        options = self.height, self.nbands, count
-        given = check_coefficients(highpass, bands, lowpass, *options, self.layout)
+        octave = self.bands_per_octave, self.width
+        options = self.height, self.nbands, octave[0]
+        given = check_coefficients(highpass, planes, lowpass, *options, self.layout, chosen)
         _extension.check_device("coeffs.highpass", highpass)
+        coeffs = PyramidCoeffs(highpass, tuple(planes), lowpass)
+        if bands is not None:
+            kept = torch.tensor(checks.check_bands(bands, self.nbands), device=highpass.device)
+            alone = [torch.zeros_like(x).index_copy(-3, kept, x[..., kept, :, :]) for x in planes]
+            coeffs = coeffs._replace(bands=tuple(alone))
         symmetric = self.boundary == "symmetric"
-        if not self.layout.is_usual:
-            sizes = level_sizes(highpass.shape[-2:], self.height, count)
-            coeffs = PyramidCoeffs(highpass, tuple(bands), lowpass)
-            highpass, bands, lowpass = self.layout.undo(coeffs, sizes)
-        parts = (highpass, list(bands), lowpass, count, self.width)
         *batch, h, w = highpass.shape
+        if not self.layout.is_usual:
+            sizes = level_sizes((h, w), self.height, octave[0])
+            coeffs = self.layout.undo(coeffs, sizes, chosen)
+        parts = (coeffs.highpass, list(coeffs.bands), coeffs.lowpass, *octave)
         if symmetric:
             h, w = h // 2, w // 2
         if out is not None:
             inputs = {name: tensor for name, tensor, _, _ in given}
             check_out([("out", out, (*batch, h, w), highpass.dtype)], inputs)
-            if not symmetric:
+            if not symmetric and not chosen:
                 operators.inverse.into(out, *parts)
                 return out
-        images = operators.inverse(*parts)[..., :h, :w] if symmetric else operators.inverse(*parts)
+        images = operators.inverse(*parts, chosen)
+        images = images[..., :h, :w] if symmetric else images
         return images if out is None else out.copy_(images)
 
     def filters(self, size: Sequence[int] = (128, 128)) -> tuple[Filter, ...]:

@@ -45,8 +45,13 @@ def check_coefficients(
     nbands: int,
     bands_per_octave: int,
     layout: Layout | None = None,
+    given: Sequence[int] = (),
 ) -> list[Part]:
-    """Refuse what are not the coefficients of one pyramid of these options; name them."""
+    """Refuse what are not the coefficients of one pyramid of these options; name them.
+
+    Of those that are not of `given`, by their numbers, only the dtype is looked at; but for the
+    highpass, which says the image's size.
+    """
     checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
     if highpass.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
@@ -56,7 +61,9 @@ def check_coefficients(
     options = height, nbands, bands_per_octave
     specs = coefficient_specs(highpass.shape[:-2], size, *options, highpass.dtype, layout)
     parts = named("coeffs", (highpass, bands, lowpass), specs)
-    for name, tensor, shape, dtype in parts:
+    for i, (name, tensor, shape, dtype) in enumerate(parts):
+        if given and i not in (0, *given) and isinstance(tensor, Tensor):
+            shape = tensor.shape
         checks.check_tensor(name, tensor, shape, dtype, highpass.device)
     return parts
 
@@ -72,17 +79,25 @@ def coefficient_specs(
     bands_per_octave: int,
     dtype: torch.dtype,
     layout: Layout | None = None,
+    parts: Sequence[int] = (),
 ) -> list[Spec]:
-    """Shape and dtype of highpass, of each scale's bands and of lowpass, computed in `dtype`."""
+    """Shape and dtype of highpass, of each scale's bands and of lowpass, computed in `dtype`.
+
+    Those that are not of `parts`, by their numbers, have sides of 0; no part means all.
+    """
     layout = layout or Layout()
     *sizes, low_size = level_sizes(size, height, bands_per_octave)
     if not layout.downsample:
         sizes, low_size = [(size[0], size[1])] * len(sizes), (size[0], size[1])
     of_bands = dtype if layout.real else complex_dtype(dtype)
-    return [
+    specs = [
         ((*batch, *size), dtype),
         *(((*batch, nbands, *s), of_bands) for s in sizes),
         ((*batch, *low_size), dtype),
+    ]
+    return [
+        (shape if not parts or i in parts else (*shape[:-2], 0, 0), dtype)
+        for i, (shape, dtype) in enumerate(specs)
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
 
 
@@ -32,16 +33,18 @@ def steer(coeffs: PyramidCoeffs, angles: Any) -> tuple[Tensor, ...]:
         TypeError, ValueError: `coeffs` are no coefficients of images, or `angles` no numbers.
     """
     coeffs = PyramidCoeffs.map(coeffs, lambda x: x)  # which checks them
-    nbands = coeffs.bands[0].shape[-3] if coeffs.bands[0].dim() > 2 else 0
-    for band in coeffs.bands:
-        if band.dim() < 3 or band.shape[-3] != nbands:
-            raise ValueError(
-                f"coeffs.bands: expected shapes [..., nbands, h, w], got {list(band.shape)}"
-            )
-    weights = _weights(_as_angles(angles, coeffs.highpass), nbands)
+    like = coeffs.highpass
+    if like.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {like.dtype}")
+    bands = [x.real if x.is_complex() else x for x in coeffs.bands]
+    for i, band in enumerate(bands):
+        name = f"coeffs.bands[{i}]"
+        if band.dim() < 3 or band.shape[-3] != bands[0].shape[-3] or band.shape[-3] == 0:
+            raise ValueError(f"{name}: expected shape [..., nbands, h, w], got {list(band.shape)}")
+        checks.check_tensor(name, band, band.shape, like.dtype, like.device)
+    angles = _as_angles(angles, like)
     return tuple(
-        torch.einsum("ab,...bhw->...ahw", weights, x.real if x.is_complex() else x)
-        for x in coeffs.bands
+        torch.einsum("ab,...bhw->...ahw", _weights(angles, band.shape[-3]), band) for band in bands
     )
 
 

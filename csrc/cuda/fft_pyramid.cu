@@ -61,6 +61,9 @@ class Plan {
   void analyze(const float* images, const std::vector<Tensor>& to) const {
     transform_images(images);
     for (size_t i = 0; i < parts_.size(); ++i) {
+      if (to[i].numel() == 0) {
+        continue;  // not wanted
+      }
       in_pieces(parts_[i], [&](int64_t image, int64_t images, int64_t band, int64_t bands) {
         Columns columns = filter(parts_[i], image, images, band, bands);
         columns.scale = analysis_scale(parts_[i]);
@@ -72,8 +75,12 @@ class Plan {
     }
   }
 
-  void synthesize(const std::vector<Tensor>& from, float* images) const {
+  void synthesize(
+      const std::vector<Tensor>& from, const std::vector<bool>& wanted, float* images) const {
     for (size_t i = 0; i < parts_.size(); ++i) {
+      if (!wanted[i]) {
+        continue;
+      }
       in_pieces(parts_[i], [&](int64_t image, int64_t images, int64_t band, int64_t bands) {
         Columns columns = filter(parts_[i], image, images, band, bands);
         rows(parts_[i], from[i], columns, image, band, [this](const auto& p) {
@@ -292,12 +299,13 @@ void analyze_by_fft(
 void synthesize_by_fft(
     const Coefficients& parts, int64_t nbands, bool analytic, const Tensor& images) {
   const Plan plan(images, parts.height(), nbands, parts.octave, analytic);
+  const auto wanted = parts.wanted("phasenet::pyramid_inverse");
   std::vector<Tensor> from{dense(parts.highpass)};
   for (const Tensor& bands : parts.bands) {
-    from.push_back(dense(bands));
+    from.push_back(wanted[from.size()] ? dense(bands) : bands);
   }
-  from.push_back(dense(parts.lowpass));
-  plan.synthesize(from, images.mutable_data_ptr<float>());
+  from.push_back(wanted.back() ? dense(parts.lowpass) : parts.lowpass);
+  plan.synthesize(from, wanted, images.mutable_data_ptr<float>());
 }
 
 }  // namespace phasenet::cuda

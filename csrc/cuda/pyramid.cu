@@ -175,13 +175,19 @@ bool is_own(const Tensor& images) {
 
 template <typename T>
 std::vector<Tensor> coefficients(
-    const Tensor& images, int64_t height, int64_t nbands, Octave octave, Bands kind) {
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    Octave octave,
+    Bands kind,
+    const std::vector<bool>& wanted) {
   const Size image = image_size(images);
   const auto batch = leading(images, 2);
+  const auto specs = coefficient_specs<T>(batch, image, height, nbands, octave, wanted);
+  std::vector<Tensor> result;
   if (is_own<T>(images)) {
     const Tensor given = to_real<T>(as_batch(images, 2));
-    std::vector<Tensor> result;
-    for (const TensorSpec& spec : coefficient_specs<T>(batch, image, height, nbands, octave)) {
+    for (const TensorSpec& spec : specs) {
       result.push_back(empty_like_device(given, spec.shape, spec.dtype));
     }
     analyze_by_fft(given, height, nbands, octave, kind == Bands::analytic, result);
@@ -192,18 +198,26 @@ std::vector<Tensor> coefficients(
   const auto real = [&](const Tensor& half, Size size) {
     return with_batch(irfft2(half, size.w, Norm::none), batch);
   };
-  std::vector<Tensor> result;
+  for (const TensorSpec& spec : specs) {  // those that are not wanted, in their places
+    const bool is_wanted = wanted[result.size()];
+    result.push_back(is_wanted ? spectra : empty_like_device(spectra, spec.shape, spec.dtype));
+  }
   const auto scales = static_cast<int64_t>(sizes.size()) - 1;
   for (int64_t scale = 1; scale <= scales; ++scale) {
-    const Residuals residuals{scale == 1, scale == scales};
+    const Residuals residuals{scale == 1 && wanted[0], scale == scales && wanted[scales + 1]};
+    if (!wanted[scale] && !residuals.high && !residuals.low) {
+      continue;
+    }
     const auto filtered =
         filter_scale<T>(spectra, image, sizes, nbands, octave, scale, kind, residuals);
     if (residuals.high) {
-      result.push_back(real(filtered.highpass, image));
+      result.front() = real(filtered.highpass, image);
     }
-    result.push_back(with_batch(ifft2(filtered.bands, Norm::none), batch));
+    if (wanted[scale]) {
+      result[scale] = with_batch(ifft2(filtered.bands, Norm::none), batch);
+    }
     if (residuals.low) {
-      result.push_back(real(filtered.lowpass, sizes.back()));
+      result.back() = real(filtered.lowpass, sizes.back());
     }
   }
   return result;
@@ -240,11 +254,18 @@ Tensor analytic_bands(
 }
 
 std::vector<Tensor> pyramid(
-    const Tensor& images, int64_t height, int64_t nbands, int64_t bands_per_octave, double width) {
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  constexpr const char* op = "phasenet::pyramid";
   const Octave octave{bands_per_octave, width};
-  check_pyramid("phasenet::pyramid", image_size(images), height, nbands, octave);
+  check_pyramid(op, image_size(images), height, nbands, octave);
+  const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
-    return coefficients<decltype(zero)>(images, height, nbands, octave, Bands::analytic);
+    return coefficients<decltype(zero)>(images, height, nbands, octave, Bands::analytic, wanted);
   });
 }
 
@@ -259,15 +280,17 @@ void pyramid_out(
   const Size image = image_size(images);
   const Octave octave{bands_per_octave, width};
   check_pyramid("phasenet::pyramid", image, height, nbands, octave);
+  const auto wanted = wanted_parts("phasenet::pyramid", {}, octave.count * (height - 2));
   with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto specs = coefficient_specs<T>(leading(images, 2), image, height, nbands, octave);
+    const auto specs =
+        coefficient_specs<T>(leading(images, 2), image, height, nbands, octave, wanted);
     check_out("phasenet::pyramid", images, out, specs);
     if (is_own<T>(images)) {
       analyze_by_fft(to_real<T>(as_batch(images, 2)), height, nbands, octave, true, out);
       return;
     }
-    const auto result = coefficients<T>(images, height, nbands, octave, Bands::analytic);
+    const auto result = coefficients<T>(images, height, nbands, octave, Bands::analytic, wanted);
     for (size_t i = 0; i < out.size(); ++i) {
       torch::stable::copy_(out[i], result[i]);
     }
@@ -276,11 +299,18 @@ void pyramid_out(
 
 // The imaginary parts of the bands are rounding.
 std::vector<Tensor> pyramid_inverse_backward(
-    const Tensor& grad, int64_t height, int64_t nbands, int64_t bands_per_octave, double width) {
+    const Tensor& grad,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  constexpr const char* op = "phasenet::pyramid_inverse_backward";
   const Octave octave{bands_per_octave, width};
-  check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands, octave);
+  check_pyramid(op, image_size(grad), height, nbands, octave);
+  const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
-    return coefficients<decltype(zero)>(grad, height, nbands, octave, Bands::real);
+    return coefficients<decltype(zero)>(grad, height, nbands, octave, Bands::real, wanted);
   });
 }
 

@@ -99,6 +99,9 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
     for (int l = 0; l < p.count; ++l) {
       const Level<T>& level = p.levels[l];
       for (int i = 0; i < masks.count; ++i) {
+        if (masks.count > 1 && bands.of[l * masks.count + i] == nullptr) {
+          continue;
+        }
         const T radial = masks.band(radius2 * level.octaves, i);
         if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
           const T inverse = inverse_root(radius2);
@@ -132,9 +135,9 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
   });
 }
 
-// The bands of all scales of some levels, [N, nbands, h, w], and which levels they are.
+// The bands of all scales of some levels, [N, nbands, h, w] or null, and which levels they are.
 struct BandLevels {
-  std::vector<Tensor> bands;
+  std::vector<const Tensor*> bands;
   std::vector<int64_t> levels;
   Octave octave;
 };
@@ -187,8 +190,12 @@ Tensor images_of(
   p.lowpass = residual(lowpass, sizes.back());
   p.low_octaves = power_of_four<T>(height - 2);
   std::vector<const Complex<T>*> of_bands;
-  for (const Tensor& bands : given.bands) {
-    spectra.push_back(fft2(as_batch(bands, 3)));
+  for (const Tensor* bands : given.bands) {
+    if (bands == nullptr) {
+      of_bands.push_back(nullptr);
+      continue;
+    }
+    spectra.push_back(fft2(as_batch(*bands, 3)));
     of_bands.push_back(static_cast<const Complex<T>*>(spectra.back().const_data_ptr()));
   }
   for (const int64_t level : given.levels) {
@@ -233,18 +240,37 @@ Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const 
     check_out(op, like, {*out}, {{shape, like.scalar_type()}});
   }
   const Size image = image_size(like);
-  if (like.scalar_type() == ScalarType::Float && has_own_transforms(like, image)) {
+  const auto wanted = coeffs.wanted(op);
+  // Ours write the highpass first and add the rest.
+  if (like.scalar_type() == ScalarType::Float && wanted[0] && has_own_transforms(like, image)) {
     const Tensor images = out != nullptr ? *out : empty_like_device(like, shape, ScalarType::Float);
     synthesize_by_fft(coeffs, nbands, adjoint, images);
     return images;
   }
-  BandLevels given{coeffs.bands, {}, coeffs.octave};
+  BandLevels given{{}, {}, coeffs.octave};
   for (int64_t level = 1; level < coeffs.height() - 1; ++level) {
+    const int64_t first = (level - 1) * coeffs.octave.count;
+    bool any = false;
+    for (int64_t scale = first; scale < first + coeffs.octave.count; ++scale) {
+      any = any || wanted[scale + 1];
+    }
+    if (!any) {
+      continue;
+    }
     given.levels.push_back(level);
+    for (int64_t scale = first; scale < first + coeffs.octave.count; ++scale) {
+      given.bands.push_back(wanted[scale + 1] ? &coeffs.bands[scale] : nullptr);
+    }
   }
   return with_compute_dtype("highpass", like.scalar_type(), [&](auto zero) {
     const Tensor images = images_of<decltype(zero)>(
-        given, &coeffs.highpass, &coeffs.lowpass, image, coeffs.height(), nbands, adjoint);
+        given,
+        wanted.front() ? &coeffs.highpass : nullptr,
+        wanted.back() ? &coeffs.lowpass : nullptr,
+        image,
+        coeffs.height(),
+        nbands,
+        adjoint);
     if (out != nullptr) {
       // ATen's own transforms into given memory do just that.
       torch::stable::copy_(const_cast<Tensor&>(*out), with_batch(images, leading(like, 2)));
@@ -261,8 +287,10 @@ Tensor pyramid_inverse(
     std::vector<Tensor> bands,
     const Tensor& lowpass,
     int64_t bands_per_octave,
-    double width) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+    double width,
+    std::vector<int64_t> parts) {
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
   return image_of("phasenet::pyramid_inverse", coeffs, false, nullptr);
 }
 
@@ -273,7 +301,7 @@ void pyramid_inverse_out(
     int64_t bands_per_octave,
     double width,
     Tensor out) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}};
   image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 
@@ -282,8 +310,10 @@ Tensor pyramid_backward(
     std::vector<Tensor> bands,
     const Tensor& lowpass,
     int64_t bands_per_octave,
-    double width) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+    double width,
+    std::vector<int64_t> parts) {
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
   return image_of("phasenet::pyramid_backward", coeffs, true, nullptr);
 }
 
@@ -294,7 +324,11 @@ Tensor analytic_bands_adjoint(
     Size image,
     int64_t height) {
   const int64_t nbands = band_grads.at(0).size(1);
-  return images_of<T>({band_grads, levels, {}}, nullptr, nullptr, image, height, nbands, true);
+  BandLevels given{{}, levels, {}};
+  for (const Tensor& grads : band_grads) {
+    given.bands.push_back(&grads);
+  }
+  return images_of<T>(given, nullptr, nullptr, image, height, nbands, true);
 }
 
 template Tensor analytic_bands_adjoint<float>(

@@ -203,14 +203,20 @@ PYBIND11_MODULE(phasenet_emulated, m) {
     m.def(
         name,
         [operator_of](
-            const py::array& images, int64_t height, int64_t nbands, int64_t count, double width) {
-          return to_arrays(operator_of(to_tensor(images), height, nbands, count, width));
+            const py::array& images,
+            int64_t height,
+            int64_t nbands,
+            int64_t count,
+            double width,
+            std::vector<int64_t> parts) {
+          return to_arrays(operator_of(to_tensor(images), height, nbands, count, width, parts));
         },
         py::arg("images"),
         py::arg("height"),
         py::arg("nbands"),
         py::arg("bands_per_octave") = 1,
-        py::arg("width") = 1.0);
+        py::arg("width") = 1.0,
+        py::arg("parts") = std::vector<int64_t>());
   };
   analysis("pyramid", &ops::pyramid);
   analysis("pyramid_inverse_backward", &ops::pyramid_inverse_backward);
@@ -222,15 +228,17 @@ PYBIND11_MODULE(phasenet_emulated, m) {
             const std::vector<py::array>& bands,
             const py::array& lowpass,
             int64_t count,
-            double width) {
+            double width,
+            std::vector<int64_t> parts) {
           return to_array(operator_of(
-              to_tensor(highpass), to_tensors(bands), to_tensor(lowpass), count, width));
+              to_tensor(highpass), to_tensors(bands), to_tensor(lowpass), count, width, parts));
         },
         py::arg("highpass"),
         py::arg("bands"),
         py::arg("lowpass"),
         py::arg("bands_per_octave") = 1,
-        py::arg("width") = 1.0);
+        py::arg("width") = 1.0,
+        py::arg("parts") = std::vector<int64_t>());
   };
   synthesis("pyramid_backward", &ops::pyramid_backward);
   synthesis("pyramid_inverse", &ops::pyramid_inverse);

@@ -62,14 +62,15 @@ void pyramid(
     int64_t count = 1) {
   const Tensor images = random(sizes, dtype, 255);
   const double width = 1.0 / static_cast<double>(count);
-  const std::vector<Tensor> parts = phasenet::cuda::pyramid(images, height, nbands, count, width);
+  const std::vector<Tensor> parts =
+      phasenet::cuda::pyramid(images, height, nbands, count, width, {});
   if (dtype == kBytes) {
     return;
   }
   const std::vector<Tensor> bands(parts.begin() + 1, parts.end() - 1);
-  phasenet::cuda::pyramid_inverse(parts.front(), bands, parts.back(), count, width);
-  phasenet::cuda::pyramid_backward(parts.front(), bands, parts.back(), count, width);
-  phasenet::cuda::pyramid_inverse_backward(images, height, nbands, count, width);
+  phasenet::cuda::pyramid_inverse(parts.front(), bands, parts.back(), count, width, {});
+  phasenet::cuda::pyramid_backward(parts.front(), bands, parts.back(), count, width, {});
+  phasenet::cuda::pyramid_inverse_backward(images, height, nbands, count, width, {});
 }
 
 struct Windows {

@@ -129,6 +129,33 @@ def _like(part: Tensor, dtype: torch.dtype) -> torch.dtype:
     return dtype.to_complex() if part.is_complex() else dtype
 
 
+@pytest.mark.parametrize("dtype", list(BARS))
+@pytest.mark.parametrize("octave", [OCTAVE, (2, 0.4)])
+@pytest.mark.parametrize("size", [(33, 40), (32, 64)])
+def test_parts_alone(emulated, size, octave, dtype):
+    """They are the whole's, and the image of some is that with zeros for the rest."""
+    images = torch.rand(2, *size).to(dtype)
+    scales = 2 * octave[0]
+    for chosen in ([0], [1], [scales, scales + 1], [0, 2, scales + 1]):
+        for name in ("pyramid", "pyramid_inverse_backward"):
+            whole = analyzed(emulated, name, images, 4, 3, octave)
+            alone = analyzed(emulated, name, images, 4, 3, (*octave, chosen))
+            for i, (got, want) in enumerate(zip(alone, whole, strict=True)):
+                if i in chosen:
+                    assert torch.equal(got, want)
+                else:
+                    assert got.shape == (*want.shape[:-2], 0, 0)
+        other = changed(whole)
+        zeroed = [x if i in chosen else torch.zeros_like(x) for i, x in enumerate(other)]
+        for i in range(1, len(other)):
+            if i not in chosen:
+                other[i] = other[i][..., :0, :0]
+        for name in ("pyramid_inverse", "pyramid_backward"):
+            got = synthesized(emulated, name, other, (*octave, chosen))
+            want = synthesized(emulated, name, zeroed, octave)
+            assert error(got, wide(want), 0) < BARS[dtype]
+
+
 def test_bytes_are_scaled(emulated):
     images = torch.randint(0, 256, (3, 37, 41), dtype=torch.uint8)
     got = analyzed(emulated, "pyramid", images, 4, 2)

@@ -188,7 +188,7 @@ def test_options_are_checked_and_shown():
             SteerablePyramid(4, 2, **{name: 1})
     assert repr(SteerablePyramid(4, 2, real=True)).endswith("boundary='periodic', real=True)")
     coeffs = SteerablePyramid(4, 2)(torch.rand(16, 16))
-    with pytest.raises(ValueError, match="out: expected None with real, downsample=False or tight"):
+    with pytest.raises(ValueError, match="out: expected None with real, downsample=False, tight"):
         SteerablePyramid(4, 2, real=True)(torch.rand(16, 16), out=coeffs)
     with pytest.raises(TypeError, match=r"coeffs.bands\[0\]: expected dtype torch.float32"):
         SteerablePyramid(4, 2, real=True).inverse(coeffs)
@@ -199,8 +199,14 @@ def test_options_are_checked_and_shown():
     for angles in ("x", True, [[1.0]], None):
         with pytest.raises((TypeError, ValueError), match="angles: expected"):
             steer(coeffs, angles)
-    with pytest.raises(ValueError, match=r"coeffs.bands: expected shapes \[..., nbands, h, w\]"):
+    with pytest.raises(
+        ValueError, match=r"coeffs.bands\[1\]: expected shape \[..., nbands, h, w\]"
+    ):
         steer(coeffs._replace(bands=(coeffs.bands[0], coeffs.bands[1][:1])), 0.0)
+    with pytest.raises(TypeError, match=r"coeffs.bands\[0\]: expected dtype torch.float32"):
+        steer(coeffs._replace(bands=tuple(x.to(torch.complex128) for x in coeffs.bands)), 0.0)
+    with pytest.raises(TypeError, match=r"coeffs.highpass: expected dtype float32 or float64"):
+        steer(coeffs._replace(highpass=coeffs.highpass > 0), 0.0)
 
 
 def test_nothing_gives_nothing():
