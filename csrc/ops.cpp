@@ -21,27 +21,29 @@ std::string instruction_sets() {
 // dtypes, and share no memory with the inputs.
 STABLE_TORCH_LIBRARY(phasenet, m) {
   // [..., H, W] -> highpass, one [..., nbands, h, w] per scale, of which each of the height - 2
-  // octaves has bands_per_octave, lowpass.
+  // octaves has bands_per_octave, lowpass. Only `parts` of these, by their numbers from 0, are
+  // computed, and the others' sides are 0; all if it is empty.
   m.def(
-      "pyramid(Tensor images, int height, int nbands, int bands_per_octave=1, float width=1.) "
-      "-> Tensor[]");
+      "pyramid(Tensor images, int height, int nbands, int bands_per_octave=1, float width=1., "
+      "int[] parts=[]) -> Tensor[]");
   m.def(
       "pyramid.out(Tensor images, int height, int nbands, int bands_per_octave=1, "
       "float width=1., *, Tensor(a!)[] out) -> ()");
   m.def(
       "pyramid_backward(Tensor highpass_grad, Tensor[] band_grads, Tensor lowpass_grad, "
-      "int bands_per_octave=1, float width=1.) -> Tensor");
+      "int bands_per_octave=1, float width=1., int[] parts=[]) -> Tensor");
 
-  // The exact inverse; only the real parts of the bands carry what was real.
+  // The exact inverse; only the real parts of the bands carry what was real. Of tensors that are
+  // not of `parts` nothing is read; the highpass still says the image's size.
   m.def(
       "pyramid_inverse(Tensor highpass, Tensor[] bands, Tensor lowpass, int bands_per_octave=1, "
-      "float width=1.) -> Tensor");
+      "float width=1., int[] parts=[]) -> Tensor");
   m.def(
       "pyramid_inverse.out(Tensor highpass, Tensor[] bands, Tensor lowpass, "
       "int bands_per_octave=1, float width=1., *, Tensor(a!) out) -> ()");
   m.def(
       "pyramid_inverse_backward(Tensor grad, int height, int nbands, int bands_per_octave=1, "
-      "float width=1.) -> Tensor[]");
+      "float width=1., int[] parts=[]) -> Tensor[]");
 
   // [..., T, H, W] -> one [..., windows, nbands * num_phase, h, w] per level, of dtype float16,
   // bfloat16, float32 or float64; without one, of the dtype that is computed in.

@@ -16,16 +16,19 @@ from phasenet._extension import build_info  # noqa: E402
 from phasenet.band_phase import band_phase  # noqa: E402
 from phasenet.coefficients import PyramidCoeffs  # noqa: E402
 from phasenet.denoised_phase import denoised_phase  # noqa: E402
+from phasenet.filters import Filter  # noqa: E402
 from phasenet.local_motion import local_motion  # noqa: E402
 from phasenet.magnification import MotionMagnifier, magnify_motion  # noqa: E402
 from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
 from phasenet.pyramid import SteerablePyramid  # noqa: E402
+from phasenet.steering import steer  # noqa: E402
 from phasenet.stream import PhaseStream, StreamWindow  # noqa: E402
 from phasenet.turn_phase import turn_phase  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Filter",
     "MotionMagnifier",
     "PhaseStream",
     "PyramidCoeffs",
@@ -40,5 +43,6 @@ __all__ = [
     "phase_difference",
     "phase_difference_windows",
     "reference",
+    "steer",
     "turn_phase",
 ]

@@ -155,6 +155,19 @@ def check_integer(name: str, value: Any, lowest: int, highest: int | None = None
     return value
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {type(value).__name__}")
+
+
+def check_size(name: str, value: Any) -> tuple[int, int]:
+    """Return `value` as two ints (H, W) of at least 1."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise TypeError(f"{name}: expected a pair of integers (H, W), got {value!r}")
+    return check_integer(name, value[0], 1), check_integer(name, value[1], 1)
+
+
 def check_positive(name: str, value: Any, zero: bool = False) -> float:
     """Return `value` as a float; refuse what is no finite number above 0 (or 0, with `zero`)."""
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -240,6 +253,18 @@ def check_levels(levels: Any, height: int) -> tuple[int, ...]:
         raise ValueError(
             f"levels: expected distinct levels from 1 to height - 2 = {height - 2}, got {checked}"
         )
+    return checked
+
+
+def check_bands(bands: Any, nbands: int) -> tuple[int, ...]:
+    """Return `bands` as a tuple of ints; each is 0 to ``nbands - 1``, none twice."""
+    if isinstance(bands, str) or not isinstance(bands, Sequence):
+        raise TypeError(
+            f"bands: expected a sequence of integers such as (0, 1), got {type(bands).__name__}"
+        )
+    checked = tuple(check_integer("bands", band, 0, nbands - 1) for band in bands)
+    if not checked or len(set(checked)) != len(checked):
+        raise ValueError(f"bands: expected distinct numbers of orientations, got {checked}")
     return checked
 
 

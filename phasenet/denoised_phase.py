@@ -9,8 +9,9 @@ from torch import Tensor
 from phasenet import _extension, checks, reference
 from phasenet.band_phase import band_phase
 from phasenet.precision import compute_dtype
-from phasenet.pyramid import SteerablePyramid, band_elements
+from phasenet.pyramid import SteerablePyramid
 from phasenet.runs import in_runs
+from phasenet.shapes import band_elements
 
 
 def denoised_phase(

@@ -15,8 +15,8 @@ from phasenet.band_phase import band_phase
 from phasenet.denoised_phase import mirrored_bands
 from phasenet.frames import grey_frames
 from phasenet.precision import compute_dtype, without_autocast
-from phasenet.pyramid import level_sizes
 from phasenet.runs import in_runs
+from phasenet.shapes import level_sizes
 
 _RIDGE = 1e-4  # of the trace: what has one direction only stays solvable
 # Power of all bands of level 1 for white noise of variance 1, times the sum of the blur's taps.

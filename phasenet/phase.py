@@ -12,7 +12,7 @@ from phasenet import _extension, checks
 from phasenet.operators import Operator
 from phasenet.out import check_out
 from phasenet.precision import compute_dtype, compute_input, result_dtype
-from phasenet.pyramid import band_elements, level_sizes
+from phasenet.shapes import band_elements, level_sizes
 
 
 def phase_difference(

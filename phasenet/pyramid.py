@@ -1,4 +1,4 @@
-"""The complex steerable pyramid: the public class, its fake kernels and its gradients."""
+"""The complex steerable pyramid."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ import torch
 from torch import Tensor
 
 from phasenet import _extension, checks
+from phasenet import pyramid_operators as operators
 from phasenet.coefficients import PyramidCoeffs, UnmirroredCoeffs
-from phasenet.operators import Operator
-from phasenet.out import Part, check_out
-from phasenet.precision import complex_dtype, compute_dtype, compute_input
+from phasenet.filters import Filter
+from phasenet.layout import Layout
+from phasenet.out import check_out
+from phasenet.precision import compute_dtype, compute_input
+from phasenet.shapes import (
+    band_elements,
+    check_coefficients,
+    coefficient_specs,
+    level_sizes,
+    named,
+)
 
 
 class SteerablePyramid(torch.nn.Module):
@@ -40,6 +49,13 @@ class SteerablePyramid(torch.nn.Module):
             about ``2**-((i + 1) / bands_per_octave)`` of the Nyquist frequency.
         width: of the transitions between scales in octaves, 1/32 to ``1 / bands_per_octave``, the
             default: the narrower, the steeper the filters and the longer their ringing.
+        real: whether bands are real, the real parts of the complex ones: the steerable pyramid of
+            Simoncelli & Freeman. It is computed as the complex one is.
+        downsample: False: every part has the image's size, and coefficients of a wave the same
+            magnitude at every level. Else the magnitudes of level l are ``4**(l - 1)`` times that,
+            as each inverse transform is normalised by its own size.
+        tight_frame: whether coefficients are scaled so that the sum of their squared magnitudes is
+            that of the image.
         boundary: what lies beyond the image's border. "periodic": the image again, so that opposite
             borders meet. "symmetric": its mirror image, so that nothing jumps at the border; the
             pyramid is that of the mirrored image, twice as large on each side, and
@@ -54,6 +70,9 @@ class SteerablePyramid(torch.nn.Module):
         bands_per_octave: int = 1,
         width: float | None = None,
         boundary: str = "periodic",
+        real: bool = False,
+        downsample: bool = True,
+        tight_frame: bool = False,
     ) -> None:
         super().__init__()
         height, nbands = checks.check_pyramid_options(height, nbands, least=1)
@@ -64,16 +83,29 @@ class SteerablePyramid(torch.nn.Module):
         self.bands_per_octave = bands_per_octave
         self.width = width
         self.boundary = boundary
+        flags = {"real": real, "downsample": downsample, "tight_frame": tight_frame}
+        for name, flag in flags.items():
+            checks.check_flag(name, flag)
+        self.layout = Layout(**flags)
 
     def extra_repr(self) -> str:
         octave = f"bands_per_octave={self.bands_per_octave}, width={self.width:.4g}, "
+        usual = Layout()._asdict()
+        other = [f", {k}={v}" for k, v in self.layout._asdict().items() if v != usual[k]]
         return (
             f"height={self.height}, nbands={self.nbands}, "
             f"{octave if (self.bands_per_octave, self.width) != (1, 1) else ''}"
-            f"boundary={self.boundary!r}"
+            f"boundary={self.boundary!r}{''.join(other)}"
         )
 
-    def forward(self, images: Tensor, *, out: PyramidCoeffs | None = None) -> PyramidCoeffs:
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        levels: Sequence[int] | None = None,
+        residuals: bool = True,
+        out: PyramidCoeffs | None = None,
+    ) -> PyramidCoeffs:
         """Coefficients of `images`.
 
         Args:
@@ -81,9 +113,13 @@ class SteerablePyramid(torch.nn.Module):
                 and uint8, which is scaled by 1/255, in float32. Coefficients have the dtype that
                 is computed in, float32 and complex64 for half precision: half a complex number
                 has a range and a support in PyTorch too small for what one does with it.
+            levels: those whose bands are computed, 1 the finest to ``height - 2``; all if None.
+            residuals: whether highpass and lowpass are. What is not computed has no elements, its
+                last two sides are 0.
             out: coefficients of an earlier call, or tensors like them, that the result is written
                 into: contiguous, of its shapes, dtypes and device, in memory of their own. Nothing
-                is allocated then; gradients cannot be recorded.
+                is allocated then; gradients cannot be recorded. Not with the options real,
+                downsample and tight_frame, nor with parts alone.
 
         NaN or infinity in an image makes all of its coefficients NaN, and no other image's; a black
         image has zeros only.
@@ -92,8 +128,8 @@ class SteerablePyramid(torch.nn.Module):
             `PyramidCoeffs` with ``highpass`` ``[..., H, W]``, ``bands`` complex
             ``[..., nbands, h, w]`` for each scale, `bands_per_octave` of them to each level (sides
             halved from level to level, rounded up), and ``lowpass`` ``[..., h, w]``; with boundary
-            "symmetric" H and W are doubled first.
-            The tensors of `out` if it is given.
+            "symmetric" H and W are doubled first. With the option real bands are real, and with
+            ``downsample=False`` all sizes are the first. The tensors of `out` if it is given.
 
         Raises:
             TypeError: `images` is not a dense tensor of one of these dtypes, or `out` no
@@ -110,13 +146,22 @@ class SteerablePyramid(torch.nn.Module):
         batch, dtype = images.shape[:-2], compute_dtype(images.dtype)
         octave = self.bands_per_octave, self.width
         options = (self.height, self.nbands, *octave)
+        parts = self._parts(levels, residuals)
         if out is not None:
+            if parts or not self.layout.is_usual:
+                raise ValueError(
+                    "out: expected None with real, downsample=False, tight_frame or parts alone, "
+                    f"got {type(out).__name__}"
+                )
             checks.check_coefficients_type(out, "out")
             checks.check_level_count("out.bands", out[1], self.height, self.bands_per_octave)
-            specs = _coefficient_specs(batch, size, *options[:3], dtype)
-            check_out(_named("out", out, specs), {"images": images})
+            specs = coefficient_specs(batch, size, *options[:3], dtype)
+            check_out(named("out", out, specs), {"images": images})
         else:
-            elements = band_elements(batch, size, self.nbands, range(1, self.height - 1))
+            computed = self._levels(levels, True) or (1,)
+            elements = band_elements(batch, size, self.nbands, computed)
+            if not self.layout.downsample:
+                elements = math.prod(batch) * math.prod(size) * self.nbands * len(computed)
             elements *= self.bands_per_octave
             checks.check_memory("images", images, "coefficients", 2 * elements * dtype.itemsize)
         images = compute_input(images)
@@ -124,18 +169,52 @@ class SteerablePyramid(torch.nn.Module):
             images = mirror(images)
         if out is not None:
             highpass, bands, lowpass = out
-            _pyramid.into([highpass, *bands, lowpass], images, *options)
+            operators.pyramid.into([highpass, *bands, lowpass], images, *options)
         else:
-            highpass, *bands, lowpass = _pyramid(images, *options)
-        return PyramidCoeffs(highpass, tuple(bands), lowpass)
+            highpass, *bands, lowpass = operators.pyramid(images, *options, parts)
+        coeffs = PyramidCoeffs(highpass, tuple(bands), lowpass)
+        return coeffs if self.layout.is_usual else self.layout.of(coeffs, size)
+
+    def _parts(self, levels: Sequence[int] | None, residuals: bool) -> list[int]:
+        """Numbers of what is wanted: 0 the highpass, the scales from 1 on, the lowpass; [] all."""
+        checks.check_flag("residuals", residuals)
+        if levels is None and residuals:
+            return []
+        count = self.bands_per_octave
+        scales = [
+            count * (level - 1) + i
+            for level in sorted(self._levels(levels, residuals))
+            for i in range(1, count + 1)
+        ]
+        return [0, *scales, count * (self.height - 2) + 1] if residuals else scales
+
+    def _levels(self, levels: Sequence[int] | None, may_be_empty: bool) -> tuple[int, ...]:
+        if levels is None:
+            return tuple(range(1, self.height - 1))
+        if may_be_empty and isinstance(levels, (tuple, list)) and not levels:
+            return ()
+        return checks.check_levels(levels, self.height)
 
     if TYPE_CHECKING:  # torch.nn.Module's own returns Any
 
         def __call__(
-            self, images: Tensor, *, out: PyramidCoeffs | None = None
+            self,
+            images: Tensor,
+            *,
+            levels: Sequence[int] | None = None,
+            residuals: bool = True,
+            out: PyramidCoeffs | None = None,
         ) -> PyramidCoeffs: ...
 
-    def inverse(self, coeffs: PyramidCoeffs, *, out: Tensor | None = None) -> Tensor:
+    def inverse(
+        self,
+        coeffs: PyramidCoeffs,
+        *,
+        levels: Sequence[int] | None = None,
+        bands: Sequence[int] | None = None,
+        residuals: bool = True,
+        out: Tensor | None = None,
+    ) -> Tensor:
         """The images these coefficients belong to, ``[..., H, W]``.
 
         Exact to rounding for coefficients of `forward`. Coefficients may be changed before: the
@@ -143,6 +222,11 @@ class SteerablePyramid(torch.nn.Module):
 
         Args:
             coeffs: of a pyramid of the same options.
+            levels: those that go into the image, all if None; for others zero is taken, and
+                nothing computed. Images of parts that have nothing in common add up.
+            bands: numbers of the orientations that do so, from 0; all if None. They save no time.
+            residuals: whether highpass and lowpass go into it. The highpass says the image's size
+                even so.
             out: a tensor that the result is written into and that is returned: contiguous, of the
                 images' shape, dtype and device, in memory of its own. No gradient can be recorded
                 then. With boundary "symmetric" the mirrored image is made first and then copied.
@@ -156,54 +240,89 @@ class SteerablePyramid(torch.nn.Module):
         checks.check_coefficients_type(coeffs)
         if isinstance(coeffs, UnmirroredCoeffs):
             raise TypeError("coeffs: expected the whole of them, got a part, of `unmirrored`")
-        highpass, bands, lowpass = coeffs
+        highpass, planes, lowpass = coeffs
+        chosen = self._parts(levels, residuals)
         if self.boundary == "symmetric":
             _check_mirrored(highpass)
-        count = self.bands_per_octave
-        given = check_coefficients(highpass, bands, lowpass, self.height, self.nbands, count)
+        octave = self.bands_per_octave, self.width
+        options = self.height, self.nbands, octave[0]
+        given = check_coefficients(highpass, planes, lowpass, *options, self.layout, chosen)
         _extension.check_device("coeffs.highpass", highpass)
+        coeffs = PyramidCoeffs(highpass, tuple(planes), lowpass)
+        if bands is not None:
+            kept = torch.tensor(checks.check_bands(bands, self.nbands), device=highpass.device)
+            alone = [torch.zeros_like(x).index_copy(-3, kept, x[..., kept, :, :]) for x in planes]
+            coeffs = coeffs._replace(bands=tuple(alone))
         symmetric = self.boundary == "symmetric"
-        parts = (highpass, list(bands), lowpass, count, self.width)
         *batch, h, w = highpass.shape
+        if not self.layout.is_usual:
+            sizes = level_sizes((h, w), self.height, octave[0])
+            coeffs = self.layout.undo(coeffs, sizes, chosen)
+        parts = (coeffs.highpass, list(coeffs.bands), coeffs.lowpass, *octave)
         if symmetric:
             h, w = h // 2, w // 2
         if out is not None:
             inputs = {name: tensor for name, tensor, _, _ in given}
             check_out([("out", out, (*batch, h, w), highpass.dtype)], inputs)
-            if not symmetric:
-                _inverse.into(out, *parts)
+            if not symmetric and not chosen:
+                operators.inverse.into(out, *parts)
                 return out
-        images = _inverse(*parts)[..., :h, :w] if symmetric else _inverse(*parts)
+        images = operators.inverse(*parts, chosen)
+        images = images[..., :h, :w] if symmetric else images
         return images if out is None else out.copy_(images)
+
+    def filters(self, size: Sequence[int] = (128, 128)) -> tuple[Filter, ...]:
+        """Every filter: what it answers to, its impulse response and its frequency response.
+
+        Both are measured, by transforming an impulse in float64, at the image's size.
+
+        Args:
+            size: (H, W) of the image.
+
+        Returns:
+            `Filter` for the highpass, for each orientation of each scale, and for the lowpass. With
+            boundary "symmetric" those of the image without its mirror image.
+
+        Raises:
+            TypeError: `size` is no pair of integers.
+            ValueError: it is too small for ``height``.
+        """
+        h, w = checks.check_size("size", size)
+        checks.check_height_fits("size", (h, w), self.height, (h, w))
+        impulse = torch.zeros(h, w, dtype=torch.float64)
+        impulse[h // 2, w // 2] = 1
+        count, width = self.bands_per_octave, self.width
+        pyramid = SteerablePyramid(
+            self.height,
+            self.nbands,
+            bands_per_octave=count,
+            width=width,
+            real=self.layout.real,
+            downsample=False,
+        )
+        highpass, bands, lowpass = pyramid(impulse)
+
+        def of(name: str, x: Tensor, level: int, frequency: float, *about: Any) -> Filter:
+            shifted = torch.fft.ifftshift(x, dim=(-2, -1))
+            response = torch.fft.fftshift(torch.fft.fft2(shifted), dim=(-2, -1))
+            scale, band, bandwidth, orientation = about or (None,) * 4
+            return Filter(name, level, scale, band, frequency, bandwidth, orientation, x, response)
+
+        result = [of("highpass", highpass, 0, 0.5)]
+        for scale, planes in enumerate(bands):
+            # A transition has lost half the energy in its middle.
+            centre = 2 ** -((scale + 1 / 2) / count + width / 2) / 2
+            for band, plane in enumerate(planes):
+                angle = math.pi * band / self.nbands if self.nbands > 1 else None
+                name, level = f"bands[{scale}][..., {band}, :, :]", scale // count + 1
+                result.append(of(name, plane, level, centre, scale, band, 1 / count, angle))
+        return (*result, of("lowpass", lowpass, self.height - 1, 0.0))
 
 
 def mirror(images: Tensor) -> Tensor:
     """Half-sample symmetric extension of the last two axes to twice their size."""
     images = torch.cat([images, images.flip(-1)], dim=-1)
     return torch.cat([images, images.flip(-2)], dim=-2)
-
-
-def level_sizes(
-    size: Sequence[int], height: int, bands_per_octave: int = 1
-) -> list[tuple[int, int]]:
-    """Sizes (h, w) of each scale of levels 1 to ``height - 2`` and of the lowpass, for `size`."""
-    if height > checks.MAX_HEIGHT:  # an operator may be called with any, on the meta device too
-        raise ValueError(f"height: expected at most {checks.MAX_HEIGHT}, got {height}")
-    h, w = size
-    sizes = []
-    for _ in range(height - 2):
-        sizes += [(h, w)] * bands_per_octave
-        h, w = (h + 1) // 2, (w + 1) // 2
-    return [*sizes, (h, w)]
-
-
-def band_elements(
-    batch: Sequence[int], size: Sequence[int], nbands: int, levels: Sequence[int]
-) -> int:
-    """Coefficients in the bands of `levels` of images ``[*batch, *size]``."""
-    # The height only has to reach the last of the levels.
-    sizes = level_sizes(size, max(levels) + 2)
-    return math.prod(batch) * nbands * sum(math.prod(sizes[level - 1]) for level in levels)
 
 
 def _check_mirrored(highpass: Tensor) -> None:
@@ -213,155 +332,3 @@ def _check_mirrored(highpass: Tensor) -> None:
             f"coeffs.highpass: expected shape [..., 2 H, 2 W] for boundary='symmetric', "
             f"got {list(highpass.shape)}"
         )
-
-
-def check_coefficients(
-    highpass: Tensor,
-    bands: Sequence[Tensor],
-    lowpass: Tensor,
-    height: int,
-    nbands: int,
-    bands_per_octave: int,
-) -> list[Part]:
-    """Refuse what are not the coefficients of one pyramid of these options; name them."""
-    checks.check_images("coeffs.highpass", highpass, 2, "[..., H, W]")
-    if highpass.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
-    checks.check_level_count("coeffs.bands", bands, height, bands_per_octave)
-    size = highpass.shape[-2:]
-    checks.check_height_fits("coeffs.highpass", size, height, highpass.shape)
-    options = height, nbands, bands_per_octave
-    specs = _coefficient_specs(highpass.shape[:-2], size, *options, highpass.dtype)
-    parts = _named("coeffs", (highpass, bands, lowpass), specs)
-    for name, tensor, shape, dtype in parts:
-        checks.check_tensor(name, tensor, shape, dtype, highpass.device)
-    return parts
-
-
-_Spec = tuple[tuple[int, ...], torch.dtype]
-
-
-def _coefficient_specs(
-    batch: Sequence[int],
-    size: Sequence[int],
-    height: int,
-    nbands: int,
-    bands_per_octave: int,
-    dtype: torch.dtype,
-) -> list[_Spec]:
-    """Shape and dtype of highpass, of each scale's bands and of lowpass, computed in `dtype`."""
-    *sizes, low_size = level_sizes(size, height, bands_per_octave)
-    return [
-        ((*batch, *size), dtype),
-        *(((*batch, nbands, *s), complex_dtype(dtype)) for s in sizes),
-        ((*batch, *low_size), dtype),
-    ]
-
-
-def _named(
-    name: str, coeffs: tuple[Tensor, Sequence[Tensor], Tensor], specs: Sequence[_Spec]
-) -> list[Part]:
-    highpass, bands, lowpass = coeffs
-    levels = [f"{name}.bands[{i}]" for i in range(len(bands))]
-    names = (f"{name}.highpass", *levels, f"{name}.lowpass")
-    tensors = (highpass, *bands, lowpass)
-    return [(n, x, *spec) for n, x, spec in zip(names, tensors, specs, strict=True)]
-
-
-# --- Fake kernels: shapes without data, for torch.compile and export ---------------------------
-
-
-def _fake_coefficients(
-    images: Tensor, height: int, nbands: int, bands_per_octave: int = 1, width: float = 1.0
-) -> list[Tensor]:
-    *batch, h, w = images.shape
-    options = height, nbands, bands_per_octave
-    specs = _coefficient_specs(batch, (h, w), *options, compute_dtype(images.dtype))
-    return [images.new_empty(shape, dtype=dtype) for shape, dtype in specs]
-
-
-def _fake_image(
-    highpass: Tensor,
-    bands: list[Tensor],
-    lowpass: Tensor,
-    bands_per_octave: int = 1,
-    width: float = 1.0,
-) -> Tensor:
-    return highpass.new_empty(highpass.shape)
-
-
-# --- Gradients ---------------------------------------------------------------------------------
-# Both transforms are linear, so the adjoint is their backward, and each is the backward of its
-# adjoint: gradients of any order follow.
-
-
-def _setup_analysis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    images, *ctx.of_pyramid = inputs
-    ctx.octave, ctx.dtype = ctx.of_pyramid[2:], images.dtype
-
-
-def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    _, bands, _, *octave = inputs
-    ctx.of_pyramid = (len(bands) // octave[0] + 2, bands[0].shape[-3], *octave)
-
-
-def _of_images(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    """The gradient, and none for each option that was given."""
-    return grad.to(ctx.dtype), *(None for _ in ctx.needs_input_grad[1:])
-
-
-def _of_coefficients(ctx: Any, grads: list[Tensor]) -> tuple[Any, ...]:
-    highpass, *bands, lowpass = grads
-    return highpass, bands, lowpass, *(None for _ in ctx.needs_input_grad[3:])
-
-
-def _pyramid_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...]:
-    highpass, *bands, lowpass = grads
-    return _of_images(ctx, _adjoint(highpass, bands, lowpass, *ctx.octave))
-
-
-def _inverse_adjoint_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...]:
-    highpass, *bands, lowpass = grads
-    return _of_images(ctx, _inverse(highpass, bands, lowpass, *ctx.octave))
-
-
-def _inverse_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return _of_coefficients(ctx, _inverse_adjoint(grad, *ctx.of_pyramid))
-
-
-def _adjoint_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return _of_coefficients(ctx, _pyramid(grad, *ctx.of_pyramid))
-
-
-_pyramid = Operator(
-    "pyramid",
-    fake=_fake_coefficients,
-    setup=_setup_analysis,
-    backward=_pyramid_backward,
-    linear=True,
-    has_out=True,
-    reads_halves=True,
-)
-_adjoint = Operator(
-    "pyramid_backward",
-    fake=_fake_image,
-    setup=_setup_synthesis,
-    backward=_adjoint_backward,
-    linear=True,
-)
-_inverse = Operator(
-    "pyramid_inverse",
-    fake=_fake_image,
-    setup=_setup_synthesis,
-    backward=_inverse_backward,
-    linear=True,
-    has_out=True,
-)
-_inverse_adjoint = Operator(
-    "pyramid_inverse_backward",
-    fake=_fake_coefficients,
-    setup=_setup_analysis,
-    backward=_inverse_adjoint_backward,
-    linear=True,
-    reads_halves=True,
-)

@@ -23,7 +23,7 @@ from torch import Tensor
 from phasenet import checks
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.precision import as_computed, result_dtype, without_autocast
-from phasenet.pyramid import check_coefficients
+from phasenet.shapes import check_coefficients
 
 BLUR_TAPS, BLUR_STD = 11, 2.0
 MAX_DIFFERENCE = 5 * math.pi
@@ -137,11 +137,11 @@ def _polar_grid(size: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
     return radius.log2().to(like.dtype), torch.atan2(f_y, f_x).to(like.dtype)
 
 
-def _hi(log_radius: Tensor, s: float, width: float) -> Tensor:
+def _hi(log_radius: Tensor, s: float, width: float = 1.0) -> Tensor:
     return torch.cos(math.pi / 2 * ((s - log_radius) / width).clamp(0, 1))
 
 
-def _lo(log_radius: Tensor, s: float, width: float) -> Tensor:
+def _lo(log_radius: Tensor, s: float, width: float = 1.0) -> Tensor:
     return torch.sin(math.pi / 2 * ((s - log_radius) / width).clamp(0, 1))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.precision import compute_dtype, compute_input, result_dtype
-from phasenet.pyramid import level_sizes
+from phasenet.shapes import level_sizes
 
 _ops = torch.ops.phasenet
 

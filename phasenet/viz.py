@@ -18,6 +18,7 @@ import numpy as np
 
 from phasenet import checks, viz_checks
 from phasenet.coefficients import PyramidCoeffs
+from phasenet.filters import Filter
 from phasenet.viz_checks import Picture
 
 _LONGEST = 1e4  # pixels of an arrow, beyond any picture
@@ -35,6 +36,7 @@ __all__ = [
     "phase_wheel",
     "save",
     "tile",
+    "tile_filters",
     "tile_pyramid",
 ]
 
@@ -167,12 +169,12 @@ def tile(rows: Sequence[Sequence[Picture]], gap: int = 4, ground: Sequence[int] 
 
 
 def tile_pyramid(coeffs: PyramidCoeffs, gap: int = 4) -> Picture:
-    """One image's pyramid: a row for each level, its orientations side by side.
+    """One image's pyramid: a row for each scale, its orientations side by side.
 
-    Bands are shown by `colour_phase`, each level in full brightness from the amplitude on that two
-    coefficients in a hundred reach: photographs have few edges that are far above the rest. The
-    row above them has the highpass, to the same percentile (`colour_signed`), and the lowpass
-    (`grey`).
+    Bands are shown by `colour_phase`, real ones by `colour_signed`, each scale in full brightness
+    from the amplitude on that two coefficients in a hundred reach: photographs have few edges that
+    are far above the rest. The row above them has the highpass, to the same percentile
+    (`colour_signed`), and the lowpass (`grey`).
 
     Args:
         coeffs: of one image, ``highpass`` ``[H, W]``.
@@ -195,8 +197,40 @@ def tile_pyramid(coeffs: PyramidCoeffs, gap: int = 4) -> Picture:
                 f"[nbands, h, w], got {list(part.shape)}"
             )
     rows = [[colour_signed(coeffs.highpass, _usual(coeffs.highpass)), grey(coeffs.lowpass)]]
-    rows += [list(colour_phase(level, _usual(level))) for level in coeffs.bands]
+    rows += [list(_coloured(level, _usual(level))) for level in coeffs.bands]
     return tile(rows, gap)
+
+
+def tile_filters(filters: Sequence[Filter], gap: int = 4) -> Picture:
+    """A pyramid's filters: a row for each scale, and for the residuals the row above them.
+
+    For each orientation its frequency response, frequency 0 in the middle (`grey`), and beside it
+    its impulse response (`colour_phase`, where it is real `colour_signed`).
+
+    Args:
+        filters: of `phasenet.SteerablePyramid.filters`.
+        gap: pixels between the pictures.
+
+    Returns:
+        uint8 ``[h, w, 3]``.
+
+    Raises:
+        TypeError: `filters` is no sequence of `Filter`.
+        ValueError: there is none, or `gap` is out of range.
+    """
+    if not isinstance(filters, Sequence) or not all(isinstance(x, Filter) for x in filters):
+        raise TypeError(f"filters: expected a sequence of Filter, got {type(filters).__name__}")
+    rows: dict[int, list[Picture]] = {}
+    for one in filters:
+        response = one.response.abs()
+        pair = [grey(response, 0, float(response.max())), _coloured(one.impulse)]
+        rows.setdefault(-1 if one.scale is None else one.scale, []).extend(pair)
+    return tile(list(rows.values()), gap)
+
+
+def _coloured(values: Any, limit: float | None = None) -> Picture:
+    is_complex = np.iscomplexobj(viz_checks.as_array("values", values))
+    return (colour_phase if is_complex else colour_signed)(values, limit)
 
 
 def _usual(values: Any) -> float | None:

@@ -43,6 +43,17 @@ inline void check_pyramid(
       image.h <= kMostPixels / image.w, op, ": expected at most 2^40 pixels in an image");
 }
 
+// Which of highpass, `scales` scales and lowpass are among `parts`: all if there are none.
+inline std::vector<bool> wanted_parts(
+    const char* op, const std::vector<int64_t>& parts, int64_t scales) {
+  std::vector<bool> wanted(scales + 2, parts.empty());
+  for (const int64_t part : parts) {
+    STD_TORCH_CHECK(part >= 0 && part < scales + 2, op, ": parts: no part ", part);
+    wanted[part] = true;
+  }
+  return wanted;
+}
+
 // The coefficients of images [*batch, H, W]: highpass, the bands of each scale, lowpass.
 template <typename T>
 std::vector<TensorSpec> coefficient_specs(
@@ -50,12 +61,14 @@ std::vector<TensorSpec> coefficient_specs(
     Size image,
     int64_t height,
     int64_t nbands,
-    Octave octave = {}) {
+    Octave octave,
+    const std::vector<bool>& wanted) {
   std::vector<TensorSpec> specs;
   const auto add = [&](std::vector<int64_t> planes, Size size, ScalarType dtype) {
     std::vector<int64_t> shape = batch;
     shape.insert(shape.end(), planes.begin(), planes.end());
-    shape.insert(shape.end(), {size.h, size.w});
+    const bool is_wanted = wanted[specs.size()];
+    shape.insert(shape.end(), {is_wanted ? size.h : 0, is_wanted ? size.w : 0});
     specs.push_back({std::move(shape), dtype});
   };
   const std::vector<Size> sizes = level_sizes(image, height, octave.count);
@@ -72,9 +85,13 @@ struct Coefficients {
   std::vector<Tensor> bands;
   Tensor lowpass;
   Octave octave;
+  std::vector<int64_t> parts;  // those that are read, see wanted_parts()
 
   int64_t height() const {
     return static_cast<int64_t>(bands.size()) / octave.count + 2;
+  }
+  std::vector<bool> wanted(const char* op) const {
+    return wanted_parts(op, parts, static_cast<int64_t>(bands.size()));
   }
 };
 
@@ -90,15 +107,17 @@ inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
   check_pyramid(op, image, coeffs.height(), nbands, coeffs.octave);
   const auto sizes = level_sizes(image, coeffs.height(), coeffs.octave.count);
   const int64_t count = product(leading(coeffs.highpass, 2));
-  const auto fits = [&](const Tensor& x, Size size, int64_t planes) {
+  const auto wanted = coeffs.wanted(op);
+  const auto fits = [&](size_t part, const Tensor& x, Size size, int64_t planes) {
     const Size got = image_size(x);
-    return got.h == size.h && got.w == size.w &&
-           is_product(x.numel(), {count, planes, size.area()});
+    return !wanted[part] || (got.h == size.h && got.w == size.w &&
+                             is_product(x.numel(), {count, planes, size.area()}));
   };
-  bool good = sizes.size() == coeffs.bands.size() + 1 && fits(coeffs.lowpass, sizes.back(), 1) &&
+  const size_t scales = coeffs.bands.size();
+  bool good = sizes.size() == scales + 1 && fits(scales + 1, coeffs.lowpass, sizes.back(), 1) &&
               coeffs.lowpass.scalar_type() == coeffs.highpass.scalar_type();
-  for (size_t i = 0; good && i < coeffs.bands.size(); ++i) {
-    good = fits(coeffs.bands[i], sizes[i], nbands) &&
+  for (size_t i = 0; good && i < scales; ++i) {
+    good = fits(i + 1, coeffs.bands[i], sizes[i], nbands) &&
            coeffs.bands[i].scalar_type() == coeffs.bands[0].scalar_type();
   }
   const bool is_double = coeffs.highpass.scalar_type() == ScalarType::Double;

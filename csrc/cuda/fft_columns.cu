@@ -88,6 +88,13 @@ class Filters {
 
   // What all bands have in common; with it the powers of cosines are those of projections.
   __device__ __forceinline__ void radial(const Columns& p, float (&weights)[Shape::kEach]) const {
+    if (p.plateau.inverse_width > 0.0f) {
+      const Plateau at = p.plateau;
+      for_radii(weights, [at](float radius2) {
+        return plateau_mask(radius2, at.low, at.high, at.inverse_width);
+      });
+      return divide_by_powers(p.mask == Mask::band ? p.order : 0, weights);
+    }
     switch (p.mask) {
       case Mask::band:
         return radial_of_bands(p.order, weights);
@@ -150,11 +157,17 @@ class Filters {
   }
 
   __device__ __forceinline__ void radial_of_bands(int order, float (&weights)[Shape::kEach]) const {
-    float inverse[Shape::kEach];
     for_radii(weights, [](float radius2) {  // as band_mask(), without a branch
       const float value = bump(radius2);
       return radius2 > 0.25f && radius2 < 4.0f ? value : 0.0f;
     });
+    divide_by_powers(order, weights);
+  }
+
+  // By the radius to the power of `order`.
+  __device__ __forceinline__ void divide_by_powers(
+      int order, float (&weights)[Shape::kEach]) const {
+    float inverse[Shape::kEach];
     for_radii(inverse, [](float radius2) { return inverse_root(radius2); });
 #pragma unroll
     for (int i = 0; i < Shape::kEach; ++i) {

@@ -37,6 +37,11 @@ struct BandRows {
 // Bands have no Nyquist frequency along x, see above.
 enum class Mask { none, band, highpass, lowpass };
 
+// Of filters narrower than an octave, as plateau_mask() takes them; else of no width.
+struct Plateau {
+  float low, high, inverse_width;
+};
+
 // Half spectra of images, [images, image_h, half_pitch(image_w)], and planes that filters have made
 // of them or that are to be filtered: [images, count, h, pitch].
 struct Columns {
@@ -45,6 +50,7 @@ struct Columns {
   int images;
   int image_h, image_w, h, w;
   Mask mask;
+  Plateau plateau;
   Steps<float> steps;    // to radii of which the mask's octave is that of 1
   Complex<float> scale;  // of every value
   int order;             // of angular filters, or 0 if there are none

@@ -21,23 +21,33 @@ struct Part {
   Size size;
   int64_t octave;  // of the mask
   bool is_real;    // half spectra suffice
+  Plateau plateau;
 };
 
 class Plan {
  public:
-  // `like`: images, with any leading dimensions.
-  Plan(const Tensor& like, int64_t height, int64_t nbands, bool analytic)
+  // `like`: images, with any leading dimensions. `own`: transforms are normalised by their own
+  // size, and bands are analytic unless there is one for all directions.
+  Plan(const Tensor& like, int64_t height, int64_t nbands, Octave octave, bool own)
       : launch_(like),
         image_(image_size(like)),
         count_(product(leading(like, 2))),
         nbands_(nbands),
-        analytic_(analytic) {
-    const std::vector<Size> sizes = level_sizes(image_, height);
-    parts_.push_back({Mask::highpass, image_, 0, true});
-    for (int64_t level = 1; level < height - 1; ++level) {
-      parts_.push_back({Mask::band, sizes[level - 1], level, !analytic});
+        own_(own),
+        analytic_(own && nbands > 1) {
+    const std::vector<Size> sizes = level_sizes(image_, height, octave.count);
+    const NarrowMasks<float> masks(octave);
+    const auto plateau = [&](float low, float high) {
+      return is_narrow(octave) ? Plateau{low, high, masks.inverse_width} : Plateau{};
+    };
+    const float far = kFar;
+    parts_.push_back({Mask::highpass, image_, 0, true, plateau(0, far)});
+    for (int64_t i = 0; i + 1 < static_cast<int64_t>(sizes.size()); ++i) {
+      const auto scale = static_cast<int>(i % octave.count);
+      const Plateau at = plateau(masks.low(scale), masks.high(scale));
+      parts_.push_back({Mask::band, sizes[i], i / octave.count + 1, !analytic_, at});
     }
-    parts_.push_back({Mask::lowpass, sizes.back(), height - 2, true});
+    parts_.push_back({Mask::lowpass, sizes.back(), height - 2, true, plateau(-far, -masks.width)});
     memory_ = divide(like, [this](Pieces& pieces) {
       spectra_ = pieces.take<Complex<float>>(count_ * pitch(image_, true) * image_.h);
       int64_t most = 0;
@@ -51,6 +61,9 @@ class Plan {
   void analyze(const float* images, const std::vector<Tensor>& to) const {
     transform_images(images);
     for (size_t i = 0; i < parts_.size(); ++i) {
+      if (to[i].numel() == 0) {
+        continue;  // not wanted
+      }
       in_pieces(parts_[i], [&](int64_t image, int64_t images, int64_t band, int64_t bands) {
         Columns columns = filter(parts_[i], image, images, band, bands);
         columns.scale = analysis_scale(parts_[i]);
@@ -62,8 +75,12 @@ class Plan {
     }
   }
 
-  void synthesize(const std::vector<Tensor>& from, float* images) const {
+  void synthesize(
+      const std::vector<Tensor>& from, const std::vector<bool>& wanted, float* images) const {
     for (size_t i = 0; i < parts_.size(); ++i) {
+      if (!wanted[i]) {
+        continue;
+      }
       in_pieces(parts_[i], [&](int64_t image, int64_t images, int64_t band, int64_t bands) {
         Columns columns = filter(parts_[i], image, images, band, bands);
         rows(parts_[i], from[i], columns, image, band, [this](const auto& p) {
@@ -131,6 +148,7 @@ class Plan {
     p.h = static_cast<int>(part.size.h);
     p.w = static_cast<int>(part.size.w);
     p.mask = part.mask;
+    p.plateau = part.plateau;
     const auto octaves = static_cast<float>(std::pow(2.0, static_cast<double>(part.octave)));
     p.steps = steps<float>(image_);
     p.steps = {p.steps.y * octaves, p.steps.x * octaves};
@@ -193,7 +211,7 @@ class Plan {
   // The images' own rows and columns, some images at a time.
   template <typename Run>
   void in_place(const Run& run) const {
-    const Part whole{Mask::none, image_, 0, true};
+    const Part whole{Mask::none, image_, 0, true, {}};
     in_pieces(whole, [&](int64_t image, int64_t images, int64_t, int64_t) {
       Columns columns = filter(whole, image, images, 0, 1);
       columns.planes = columns.spectra;
@@ -228,7 +246,7 @@ class Plan {
 
   // Every transform's normalisation is in the filters.
   Complex<float> analysis_scale(const Part& part) const {
-    const double norm = 1.0 / static_cast<double>((analytic_ ? part.size : image_).area());
+    const double norm = 1.0 / static_cast<double>((own_ ? part.size : image_).area());
     if (part.mask != Mask::band) {
       return scaled({1, 0}, norm);
     }
@@ -237,8 +255,8 @@ class Plan {
   }
 
   Complex<float> synthesis_scale(const Part& part) const {
-    const double norm = 1.0 / static_cast<double>((analytic_ ? part.size : image_).area()) *
-                        (part.is_real ? 0.5 : 1.0);
+    const double norm =
+        1.0 / static_cast<double>((own_ ? part.size : image_).area()) * (part.is_real ? 0.5 : 1.0);
     if (part.mask != Mask::band) {
       return scaled({1, 0}, norm);
     }
@@ -249,7 +267,7 @@ class Plan {
   Launch launch_;
   Size image_;
   int64_t count_, nbands_;
-  bool analytic_;
+  bool own_, analytic_;
   std::vector<Part> parts_;
   Tensor memory_;
   Complex<float>* spectra_ = nullptr;
@@ -271,21 +289,23 @@ void analyze_by_fft(
     const Tensor& images,
     int64_t height,
     int64_t nbands,
+    Octave octave,
     bool analytic,
     const std::vector<Tensor>& parts) {
-  const Plan plan(images, height, nbands, analytic);
+  const Plan plan(images, height, nbands, octave, analytic);
   plan.analyze(images.const_data_ptr<float>(), parts);
 }
 
 void synthesize_by_fft(
     const Coefficients& parts, int64_t nbands, bool analytic, const Tensor& images) {
-  const Plan plan(images, parts.height(), nbands, analytic);
+  const Plan plan(images, parts.height(), nbands, parts.octave, analytic);
+  const auto wanted = parts.wanted("phasenet::pyramid_inverse");
   std::vector<Tensor> from{dense(parts.highpass)};
   for (const Tensor& bands : parts.bands) {
-    from.push_back(dense(bands));
+    from.push_back(wanted[from.size()] ? dense(bands) : bands);
   }
-  from.push_back(dense(parts.lowpass));
-  plan.synthesize(from, images.mutable_data_ptr<float>());
+  from.push_back(wanted.back() ? dense(parts.lowpass) : parts.lowpass);
+  plan.synthesize(from, wanted, images.mutable_data_ptr<float>());
 }
 
 }  // namespace phasenet::cuda

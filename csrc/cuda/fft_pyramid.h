@@ -17,10 +17,12 @@ void analyze_by_fft(
     const Tensor& images,
     int64_t height,
     int64_t nbands,
+    Octave octave,
     bool analytic,
     const std::vector<Tensor>& parts);
 
-// Coefficients -> images, written to `images`, which is dense. Of the bands the real
+// Coefficients, their highpass among them, -> images, written to `images`, which is dense. Of the
+// bands the real
 // parts, or all if `analytic`, for the pyramid's adjoint.
 void synthesize_by_fft(
     const Coefficients& parts, int64_t nbands, bool analytic, const Tensor& images);

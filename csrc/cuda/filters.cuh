@@ -166,9 +166,75 @@ __device__ __forceinline__ T lowpass_mask(T s) {
   return quarter_cosine(T(1) + T(0.5) * log2_of(s));
 }
 
+// Filters an octave wide as kernels ask for them: of s, the square of the radius in units of the
+// level's own octave, for scale `i` of the level's, here always 0.
+template <typename T>
+struct OctaveMasks {
+  static constexpr int count = 1;
+  __device__ __forceinline__ T highpass(T s) const {
+    return highpass_mask(s);
+  }
+  __device__ __forceinline__ T lowpass(T s) const {
+    return lowpass_mask(s);
+  }
+  __device__ __forceinline__ T band(T s, int) const {
+    return band_mask(s);
+  }
+};
+
+// A filter that is 1 between log2 of two radii, `low` and `high`, and falls to zero beyond them
+// over `width` octaves. One side may lie as far off as kFar.
+template <typename T>
+__device__ __forceinline__ T plateau_mask(T s, T low, T high, T inverse_width) {
+  T octaves = T(0.5) * log2_of(s);
+  octaves = octaves > T(-1000) ? octaves : T(-1000);  // at DC
+  const T below = low - octaves, above = octaves - high;
+  const T u = (below > above ? below : above) * inverse_width;
+  return u < T(1) ? quarter_cosine(u > T(0) ? u : T(0)) : T(0);
+}
+
+constexpr double kFar = 1e6;
+
+// Filters of an octave with `count` scales, see Octave; the finest is scale 0.
+template <typename T>
+struct NarrowMasks {
+  int count;
+  T inverse_count, width, inverse_width;
+
+  explicit NarrowMasks(Octave octave)
+      : count(static_cast<int>(octave.count)),
+        inverse_count(static_cast<T>(1.0 / static_cast<double>(octave.count))),
+        width(static_cast<T>(octave.width)),
+        inverse_width(static_cast<T>(1.0 / octave.width)) {
+  }
+
+  __device__ __forceinline__ T highpass(T s) const {
+    return plateau_mask(s, T(0), T(kFar), inverse_width);
+  }
+  __device__ __forceinline__ T lowpass(T s) const {
+    return plateau_mask(s, T(-kFar), -width, inverse_width);
+  }
+  __host__ __device__ __forceinline__ T low(int i) const {
+    return T(count - 1 - i) * inverse_count;
+  }
+  __host__ __device__ __forceinline__ T high(int i) const {
+    return T(count - i) * inverse_count - width;
+  }
+  __device__ __forceinline__ T band(T s, int i) const {
+    return plateau_mask(s, low(i), high(i), inverse_width);
+  }
+};
+
+inline bool is_narrow(Octave octave) {
+  return octave.count > 1 || octave.width < 1;
+}
+
 // cos(d)^(nbands - 1), with the sign that the power leaves.
 template <typename T>
 __device__ __forceinline__ T power(T cosine, int nbands) {
+  if (nbands == 1) {
+    return T(1);
+  }
   T result = cosine;
   for (int i = 2; i < nbands; ++i) {
     result *= cosine;
@@ -176,19 +242,22 @@ __device__ __forceinline__ T power(T cosine, int nbands) {
   return result;
 }
 
-// Calls run(count) with the number of bands as a type that tells it when compiling, 0 if it is not
-// one of the usual.
-template <typename Run>
-void with_band_count(int64_t nbands, const Run& run) {
+// Calls run(count, masks) with the number of bands as a type that tells it when compiling, 0 if it
+// is not one of the usual or filters are narrow.
+template <typename T, typename Run>
+void with_filters(int64_t nbands, Octave octave, const Run& run) {
+  if (is_narrow(octave)) {
+    return run(std::integral_constant<int, 0>(), NarrowMasks<T>(octave));
+  }
   switch (nbands) {
     case 2:
-      return run(std::integral_constant<int, 2>());
+      return run(std::integral_constant<int, 2>(), OctaveMasks<T>());
     case 3:
-      return run(std::integral_constant<int, 3>());
+      return run(std::integral_constant<int, 3>(), OctaveMasks<T>());
     case 4:
-      return run(std::integral_constant<int, 4>());
+      return run(std::integral_constant<int, 4>(), OctaveMasks<T>());
     default:
-      return run(std::integral_constant<int, 0>());
+      return run(std::integral_constant<int, 0>(), OctaveMasks<T>());
   }
 }
 

@@ -12,14 +12,48 @@ namespace phasenet::cuda {
 
 using torch::stable::Tensor;
 
-std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands);
-void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out);
+std::vector<Tensor> pyramid(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts);
+void pyramid_out(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<Tensor> out);
 Tensor pyramid_backward(
-    const Tensor& highpass_grad, std::vector<Tensor> band_grads, const Tensor& lowpass_grad);
-Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass);
+    const Tensor& highpass_grad,
+    std::vector<Tensor> band_grads,
+    const Tensor& lowpass_grad,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts);
+Tensor pyramid_inverse(
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts);
 void pyramid_inverse_out(
-    const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, Tensor out);
-std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands);
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width,
+    Tensor out);
+std::vector<Tensor> pyramid_inverse_backward(
+    const Tensor& grad,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts);
 std::vector<Tensor> phase_difference_windows(
     const Tensor& frames,
     int64_t num_phase,

@@ -31,6 +31,7 @@ struct Analysis {
   int image_h, image_w, h, w;
   Steps<T> steps;
   T octaves;  // 4^level
+  int scale;  // of the level's, from 0
   Directions<T> directions;
   Complex<T> phase;   // of the bands, with everything that is constant
   Complex<T>* bands;  // [N, nbands, h, w]
@@ -43,8 +44,9 @@ struct Analysis {
 
 // `one_sided`: analytic bands, else real ones with filters on both half planes. Each value goes to
 // its frequency and to the opposite one. `kBands`: their number, or 0.
-template <typename T, bool one_sided, int kBands>
-__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analysis<T> p) {
+template <typename T, bool one_sided, int kBands, typename Masks>
+__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
+    analyze(Analysis<T> p, Masks masks) {
   const int columns = p.w / 2 + 1;
   for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
     const int k = signed_frequency(y, p.h);
@@ -53,14 +55,15 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analys
     const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
     const T radius2 = square(f_y) + square(f_x);
     if (p.highpass != nullptr) {
-      p.highpass[(plane * p.h + y) * columns + x] = value * (highpass_mask(radius2) * p.high_scale);
+      p.highpass[(plane * p.h + y) * columns + x] =
+          value * (masks.highpass(radius2) * p.high_scale);
     }
     if (p.lowpass != nullptr && holds(p.low_h, k) && x <= p.low_w / 2) {
       const int64_t line = plane * p.low_h + index_of(k, p.low_h);
       p.lowpass[line * (p.low_w / 2 + 1) + x] =
-          value * (lowpass_mask(radius2 * p.octaves) * p.low_scale);
+          value * (masks.lowpass(radius2 * p.octaves) * p.low_scale);
     }
-    const T radial = band_mask(radius2 * p.octaves);
+    const T radial = masks.band(radius2 * p.octaves, p.scale);
     const T inverse = radial > T(0) ? inverse_root(radius2) : T(0);
     const Complex<T> here = value * p.phase * radial;
     const Complex<T> there = conjugate(value) * (one_sided ? p.phase : conjugate(p.phase)) * radial;
@@ -83,13 +86,15 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) analyze(Analys
   });
 }
 
-// What one level's launch gives; residuals only where asked for.
+// What one scale's launch gives; residuals only where asked for.
 template <typename T>
 struct Filtered {
   Tensor bands;
   Tensor highpass, lowpass;  // half spectra [N, h, w / 2 + 1]
 };
 
+// Whose bands: of the pyramid, analytic unless there is one for all directions; or, real, of the
+// inverse's adjoint, whose transforms are normalised by the image's size.
 enum class Bands { analytic, real };
 
 struct Residuals {
@@ -98,15 +103,18 @@ struct Residuals {
 
 // Every spectrum is weighted so that its inverse transform needs no normalisation.
 template <typename T>
-Filtered<T> filter_level(
+Filtered<T> filter_scale(
     const Tensor& spectra,
     Size image,
     const std::vector<Size>& sizes,
     int64_t nbands,
-    int64_t level,
+    Octave octave,
+    int64_t scale_number,
     Bands kind,
     Residuals residuals) {
-  const Size size = sizes[level - 1], low = sizes[level];
+  const Size size = sizes[scale_number - 1], low = sizes[scale_number];
+  const int64_t level = (scale_number - 1) / octave.count + 1;
+  const bool one_sided = kind == Bands::analytic && nbands > 1;
   const int64_t count = spectra.size(0);
   STD_TORCH_CHECK(
       std::max(image.h, image.w) < (int64_t{1} << 30), "phasenet: an image is too large");
@@ -127,9 +135,9 @@ Filtered<T> filter_level(
   p.w = static_cast<int>(size.w);
   p.steps = steps<T>(image);
   p.octaves = static_cast<T>(std::pow(4.0, static_cast<double>(level)));
+  p.scale = static_cast<int>((scale_number - 1) % octave.count);
   p.directions = directions<T>(nbands);
-  const auto scale =
-      static_cast<T>((kind == Bands::analytic ? 2 : 1) * angular_scale(nbands) * norm(size));
+  const auto scale = static_cast<T>((one_sided ? 2 : 1) * angular_scale(nbands) * norm(size));
   p.phase = {analysis_phase<T>(nbands).re * scale, analysis_phase<T>(nbands).im * scale};
   p.bands = static_cast<Complex<T>*>(bands.mutable_data_ptr());
   if (residuals.high) {
@@ -145,14 +153,16 @@ Filtered<T> filter_level(
     p.low_scale = static_cast<T>(norm(low));
   }
   const Launch launch(spectra);
-  with_band_count(nbands, [&](auto bands_known) {
+  with_filters<T>(nbands, octave, [&](auto bands_known, auto masks) {
     constexpr int kBands = decltype(bands_known)::value;
+    using Masks = decltype(masks);
     launch(
-        kind == Bands::analytic ? analyze<T, true, kBands> : analyze<T, false, kBands>,
+        one_sided ? analyze<T, true, kBands, Masks> : analyze<T, false, kBands, Masks>,
         tiles_of(count, size.h, half_columns(size.w)),
         dim3(kTile, kTileRows),
         0,
-        p);
+        p,
+        masks);
   });
   return result;
 }
@@ -164,33 +174,50 @@ bool is_own(const Tensor& images) {
 }
 
 template <typename T>
-std::vector<Tensor> coefficients(const Tensor& images, int64_t height, int64_t nbands, Bands kind) {
+std::vector<Tensor> coefficients(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    Octave octave,
+    Bands kind,
+    const std::vector<bool>& wanted) {
   const Size image = image_size(images);
   const auto batch = leading(images, 2);
+  const auto specs = coefficient_specs<T>(batch, image, height, nbands, octave, wanted);
+  std::vector<Tensor> result;
   if (is_own<T>(images)) {
     const Tensor given = to_real<T>(as_batch(images, 2));
-    std::vector<Tensor> result;
-    for (const TensorSpec& spec : coefficient_specs<T>(batch, image, height, nbands)) {
+    for (const TensorSpec& spec : specs) {
       result.push_back(empty_like_device(given, spec.shape, spec.dtype));
     }
-    analyze_by_fft(given, height, nbands, kind == Bands::analytic, result);
+    analyze_by_fft(given, height, nbands, octave, kind == Bands::analytic, result);
     return result;
   }
-  const auto sizes = level_sizes(image, height);
+  const auto sizes = level_sizes(image, height, octave.count);
   const Tensor spectra = rfft2(to_real<T>(as_batch(images, 2)));
   const auto real = [&](const Tensor& half, Size size) {
     return with_batch(irfft2(half, size.w, Norm::none), batch);
   };
-  std::vector<Tensor> result;
-  for (int64_t level = 1; level < height - 1; ++level) {
-    const Residuals residuals{level == 1, level == height - 2};
-    const auto filtered = filter_level<T>(spectra, image, sizes, nbands, level, kind, residuals);
-    if (residuals.high) {
-      result.push_back(real(filtered.highpass, image));
+  for (const TensorSpec& spec : specs) {  // those that are not wanted, in their places
+    const bool is_wanted = wanted[result.size()];
+    result.push_back(is_wanted ? spectra : empty_like_device(spectra, spec.shape, spec.dtype));
+  }
+  const auto scales = static_cast<int64_t>(sizes.size()) - 1;
+  for (int64_t scale = 1; scale <= scales; ++scale) {
+    const Residuals residuals{scale == 1 && wanted[0], scale == scales && wanted[scales + 1]};
+    if (!wanted[scale] && !residuals.high && !residuals.low) {
+      continue;
     }
-    result.push_back(with_batch(ifft2(filtered.bands, Norm::none), batch));
+    const auto filtered =
+        filter_scale<T>(spectra, image, sizes, nbands, octave, scale, kind, residuals);
+    if (residuals.high) {
+      result.front() = real(filtered.highpass, image);
+    }
+    if (wanted[scale]) {
+      result[scale] = with_batch(ifft2(filtered.bands, Norm::none), batch);
+    }
     if (residuals.low) {
-      result.push_back(real(filtered.lowpass, sizes.back()));
+      result.back() = real(filtered.lowpass, sizes.back());
     }
   }
   return result;
@@ -222,30 +249,48 @@ Tensor analytic_bands(
     const Tensor& spectra, Size image, int64_t height, int64_t nbands, int64_t level) {
   const auto sizes = level_sizes(image, height);
   const auto filtered =
-      filter_level<T>(spectra, image, sizes, nbands, level, Bands::analytic, Residuals{});
+      filter_scale<T>(spectra, image, sizes, nbands, {}, level, Bands::analytic, Residuals{});
   return ifft2(filtered.bands, Norm::none);
 }
 
-std::vector<Tensor> pyramid(const Tensor& images, int64_t height, int64_t nbands) {
-  check_pyramid("phasenet::pyramid", image_size(images), height, nbands);
+std::vector<Tensor> pyramid(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  constexpr const char* op = "phasenet::pyramid";
+  const Octave octave{bands_per_octave, width};
+  check_pyramid(op, image_size(images), height, nbands, octave);
+  const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
-    return coefficients<decltype(zero)>(images, height, nbands, Bands::analytic);
+    return coefficients<decltype(zero)>(images, height, nbands, octave, Bands::analytic, wanted);
   });
 }
 
 // cuFFT's results are copied: ATen's own transforms into given memory do just that.
-void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vector<Tensor> out) {
+void pyramid_out(
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<Tensor> out) {
   const Size image = image_size(images);
-  check_pyramid("phasenet::pyramid", image, height, nbands);
+  const Octave octave{bands_per_octave, width};
+  check_pyramid("phasenet::pyramid", image, height, nbands, octave);
+  const auto wanted = wanted_parts("phasenet::pyramid", {}, octave.count * (height - 2));
   with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto specs = coefficient_specs<T>(leading(images, 2), image, height, nbands);
+    const auto specs =
+        coefficient_specs<T>(leading(images, 2), image, height, nbands, octave, wanted);
     check_out("phasenet::pyramid", images, out, specs);
     if (is_own<T>(images)) {
-      analyze_by_fft(to_real<T>(as_batch(images, 2)), height, nbands, true, out);
+      analyze_by_fft(to_real<T>(as_batch(images, 2)), height, nbands, octave, true, out);
       return;
     }
-    const auto result = coefficients<T>(images, height, nbands, Bands::analytic);
+    const auto result = coefficients<T>(images, height, nbands, octave, Bands::analytic, wanted);
     for (size_t i = 0; i < out.size(); ++i) {
       torch::stable::copy_(out[i], result[i]);
     }
@@ -253,10 +298,19 @@ void pyramid_out(const Tensor& images, int64_t height, int64_t nbands, std::vect
 }
 
 // The imaginary parts of the bands are rounding.
-std::vector<Tensor> pyramid_inverse_backward(const Tensor& grad, int64_t height, int64_t nbands) {
-  check_pyramid("phasenet::pyramid_inverse_backward", image_size(grad), height, nbands);
+std::vector<Tensor> pyramid_inverse_backward(
+    const Tensor& grad,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  constexpr const char* op = "phasenet::pyramid_inverse_backward";
+  const Octave octave{bands_per_octave, width};
+  check_pyramid(op, image_size(grad), height, nbands, octave);
+  const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
-    return coefficients<decltype(zero)>(grad, height, nbands, Bands::real);
+    return coefficients<decltype(zero)>(grad, height, nbands, octave, Bands::real, wanted);
   });
 }
 

@@ -15,7 +15,6 @@ constexpr int kMostLevels = 30;  // sides stay below 2^30
 
 template <typename T>
 struct Level {
-  const Complex<T>* bands;  // full spectra [N, nbands, h, w]
   int h, w;
   T octaves;  // 4^level
   T scale;
@@ -41,15 +40,22 @@ struct Synthesis {
   Level<T> levels[kMostLevels];
 };
 
+// Where the bands of each level's scales are: full spectra [N, nbands, h, w].
+template <typename T, int kPerOctave>
+struct Spectra {
+  const Complex<T>* of[kMostLevels * kPerOctave];
+};
+
 template <typename T>
 __device__ __forceinline__ Complex<T> load(const Residual<T>& of, int64_t plane, int k, int x) {
   return of.spectra[(plane * of.h + index_of(k, of.h)) * (of.w / 2 + 1) + x];
 }
 
-// The sum of a level's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
+// The sum of a scale's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
 // (`one_sided`) the Hermitian part of their filtered spectra, of others that of their real parts.
 template <typename T, bool one_sided, int kBands>
 __device__ __forceinline__ Complex<T> sum_of_bands(
+    const Complex<T>* bands,
     const Level<T>& level,
     const Directions<T>& directions,
     Complex<T> phase,
@@ -63,7 +69,7 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
   const int64_t there = int64_t{y == 0 ? 0 : level.h - y} * level.w + (x == 0 ? 0 : level.w - x);
   const int64_t area = int64_t{level.h} * level.w;
   const int count = kBands > 0 ? kBands : directions.count;
-  const Complex<T>* band = level.bands + plane * count * area;
+  const Complex<T>* band = bands + plane * count * area;
   Complex<T> sum{T(0), T(0)};
 #pragma unroll(kBands > 0 ? kBands : 1)
   for (int b = 0; b < count; ++b, band += area) {
@@ -80,8 +86,9 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
   return sum;
 }
 
-template <typename T, bool one_sided, int kBands>
-__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Synthesis<T> p) {
+template <typename T, bool one_sided, int kBands, typename Masks, typename Bands>
+__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
+    synthesize(Synthesis<T> p, Masks masks, Bands bands) {
   const int columns = p.w / 2 + 1;
   for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
     const int k = signed_frequency(y, p.h);
@@ -91,22 +98,35 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Syn
     // At most two levels answer to a frequency; of the others nothing is read.
     for (int l = 0; l < p.count; ++l) {
       const Level<T>& level = p.levels[l];
-      const T radial = band_mask(radius2 * level.octaves);
-      if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
-        const T inverse = inverse_root(radius2);
-        sum = sum + sum_of_bands<T, one_sided, kBands>(
-                        level, p.directions, p.phase, plane, k, x, f_y * inverse, f_x * inverse) *
-                        (radial * level.scale);
+      for (int i = 0; i < masks.count; ++i) {
+        if (masks.count > 1 && bands.of[l * masks.count + i] == nullptr) {
+          continue;
+        }
+        const T radial = masks.band(radius2 * level.octaves, i);
+        if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
+          const T inverse = inverse_root(radius2);
+          const Complex<T> value = sum_of_bands<T, one_sided, kBands>(
+              bands.of[l * masks.count + i],
+              level,
+              p.directions,
+              p.phase,
+              plane,
+              k,
+              x,
+              f_y * inverse,
+              f_x * inverse);
+          sum = sum + value * (radial * level.scale);
+        }
       }
     }
     if (p.highpass.spectra != nullptr) {
-      const T mask = highpass_mask(radius2);
+      const T mask = masks.highpass(radius2);
       if (mask > T(0)) {
         sum = sum + load(p.highpass, plane, k, x) * (mask * p.highpass.scale);
       }
     }
     if (p.lowpass.spectra != nullptr && holds(p.lowpass.h, k) && x <= p.lowpass.w / 2) {
-      const T mask = lowpass_mask(radius2 * p.low_octaves);
+      const T mask = masks.lowpass(radius2 * p.low_octaves);
       if (mask > T(0)) {
         sum = sum + load(p.lowpass, plane, k, x) * (mask * p.lowpass.scale);
       }
@@ -115,10 +135,11 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>) synthesize(Syn
   });
 }
 
-// The bands of some levels, [N, nbands, h, w], and which they are.
+// The bands of all scales of some levels, [N, nbands, h, w] or null, and which levels they are.
 struct BandLevels {
-  std::vector<Tensor> bands;
+  std::vector<const Tensor*> bands;
   std::vector<int64_t> levels;
+  Octave octave;
 };
 
 template <typename T>
@@ -168,12 +189,18 @@ Tensor images_of(
   p.highpass = residual(highpass, image);
   p.lowpass = residual(lowpass, sizes.back());
   p.low_octaves = power_of_four<T>(height - 2);
-  for (size_t i = 0; i < given.levels.size(); ++i) {
-    const int64_t level = given.levels[i];
+  std::vector<const Complex<T>*> of_bands;
+  for (const Tensor* bands : given.bands) {
+    if (bands == nullptr) {
+      of_bands.push_back(nullptr);
+      continue;
+    }
+    spectra.push_back(fft2(as_batch(*bands, 3)));
+    of_bands.push_back(static_cast<const Complex<T>*>(spectra.back().const_data_ptr()));
+  }
+  for (const int64_t level : given.levels) {
     const Size size = sizes[level - 1];
-    spectra.push_back(fft2(as_batch(given.bands[i], 3)));
     p.levels[p.count++] = {
-        static_cast<const Complex<T>*>(spectra.back().const_data_ptr()),
         static_cast<int>(size.h),
         static_cast<int>(size.w),
         power_of_four<T>(level),
@@ -184,14 +211,21 @@ Tensor images_of(
   const Tensor sum = empty_like_device(like, {count, image.h, columns}, Dtypes<T>::complex);
   p.out = static_cast<Complex<T>*>(sum.mutable_data_ptr());
   const Launch launch(sum);
-  with_band_count(nbands, [&](auto bands_known) {
+  with_filters<T>(nbands, given.octave, [&](auto bands_known, auto masks) {
     constexpr int kBands = decltype(bands_known)::value;
+    using Masks = decltype(masks);
+    using Bands = Spectra<T, std::is_same_v<Masks, OctaveMasks<T>> ? 1 : kMostPerOctave>;
+    Bands bands{};
+    std::copy(of_bands.begin(), of_bands.end(), bands.of);
     launch(
-        adjoint ? synthesize<T, true, kBands> : synthesize<T, false, kBands>,
+        adjoint && nbands > 1 ? synthesize<T, true, kBands, Masks, Bands>
+                              : synthesize<T, false, kBands, Masks, Bands>,
         tiles_of(count, image.h, columns),
         dim3(kTile, kTileRows),
         0,
-        p);
+        p,
+        masks,
+        bands);
   });
   spectra.clear();  // before the transform, which takes more
   return irfft2(sum, image.w, Norm::none);
@@ -206,18 +240,37 @@ Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const 
     check_out(op, like, {*out}, {{shape, like.scalar_type()}});
   }
   const Size image = image_size(like);
-  if (like.scalar_type() == ScalarType::Float && has_own_transforms(like, image)) {
+  const auto wanted = coeffs.wanted(op);
+  // Ours write the highpass first and add the rest.
+  if (like.scalar_type() == ScalarType::Float && wanted[0] && has_own_transforms(like, image)) {
     const Tensor images = out != nullptr ? *out : empty_like_device(like, shape, ScalarType::Float);
     synthesize_by_fft(coeffs, nbands, adjoint, images);
     return images;
   }
-  BandLevels given{coeffs.bands, {}};
+  BandLevels given{{}, {}, coeffs.octave};
   for (int64_t level = 1; level < coeffs.height() - 1; ++level) {
+    const int64_t first = (level - 1) * coeffs.octave.count;
+    bool any = false;
+    for (int64_t scale = first; scale < first + coeffs.octave.count; ++scale) {
+      any = any || wanted[scale + 1];
+    }
+    if (!any) {
+      continue;
+    }
     given.levels.push_back(level);
+    for (int64_t scale = first; scale < first + coeffs.octave.count; ++scale) {
+      given.bands.push_back(wanted[scale + 1] ? &coeffs.bands[scale] : nullptr);
+    }
   }
   return with_compute_dtype("highpass", like.scalar_type(), [&](auto zero) {
     const Tensor images = images_of<decltype(zero)>(
-        given, &coeffs.highpass, &coeffs.lowpass, image, coeffs.height(), nbands, adjoint);
+        given,
+        wanted.front() ? &coeffs.highpass : nullptr,
+        wanted.back() ? &coeffs.lowpass : nullptr,
+        image,
+        coeffs.height(),
+        nbands,
+        adjoint);
     if (out != nullptr) {
       // ATen's own transforms into given memory do just that.
       torch::stable::copy_(const_cast<Tensor&>(*out), with_batch(images, leading(like, 2)));
@@ -229,19 +282,39 @@ Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const 
 
 }  // namespace
 
-Tensor pyramid_inverse(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of(
-      "phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, nullptr);
+Tensor pyramid_inverse(
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
+  return image_of("phasenet::pyramid_inverse", coeffs, false, nullptr);
 }
 
 void pyramid_inverse_out(
-    const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass, Tensor out) {
-  image_of("phasenet::pyramid_inverse", {highpass, std::move(bands), lowpass}, false, &out);
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width,
+    Tensor out) {
+  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}};
+  image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 
-Tensor pyramid_backward(const Tensor& highpass, std::vector<Tensor> bands, const Tensor& lowpass) {
-  return image_of(
-      "phasenet::pyramid_backward", {highpass, std::move(bands), lowpass}, true, nullptr);
+Tensor pyramid_backward(
+    const Tensor& highpass,
+    std::vector<Tensor> bands,
+    const Tensor& lowpass,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
+  return image_of("phasenet::pyramid_backward", coeffs, true, nullptr);
 }
 
 template <typename T>
@@ -251,7 +324,11 @@ Tensor analytic_bands_adjoint(
     Size image,
     int64_t height) {
   const int64_t nbands = band_grads.at(0).size(1);
-  return images_of<T>({band_grads, levels}, nullptr, nullptr, image, height, nbands, true);
+  BandLevels given{{}, levels, {}};
+  for (const Tensor& grads : band_grads) {
+    given.bands.push_back(&grads);
+  }
+  return images_of<T>(given, nullptr, nullptr, image, height, nbands, true);
 }
 
 template Tensor analytic_bands_adjoint<float>(

@@ -17,15 +17,16 @@ def pyramid(module) -> None:
     random = np.random.default_rng(0)
     cases = [((2, 33, 40), 4, 3), ((1, 9, 67), 4, 2), ((3, 4, 5), 3, 4), ((0, 16, 16), 4, 2)]
     cases += [((3, 16, 128), 4, 3), ((1, 64, 8), 4, 2), ((1, 8, 512), 3, 2)]
-    for shape, height, nbands in cases:
+    cases += [((2, 33, 40), 4, 3, 4, 0.25), ((2, 16, 32), 4, 1, 3, 0.1), ((1, 9, 12), 4, 1)]
+    for shape, height, nbands, *octave in cases:
         for dtype in (np.float32, np.float64):
             images = random.random(shape).astype(dtype)
             for order in ("forward", "shuffled"):
                 module.configure(order=order, seed=1)
-                parts = module.pyramid(images, height, nbands)
-                module.pyramid_inverse_backward(images, height, nbands)
-                module.pyramid_inverse(parts[0], parts[1:-1], parts[-1])
-                module.pyramid_backward(parts[0], parts[1:-1], parts[-1])
+                parts = module.pyramid(images, height, nbands, *octave)
+                module.pyramid_inverse_backward(images, height, nbands, *octave)
+                module.pyramid_inverse(parts[0], parts[1:-1], parts[-1], *octave)
+                module.pyramid_backward(parts[0], parts[1:-1], parts[-1], *octave)
         module.pyramid((255 * random.random(shape)).astype(np.uint8), height, nbands)
 
 

@@ -199,24 +199,49 @@ PYBIND11_MODULE(phasenet_emulated, m) {
   });
   m.def("launches", [] { return emulation::settings.launches; });
   m.def("probe", &probe);
-  m.def("pyramid", [](const py::array& images, int64_t height, int64_t nbands) {
-    return to_arrays(ops::pyramid(to_tensor(images), height, nbands));
-  });
-  m.def(
-      "pyramid_backward",
-      [](const py::array& highpass, const std::vector<py::array>& bands, const py::array& lowpass) {
-        return to_array(
-            ops::pyramid_backward(to_tensor(highpass), to_tensors(bands), to_tensor(lowpass)));
-      });
-  m.def(
-      "pyramid_inverse",
-      [](const py::array& highpass, const std::vector<py::array>& bands, const py::array& lowpass) {
-        return to_array(
-            ops::pyramid_inverse(to_tensor(highpass), to_tensors(bands), to_tensor(lowpass)));
-      });
-  m.def("pyramid_inverse_backward", [](const py::array& grad, int64_t height, int64_t nbands) {
-    return to_arrays(ops::pyramid_inverse_backward(to_tensor(grad), height, nbands));
-  });
+  const auto analysis = [&](const char* name, auto operator_of) {
+    m.def(
+        name,
+        [operator_of](
+            const py::array& images,
+            int64_t height,
+            int64_t nbands,
+            int64_t count,
+            double width,
+            std::vector<int64_t> parts) {
+          return to_arrays(operator_of(to_tensor(images), height, nbands, count, width, parts));
+        },
+        py::arg("images"),
+        py::arg("height"),
+        py::arg("nbands"),
+        py::arg("bands_per_octave") = 1,
+        py::arg("width") = 1.0,
+        py::arg("parts") = std::vector<int64_t>());
+  };
+  analysis("pyramid", &ops::pyramid);
+  analysis("pyramid_inverse_backward", &ops::pyramid_inverse_backward);
+  const auto synthesis = [&](const char* name, auto operator_of) {
+    m.def(
+        name,
+        [operator_of](
+            const py::array& highpass,
+            const std::vector<py::array>& bands,
+            const py::array& lowpass,
+            int64_t count,
+            double width,
+            std::vector<int64_t> parts) {
+          return to_array(operator_of(
+              to_tensor(highpass), to_tensors(bands), to_tensor(lowpass), count, width, parts));
+        },
+        py::arg("highpass"),
+        py::arg("bands"),
+        py::arg("lowpass"),
+        py::arg("bands_per_octave") = 1,
+        py::arg("width") = 1.0,
+        py::arg("parts") = std::vector<int64_t>());
+  };
+  synthesis("pyramid_backward", &ops::pyramid_backward);
+  synthesis("pyramid_inverse", &ops::pyramid_inverse);
   m.def(
       "phase_difference_windows",
       [](const py::array& frames,

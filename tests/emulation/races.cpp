@@ -54,16 +54,23 @@ Tensor random(const std::vector<int64_t>& sizes, ScalarType dtype, double most) 
 }
 
 // Both transforms and both adjoints.
-void pyramid(const std::vector<int64_t>& sizes, int64_t height, int64_t nbands, ScalarType dtype) {
+void pyramid(
+    const std::vector<int64_t>& sizes,
+    int64_t height,
+    int64_t nbands,
+    ScalarType dtype,
+    int64_t count = 1) {
   const Tensor images = random(sizes, dtype, 255);
-  const std::vector<Tensor> parts = phasenet::cuda::pyramid(images, height, nbands);
+  const double width = 1.0 / static_cast<double>(count);
+  const std::vector<Tensor> parts =
+      phasenet::cuda::pyramid(images, height, nbands, count, width, {});
   if (dtype == kBytes) {
     return;
   }
   const std::vector<Tensor> bands(parts.begin() + 1, parts.end() - 1);
-  phasenet::cuda::pyramid_inverse(parts.front(), bands, parts.back());
-  phasenet::cuda::pyramid_backward(parts.front(), bands, parts.back());
-  phasenet::cuda::pyramid_inverse_backward(images, height, nbands);
+  phasenet::cuda::pyramid_inverse(parts.front(), bands, parts.back(), count, width, {});
+  phasenet::cuda::pyramid_backward(parts.front(), bands, parts.back(), count, width, {});
+  phasenet::cuda::pyramid_inverse_backward(images, height, nbands, count, width, {});
 }
 
 struct Windows {
@@ -189,11 +196,13 @@ const std::map<std::string, std::function<void()>> kRuns = {
          pyramid({2, 33, 40}, 4, 3, dtype);
          pyramid({1, 9, 67}, 4, 2, dtype);
          pyramid({3, 4, 5}, 3, 4, dtype);
+         pyramid({1, 19, 40}, 4, 3, dtype, 3);
        }
        // By transforms of our own.
        pyramid({3, 64, 128}, 5, 3, kFloat);
        pyramid({1, 8, 512}, 3, 2, kFloat);
        pyramid({1, 512, 8}, 3, 2, kFloat);
+       pyramid({2, 16, 32}, 4, 1, kFloat, 2);
        band_phase(ScalarType::ComplexDouble);
        turn_phase(ScalarType::ComplexDouble, kDouble);
      }},

@@ -31,7 +31,23 @@ CASES = [
     ((512, 8), 3, 4, 1),
     ((8, 1024), 3, 3, 1),
     ((1024, 16), 5, 2, 1),
+    # One orientation.
+    ((33, 40), 4, 1, 2),
+    ((32, 16), 4, 1, 2),
 ]
+OCTAVE = (1, 1.0)
+# Scales to an octave and the width of their transitions, by either way.
+NARROW = [
+    ((33, 40), 4, 4, 2, (2, 0.5)),
+    ((75, 101), 5, 3, 1, (3, 0.2)),
+    ((9, 31), 4, 1, 3, (4, 0.25)),
+    ((5, 4), 3, 2, 2, (1, 0.5)),
+    ((64, 32), 6, 4, 3, (2, 0.5)),
+    ((256, 64), 7, 5, 1, (4, 1 / 32)),
+    ((8, 1024), 3, 2, 1, (3, 1 / 3)),
+    ((16, 16), 4, 1, 2, (2, 0.3)),
+]
+ALL = [*((*case, OCTAVE) for case in CASES), *NARROW]
 
 
 def flat(coeffs: PyramidCoeffs) -> list[Tensor]:
@@ -48,15 +64,20 @@ def error(got: Tensor, want: Tensor, least: float) -> float:
     return float((wide(got) - want).norm()) / max(float(want.norm()), 1e-2 * least)
 
 
-def analyzed(module, name: str, images: Tensor, height: int, nbands: int) -> list[Tensor]:
-    return [
-        torch.from_numpy(part) for part in getattr(module, name)(images.numpy(), height, nbands)
-    ]
+def analyzed(
+    module, name: str, images: Tensor, height: int, nbands: int, octave=OCTAVE
+) -> list[Tensor]:
+    parts = getattr(module, name)(images.numpy(), height, nbands, *octave)
+    return [torch.from_numpy(part) for part in parts]
 
 
-def synthesized(module, name: str, parts: list[Tensor]) -> Tensor:
+def synthesized(module, name: str, parts: list[Tensor], octave=OCTAVE) -> Tensor:
     highpass, *bands, lowpass = (part.numpy() for part in parts)
-    return torch.from_numpy(getattr(module, name)(highpass, bands, lowpass))
+    return torch.from_numpy(getattr(module, name)(highpass, bands, lowpass, *octave))
+
+
+def exact_pyramid(height: int, nbands: int, octave: tuple[int, float]):
+    return reference.SteerablePyramid(height, nbands, bands_per_octave=octave[0], width=octave[1])
 
 
 def changed(parts: list[Tensor]) -> list[Tensor]:
@@ -64,48 +85,75 @@ def changed(parts: list[Tensor]) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("dtype", list(BARS))
-@pytest.mark.parametrize(("size", "height", "nbands", "count"), CASES)
-def test_equals_reference(emulated, size, height, nbands, count, dtype):
+@pytest.mark.parametrize(("size", "height", "nbands", "count", "octave"), ALL)
+def test_equals_reference(emulated, size, height, nbands, count, octave, dtype):
     images = torch.rand(count, *size).to(dtype)
-    exact = reference.SteerablePyramid(height, nbands)
+    exact = exact_pyramid(height, nbands, octave)
     expected = flat(exact(images.double()))
-    got = analyzed(emulated, "pyramid", images, height, nbands)
+    got = analyzed(emulated, "pyramid", images, height, nbands, octave)
     least = float(images.double().norm())
     for part, want in zip(got, expected, strict=True):
         assert part.is_complex() == want.is_complex()
         assert error(part, want, least) < BARS[dtype]
-    back = synthesized(emulated, "pyramid_inverse", got)
+    back = synthesized(emulated, "pyramid_inverse", got, octave)
     assert error(back, images.double(), least) < BARS[dtype]
     other = changed(got)  # not in the range of the pyramid, with imaginary parts of their own
     highpass, *bands, lowpass = map(wide, other)
     want = exact.inverse(PyramidCoeffs(highpass, tuple(bands), lowpass))
-    assert error(synthesized(emulated, "pyramid_inverse", other), want, 0) < BARS[dtype]
+    assert error(synthesized(emulated, "pyramid_inverse", other, octave), want, 0) < BARS[dtype]
 
 
 @pytest.mark.parametrize("dtype", list(BARS))
-@pytest.mark.parametrize(("size", "height", "nbands", "count"), CASES)
+@pytest.mark.parametrize(("size", "height", "nbands", "count", "octave"), ALL)
 def test_adjoints_equal_the_gradients_of_the_reference(
-    emulated, size, height, nbands, count, dtype
+    emulated, size, height, nbands, count, octave, dtype
 ):
     images = torch.rand(count, *size, dtype=torch.float64).to(dtype)
-    exact = reference.SteerablePyramid(height, nbands)
+    exact = exact_pyramid(height, nbands, octave)
     leaf = images.double().clone().requires_grad_()
     parts = flat(exact(leaf))
     grads = [torch.randn_like(part).to(_like(part, dtype)) for part in parts]
     torch.autograd.backward(parts, [wide(grad) for grad in grads])
-    got = synthesized(emulated, "pyramid_backward", grads)
+    got = synthesized(emulated, "pyramid_backward", grads, octave)
     assert error(got, leaf.grad, 0) < BARS[dtype]
 
     leaves = [part.detach().clone().requires_grad_() for part in parts]
     highpass, *bands, lowpass = leaves
     exact.inverse(PyramidCoeffs(highpass, tuple(bands), lowpass)).backward(images.double())
-    got = analyzed(emulated, "pyramid_inverse_backward", images, height, nbands)
+    got = analyzed(emulated, "pyramid_inverse_backward", images, height, nbands, octave)
     for part, leaf in zip(got, leaves, strict=True):
         assert error(part, leaf.grad, float(images.double().norm())) < BARS[dtype]
 
 
 def _like(part: Tensor, dtype: torch.dtype) -> torch.dtype:
     return dtype.to_complex() if part.is_complex() else dtype
+
+
+@pytest.mark.parametrize("dtype", list(BARS))
+@pytest.mark.parametrize("octave", [OCTAVE, (2, 0.4)])
+@pytest.mark.parametrize("size", [(33, 40), (32, 64)])
+def test_parts_alone(emulated, size, octave, dtype):
+    """They are the whole's, and the image of some is that with zeros for the rest."""
+    images = torch.rand(2, *size).to(dtype)
+    scales = 2 * octave[0]
+    for chosen in ([0], [1], [scales, scales + 1], [0, 2, scales + 1]):
+        for name in ("pyramid", "pyramid_inverse_backward"):
+            whole = analyzed(emulated, name, images, 4, 3, octave)
+            alone = analyzed(emulated, name, images, 4, 3, (*octave, chosen))
+            for i, (got, want) in enumerate(zip(alone, whole, strict=True)):
+                if i in chosen:
+                    assert torch.equal(got, want)
+                else:
+                    assert got.shape == (*want.shape[:-2], 0, 0)
+        other = changed(whole)
+        zeroed = [x if i in chosen else torch.zeros_like(x) for i, x in enumerate(other)]
+        for i in range(1, len(other)):
+            if i not in chosen:
+                other[i] = other[i][..., :0, :0]
+        for name in ("pyramid_inverse", "pyramid_backward"):
+            got = synthesized(emulated, name, other, (*octave, chosen))
+            want = synthesized(emulated, name, zeroed, octave)
+            assert error(got, wide(want), 0) < BARS[dtype]
 
 
 def test_bytes_are_scaled(emulated):
@@ -218,7 +266,9 @@ def test_every_device_has_the_shared_memory(emulated):
     ("arguments", "message"),
     [
         ((np.zeros((16, 16), np.float32), 2, 2), "height >= 3"),
-        ((np.zeros((16, 16), np.float32), 4, 1), "nbands"),
+        ((np.zeros((16, 16), np.float32), 4, 0), "nbands"),
+        ((np.zeros((16, 16), np.float32), 4, 2, 5, 0.1), "bands_per_octave"),
+        ((np.zeros((16, 16), np.float32), 4, 2, 2, 0.6), "width"),
         ((np.zeros((16, 16), np.float32), 6, 2), "too large"),
         ((np.zeros((16, 16), np.complex64), 4, 2), "images: expected dtype"),
         ((np.zeros(16, np.float32), 4, 2), r"\[\.\.\., H, W\]"),

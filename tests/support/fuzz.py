@@ -28,6 +28,7 @@ from support.fuzz_values import (
 from support.fuzz_viz import VIZ
 
 HEIGHTS = one_in(15, NONSENSE, st.integers(3, 7))
+LAYOUT = ("real", "downsample", "tight_frame")
 BANDS = one_in(15, NONSENSE, st.integers(2, 6))
 
 
@@ -90,18 +91,28 @@ def pyramid_calls(draw: st.DrawFn) -> Call:
     height, nbands = draw(HEIGHTS), draw(BANDS)
     boundary = draw(one_in(15, NONSENSE, st.sampled_from(["periodic", "symmetric"])))
     x = draw(one_in(15, wrong_images(), images(2)))
+    octave = {
+        "bands_per_octave": draw(one_in(15, NONSENSE, st.integers(1, 3))),
+        "width": draw(one_in(15, NONSENSE, st.sampled_from([None, 0.2, 1 / 3]))),
+    }
+    flags = {name: draw(one_in(15, NONSENSE, st.booleans())) for name in LAYOUT}
 
     def forward(x: Any) -> PyramidCoeffs:
         if module is reference:
-            return reference.SteerablePyramid(height, nbands)(x)
-        pyramid = phasenet.SteerablePyramid(height, nbands, boundary=boundary)
+            return reference.SteerablePyramid(height, nbands, **octave)(x)
+        if with_out:
+            pyramid = phasenet.SteerablePyramid(height, nbands, boundary=boundary, **octave)
+            coeffs = writing(pyramid, wrong)(x)
+        else:
+            options = {"boundary": boundary, **octave, **flags}
+            pyramid = phasenet.SteerablePyramid(height, nbands, **options)
+            coeffs = pyramid(x)
         assert repr(pyramid)
-        coeffs = (writing(pyramid, wrong) if with_out else pyramid)(x)
         assert repr(coeffs)
         return coeffs
 
     with_out, wrong = draw(st.booleans()), draw(OUT)
-    names = ("height", "nbands", "boundary", "images", "out")
+    names = ("height", "nbands", "boundary", "images", "out", *octave, *LAYOUT)
     own = ("SteerablePyramid", "SteerablePyramid.forward", "SteerablePyramid.extra_repr")
     theirs = ("reference.SteerablePyramid", "reference.SteerablePyramid.forward")
     covers = frozenset(theirs if module is reference else (*own, "PyramidCoeffs"))
@@ -110,12 +121,38 @@ def pyramid_calls(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def filter_calls(draw: st.DrawFn) -> Call:
+    """Filters, as numbers and as a picture."""
+    height, nbands, count = draw(st.integers(3, 5)), draw(st.integers(1, 4)), draw(BANDS)
+    sizes = st.tuples(st.integers(16, 40), st.integers(3, 40))
+    size = draw(one_in(8, NONSENSE, sizes))
+
+    def filters(size: Any) -> tuple[Tensor, ...]:
+        pyramid = SteerablePyramid(height, nbands, bands_per_octave=count)
+        found = pyramid.filters(size)
+        assert viz.tile_filters(found).ndim == 3
+        return tuple(x for one in found for x in (one.impulse, one.response))
+
+    own = ("Filter", "SteerablePyramid.filters", "viz.tile_filters")
+    names = ("size", "height", "bands_per_octave")
+    return Call("filters", filters, (size,), {}, names, frozenset(own), False)
+
+
+@st.composite
+def steer_calls(draw: st.DrawFn) -> Call:
+    coeffs = draw(coefficients(draw(st.integers(3, 5)), draw(st.integers(2, 4))))
+    angles = draw(one_in(8, NONSENSE, st.lists(st.floats(-10, 10), max_size=3)))
+    names = ("coeffs", "angles")
+    return Call("steer", phasenet.steer, (coeffs, angles), {}, names, frozenset({"steer"}))
+
+
+@st.composite
 def coefficients(draw: st.DrawFn, height: int, nbands: int) -> PyramidCoeffs:
     """Coefficients of one pyramid, now and then with a part that does not belong."""
     lead = draw(st.lists(st.integers(0, 2), max_size=2))
     size = [draw(st.integers(2 ** (height - 1), 40)) for _ in range(2)]
     dtype = draw(st.sampled_from(FLOATS))
-    *sizes, low = phasenet.pyramid.level_sizes(size, height)
+    *sizes, low = phasenet.shapes.level_sizes(size, height)
     bands = [draw(strided(draw(values([*lead, nbands, *s], dtype.to_complex())))) for s in sizes]
     parts: list[Any] = [
         draw(strided(draw(values([*lead, *size], dtype)))),
@@ -303,6 +340,8 @@ STRATEGIES = (
     phase_calls(),
     pyramid_calls(),
     inverse_calls(),
+    filter_calls(),
+    steer_calls(),
     coefficient_calls(),
     band_phase_calls(),
     build_info_calls(),

@@ -60,7 +60,8 @@ void analyze(
     PyramidPlanes<T> planes;
     for (size_t i = 0; i < out.size(); ++i) {
       const int64_t before = first * plan->parts[i].numbers;
-      planes.push_back(static_cast<T*>(out[i].mutable_data_ptr()) + before);
+      const bool is_wanted = out[i].numel() > 0;
+      planes.push_back(is_wanted ? static_cast<T*>(out[i].mutable_data_ptr()) + before : nullptr);
     }
     analyze_planes(part.const_data_ptr<T>(), last - first, *plan, adjoint, planes);
   });
@@ -74,12 +75,14 @@ std::vector<Tensor> coefficients(
     int64_t nbands,
     Octave octave,
     bool adjoint,
+    const std::vector<int64_t>& parts,
     const std::vector<Tensor>* out = nullptr) {
   check_pyramid(op, image_size(images), height, nbands, octave);
+  const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_input_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto specs =
-        coefficient_specs<T>(leading(images, 2), image_size(images), height, nbands, octave);
+    const auto specs = coefficient_specs<T>(
+        leading(images, 2), image_size(images), height, nbands, octave, wanted);
     if (out != nullptr) {
       check_out(op, images, *out, specs);
     }
@@ -90,9 +93,14 @@ std::vector<Tensor> coefficients(
 }
 
 std::vector<Tensor> pyramid(
-    const Tensor& images, int64_t height, int64_t nbands, int64_t bands_per_octave, double width) {
-  return coefficients(
-      "phasenet::pyramid", images, height, nbands, {bands_per_octave, width}, false);
+    const Tensor& images,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
+  constexpr const char* op = "phasenet::pyramid";
+  return coefficients(op, images, height, nbands, {bands_per_octave, width}, false, parts);
 }
 
 void pyramid_out(
@@ -102,13 +110,19 @@ void pyramid_out(
     int64_t bands_per_octave,
     double width,
     std::vector<Tensor> out) {
-  coefficients("phasenet::pyramid", images, height, nbands, {bands_per_octave, width}, false, &out);
+  constexpr const char* op = "phasenet::pyramid";
+  coefficients(op, images, height, nbands, {bands_per_octave, width}, false, {}, &out);
 }
 
 std::vector<Tensor> pyramid_inverse_backward(
-    const Tensor& grad, int64_t height, int64_t nbands, int64_t bands_per_octave, double width) {
+    const Tensor& grad,
+    int64_t height,
+    int64_t nbands,
+    int64_t bands_per_octave,
+    double width,
+    std::vector<int64_t> parts) {
   constexpr const char* op = "phasenet::pyramid_inverse_backward";
-  return coefficients(op, grad, height, nbands, {bands_per_octave, width}, true);
+  return coefficients(op, grad, height, nbands, {bands_per_octave, width}, true, parts);
 }
 
 }  // namespace

@@ -15,10 +15,13 @@ void synthesize(const Coefficients& coeffs, int64_t nbands, bool adjoint, const 
   std::vector<Tensor> dense{coeffs.highpass};
   dense.insert(dense.end(), coeffs.bands.begin(), coeffs.bands.end());
   dense.push_back(coeffs.lowpass);
-  PyramidPlanes<const T> planes;
-  for (Tensor& part : dense) {
-    part = torch::stable::contiguous(part);  // what is dense already is not copied
-    planes.push_back(static_cast<const T*>(part.const_data_ptr()));
+  const auto wanted = coeffs.wanted("phasenet::pyramid_inverse");
+  PyramidPlanes<const T> planes(dense.size(), nullptr);
+  for (size_t i = 0; i < dense.size(); ++i) {
+    if (wanted[i]) {
+      dense[i] = torch::stable::contiguous(dense[i]);  // what is dense already is not copied
+      planes[i] = static_cast<const T*>(dense[i].const_data_ptr());
+    }
   }
   const int64_t count = product(leading(coeffs.highpass, 2));
   synthesize_planes(planes, count, *plan, adjoint, out.template mutable_data_ptr<T>());
@@ -45,8 +48,10 @@ Tensor pyramid_inverse(
     std::vector<Tensor> bands,
     const Tensor& lowpass,
     int64_t bands_per_octave,
-    double width) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+    double width,
+    std::vector<int64_t> parts) {
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
   return image_of("phasenet::pyramid_inverse", coeffs, false);
 }
 
@@ -57,7 +62,7 @@ void pyramid_inverse_out(
     int64_t bands_per_octave,
     double width,
     const Tensor& out) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}};
   image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 
@@ -66,8 +71,10 @@ Tensor pyramid_backward(
     std::vector<Tensor> bands,
     const Tensor& lowpass,
     int64_t bands_per_octave,
-    double width) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}};
+    double width,
+    std::vector<int64_t> parts) {
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
   return image_of("phasenet::pyramid_backward", coeffs, true);
 }
 
