@@ -6,23 +6,20 @@ SIGGRAPH 2013.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from phasenet import _extension, checks
-from phasenet.band_phase import band_phase
+from phasenet.fir_magnification import magnify_film
 from phasenet.frames import integer_scale, luma
-from phasenet.motion_pyramid import MotionPyramid, carried_share
+from phasenet.motion_pyramid import MagnifyOptions, MotionPyramid
 from phasenet.operators import has_tangent
 from phasenet.precision import compute_dtype
-from phasenet.temporal_filters import fir_matrix, fir_taps, iir_sections
-from phasenet.turn_phase import new_state, turn_phase
+from phasenet.temporal_filters import iir_sections
+from phasenet.turn_phase import new_state
 
-_PHASE_BYTES = 256 << 20  # of the phases of a film that are there at a time
-_RUN_PIXELS = 1 << 19  # of the frames that are transformed at a time
 _TEMPORAL = ("fir", "iir")
 
 
@@ -98,12 +95,9 @@ def magnify_motion(
             stream = _Stream(options, pyramid)
             moved = torch.stack([stream.push(videos[:, t]) for t in range(length)], 1)
         else:
-            moved = torch.stack(
-                [
-                    _magnified(video, still, number, options, pyramid)
-                    for video, still in zip(videos, stills, strict=True)
-                ]
-            )
+            moved = videos.clone()
+            for video, still, result in zip(videos, stills, moved, strict=True):
+                magnify_film(video, still, number, options, pyramid, result)
         return _restored(frames, values, moved.view_as(values), color)
 
 
@@ -184,33 +178,6 @@ class MotionMagnifier:
         return _restored(frame, values, self._stream.push(values), self._color)
 
 
-class _Options(NamedTuple):
-    factor: float
-    fps: float
-    low: float
-    high: float
-    nbands: int
-    height: int | None
-    bands_per_octave: int
-    smoothing: float
-    attenuate: bool
-
-    @property
-    def gain(self) -> float:
-        """Of the filtered phases, of which those that are attenuated are taken away beside.
-
-        It makes up for what phases do not carry along, so that textures move by the factor; a
-        single wave then moves by that much more.
-        """
-        share = carried_share(self.nbands, self.bands_per_octave)
-        return (self.factor - 1) / share + float(self.attenuate)
-
-    def pyramid(self, values: Tensor) -> MotionPyramid:
-        return MotionPyramid(
-            values.shape[-2:], self.height, self.nbands, self.bands_per_octave, values[..., :0, :0]
-        )
-
-
 def _options(
     factor: float,
     fps: float,
@@ -221,7 +188,7 @@ def _options(
     bands_per_octave: int,
     smoothing: float,
     attenuate: bool,
-) -> _Options:
+) -> MagnifyOptions:
     factor = checks.check_number("factor", factor)
     fps = checks.check_positive("fps", fps)
     low = checks.check_positive("low", low, zero=True)
@@ -234,7 +201,7 @@ def _options(
     height = None if height is None else tall
     bands_per_octave, _ = checks.check_octave(bands_per_octave, None)
     smoothing = checks.check_smoothing(smoothing)
-    return _Options(
+    return MagnifyOptions(
         factor, fps, low, high, nbands, height, bands_per_octave, smoothing, bool(attenuate)
     )
 
@@ -293,7 +260,7 @@ def _restored(frames: Tensor, values: Tensor, moved: Tensor, color: bool) -> Ten
 
 
 class _Stream:
-    def __init__(self, options: _Options, pyramid: MotionPyramid) -> None:
+    def __init__(self, options: MagnifyOptions, pyramid: MotionPyramid) -> None:
         self._options, self._pyramid = options, pyramid
         self._filter = iir_sections(options.low, options.high, options.fps)
         self._states: list[Tensor] = []
@@ -316,95 +283,3 @@ class _Stream:
             )
         self._frames += 1
         return self._pyramid.pictures(bands, coeffs)
-
-
-# --- All frames at once ---------------------------------------------------------------------------
-
-_Plane = tuple[int, int]  # a scale and an orientation
-
-
-def _magnified(
-    video: Tensor, still: Tensor, number: int | None, options: _Options, pyramid: MotionPyramid
-) -> Tensor:
-    """The frames ``[T, H, W]`` of one video, filtered by a matrix."""
-    length = len(video)
-    taps = fir_taps(options.low, options.high, options.fps, length - 1)
-    origin = pyramid.bands(still)[0]
-    sizes = [band[0].nbytes // 2 for band in origin]  # of a phase, for each orientation
-    # Each chunk of frames is filtered with as many on both sides as there are taps.
-    halo = len(taps) // 2
-    most = max(_PHASE_BYTES // max(sizes), 4 * halo + 1)
-    chunk = length if length <= most else most - 2 * halo
-    checks.check_memory("frames", video, "phases of a band", min(length, most) * max(sizes))
-    result = torch.empty_like(video)
-    for begin in range(0, length, chunk):
-        end = min(begin + chunk, length)
-        start, stop = max(begin - halo, 0), min(end + halo, length)
-        matrix = options.gain * fir_matrix(taps, stop - start)[begin - start : end - start]
-        groups = list(_groups(sizes, options.nbands, _PHASE_BYTES // (stop - start)))
-        for group in groups:
-            moved = _moved(video[start:stop], pyramid, origin, group)
-            if number is not None and start <= number < stop:
-                for plane in moved:  # nothing at the reference itself, which is come to by others
-                    plane -= plane[number - start].clone()
-            for run in _runs(begin, end, pyramid):
-                rows = matrix[run.start - begin : run.stop - begin].to(video)
-                turns = [(rows @ plane.flatten(1)).unflatten(1, plane.shape[1:]) for plane in moved]
-                changed = _turned(video[run], pyramid, origin, group, turns, options)
-                result[run] = changed if group is groups[0] else result[run] + changed - video[run]
-    return result
-
-
-def _groups(sizes: Sequence[int], nbands: int, most: int) -> Any:
-    """Planes whose phases are there at the same time: `most` bytes a frame, or one."""
-    group: list[_Plane] = []
-    held = 0
-    for plane in [(scale, band) for scale in range(len(sizes)) for band in range(nbands)]:
-        if group and held + sizes[plane[0]] > most:
-            yield group
-            group, held = [], 0
-        group.append(plane)
-        held += sizes[plane[0]]
-    yield group
-
-
-def _runs(begin: int, end: int, pyramid: MotionPyramid) -> list[slice]:
-    step = max(1, _RUN_PIXELS // (pyramid.sides[0] * pyramid.sides[1]))
-    return [slice(t, min(t + step, end)) for t in range(begin, end, step)]
-
-
-def _moved(
-    video: Tensor, pyramid: MotionPyramid, origin: Sequence[Tensor], group: Sequence[_Plane]
-) -> list[Tensor]:
-    """How far the phases are from those of `origin`, unwrapped in time: [T, h, w] of each plane."""
-    moved = [video.new_empty((len(video), *origin[scale].shape[-2:])) for scale, _ in group]
-    before = [band_phase(origin[scale][band]) for scale, band in group]
-    for run in _runs(0, len(video), pyramid):
-        bands, _ = pyramid.bands(video[run])
-        for i, (scale, band) in enumerate(group):
-            phases = band_phase(bands[scale][:, band])
-            step = torch.cat([before[i][None], phases]).diff(dim=0)
-            step -= 2 * torch.pi * torch.round(step / (2 * torch.pi))
-            if run.start > 0:
-                step[0] += moved[i][run.start - 1]
-            torch.cumsum(step, 0, out=moved[i][run])
-            before[i] = phases[-1]
-    return moved
-
-
-def _turned(
-    frames: Tensor,
-    pyramid: MotionPyramid,
-    origin: Sequence[Tensor],
-    group: Sequence[_Plane],
-    turns: Sequence[Tensor],
-    options: _Options,
-) -> Tensor:
-    """`frames` with the phases of these planes turned."""
-    bands, coeffs = pyramid.bands(frames)
-    for (scale, band), turn in zip(group, turns, strict=True):
-        plane = bands[scale][:, band]
-        if options.attenuate:
-            plane = torch.polar(plane.abs(), band_phase(origin[scale][band]).expand_as(turn))
-        bands[scale][:, band] = turn_phase(plane, turn, smoothing=options.smoothing)
-    return pyramid.pictures(bands, coeffs)

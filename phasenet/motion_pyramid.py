@@ -5,16 +5,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from phasenet import checks
+from phasenet import pyramid_operators as operators
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.pyramid import SteerablePyramid
+from phasenet.shapes import coefficient_specs
 
 _MARGIN = 16  # pixels that part opposite borders, at least
+
+
+class MagnifyOptions(NamedTuple):
+    """Options of `phasenet.magnify_motion`, checked."""
+
+    factor: float
+    fps: float
+    low: float
+    high: float
+    nbands: int
+    height: int | None
+    bands_per_octave: int
+    smoothing: float
+    attenuate: bool
+
+    @property
+    def gain(self) -> float:
+        """Of the filtered phases, of which those that are attenuated are taken away beside.
+
+        It makes up for what phases do not carry along, so that textures move by the factor; a
+        single wave then moves by that much more.
+        """
+        share = carried_share(self.nbands, self.bands_per_octave)
+        return (self.factor - 1) / share + float(self.attenuate)
+
+    def pyramid(self, values: Tensor) -> MotionPyramid:
+        return MotionPyramid(
+            values.shape[-2:], self.height, self.nbands, self.bands_per_octave, values[..., :0, :0]
+        )
 
 
 class MotionPyramid:
@@ -49,18 +81,55 @@ class MotionPyramid:
         low = (math.ceil(side / 2 ** (self.pyramid.height - 2)) for side in self.sides)
         self._masks = _angular_masks(tuple(low), nbands).to(like)
 
+    @property
+    def scales(self) -> int:
+        """How many there are, the lowpass's bands counted as the last."""
+        return self.pyramid.bands_per_octave * (self.pyramid.height - 2) + 1
+
     def bands(self, pictures: Tensor) -> tuple[list[Tensor], PyramidCoeffs]:
         """Complex bands ``[..., nbands, h, w]`` of each scale and of the lowpass, and the whole."""
         coeffs = self.pyramid(self._continued(pictures))
-        spectrum = torch.fft.fft2(coeffs.lowpass)[..., None, :, :]
-        return [*coeffs.bands, torch.fft.ifft2(2 * self._masks * spectrum)], coeffs
+        return [*coeffs.bands, self._split(coeffs.lowpass)], coeffs
 
     def pictures(self, bands: Sequence[Tensor], coeffs: PyramidCoeffs) -> Tensor:
         """The pictures of `coeffs` with these bands, ``[..., H, W]``."""
-        both = torch.fft.fft2(bands[-1].real) * (self._masks + _opposite(self._masks))
-        lowpass = torch.fft.ifft2(both.sum(-3)).real
-        lowpass = lowpass + coeffs.lowpass.mean((-2, -1), keepdim=True)
-        whole = self.pyramid.inverse(PyramidCoeffs(coeffs.highpass, tuple(bands[:-1]), lowpass))
+        lowpass = self._joined(bands[-1]) + coeffs.lowpass.mean((-2, -1), keepdim=True)
+        return self._cut(
+            self.pyramid.inverse(PyramidCoeffs(coeffs.highpass, tuple(bands[:-1]), lowpass))
+        )
+
+    def some_bands(self, pictures: Tensor, scales: Sequence[int]) -> dict[int, Tensor]:
+        """The bands of these scales alone; nothing else is computed."""
+        parts = [scale + 1 for scale in scales]
+        found = operators.pyramid(self._continued(pictures), *self._options, parts)
+        last = self.scales - 1
+        return {x: self._split(found[-1]) if x == last else found[x + 1] for x in scales}
+
+    def some_pictures(self, bands: dict[int, Tensor]) -> Tensor:
+        """The pictures of these bands, all others being zero."""
+        some = next(iter(bands.values()))
+        real, batch = some.real.dtype, some.shape[:-3]
+        specs = coefficient_specs(batch, self.sides, *self._options[:3], real)
+        parts = [some.new_zeros((), dtype=dtype).expand(shape) for shape, dtype in specs]
+        for scale, planes in bands.items():
+            parts[scale + 1] = planes if scale < self.scales - 1 else self._joined(planes)
+        numbers = [scale + 1 for scale in bands]
+        options = self._options[2:]
+        return self._cut(operators.inverse(parts[0], parts[1:-1], parts[-1], *options, numbers))
+
+    @property
+    def _options(self) -> tuple[int, int, int, float]:
+        pyramid = self.pyramid
+        return pyramid.height, pyramid.nbands, pyramid.bands_per_octave, pyramid.width
+
+    def _split(self, lowpass: Tensor) -> Tensor:
+        return torch.fft.ifft2(2 * self._masks * torch.fft.fft2(lowpass)[..., None, :, :])
+
+    def _joined(self, bands: Tensor) -> Tensor:
+        both = torch.fft.fft2(bands.real) * (self._masks + _opposite(self._masks))
+        return torch.fft.ifft2(both.sum(-3)).real
+
+    def _cut(self, whole: Tensor) -> Tensor:
         top, left = ((m - n) // 2 for n, m in zip(self.size, self.sides, strict=True))
         h, w = self.size
         return whole[..., top : top + h, left : left + w]

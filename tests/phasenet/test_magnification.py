@@ -9,7 +9,7 @@ import torch
 from support.moved_pictures import KINDS, MovingPicture, psnr
 
 import phasenet
-from phasenet import MotionMagnifier, magnification, magnify_motion, reference
+from phasenet import MotionMagnifier, fir_magnification, magnify_motion, reference
 from phasenet.temporal_filters import fir_matrix, fir_reach, fir_taps, iir_sections
 
 FPS = 30.0
@@ -49,7 +49,7 @@ def test_narrow_filters_are_nearer_to_the_truth_than_octaves(kind):
 
 @pytest.mark.parametrize("temporal", ["fir", "iir"])
 def test_only_motion_of_the_band_changes(temporal):
-    picture = MovingPicture("crisp", (40, 48), seed=1, finest=6)
+    picture = MovingPicture("crisp", (64, 80), seed=1, finest=6)
     band = {"fps": FPS, "low": 2, "high": 6, "temporal": temporal}
     inside, slow = swing(120, math.sqrt(12), 0.1), swing(140, 0.3, 0.1)
     moved = magnify_motion(picture.film(inside), 10, **band)
@@ -94,8 +94,8 @@ def test_a_film_in_parts_is_the_whole_film(monkeypatch):
     options = {"fps": FPS, "low": 4, "high": 9, "attenuate": True, "reference": 3, "nbands": 3}
     whole = magnify_motion(frames, 3, **options)
     assert 4 * fir_reach(4, 9, FPS) + 1 < 140
-    monkeypatch.setattr(magnification, "_PHASE_BYTES", 1)
-    monkeypatch.setattr(magnification, "_RUN_PIXELS", 50_000)
+    monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
+    monkeypatch.setattr(fir_magnification, "_RUN_PIXELS", 50_000)
     torch.testing.assert_close(magnify_motion(frames, 3, **options), whole, rtol=0, atol=1e-9)
 
 
