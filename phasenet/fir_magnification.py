@@ -19,14 +19,23 @@ _RUN_PIXELS = 1 << 19  # of the frames that are transformed at a time
 _Plane = tuple[int, int]  # a scale and an orientation
 
 
-def magnified(
+def magnify_film(
     video: Tensor,
     still: Tensor,
     number: int | None,
     options: MagnifyOptions,
     pyramid: MotionPyramid,
-) -> Tensor:
-    """The frames ``[T, H, W]`` of one video, filtered by a matrix."""
+    result: Tensor,
+) -> None:
+    """Add to `result` what makes the motion of `video` larger.
+
+    Args:
+        video: ``[T, H, W]``.
+        still: ``[H, W]``, what motion is counted from.
+        number: that of `still` among the frames, None if it is none of them.
+        options, pyramid: of `phasenet.magnify_motion`.
+        result: ``[T, H, W]``.
+    """
     length = len(video)
     taps = fir_taps(options.low, options.high, options.fps, length - 1)
     origin = pyramid.bands(still)[0]
