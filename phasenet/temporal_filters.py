@@ -120,4 +120,7 @@ def fir_matrix(taps: Tensor, length: int) -> Tensor:
         extended[reach - i] = 2 * extended[reach] - extended[reach + i]
         last = reach + length - 1
         extended[last + i] = 2 * extended[last] - extended[last - i]
-    return torch.nn.functional.conv1d(extended.T[:, None], taps.view(1, 1, -1))[:, 0].T
+    rows = torch.zeros(length, length + 2 * reach, dtype=torch.float64)
+    for t in range(length):
+        rows[t, t : t + len(taps)] = taps
+    return rows @ extended
