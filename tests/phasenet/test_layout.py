@@ -17,7 +17,7 @@ FLAGS = [
     dict(zip(("real", "downsample", "tight_frame"), values, strict=True))
     for values in product((False, True), repeat=3)
 ]
-SIZES = [(64, 64), (75, 101), (30, 41), (9, 12)]
+SIZES = [(32, 48), (33, 46), (9, 12)]
 
 
 def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
@@ -27,7 +27,7 @@ def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
 @pytest.mark.parametrize("flags", FLAGS)
 @pytest.mark.parametrize("boundary", ["periodic", "symmetric"])
 def test_reconstructs(flags, boundary):
-    for size, nbands, count in product(SIZES, (1, 2, 5), (1, 3)):
+    for size, nbands, count in product(SIZES, (1, 3), (1, 2)):
         images = torch.randn(2, *size, dtype=torch.float64)
         pyramid = SteerablePyramid(4, nbands, bands_per_octave=count, boundary=boundary, **flags)
         coeffs = pyramid(images)
@@ -37,7 +37,7 @@ def test_reconstructs(flags, boundary):
 
 @pytest.mark.parametrize("flags", [f for f in FLAGS if f["tight_frame"]])
 def test_a_tight_frame_has_the_energy_of_the_image(flags):
-    for size, nbands, count in product(SIZES, (1, 2, 5), (1, 3)):
+    for size, nbands, count in product(SIZES, (1, 3), (1, 2)):
         images = torch.randn(2, *size, dtype=torch.float64)
         coeffs = SteerablePyramid(4, nbands, bands_per_octave=count, **flags)(images)
         total = sum(float(x.abs().square().sum()) for x in flat(coeffs))
@@ -83,12 +83,12 @@ def test_the_inverse_of_a_real_tight_frame_is_its_adjoint(flags):
     assert float((image * pyramid.inverse(other)).sum()) == pytest.approx(there)
 
 
-@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("flags", [FLAGS[3], FLAGS[6]])
 def test_gradients(flags):
     pyramid = SteerablePyramid(3, 2, **flags)
     image = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
-    assert gradcheck(lambda x: tuple(flat(pyramid(x))), image)
-    assert gradcheck(lambda x: pyramid.inverse(pyramid(x).map(lambda y: 2 * y)), image)
+    assert gradcheck(lambda x: tuple(flat(pyramid(x))), image, fast_mode=True)
+    assert gradcheck(lambda x: pyramid.inverse(2 * pyramid(x)), image, fast_mode=True)
 
 
 @pytest.mark.parametrize("order", range(6))
@@ -156,7 +156,7 @@ def test_filters_are_those_of_the_pyramid(options):
     "options", [{}, {"bands_per_octave": 2}, {"bands_per_octave": 3, "width": 0.1}]
 )
 def test_frequency_bandwidth_and_orientation_are_measured(options):
-    size = 512
+    size = 256
     for one in SteerablePyramid(4, 4, **options).filters((size, size)):
         if one.scale is None or one.band not in (0, 2):
             continue

@@ -13,7 +13,7 @@ from phasenet.parity import relative_error
 
 ops = torch.ops.phasenet
 LAYOUTS = [{}, {"real": True}, {"downsample": False}, {"real": True, "tight_frame": True}]
-SIZES = [(64, 64), (45, 70)]
+SIZES = [(32, 48), (33, 46)]
 ALONE = [((1,), True), ((3, 2), False), ((), True), (None, False), ((2,), False)]
 
 
@@ -78,7 +78,7 @@ def test_the_inverse_takes_what_forward_gave_of_these_levels():
         pyramid.inverse(some)
 
 
-@pytest.mark.parametrize("parts", [[1, 3], [0, 2], [4], [2]])
+@pytest.mark.parametrize("parts", [[1, 3], [0, 2]])
 def test_opcheck(parts):
     octave = 1, 1.0, parts
     images = torch.randn(2, 16, 18, dtype=torch.float64, requires_grad=True)
@@ -91,9 +91,9 @@ def test_opcheck(parts):
         torch.library.opcheck(op, (highpass, bands, lowpass, *octave))
 
 
-@pytest.mark.parametrize("parts", [[0], [1], [2], [0, 1]])
+@pytest.mark.parametrize("parts", [[0, 2], [1]])
 def test_gradients(parts):
-    image = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    image = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
     highpass, bands, lowpass = (x.detach().requires_grad_() for x in ops.pyramid(image, 3, 2))
 
     def analysed(x):
