@@ -10,7 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phasenet import SteerablePyramid, local_motion, magnify_motion, phase_difference, reference, viz
+from phasenet import (
+    SteerablePyramid,
+    local_motion,
+    magnify_motion,
+    phase_difference,
+    reference,
+    viz,
+)
 
 
 def waves(length: int, size: int, dx: float, seed: int = 3) -> Tensor:
