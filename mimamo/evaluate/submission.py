@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mimamo.data.affwild2 import videos_in
+from mimamo.data.affwild2 import films_in
 from mimamo.data.annotations import HEADER
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
@@ -122,9 +122,10 @@ def submit(
                 "which get one line each whatever their frames"
             )
         return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
-    found = {} if videos is None else videos_in(Path(videos))
-    if videos is not None and not found:
-        raise InputError(f"{videos}: expected a folder of videos, found none")
+    notes: list[str] = []
+    found = {} if videos is None else films_in(Path(videos), notes)
+    for line in notes:
+        report(line)
     jobs = [_job(name, cache, videos, found, decode) for name in _names(cache, subset, names)]
     folder = output_folder(out)
     files = tuple(file_below(folder, job.name, ".txt") for job in jobs)

@@ -142,7 +142,7 @@ def _aligned_faces(
     video: DatasetVideo, announced: int | None, length: _Length, problems: Problems
 ) -> Faces:
     """Faces read by several threads; an image that cannot be read is a problem."""
-    folder = AlignedFolder(video.source)
+    folder = AlignedFolder(video.source, crop=video.crop)
     numbers = sorted(folder.images)
     highest = folder.images[numbers[-1]]
     length.frames, length.counted = numbers[-1], False
