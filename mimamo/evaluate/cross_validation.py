@@ -28,6 +28,7 @@ from mimamo.evaluate.summary import (
     summary_of,
     write_summary,
 )
+from mimamo.evaluate.written import Rules
 from mimamo.files import (
     MOST_TENSORS,
     file_hash,
@@ -189,6 +190,7 @@ def _join(
     values: dict[str, np.ndarray] = {}
     videos: list[CachedVideo] = []
     scores: dict[str, tuple[Score, Interval]] = {}
+    rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
         own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
@@ -198,11 +200,12 @@ def _join(
                     f"{path}: expected predictions of {len(video)} faces of {video.name}, as "
                     f"{cache.root} holds them; train this fold again"
                 )
+        predicted = rules.values(own, predicted)
         values |= predicted
         videos += own
         pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
         scores[f"fold {fold}"] = score(list(pairs.values())), interval_by_subject(own, pairs)
-    summary = summary_of(videos, values)
+    summary = summary_of(videos, values, rules)
     for title, (pooled, _) in scores.items():
         report(
             f"{title}: {pooled.count} {summary.unit}s, CCC valence "

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mimamo.data.cached_video import CachedVideo
+from mimamo.evaluate.written import Rules, utterance_value
 from mimamo.metrics import Pairs, pooled_ccc
-from mimamo.predict.table import fill_missing
 
 RESAMPLES = 2000
 BLOCK = 150  # frames, 5 s at 30 frames a second
@@ -61,22 +61,19 @@ def cells(score: Score, interval: Interval | None) -> list[object]:
 def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
     """Predictions ``[T, 2]`` and labels of a video's annotated faces; of an utterance, one pair.
 
-    An utterance's prediction is the mean over its faces.
+    An utterance's prediction is the mean over its faces, as it is written.
     """
-    return video.sequence.pairs(values)
+    predicted, labels = video.sequence.pairs(values)
+    return (utterance_value(predicted) if video.unit == "utterance" else predicted), labels
 
 
-def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
-    """Predictions and labels of all annotated frames, also those without a face.
-
-    They are predicted as in a submission: as the frame before, or -5 before the first face.
-    """
+def frame_pairs(video: CachedVideo, values: np.ndarray, rules: Rules) -> Pairs:
+    """Predictions and labels of all annotated frames; those without a face by the rules."""
     if video.unit == "utterance":
         return face_pairs(video, values)
-    found = np.zeros(max(video.frame_count, len(video.annotations)), bool)
-    found[video.numbers.numpy() - 1] = True
-    predicted = fill_missing(values, found)[: len(video.annotations)]
     labels = video.annotations.numpy()
+    count = max(video.frame_count, len(labels))
+    predicted = rules.frames(values, video.numbers.numpy(), count)[: len(labels)]
     mask = ~np.isnan(labels).any(axis=1)
     return predicted[mask].astype(np.float64), labels[mask].astype(np.float64)
 
@@ -150,24 +147,6 @@ def _interval(moments: np.ndarray, subjects: int) -> Interval:
     )  # [R, 2]
     low, high = np.percentile(ccc, [2.5, 97.5], axis=0).tolist()
     return Interval((low[0], high[0]), (low[1], high[1]), subjects)
-
-
-def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:
-    """Give predictions the spread of the training labels, about their own mean.
-
-    ``mean + (prediction - mean)·std/std_prediction``, mean and deviation over all frames of all
-    videos, as in the published code.
-
-    Args:
-        values: ``[T, 2]`` by video.
-        std: of the training labels' valence and arousal.
-    """
-    pooled = np.concatenate(list(values.values())).astype(np.float64)
-    mean, spread = pooled.mean(0), pooled.std(0)
-    factor = np.where(spread > 0, np.asarray(std) / np.where(spread > 0, spread, 1), 1.0)
-    return {
-        name: (mean + (video - mean) * factor).astype(np.float32) for name, video in values.items()
-    }
 
 
 def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from mimamo.evaluate.scores import (
     frame_pairs,
     score,
 )
+from mimamo.evaluate.written import Rules
 from mimamo.files import write_csv, write_json
 from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
 from mimamo.progress import counted
@@ -71,13 +72,18 @@ class Summary:
         return lines
 
 
-def summary_of(videos: Sequence[CachedVideo], values: Mapping[str, np.ndarray]) -> Summary:
-    """Score predictions ``[T, 2]`` by video name. At least one video, all annotated."""
+def summary_of(
+    videos: Sequence[CachedVideo], values: Mapping[str, np.ndarray], rules: Rules
+) -> Summary:
+    """Score what the rules made of predictions, ``[T, 2]`` by video name.
+
+    At least one video, all annotated.
+    """
     faces = {video.name: face_pairs(video, values[video.name]) for video in videos}
     return Summary(
         unit=videos[0].unit,
         faces=score(list(faces.values())),
-        frames=score([frame_pairs(video, values[video.name]) for video in videos]),
+        frames=score([frame_pairs(video, values[video.name], rules) for video in videos]),
         interval=interval_by_subject(videos, faces),
         videos=tuple(
             VideoScore(video.name, video.subset, score([pairs]), block_bootstrap(pairs))

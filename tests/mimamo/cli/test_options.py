@@ -43,6 +43,9 @@ VALUES = [
     "1/2",
     "refuse",
     "2022",
+    "abaw",
+    "-5",
+    "interpolate",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}

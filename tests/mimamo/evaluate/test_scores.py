@@ -12,9 +12,9 @@ from mimamo.evaluate.scores import (
     bootstrap,
     face_pairs,
     frame_pairs,
-    rescale,
     score,
 )
+from mimamo.evaluate.written import Rules, rescale
 
 
 def a_video(unit: str = "frame") -> CachedVideo:
@@ -40,15 +40,16 @@ class TestPairs:
         np.testing.assert_allclose(labels[:, 0], [0.04, 0.08, 0.14], atol=1e-6)
 
     def test_frames_without_a_face_are_predicted_as_submitted(self) -> None:
-        predicted, labels = frame_pairs(a_video(), VALUES)
+        predicted, labels = frame_pairs(a_video(), VALUES, Rules())
         # Frames 1, 3, 4, 5, 6, 8: none before the first face, then as the frame before.
         np.testing.assert_allclose(predicted[:, 0], [-5, 0.3, 0.3, 0.5, 0.5, 0.8], atol=1e-6)
         np.testing.assert_allclose(labels[:, 0], [0, 0.04, 0.06, 0.08, 0.1, 0.14], atol=1e-6)
 
     def test_an_utterance_is_one_pair(self) -> None:
-        for pairs in (face_pairs, frame_pairs):
-            predicted, labels = pairs(a_video("utterance"), VALUES)
-            np.testing.assert_allclose(predicted, [[0.45, -0.45]], atol=1e-6)
+        """As it is written: its arousal is not below 0."""
+        video = a_video("utterance")
+        for predicted, labels in (face_pairs(video, VALUES), frame_pairs(video, VALUES, Rules())):
+            np.testing.assert_allclose(predicted, [[0.45, 0]], atol=1e-6)
             np.testing.assert_allclose(labels, [[0.06, 0.07]], atol=1e-6)
 
 
