@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from mimamo.data import CachedVideo
 from mimamo.evaluate.scores import (
+    Interval,
+    Score,
     block_bootstrap,
     bootstrap,
     face_pairs,
@@ -75,6 +78,15 @@ class TestScore:
         assert result.count == sum(len(p[1]) for p in pairs)
 
 
+def expect_fisher(interval: Interval, own: Score, values: list, drawn: int) -> None:
+    """An interval about the CCC, as wide as Fisher's z of the resamples spreads."""
+    spread = np.arctanh(values).std(axis=0)
+    reach = scipy.stats.t(drawn - 1).ppf(0.975) * spread
+    z = np.arctanh([own.valence, own.arousal])
+    np.testing.assert_allclose(interval.valence, np.tanh([z[0] - reach[0], z[0] + reach[0]]))
+    np.testing.assert_allclose(interval.arousal, np.tanh([z[1] - reach[1], z[1] + reach[1]]))
+
+
 class TestBootstrap:
     def test_it_resamples_subjects_as_wholes(self) -> None:
         """Against a plain loop over resamples."""
@@ -88,9 +100,8 @@ class TestBootstrap:
             ]
             result = score(chosen)
             values.append([result.valence, result.arousal])
-        low, high = np.percentile(values, [2.5, 97.5], axis=0)
-        np.testing.assert_allclose(interval.valence, [low[0], high[0]], atol=1e-9)
-        np.testing.assert_allclose(interval.arousal, [low[1], high[1]], atol=1e-9)
+        own = score([p for v in pairs.values() for p in v])
+        expect_fisher(interval, own, values, drawn=6)
 
     def test_it_mostly_covers_the_truth(self) -> None:
         """A large sample's CCC lies in the intervals of small ones."""
@@ -116,7 +127,22 @@ class TestBootstrap:
         interval = bootstrap(
             {"a": [(np.zeros((20, 2)), labels)], "b": [(np.zeros((20, 2)), labels)]}
         )
-        assert interval.valence == (0, 0)
+        assert (interval.valence, interval.arousal) == (None, None)
+
+    def test_one_subject_has_none(self) -> None:
+        """It was an interval of no width, as all resamples are the same."""
+        interval = bootstrap(random_pairs(np.random.default_rng(8), 1, 1.0))
+        assert (interval.valence, interval.arousal, interval.subjects) == (None, None, 1)
+
+    @pytest.mark.parametrize("subjects", [2, 3, 5])
+    def test_the_estimate_is_inside(self, subjects: int) -> None:
+        """Percentiles of the resamples of few subjects left it out."""
+        for seed in range(40):
+            pairs = random_pairs(np.random.default_rng(seed), subjects, 0.3)
+            own, interval = score([p for v in pairs.values() for p in v]), bootstrap(pairs)
+            for name in ("valence", "arousal"):
+                low, high = getattr(interval, name)
+                assert -1 < low < getattr(own, name) < high < 1
 
 
 def drifting(random: np.random.Generator, frames: int, memory: float) -> np.ndarray:
@@ -144,10 +170,8 @@ class TestBlockBootstrap:
             at = np.concatenate([np.arange(start, start + length) for start in chosen])
             result = score([(pairs[0][at], pairs[1][at])])
             values.append([result.valence, result.arousal])
-        low, high = np.percentile(values, [2.5, 97.5], axis=0)
         assert interval is not None
-        np.testing.assert_allclose(interval.valence, [low[0], high[0]], atol=1e-9)
-        np.testing.assert_allclose(interval.arousal, [low[1], high[1]], atol=1e-9)
+        expect_fisher(interval, score([pairs]), values, drawn=blocks)
 
     def test_it_mostly_covers_the_truth(self) -> None:
         """Of frames that tell little new over half a second."""
@@ -169,7 +193,22 @@ class TestBlockBootstrap:
         labels = np.random.default_rng(4).normal(size=(4000, 2))
         interval = block_bootstrap((np.full((4000, 2), 0.3), labels))
         assert interval is not None
-        np.testing.assert_allclose(interval.valence, 0, atol=1e-9)
+        assert (interval.valence, interval.arousal) == (None, None)
+
+    def test_it_mostly_covers_the_truth_of_a_short_video(self) -> None:
+        """Of four blocks; percentiles of the resamples held it 57 times of 80."""
+        random = np.random.default_rng(9)
+        truth, inside = 2 * 0.7 / (1 + 0.7**2 + 0.5**2), 0
+        for _ in range(40):
+            labels = drifting(random, 200, 15)
+            predicted = 0.7 * labels + 0.5 * drifting(random, 200, 15)
+            interval = block_bootstrap((predicted, labels), resamples=300)
+            own = score([(predicted, labels)])
+            for name in ("valence", "arousal"):
+                low, high = getattr(interval, name)
+                assert low < getattr(own, name) < high
+                inside += low <= truth <= high
+        assert inside >= 66
 
 
 class TestRescale:
