@@ -99,9 +99,17 @@ class AffWild2:
         lists = [Path(names)] if names is not None else [p for t in sorted_texts for p in t.lists]
         self.listed: dict[str, str] = {}  # by name, file and line
         for path in lists:
-            for name, line in read_names(path).items():
+            try:
+                named = read_names(path)
+            except InputError as error:
+                if names is not None:
+                    raise
+                self._unread.append(f"{error}; not used")
+                continue
+            for name, line in named.items():
                 self.listed.setdefault(name, f"{path}:{line}")
-        self._notes += [f"{path}: names the test set" for path in lists if names is None]
+            if names is None:
+                self._notes.append(f"{path}: names the test set")
 
     @property
     def editions(self) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,8 @@ def read_names(path: str | os.PathLike[str]) -> dict[str, int]:
     """
     text = read_text(path)
     if is_sample(text):
-        rows = Sample(path, text)
-        return {name: rows.lines[numbers[0]] for name, numbers in rows.of.items()}
+        sample = Sample(path, text)
+        return {name: sample.line(name) for name in sample.videos}
     names: dict[str, int] = {}
     for number, name in _names(text):
         if name in names:
@@ -60,24 +60,15 @@ def _names(text: str) -> Iterator[tuple[int, str]]:
             yield number, name
 
 
-class Place(NamedTuple):
-    """A row of a sample: what it is called there, its video, and its frame, from 1."""
-
-    location: str
-    video: str
-    frame: int
-
-
 class Sample:
     """The rows that a submission must have, in their order.
 
     ``image_location,valence,arousal``, then rows such as ``<video>/00001.jpg,0.5,-0.5``, of which
-    the values do not matter.
+    the values do not matter. There may be millions.
 
     Attributes:
-        places: each row's.
-        lines: each row's line in the file.
-        of: by video, in order of its first row, the numbers of its rows, from 0.
+        locations: what each row's picture is called.
+        videos: by name, in order of the first row, the numbers of a video's rows, from 0.
 
     Raises:
         InputError: the file cannot be read, has no such header or no row, or a row is no picture's
@@ -89,39 +80,53 @@ class Sample:
         if not is_sample(text):
             first = text.partition("\n")[0]
             raise InputError(f"{path}:1: expected the header {SAMPLE_HEADER!r}, got {shown(first)}")
-        self.places: list[Place] = []
-        self.lines: list[int] = []
-        self.of: dict[str, list[int]] = {}
-        seen: set[tuple[str, int]] = set()
+        self.locations: list[str] = []
+        lines, frames = array("q"), array("q")
+        rows: dict[str, array[int]] = {}
         for number, line in enumerate(text.split("\n")[1:], start=2):
-            if not line.strip():
+            location = line.partition(",")[0].strip()
+            if not location and not line.strip():
                 continue
-            place = _place(line)
-            if place is None:
+            folders, _, picture = location.rpartition("/")
+            video, frame = folders.rpartition("/")[2], _frame(picture)
+            if not video or frame is None:
                 raise InputError(
                     f"{path}:{number}: expected <video>/00001.jpg,valence,arousal, "
                     f"got {shown(line)}"
                 )
-            if place[1:] in seen:
-                raise InputError(f"{path}:{number}: {place.location} is there twice")
-            seen.add(place[1:])
-            self.of.setdefault(place.video, []).append(len(self.places))
-            self.places.append(place)
-            self.lines.append(number)
-        if not self.places:
+            rows.setdefault(video, array("q")).append(len(frames))
+            self.locations.append(location)
+            lines.append(number)
+            frames.append(frame)
+        if not self.locations:
             raise InputError(f"{path}: expected rows of pictures, found none")
+        self._lines, self._frames = np.array(lines), np.array(frames)
+        self.videos = {video: np.array(numbers) for video, numbers in rows.items()}
+        for numbers in self.videos.values():
+            if len(again := _again(self._frames[numbers])):
+                row = numbers[again[0]]
+                raise InputError(f"{path}:{self._lines[row]}: {self.locations[row]} is there twice")
 
     def frames(self, video: str) -> np.ndarray:
         """int64 ``[N]``: the frames of a video's rows, from 1, in the rows' order."""
-        return np.array([self.places[row].frame for row in self.of[video]], np.int64)
+        return self._frames[self.videos[video]]
+
+    def line(self, video: str) -> int:
+        """The line of a video's first row."""
+        return int(self._lines[self.videos[video][0]])
 
 
-def _place(line: str) -> Place | None:
-    location = line.partition(",")[0].strip()
-    folders, _, picture = location.rpartition("/")
-    video, number = folders.rpartition("/")[2], picture.partition(".")[0]
+def _frame(picture: str) -> int | None:
+    """The number of a picture; None if its name is none's, or no frame can have it."""
+    number = picture.partition(".")[0]
     # Of nine digits at most: Python reads no number of very many.
-    if not (video and len(number) < 10 and number.isdecimal() and is_numbered_image(picture)):
+    if len(number) > 9 or not number.isdecimal() or not is_numbered_image(picture):
         return None
-    frame = int(number)
-    return Place(location, video, frame) if 1 <= frame <= MOST_FRAMES else None
+    return int(number) if 1 <= int(number) <= MOST_FRAMES else None
+
+
+def _again(numbers: np.ndarray) -> np.ndarray:
+    """Where a number stands that has been there before, in order."""
+    first = np.zeros(len(numbers), bool)
+    first[np.unique(numbers, return_index=True)[1]] = True
+    return np.flatnonzero(~first)

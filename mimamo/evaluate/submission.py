@@ -147,7 +147,7 @@ def submit(
     jobs = [_job(name, cache, videos, found, decode, rows) for name in chosen]
     wanted = {job.name: job.frames for job in jobs}
     if rows is not None:
-        wanted = {name: int(rows.frames(name).max()) for name in rows.of}
+        wanted = {name: int(rows.frames(name).max()) for name in rows.videos}
     folder = output_folder(out)
     if format == "files":
         files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
@@ -164,7 +164,7 @@ def submit(
                 write_text(path, "\n".join([HEADER, *texts[job.name]]) + "\n")
         else:
             write_text(files[0], "\n".join([SAMPLE_HEADER, *_rows(texts, rows)]) + "\n")
-    total = sum(wanted.values()) if rows is None or format == "files" else len(rows.places)
+    total = sum(wanted.values()) if rows is None or format == "files" else len(rows.locations)
     uncounted = tuple(job.name for job in jobs if not job.counted and rows is None)
     report(f"{folder}: {counted(len(jobs), 'video')}, {counted(total, 'frame')}")
     for line in _remarks(jobs, wanted, rules, uncounted, sample):
@@ -324,8 +324,12 @@ def _rows(texts: Mapping[str, Sequence[str]], sample: Sample | None) -> Iterator
             for number, line in enumerate(lines, start=1):
                 yield f"{name}/{number:05d}.jpg,{line}"
         return
-    for place in sample.places:
-        yield f"{place.location},{texts[place.video][place.frame - 1]}"
+    lines = [""] * len(sample.locations)
+    for name, rows in sample.videos.items():
+        for row, frame in zip(rows.tolist(), sample.frames(name).tolist(), strict=True):
+            lines[row] = texts[name][frame - 1]
+    for location, line in zip(sample.locations, lines, strict=True):
+        yield f"{location},{line}"
 
 
 def rows_of_names(names: Sequence[str]) -> UtteranceRows:

@@ -178,6 +178,16 @@ class TestLists:
         write(tmp_path / "prediction_example.txt", rows)
         assert subsets(AffWild2(tmp_path)) == {"1": TEST, "2": TEST}
 
+    def test_a_broken_one_is_said_and_not_used(self, tmp_path: Path) -> None:
+        for name in ("1", "2"):
+            faces(tmp_path / "cropped_aligned" / name)
+        write(tmp_path / "test_list.txt", "1\n1\n")
+        dataset = AffWild2(tmp_path)
+        assert subsets(dataset) == {"1": TEST, "2": TEST}
+        assert dataset.unused[0].line.endswith("test_list.txt:2: 1 is there twice; not used")
+        with pytest.raises(InputError, match="is there twice"):
+            AffWild2(tmp_path, names=tmp_path / "test_list.txt")
+
     def test_notes_and_lists_of_other_sets_are_none(self, tmp_path: Path) -> None:
         for name in ("1", "2"):
             faces(tmp_path / "cropped_aligned" / name)
