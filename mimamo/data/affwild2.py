@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mimamo.data.annotation_files import ORIGINAL, AnnotationFile, sort_texts
-from mimamo.data.archive import Archive, FaceFolder, search
+from mimamo.data.archive import Archive, FaceFolder, is_of_faces, search
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, Unused
 from mimamo.data.folds import recording_of
 from mimamo.data.lists import read_names
@@ -110,6 +110,10 @@ class AffWild2:
                 self.listed.setdefault(name, f"{path}:{line}")
             if names is None:
                 self._notes.append(f"{path}: names the test set")
+        if not faces and self._are_of_nobody():
+            other = next(iter(self.faces.values())).path
+            self._notes.append(f"{other}: pictures of no video that is named; the films are used")
+            self.faces = {}
 
     @property
     def editions(self) -> list[str]:
@@ -175,6 +179,15 @@ class AffWild2:
         if source is None and side:
             return self.films.get(recording_of(name)), side
         return source, None
+
+    def _are_of_nobody(self) -> bool:
+        """Whether numbered pictures are of something else, and the films of who is named."""
+        named = {*self.annotations, *self.listed}
+        if not self.faces or not named.isdisjoint(self.faces):
+            return False
+        if any(is_of_faces(folder.path.parent) for folder in self.faces.values()):
+            return False
+        return any(name in self.films or recording_of(name) in self.films for name in named)
 
     def _video(
         self,

@@ -92,9 +92,10 @@ def search(roots: Sequence[Path]) -> Archive:
             texts += (folder / name for name in listing.texts)
             # One beside faces that has none: in that video none was found, they are misnamed, or
             # the disk fails.
-            beside = folder != root and (folder.parent in above or _is_of_faces(folder.parent))
+            beside = folder != root and (folder.parent in above or is_of_faces(folder.parent))
             inside = listing.folders or listing.films or listing.texts or listing.others
-            if listing.numbered or (beside and not inside):
+            own = listing.numbered and (folder != root or not listing.folders)
+            if own or (beside and not inside):
                 name = folder.name.removesuffix("_aligned") if listing.openface else folder.name
                 empty = not (listing.numbered or listing.pictures or listing.error)
                 found = FaceFolder(folder, listing.numbered, _is_aligned(root, listing), empty)
@@ -104,7 +105,8 @@ def search(roots: Sequence[Path]) -> Archive:
     return archive
 
 
-def _is_of_faces(folder: Path) -> bool:
+def is_of_faces(folder: Path) -> bool:
+    """Whether a folder is called as those that hold folders of faces."""
     return bool({"aligned", "cropped"} & set(words_of(folder.name)))
 
 

@@ -196,6 +196,17 @@ class TestLists:
         assert subsets(AffWild2(tmp_path)) == {"1": TEST, "2": TEST}
 
 
+def test_numbered_pictures_of_something_else_do_not_stand_in_for_films(tmp_path: Path) -> None:
+    write(tmp_path / "annotations/Train_Set/talk_left.txt", HEADER)
+    write(tmp_path / "videos/talk.mp4")
+    faces(tmp_path / "screenshots")
+    faces(tmp_path)
+    dataset = AffWild2(tmp_path)
+    (video,) = dataset.videos()
+    assert (video.source, video.side) == (tmp_path / "videos/talk.mp4", "left")
+    assert "screenshots: pictures of no video that is named" in dataset.remarks[0]
+
+
 class TestFirstAffWild:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
