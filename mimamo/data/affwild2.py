@@ -52,6 +52,8 @@ class AffWild2:
 
     Attributes:
         root: the folder, or the one that all are in.
+        faces, films, annotations: what was found, by the video's name.
+        listed: by name, the file and line of the test set's list.
 
     Raises:
         InputError: a folder is missing, a list cannot be read, or a video is in two subsets.
@@ -84,32 +86,22 @@ class AffWild2:
         self.faces = self._chosen_faces(found)
         self.films = largest(found.films, self._notes)
         known = {*self.faces, *map(recording_of, self.faces), *self.films}
-        texts = found.texts if annotations is None else search([Path(annotations)]).texts
-        sorted_texts = [sort_texts(place, paths, known) for place, paths in texts.items()]
-        self._unread += [line for part in sorted_texts for line in part.wrong]
-        files = [file for part in sorted_texts for file in part.annotations]
-        if annotations is not None and not files:
-            raise InputError(
-                f"{annotations}: expected annotations, which begin with valence,arousal, in "
-                "folders named for their sets, such as Train_Set; found none"
-            )
-        self.annotations = self._annotations(files)
-        first = any(file.edition is ORIGINAL for file in self.annotations.values())
+        in_archive = [sort_texts(place, paths, known) for place, paths in found.texts.items()]
+        texts = in_archive
+        if annotations is not None:
+            place = Path(annotations)
+            texts = [sort_texts(place, search([place]).texts[place], known)]
+            if not texts[0].annotations:
+                raise InputError(
+                    f"{annotations}: expected annotations, which begin with valence,arousal, in "
+                    "folders named for their sets, such as Train_Set; found none"
+                )
+        self._unread += [line for part in texts for line in part.wrong]
+        self.annotations = self._annotations([file for part in texts for file in part.annotations])
+        first = any(file.edition == ORIGINAL for file in self.annotations.values())
         self.layout = "Aff-Wild" if first else "Aff-Wild2"
-        lists = [Path(names)] if names is not None else [p for t in sorted_texts for p in t.lists]
-        self.listed: dict[str, str] = {}  # by name, file and line
-        for path in lists:
-            try:
-                named = read_names(path)
-            except InputError as error:
-                if names is not None:
-                    raise
-                self._unread.append(f"{error}; not used")
-                continue
-            for name, line in named.items():
-                self.listed.setdefault(name, f"{path}:{line}")
-            if names is None:
-                self._notes.append(f"{path}: names the test set")
+        lists = [path for part in in_archive for path in part.lists]
+        self.listed = self._listed(lists) if names is None else _listed_in(Path(names))
         if not faces and self._are_of_nobody():
             other = next(iter(self.faces.values())).path
             self._notes.append(f"{other}: pictures of no video that is named; the films are used")
@@ -179,6 +171,17 @@ class AffWild2:
         if source is None and side:
             return self.films.get(recording_of(name)), side
         return source, None
+
+    def _listed(self, lists: Sequence[Path]) -> dict[str, str]:
+        """What the archive's own lists name, by name with file and line; broken ones are said."""
+        listed: dict[str, str] = {}
+        for path in lists:
+            try:
+                listed = _listed_in(path) | listed
+                self._notes.append(f"{path}: names the test set")
+            except InputError as error:
+                self._unread.append(f"{error}; not used")
+        return listed
 
     def _are_of_nobody(self) -> bool:
         """Whether numbered pictures are of something else, and the films of who is named."""
@@ -299,6 +302,10 @@ def films_in(folder: Path, notes: list[str]) -> dict[str, Path]:
     if not films:
         raise InputError(f"{folder}: expected a folder of videos, found none")
     return films
+
+
+def _listed_in(path: Path) -> dict[str, str]:
+    return {name: f"{path}:{line}" for name, line in read_names(path).items()}
 
 
 def _size(path: Path) -> int:

@@ -90,16 +90,16 @@ def sort_texts(root: Path, paths: Sequence[Path], known: set[str]) -> Texts:
             continue
         heads = {path: _head(path) for path in inside}
         ours = [path for path in inside if _header(heads[path]) == HEADER]
-        others = [path for path in inside if path not in ours]
-        for path in [path for path in others if _is_list(heads[path], known)]:
+        others = [path for path in inside if _header(heads[path]) != HEADER]
+        if folder.name.lower() in ("valence", "arousal") and not ours:
+            if folder.name.lower() == "valence":
+                _pair(texts, others, subset)
+            continue  # before lists, as a number may be a name
+        for path in [path for path in others if _is_list(path, heads[path], known)]:
             others.remove(path)
             of_test = "test" in words_of(path.stem) or subset == TEST or "," in heads[path]
             if of_test and not is_other_task([path.stem]):
                 texts.lists.append(path)
-        if folder.name.lower() in ("valence", "arousal") and not ours:
-            if folder.name.lower() == "valence":
-                _pair(texts, others, subset, heads)
-            continue
         named = {"annotation", "annotations", "va"} & {w for p in parts[1:] for w in words_of(p)}
         if ours or (subset and named):
             # Prose and other tasks' headers begin with a letter, but not what a video is called.
@@ -126,7 +126,7 @@ def sort_texts(root: Path, paths: Sequence[Path], known: set[str]) -> Texts:
     return texts
 
 
-def _pair(texts: Texts, paths: Sequence[Path], subset: str | None, heads: dict[Path, str]) -> None:
+def _pair(texts: Texts, paths: Sequence[Path], subset: str | None) -> None:
     """The original Aff-Wild's: valence and arousal in two files of one name in two folders."""
     for path in paths:
         arousal = path.parent.with_name("arousal" if path.parent.name.islower() else "Arousal")
@@ -148,11 +148,13 @@ def _header(head: str) -> str:
     return head.partition("\n")[0].replace(" ", "").strip().lower()
 
 
-def _is_list(head: str, known: set[str]) -> bool:
-    """Whether a text is a sample, or names videos that are there."""
+def _is_list(path: Path, head: str, known: set[str]) -> bool:
+    """Whether a text is a sample, names videos that are there, or is called the test set's list."""
     if is_sample(head.replace("\r", "")):
         return True
-    return "," not in head and any(name in known for name in names_in(head))
+    called = {"va", "valence"} & set(words_of(path.stem)) and "test" in words_of(path.stem)
+    names = names_in(head) if "," not in head else []
+    return bool(called and names) or any(name in known for name in names)
 
 
 def _edition(parts: Sequence[str]) -> Edition:

@@ -98,6 +98,7 @@ def test_several_archives_and_places_that_are_said(tmp_path: Path) -> None:
     assert dataset.root == tmp_path
     assert ["/labels/x/1.txt: expected annotations in a folder named for their set" in u.line
             for u in dataset.unused] == [True]  # fmt: skip
+    write(tmp_path / "a/test_set.txt", "2\n")
     said = AffWild2(
         tmp_path / "a",
         tmp_path / "films",
@@ -171,6 +172,16 @@ class TestLists:
         where = f"{tmp_path}/VA_test_set.txt:2"
         assert unused.line == f"{where}: no faces in {tmp_path}/cropped_aligned/missing; not used"
 
+    def test_none_of_whose_videos_is_there(self, tmp_path: Path) -> None:
+        """Those that are in no list are not the test set for that."""
+        write(tmp_path / "annotations/Train_Set/1.txt", HEADER)
+        for name in ("1", "2"):
+            faces(tmp_path / "cropped_aligned" / name)
+        write(tmp_path / "Valence_Arousal_Estimation_Challenge_test_set_release.txt", "8\n9\n")
+        dataset = AffWild2(tmp_path)
+        assert subsets(dataset) == {"1": TRAIN}
+        assert len(dataset.unused) == 2
+
     def test_a_sample_of_a_submission_is_one(self, tmp_path: Path) -> None:
         for name in ("1", "2", "3"):
             faces(tmp_path / "cropped_aligned" / name)
@@ -212,6 +223,7 @@ class TestFirstAffWild:
     def root(self, tmp_path: Path) -> Path:
         for part, values in (("valence", "0.5\n-0.25\n2\n"), ("arousal", "0.1\n0.2\n0.3\n")):
             write(tmp_path / "annotations/train" / part / "105.txt", values)
+        write(tmp_path / "videos/other/2.mp4")  # also called like a number of these
         write(tmp_path / "videos/train/105.mp4")
         write(tmp_path / "videos/test/106.mp4")
         write(tmp_path / "bboxes/train/105/1.pts", "version: 1\n")
@@ -220,7 +232,7 @@ class TestFirstAffWild:
 
     def test_films_stand_in_for_faces(self, root: Path) -> None:
         dataset = AffWild2(root)
-        assert subsets(dataset) == {"105": TRAIN, "106": TEST}
+        assert subsets(dataset) == {"105": TRAIN, "106": TEST, "2": TEST}
         assert dataset.layout == "Aff-Wild"
         assert overview(dataset)[0] == f"{root}: Aff-Wild 2017"
         problems = Problems()
@@ -245,7 +257,7 @@ class TestFirstAffWild:
     def test_a_change_of_either_file_is_noticed(self, root: Path) -> None:
         from mimamo.extract.source import stamp
 
-        (video, _) = AffWild2(root).videos()
+        video, *_ = AffWild2(root).videos()
         before = stamp(video)
         write(root / "annotations/train/arousal/105.txt", "0.1\n0.2\n0.4\n")
         assert stamp(video) != before

@@ -126,6 +126,20 @@ class TestBadInput:
         path.write_text("valence,arousal\n" + "-5,-5\n" * 20)
         self.check(run, r"plain\.txt: no frame is annotated", tmp_path, skipped=True)
 
+    @pytest.mark.parametrize("lines", ["", "-5,-5\n" * 20])
+    def test_a_test_video_without_an_annotated_frame_is_predicted(
+        self, run, data: Path, tmp_path: Path, lines: str
+    ) -> None:
+        """The test set's annotations are handed out empty."""
+        path = data / "annotations/Test_Set/plain.txt"
+        path.parent.mkdir()
+        (data / "annotations/Validation_Set/plain.txt").unlink()
+        path.write_text("valence,arousal\n" + lines)
+        result = run(strict=True)
+        assert (result.made, result.skipped) == (2, ())
+        (video,) = Cache(tmp_path / "cache").subset("Test_Set")
+        assert (len(video), video.annotated_frames) == (20, 0)
+
     def test_a_frame_number_twice(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/plain/5.png"), plain(5))
         self.check(run, r"5\.png: 00005\.jpg has the same number", tmp_path, skipped=True)
