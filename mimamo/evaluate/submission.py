@@ -35,6 +35,7 @@ from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
 
 TABLE, PREDICTIONS = "utterances.csv", "predictions.txt"
+_NONE = np.empty((0, 2), np.float32)  # predictions of no face
 # By an utterance's name in the cache, the first two cells of its row: video and utterance.
 UtteranceRows = dict[str, tuple[str, str]]
 
@@ -63,6 +64,11 @@ class _Job:
     frames: int
     counted: bool
     longer: bool = False  # by one frame than its film says
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Of the frames with a face, from 1."""
+        return np.empty(0, np.int64) if self.video is None else self.video.numbers.numpy()
 
 
 def submit(
@@ -145,9 +151,9 @@ def submit(
         report(line)
     chosen = _names(cache, subset, names if sample is None else sample)
     jobs = [_job(name, cache, videos, found, decode, rows) for name in chosen]
-    wanted = {job.name: job.frames for job in jobs}
+    lengths = {job.name: job.frames for job in jobs}
     if rows is not None:
-        wanted = {name: int(rows.frames(name).max()) for name in rows.videos}
+        lengths = {name: int(rows.frames(name).max()) for name in rows.videos}
     folder = output_folder(out)
     if format == "files":
         files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
@@ -158,23 +164,29 @@ def submit(
             expect_free(path, overwrite)
         values = predict([job.video for job in jobs if job.video is not None])
         mean = np.concatenate([*values.values(), np.zeros((int(not values), 2))]).mean(0).tolist()
-        texts = {job.name: _lines(job, wanted[job.name], values, rules, mean) for job in jobs}
+        faces = {job.name: (values.get(job.name, _NONE), job.numbers) for job in jobs}
+
+        def lines_of(name: str, frames: np.ndarray | None = None) -> list[str]:
+            every = rules.frames(*faces[name], lengths[name], mean)
+            return _as_text(every if frames is None else every[frames - 1])
+
         if format == "files":
             for job, path in zip(jobs, files, strict=True):
-                write_text(path, "\n".join([HEADER, *texts[job.name]]) + "\n")
+                write_text(path, "\n".join([HEADER, *lines_of(job.name)]) + "\n")
         else:
-            write_text(files[0], "\n".join([SAMPLE_HEADER, *_rows(texts, rows)]) + "\n")
-    total = sum(wanted.values()) if rows is None or format == "files" else len(rows.locations)
+            lines = _rows(lines_of, lengths) if rows is None else _rows_of_sample(lines_of, rows)
+            write_text(files[0], "\n".join([SAMPLE_HEADER, *lines]) + "\n")
+    total = sum(lengths.values()) if rows is None or format == "files" else len(rows.locations)
     uncounted = tuple(job.name for job in jobs if not job.counted and rows is None)
     report(f"{folder}: {counted(len(jobs), 'video')}, {counted(total, 'frame')}")
-    for line in _remarks(jobs, wanted, rules, uncounted, sample):
+    for line in _remarks(jobs, lengths, rules, uncounted, sample):
         report(line)
     return SubmitResult(files, total, uncounted)
 
 
 def _remarks(
     jobs: Sequence[_Job],
-    wanted: Mapping[str, int],
+    lengths: Mapping[str, int],
     rules: Rules,
     uncounted: Sequence[str],
     sample: str | os.PathLike[str] | None,
@@ -188,7 +200,7 @@ def _remarks(
             f"all is {filled} there"
         )
     if sample is not None:
-        padded = {job.name: wanted[job.name] - job.frames for job in jobs}
+        padded = {job.name: lengths[job.name] - job.frames for job in jobs}
         short = {name: more for name, more in padded.items() if more > 0}
         long = {name: -more for name, more in padded.items() if more < 0}
         parts = [
@@ -300,34 +312,28 @@ def _length_of(film: Path, decode: bool) -> int:
         return sum(1 for _ in reader)
 
 
-def _lines(
-    job: _Job,
-    count: int,
-    values: Mapping[str, np.ndarray],
-    rules: Rules,
-    faceless: Sequence[float],
-) -> list[str]:
-    """Valence and arousal of each of `count` frames, as text."""
-    own, numbers = np.empty((0, 2), np.float32), np.empty(0, np.int64)
-    if job.video is not None:
-        own, numbers = values[job.name], job.video.numbers.numpy()
+def _as_text(values: np.ndarray) -> list[str]:
     return [
         "-5,-5" if valence == NO_FACE else f"{valence:.6f},{arousal:.6f}"
-        for valence, arousal in rules.frames(own, numbers, count, faceless).tolist()
+        for valence, arousal in values.tolist()
     ]
 
 
-def _rows(texts: Mapping[str, Sequence[str]], sample: Sample | None) -> Iterator[str]:
-    """The rows of the one file: the sample's, or every frame's."""
-    if sample is None:
-        for name, lines in texts.items():
-            for number, line in enumerate(lines, start=1):
-                yield f"{name}/{number:05d}.jpg,{line}"
-        return
+def _rows(lines_of: Callable[[str], list[str]], lengths: Mapping[str, int]) -> Iterator[str]:
+    """The rows of the one file: every frame's."""
+    for name in lengths:
+        for number, line in enumerate(lines_of(name), start=1):
+            yield f"{name}/{number:05d}.jpg,{line}"
+
+
+def _rows_of_sample(
+    lines_of: Callable[[str, np.ndarray], list[str]], sample: Sample
+) -> Iterator[str]:
+    """The rows of the one file: the sample's, in its order."""
     lines = [""] * len(sample.locations)
     for name, rows in sample.videos.items():
-        for row, frame in zip(rows.tolist(), sample.frames(name).tolist(), strict=True):
-            lines[row] = texts[name][frame - 1]
+        for row, line in zip(rows.tolist(), lines_of(name, sample.frames(name)), strict=True):
+            lines[row] = line
     for location, line in zip(sample.locations, lines, strict=True):
         yield f"{location},{line}"
 
