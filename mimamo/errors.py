@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one line that names the file or argument, what was expected and what came.
     The command line prints it without a traceback; libraries may catch it as a ``ValueError``.
     """
+
+
+class NothingFoundError(InputError):
+    """What was searched holds nothing of what was looked for; there is nothing to do."""

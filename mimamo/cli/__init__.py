@@ -35,12 +35,12 @@ from mimamo.cli.common import (
     say,
     warn,
 )
-from mimamo.cli.data import extract, synth
+from mimamo.cli.data import data, extract, synth
 from mimamo.cli.evaluation import check, evaluate, submit
 from mimamo.cli.live import live
 from mimamo.cli.magnify import magnify
 from mimamo.cli.training import crossval, train
-from mimamo.errors import InputError
+from mimamo.errors import InputError, NothingFoundError
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.terminal import print_line, warnings_as_lines
 
@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` if None) and return its exit code.
 
     0: all went well. 1: a video failed, or frames of it are missing; others may be fine; or there
-    are not all folds to join; or a check found something. 2: an argument, or a file that all
-    depends on, is unusable. 130: interrupted.
+    are not all folds to join; or a check found something; or there is nothing to extract. 2: an
+    argument, or a file that all depends on, is unusable. 130: interrupted.
     """
     try:
         check_phasenet()
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return fail(error.format_message(), UNUSABLE)
     except InputError as error:
-        return fail(str(error), UNUSABLE)
+        nothing = isinstance(error, NothingFoundError)
+        return fail(str(error), FAILED if nothing else UNUSABLE)
     except OSError as error:  # such as a full disk
         return fail(str(error), FAILED)
     except Exception as error:
@@ -227,7 +228,6 @@ def _say_found(result: VideoResult) -> None:
         say(f"{result.outputs.table}: face found in {seen} of {frames} frames{faces}{read_as}")
 
 
-for command in (
-    predict, demo, live, magnify, extract, synth, train, crossval, evaluate, submit, check,
-):  # fmt: skip
+_DATA, _MODELS = (data, extract, synth), (train, crossval, evaluate, submit, check)
+for command in (predict, demo, live, magnify, *_DATA, *_MODELS):
     app.command()(command)

@@ -1,13 +1,16 @@
-"""Commands that make data: ``extract`` and ``synth``."""
+"""Commands that look at data and make some: ``data``, ``extract`` and ``synth``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mimamo.cli.common import (
+    FAILED,
+    OK,
     DetectorFile,
     Device,
     Precision,
@@ -15,16 +18,65 @@ from mimamo.cli.common import (
     Seed,
     Videos,
     argument,
+    fail,
     flag,
     option,
     say,
+    with_options,
 )
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where things are in an archive that `mimamo` cannot tell by itself."""
+
+    annotations: Annotated[
+        Path | None, option("Folder of the annotations, searched with its folders.", "DIR")
+    ] = None
+    faces: Annotated[
+        list[Path] | None,
+        option("Folder of the faces, searched with its folders (may be repeated).", "DIR"),
+    ] = None
+    videos: Videos = None
+    names: Annotated[
+        Path | None,
+        option("The test set: one name a line, or a sample of a submission.", "FILE"),
+    ] = None
+    crop: Annotated[
+        Literal["centre", "refuse"],
+        typer.Option(help="Of faces that are not square take the middle, or refuse them."),
+    ] = "centre"
+
+
+Archives = Annotated[
+    list[Path],
+    argument("Folders of Aff-Wild2 or Aff-Wild as unpacked, or one of OMG-Emotion.", "ARCHIVE"),
+]
+
+
+@with_options(Where)
+def data(archives: Archives, where: Where) -> int:
+    """Say what is in an archive: editions, sets, and how many videos have faces, films, labels.
+
+    Reads no pictures, so it takes seconds. Returns 1 if nothing in it can be used.
+    """
+    from mimamo.data.overview import overview
+    from mimamo.extract import open_dataset
+
+    dataset = open_dataset(archives, **asdict(where))
+    for line in overview(dataset):
+        say(line)
+    try:
+        dataset.videos()
+    finally:
+        for line in (*dataset.remarks, *(unused.line for unused in dataset.unused)):
+            say(line)
+    return OK
+
+
+@with_options(Where)
 def extract(
-    data: Annotated[
-        Path, argument("A data set in the layout of Aff-Wild2 or OMG-Emotion.", "DATA")
-    ],
+    archives: Archives,
     out: Annotated[Path, option("Folder of the cache.", "CACHE")],
     backbone: Annotated[
         str,
@@ -34,7 +86,7 @@ def extract(
             "FILE",
         ),
     ],
-    videos: Videos = None,
+    where: Where,
     subset: Annotated[
         list[str] | None,
         option("Only Train_Set, Validation_Set or Test_Set (may be repeated).", "NAME"),
@@ -53,23 +105,23 @@ def extract(
     seed: Annotated[int, typer.Option(min=0, help="Of random weights.")] = 0,
     detector: DetectorFile = None,
     device: Device = "auto",
-) -> None:
+) -> int:
     """Compute the features and grey faces of a data set once, into a packed cache.
 
-    Goes on where it was stopped. Several processes share the videos:
-    torchrun --nproc-per-node 4 -m mimamo extract ...
+    Says first what it found. Goes on where it was stopped. Returns 1 if nothing was extracted.
+    Several processes share the videos: torchrun --nproc-per-node 4 -m mimamo extract ...
     """
     from mimamo.device import choose_device
     from mimamo.extract import extract as run
     from mimamo.faces import YuNet
 
     with ProgressBar() as bar:
-        run(
-            data,
+        result = run(
+            archives,
             out,
+            **asdict(where),
             backbone=backbone,
             image_size=image_size,
-            videos=videos,
             subsets=subset or None,
             seed=seed,
             strict=strict,
@@ -80,6 +132,9 @@ def extract(
             report=say,
             progress=bar.show,
         )
+    if result.skipped and not result.made + result.kept:
+        return fail(f"{out}: nothing was extracted", FAILED)
+    return OK
 
 
 def synth(
@@ -88,6 +143,10 @@ def synth(
     takes: Annotated[int, typer.Option(min=1, help="Videos of each.")] = 6,
     frames: Annotated[int, typer.Option(min=16, help="Of each video, at 30 a second.")] = 192,
     seed: Seed = 0,
+    edition: Annotated[
+        Literal["2020", "2021", "2022", "2023", "2024", "2025"] | None,
+        option("In the layout of that year's competition, with films and the test set's list."),
+    ] = None,
 ) -> None:
     """Render faces in the layout of Aff-Wild2 that teach what each stream is for.
 
@@ -102,6 +161,7 @@ def synth(
             takes=takes,
             frames=frames,
             seed=seed,
+            edition=None if edition is None else int(edition),
             progress=lambda done, total: bar.show("rendering videos", done, total),
         )
     for line in lines:

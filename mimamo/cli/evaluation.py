@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +19,7 @@ from mimamo.cli.common import (
     flag,
     option,
     say,
+    with_options,
 )
 from mimamo.errors import InputError
 
@@ -29,18 +31,56 @@ Streams = Annotated[
     Literal["spatial", "temporal", "both"],
     typer.Option(help="Blind the other stream of networks that have both."),
 ]
-Rescale = Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")]
 
 
+@dataclass(frozen=True)
+class Written:
+    """What is made of predictions before they are scored or written."""
+
+    format: Annotated[
+        Literal["files", "abaw"],
+        typer.Option(
+            help="files: <video>.txt (ABAW until 2022); abaw: one file with a row per picture."
+        ),
+    ] = "files"
+    leading: Annotated[
+        Literal["first", "-5"] | None,
+        typer.Option(
+            show_default="-5 in files, first in abaw",
+            help="Of frames before the first face: the first prediction, or -5.",
+        ),
+    ] = None
+    gaps: Annotated[
+        Literal["previous", "interpolate"] | None,
+        typer.Option(
+            show_default="previous in files, interpolate in abaw",
+            help="Of other frames without a face.",
+        ),
+    ] = None
+    smooth: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Mean over N frames before and after.")
+    ] = 0
+    rescale: Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")] = (
+        False
+    )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As the functions call them."""
+        rest = asdict(self)
+        return {"rescaled": rest.pop("rescale"), **rest}
+
+
+@with_options(Written)
 def evaluate(
     runs: Runs,
     cache: CacheOption,
+    written: Written,
     subset: Annotated[
         Literal["held-out", "Train_Set", "Validation_Set", "Test_Set", "all"],
         typer.Option(help="held-out: the validation set, or what a run's fold held out."),
     ] = "held-out",
     streams: Streams = "both",
-    rescale: Rescale = False,
     out: Annotated[Path | None, option("Folder for tables and a plot.", "DIR")] = None,
     page: Annotated[
         bool, flag("--page", "Also write a page with all curves beside the truth, for a browser.")
@@ -48,7 +88,7 @@ def evaluate(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Print CCC over all annotated frames of a cache's videos."""
+    """Print CCC over all annotated frames of a cache's videos, of what `submit` would write."""
     from mimamo.device import choose_device
     from mimamo.evaluate import evaluate_runs
 
@@ -60,7 +100,7 @@ def evaluate(
             cache,
             subset=subset,
             streams=streams,
-            rescaled=rescale,
+            **written.given,
             out=out,
             page=page,
             overwrite=overwrite,
@@ -70,10 +110,12 @@ def evaluate(
         )
 
 
+@with_options(Written)
 def submit(
     runs: Runs,
     cache: CacheOption,
     out: Annotated[Path, option("Folder for the files.", "DIR")],
+    written: Written,
     subset: Annotated[
         Literal["Train_Set", "Validation_Set", "Test_Set"], typer.Option(help="Which videos.")
     ] = "Test_Set",
@@ -83,17 +125,20 @@ def submit(
             "Write exactly these videos, one name a line, or the utterances of a table.", "FILE"
         ),
     ] = None,
+    sample: Annotated[
+        Path | None,
+        option("Write the videos, frames and, in abaw, rows of this sample submission.", "FILE"),
+    ] = None,
     videos: Videos = None,
     decode: Annotated[bool, flag("--decode", "Count the videos' frames by decoding them.")] = False,
     streams: Streams = "both",
-    rescale: Rescale = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write <video>.txt with valence and arousal of every frame of the test videos.
+    """Write valence and arousal of every frame of the test videos, as a competition wants them.
 
-    A frame without a face repeats the prediction before it; leading ones are -5.
-    Of OMG-Emotion it is utterances.csv, with one line for each utterance.
+    That is <video>.txt for each, or predictions.txt in the format abaw. Of OMG-Emotion it is
+    utterances.csv, with one line for each utterance.
     """
     from mimamo.device import choose_device
     from mimamo.evaluate import submit as run
@@ -108,7 +153,8 @@ def submit(
             videos=videos,
             decode=decode,
             streams=streams,
-            rescaled=rescale,
+            sample=sample,
+            **written.given,
             overwrite=overwrite,
             device=choose_device(device),
             report=say,

@@ -1,153 +1,330 @@
-"""Reading a data set in the layout of Aff-Wild2, as the ABAW competitions distribute it.
+"""Reading Aff-Wild2 as it is unpacked, from any of the ABAW competitions, and the first Aff-Wild.
 
 ::
 
-    annotations/Train_Set/<video>.txt         "valence,arousal", then one "v,a" line per frame
-    annotations/Validation_Set/<video>.txt
-    annotations/Test_Set/<video>.txt          where the test set's labels are there too
-    cropped_aligned/<video>/00001.jpg, …      aligned faces; a missing number: no face found
-    videos/<video>.mp4                        the videos; may be missing, or stand in for the faces
+    …/<Train…>/<video>.txt, …/<Validation…>/…   "valence,arousal", then one "v,a" line per frame;
+                                                beside them other tasks', which are passed over
+    …/<Test…>/<video>.txt                       where the test set's labels are there too
+    …/<video>/00001.jpg, …                      faces; a missing number: no face found
+    …/<video>.mp4                               the videos; may be missing, or stand in for faces
+    …_test_set_….txt                            names of the test set, or a sample of a submission
 
 The i-th line after the header is the annotation of image i. A video with two people has an
 annotation and a folder per person (``<video>``, ``<video>_left``, ``<video>_right``): they pair up
-by their full names. Faces without annotation are taken for the test set, unless the other person
-of their video is annotated. Where the
-videos stand in for the faces, both sides are found in ``<video>.mp4``.
+by their full names. Faces without annotation are taken for the test set where no list names it,
+unless the other person of their video is annotated. Where the videos stand in for the faces, both
+sides are found in ``<video>.mp4``.
 """
 
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from mimamo.data.annotations import read_annotations
-from mimamo.data.dataset import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    DatasetVideo,
-    Side,
-    Unit,
-    Unused,
-    entries,
-    everything_in,
-)
+from mimamo.data.annotation_files import ORIGINAL, AnnotationFile, sort_texts
+from mimamo.data.archive import Archive, FaceFolder, is_of_faces, search
+from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, Unused
 from mimamo.data.folds import recording_of
-from mimamo.errors import InputError
-from mimamo.video import is_video
+from mimamo.data.lists import read_names
+from mimamo.errors import InputError, NothingFoundError
+from mimamo.files import MOST_TEXT, read_bytes
+from mimamo.progress import counted
 
-SUBSETS = (TRAIN, VALIDATION)
+SUBSETS = (TRAIN, VALIDATION, TEST)
 _SIDES: dict[str, Side] = {"left": "left", "right": "right"}
-FACES, ANNOTATIONS, VIDEOS = "cropped_aligned", "annotations", "videos"
+
+Given = str | os.PathLike[str]
 
 
 class AffWild2:
-    """A data set in the layout of Aff-Wild2.
+    """A data set in one of the layouts of Aff-Wild2, or of the first Aff-Wild.
 
     Args:
-        root: the folder that holds ``annotations`` and ``cropped_aligned``; without the latter the
-            faces are found in the videos.
-        videos: the folder of the videos, searched with its folders; ``<root>/videos`` if None.
+        root: the archive's folder, or several, searched with their folders.
+        videos: where the videos are, if not among these.
+        annotations: where the annotations are, likewise.
+        faces: where the faces are, likewise; without faces they are found in the videos.
+        names: the list of the test set.
+        crop: what becomes of faces that are not square, "centre" or "refuse" (see
+            :class:`mimamo.video.AlignedFolder`).
+
+    Attributes:
+        root: the folder, or the one that all are in.
+        faces, films, annotations: what was found, by the video's name.
+        listed: by name, the file and line of the test set's list.
 
     Raises:
-        InputError: a folder is missing, or a video is in two subsets or there twice.
+        InputError: a folder is missing, a list cannot be read, or a video is in two subsets.
     """
 
-    layout = "Aff-Wild2"
     unit: Unit = "frame"
 
     def __init__(
-        self, root: str | os.PathLike[str], videos: str | os.PathLike[str] | None = None
+        self,
+        root: Given | Sequence[Given],
+        videos: Given | None = None,
+        *,
+        annotations: Given | None = None,
+        faces: Sequence[Given] = (),
+        names: Given | None = None,
+        crop: str = "centre",
     ) -> None:
-        self.root = Path(root)
+        roots = [Path(root)] if isinstance(root, str | os.PathLike) else [Path(r) for r in root]
+        self.root = roots[0] if len(roots) == 1 else Path(os.path.commonpath(map(_whole, roots)))
+        self.crop = crop
         self.unused: list[Unused] = []
         self.remarks: list[str] = []
-        self._videos = videos_in(self.root / VIDEOS if videos is None else Path(videos))
-        if videos is not None and not self._videos:
-            raise InputError(f"{videos}: expected a folder of videos, found none")
-        faces = self.root / FACES
-        if faces.is_dir() or not self._videos:
-            self._faces: Path | None = faces
-            self._sources = {path.name: path for path in _listed(faces) if path.is_dir()}
-        else:
-            self._faces = None
-            self._sources = dict(self._videos)
-        self._annotations: dict[str, tuple[str, Path]] = {}
-        for subset in (*SUBSETS, TEST):
-            folder = self.root / ANNOTATIONS / subset
-            for path in _listed(folder) if subset != TEST or folder.exists() else ():
-                if path.suffix != ".txt":
-                    continue
-                if path.stem in self._annotations:
-                    raise InputError(f"{path}: is also in {self._annotations[path.stem][0]}")
-                self._annotations[path.stem] = (subset, path)
+        found = search(roots)
+        self._unread = list(found.unread)
+        self._notes: list[str] = []
+        if faces:
+            found.faces = self._searched(faces, "faces").faces
+        if videos is not None:
+            found.films = self._searched([videos], "videos").films
+        self.faces = self._chosen_faces(found)
+        self.films = largest(found.films, self._notes)
+        known = {*self.faces, *map(recording_of, self.faces), *self.films}
+        in_archive = [sort_texts(place, paths, known) for place, paths in found.texts.items()]
+        texts = in_archive
+        if annotations is not None:
+            place = Path(annotations)
+            texts = [sort_texts(place, search([place]).texts[place], known)]
+            if not texts[0].annotations:
+                raise InputError(
+                    f"{annotations}: expected annotations, which begin with valence,arousal, in "
+                    "folders named for their sets, such as Train_Set; found none"
+                )
+        self._unread += [line for part in texts for line in part.wrong]
+        self.annotations = self._annotations([file for part in texts for file in part.annotations])
+        first = any(file.edition == ORIGINAL for file in self.annotations.values())
+        self.layout = "Aff-Wild" if first else "Aff-Wild2"
+        lists = [path for part in in_archive for path in part.lists]
+        self.listed = self._listed(lists) if names is None else _listed_in(Path(names))
+        if not faces and self._are_of_nobody():
+            other = next(iter(self.faces.values())).path
+            self._notes.append(f"{other}: pictures of no video that is named; the films are used")
+            self.faces = {}
+
+    @property
+    def editions(self) -> list[str]:
+        """Whose annotations these are."""
+        return sorted({file.edition.title for file in self.annotations.values()})
 
     def videos(self) -> list[DatasetVideo]:
         """All videos with faces; annotations are found but not read.
 
-        Raises InputError if there is none.
+        Raises NothingFoundError if there is none.
         """
         found = []
-        self.unused.clear()
-        self.remarks.clear()
-        for name, (subset, path) in self._annotations.items():
-            source, side = self._source_of(name)
-            if source is None or _is_empty(source):
-                where = self._faces / name if self._faces else f"a video {name}.mp4"
-                self.unused.append(Unused(f"{path}: no faces in {where}; not used", name))
+        self.unused = [Unused(line) for line in self._unread]
+        self.remarks = list(self._notes)
+        for name, file in self.annotations.items():
+            source, side = self.source_of(name)
+            if source is None:
+                self.unused.append(Unused(f"{file.path}: {self._no_faces(name)}; not used", name))
             else:
-                film, read = self._videos.get(name), partial(read_annotations, path)
-                found.append(DatasetVideo(name, subset, source, film, path, read, side))
-        annotated = {recording_of(name) for name in self._annotations}
-        for name in sorted(self._sources.keys() - self._annotations.keys()):
-            source = self._sources[name]
+                found.append(self._video(name, file.subset, source, side, file))
+        for name, where in self.listed.items():
+            if name in self.annotations:
+                continue
+            folder = self.faces.get(name)
+            source, side = (folder.path, None) if folder else self.source_of(name)
+            if source is None:
+                self.unused.append(Unused(f"{where}: {self._no_faces(name)}; not used", name))
+            else:
+                found.append(self._video(name, TEST, source, side))
+        annotated = {recording_of(name) for name in self.annotations}
+        rest = self.nobodys()
+        if self.listed and rest:
+            self.remarks.append(
+                f"{self.root}: {counted(len(rest), 'video')} that neither annotations nor lists "
+                f"name, such as {rest[0]}, left out"
+            )
+        for name in () if self.listed else rest:
+            source = self.faces[name].path if self.faces else self.films[name]
             if recording_of(name) not in annotated:
-                found.append(DatasetVideo(name, TEST, source, self._videos.get(name)))
-            elif self._faces is not None:
+                found.append(self._video(name, TEST, source, None))
+            elif self.faces:
                 # Both people of a video are in one set, so this is nobody of the test set.
                 remark = f"{source}: beside annotated faces, but not annotated; not used"
                 self.remarks.append(remark)
         if not found:
-            raise InputError(
-                f"{self.root}: expected videos with faces in {FACES} or {VIDEOS}, found none"
+            raise NothingFoundError(
+                f"{self.root}: expected videos with faces, as folders of 00001.jpg, … or as films, "
+                "found none"
             )
-        order = (*SUBSETS, TEST)
-        return sorted(found, key=lambda video: (order.index(video.subset), video.name))
+        return sorted(found, key=lambda video: (SUBSETS.index(video.subset), video.name))
 
-    def _source_of(self, name: str) -> tuple[Path | None, Side | None]:
+    def nobodys(self) -> list[str]:
+        """Names of faces, or without faces films, that no annotation or list has."""
+        sources = self.faces or self.films
+        return sorted(sources.keys() - self.annotations.keys() - self.listed.keys())
+
+    def source_of(self, name: str) -> tuple[Path | None, Side | None]:
         """Where a video's faces are, and which of them are meant."""
-        source, side = self._sources.get(name), _SIDES.get(name.rpartition("_")[2])
-        if source is None and self._faces is None and side:
-            return self._videos.get(recording_of(name)), side
+        if self.faces:
+            folder = self.faces.get(name)
+            return (None if folder is None or folder.empty else folder.path), None
+        source, side = self.films.get(name), _SIDES.get(name.rpartition("_")[2])
+        if source is None and side:
+            return self.films.get(recording_of(name)), side
         return source, None
 
+    def _listed(self, lists: Sequence[Path]) -> dict[str, str]:
+        """What the archive's own lists name, by name with file and line; broken ones are said."""
+        listed: dict[str, str] = {}
+        for path in lists:
+            try:
+                listed = _listed_in(path) | listed
+                self._notes.append(f"{path}: names the test set")
+            except InputError as error:
+                self._unread.append(f"{error}; not used")
+        return listed
 
-def videos_in(folder: Path) -> dict[str, Path]:
-    """The video files in a folder and its folders, by name without suffix.
+    def _are_of_nobody(self) -> bool:
+        """Whether numbered pictures are of something else, and the films of who is named."""
+        named = {*self.annotations, *self.listed}
+        if not self.faces or not named.isdisjoint(self.faces):
+            return False
+        if any(is_of_faces(folder.path.parent) for folder in self.faces.values()):
+            return False
+        return any(name in self.films or recording_of(name) in self.films for name in named)
 
-    Raises InputError if two have the same name.
+    def _video(
+        self,
+        name: str,
+        subset: str,
+        source: Path,
+        side: Side | None,
+        file: AnnotationFile | None = None,
+    ) -> DatasetVideo:
+        labels = () if file is None else (file.path, *filter(None, [file.arousal]))
+        return DatasetVideo(
+            name,
+            subset,
+            source,
+            recording=self.films.get(name),
+            labels=labels[0] if labels else None,
+            more_labels=labels[1:],
+            read_labels=None if file is None else file.read,
+            side=side,
+            crop=self.crop,
+        )
+
+    def _no_faces(self, name: str) -> str:
+        if not self.faces:
+            return f"no video {name}.mp4"
+        folder = self.faces.get(name)
+        most = Counter(other.path.parent for other in self.faces.values()).most_common(1)[0][0]
+        return f"no faces in {folder.path if folder else most / name}"
+
+    def _searched(self, folders: Sequence[Given], kind: str) -> Archive:
+        """What is in folders that were given for faces or videos. InputError if none is."""
+        archive = Archive()
+        for folder in map(Path, folders):
+            found = search([folder])
+            part = found.faces if kind == "faces" else found.films
+            if not part:
+                raise InputError(f"{folder}: expected a folder of {kind}, found none")
+            for name, faces in found.faces.items():
+                archive.faces.setdefault(name, []).extend(faces)
+            for name, films in found.films.items():
+                archive.films.setdefault(name, []).extend(films)
+            self._unread += found.unread
+        return archive
+
+    def _chosen_faces(self, found: Archive) -> dict[str, FaceFolder]:
+        """One folder of each video: aligned rather than not, then that of the most pictures."""
+        chosen = {
+            name: min(folders, key=lambda f: (not f.pictures, not f.aligned, -f.pictures, f.path))
+            for name, folders in found.faces.items()
+        }
+        left_out: Counter[tuple[Path, Path]] = Counter()
+        for name, folders in found.faces.items():
+            for folder in folders:
+                if folder is not chosen[name] and folder.pictures:
+                    left_out[folder.path.parent, chosen[name].path.parent] += 1
+        self._notes += [
+            f"{other}: faces of {counted(number, 'video')} that {own} has too; those are used"
+            for (other, own), number in sorted(left_out.items())
+        ]
+        return chosen
+
+    def _annotations(self, files: Sequence[AnnotationFile]) -> dict[str, AnnotationFile]:
+        """By name, those of the newest edition. InputError for a video that is in two subsets."""
+        newest = max((file.edition for file in files), default=None)
+        chosen: dict[str, AnnotationFile] = {}
+        others: Counter[tuple[str, Path]] = Counter()
+        for file in files:
+            if file.edition != newest:
+                others[file.edition.title, file.path.parent.parent] += 1
+                continue
+            first = chosen.setdefault(file.name, file)
+            if first is not file and not _same(first, file):
+                where = first.subset if first.subset != file.subset else f"{first.path}, unlike it"
+                raise InputError(f"{file.path}: is also in {where}")
+        self._notes += [
+            f"{folder}: annotations of {title} left out, because there are newer ones"
+            for (title, folder), _ in sorted(others.items())
+        ]
+        order = sorted(chosen.values(), key=lambda f: (SUBSETS.index(f.subset), str(f.path)))
+        return {file.name: file for file in order}
+
+
+def largest(films: dict[str, list[Path]], notes: list[str]) -> dict[str, Path]:
+    """One film of each name, the largest, which is the whole one where one was cut short.
+
+    `notes` get a line if some of one name have different sizes.
     """
-    videos: dict[str, Path] = {}
-    for path in everything_in(folder):
-        if is_video(path):
-            if path.stem in videos:
-                raise InputError(f"{path}: same name as {videos[path.stem]}")
-            videos[path.stem] = path
-    return videos
+    chosen, differ = {}, []
+    for name, paths in films.items():
+        chosen[name] = paths[0]
+        if len(paths) > 1:  # an archive has films once for each task
+            sizes = {path: _size(path) for path in paths}
+            chosen[name] = max(paths, key=lambda path: sizes[path])
+            differ += [chosen[name]] * (len(set(sizes.values())) > 1)
+    if differ:
+        notes.append(
+            f"{differ[0]}: there are others of this name and of other sizes, as of "
+            f"{counted(len(differ), 'video')}; the largest is used"
+        )
+    return chosen
 
 
-def _is_empty(source: Path) -> bool:
+def films_in(folder: Path, notes: list[str]) -> dict[str, Path]:
+    """The films in a folder and its folders, by name without suffix (`largest`).
+
+    Raises InputError if there is none.
+    """
+    films = largest(search([folder]).films, notes)
+    if not films:
+        raise InputError(f"{folder}: expected a folder of videos, found none")
+    return films
+
+
+def _listed_in(path: Path) -> dict[str, str]:
+    return {name: f"{path}:{line}" for name, line in read_names(path).items()}
+
+
+def _size(path: Path) -> int:
     try:
-        return source.is_dir() and not os.listdir(source)
+        return path.stat().st_size
     except OSError:  # reading it will tell
+        return -1
+
+
+def _same(one: AnnotationFile, other: AnnotationFile) -> bool:
+    """Whether two files say the same of the same set: archives unpacked into one another."""
+    if one.subset != other.subset:
         return False
+    first, second = (
+        [read_bytes(path, MOST_TEXT) for path in (file.path, file.arousal) if path is not None]
+        for file in (one, other)
+    )
+    return first == second
 
 
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return entries(folder)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: expected a folder of the Aff-Wild2 layout: {error.strerror}"
-        ) from error
+def _whole(path: Path) -> Path:
+    return Path(os.path.abspath(path))

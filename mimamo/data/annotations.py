@@ -52,6 +52,46 @@ def read_annotations(path: str | os.PathLike[str], problems: Problems | None = N
     return values
 
 
+def read_two(
+    valence: str | os.PathLike[str], arousal: str | os.PathLike[str], problems: Problems
+) -> np.ndarray:
+    """Read the annotations of a video of the first Aff-Wild: two files of a number a line each.
+
+    Args:
+        valence, arousal: the files.
+        problems: told of malformed lines and of lines that only one file has.
+
+    Returns:
+        As `read_annotations`.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    columns = []
+    for path in (valence, arousal):
+        lines = read_text(path).rstrip().split("\n")
+        column = np.full(len(lines), np.nan, np.float32)
+        for number, line in enumerate(lines, start=1):
+            pair = _parse(f"{line},0")
+            if pair is None:
+                problems.add(f"{path}:{number}: expected a number in [-1, 1], got {line[:80]!r}")
+            elif pair[0] != NOT_ANNOTATED:
+                column[number - 1] = pair[0]
+        columns.append(column)
+    shorter, longer = sorted(map(len, columns))
+    if shorter != longer:
+        short, long = (valence, arousal) if len(columns[0]) == shorter else (arousal, valence)
+        problems.add(
+            f"{short}:{shorter + 1}: expected {longer} lines, as {long} has, got {shorter}; the "
+            "other frames are not annotated"
+        )
+    values = np.full((longer, 2), np.nan, np.float32)
+    for place, column in enumerate(columns):
+        values[: len(column), place] = column
+    values[np.isnan(values).any(axis=1)] = np.nan
+    return values
+
+
 def match_annotations(annotations: np.ndarray, indices: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return the annotations of the frames that have an image.
 

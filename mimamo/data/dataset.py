@@ -60,10 +60,12 @@ class DatasetVideo:
         recording: the video the aligned faces were cut from, if it is there; it tells how many
             frames there are.
         labels: where the labels come from; None if there are none.
+        more_labels: files that they come from as well.
         read_labels: reads them: float32 ``[F, 2]``, valence and arousal of frames 0, 1, …, NaN
             where a frame is not annotated; of an utterance, ``[1, 2]``.
         side: of a video file that shows two people, whose face it is.
         row: where `labels` is a table of many videos, this one's row, as text.
+        crop: what becomes of aligned faces that are not square, see `AlignedFolder`.
     """
 
     name: str
@@ -74,6 +76,8 @@ class DatasetVideo:
     read_labels: Callable[[Problems], np.ndarray] | None = None
     side: Side | None = None
     row: str | None = None
+    more_labels: tuple[Path, ...] = ()
+    crop: str = "centre"
 
 
 class Unused(NamedTuple):

@@ -52,6 +52,7 @@ class OMGEmotion:
     Args:
         root: the folder that holds the tables.
         videos: the folder of the utterances; `root` if None.
+        crop: what becomes of faces that are not square, as for `AlignedFolder`.
 
     Raises:
         InputError: a table is missing (but for the test set's), or lacks a column.
@@ -61,9 +62,12 @@ class OMGEmotion:
     unit: Unit = "utterance"
 
     def __init__(
-        self, root: str | os.PathLike[str], videos: str | os.PathLike[str] | None = None
+        self,
+        root: str | os.PathLike[str],
+        videos: str | os.PathLike[str] | None = None,
+        crop: str = "centre",
     ) -> None:
-        self.root = Path(root)
+        self.root, self._crop = Path(root), crop
         self.unused: list[Unused] = []
         self.remarks: list[str] = []
         self._videos = self.root if videos is None else Path(videos)
@@ -102,6 +106,7 @@ class OMGEmotion:
                         labels=path if labelled else None,
                         read_labels=partial(_label, f"{path}:{line}", row) if labelled else None,
                         row=json.dumps(row),
+                        crop=self._crop,
                     )
         if not found:
             raise InputError(f"{self.root}: expected <video>/utterance_N.mp4, found none")

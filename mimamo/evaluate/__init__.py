@@ -10,6 +10,7 @@ from mimamo.evaluate.scores import Interval as Interval
 from mimamo.evaluate.scores import Score as Score
 from mimamo.evaluate.scores import VideoScore as VideoScore
 from mimamo.evaluate.scores import bootstrap as bootstrap
-from mimamo.evaluate.scores import rescale as rescale
 from mimamo.evaluate.submission import SubmitResult as SubmitResult
 from mimamo.evaluate.submission import submit as submit
+from mimamo.evaluate.written import Rules as Rules
+from mimamo.evaluate.written import rescale as rescale

@@ -18,16 +18,19 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.folds import expect_folds
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
-from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, score
+from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, mean_of, score
 from mimamo.evaluate.summary import (
     SUMMARY,
     TABLE,
     Summary,
+    against_report,
     interval_by_subject,
+    row,
     summary_files,
     summary_of,
     write_summary,
 )
+from mimamo.evaluate.written import Rules
 from mimamo.files import (
     MOST_TENSORS,
     file_hash,
@@ -189,6 +192,7 @@ def _join(
     values: dict[str, np.ndarray] = {}
     videos: list[CachedVideo] = []
     scores: dict[str, tuple[Score, Interval]] = {}
+    rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
         own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
@@ -198,19 +202,23 @@ def _join(
                     f"{path}: expected predictions of {len(video)} faces of {video.name}, as "
                     f"{cache.root} holds them; train this fold again"
                 )
+        predicted = rules.values(own, predicted)
         values |= predicted
         videos += own
         pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
         scores[f"fold {fold}"] = score(list(pairs.values())), interval_by_subject(own, pairs)
-    summary = summary_of(videos, values)
+    summary = summary_of(videos, values, rules)
     for title, (pooled, _) in scores.items():
         report(
             f"{title}: {pooled.count} {summary.unit}s, CCC valence "
             f"{pooled.valence:.3f}, arousal {pooled.arousal:.3f}"
         )
+    mean = mean_of([pooled for pooled, _ in scores.values()])
     report("out of fold, all together:")
-    for line in summary.lines():
+    for line in (*summary.lines(), row("mean of the folds", mean)):
         report(line)
+    if summary.unit == "frame":
+        report(against_report({"pooled": summary.faces, "mean of the folds": mean}))
     written = write_summary(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )
@@ -237,11 +245,10 @@ def sum_of(path: Path) -> str:
 
 
 def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
-    """The rows of ``folds.csv``. Of one subject there is nothing to draw, so no interval."""
+    """The rows of ``folds.csv``."""
     rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
     for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
-        shown = interval if interval.subjects > 1 else None
-        rows.append([title.removeprefix("fold "), *cells(pooled, shown)])
+        rows.append([title.removeprefix("fold "), *cells(pooled, interval)])
     return rows
 
 

@@ -15,8 +15,8 @@ from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble, Member
 from mimamo.evaluate.page import write_truth_page
-from mimamo.evaluate.scores import rescale
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
+from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
 from mimamo.progress import Progress, Report, silent
 from mimamo.train.videos import choose_videos
@@ -40,6 +40,10 @@ def evaluate_runs(
     *,
     subset: str = "held-out",
     streams: str = "both",
+    format: str = "files",
+    leading: str | None = None,
+    gaps: str | None = None,
+    smooth: int = 0,
     rescaled: bool = False,
     out: str | os.PathLike[str] | None = None,
     page: bool = False,
@@ -57,7 +61,7 @@ def evaluate_runs(
             that was given one; with several folds each predicts its own. Or a subset's name, or
             "all".
         streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
-        rescaled: give the predictions the training labels' spread (see `rescale`).
+        format, leading, gaps, smooth, rescaled: as for `submit`, which would write what is scored.
         out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
         page: write ``evaluation.html`` there as well: every video's predictions and truth.
         overwrite: replace these files where they are there.
@@ -71,6 +75,7 @@ def evaluate_runs(
     """
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
+    rules = Rules.of(format, leading=leading, gaps=gaps, smooth=smooth, rescaled=rescaled)
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     folder = None if out is None else output_folder(out)
     files = [] if folder is None else summary_files(folder, _NAME)
@@ -92,15 +97,14 @@ def evaluate_runs(
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
         values |= ensemble.predict(chosen, members, progress)
-    if rescaled:
-        values = rescale(values, ensemble.label_std)
-    result = EvaluationResult(summary_of(videos, values), subset, len(ensemble.members))
+    values = rules.values(videos, values, ensemble.label_std)
+    result = EvaluationResult(summary_of(videos, values, rules), subset, len(ensemble.members))
     for line in result.summary.lines():
         report(line)
     if folder is not None:
         settings = {
             "checkpoints": [str(member.path) for member in ensemble.members],
-            "cache": str(cache.root), "subset": subset, "streams": streams, "rescaled": rescaled,
+            "cache": str(cache.root), "subset": subset, "streams": streams, **rules.noted,
         }  # fmt: skip
         for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")

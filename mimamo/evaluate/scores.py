@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from mimamo.data.cached_video import CachedVideo
+from mimamo.evaluate.written import Rules, utterance_value
 from mimamo.metrics import Pairs, pooled_ccc
-from mimamo.predict.table import fill_missing
 
 RESAMPLES = 2000
 BLOCK = 150  # frames, 5 s at 30 frames a second
+_MOST = 1 - 1e-9  # of a CCC whose z is not infinite
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,13 @@ class VideoScore:
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % confidence interval of valence's and arousal's CCC: (low, high) each."""
+    """A 95 % confidence interval of valence's and arousal's CCC: (low, high) each.
 
-    valence: tuple[float, float]
-    arousal: tuple[float, float]
+    None where resamples do not differ, so that they tell nothing: of one subject, of a constant.
+    """
+
+    valence: tuple[float, float] | None
+    arousal: tuple[float, float] | None
     subjects: int
 
 
@@ -53,30 +58,28 @@ COLUMNS = ("valence", "arousal", "valence_low", "valence_high", "arousal_low", "
 
 def cells(score: Score, interval: Interval | None) -> list[object]:
     """A count and what stands under `COLUMNS`; the ends of no interval are empty."""
-    ends = (*interval.valence, *interval.arousal) if interval else ()
-    numbers = [f"{number:.6f}" for number in (score.valence, score.arousal, *ends)]
-    return [score.count, *numbers, *[""] * (len(COLUMNS) - len(numbers))]
+    both = (interval.valence, interval.arousal) if interval else (None, None)
+    ends = [end for pair in both for end in pair or (None, None)]
+    numbers = (score.valence, score.arousal, *ends)
+    return [score.count, *("" if number is None else f"{number:.6f}" for number in numbers)]
 
 
 def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
     """Predictions ``[T, 2]`` and labels of a video's annotated faces; of an utterance, one pair.
 
-    An utterance's prediction is the mean over its faces.
+    An utterance's prediction is the mean over its faces, as it is written.
     """
-    return video.sequence.pairs(values)
+    predicted, labels = video.sequence.pairs(values)
+    return (utterance_value(predicted) if video.unit == "utterance" else predicted), labels
 
 
-def frame_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
-    """Predictions and labels of all annotated frames, also those without a face.
-
-    They are predicted as in a submission: as the frame before, or -5 before the first face.
-    """
+def frame_pairs(video: CachedVideo, values: np.ndarray, rules: Rules) -> Pairs:
+    """Predictions and labels of all annotated frames; those without a face by the rules."""
     if video.unit == "utterance":
         return face_pairs(video, values)
-    found = np.zeros(max(video.frame_count, len(video.annotations)), bool)
-    found[video.numbers.numpy() - 1] = True
-    predicted = fill_missing(values, found)[: len(video.annotations)]
     labels = video.annotations.numpy()
+    count = max(video.frame_count, len(labels))
+    predicted = rules.frames(values, video.numbers.numpy(), count)[: len(labels)]
     mask = ~np.isnan(labels).any(axis=1)
     return predicted[mask].astype(np.float64), labels[mask].astype(np.float64)
 
@@ -86,10 +89,18 @@ def score(pairs: Sequence[Pairs]) -> Score:
     return Score(sum(len(labels) for _, labels in pairs), *pooled_ccc(pairs))
 
 
+def mean_of(scores: Sequence[Score]) -> Score:
+    """The mean of some folds' CCC, each counting alike, over their frames together."""
+    valence, arousal = np.mean(
+        [(score.valence, score.arousal) for score in scores], axis=0
+    ).tolist()
+    return Score(sum(score.count for score in scores), valence, arousal)
+
+
 def bootstrap(
     pairs: Mapping[str, Sequence[Pairs]], seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
-    """Percentile bootstrap of the pooled CCC, with subjects drawn as wholes.
+    """Bootstrap of the pooled CCC, with subjects drawn as wholes (see `_interval`).
 
     Frames of a video are anything but independent, so what is drawn, with replacement, is
     subjects (Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
@@ -104,18 +115,18 @@ def bootstrap(
     draws = np.random.default_rng(seed).multinomial(
         len(moments), np.full(len(moments), 1 / len(moments)), size=resamples
     )
-    return _interval(np.einsum("rs,smc->rmc", draws.astype(np.float64), moments), len(moments))
+    resampled = np.einsum("rs,smc->rmc", draws.astype(np.float64), moments)
+    return _interval(moments.sum(0), resampled, len(moments), len(moments))
 
 
 def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Interval | None:
-    """Percentile bootstrap of the CCC of one video alone, by a moving-block bootstrap.
+    """Interval of the CCC of one video alone, by a moving-block bootstrap (see `_interval`).
 
     Neighbouring frames are anything but independent, so what is drawn, with replacement, is
     stretches of 150 neighbouring annotated faces (5 s at 30 frames a second) or, if that is less,
     a quarter of the video, wherever they begin (Künsch, Annals of Statistics 17, 1989); as many as
-    make up the video or a little more. Errors that change more slowly than a block, and short
-    videos, make the interval too narrow: of simulated videos of 3500 frames with noise correlated
-    over 1 s it holds the truth in 88 %, over 4 s in 74 % (single frames drawn: 21 % and 10 %).
+    make up the video or a little more. Errors that last about as long as a block make the interval
+    too narrow.
 
     Args:
         pairs: of the video.
@@ -136,38 +147,42 @@ def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Inter
     moments = np.zeros((resamples, *blocks.shape[1:]))
     for chosen in starts.T:
         moments += blocks[chosen]
-    return _interval(moments, subjects=1)
+    return _interval(sums[-1], moments, size[1], subjects=1)
 
 
-def _interval(moments: np.ndarray, subjects: int) -> Interval:
-    """Percentiles 2.5 and 97.5 of the CCC of resamples, from their sums ``[R, 6, 2]``."""
+def _interval(own: np.ndarray, resampled: np.ndarray, drawn: int, subjects: int) -> Interval:
+    """The interval about a CCC as wide as its resamples spread.
+
+    The spread is that of Fisher's z = atanh(CCC), in which a CCC is nearly normal (Lin, Biometrics
+    1989), times Student's t of as many draws, less one. Percentiles of the resamples, as there were
+    before, could leave out the CCC itself: a resample of k subjects or blocks repeats some and so
+    lacks about a k-th of the spread between them, which makes its CCC lower. They were also as
+    narrow as a point where all resamples are alike, as those of one subject are.
+
+    Args:
+        own: sums ``[6, 2]`` of all that there is.
+        resampled: sums ``[R, 6, 2]``.
+        drawn: how many subjects or blocks make up a resample.
+        subjects: of the result.
+    """
+    ccc, among = _ccc(own[None])[0], _ccc(resampled)
+    z, spread = np.arctanh(ccc.clip(-_MOST, _MOST)), np.arctanh(among.clip(-_MOST, _MOST)).std(0)
+    reach = student_t.ppf(0.975, max(drawn - 1, 1)) * spread
+    ends = np.tanh([z - reach, z + reach]).T.tolist()
+    valence, arousal = (
+        (low, high) if wide > 1e-9 else None
+        for (low, high), wide in zip(ends, spread.tolist(), strict=True)
+    )
+    return Interval(valence, arousal, subjects)
+
+
+def _ccc(moments: np.ndarray) -> np.ndarray:
+    """CCC ``[R, 2]`` from sums ``[R, 6, 2]``; 0 of a constant."""
     count, x, y, xx, yy, xy = moments.transpose(1, 0, 2)
     mean_x, mean_y = x / count, y / count
     spread = xx / count - mean_x**2 + yy / count - mean_y**2 + (mean_x - mean_y) ** 2
     covariance = xy / count - mean_x * mean_y
-    ccc = np.divide(
-        2 * covariance, spread, out=np.zeros_like(spread), where=spread > 1e-12
-    )  # [R, 2]
-    low, high = np.percentile(ccc, [2.5, 97.5], axis=0).tolist()
-    return Interval((low[0], high[0]), (low[1], high[1]), subjects)
-
-
-def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:
-    """Give predictions the spread of the training labels, about their own mean.
-
-    ``mean + (prediction - mean)·std/std_prediction``, mean and deviation over all frames of all
-    videos, as in the published code.
-
-    Args:
-        values: ``[T, 2]`` by video.
-        std: of the training labels' valence and arousal.
-    """
-    pooled = np.concatenate(list(values.values())).astype(np.float64)
-    mean, spread = pooled.mean(0), pooled.std(0)
-    factor = np.where(spread > 0, np.asarray(std) / np.where(spread > 0, spread, 1), 1.0)
-    return {
-        name: (mean + (video - mean) * factor).astype(np.float32) for name, video in values.items()
-    }
+    return np.divide(2 * covariance, spread, out=np.zeros_like(spread), where=spread > 1e-12)
 
 
 def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:

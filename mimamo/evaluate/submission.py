@@ -1,25 +1,26 @@
-"""Submission files: one line for every frame of every test video, or for every utterance."""
+"""Submissions: a line for every frame of the test videos, in files or in one, or an utterance."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mimamo.data.affwild2 import videos_in
+from mimamo.data.affwild2 import films_in
 from mimamo.data.annotations import HEADER
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import TEST
 from mimamo.data.folds import recording_of
+from mimamo.data.lists import SAMPLE_HEADER, Sample, read_names
 from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
-from mimamo.evaluate.scores import rescale
+from mimamo.evaluate.written import Rules, utterance_value
 from mimamo.files import (
     expect_free,
     file_below,
@@ -29,14 +30,14 @@ from mimamo.files import (
     write_text,
 )
 from mimamo.locks import locked
-from mimamo.predict.table import NO_FACE, fill_missing
+from mimamo.predict.table import NO_FACE
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
 
-TABLE = "utterances.csv"
+TABLE, PREDICTIONS = "utterances.csv", "predictions.txt"
+_NONE = np.empty((0, 2), np.float32)  # predictions of no face
 # By an utterance's name in the cache, the first two cells of its row: video and utterance.
 UtteranceRows = dict[str, tuple[str, str]]
-_LOWEST, _HIGHEST = (-1.0, 0.0), (1.0, 1.0)  # valence and arousal, as the data set has them
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SubmitResult:
     """What a submission came to.
 
     Attributes:
-        files: one per video; of utterances, one.
+        files: one per video; of utterances, or in the format "abaw", one.
         frames: lines in all of them, headers not counted.
         uncounted: videos whose number of frames nothing told but their last face.
     """
@@ -56,12 +57,18 @@ class SubmitResult:
 
 @dataclass(frozen=True)
 class _Job:
-    """A video's file to write."""
+    """A video to write: its frames, as far as it is known how many it has, and by the sample."""
 
     name: str
     video: CachedVideo | None  # None: no face in it
     frames: int
     counted: bool
+    longer: bool = False  # by one frame than its film says
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Of the frames with a face, from 1."""
+        return np.empty(0, np.int64) if self.video is None else self.video.numbers.numpy()
 
 
 def submit(
@@ -71,6 +78,11 @@ def submit(
     *,
     subset: str = TEST,
     names: str | os.PathLike[str] | None = None,
+    format: str = "files",
+    sample: str | os.PathLike[str] | None = None,
+    leading: str | None = None,
+    gaps: str | None = None,
+    smooth: int = 0,
     videos: str | os.PathLike[str] | None = None,
     decode: bool = False,
     streams: str = "both",
@@ -80,13 +92,11 @@ def submit(
     report: Report = silent,
     progress: Progress = silent,
 ) -> SubmitResult:
-    """Predict the test videos and write ``<video>.txt`` for each: the header, then a line a frame.
+    """Predict the test videos and write them: a file for each, or one of all.
 
-    Where the cache's labels are of utterances, write ``utterances.csv`` instead, with a line for
-    each of them.
-
-    A frame without a face takes the prediction of the frame before it, -5 before the first face
-    (technical report's rule). Values are clipped to [-1, 1].
+    "files" is ``<video>.txt``, the header and a line a frame; "abaw" is ``predictions.txt`` with
+    rows ``<video>/00001.jpg,valence,arousal``. Where the cache's labels are of utterances, it is
+    ``utterances.csv`` instead, with a line for each of them. Values are clipped to [-1, 1].
 
     Args:
         paths: checkpoints, runs or cross-validations; several are averaged.
@@ -95,9 +105,18 @@ def submit(
         subset: which videos.
         names: a file with one video's name a line: write exactly these. Of utterances also one of
             the data set's tables.
+        format: "files" or "abaw".
+        sample: a file as "abaw" writes, whose rows decide which videos are written and how many
+            frames of each, and in that format which rows, in their order.
+        leading: what frames before the first face get, "first" (prediction) or "-5"; None for the
+            format's: "-5" in "files", which is the technical report's rule, "first" in "abaw".
+        gaps: what other frames without a face get, "previous" (prediction) or "interpolate" (from
+            both neighbours); None for "previous" in "files", as the report, else "interpolate".
+        smooth: mean over so many frames before and after.
         videos: folder of the videos, whose numbers of frames the files must have.
         decode: count the frames by decoding, not by what the files announce; slow and sure.
-        streams, rescaled: as for `evaluate_runs`.
+        streams: as for `evaluate_runs`.
+        rescaled: give the predictions the training labels' spread (see `rescale`).
         overwrite: replace files that are there.
         device: where the networks run.
         report: called with each line of the account.
@@ -105,49 +124,105 @@ def submit(
 
     Raises:
         InputError: something cannot be read or does not fit, a name is not in the cache, a face
-            lies beyond a video's end, a file is in the way, or another process writes into `out`.
-            Nothing is written then.
+            lies beyond a video's end by more than a frame where no sample says how many it has, a
+            file is in the way, or another process writes into `out`. Nothing is written then.
     """
+    rules = Rules.of(format, leading=leading, gaps=gaps, smooth=smooth, rescaled=rescaled)
+    if sample is not None and names is not None:
+        raise InputError(f"{sample}: expected no list of names beside it, got {names}")
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    rows = None if sample is None else Sample(sample)
     ensemble = Ensemble(paths, cache, device, streams, report)
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)
-        return rescale(values, ensemble.label_std) if rescaled else values
+        return rules.values(videos, values, ensemble.label_std)
 
     if cache.manifest.unit == "utterance":
-        if videos is not None or decode:
+        if videos is not None or decode or format != "files" or rows is not None:
             raise InputError(
-                f"--videos, --decode: expected neither, because {cache.root} is of utterances, "
-                "which get one line each whatever their frames"
+                "--videos, --decode, --format, --sample: expected none of them, because "
+                f"{cache.root} is of utterances, which get one line each whatever their frames"
             )
         return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
-    found = {} if videos is None else videos_in(Path(videos))
-    if videos is not None and not found:
-        raise InputError(f"{videos}: expected a folder of videos, found none")
-    jobs = [_job(name, cache, videos, found, decode) for name in _names(cache, subset, names)]
+    notes: list[str] = []
+    found = {} if videos is None else films_in(Path(videos), notes)
+    for line in notes:
+        report(line)
+    chosen = _names(cache, subset, names if sample is None else sample)
+    jobs = [_job(name, cache, videos, found, decode, rows) for name in chosen]
+    lengths = {job.name: job.frames for job in jobs}
+    if rows is not None:
+        lengths = {name: int(rows.frames(name).max()) for name in rows.videos}
     folder = output_folder(out)
-    files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
+    if format == "files":
+        files = tuple(file_below(folder, job.name, ".txt") for job in jobs)
+    else:
+        files = (folder / PREDICTIONS,)
     with locked(folder):
         for path in files:
             expect_free(path, overwrite)
         values = predict([job.video for job in jobs if job.video is not None])
-        for job, path in zip(jobs, files, strict=True):
-            _write(path, job, values)
-    uncounted = tuple(job.name for job in jobs if not job.counted)
-    total = sum(job.frames for job in jobs)
-    report(f"{folder}: {counted(len(files), 'video')}, {counted(total, 'frame')}")
+        mean = np.concatenate([*values.values(), np.zeros((int(not values), 2))]).mean(0).tolist()
+        faces = {job.name: (values.get(job.name, _NONE), job.numbers) for job in jobs}
+
+        def lines_of(name: str, frames: np.ndarray | None = None) -> list[str]:
+            every = rules.frames(*faces[name], lengths[name], mean)
+            return _as_text(every if frames is None else every[frames - 1])
+
+        if format == "files":
+            for job, path in zip(jobs, files, strict=True):
+                write_text(path, "\n".join([HEADER, *lines_of(job.name)]) + "\n")
+        else:
+            lines = _rows(lines_of, lengths) if rows is None else _rows_of_sample(lines_of, rows)
+            write_text(files[0], "\n".join([SAMPLE_HEADER, *lines]) + "\n")
+    total = sum(lengths.values()) if rows is None or format == "files" else len(rows.locations)
+    uncounted = tuple(job.name for job in jobs if not job.counted and rows is None)
+    report(f"{folder}: {counted(len(jobs), 'video')}, {counted(total, 'frame')}")
+    for line in _remarks(jobs, lengths, rules, uncounted, sample):
+        report(line)
+    return SubmitResult(files, total, uncounted)
+
+
+def _remarks(
+    jobs: Sequence[_Job],
+    lengths: Mapping[str, int],
+    rules: Rules,
+    uncounted: Sequence[str],
+    sample: str | os.PathLike[str] | None,
+) -> list[str]:
+    """What is to be known of a submission, a line each."""
+    lines = []
     if empty := [job.name for job in jobs if job.video is None]:
-        report(
+        filled = f"{NO_FACE:g}" if rules.leading == "-5" else "the others' mean"
+        lines.append(
             f"warning: in {counted(len(empty), 'video')} no face was found, such as {empty[0]}; "
-            f"all is {NO_FACE:g} there"
+            f"all is {filled} there"
+        )
+    if sample is not None:
+        padded = {job.name: lengths[job.name] - job.frames for job in jobs}
+        short = {name: more for name, more in padded.items() if more > 0}
+        long = {name: -more for name, more in padded.items() if more < 0}
+        parts = [
+            f"{counted(len(those), 'video')} {verb} by {counted(sum(those.values()), 'frame')}, "
+            f"such as {next(iter(those))} by {next(iter(those.values()))}"
+            for verb, those in (("padded", short), ("cut", long))
+            if those
+        ]
+        if parts:
+            lines.append(f"{sample}: other lengths than the videos': {'; '.join(parts)}")
+    elif longer := [job.name for job in jobs if job.longer]:
+        lines.append(
+            f"warning: {counted(len(longer), 'video')} one frame longer than the film says, such "
+            f"as {longer[0]}, whose last face is there; the larger number is written"
         )
     if uncounted:
-        report(
+        lines.append(
             f"warning: nothing tells the number of frames of {counted(len(uncounted), 'video')}, "
-            f"such as {uncounted[0]}; there the last line is the last face's (give --videos)"
+            f"such as {uncounted[0]}; there the last line is the last face's (give --videos or "
+            "--sample)"
         )
-    return SubmitResult(files, total, uncounted)
+    return lines
 
 
 def _submit_utterances(
@@ -187,17 +262,10 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
             raise InputError(f"{cache.root}: expected videos of {subset}, found none")
         return chosen
     chosen = []
-    for number, line in enumerate(read_text(names).splitlines(), start=1):
-        name = line.strip().removesuffix(".txt").removesuffix(".mp4")
-        if not name:
-            continue
+    for name, line in read_names(names).items():
         if name not in cache.manifest.videos:
-            raise InputError(f"{names}:{number}: expected a video of {cache.root}, got {name!r}")
-        if name in chosen:
-            raise InputError(f"{names}:{number}: {name} is there twice")
+            raise InputError(f"{names}:{line}: expected a video of {cache.root}, got {name!r}")
         chosen.append(name)
-    if not chosen:
-        raise InputError(f"{names}: expected one video's name a line, found none")
     return chosen
 
 
@@ -207,6 +275,7 @@ def _job(
     folder: str | os.PathLike[str] | None,
     videos: Mapping[str, Path],
     decode: bool,
+    sample: Sample | None,
 ) -> _Job:
     video = next((video for video in cache.videos if video.name == name), None)
     if video is None and name not in cache.faceless:
@@ -214,6 +283,7 @@ def _job(
             f"{name}: cannot be predicted: {cache.skipped[name]}; mend it and run `mimamo extract` "
             "again, or leave the video out by --names"
         )
+    last = 0 if video is None else int(video.numbers.max())
     if folder is not None:
         path = videos.get(name) or videos.get(recording_of(name))
         if path is None:
@@ -221,17 +291,17 @@ def _job(
         frames, counted = _length_of(path, decode), True
     elif video is not None:
         frames, counted = video.frame_count, video.counted
+    elif sample is not None:
+        frames, counted = int(sample.frames(name).max()), False
     else:
         raise InputError(
             f"{name}: {cache.skipped[name]}; how many frames it has is not known either: give "
-            "--videos"
+            "--videos or --sample"
         )
-    if video is not None and int(video.numbers.max()) > frames:
-        raise InputError(
-            f"{name}: has a face in frame {int(video.numbers.max())}, but its video only {frames} "
-            "frames"
-        )
-    return _Job(name, video, frames, counted)
+    if last > frames + 1 and sample is None:
+        raise InputError(f"{name}: has a face in frame {last}, but its video only {frames} frames")
+    # The last picture's number, a film's header and what is decoded of it often differ by one.
+    return _Job(name, video, max(frames, last), counted, longer=last > frames)
 
 
 def _length_of(film: Path, decode: bool) -> int:
@@ -242,17 +312,30 @@ def _length_of(film: Path, decode: bool) -> int:
         return sum(1 for _ in reader)
 
 
-def _write(path: Path, job: _Job, predictions: Mapping[str, np.ndarray]) -> None:
-    found = np.zeros(job.frames, bool)
-    values = np.empty((0, 2), np.float32)
-    if job.video is not None:
-        found[job.video.numbers.numpy() - 1] = True
-        values = predictions[job.name].clip(-1, 1)
-    lines = [
+def _as_text(values: np.ndarray) -> list[str]:
+    return [
         "-5,-5" if valence == NO_FACE else f"{valence:.6f},{arousal:.6f}"
-        for valence, arousal in fill_missing(values, found).tolist()
+        for valence, arousal in values.tolist()
     ]
-    write_text(path, "\n".join([HEADER, *lines]) + "\n")
+
+
+def _rows(lines_of: Callable[[str], list[str]], lengths: Mapping[str, int]) -> Iterator[str]:
+    """The rows of the one file: every frame's."""
+    for name in lengths:
+        for number, line in enumerate(lines_of(name), start=1):
+            yield f"{name}/{number:05d}.jpg,{line}"
+
+
+def _rows_of_sample(
+    lines_of: Callable[[str, np.ndarray], list[str]], sample: Sample
+) -> Iterator[str]:
+    """The rows of the one file: the sample's, in its order."""
+    lines = [""] * len(sample.locations)
+    for name, rows in sample.videos.items():
+        for row, line in zip(rows.tolist(), lines_of(name, sample.frames(name)), strict=True):
+            lines[row] = line
+    for location, line in zip(sample.locations, lines, strict=True):
+        yield f"{location},{line}"
 
 
 def rows_of_names(names: Sequence[str]) -> UtteranceRows:
@@ -308,6 +391,6 @@ def write_utterances(path: Path, rows: UtteranceRows, values: Mapping[str, np.nd
     other = np.stack(list(means.values())).mean(axis=0)
     written = []
     for name, cells in rows.items():
-        valence, arousal = means.get(name, other).clip(_LOWEST, _HIGHEST).tolist()
+        valence, arousal = utterance_value(means.get(name, other)).tolist()
         written.append([*cells, f"{arousal:.6f}", f"{valence:.6f}"])
     write_csv(path, [COLUMNS, *written])

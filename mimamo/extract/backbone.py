@@ -124,7 +124,7 @@ def _crops(video: DatasetVideo, detector: Callable[[], Detector]) -> Iterator[np
             seen = observe_faces(reader, detector(), video.side or "main")
             yield from (face.crop for face in seen if face.crop is not None)
             return
-        folder = AlignedFolder(video.source)
+        folder = AlignedFolder(video.source, crop=video.crop)
     except InputError:
         return  # extraction reports it
     for number in folder.images:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
-from mimamo.data.affwild2 import AffWild2
+from mimamo.data.affwild2 import AffWild2, Given
 from mimamo.data.cache import Manifest, save_skipped, skipped_path, video_path
 from mimamo.data.cached_video import CachedVideo, made_otherwise
 from mimamo.data.dataset import Dataset, DatasetVideo, Problems
 from mimamo.data.omg import FILES, OMGEmotion
+from mimamo.data.overview import overview
 from mimamo.device import choose_precision
-from mimamo.errors import InputError
+from mimamo.errors import InputError, NothingFoundError
 from mimamo.extract.backbone import CacheSettings
 from mimamo.extract.preparation import cache_folder, prepare, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
@@ -32,6 +33,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.shards import Shard, size_of
+from mimamo.video.folder import CROPS
 
 _DATA = "{data}/"  # stands for the data set's folder in what is kept, for it may be moved
 
@@ -61,21 +63,44 @@ class ExtractResult:
 
 
 def open_dataset(
-    root: str | os.PathLike[str], videos: str | os.PathLike[str] | None = None
-) -> Dataset:
-    """Open a data set, in the layout of OMG-Emotion if it has its tables, else of Aff-Wild2."""
-    if any((Path(root) / table).exists() for table in FILES.values()):
-        return OMGEmotion(root, videos)
-    return AffWild2(root, videos)
+    root: Given | Sequence[Given],
+    videos: Given | None = None,
+    *,
+    annotations: Given | None = None,
+    faces: Sequence[Given] | None = None,
+    names: Given | None = None,
+    crop: str = "centre",
+) -> AffWild2 | OMGEmotion:
+    """Open a data set, in the layout of OMG-Emotion if it has its tables, else of Aff-Wild2.
+
+    The arguments are those of the two; of OMG-Emotion only `root`, one, `videos` and `crop`.
+    """
+    if crop not in CROPS:
+        raise InputError(f"crop: expected {' or '.join(CROPS)}, got {crop!r}")
+    roots = [root] if isinstance(root, str | os.PathLike) else list(root)
+    if any((Path(roots[0]) / table).exists() for table in FILES.values()):
+        if len(roots) > 1 or annotations is not None or faces or names is not None:
+            raise InputError(
+                f"{roots[0]}: expected no other archive, annotations, faces or names, because its "
+                "tables of OMG-Emotion say them"
+            )
+        return OMGEmotion(roots[0], videos, crop)
+    return AffWild2(
+        roots, videos, annotations=annotations, faces=faces or (), names=names, crop=crop
+    )
 
 
 def extract(
-    data: str | os.PathLike[str] | Dataset,
+    data: Given | Sequence[Given] | Dataset,
     out: str | os.PathLike[str],
     *,
     backbone: str | os.PathLike[str] | Backbone,
     image_size: int = 224,
-    videos: str | os.PathLike[str] | None = None,
+    videos: Given | None = None,
+    annotations: Given | None = None,
+    faces: Sequence[Given] | None = None,
+    names: Given | None = None,
+    crop: str = "centre",
     subsets: Sequence[str] | None = None,
     phase_size: int = 48,
     seed: int = 0,
@@ -95,13 +120,14 @@ def extract(
     no two may have; one that has all of it is alone in it.
 
     Args:
-        data: a data set or its folder, see :func:`open_dataset`.
+        data: a data set, or its folder or folders, see :func:`open_dataset`.
         out: the cache, made if need be.
         backbone: a file of ResNet50 weights; "random" for random weights, calibrated on faces of
             the data; "small" for a small network, trained later, so that there are no features
             to compute now; or a backbone.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
-        videos: the folder of the videos, where it is not in `data`.
+        videos, annotations, faces, names, crop: as for :func:`open_dataset`, where `data` is no
+            data set but folders.
         subsets: which of the data set's, each with a video; None for all. What the cache has of
             others stays in it.
         phase_size: height and width of the grey faces.
@@ -126,8 +152,22 @@ def extract(
     device = torch.device(device)
     if not isinstance(backbone, torch.nn.Module):
         backbone = str(backbone)
-    dataset = open_dataset(data, videos) if isinstance(data, str | os.PathLike) else data
-    everything = dataset.videos()
+    dataset: Dataset
+    if isinstance(data, str | os.PathLike | Sequence):
+        opened = open_dataset(
+            data, videos, annotations=annotations, faces=faces, names=names, crop=crop
+        )
+        dataset = opened
+        for line in overview(opened) if shard.index == 0 else ():
+            report(line)
+    else:
+        dataset = data
+    try:
+        everything = dataset.videos()
+    except NothingFoundError:
+        for unused in dataset.unused:
+            report(unused.line)
+        raise
     there = {video.subset for video in everything}
     chosen = there if subsets is None else set(subsets)
     if missing := sorted(chosen - there):

@@ -13,7 +13,7 @@ import torch
 
 from mimamo.data.annotations import check_length
 from mimamo.data.cached_video import CachedVideo
-from mimamo.data.dataset import DatasetVideo, Problems, Unit
+from mimamo.data.dataset import TEST, DatasetVideo, Problems, Unit
 from mimamo.errors import InputError
 from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
@@ -65,7 +65,9 @@ def extract_video(
     contents = fingerprint(video, announced)
     annotations = None if video.read_labels is None else video.read_labels(told)
     if annotations is not None and np.isnan(annotations).any(axis=1).all():
-        raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
+        if video.subset != TEST:  # whose annotations may be handed out empty
+            raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
+        annotations = None
     aligned = video.source.is_dir()
     try:
         if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
@@ -117,7 +119,7 @@ def extract_video(
         stamp=stamped,
         made_with=made_with or {},
     )
-    if annotations is not None and not cached.annotated_frames:
+    if annotations is not None and not cached.annotated_frames and video.subset != TEST:
         raise InputError(f"{video.labels}: no frame with a face is annotated; not used")
     return cached
 
@@ -142,7 +144,7 @@ def _aligned_faces(
     video: DatasetVideo, announced: int | None, length: _Length, problems: Problems
 ) -> Faces:
     """Faces read by several threads; an image that cannot be read is a problem."""
-    folder = AlignedFolder(video.source)
+    folder = AlignedFolder(video.source, crop=video.crop)
     numbers = sorted(folder.images)
     highest = folder.images[numbers[-1]]
     length.frames, length.counted = numbers[-1], False

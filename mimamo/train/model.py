@@ -106,7 +106,7 @@ class FaceImages:
                     f"extracted from, got {found}; a ResNet50 that is trained with the network "
                     "sees the images, not the cache"
                 )
-            folder, numbers = AlignedFolder(source), video.numbers.numpy()
+            folder, numbers = AlignedFolder(source, crop="centre"), video.numbers.numpy()
             missing = [number for number in numbers if number not in folder.images]
             if missing:
                 raise InputError(f"{source}: image {missing[0]} is in the cache but not there")

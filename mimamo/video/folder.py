@@ -17,6 +17,7 @@ CROP_SIZE = 112
 MOST_MISSING = 100_000  # frames without a face on end, each of which is predicted like any other
 MOST_FRAMES = 10_000_000  # of a video; at 30 a second they take four days
 FOLDER_FPS = 30.0
+CROPS = ("centre", "refuse")  # what becomes of faces that are not square
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _OPENFACE = re.compile("frame_det_([0-9]+)_([0-9]+)")
 
@@ -37,6 +38,13 @@ class AlignedFolder:
         frame_count: the highest number, or the video's true length where it was given.
         warnings: one line for each thing about the folder that a user should know.
 
+    Args:
+        path: the folder.
+        fps: frame rate.
+        frame_count: the video's true length, if it is known.
+        crop: what becomes of an image that is not square: "centre" cuts out its middle square,
+            "refuse" says that it cannot be read.
+
     Raises InputError if `path` is not a folder, holds no numbered image, numbers one twice or
     0, or counts beyond `frame_count`; while iterating, for an image that cannot be read in full.
     """
@@ -47,12 +55,16 @@ class AlignedFolder:
         *,
         fps: float = FOLDER_FPS,
         frame_count: int | None = None,
+        crop: str = "refuse",
     ) -> None:
+        if crop not in CROPS:
+            raise InputError(f"crop: expected {' or '.join(CROPS)}, got {crop!r}")
         self.path = Path(path)
         self.name = Path(os.path.realpath(self.path)).name
         self.size = (CROP_SIZE, CROP_SIZE)
         self.fps = fps
         self.warnings: list[str] = []
+        self._crop = crop
         self._resized = False
         if not 0 < fps < float("inf"):
             raise ValueError(f"fps: expected a positive number, got {fps}")
@@ -75,7 +87,7 @@ class AlignedFolder:
         image = read_image(path)
         height, width = image.shape[:2]
         if (height, width) != (CROP_SIZE, CROP_SIZE):
-            image = _to_crop_size(path, image)
+            image = _to_crop_size(path, image, self._crop)
             self._warn_resized(path, width, height)
         return image
 
@@ -107,8 +119,9 @@ class AlignedFolder:
     def _warn_resized(self, path: Path, width: int, height: int) -> None:
         if not self._resized:  # one line, not one for each image
             self._resized = True
+            cut = "" if width == height else "the middle square "
             self.warnings.append(
-                f"{path}: {width}x{height} pixels instead of {CROP_SIZE}x{CROP_SIZE}; resized,"
+                f"{path}: {width}x{height} pixels instead of {CROP_SIZE}x{CROP_SIZE}; {cut}resized,"
                 " like any other such image of the folder"
             )
 
@@ -120,6 +133,8 @@ def is_picture(name: str) -> bool:
 
 def is_numbered_image(name: str) -> bool:
     """Whether a file of that name is one of a folder's aligned faces."""
+    if name.endswith(".jpg") and name.isascii() and name[:-4].isdecimal():  # most, millions
+        return True
     return _face_and_number(name) is not None
 
 
@@ -155,11 +170,14 @@ def _check_numbers(images: dict[int, Path]) -> None:
         before = number
 
 
-def _to_crop_size(path: Path, image: np.ndarray) -> np.ndarray:
+def _to_crop_size(path: Path, image: np.ndarray, crop: str) -> np.ndarray:
     height, width = image.shape[:2]
-    if height != width:
+    if height != width and crop == "refuse":
         raise InputError(
             f"{path}: expected an aligned face, {CROP_SIZE}x{CROP_SIZE}, got {width}x{height}"
         )
-    method = cv2.INTER_AREA if width > CROP_SIZE else cv2.INTER_CUBIC
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    image = image[top : top + side, left : left + side]
+    method = cv2.INTER_AREA if side > CROP_SIZE else cv2.INTER_CUBIC
     return cv2.resize(image, (CROP_SIZE, CROP_SIZE), interpolation=method)

@@ -43,7 +43,7 @@ ELSEWHERE = {
 SMALLER = {
     "train": ["--epochs", "1", "--config", "tiny.toml"],
     "crossval": ["--folds", "3", "--epochs", "1", "--config", "tiny.toml"],
-    "synth": ["--identities", "3", "--takes", "1", "--frames", "20"],
+    "synth": ["--identities", "5", "--takes", "1", "--frames", "20"],
 }
 
 

@@ -21,7 +21,9 @@ from support.damage import flipped, flips
 from support.recipes import TINY
 
 from mimamo import InputError
-from mimamo.data.annotations import read_annotations
+from mimamo.data import Problems
+from mimamo.data.annotations import read_annotations, read_two
+from mimamo.data.lists import Sample, read_names
 from mimamo.evaluate.cross_validation import PREDICTIONS_KEY, read_predictions
 from mimamo.model import MIMAMONet, SmallBackbone, load_weights, save_checkpoint
 from mimamo.model.checkpoint import load_checkpoint
@@ -107,6 +109,27 @@ KINDS = [
         "annotations.txt",
         write_annotations,
         lambda path: read_annotations(path).tobytes(),
+        sealed=False,
+    ),
+    Kind(
+        "valence.txt",
+        lambda path: path.write_text("".join(f"{x:.3f}\n" for x in np.linspace(-1, 1, 300))),
+        lambda path: read_two(path, path, Problems()).tobytes(),
+        sealed=False,
+    ),
+    Kind(
+        "test_set.txt",
+        lambda path: path.write_text("".join(f"{n}-30-1920x1080_left\n" for n in range(150))),
+        read_names,
+        sealed=False,
+    ),
+    Kind(
+        "sample.txt",
+        lambda path: path.write_text(
+            "image_location,valence,arousal\n"
+            + "".join(f"{n % 3}/{n:05d}.jpg,0,0\n" for n in range(1, 200))
+        ),
+        lambda path: Sample(path).locations,
         sealed=False,
     ),
     Kind(

@@ -21,13 +21,13 @@ from PIL import Image
 
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.demo.synth.drawn_face import Identity, Pose, draw_face, draw_identity
+from mimamo.demo.synth.editions import place, write_beside
 from mimamo.demo.synth.motion import affect, band_noise, blinks
-from mimamo.demo.synth.set_writer import Counting, Drawn, SyntheticVideo, write_set
+from mimamo.demo.synth.set_writer import FPS, Counting, Drawn, SyntheticVideo, write_set
 from mimamo.errors import InputError
 from mimamo.files import new_folder, replacing
 from mimamo.progress import counted, silent
 
-FPS = 30.0
 TREMOR = 0.011  # amplitude in units of the face: 0.6 pixels of 112, 0.26 of the grey frame's 48
 PEOPLE = "people.png"  # what some of them look like
 SLOW, FAST = 0.4, 6.0  # speed of the tremor at arousal -1 and 1, turns a second
@@ -51,6 +51,7 @@ def write_ablation_set(
     takes: int = 6,
     frames: int = 192,
     seed: int = 0,
+    edition: int | None = None,
     workers: int | None = None,
     progress: Counting = silent,
 ) -> list[str]:
@@ -69,6 +70,8 @@ def write_ablation_set(
         takes: videos of each.
         frames: of each video, at 30 a second, at least 16.
         seed: of everything random.
+        edition: the year of the competition in whose layout to write, 2020 to 2025, with films and
+            the list of the test set, which then has no annotations; None for a plain one.
         workers: threads; the machine's number of cores if None.
         progress: called with the number of videos done and of all.
 
@@ -96,14 +99,20 @@ def write_ablation_set(
     ]
     with new_folder(root) as folder:
         save_people(folder / PEOPLE, persons[:6])
+        if edition is not None:
+            videos = place(videos, edition)
         faces = write_set(folder, videos, workers, progress)
+        if edition is not None:
+            write_beside(folder, videos, edition, frames)
     return [
         *(
             f"{subset}: {counted(number * takes, 'video')} of {counted(number, 'person', 'people')}"
             for subset, number in people.items()
         ),
         f"{root}: {faces} aligned faces in the layout of Aff-Wild2; the test set's annotations "
-        "are there too",
+        "are there too"
+        if edition is None
+        else f"{root}: {faces} aligned faces, and films, in the layout of {edition}",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,9 @@ from mimamo.data.annotations import HEADER, NOT_ANNOTATED
 from mimamo.files import output_folder, write_text, write_within
 from mimamo.progress import silent
 from mimamo.threads import pool_of
+from mimamo.video import VideoWriter
 
+FPS = 30.0
 Counting = Callable[[int, int], object]  # called with the number done, and of all
 
 # A video drawn with a generator: valence and arousal float64 [T, 2], and the face of a frame by its
@@ -25,12 +28,19 @@ Drawn = tuple[np.ndarray, Callable[[int], np.ndarray]]
 
 @dataclass(frozen=True)
 class SyntheticVideo:
-    """One video of a set: its name, its subset, the seed of all in it, and what draws it."""
+    """One video of a set: its name, its subset, the seed of all in it, and what draws it.
+
+    Also where its parts lie in the set: the folder of its folder of faces, that of its annotations
+    (None for none), and that of its film (empty for none).
+    """
 
     name: str
     subset: str
     seed: tuple[int, ...]
     draw: Callable[[np.random.Generator], Drawn]
+    faces: str = "cropped_aligned"
+    labels: str | None = "annotations/{subset}"
+    films: str = ""
 
 
 def write_set(
@@ -77,15 +87,27 @@ def _write(root: Path, video: SyntheticVideo) -> int:
     rng = np.random.default_rng(video.seed)
     values, face = video.draw(rng)
     found, annotated = gaps(rng, len(values))
-    folder = output_folder(root / "cropped_aligned" / video.name)
-    for index in np.flatnonzero(found).tolist():
-        picture = io.BytesIO()  # into a file of a full disk Pillow writes what fits and is content
-        Image.fromarray(face(index)).save(picture, "jpeg", quality=95)
-        write_within(folder / f"{index + 1:05d}.jpg", picture.getvalue())
+    folder = output_folder(root / video.faces / video.name)
+    with ExitStack() as stack:
+        film = None
+        if video.films:
+            path = output_folder(root / video.films) / f"{video.name}.mp4"
+            film = stack.enter_context(VideoWriter(path, FPS))
+        for index in range(len(values)) if film else np.flatnonzero(found).tolist():
+            drawn = face(index)
+            if film:
+                film.write(drawn)
+            if not found[index]:
+                continue
+            picture = io.BytesIO()  # into a full disk's file Pillow writes what fits and is content
+            Image.fromarray(drawn).save(picture, "jpeg", quality=95)
+            write_within(folder / f"{index + 1:05d}.jpg", picture.getvalue())
+    if video.labels is None:
+        return int(found.sum())
     lines = [
         f"{valence:.4f},{arousal:.4f}" if known else f"{NOT_ANNOTATED},{NOT_ANNOTATED}"
         for known, (valence, arousal) in zip(annotated, values, strict=True)
     ]
-    folder = output_folder(root / "annotations" / video.subset)
+    folder = output_folder(root / video.labels.format(subset=video.subset))
     write_text(folder / f"{video.name}.txt", "\n".join([HEADER, *lines]) + "\n")
     return int(found.sum())

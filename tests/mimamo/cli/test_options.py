@@ -19,6 +19,7 @@ WEIGHTS = ["--weights", "w", "--out", "o"]
 COMMANDS = {
     "predict": (["v", *WEIGHTS], ["predict.predict_many", "model.load_checkpoint", "faces.YuNet"]),
     "live": (["v", "--weights", "w"], ["predict.live.LivePredictor", "model.load_checkpoint"]),
+    "data": (["d"], ["extract.open_dataset"]),
     "extract": (["d", "--out", "o", "--backbone", "b"], ["extract.extract", "faces.YuNet"]),
     "synth": (["--out", "o"], ["demo.synth.ablation_set.write_ablation_set"]),
     "demo": (["--out", "o"], ["demo.run.run_demo"]),
@@ -40,6 +41,11 @@ VALUES = [
     "Train_Set",
     "c.toml",
     "1/2",
+    "refuse",
+    "2022",
+    "abaw",
+    "-5",
+    "interpolate",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}

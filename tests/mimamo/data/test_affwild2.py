@@ -140,22 +140,38 @@ class TestFilms:
             "nobody_left.txt"
         ]
 
-    def test_two_of_one_name(self, root: Path) -> None:
-        for folder in ("batch1", "batch2"):
+    @pytest.mark.parametrize(("second", "said"), [(b"film", 0), (b"longer film", 1)])
+    def test_the_largest_of_one_name(self, root: Path, second: bytes, said: int) -> None:
+        """An archive has films once for each task; one may have been cut short."""
+        add_video(root, "good")
+        for folder, content in (("batch1", b"film"), ("batch2", second)):
             (root / "videos" / folder).mkdir(parents=True)
-            (root / "videos" / folder / "good.mp4").touch()
-        with pytest.raises(InputError, match=r"batch2/good\.mp4: same name as .*batch1"):
-            AffWild2(root)
+            (root / "videos" / folder / "good.mp4").write_bytes(content)
+        dataset = AffWild2(root)
+        (video,) = dataset.videos()
+        assert video.recording == root / f"videos/batch{1 + said}/good.mp4"
+        assert len(dataset.remarks) == said
+        assert all("batch2/good.mp4: there are others" in line for line in dataset.remarks)
 
 
 class TestBadLayout:
-    @pytest.mark.parametrize(
-        "missing", ["annotations/Train_Set", "annotations/Validation_Set", "cropped_aligned"]
-    )
-    def test_a_missing_folder_is_named(self, root: Path, missing: str) -> None:
-        (root / missing).rmdir()
-        with pytest.raises(InputError, match=rf"{missing}: expected a folder of the Aff-Wild2"):
-            AffWild2(root)
+    def test_a_missing_folder_is_named(self, root: Path) -> None:
+        with pytest.raises(InputError, match=r"none: expected the folder of a data set: No such"):
+            AffWild2(root / "none")
+
+    @pytest.mark.parametrize("wrong", ["annotations", "faces", "videos", "names"])
+    def test_a_place_that_is_said_and_holds_nothing(self, root: Path, wrong: str) -> None:
+        add_video(root, "good")
+        (root / "nothing").mkdir()
+        (root / "nothing.txt").touch()
+        given: dict[str, object] = {
+            "annotations": {"annotations": root / "nothing"},
+            "faces": {"faces": [root / "nothing"]},
+            "videos": {"videos": root / "nothing"},
+            "names": {"names": root / "nothing.txt"},
+        }[wrong]
+        with pytest.raises(InputError, match=r"nothing(\.txt)?: expected .* found none"):
+            AffWild2(root, **given)
 
     def test_nothing_in_it(self, root: Path) -> None:
         with pytest.raises(InputError, match="expected videos with faces"):

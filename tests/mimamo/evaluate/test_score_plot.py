@@ -16,6 +16,8 @@ VIDEOS = [VideoScore("a", "Train_Set", Score(9, 0.2, 0.3)), VideoScore("b", "", 
 
 
 def bar(valence: float, arousal: float, subjects: int = 5) -> tuple[Score, Interval]:
+    if subjects == 1:
+        return Score(100, valence, arousal), Interval(None, None, 1)
     ends = ((valence - 0.1, valence + 0.04), (arousal - 0.2, min(1, arousal + 0.1)))
     return Score(100, valence, arousal), Interval(*ends, subjects)
 

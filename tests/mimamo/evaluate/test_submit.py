@@ -11,7 +11,7 @@ from mimamo import InputError
 from mimamo.data import Cache
 from mimamo.data.dataset import TEST
 from mimamo.evaluate import Ensemble, submit
-from mimamo.evaluate.scores import rescale
+from mimamo.evaluate.written import rescale
 from mimamo.extract import extract
 from mimamo.locks import locked
 
@@ -138,11 +138,123 @@ class TestFiles:
                 assert np.allclose(found[i], values["test"][i].clip(-1, 1), atol=2e-6)
 
 
+def predicted(root: Path, run: Path) -> np.ndarray:
+    """Of the faces in frames 3, 4, 6 and 7."""
+    cache = Cache(root / "cache")
+    values = Ensemble([run], cache).predict(cache.subset(TEST))["test"]
+    return values.astype(np.float64).clip(-1, 1)
+
+
+def rows_of(path: Path) -> tuple[list[str], np.ndarray]:
+    """What the rows of one file are called, and their values."""
+    header, *rows = lines(path)
+    assert header == "image_location,valence,arousal"
+    cells = [row.split(",") for row in rows]
+    return [cell[0] for cell in cells], np.array([cell[1:] for cell in cells], float)
+
+
+class TestOneFile:
+    def test_every_frame_where_there_is_no_sample(self, root: Path, small_run: Path) -> None:
+        result = submit([small_run], root / "cache", root / "out", format="abaw")
+        assert result.files == (root / "out/predictions.txt",)
+        called, values = rows_of(result.files[0])
+        assert called == [f"test/0000{n}.jpg" for n in range(1, 8)]
+        third, fourth, sixth, seventh = predicted(root, small_run)
+        between = (fourth + sixth) / 2
+        expected = [third, third, third, fourth, between, sixth, seventh]
+        np.testing.assert_allclose(values, expected, atol=2e-6)
+
+    def test_the_rows_of_a_sample_in_its_order(self, root: Path, small_run: Path) -> None:
+        """Row by row; of frames beyond the last, which it has, and without some that there are."""
+        rows = ["test/00009.jpg", "train/00001.jpg", "test/00003.jpg", "faces/test/4.jpg"]
+        text = "image_location,valence,arousal\r\n" + "".join(f"{row},-5,-5\r\n" for row in rows)
+        (root / "sample.txt").write_text(text)
+        said: list[str] = []
+        result = submit(
+            [small_run], root / "cache", root / "out", format="abaw",
+            sample=root / "sample.txt", report=said.append,
+        )  # fmt: skip
+        called, values = rows_of(root / "out/predictions.txt")
+        assert called == rows
+        third, fourth, _, seventh = predicted(root, small_run)
+        np.testing.assert_allclose(values[[0, 2, 3]], [seventh, third, fourth], atol=2e-6)
+        assert (result.frames, result.uncounted) == (4, ())
+        assert said[-1] == (
+            f"{root}/sample.txt: other lengths than the videos': 1 video padded by 2 frames, "
+            "such as test by 2"
+        )
+
+    def test_a_sample_cuts_and_names_the_videos_of_files_too(
+        self, root: Path, small_run: Path
+    ) -> None:
+        text = "".join(f"test/{n:05d}.jpg,0,0\n" for n in range(1, 7))
+        (root / "sample.txt").write_text("image_location,valence,arousal\n" + text)
+        said: list[str] = []
+        submit(
+            [small_run], root / "cache", root / "out", sample=root / "sample.txt",
+            report=said.append,
+        )  # fmt: skip
+        third, fourth, sixth, _ = predicted(root, small_run)
+        written = np.loadtxt(root / "out/test.txt", delimiter=",", skiprows=1)
+        expected = [[-5, -5], [-5, -5], third, fourth, fourth, sixth]
+        np.testing.assert_allclose(written, expected, atol=2e-6)
+        assert said[-1].endswith("videos': 1 video cut by 1 frame, such as test by 1")
+
+    def test_a_video_without_a_face_gets_the_others_mean(self, root: Path, small_run: Path) -> None:
+        for path in (root / "data/cropped_aligned/test").iterdir():
+            path.unlink()
+        extract(root / "data", root / "cache2", backbone="small")
+        text = "image_location,valence,arousal\ntest/00001.jpg,0,0\ntrain/00001.jpg,0,0\n"
+        (root / "sample.txt").write_text(text)
+        submit(
+            [small_run], root / "cache2", root / "out", sample=root / "sample.txt", format="abaw"
+        )
+        _, values = rows_of(root / "out/predictions.txt")
+        assert (values[0] == values[1]).all()
+        assert (values != -5).all()
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("valence,arousal\n0,0\n", r"sample\.txt:1: expected the header 'image_location"),
+            ("image_location,valence,arousal\n", "expected rows of pictures, found none"),
+            ("image_location,valence,arousal\ntest,0,0\n", r"sample\.txt:2: expected <video>/0"),
+            ("image_location,valence,arousal\ntest/0.jpg,0\n", r":2: expected <video>/00001"),
+            ("image_location,valence,arousal\n\ntest/1e9.jpg,0\n", r":3: expected <video>/00001"),
+            (
+                "image_location,valence,arousal\ntest/99999999999999999999.jpg,0\n",
+                r":2: expected <video>/00001",
+            ),
+            (
+                "image_location,valence,arousal\ntest/00001.jpg,0,0\ntest/1.jpg,0,0\n",
+                r":3: test/1\.jpg is there twice",
+            ),
+            ("image_location,valence,arousal\nno/1.jpg,0,0\n", r":2: expected a video of .*'no'"),
+        ],
+    )  # fmt: skip
+    def test_a_sample_of_no_use(self, root: Path, small_run: Path, text: str, message: str) -> None:
+        (root / "sample.txt").write_text(text)
+        with pytest.raises(InputError, match=message) as told:
+            submit([small_run], root / "cache", root / "out", sample=root / "sample.txt")
+        assert "\n" not in str(told.value)
+        assert not (root / "out").exists()
+
+    def test_one_frame_more_than_the_film_says(self, root: Path, small_run: Path, film) -> None:
+        (root / "films").mkdir()
+        film(root / "films/test.mp4", "." * 6)
+        said: list[str] = []
+        result = submit(
+            [small_run], root / "cache", root / "out", videos=root / "films", report=said.append
+        )
+        assert result.frames == 7
+        assert "1 video one frame longer than the film says, such as test" in said[-1]
+
+
 class TestRefused:
     def test_a_face_beyond_the_videos_end(self, root: Path, small_run: Path, film) -> None:
         (root / "films").mkdir()
-        film(root / "films/test.mp4", "." * 6)
-        with pytest.raises(InputError, match=r"test: has a face in frame 7, but its video only 6"):
+        film(root / "films/test.mp4", "." * 5)
+        with pytest.raises(InputError, match=r"test: has a face in frame 7, but its video only 5"):
             submit([small_run], root / "cache", root / "out", videos=root / "films")
         assert not (root / "out").exists()
 

@@ -108,7 +108,7 @@ def test_values_are_clipped_and_the_reader_reads_them(root: Path) -> None:
 class TestRefused:
     def test_videos_to_count_frames_of(self, root: Path, small_run: Path) -> None:
         for settings in ({"videos": root}, {"decode": True}):
-            with pytest.raises(InputError, match=r"--videos, --decode: expected neither"):
+            with pytest.raises(InputError, match=r"--format, --sample: expected none of them"):
                 submit([small_run], root / "cache", root / "out", **settings)
 
     def test_a_table_in_the_way(self, root: Path, small_run: Path) -> None:

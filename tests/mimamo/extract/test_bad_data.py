@@ -67,8 +67,18 @@ class TestBadInput:
 
     def test_an_image_that_is_not_square(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/gaps/00007.jpg"), plain(7)[:90])
-        cache = self.check(run, r"gaps/00007\.jpg: expected .* got 112x90; left out", tmp_path)
-        assert len(cache.videos[0]) == 31
+        pattern = r"gaps/00007\.jpg: 112x90 pixels .*; the middle square resized"
+        cache = self.check(run, pattern, tmp_path)
+        assert number_in(cache.videos[0].frames[:][:, 24, 24])[3] == 7
+
+    def test_an_image_that_is_not_square_may_be_refused(self, run, data: Path, tmp_path) -> None:
+        """Also by a cache that has it: how faces are read is part of what it is made of."""
+        cv2.imwrite(str(data / "cropped_aligned/gaps/00007.jpg"), plain(7)[:90])
+        assert run().made == 2
+        dataset = AffWild2(data, crop="refuse")
+        result = extract(dataset, tmp_path / "cache", backbone="small")
+        assert "got 112x90; left out" in result.problems[0]
+        assert len(Cache(tmp_path / "cache").videos[0]) == 31
 
     @pytest.mark.parametrize("line", ["2,0", "0,-1.01", "a,0", "0;0", ""])
     def test_a_malformed_line(self, run, data: Path, tmp_path: Path, line: str) -> None:
@@ -115,6 +125,20 @@ class TestBadInput:
         path = data / "annotations/Validation_Set/plain.txt"
         path.write_text("valence,arousal\n" + "-5,-5\n" * 20)
         self.check(run, r"plain\.txt: no frame is annotated", tmp_path, skipped=True)
+
+    @pytest.mark.parametrize("lines", ["", "-5,-5\n" * 20])
+    def test_a_test_video_without_an_annotated_frame_is_predicted(
+        self, run, data: Path, tmp_path: Path, lines: str
+    ) -> None:
+        """The test set's annotations are handed out empty."""
+        path = data / "annotations/Test_Set/plain.txt"
+        path.parent.mkdir()
+        (data / "annotations/Validation_Set/plain.txt").unlink()
+        path.write_text("valence,arousal\n" + lines)
+        result = run(strict=True)
+        assert (result.made, result.skipped) == (2, ())
+        (video,) = Cache(tmp_path / "cache").subset("Test_Set")
+        assert (len(video), video.annotated_frames) == (20, 0)
 
     def test_a_frame_number_twice(self, run, data: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(data / "cropped_aligned/plain/5.png"), plain(5))

@@ -120,6 +120,27 @@ class TestWhatIsInIt:
             video.sequence.labels[:, 0], [0.2, 0.3, 0.4, 0.5, 0.7], atol=1e-6
         )
 
+    def test_the_first_aff_wild_is_extracted_from_its_films(self, tmp_path: Path, film) -> None:
+        root = tmp_path / "aff-wild"
+        for part, first in (("valence", 0.1), ("arousal", -0.1)):
+            (root / "annotations/train" / part).mkdir(parents=True)
+            values = "".join(f"{first * n / 8:.4f}\n" for n in range(1, 9))
+            (root / "annotations/train" / part / "105.txt").write_text(values)
+        for subset, name, pattern in (("train", "105", "..xxxx.x"), ("test", "106", "xxxx")):
+            (root / "videos" / subset).mkdir(parents=True)
+            film(root / "videos" / subset / f"{name}.mp4", pattern)
+        extract(root, tmp_path / "cache", backbone="small")
+        cache = Cache(tmp_path / "cache")
+        assert cache.manifest.layout == "Aff-Wild"
+        train, test = cache.videos
+        assert (train.subset, test.subset) == ("Train_Set", "Test_Set")
+        numbers = train.numbers.tolist()
+        assert 3 <= len(numbers) <= 5
+        labels = train.sequence.labels.numpy()
+        np.testing.assert_allclose(labels[:, 0], np.array(numbers) / 80, atol=1e-4)
+        np.testing.assert_allclose(labels[:, 1], -np.array(numbers) / 80, atol=1e-4)
+        assert len(test) == 4
+
     def test_frames_missing_in_a_raw_video_are_a_problem(self, tmp_path: Path, film) -> None:
         root = tmp_path / "raw"
         for subset in ("Train_Set", "Validation_Set"):

@@ -98,7 +98,8 @@ class TestSameCacheAgain:
         for same in ("data", AffWild2(data), "link"):
             result = extract(same, tmp_path / "cache", backbone="small", report=lines.append)
             assert result.kept == 2
-        assert len(lines) == 3 * 2
+        account = [line for line in lines if str(tmp_path / "cache") in line]
+        assert ["0 videos extracted, 2 kept" in line for line in account] == [True] * 3
 
     @pytest.mark.parametrize("way", ["moved", "copied"])
     def test_a_data_set_elsewhere_is_known_by_its_contents(
