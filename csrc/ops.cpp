@@ -73,8 +73,8 @@ STABLE_TORCH_LIBRARY(phasenet, m) {
   // Complex [...] -> real [...].
   m.def("band_phase(Tensor bands) -> Tensor");
 
-  // Turns the phases of complex planes [..., h, w] by real turns of the same shape, averaged with the
-  // amplitudes as weights under a Gaussian of standard deviation `smoothing`, in pixels.
+  // Turns the phases of complex planes [..., h, w] by real turns of the same shape, averaged with
+  // the amplitudes as weights under a Gaussian of standard deviation `smoothing`, in pixels.
   m.def("turn_phase(Tensor bands, Tensor turns, float smoothing) -> Tensor");
   // The next frame's planes, in place: the turns are what `filter`, second-order sections of five
   // numbers each (b0, b1, b2, a1, a2), makes of how far each phase has come, times `gain`; with

@@ -164,8 +164,8 @@ struct Kernels {
       T* out,
       T* scratch);
 
-  // The same in place, the turns being what the filter makes of the phases. Of `state` there are 2 +
-  // 2 sections planes, `state_stride` apart: the phase, how far it has come, the sections' own.
+  // The same in place, the turns being what the filter makes of the phases. Of `state` there are 2
+  // + 2 sections planes, `state_stride` apart: the phase, how far it has come, the sections' own.
   void (*turn_and_filter)(
       T* band,
       T* state,

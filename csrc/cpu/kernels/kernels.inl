@@ -44,26 +44,10 @@ int64_t scratch_size(int64_t h, int64_t w) {
 template <typename T>
 constexpr Kernels<T> all_kernels() {
   return {
-      scratch_size<T>,
-      atan2_all,
-      matmul<T>,
-      fold_rows<T>,
-      unfold_rows<T>,
-      multiply_rows<T>,
-      transpose_rows<T>,
-      blur<T>,
-      frame_planes<T>,
-      find_wraps<T>,
-      field_elements,
-      kept_elements,
-      add_wraps<T>,
-      subtract<T>,
-      difference<T>,
-      keep_wraps<T>,
-      turn_scratch,
-      turn_plane<T>,
-      turn_and_filter<T>,
-      plane_transforms<T>(),
+      scratch_size<T>,  atan2_all,         matmul<T>,     fold_rows<T>,       unfold_rows<T>,
+      multiply_rows<T>, transpose_rows<T>, blur<T>,       frame_planes<T>,    find_wraps<T>,
+      field_elements,   kept_elements,     add_wraps<T>,  subtract<T>,        difference<T>,
+      keep_wraps<T>,    turn_scratch,      turn_plane<T>, turn_and_filter<T>, plane_transforms<T>(),
   };
 }
 
