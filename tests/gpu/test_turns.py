@@ -10,6 +10,8 @@ import phasenet
 from phasenet import magnify_motion, reference
 from phasenet.temporal_filters import iir_sections
 
+pytestmark = pytest.mark.cuda
+
 SIZES = [(1, 1), (2, 3, 9, 67), (3, 5, 300), (40, 33), (0, 8, 8)]
 
 

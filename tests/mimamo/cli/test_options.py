@@ -19,6 +19,10 @@ WEIGHTS = ["--weights", "w", "--out", "o"]
 COMMANDS = {
     "predict": (["v", *WEIGHTS], ["predict.predict_many", "model.load_checkpoint", "faces.YuNet"]),
     "live": (["v", "--weights", "w"], ["predict.live.LivePredictor", "model.load_checkpoint"]),
+    "magnify": (
+        ["v", "--out", "o", "--factor", "2", "--band", "1", "4"],
+        ["magnify.magnify_film", "faces.YuNet"],
+    ),
     "data": (["d"], ["extract.open_dataset"]),
     "extract": (["d", "--out", "o", "--backbone", "b"], ["extract.extract", "faces.YuNet"]),
     "synth": (["--out", "o"], ["demo.synth.ablation_set.write_ablation_set"]),
@@ -46,6 +50,9 @@ VALUES = [
     "abaw",
     "-5",
     "interpolate",
+    "iir",
+    "3",
+    "y=17",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}
