@@ -294,11 +294,11 @@ def _blur(x: Tensor, std: float = BLUR_STD) -> Tensor:
 
 def turn_phase(bands: Tensor, turns: Tensor, *, smoothing: float = 2.0) -> Tensor:
     """See `phasenet.turn_phase`."""
-    angle = smoothed(bands.abs() + AMPLITUDE_FLOOR, turns, smoothing)
+    angle = _smoothed(bands.abs() + AMPLITUDE_FLOOR, turns, smoothing)
     return bands * torch.polar(torch.ones_like(angle), angle)
 
 
-def smoothed(weight: Tensor, turns: Tensor, smoothing: float) -> Tensor:
+def _smoothed(weight: Tensor, turns: Tensor, smoothing: float) -> Tensor:
     """``B(weight turns) / B(weight)``; `turns` without smoothing."""
     if smoothing == 0 or turns.numel() == 0:
         return turns

@@ -63,7 +63,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
     bands, turns = ctx.saved_tensors
     size = bands.abs()
     weight = size + reference.AMPLITUDE_FLOOR
-    angle = reference.smoothed(weight, turns, ctx.smoothing)
+    angle = reference._smoothed(weight, turns, ctx.smoothing)
     turned = torch.polar(torch.ones_like(angle), angle)
     along = grad * turned.conj()  # the gradient of the coefficient for a fixed angle
     # A coefficient turns across itself.

@@ -65,7 +65,7 @@ def test_a_stream_equals_its_filter_and_turns(device, dtype, low, high, smoothin
         turned = band.clone()
         options = (filter_, 1.7, still, smoothing)
         torch.ops.phasenet.turn_phase_push(turned, state, t, *options)
-        angle = reference.smoothed(wide[t].abs() + 1e-10, 1.7 * filtered[t], smoothing)
+        angle = reference._smoothed(wide[t].abs() + 1e-10, 1.7 * filtered[t], smoothing)
         angle = angle - moved[t] if still else angle
         expected = wide[t] * torch.polar(torch.ones_like(angle), angle)
         assert error(turned.cpu(), expected) < (1e-5 if dtype == torch.complex64 else 1e-12)

@@ -240,7 +240,12 @@ def turn_calls(draw: st.DrawFn) -> Call:
     wrong = st.one_of(NONSENSE, wrong_images())
     given = draw(one_in(8, wrong, st.just(bands))), draw(one_in(8, wrong, st.just(turns)))
     options = {"smoothing": draw(one_in(8, NONSENSE, st.sampled_from([0, 0.5, 2.0, 64])))}
-    covers = frozenset({"turn_phase", "reference.turn_phase", "reference.smoothed"})
+    covers = frozenset(
+        {
+            "turn_phase",
+            "reference.turn_phase",
+        }
+    )
     return Call(
         "turn_phase", phasenet.turn_phase, given, options, ("bands", "turns", "smoothing"), covers
     )
