@@ -48,19 +48,18 @@ class Operator:
         reads_halves: bool = False,
     ) -> None:
         overloads = getattr(torch.ops.phasenet, name)
-        self.call = overloads.default
+        self.call, self._name, self._linear = overloads.default, name, linear
         qualified = f"phasenet::{name}"
         if has_out:
             self._call_out = overloads.out
             torch.library.register_fake(f"{qualified}.out", _writes)
             _library.impl(f"{name}.out", self._refuse_out, "FuncTorchBatched")
-        torch.library.register_fake(qualified, fake)
+        torch.library.register_fake(qualified, self._of_tensors(fake))
         torch.library.register_autograd(
             qualified, backward, setup_context=setup, lib=_ForwardMode(self)
         )
         for device in ("cuda",) if reads_halves else ("cpu", "cuda"):
             torch.library.register_autocast(qualified, device, torch.float32)
-        self._name, self._linear = name, linear
         self._function = _function(name, self, setup, backward)
         _library.impl(name, self._transformed, "FuncTorchDynamicLayerFrontMode")
         _library.impl(name, self._refuse_batched, "Batched")
@@ -75,6 +74,18 @@ class Operator:
             if named := _named(self._name, str(error)):
                 raise named from None
             raise
+
+    def _of_tensors(self, fake: Callable[..., Any]) -> Callable[..., Any]:
+        """`fake` without None for a tensor, which torch lets pass where another one is meta."""
+        needed = [str(x.type) == "Tensor" for x in self.call._schema.arguments]
+
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            for is_tensor, argument in zip(needed, args, strict=False):
+                if is_tensor and argument is None:
+                    raise TypeError(f"phasenet::{self._name}: expected a tensor, got None")
+            return fake(*args, **kwargs)
+
+        return checked
 
     def into(self, out: Tensor | Sequence[Tensor], *args: Any) -> None:
         """Write what `args` give into `out`, without a gradient.

@@ -1,6 +1,7 @@
 // The options of the phase operators, checked and read: the same for every backend.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,8 +52,13 @@ inline PhaseOptions phase_options(
       ": num_phase: expected at least 1 and at most 2^16, got ",
       num_phase);
   STD_TORCH_CHECK(!levels.empty(), op, ": levels: expected at least one");
-  for (const int64_t level : levels) {
+  // Each once, which also bounds how many there are.
+  for (size_t i = 0; i < levels.size(); ++i) {
+    const int64_t level = levels[i];
     STD_TORCH_CHECK(level >= 1 && level <= height - 2, op, ": levels: no level ", level);
+    const auto here = levels.begin() + static_cast<int64_t>(i);
+    STD_TORCH_CHECK(
+        std::find(levels.begin(), here, level) == here, op, ": levels: twice level ", level);
   }
   // "reference" is an older name of "published".
   const bool only_down = unwrap == "published" || unwrap == "reference";

@@ -246,3 +246,18 @@ def test_images_too_small_for_any_pyramid(module, size):
         with pytest.raises(ValueError, match=f"^{name}{expected}") as raised:
             call()
         assert_says(raised, [])
+
+
+def test_operators_refuse_levels_that_come_twice():
+    """So that their number, and with it what is allocated, is bounded."""
+    frames = torch.rand(2, 16, 16)
+    with pytest.raises(RuntimeError, match="levels: twice level 1"):
+        torch.ops.phasenet.phase_stream_state(frames, 63, 4, 2, [1] * 1000)
+    with pytest.raises(RuntimeError, match="levels: twice level 2"):
+        torch.ops.phasenet.phase_difference_windows(frames, 1, 4, 2, [2, 1, 2], "full", "valid")
+
+
+def test_operators_refuse_none_beside_meta_tensors():
+    parts = torch.ops.phasenet.pyramid(torch.rand(8, 8, device="meta"), 3, 2)
+    with pytest.raises(TypeError, match="pyramid_inverse: expected a tensor, got None"):
+        torch.ops.phasenet.pyramid_inverse(None, parts[1:-1], parts[-1])
