@@ -135,15 +135,27 @@ class MotionPyramid:
         return whole[..., top : top + h, left : left + w]
 
     def _continued(self, pictures: Tensor) -> Tensor:
-        for dim, (n, m) in enumerate(zip(self.size, self.sides, strict=True), start=-2):
-            behind, before = pictures.narrow(dim, n - 1, 1), pictures.narrow(dim, 0, 1)
-            part = torch.arange(1, m - n + 1, dtype=pictures.dtype, device=pictures.device)
-            part = part / (m - n + 1)
-            between = torch.lerp(behind, before, part[:, None] if dim == -2 else part)
-            first = (m - n) // 2
-            filled = between.split((m - n - first, first), dim)
-            pictures = torch.cat([filled[1], pictures, filled[0]], dim)
-        return pictures
+        (n, m), (high, wide) = self.size, self.sides
+        top, left = (high - n) // 2, (wide - m) // 2
+        whole = pictures.new_empty((*pictures.shape[:-2], high, wide))
+        whole[..., top : top + n, left : left + m] = pictures
+        rows = whole[..., top : top + n, :]
+        self._between(rows[..., left + m :], rows[..., :left], rows, (left + m - 1, left), -1)
+        self._between(whole[..., top + n :, :], whole[..., :top, :], whole, (top + n - 1, top), -2)
+        return whole
+
+    @staticmethod
+    def _between(
+        behind: Tensor, before: Tensor, whole: Tensor, borders: tuple[int, int], dim: int
+    ) -> None:
+        """Straight lines from the one border to the other, behind the picture and on before it."""
+        last, first = (whole.narrow(dim, border, 1) for border in borders)
+        count = behind.shape[dim] + before.shape[dim]
+        part = torch.arange(1, count + 1, dtype=whole.dtype, device=whole.device) / (count + 1)
+        lines = torch.lerp(last, first, part[:, None] if dim == -2 else part)
+        there, rest = lines.split((behind.shape[dim], before.shape[dim]), dim)
+        behind.copy_(there)
+        before.copy_(rest)
 
 
 def carried_share(nbands: int, bands_per_octave: int) -> float:

@@ -34,20 +34,22 @@ inline void fast_sincos(double angle, double* sine, double* cosine) {
 }
 
 // Rows of a plane with zeros of `reach` on both sides, of which a few are kept at a time.
+constexpr int kTurnRows = 4;  // that are turned together
+
 struct TurnRows {
   int64_t w, reach;
   int64_t stride() const {
     return whole_lines(w + 2 * reach + 16);
   }
   int64_t kept() const {
-    return 2 * reach + 1;
+    return 2 * reach + kTurnRows;
   }
 };
 
 inline int64_t turn_scratch(int64_t w, int64_t reach) {
   const TurnRows rows{w, reach};
-  // A line of each, their blurred rows, and five rows to work in.
-  return (2 + 2 * rows.kept() + 5) * rows.stride();
+  // A line of each, their blurred rows, what is turned, and four rows to work in.
+  return (2 + 2 * rows.kept() + kTurnRows + 4) * rows.stride();
 }
 
 // out[x] = sum_k taps[|k|] in[x + k] of a line with its margins. kReach: that of the taps where it
@@ -66,25 +68,34 @@ inline void blur_line(const T* line, const T* taps, TurnRows rows, T* out) {
   }
 }
 
-// The quotient of both planes' blurred rows around y; `weighted` and `amplitude` are rings of rows.
+// The quotients of both planes' blurred rows y ... y + kTurnRows - 1, to as many rows; `weighted`
+// and `amplitude` are rings of rows. Each of their rows is read once.
 template <int64_t kReach, typename T>
-inline void blurred_quotient(
+inline void blurred_quotients(
     const T* weighted, const T* amplitude, const T* taps, TurnRows rows, int64_t y, T* out) {
   const int64_t reach = kReach > 0 ? kReach : rows.reach;
-  int64_t at[2 * kMostReach + 1];  // where the rows from y - reach on lie
+  int64_t at[2 * kMostReach + kTurnRows];  // where the rows from y - reach on lie
   for (int64_t i = 0; i < rows.kept(); ++i) {
-    at[i] = (y + i + reach + 1) % rows.kept() * rows.stride();
+    at[i] = (y + i + rows.kept() - reach) % rows.kept() * rows.stride();
   }
   for (int64_t x = 0; x < rows.w; x += Lanes<T>::count) {
-    const T* above = weighted + x;
-    const T* below = amplitude + x;
-    Vector<T> sum = taps[0] * load(above + at[reach]), weight = taps[0] * load(below + at[reach]);
-#pragma GCC unroll 8
-    for (int64_t k = 1; k <= reach; ++k) {
-      sum += taps[k] * (load(above + at[reach - k]) + load(above + at[reach + k]));
-      weight += taps[k] * (load(below + at[reach - k]) + load(below + at[reach + k]));
+    Vector<T> sums[kTurnRows] = {}, weights[kTurnRows] = {};
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < 2 * reach + kTurnRows; ++i) {
+      const Vector<T> above = load(weighted + at[i] + x), below = load(amplitude + at[i] + x);
+#pragma GCC unroll 4
+      for (int r = 0; r < kTurnRows; ++r) {
+        const int64_t k = i - r - reach;
+        if (k >= -reach && k <= reach) {
+          sums[r] += taps[k < 0 ? -k : k] * above;
+          weights[r] += taps[k < 0 ? -k : k] * below;
+        }
+      }
     }
-    store(out + x, sum / weight);
+#pragma GCC unroll 4
+    for (int r = 0; r < kTurnRows; ++r) {
+      store(out + r * rows.stride() + x, sums[r] / weights[r]);
+    }
   }
 }
 
@@ -108,44 +119,41 @@ inline void turn_rows_of(
   T* weight_line = line + stride;
   T* weighted = weight_line + stride;
   T* amplitude = weighted + rows.kept() * stride;
-  T* re = amplitude + rows.kept() * stride;
+  T* turned = amplitude + rows.kept() * stride;
+  T* re = turned + kTurnRows * stride;
   T* im = re + stride;
-  T* turns = im + stride;
-  T* sine = turns + stride;
+  T* sine = im + stride;
   T* cosine = sine + stride;
-  for (int64_t in_y = 0; in_y < h + reach; ++in_y) {
-    const int64_t slot = in_y % rows.kept() * stride;
-    if (in_y < h) {
-      const T* from = band + 2 * in_y * w;
-#pragma omp simd
-      for (int64_t x = 0; x < w; ++x) {
-        re[x] = from[2 * x];
-        im[x] = from[2 * x + 1];
-      }
-      turns_of(in_y, re, im, turns);
-      if (reach > 0) {
-        T* to = line + reach;
-        T* weight_to = weight_line + reach;
-#pragma omp simd
-        for (int64_t x = 0; x < w; ++x) {
-          const T magnitude = T(root(re[x] * re[x] + im[x] * im[x])) + T(1e-10);
-          weight_to[x] = magnitude;
-          to[x] = magnitude * turns[x];
-        }
-        blur_line<kReach>(line, smoothing.taps, rows, weighted + slot);
-        blur_line<kReach>(weight_line, smoothing.taps, rows, amplitude + slot);
-      }
-    } else {
+  const auto read_row = [&](int64_t y) {
+    T* turns = turned + y % kTurnRows * stride;
+    const int64_t slot = y % rows.kept() * stride;
+    if (y >= h) {
       memset(weighted + slot, 0, sizeof(T) * stride);
       memset(amplitude + slot, 0, sizeof(T) * stride);
+      return;
     }
-    const int64_t y = in_y - reach;
-    if (y < 0) {
-      continue;
+    const T* from = band + 2 * y * w;
+#pragma omp simd
+    for (int64_t x = 0; x < w; ++x) {
+      re[x] = from[2 * x];
+      im[x] = from[2 * x + 1];
     }
+    turns_of(y, re, im, turns);
     if (reach > 0) {
-      blurred_quotient<kReach>(weighted, amplitude, smoothing.taps, rows, y, turns);
+      T* to = line + reach;
+      T* weight_to = weight_line + reach;
+#pragma omp simd
+      for (int64_t x = 0; x < w; ++x) {
+        const T magnitude = T(root(re[x] * re[x] + im[x] * im[x])) + T(1e-10);
+        weight_to[x] = magnitude;
+        to[x] = magnitude * turns[x];
+      }
+      blur_line<kReach>(line, smoothing.taps, rows, weighted + slot);
+      blur_line<kReach>(weight_line, smoothing.taps, rows, amplitude + slot);
     }
+  };
+  const auto turn_row = [&](int64_t y) {
+    T* turns = turned + y % kTurnRows * stride;
     finish(y, turns);
     const T* from = band + 2 * y * w;
     T* to = out + 2 * y * w;
@@ -158,6 +166,18 @@ inline void turn_rows_of(
       const T a = from[2 * x], b = from[2 * x + 1];
       to[2 * x] = a * cosine[x] - b * sine[x];
       to[2 * x + 1] = a * sine[x] + b * cosine[x];
+    }
+  };
+  int64_t read = 0;
+  for (int64_t y = 0; y < h; y += kTurnRows) {
+    for (; read < y + kTurnRows + reach; ++read) {
+      read_row(read);
+    }
+    if (reach > 0) {
+      blurred_quotients<kReach>(weighted, amplitude, smoothing.taps, rows, y, turned);
+    }
+    for (int64_t i = y; i < y + kTurnRows && i < h; ++i) {
+      turn_row(i);
     }
   }
 }
