@@ -52,12 +52,12 @@ def magnify_film(
         for group in _groups(sizes, options.nbands, _PHASE_BYTES // (stop - start)):
             moved = _moved(video[start:stop], pyramid, origin, group)
             if number is not None and start <= number < stop:
-                for plane in moved:  # nothing at the reference itself, which is come to by others
-                    plane -= plane[number - start].clone()
+                _count_from(moved, number - start)
             for run in _runs(begin, end, pyramid):
                 rows = matrix[run.start - begin : run.stop - begin].to(video)
                 turns = [(rows @ plane.flatten(1)).unflatten(1, plane.shape[1:]) for plane in moved]
                 result[run] += _change(video[run], pyramid, origin, group, turns, options)
+            del moved  # before the next group's
 
 
 def _groups(sizes: Sequence[int], nbands: int, most: int) -> Iterator[list[_Plane]]:
@@ -99,6 +99,12 @@ def _moved(
             torch.cumsum(step, 0, out=moved[i][run])
             before[i] = phases[-1]
     return moved
+
+
+def _count_from(moved: Sequence[Tensor], frame: int) -> None:
+    """Nothing is moved at the reference itself, which is come to by way of others."""
+    for plane in moved:
+        plane -= plane[frame].clone()
 
 
 def _change(
