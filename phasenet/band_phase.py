@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phasenet import _extension
+from phasenet import _extension, checks
 from phasenet.operators import Operator
 
 
@@ -25,11 +25,7 @@ def band_phase(bands: Tensor) -> Tensor:
         TypeError: `bands` is not a dense complex tensor.
         ValueError: `bands` is on a device without operators.
     """
-    if not isinstance(bands, Tensor) or not bands.is_complex() or bands.layout != torch.strided:
-        got = bands.dtype if isinstance(bands, Tensor) else type(bands).__name__
-        raise TypeError(f"bands: expected a dense complex tensor, got {got}")
-    if bands.dtype not in (torch.complex64, torch.complex128):
-        raise TypeError(f"bands: expected complex64 or complex128, got {bands.dtype}")
+    checks.check_complex("bands", bands)
     _extension.check_device("bands", bands)
     return _band_phase(bands.resolve_conj())
 

@@ -57,6 +57,15 @@ def check_dense(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a dense (strided) tensor, got {value.layout}")
 
 
+def check_complex(name: str, value: object) -> None:
+    """Refuse what is not a dense tensor of complex64 or complex128."""
+    if not isinstance(value, Tensor) or not value.is_complex() or value.layout != torch.strided:
+        got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name}: expected a dense complex tensor, got {got}")
+    if value.dtype not in (torch.complex64, torch.complex128):
+        raise TypeError(f"{name}: expected complex64 or complex128, got {value.dtype}")
+
+
 def check_tensor(
     name: str, value: object, shape: Sequence[int], dtype: torch.dtype, device: torch.device
 ) -> None:

@@ -38,8 +38,8 @@ def magnify_film(
     """
     length = len(video)
     taps = fir_taps(options.low, options.high, options.fps, length - 1)
-    origin = pyramid.bands(still)[0]
-    sizes = [band[0].nbytes // 2 for band in origin]  # of an orientation's phases
+    origin = [band_phase(bands) for bands in pyramid.bands(still)[0]]
+    sizes = [phases[0].nbytes for phases in origin]  # of one orientation
     # Each chunk of frames is filtered with as many on both sides as there are taps.
     halo = len(taps) // 2
     most = max(_PHASE_BYTES // max(sizes), 4 * halo + 1)
@@ -85,9 +85,9 @@ def _scales(group: Sequence[_Plane]) -> list[int]:
 def _moved(
     video: Tensor, pyramid: MotionPyramid, origin: Sequence[Tensor], group: Sequence[_Plane]
 ) -> list[Tensor]:
-    """How far the phases are from those of `origin`, unwrapped in time: [T, h, w] of each plane."""
+    """How far the phases are from `origin`, unwrapped in time: [T, h, w] of each plane."""
     moved = [video.new_empty((len(video), *origin[scale].shape[-2:])) for scale, _ in group]
-    before = [band_phase(origin[scale][band]) for scale, band in group]
+    before = [origin[scale][band] for scale, band in group]
     for run in _runs(0, len(video), pyramid):
         bands = pyramid.some_bands(video[run], _scales(group))
         for i, (scale, band) in enumerate(group):
@@ -122,7 +122,7 @@ def _change(
         plane = bands[scale][:, band]
         base = plane
         if options.attenuate:
-            base = torch.polar(plane.abs(), band_phase(origin[scale][band]).expand_as(turn))
+            base = torch.polar(plane.abs(), origin[scale][band].expand_as(turn))
         turned = turn_phase(base, turn, smoothing=options.smoothing)
         torch.sub(turned, plane, out=changes[scale][:, band])
     return pyramid.some_pictures(changes)

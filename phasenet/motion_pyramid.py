@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from phasenet import checks
+from phasenet import checks, reference
 from phasenet import pyramid_operators as operators
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.pyramid import SteerablePyramid
@@ -189,22 +189,15 @@ def _fast_side(least: int) -> int:
         side += 16
 
 
-def _angular_masks(size: tuple[int, int], nbands: int) -> Tensor:
+def _angular_masks(size: Sequence[int], nbands: int) -> Tensor:
     """Of each band on the half plane of its direction, [nbands, h, w]; their squares sum to 1.
 
-    The mean has none, and where a frequency is its own opposite there is no half plane.
+    The mean has none.
     """
-    h, w = size
-    f_y, f_x = torch.meshgrid(
-        torch.fft.fftfreq(h, dtype=torch.float64),
-        torch.fft.fftfreq(w, dtype=torch.float64),
-        indexing="ij",
-    )
-    n = nbands - 1
-    scale = math.sqrt(2 ** (2 * n) * math.factorial(n) ** 2 / (nbands * math.factorial(2 * n)))
-    directions = torch.arange(nbands, dtype=torch.float64).view(-1, 1, 1) * math.pi / nbands
-    cosine = torch.cos(torch.atan2(f_y, f_x) - directions)
-    masks = scale * cosine.clamp(min=0) ** n
+    axes = (torch.fft.fftfreq(side, dtype=torch.float64) for side in size)
+    angle = torch.atan2(*torch.meshgrid(*axes, indexing="ij"))
+    doubled = [reference._analytic_angular_mask(angle, band, nbands) for band in range(nbands)]
+    masks = torch.stack(doubled) / 2
     masks[:, 0, 0] = 0
     return masks
 

@@ -32,11 +32,7 @@ def turn_phase(bands: Tensor, turns: Tensor, *, smoothing: float = 2.0) -> Tenso
         TypeError: `bands` is not a dense complex tensor, or `turns` not one of its real dtype.
         ValueError: other shapes, devices or a `smoothing` out of its range.
     """
-    if not isinstance(bands, Tensor) or not bands.is_complex() or bands.layout != torch.strided:
-        got = bands.dtype if isinstance(bands, Tensor) else type(bands).__name__
-        raise TypeError(f"bands: expected a dense complex tensor, got {got}")
-    if bands.dtype not in (torch.complex64, torch.complex128):
-        raise TypeError(f"bands: expected complex64 or complex128, got {bands.dtype}")
+    checks.check_complex("bands", bands)
     if bands.dim() < 2:
         raise ValueError(f"bands: expected shape [..., h, w], got {list(bands.shape)}")
     _extension.check_device("bands", bands)

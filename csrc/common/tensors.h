@@ -107,6 +107,19 @@ inline bool fits(const Tensor& x, const TensorSpec& expected) {
          std::vector<int64_t>(sizes.begin(), sizes.end()) == expected.shape;
 }
 
+inline bool same_device(const Tensor& a, const Tensor& b) {
+  return a.is_cuda() == b.is_cuda() && a.get_device_index() == b.get_device_index();
+}
+
+// Whether dense tensors share memory.
+inline bool overlap(const Tensor& a, const Tensor& b) {
+  const auto begin = [](const Tensor& x) {
+    return reinterpret_cast<uintptr_t>(x.const_data_ptr());
+  };
+  const auto end = [&](const Tensor& x) { return begin(x) + x.numel() * x.element_size(); };
+  return begin(a) < end(b) && begin(b) < end(a);
+}
+
 // `out` is memory that is written to, so it has to be what the operator would have made itself.
 inline void check_out(
     const char* op,
@@ -115,8 +128,7 @@ inline void check_out(
     const std::vector<TensorSpec>& expected) {
   bool same = out.size() == expected.size();
   for (size_t i = 0; same && i < out.size(); ++i) {
-    same = fits(out[i], expected[i]) && out[i].is_cuda() == input.is_cuda() &&
-           out[i].get_device_index() == input.get_device_index();
+    same = fits(out[i], expected[i]) && same_device(out[i], input);
   }
   STD_TORCH_CHECK(
       same, op, ": out: expected contiguous tensors of the results' shapes, dtypes and device");

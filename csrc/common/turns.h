@@ -44,10 +44,6 @@ inline void check_turned(const char* op, const Tensor& bands, double smoothing) 
       smoothing);
 }
 
-inline bool same_device(const Tensor& a, const Tensor& b) {
-  return a.is_cuda() == b.is_cuda() && a.get_device_index() == b.get_device_index();
-}
-
 template <typename T>
 void check_turns(const char* op, const Tensor& bands, const Tensor& turns) {
   STD_TORCH_CHECK(
@@ -73,14 +69,9 @@ template <typename T>
 void check_state(const char* op, const Tensor& bands, const Tensor& state, size_t sections) {
   std::vector<int64_t> shape = leading(bands, 0);
   shape.insert(shape.begin(), static_cast<int64_t>(2 + 2 * sections));
-  const auto begin = [](const Tensor& x) {
-    return reinterpret_cast<uintptr_t>(x.const_data_ptr());
-  };
-  const auto end = [&](const Tensor& x) { return begin(x) + x.numel() * x.element_size(); };
   STD_TORCH_CHECK(bands.is_contiguous(), op, ": bands: expected a contiguous tensor");
   STD_TORCH_CHECK(
-      fits(state, {shape, Dtypes<T>::real}) && same_device(state, bands) &&
-          (begin(state) >= end(bands) || begin(bands) >= end(state)),
+      fits(state, {shape, Dtypes<T>::real}) && same_device(state, bands) && !overlap(state, bands),
       op,
       ": state: expected contiguous [2 + 2 sections, ...] of the shape, the real dtype and the "
       "device of bands, in memory of its own");

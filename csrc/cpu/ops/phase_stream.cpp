@@ -84,14 +84,6 @@ std::vector<LevelPlanes<T>> planes_of(
   return levels;
 }
 
-bool overlap(const Tensor& a, const Tensor& b) {
-  const auto begin = [](const Tensor& x) {
-    return reinterpret_cast<uintptr_t>(x.const_data_ptr());
-  };
-  const auto end = [&](const Tensor& x) { return begin(x) + x.numel() * x.element_size(); };
-  return begin(a) < end(b) && begin(b) < end(a);
-}
-
 // For the largest of what lies there as bytes.
 bool is_aligned(const Tensor& x) {
   return reinterpret_cast<uintptr_t>(x.const_data_ptr()) % alignof(RowWraps) == 0;
