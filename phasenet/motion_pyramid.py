@@ -15,7 +15,7 @@ from phasenet import checks, reference
 from phasenet import pyramid_operators as operators
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.pyramid import SteerablePyramid
-from phasenet.shapes import coefficient_specs
+from phasenet.shapes import coefficient_specs, level_sizes
 
 _MARGIN = 16  # pixels that part opposite borders, at least
 
@@ -78,8 +78,8 @@ class MotionPyramid:
         self.pyramid = SteerablePyramid(
             height or checks.max_height(self.sides), nbands, bands_per_octave=bands_per_octave
         )
-        low = (math.ceil(side / 2 ** (self.pyramid.height - 2)) for side in self.sides)
-        self._masks = _angular_masks(tuple(low), nbands).to(like)
+        low = level_sizes(self.sides, self.pyramid.height)[-1]
+        self._masks = _angular_masks(low, nbands).to(like)
 
     @property
     def scales(self) -> int:

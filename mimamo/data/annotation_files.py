@@ -13,7 +13,7 @@ import numpy as np
 from mimamo.data.annotations import HEADER, read_annotations, read_two
 from mimamo.data.archive import is_other_task, parts_of, set_of, words_of
 from mimamo.data.dataset import TEST, Problems
-from mimamo.data.lists import is_sample, names_in
+from mimamo.data.lists import header_of, is_sample, names_in
 from mimamo.errors import InputError
 from mimamo.files import MOST_TEXT, open_file
 
@@ -89,8 +89,9 @@ def sort_texts(root: Path, paths: Sequence[Path], known: set[str]) -> Texts:
         if is_other_task(parts):
             continue
         heads = {path: _head(path) for path in inside}
-        ours = [path for path in inside if _header(heads[path]) == HEADER]
-        others = [path for path in inside if _header(heads[path]) != HEADER]
+        is_ours = {path: header_of(head).strip() == HEADER for path, head in heads.items()}
+        ours = [path for path in inside if is_ours[path]]
+        others = [path for path in inside if not is_ours[path]]
         if folder.name.lower() in ("valence", "arousal") and not ours:
             if folder.name.lower() == "valence":
                 _pair(texts, others, subset)
@@ -142,10 +143,6 @@ def _head(path: Path) -> str:
     with suppress(InputError), open_file(path, MOST_TEXT) as file:
         return file.read(_HEAD).decode("utf-8-sig", "replace")
     return ""
-
-
-def _header(head: str) -> str:
-    return head.partition("\n")[0].replace(" ", "").strip().lower()
 
 
 def _is_list(path: Path, head: str, known: set[str]) -> bool:

@@ -44,10 +44,11 @@ def names_in(text: str) -> list[str]:
 
 def is_sample(text: str) -> bool:
     """Whether a text begins as a sample of a submission does."""
-    return _header(text) == SAMPLE_HEADER
+    return header_of(text) == SAMPLE_HEADER
 
 
-def _header(text: str) -> str:
+def header_of(text: str) -> str:
+    """The first line of a text, in small letters and without spaces."""
     return text.partition("\n")[0].replace(" ", "").lower()
 
 

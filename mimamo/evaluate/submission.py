@@ -149,7 +149,10 @@ def submit(
     found = {} if videos is None else films_in(Path(videos), notes)
     for line in notes:
         report(line)
-    chosen = _names(cache, subset, names if sample is None else sample)
+    if rows is None:
+        chosen = _names(cache, subset, names)
+    else:
+        chosen = _known(cache, sample, {name: rows.line(name) for name in rows.videos})
     jobs = [_job(name, cache, videos, found, decode, rows) for name in chosen]
     lengths = {job.name: job.frames for job in jobs}
     if rows is not None:
@@ -261,12 +264,17 @@ def _names(cache: Cache, subset: str, names: str | os.PathLike[str] | None) -> l
         if not chosen:
             raise InputError(f"{cache.root}: expected videos of {subset}, found none")
         return chosen
-    chosen = []
-    for name, line in read_names(names).items():
+    return _known(cache, names, read_names(names))
+
+
+def _known(
+    cache: Cache, source: str | os.PathLike[str] | None, lines: Mapping[str, int]
+) -> list[str]:
+    """The names of `lines`. InputError for one that is not in the cache, with its line."""
+    for name, line in lines.items():
         if name not in cache.manifest.videos:
-            raise InputError(f"{names}:{line}: expected a video of {cache.root}, got {name!r}")
-        chosen.append(name)
-    return chosen
+            raise InputError(f"{source}:{line}: expected a video of {cache.root}, got {name!r}")
+    return list(lines)
 
 
 def _job(
