@@ -1,11 +1,18 @@
-"""What holds for every test: it leaves the process as it was."""
+"""What holds for every test: where it begins, and that it leaves the process as it was."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+# A shell's background job is started with SIGINT ignored, nohup's with SIGHUP; what tests start
+# would inherit that, and rightly not end by them.
+for _name in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_name) is signal.SIG_IGN:
+        signal.signal(_name, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

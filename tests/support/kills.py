@@ -90,7 +90,10 @@ def commands(folder: Path) -> list[Command]:
                 "--overwrite"),
         written("live", "live", film, "--weights", run, "--headless", "--overwrite", file=LIVE,
                 untold=LIVE),
+        written("magnified", "magnify", film, "--factor", "5", "--band", "1", "4", "--slice", "x=60",
+                "--orientations", "4", file="film.mp4"),
         Command("run", ("evaluate", *scored), kept=True),
+        Command("data", ("data", data), kept=True),
         Command("cache", ("check", cache), kept=True),
         Command("folds", ("check", folds), kept=True),
     ]  # fmt: skip
