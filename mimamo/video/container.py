@@ -49,7 +49,7 @@ def open_film(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             raise InputError(f"{path}: expected a video, but the file is empty")
         before = logged_errors()
         try:
-            container = av.open(_File(file), "r", options=_OPTIONS, metadata_errors="replace")
+            container = av.open(FilmFile(file), "r", options=_OPTIONS, metadata_errors="replace")
         except av.FFmpegError as error:
             raise InputError(
                 f"{path}: expected a video, but it is damaged, cut short or something else"
@@ -59,17 +59,26 @@ def open_film(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             yield container
 
 
-class _File:
-    """What FFmpeg is given of an open file: no name, and no exception for a senseless place."""
+class FilmFile:
+    """What FFmpeg is given of an open file: no name, and error numbers in the place of exceptions.
+
+    Of a second exception in one of FFmpeg's calls PyAV prints the traceback.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read, self.tell, self._seek = file.read, file.tell, file.seek
+        self.read, self.tell, self._seek, self._write = file.read, file.tell, file.seek, file.write
 
     def seek(self, offset: int, whence: int, *, signals_wait: bool = True) -> int:
         try:
             return self._seek(offset, whence)
-        except (OSError, ValueError):
-            return -errno.EINVAL
+        except (OSError, ValueError) as error:  # a full disk, or a senseless place
+            return -(getattr(error, "errno", None) or errno.EINVAL)
+
+    def write(self, data: bytes, *, signals_wait: bool = True) -> int:
+        try:
+            return self._write(data)
+        except OSError as error:
+            return -(error.errno or errno.EIO)
 
 
 def read_packets(

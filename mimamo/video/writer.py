@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from mimamo.errors import InputError
 from mimamo.files import open_unnamed, replacing
 from mimamo.progress import Report, silent
-from mimamo.video.container import explained, logged_errors
+from mimamo.video.container import FilmFile, explained, logged_errors
 from mimamo.video.sound import Sound
 
 _CLOCK = 90000  # at least so many units of time a second
@@ -128,7 +128,9 @@ class VideoWriter:
             return open_unnamed(self._temporary)
 
         faststart = {"movflags": "+faststart"}
-        output = av.open(file, "w", "mp4", container_options=faststart, io_open=read_again)
+        output = av.open(
+            FilmFile(file), "w", "mp4", container_options=faststart, io_open=read_again
+        )
         self._stack.callback(_abandon, output)
         with self._failures():
             stream = output.add_stream("libx264", self._rate, _OPTIONS)
@@ -159,7 +161,7 @@ class VideoWriter:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Name the file where FFmpeg fails; what the system says of it arrives as it is."""
+        """Name the file where FFmpeg, or the system that it writes by, fails."""
         before = logged_errors()
         try:
             yield

@@ -227,7 +227,10 @@ def test_what_opens_and_prints_keeps_its_name() -> None:
         ("cv2.FaceDetectorYN.create", {"faces/yunet.py": "read_bytes(path, MOST_MODEL)"}),
         (
             "av.open",
-            {"video/container.py": "av.open(_File(file)", "video/writer.py": "av.open(file"},
+            {
+                "video/container.py": "av.open(FilmFile(file)",
+                "video/writer.py": "av.open(FilmFile(file)",
+            },
         ),
         (".savefig", {"predict/render/plot.py": "replacing(path) as temporary"}),
     ],

@@ -18,7 +18,7 @@ import pytest
 import mimamo
 from mimamo import signals
 from mimamo.video.camera import Camera
-from mimamo.video.container import _File
+from mimamo.video.container import FilmFile
 
 ROOT = Path(mimamo.__file__).parents[1]
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
@@ -153,8 +153,8 @@ def test_one_where_exceptions_are_swallowed_waits(code: str) -> None:
 
 
 def test_what_ffmpeg_calls_says_so() -> None:
-    file = _File(io.BytesIO())
-    functions = [x for x in (file.seek, file.read, file.tell) if hasattr(x, "__code__")]
+    file = FilmFile(io.BytesIO())
+    functions = [x for x in (file.seek, file.read, file.tell, file.write) if hasattr(x, "__code__")]
     assert functions
     for function in functions:
         assert "signals_wait" in function.__code__.co_varnames

@@ -218,17 +218,32 @@ class TestFailures:
         with pytest.raises(InputError, match=r"out\.mp4"), VideoWriter(tmp_path / "no/out.mp4", 25):
             pass
 
-    def test_full_disk(self, tmp_path):
+    def test_full_disk(self, tmp_path, capfd):
+        """In the pictures, or while the index is put in front: the file is whole or not there.
+
+        With some sizes PyAV printed the traceback of one of two errors.
+        """
         resource = pytest.importorskip("resource", reason="file size limits are POSIX")
-        noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+        frames = [np.roll(noise, i, axis=1) for i in range(10)]
+        out = tmp_path / "out.mp4"
+        _write_all(out, frames)
+        whole = out.read_bytes()
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-        try:
-            with pytest.raises(InputError, match=r"out\.mp4: cannot be written: File too large"):
-                _write_all(tmp_path / "out.mp4", [np.roll(noise, i, axis=1) for i in range(10)])
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        assert list(tmp_path.iterdir()) == []
+        for largest in (0, *range(len(whole) // 16, len(whole), len(whole) // 16 - 1)):
+            out.unlink(missing_ok=True)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+            try:
+                with pytest.raises(
+                    InputError, match=r"out\.mp4: cannot be written: File too large$"
+                ):
+                    _write_all(out, frames)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            assert list(tmp_path.iterdir()) == []
+        _write_all(out, frames)
+        assert out.read_bytes() == whole
+        assert capfd.readouterr() == ("", "")
 
 
 def _write_all(path, frames):
