@@ -127,10 +127,8 @@ class VideoWriter:
             file.flush()
             return open_unnamed(self._temporary)
 
-        faststart = {"movflags": "+faststart"}
-        output = av.open(
-            FilmFile(file), "w", "mp4", container_options=faststart, io_open=read_again
-        )
+        options = {"movflags": "+faststart"}
+        output = av.open(FilmFile(file), "w", "mp4", container_options=options, io_open=read_again)
         self._stack.callback(_abandon, output)
         with self._failures():
             stream = output.add_stream("libx264", self._rate, _OPTIONS)
