@@ -1,17 +1,15 @@
-"""The vibration of a surface, measured in pixels from a video of it.
+"""The vibration of a surface, measured in pixels from a video of it, and made to sound.
 
     python examples/vibration.py            a generated video, compared with how it was made to move
     python examples/vibration.py video.mp4  a video of one's own: amplitude and frequency
+    python examples/vibration.py video.mp4 sound.wav  and the motion as sound, of high-speed films
 
-Between a frame and the first one, a band's phase changes by its local frequency (radians a pixel)
-times the motion along the band's direction (Fleet and Jepson, "Computation of component image
-velocity from local phase information", IJCV 1990). Least squares over all pixels, weighted by the
-squared amplitude, as in Wadhwa et al., "Phase-based video motion processing", SIGGRAPH 2013, give
-one displacement a frame. It has to stay below about two pixels, half a wavelength of level 1.
+It has to stay below about two pixels: `phasenet.vibration` takes coarser levels for more.
 """
 
 import math
 import sys
+import wave
 
 import av
 import cv2
@@ -19,21 +17,6 @@ import numpy as np
 import torch
 
 import phasenet
-
-
-def displacement(frames: torch.Tensor) -> torch.Tensor:
-    """Motion along x of a surface, in pixels, against the first of its `frames` [T, H, W]."""
-    border = 8  # the pyramid takes the picture as periodic; what comes round the edge is cut off
-    bands = phasenet.SteerablePyramid(height=4, nbands=2)(frames).bands[0][:, 0]
-    bands = bands[:, border:-border, border:-border]
-    first = bands[:1]
-    right, left = first[..., 2:], first[..., :-2]
-    neighbours = right * first[..., 1:-1].conj() + first[..., 1:-1] * left.conj()
-    frequency = neighbours.angle()  # radians a pixel
-    turned = bands[..., 1:-1] * first[..., 1:-1].conj()
-    weight = neighbours.abs()
-    moved = (weight * frequency * -turned.angle()).sum((-2, -1))
-    return moved / (weight * frequency.square()).sum((-2, -1))
 
 
 def make_video(path: str, amplitude: float, frequency: float, fps: int, length: int) -> None:
@@ -68,22 +51,32 @@ def read_video(path: str) -> tuple[torch.Tensor, float]:
     return torch.from_numpy(np.stack(frames)), fps
 
 
-def swing(x: torch.Tensor, fps: float) -> tuple[float, float]:
-    """Amplitude and frequency (hertz) of the strongest sine in `x`, by its Fourier transform."""
-    window = torch.hann_window(len(x), dtype=x.dtype)
-    spectrum = torch.fft.rfft((x - x.mean()) * window, n=16 * len(x)).abs()
-    k = int(spectrum.argmax())
-    return float(2 * spectrum[k] / window.sum()), k * fps / (16 * len(x))
+def write_sound(path: str, found: phasenet.Vibration, fps: float) -> None:
+    """The motion along its strongest direction as a WAV file, as loud as it can be."""
+    direction = found.peak().direction
+    along = torch.stack([direction.cos(), direction.sin()])
+    sound = found.signal @ along
+    sound = sound - sound.mean()
+    samples = (32767 * sound / sound.abs().max()).round().to(torch.int16)
+    with wave.open(path, "wb") as file:
+        file.setparams((1, 2, round(fps), len(samples), "NONE", ""))
+        file.writeframes(samples.numpy().tobytes())
 
 
-def main(path: str | None = None) -> tuple[float, float]:
+def main(path: str | None = None, sound: str | None = None) -> tuple[float, float]:
     if path is None:
         path, truth = "vibration.avi", (0.2, 7.0)
         make_video(path, *truth, fps=60, length=120)
         print(f"made:     {truth[0]:.3f} pixels at {truth[1]:.2f} Hz")
     frames, fps = read_video(path)
-    amplitude, frequency = swing(displacement(frames), fps)
-    print(f"measured: {amplitude:.3f} pixels at {frequency:.2f} Hz")
+    found = phasenet.vibration(frames, fps)
+    frequency, amplitude, direction = (float(x) for x in found.peak())
+    print(
+        f"measured: {amplitude:.3f} pixels at {frequency:.2f} Hz, "
+        f"{math.degrees(direction):.0f} degrees from the x axis downwards"
+    )
+    if sound is not None:
+        write_sound(sound, found, fps)
     return amplitude, frequency
 
 

@@ -94,7 +94,7 @@ class MotionPyramid:
     def pictures(self, bands: Sequence[Tensor], coeffs: PyramidCoeffs) -> Tensor:
         """The pictures of `coeffs` with these bands, ``[..., H, W]``."""
         lowpass = self._joined(bands[-1]) + coeffs.lowpass.mean((-2, -1), keepdim=True)
-        return self._cut(
+        return self.cut(
             self.pyramid.inverse(PyramidCoeffs(coeffs.highpass, tuple(bands[:-1]), lowpass))
         )
 
@@ -115,7 +115,7 @@ class MotionPyramid:
             parts[scale + 1] = planes if scale < self.scales - 1 else self._joined(planes)
         numbers = [scale + 1 for scale in bands]
         options = self._options[2:]
-        return self._cut(operators.inverse(parts[0], parts[1:-1], parts[-1], *options, numbers))
+        return self.cut(operators.inverse(parts[0], parts[1:-1], parts[-1], *options, numbers))
 
     @property
     def _options(self) -> tuple[int, int, int, float]:
@@ -129,7 +129,8 @@ class MotionPyramid:
         both = torch.fft.fft2(bands.real) * (self._masks + _opposite(self._masks))
         return torch.fft.ifft2(both.sum(-3)).real
 
-    def _cut(self, whole: Tensor) -> Tensor:
+    def cut(self, whole: Tensor) -> Tensor:
+        """What lies over the pictures themselves of planes of the continued ones' size; a view."""
         top, left = ((m - n) // 2 for n, m in zip(self.size, self.sides, strict=True))
         h, w = self.size
         return whole[..., top : top + h, left : left + w]

@@ -291,6 +291,51 @@ def magnify_calls(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def similarity_calls(draw: st.DrawFn) -> Call:
+    a = draw(one_in(15, wrong_images(), images(2)))
+    like = isinstance(a, Tensor) and a.is_floating_point() and draw(st.integers(0, 9))
+    b = a.flip(0) * 0.5 if like and a.dim() else draw(one_in(15, wrong_images(), images(2)))
+    level_lists = st.one_of(st.none(), st.lists(st.integers(1, 3), min_size=1, unique=True))
+    options = {
+        "height": draw(HEIGHTS),
+        "nbands": draw(one_in(15, NONSENSE, st.integers(1, 4))),
+        "levels": draw(one_in(15, NONSENSE, level_lists)),
+        "window": draw(one_in(15, NONSENSE, st.integers(1, 40))),
+        "k": draw(one_in(15, NONSENSE, st.sampled_from([1e-5, 1.0, 1]))),
+    }
+    name = draw(st.sampled_from(["cw_ssim", "cw_ssim_loss"]))
+    names = ("a", "b", "images", *options)
+    return Call(name, getattr(phasenet, name), (a, b), options, names, frozenset({name}))
+
+
+@st.composite
+def vibration_calls(draw: st.DrawFn) -> Call:
+    frames = draw(one_in(15, wrong_images(), images(3)))
+    like = isinstance(frames, Tensor) and frames.dim() > 1 and frames.layout == torch.strided
+    alone = torch.rand(frames.shape[-2:]) if like else None
+    weight = draw(one_in(8, st.one_of(NONSENSE, wrong_images()), st.sampled_from([None, alone])))
+    fps = draw(one_in(15, NONSENSE, st.sampled_from([25, 240.0])))
+    options = {
+        "height": draw(HEIGHTS),
+        "nbands": draw(BANDS),
+        "levels": draw(one_in(15, NONSENSE, st.lists(st.integers(1, 2), min_size=1, unique=True))),
+    }
+    low = draw(one_in(8, NONSENSE, st.sampled_from([0, 3])))
+
+    def found(frames: Any, weight: Any) -> tuple[Tensor, ...]:
+        result = phasenet.vibration(frames, fps, weight=weight, **options)
+        if result.signal.is_meta:
+            return tuple(result)
+        peak = result.peak(low)
+        assert all(x.shape == result.signal.shape[:-2] for x in peak)
+        return tuple(result)
+
+    names = ("frames", "weight", "fps", "low", "low, high", *options)
+    covers = frozenset({"vibration", "Vibration", "Vibration.peak", "Peak"})
+    return Call("vibration", found, (frames, weight), {}, names, covers)
+
+
+@st.composite
 def stream_calls(draw: st.DrawFn) -> Call:
     """Frames pushed one by one; all windows of them."""
     num_phase = draw(one_in(15, NONSENSE, st.integers(1, 12)))
@@ -342,6 +387,8 @@ STRATEGIES = (
     stream_calls(),
     turn_calls(),
     magnify_calls(),
+    similarity_calls(),
+    vibration_calls(),
     phase_calls(),
     pyramid_calls(),
     inverse_calls(),
