@@ -79,13 +79,15 @@ def write_playable(
 
 
 def _is_played(path: Path) -> bool:
-    codecs = _PLAYED.get(path.suffix.lower().removeprefix("."))
+    kind = path.suffix.lower().removeprefix(".")
+    codecs = _PLAYED.get(kind)
     if codecs is None or os.stat(path).st_size > _LARGEST_FILE:
         return False
     with open_film(path) as container:
         streams = container.streams
         return (
-            len(streams.video) == 1
+            kind in container.format.name.split(",")  # not by its name alone
+            and len(streams.video) == 1
             and all(x.codec_context and x.codec_context.name in codecs[0] for x in streams.video)
             and all(x.codec_context and x.codec_context.name in codecs[1] for x in streams.audio)
             and _is_shown_as_stored(container)

@@ -45,6 +45,8 @@ class FrameFolder:
         self.fps = fps
         self.missing: str | None = None
         self.warnings: list[str] = []
+        self._first: tuple[int, ...] = ()
+        self._size_changes = False
         names = sorted((x.name for x in listed(self.path) if is_picture(x.name)), key=natural)
         if not names:
             raise InputError(f"{self.path}: expected pictures (img1.jpg, ...), found none")
@@ -72,6 +74,7 @@ class FrameFolder:
                 continue
             if not whole:
                 gaps.append((before, time))
+            self._compare(path, image.shape[:2])
             yield VideoFrame(index, time, image)
             before, index, whole = time, index + 1, True
         if not whole:
@@ -79,6 +82,14 @@ class FrameFolder:
         self.missing = None
         if gaps:
             self.missing = f"{self._refused}; frames missing {gaps_in_words(gaps)}"
+
+    def _compare(self, path: Path, shape: tuple[int, ...]) -> None:
+        self._first = self._first or shape
+        if shape == self._first or self._size_changes:
+            return
+        self._size_changes = True
+        was, now = (f"{width}x{height}" for height, width in (self._first, shape))
+        self.warnings.append(f"{path}: the picture size changes from {was} to {now}")
 
 
 def natural(name: str) -> tuple[list[int | str], str]:

@@ -81,6 +81,13 @@ def test_other_films_are_copied(tmp_path, name, codec, how):
     np.testing.assert_allclose([frame.time for frame in copy], times, atol=1e-4)
 
 
+def test_a_film_that_is_only_called_mp4_is_copied(tmp_path):
+    """Browsers go by what is in a file."""
+    path = tmp_path / "a.mp4"
+    write_film(tmp_path / "a.ts", images(), "libx264").rename(path)
+    assert played(VideoReader(path), tmp_path / "copy.mp4")[0] == tmp_path / "copy.mp4"
+
+
 def test_large_pictures_become_smaller(tmp_path):
     write_film(tmp_path / "a.avi", images(3, (1281, 641)), "mpeg4")
     film, _ = played(VideoReader(tmp_path / "a.avi"), tmp_path / "copy.mp4")

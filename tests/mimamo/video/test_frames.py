@@ -75,10 +75,13 @@ class TestReading:
 
     def test_pictures_may_differ_in_size(self, tmp_path):
         folder = folder_of(tmp_path / "f", ["1.png", "2.png"])
-        Image.new("RGB", (20, 10)).save(folder / "3.png")
-        assert [frame.image.shape[:2] for frame in FrameFolder(folder)] == [(32, 48)] * 2 + [
-            (10, 20)
-        ]
+        for name in ("3.png", "4.png"):
+            Image.new("RGB", (20, 10)).save(folder / name)
+        film = FrameFolder(folder)
+        for _ in range(2):
+            assert [frame.image.shape[:2] for frame in film] == [(32, 48)] * 2 + [(10, 20)] * 2
+            said = "the picture size changes from 48x32 to 20x10"
+            assert film.warnings == [f"{folder / '3.png'}: {said}"]
 
 
 class TestRefused:
