@@ -17,7 +17,6 @@ from mimamo.cli.common import (
     INTERRUPTED,
     OK,
     UNUSABLE,
-    Backbone,
     DetectorFile,
     Device,
     Faces,
@@ -26,6 +25,7 @@ from mimamo.cli.common import (
     ProgressBar,
     SearchEvery,
     Seed,
+    Untold,
     Weights,
     argument,
     fail,
@@ -34,6 +34,7 @@ from mimamo.cli.common import (
     option,
     say,
     warn,
+    with_options,
 )
 from mimamo.cli.data import data, extract, synth
 from mimamo.cli.evaluation import check, evaluate, submit
@@ -99,6 +100,7 @@ def _root(
         raise typer.Exit(UNUSABLE)
 
 
+@with_options(Untold)
 def predict(
     videos: Annotated[
         list[Path],
@@ -109,7 +111,7 @@ def predict(
     ],
     weights: Weights,
     out: Annotated[Path, option("Folder for the results.", "DIR")],
-    backbone: Backbone = None,
+    untold: Untold,
     render: Annotated[
         bool, flag("--render", "Also write a video with the predictions drawn in.")
     ] = False,
@@ -160,7 +162,7 @@ def predict(
     """
     from mimamo.device import choose_device, slow_precision
     from mimamo.faces import YuNet
-    from mimamo.model import load_checkpoint
+    from mimamo.given_weights import load_checkpoints
     from mimamo.predict import PredictSettings, predict_many
     from mimamo.shards import Shard, ending_together
 
@@ -183,12 +185,12 @@ def predict(
     )
     if slow := slow_precision(precision, settings.device):
         warn(slow)
-    checkpoint = load_checkpoint(weights, backbone)
+    checkpoints = load_checkpoints(weights, untold.given, warn)
     shard = Shard.from_environment()
     with ending_together():
         with ProgressBar() as bar:
             results = predict_many(
-                videos, checkpoint, out, settings,
+                videos, checkpoints, out, settings,
                 shard=shard, progress=bar.show, warn=warn, finish=_say_found,
             )  # fmt: skip
         return _account(results, shard)

@@ -14,6 +14,7 @@ from mimamo.cli.common import (
     Device,
     Overwrite,
     ProgressBar,
+    Untold,
     Videos,
     argument,
     flag,
@@ -24,7 +25,12 @@ from mimamo.cli.common import (
 from mimamo.errors import InputError
 
 Runs = Annotated[
-    list[Path], argument("Runs, checkpoints or cross-validations; several are averaged.", "RUN")
+    list[Path],
+    argument(
+        "Runs, checkpoints, cross-validations, hf:owner/name, or others' weights; several are "
+        "averaged.",
+        "RUN",
+    ),
 ]
 CacheOption = Annotated[Path, option("A cache of `mimamo extract`.", "CACHE")]
 Streams = Annotated[
@@ -71,10 +77,12 @@ class Written:
         return {"rescaled": rest.pop("rescale"), **rest}
 
 
+@with_options(Untold)
 @with_options(Written)
 def evaluate(
     runs: Runs,
     cache: CacheOption,
+    untold: Untold,
     written: Written,
     subset: Annotated[
         Literal["held-out", "Train_Set", "Validation_Set", "Test_Set", "all"],
@@ -101,6 +109,7 @@ def evaluate(
             subset=subset,
             streams=streams,
             **written.given,
+            foreign=untold.given,
             out=out,
             page=page,
             overwrite=overwrite,
@@ -110,11 +119,13 @@ def evaluate(
         )
 
 
+@with_options(Untold)
 @with_options(Written)
 def submit(
     runs: Runs,
     cache: CacheOption,
     out: Annotated[Path, option("Folder for the files.", "DIR")],
+    untold: Untold,
     written: Written,
     subset: Annotated[
         Literal["Train_Set", "Validation_Set", "Test_Set"], typer.Option(help="Which videos.")
@@ -155,6 +166,7 @@ def submit(
             streams=streams,
             sample=sample,
             **written.given,
+            foreign=untold.given,
             overwrite=overwrite,
             device=choose_device(device),
             report=say,

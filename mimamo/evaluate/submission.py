@@ -29,6 +29,7 @@ from mimamo.files import (
     write_csv,
     write_text,
 )
+from mimamo.given_weights import Foreign
 from mimamo.locks import locked
 from mimamo.predict.table import NO_FACE
 from mimamo.progress import Progress, Report, counted, silent
@@ -87,6 +88,7 @@ def submit(
     decode: bool = False,
     streams: str = "both",
     rescaled: bool = False,
+    foreign: Foreign | None = None,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
     report: Report = silent,
@@ -99,7 +101,7 @@ def submit(
     ``utterances.csv`` instead, with a line for each of them. Values are clipped to [-1, 1].
 
     Args:
-        paths: checkpoints, runs or cross-validations; several are averaged.
+        paths: checkpoints, runs or cross-validations, weights by others too; several are averaged.
         cache: whose videos are predicted.
         out: folder for the files, made if need be.
         subset: which videos.
@@ -117,6 +119,7 @@ def submit(
         decode: count the frames by decoding, not by what the files announce; slow and sure.
         streams: as for `evaluate_runs`.
         rescaled: give the predictions the training labels' spread (see `rescale`).
+        foreign: what weights by others do not tell.
         overwrite: replace files that are there.
         device: where the networks run.
         report: called with each line of the account.
@@ -132,11 +135,12 @@ def submit(
         raise InputError(f"{sample}: expected no list of names beside it, got {names}")
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     rows = None if sample is None else Sample(sample)
-    ensemble = Ensemble(paths, cache, device, streams, report)
+    ensemble = Ensemble(paths, cache, device, streams, report, foreign)
+    label_std = ensemble.label_std if rescaled else ()
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)
-        return rules.values(videos, values, ensemble.label_std)
+        return rules.values(videos, values, label_std)
 
     if cache.manifest.unit == "utterance":
         if videos is not None or decode or format != "files" or rows is not None:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from mimamo.device import Precision, choose_precision, move
+from mimamo.device import Precision, choose_precision
 from mimamo.errors import InputError
 from mimamo.faces.batched_centerface import centerface
 from mimamo.faces.detection import Detector
@@ -26,8 +26,8 @@ from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
-from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.predict.networks import joined
 from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows
 from mimamo.predict.outputs import (
     Outputs,
@@ -125,7 +125,7 @@ class VideoResult:
 
 def predict_video(
     source: str | os.PathLike[str],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | Sequence[Checkpoint],
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
@@ -136,7 +136,7 @@ def predict_video(
 
     Args:
         source: a video file or a folder of pictures, see `open_source`.
-        checkpoint: is moved to the settings' device.
+        checkpoint: is moved to the settings' device; several are averaged.
         out_dir: is made if need be. ``<name>.csv`` goes there, and what the settings ask for.
         settings: the defaults if None.
         progress: called with the stage, its frames done, and of how many if that is known.
@@ -158,7 +158,7 @@ def predict_video(
 
 def predict_many(
     paths: Iterable[str | os.PathLike[str]],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | Sequence[Checkpoint],
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
@@ -230,7 +230,7 @@ class _Predictor:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | Sequence[Checkpoint],
         settings: PredictSettings,
         pool: Workers,
         progress: Progress,
@@ -238,16 +238,17 @@ class _Predictor:
     ) -> None:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
-        small = isinstance(checkpoint.backbone, SmallBackbone)
+        several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
+        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
+        spatial, members = joined(checkpoint, device, settings.batch_size, dtype)
         self._models = Models(
             detector=settings.detector or centerface(device),
-            spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
-            network=move(checkpoint.network, device),
+            spatial=spatial,
+            members=members,
             search_every=settings.search_every,
             features_every=settings.features_every,
-            clip_length=checkpoint.clip_length,
             faces=settings.faces,
         )
         self._settings, self._pool = settings, pool
@@ -324,7 +325,7 @@ class _Predictor:
             save_plot(outputs.plot, predictions, video.name, people=people)
         if outputs.video is not None:
             advance = self._counting(f"{video.name}: rendering", predictions.frame_count)
-            config = self._models.network.config
+            config = self._models.members[0].network.config
             render_video(
                 outputs.video, video, predictions, observed.faces, observed.frames, config, advance,
                 self._warn, people=people,

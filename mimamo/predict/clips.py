@@ -16,10 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from mimamo.data.clips import clip_starts, context_indices
+from mimamo.model.config import OUTPUTS
 from mimamo.model.features import phase_windows
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.stage_times import StageTimes
 from mimamo.tensor_file import Rows
+
+PUBLISHED_BATCH = 16  # clips beside each other where the GRU runs over them: the published recipe's
 
 
 def predict_sequence(
@@ -45,10 +48,11 @@ def predict_sequence(
         frames: grey frames of the same T, uint8 ``[T, phase_size, phase_size]``.
         clip_length: frames of a clip, over which the GRU runs.
         stride: frames from one clip to the next, at most `clip_length`.
-        batch_size: clips per pass; it does not change the result.
+        batch_size: clips per pass; it does not change the result. A network whose GRU runs over
+            clips has 16 beside each other, whatever it says.
 
     Returns:
-        float32 ``[T, 2]``: valence, arousal. T may be 0.
+        float32 ``[T, 2]``: valence, arousal, NaN for what the network does not give. T may be 0.
 
     Raises:
         ValueError: a shape, dtype or number that does not fit.
@@ -58,6 +62,8 @@ def predict_sequence(
     stream = ClipStream(network.config.num_phase, clip_length, stride)
     clips = chain(stream.push(features, frames), stream.finish())
     averages = ClipAverages()
+    if beside(network) > 1:
+        batch_size = beside(network)
     with evaluating(network):
         while batch := list(islice(clips, batch_size)):
             averages.add(batch, predict_clips(network, batch))
@@ -141,11 +147,18 @@ class ClipStream:
             self._kept = needed
 
 
+def beside(network: MIMAMONet) -> int:
+    """How many clips of a video, in their order, a network has to be given together."""
+    return PUBLISHED_BATCH if network.config.recurrence == "clips" else 1
+
+
 @torch.inference_mode()
 def predict_clips(
     network: MIMAMONet, clips: Sequence[ClipInput], times: StageTimes | None = None
 ) -> np.ndarray:
     """Predict clips of one length L: float64 ``[clips, L, 2]``, valence and arousal.
+
+    What the network does not give is NaN.
 
     Args:
         network: in evaluation mode, on its own device.
@@ -153,6 +166,22 @@ def predict_clips(
         times: counts what the stages "phase" and "network" take.
     """
     times = times or StageTimes()
+    # Where clips are many because they belong together, they are embedded one by one.
+    apart = [[clip] for clip in clips] if beside(network) > 1 else [clips]
+    embedded = torch.cat([_embedded(network, some, times) for some in apart])
+    with times.stage("network"):
+        return both(network, network.read_out(embedded).double().cpu().numpy())
+
+
+def both(network: MIMAMONet, given: np.ndarray) -> np.ndarray:
+    """What a network gives, ``[..., outputs]``, as ``[..., 2]``: NaN for what it does not."""
+    values = np.full((*given.shape[:-1], len(OUTPUTS)), np.nan)
+    values[..., [OUTPUTS.index(name) for name in network.config.outputs]] = given
+    return values
+
+
+def _embedded(network: MIMAMONet, clips: Sequence[ClipInput], times: StageTimes) -> Tensor:
+    """What the GRU is given of clips: ``[clips, L, hidden]``."""
     weight = network.head.fc.weight
     with times.stage("phase"):
         frames = torch.stack([clip.frames for clip in clips]).to(weight.device)  # [B, L + P, S, S]
@@ -162,7 +191,7 @@ def predict_clips(
         phases = tuple(level.to(weight.dtype) for level in phases)
     with times.stage("network"):
         features = torch.stack([clip.features for clip in clips])
-        return network(features.to(weight), phases).double().cpu().numpy()
+        return network.embed(features.to(weight), phases)
 
 
 class ClipAverages:

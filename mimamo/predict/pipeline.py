@@ -16,11 +16,11 @@ where the grey faces are to be kept.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -31,8 +31,9 @@ from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
-from mimamo.predict.clips import ClipAverages, ClipInput, evaluating, predict_clips
+from mimamo.predict.clips import ClipAverages, ClipInput, beside, evaluating, predict_clips
 from mimamo.predict.interpolation import FaceClips
+from mimamo.predict.networks import JointFeatures, Member, averaged
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 from mimamo.threads import Workers, ahead
@@ -66,20 +67,27 @@ class Observed:
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """What looks at the frames: the detector, the backbone, the network on clips of a length."""
+    """What looks at the frames: the detector, the backbones, the networks on their clips.
+
+    The networks see grey faces of one size; their predictions are averaged.
+    """
 
     detector: Detector
-    spatial: SpatialFeatures
-    network: MIMAMONet
+    spatial: SpatialFeatures | JointFeatures
+    members: Sequence[Member]
     search_every: int = 1
     features_every: int = 1
-    clip_length: int = 64
     faces: FaceChoice = "main"
 
     @property
     def gap(self) -> int:
         """Frames without a face that end its sequence: those of a window."""
-        return max(1, self.network.config.num_phase)
+        return max(1, *(member.network.config.num_phase for member in self.members))
+
+    @property
+    def phase_size(self) -> int:
+        """Height and width of the grey faces."""
+        return self.members[0].network.config.phase_size
 
 
 def observe(
@@ -116,7 +124,8 @@ def observe(
             video, models.detector, models.faces,
             patience=models.gap, search_every=models.search_every, read=read,
         )  # fmt: skip
-        stack.enter_context(evaluating(models.network))
+        for member in models.members:
+            stack.enter_context(evaluating(member.network))
         gathering = _Gathering(models, pool, times, keep_frames)
         stack.callback(gathering.cancel)  # what has not begun
         for face in working("detection", faces):
@@ -131,6 +140,9 @@ class _Crop(NamedTuple):
     face: int
     image: np.ndarray
     known: bool
+
+
+_Task: TypeAlias = tuple[ClipAverages, MIMAMONet, list[ClipInput]]  # where the values of clips go
 
 
 class _Gathering:
@@ -159,10 +171,12 @@ class _Gathering:
         self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
         # Of each: its crops, the tracks that have ended with it, features and grey frames.
         self._batches: deque[tuple[list[_Crop], list[int], Future]] = deque()
-        self._streams: dict[int, FaceClips] = {}
-        self._clips: deque[tuple[int, ClipInput, Future]] = deque()
+        # By face, for each of the networks:
+        self._streams: dict[int, list[FaceClips]] = {}
+        self._waiting: dict[int, list[list[ClipInput]]] = {}  # for others that belong beside them
+        self._averages: dict[int, list[ClipAverages]] = {}
+        self._clips: deque[tuple[ClipAverages, list[ClipInput], Future]] = deque()
         # By face:
-        self._averages: dict[int, ClipAverages] = defaultdict(ClipAverages)
         self._frames: dict[int, list[Tensor]] = defaultdict(list)
 
     def add(self, face: FaceObservation) -> bool:
@@ -191,10 +205,9 @@ class _Gathering:
             self._submit_batch()
         self._collect(0)
         # With nothing left to overlap with, the last clips may have all cores.
-        for number, stream in self._streams.items():
-            for clip in stream.finish():
-                values = predict_clips(self._models.network, [clip], self._times)
-                self._averages[number].add([clip], values)
+        for number in self._streams:
+            for averages, network, clips in self._ending(number):
+                averages.add(clips, predict_clips(network, clips, self._times))
         rows = np.array(self._rows, _ROW)
         face = rows["face"]
         return Observed(
@@ -216,15 +229,16 @@ class _Gathering:
     def _values(self, face: np.ndarray) -> np.ndarray:
         """Valence and arousal of every row, whose faces are given."""
         values = np.full((len(face), 2), NO_FACE, np.float32)
+        networks = [member.network for member in self._models.members]
         for number, averages in self._averages.items():
             own = face == number
-            values[own] = averages.values(int(own.sum()))
+            values[own] = averaged(networks, [each.values(int(own.sum())) for each in averages])
         # Where all faces have rows, what follows is nobody's.
         return values if self._models.faces == "all" else fill_missing(values[face > 0], face > 0)
 
     def _grey(self, face: np.ndarray) -> np.ndarray:
         """The grey faces, uint8 ``[F, S, S]``, in the order of rows, whose faces are given."""
-        size = self._models.network.config.phase_size
+        size = self._models.phase_size
         frames = np.empty((len(face) if self._frames else 0, size, size), np.uint8)
         for number, own in self._frames.items():
             frames[face == number] = torch.cat(own).numpy()
@@ -243,8 +257,7 @@ class _Gathering:
         with self._times.stage("backbone"):
             features = self._models.spatial(np.stack(known)) if known else torch.empty(0)
         with self._times.stage("phase"):
-            size = self._models.network.config.phase_size
-            grey = phase_frames(np.stack([crop.image for crop in crops]), size)
+            grey = phase_frames(np.stack([crop.image for crop in crops]), self._models.phase_size)
             return features, torch.from_numpy(grey)
 
     def _collect(self, limit: int) -> None:
@@ -258,22 +271,55 @@ class _Gathering:
                 own = whose == number
                 self._push(number, features[own[known]], known[own], frames[own])
             for number in ended:
-                self._predict(number, self._streams.pop(number).finish())
+                self._predict(self._ending(number))
+                del self._streams[number], self._waiting[number]
         while len(self._clips) > limit or (self._clips and self._clips[0][-1].done()):
-            number, clip, future = self._clips.popleft()
-            self._averages[number].add([clip], future.result())
+            averages, clips, future = self._clips.popleft()
+            averages.add(clips, future.result())
 
     def _push(self, number: int, features: Tensor, known: np.ndarray, frames: Tensor) -> None:
         """Take the next grey frames of a face, and the features of those where they are known."""
+        members = self._models.members
         if number not in self._streams:
-            num_phase = self._models.network.config.num_phase
-            self._streams[number] = FaceClips(num_phase, self._models.clip_length)
+            self._streams[number] = [
+                FaceClips(x.network.config.num_phase, x.clip_length) for x in members
+            ]
+            self._waiting[number] = [[] for _ in members]
+            self._averages[number] = [ClipAverages() for _ in members]
         if self._keep_frames:
             self._frames[number].append(frames)
-        self._predict(number, self._streams[number].push(features, known.tolist(), frames))
+        which = known.tolist()
+        self._predict(
+            self._together(
+                number,
+                (
+                    stream.push(features[..., member.columns], which, frames)
+                    for member, stream in zip(members, self._streams[number], strict=True)
+                ),
+            )
+        )
 
-    def _predict(self, number: int, clips: Iterable[ClipInput]) -> None:
-        network, times = self._models.network, self._times
-        for clip in clips:
-            future = self._pool.submit(predict_clips, network, [clip], times)
-            self._clips.append((number, clip, future))
+    def _ending(self, number: int) -> Iterator[_Task]:
+        """What is left to predict of a face; it does not come again."""
+        streams = self._streams[number]
+        yield from self._together(number, (stream.finish() for stream in streams), last=True)
+
+    def _together(
+        self, number: int, clips: Iterable[Iterable[ClipInput]], last: bool = False
+    ) -> Iterator[_Task]:
+        """The clips of a face that each network is given together; those that come are `clips`."""
+        for member, waiting, averages, new in zip(
+            self._models.members, self._waiting[number], self._averages[number], clips, strict=True
+        ):
+            for clip in new:
+                waiting.append(clip)
+                if len(waiting) == beside(member.network):
+                    yield averages, member.network, waiting.copy()
+                    waiting.clear()
+            if last and waiting:
+                yield averages, member.network, waiting.copy()
+
+    def _predict(self, tasks: Iterable[_Task]) -> None:
+        for averages, network, clips in tasks:
+            future = self._pool.submit(predict_clips, network, clips, self._times)
+            self._clips.append((averages, clips, future))

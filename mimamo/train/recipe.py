@@ -10,7 +10,7 @@ from typing import Any
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.files import read_toml, write_text
-from mimamo.model.config import MOST_CLIP, MIMAMOConfig
+from mimamo.model.config import MOST_CLIP, OUTPUTS, MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
 
 SPATIAL = ("cached", "small", "finetune")
@@ -60,6 +60,8 @@ class TrainingConfig(Settings):
         for name, (valid, expected) in _CHECKS.items():
             if not valid(getattr(self, name)):
                 raise bad(name, expected, getattr(self, name))
+        if self.network.outputs != OUTPUTS:
+            raise bad("network.outputs", "both, which the loss is of", self.network.outputs)
         if self.stride > self.clip_length:
             # Frames between two clips would never be trained on.
             raise bad("stride", f"at most clip_length, {self.clip_length}", self.stride)

@@ -17,8 +17,14 @@ from mimamo.train import TrainingConfig
 WEIGHTS = ["--weights", "w", "--out", "o"]
 #: The least that a command is called with, and the functions it calls.
 COMMANDS = {
-    "predict": (["v", *WEIGHTS], ["predict.predict_many", "model.load_checkpoint", "faces.YuNet"]),
-    "live": (["v", "--weights", "w"], ["predict.live.LivePredictor", "model.load_checkpoint"]),
+    "predict": (
+        ["v", *WEIGHTS],
+        ["predict.predict_many", "given_weights.load_checkpoints", "faces.YuNet"],
+    ),
+    "live": (
+        ["v", "--weights", "w"],
+        ["predict.live.LivePredictor", "given_weights.load_checkpoints"],
+    ),
     "magnify": (
         ["v", "--out", "o", "--factor", "2", "--band", "1", "4"],
         ["magnify.magnify_film", "faces.YuNet"],
@@ -53,6 +59,7 @@ VALUES = [
     "iir",
     "3",
     "y=17",
+    "arousal,valence",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}

@@ -20,8 +20,8 @@ from support.pages import content_of
 from mimamo import InputError, concordance_cc, load_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluate import Ensemble, evaluate_runs
-from mimamo.evaluate.ensemble import checkpoints_in
 from mimamo.extract import extract
+from mimamo.given_weights import checkpoints_in
 from mimamo.model.checkpoint import update_info
 from mimamo.predict.clips import predict_sequence
 from mimamo.train import TrainingConfig, train
@@ -307,9 +307,14 @@ class TestRefused:
         with pytest.raises(InputError, match=r"its backbone \(SHA-256 .* is not the one"):
             evaluate_runs([resnet_run], small_cache)
 
-    def test_a_checkpoint_of_something_else(self, weights: Path, resnet_cache: Path) -> None:
+    def test_a_checkpoint_of_something_else(
+        self, weights: Path, resnet_cache: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "c.safetensors"
+        shutil.copy(weights, path)
+        update_info(path, {"training": {}, "labels": {"std": [1]}})
         with pytest.raises(InputError, match="expected a checkpoint of `mimamo train`"):
-            evaluate_runs([weights], resnet_cache)
+            evaluate_runs([path], resnet_cache)
 
     def test_a_folder_without_a_run(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="expected a run or a cross-validation"):

@@ -26,6 +26,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.interpolation import FaceClips
+from mimamo.predict.networks import Member
 from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.threads import workers
@@ -94,7 +95,9 @@ class Spatial(torch.nn.Module):
 
 @pytest.mark.slow
 def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
-    models = Models(CenterFace(), SpatialFeatures(checkpoint.backbone), checkpoint.network)
+    models = Models(
+        CenterFace(), SpatialFeatures(checkpoint.backbone), [Member(checkpoint.network)]
+    )
     times, advanced = StageTimes(), []
     with workers("cpu") as pool:
         whole = observe(
@@ -141,7 +144,7 @@ def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
 def test_stages_that_are_ahead_wait(checkpoint):
     """However slow the ResNet50, only so many frames are read and held."""
     noise, most = Noise(200), []
-    models = Models(Anywhere(), Spatial(seconds=0.001), checkpoint.network)
+    models = Models(Anywhere(), Spatial(seconds=0.001), [Member(checkpoint.network)])
     done = []
 
     def advance():
@@ -167,7 +170,7 @@ def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
         return result
 
     monkeypatch.setattr(torch, "cat", watched)
-    models = Models(Anywhere(), Spatial(), checkpoint.network)
+    models = Models(Anywhere(), Spatial(), [Member(checkpoint.network)])
     with workers("cpu") as pool:
         observe(Noise(240), models, pool, StageTimes())
     assert 64 <= max(held) < 64 + 64 + 12 + 4
@@ -182,7 +185,7 @@ def test_of_a_face_that_has_gone_only_predictions_are_kept(checkpoint, monkeypat
             alive.add(self)
 
     monkeypatch.setattr(mimamo.predict.pipeline, "FaceClips", Watched)
-    models = Models(Anywhere(), Spatial(), checkpoint.network)
+    models = Models(Anywhere(), Spatial(), [Member(checkpoint.network)])
     with workers("cpu") as pool:
         result = observe(
             Noise(200, cut=20), models, pool, StageTimes(),
@@ -199,7 +202,7 @@ class TestFailures:
         pass
 
     def run(self, checkpoint, source=None, detector=None, spatial=None, advance=lambda: None):
-        models = Models(detector or Anywhere(), spatial or Spatial(), checkpoint.network)
+        models = Models(detector or Anywhere(), spatial or Spatial(), [Member(checkpoint.network)])
         noise = source or Noise(10_000)
         with pytest.raises(self.Error), workers("cpu") as pool:
             observe(noise, models, pool, StageTimes(), advance=advance)
