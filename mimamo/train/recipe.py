@@ -9,7 +9,7 @@ from typing import Any
 
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.files import read_toml, write_text
+from mimamo.files import is_path, read_toml, write_text
 from mimamo.model.config import MOST_CLIP, OUTPUTS, MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
 
@@ -53,6 +53,9 @@ class TrainingConfig(Settings):
 
     precision: str = "float32"  # or "bfloat16" for the networks; phases and loss stay as they are
     fold: str = ""  # "i/k": validate on the i-th of k folds of all annotated videos
+
+    init: str = ""  # weights to begin with, see `mimamo.load_checkpoint`; "" for random ones
+    init_outputs: str = ""  # "arousal,valence" or the reverse, where they do not tell it
 
     network: MIMAMOConfig = field(default_factory=MIMAMOConfig)
 
@@ -137,5 +140,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "backbone_rate": _FRACTION,
     "precision": (lambda value: value in PRECISIONS, ", ".join(map(repr, PRECISIONS))),
     "fold": (_is_fold, "'i/k' with i from 1 to k, or ''"),
+    "init": (lambda value: isinstance(value, str) and is_path(value), "a path, or ''"),
+    "init_outputs": (
+        lambda value: value in ("", ",".join(OUTPUTS), ",".join(reversed(OUTPUTS))),
+        "'valence,arousal', 'arousal,valence' or ''",
+    ),
     "network": (lambda value: isinstance(value, MIMAMOConfig), "a MIMAMOConfig"),
 }

@@ -32,6 +32,7 @@ from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.progress import Progress, Report, silent
+from mimamo.train.begin import begin, seen_before
 from mimamo.train.model import FaceImages, TrainedModel
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
@@ -148,6 +149,9 @@ def train(
                 report(line)
             config = replace(config, network=_network_config(cache, config))
             model, frozen = _model(cache, config)
+            goes_on = resumed and (folder / STATE).exists()
+            if config.init and not goes_on:
+                begin(model, config, chosen, report)
             clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
             clips = clip_set(
                 [video.sequence for video in chosen.training],
@@ -160,7 +164,7 @@ def train(
                 images = FaceImages([*chosen.training, *chosen.validation])
             validation = [video.sequence for video in chosen.validation]
             trainer = Trainer(model, clips, validation, config, processes, images)
-            if resumed and (folder / STATE).exists():
+            if goes_on:
                 trainer.load(folder / STATE)
                 chosen.check(folder / STATE, trainer.state.identity)
                 done = len(trainer.state.epochs)
@@ -173,12 +177,16 @@ def train(
             processes.wait()  # the others have read what the first now replaces
             files = None
             if processes.is_first:
+                notes, last = chosen.notes(), folder / LAST
+                if config.init:  # of a run that goes on, maybe without those weights
+                    before = seen_before(config, last if goes_on and last.exists() else None)
+                    notes["trained_on"] = sorted({*notes["trained_on"], *before})
                 files = _RunFiles(
                     folder,
                     config,
                     trainer,
                     frozen,
-                    chosen.notes(),
+                    notes,
                     save_seconds,
                     begins=not resumed,
                 )
