@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from mimamo.errors import InputError
 
 PREFIX = "hf:"  # what is on the hub is called hf:owner/name, or hf:owner/name@revision
+NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # Of a folder of `save_pretrained`, a run or a cross-validation; never what would be unpickled.
 _TAKEN = ["*.safetensors", "config.json", "*config.toml"]
 _LEFT = ["*state.safetensors", "*last.safetensors", "*held_out.safetensors"]
@@ -30,8 +32,8 @@ def fetched(path: str | os.PathLike[str]) -> Path:
     Raises InputError if it cannot be had.
     """
     name, _, revision = os.fspath(path).removeprefix(PREFIX).partition("@")
-    with _speaking(path) as hub:
-        copy = hub.snapshot_download(
+    with _client(name, "fetched from") as client:
+        copy = client.snapshot_download(
             name, revision=revision or None, allow_patterns=_TAKEN, ignore_patterns=_LEFT
         )
         return Path(copy)
@@ -42,26 +44,30 @@ def push(folder: Path, name: str, private: bool) -> str:
 
     Raises InputError if they cannot be put there.
     """
-    with _speaking(PREFIX + name) as hub:
-        client = hub.HfApi()
+    with _client(name, "put on") as client:
         client.create_repo(name, private=private, exist_ok=True)
         client.upload_folder(repo_id=name, folder_path=folder)
         return f"{client.endpoint}/{name}"
 
 
 @contextmanager
-def _speaking(path: str | os.PathLike[str]) -> Iterator[Any]:
+def _client(name: str, verb: str) -> Iterator[Any]:
     """The hub's client; InputError, in one line, for whatever goes wrong with it in the block."""
+    path = PREFIX + name
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"{path}: expected owner/name, with letters, digits and any of ._- in both"
+        )
     try:
-        import huggingface_hub
+        from huggingface_hub import HfApi
     except ImportError as error:
         raise InputError(
             f"{path}: needs the package huggingface_hub; install it by `pip install "
             "huggingface_hub`, or this package with the extra hub"
         ) from error
+    client = HfApi()
     try:
-        yield huggingface_hub
-    except Exception as error:  # of names, of its own, of the network below it: there is no common
-        where = huggingface_hub.constants.ENDPOINT
-        reason = next(iter(str(error).split("\n")), "") or type(error).__name__
-        raise InputError(f"{path}: {where} does not give or take it: {reason}") from error
+        yield client
+    except Exception as error:  # of its own and of what it stands on: they have nothing in common
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{path}: cannot be {verb} {client.endpoint}: {reason}") from error

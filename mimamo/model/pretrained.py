@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ from mimamo.errors import InputError
 from mimamo.files import output_folder, temporary_folder, write_json
 from mimamo.model.checkpoint import Backbone, config_of, save_checkpoint
 from mimamo.model.checkpoint_file import SHARED_BEST, SHARED_CONFIG, open_checkpoint
-from mimamo.model.hub import PREFIX, push
+from mimamo.model.hub import NAME, PREFIX, push
 from mimamo.model.network import MIMAMONet
 from mimamo.model.weights import built
-
-_ON_HUB = re.compile(r"[\w.-]+/[\w.-]+(@[^@]+)?")
 
 
 def load_pretrained(name: str | os.PathLike[str]) -> MIMAMONet:
     """As `MIMAMONet.from_pretrained`."""
-    if not Path(name).exists() and _ON_HUB.fullmatch(os.fspath(name)):
+    if not Path(name).exists() and NAME.fullmatch(os.fspath(name).partition("@")[0]):
         name = f"{PREFIX}{os.fspath(name)}"
     file = open_checkpoint(name)
     config = config_of(file)

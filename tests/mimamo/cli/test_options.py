@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import typer
+from support.networks import tiny_network
 from typer.core import TyperOption
 
 from mimamo.cli import app, main
+from mimamo.model import save_checkpoint
 from mimamo.train import TrainingConfig
 
 WEIGHTS = ["--weights", "w", "--out", "o"]
@@ -60,6 +62,7 @@ VALUES = [
     "3",
     "y=17",
     "arousal,valence",
+    "w.safetensors",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}
@@ -86,6 +89,7 @@ def told(monkeypatch, tmp_path):
     """Runs a command; returns what its functions were called with."""
     monkeypatch.chdir(tmp_path)
     TrainingConfig(epochs=77).save(Path("c.toml"))
+    save_checkpoint("w.safetensors", tiny_network())
 
     def put(name: str, value: Any) -> None:
         module, _, function = f"mimamo.{name}".rpartition(".")

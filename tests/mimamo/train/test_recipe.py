@@ -29,6 +29,8 @@ OTHER = {
     "backbone_rate": 0.5,
     "precision": "bfloat16",
     "fold": "2/5",
+    "init": "run",
+    "init_outputs": "arousal,valence",
     "network": MIMAMOConfig(unwrap="full", hidden=32),
 }
 
