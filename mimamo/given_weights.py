@@ -22,7 +22,12 @@ from mimamo.model.checkpoint import (
     load_backbone,
     weights_hash,
 )
-from mimamo.model.checkpoint_file import SHARED_BEST, CheckpointFile, open_checkpoint
+from mimamo.model.checkpoint_file import (
+    SHARED_BEST,
+    CheckpointFile,
+    open_checkpoint,
+    untold_order,
+)
 from mimamo.model.config import OUTPUTS
 from mimamo.model.hub import fetched, is_on_hub
 from mimamo.progress import Report, counted, silent, which_are
@@ -76,7 +81,7 @@ def load_checkpoints(
     """
     foreign = foreign or Foreign()
     files: list[CheckpointFile] = []
-    for path in paths:
+    for path in (fetched(path) if is_on_hub(path) else path for path in paths):
         found = [open_checkpoint(own) for own in checkpoints_in(path)]
         for line in _incomplete(path, found):
             warn(line)
@@ -106,7 +111,7 @@ def load_checkpoints(
 
 def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
     """The checkpoints, or folders of one, a path stands for. Raises InputError if there is none."""
-    path = fetched(path) if is_on_hub(path) else Path(path)
+    path = Path(path)
     if not path.is_dir():
         return [path]
     for name in (BEST, SHARED_BEST):
@@ -145,11 +150,7 @@ def _outputs(
     if foreign.outputs is None:
         for file in untold:
             if file.is_published:
-                warn(
-                    f"{file.path}: does not tell which output is valence; the first is taken for "
-                    "it, as in the authors' model_weights.pth.tar. In the five folds they gave out "
-                    "it is arousal: --outputs valence,arousal or arousal,valence says it"
-                )
+                warn(untold_order(file.path, "--outputs"))
     turns = cycle(foreign.outputs or OUTPUTS)
     return [
         None if file.is_told else (next(turns),) if file.columns == 1 else foreign.outputs

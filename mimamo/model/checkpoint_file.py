@@ -91,6 +91,15 @@ def open_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
     return replace(file, settings=settings)
 
 
+def untold_order(path: str | os.PathLike[str], option: str) -> str:
+    """What is said where the order of outputs is taken for granted; `option` tells it."""
+    return (
+        f"{path}: does not tell which output is valence; the first is taken for it, as in the "
+        "authors' model_weights.pth.tar. In the five folds they gave out it is arousal: "
+        f"{option} valence,arousal or arousal,valence says it"
+    )
+
+
 def _outline() -> MIMAMONet:
     """A network without numbers, for its names."""
     with torch.device("meta"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from mimamo.errors import InputError
 from mimamo.model.checkpoint import config_of, in_order
-from mimamo.model.checkpoint_file import backbone_hash, open_checkpoint, with_backbone
+from mimamo.model.checkpoint_file import backbone_hash, open_checkpoint, untold_order, with_backbone
 from mimamo.model.config import OUTPUTS, MIMAMOConfig
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.model.weights import fit
@@ -19,7 +19,12 @@ from mimamo.train.videos import Chosen
 
 def network_of(init: str, outputs: str = "") -> MIMAMOConfig:
     """The settings of the network that training is to begin with. Raises InputError as `begin`."""
-    return config_of(open_checkpoint(init), _order(outputs))
+    file = open_checkpoint(init)
+    if file.columns < len(OUTPUTS):
+        raise InputError(f"{init}: expected a network of valence and arousal, got one output")
+    if outputs and file.is_told:
+        raise InputError(f"{init}: tells what its outputs are; expected no --init-outputs")
+    return config_of(file, _order(outputs))
 
 
 def begin(model: TrainedModel, config: TrainingConfig, chosen: Chosen, report: Report) -> None:
@@ -30,9 +35,9 @@ def begin(model: TrainedModel, config: TrainingConfig, chosen: Chosen, report: R
     Raises InputError if they cannot be read or do not fit.
     """
     file, order = open_checkpoint(config.init), _order(config.init_outputs)
-    settings = config_of(file, order)
-    if settings.outputs != OUTPUTS:
-        raise InputError(f"{config.init}: expected valence and arousal, got {settings.outputs[0]}")
+    settings = network_of(config.init, config.init_outputs)
+    if order is None and not file.is_told and file.is_published:
+        report(f"warning: {untold_order(config.init, '--init-outputs')}")
     in_order(fit(model.network, file), order)
     if settings.unwrap != config.network.unwrap:
         report(

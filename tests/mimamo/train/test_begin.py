@@ -104,6 +104,19 @@ class TestRefused:
         path = tmp_path / "none.pth"
         assert self.refused(run, replace(small, init=str(path))) == f"{path}: no such weights file"
 
+    def test_one_output(self, run: Run, cached: TrainingConfig, tmp_path: Path) -> None:
+        state = MIMAMONet(replace(cached.network, outputs=("valence",))).state_dict()
+        torch.save(state, tmp_path / "v.pth")
+        message = self.refused(run, replace(cached, init=str(tmp_path / "v.pth"), spatial="small"))
+        assert message.endswith("v.pth: expected a network of valence and arousal, got one output")
+
+    def test_what_the_weights_tell(
+        self, run: Run, first: TrainResult, small: TrainingConfig
+    ) -> None:
+        config = replace(small, init=str(first.out), init_outputs="arousal,valence")
+        message = f"{first.out}: tells what its outputs are; expected no --init-outputs"
+        assert self.refused(run, config) == message
+
     def test_settings(self) -> None:
         with pytest.raises(
             InputError, match=r"^config: init_outputs: expected 'valence,arousal', "
