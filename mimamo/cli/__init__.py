@@ -22,6 +22,7 @@ from mimamo.cli.common import (
     Device,
     Faces,
     Overwrite,
+    Passes,
     Precision,
     ProgressBar,
     SearchEvery,
@@ -34,6 +35,7 @@ from mimamo.cli.common import (
     option,
     say,
     warn,
+    with_options,
 )
 from mimamo.cli.data import data, extract, synth
 from mimamo.cli.evaluation import check, evaluate, submit
@@ -99,6 +101,7 @@ def _root(
         raise typer.Exit(UNUSABLE)
 
 
+@with_options(Passes)
 def predict(
     videos: Annotated[
         list[Path],
@@ -109,6 +112,7 @@ def predict(
     ],
     weights: Weights,
     out: Annotated[Path, option("Folder for the results.", "DIR")],
+    passes: Passes,
     backbone: Backbone = None,
     render: Annotated[
         bool, flag("--render", "Also write a video with the predictions drawn in.")
@@ -162,6 +166,7 @@ def predict(
     from mimamo.faces import YuNet
     from mimamo.model import load_checkpoint
     from mimamo.predict import PredictSettings, predict_many
+    from mimamo.predict.smoothing import AUTO, reach_of, smooth_line
     from mimamo.shards import Shard, ending_together
 
     settings = PredictSettings(
@@ -171,6 +176,7 @@ def predict(
         batch_size=batch_size,
         search_every=search_every,
         features_every=features_every,
+        **passes.given,
         folders=folders,
         folder_fps=folder_fps,
         thin=thin,
@@ -184,6 +190,8 @@ def predict(
     if slow := slow_precision(precision, settings.device):
         warn(slow)
     checkpoint = load_checkpoint(weights, backbone)
+    if settings.smooth == AUTO:
+        say(smooth_line(reach_of(AUTO, [(weights, checkpoint.info)])))
     shard = Shard.from_environment()
     with ending_together():
         with ProgressBar() as bar:

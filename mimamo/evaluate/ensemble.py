@@ -23,7 +23,8 @@ from mimamo.model.config import STREAMS
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.clips import predict_sequence
+from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
+from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, counted, silent, which_are
 from mimamo.settings import is_real
 from mimamo.train.model import FaceImages, TrainedModel, video_features
@@ -65,10 +66,11 @@ class Ensemble:
             sees the mean of the cache's features (of up to 32 faces a video), or a face that does
             not move. "both" leaves them as they are.
         report: called with each warning.
+        cut: over which frames the GRU runs.
 
     Raises:
-        InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
-            from another backbone's weights.
+        InputError: there is no checkpoint, one cannot be read or lacks the stream, the cache is
+            from another backbone's weights, or the stride is longer than a network's clips.
     """
 
     def __init__(
@@ -78,15 +80,21 @@ class Ensemble:
         device: torch.device | str = "cpu",
         streams: str = "both",
         report: Report = silent,
+        cut: Cut = OVERLAPPING,
     ) -> None:
         if streams not in STREAMS:
             raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
-        self.cache, self.streams = cache, streams
+        self.cache, self.streams, self.cut = cache, streams, cut
         self.members: list[Member] = []
         for given in paths:
             found = checkpoints_in(given)
             members = [_member(path, cache, torch.device(device), streams) for path in found]
             self.members += members
+            for member in members:
+                try:
+                    cut.of(member.config.clip_length)
+                except InputError as error:
+                    raise InputError(f"{member.path}: {error}") from error
             for path in found:
                 if path.name == BEST and is_unfinished(path.with_name(STATE)):
                     report(
@@ -103,6 +111,10 @@ class Ensemble:
     def label_std(self) -> list[float]:
         """Deviation of valence and arousal in the training labels; the members' mean."""
         return np.mean([m.info["labels"]["std"] for m in self.members], axis=0).tolist()
+
+    def reach(self, smooth: int | str) -> int:
+        """Frames to smooth over, see `mimamo.predict.smoothing.reach_of`."""
+        return reach_of(smooth, [(member.path, member.info) for member in self.members])
 
     @property
     def trained_on(self) -> set[str]:
@@ -143,8 +155,10 @@ class Ensemble:
         if self.streams == "spatial":
             still = frames.float().mean(dim=0).round().to(torch.uint8)
             frames = still.expand_as(frames).contiguous()
-        length = member.config.clip_length
-        return predict_sequence(member.network, features, frames, length, length)
+        length, cut = member.config.clip_length, self.cut
+        return predict_sequence(
+            member.network, features, frames, length, cut.stride, whole=cut.whole
+        )
 
     def _mean_features(self, member: Member) -> Tensor:
         """What a blind spatial stream sees of every face: float32 ``[D]``."""

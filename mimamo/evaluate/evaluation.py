@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from mimamo.evaluate.page import write_truth_page
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
 from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
+from mimamo.predict.clips import Cut
+from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.progress import Progress, Report, silent
 from mimamo.train.videos import choose_videos
 
@@ -43,7 +45,9 @@ def evaluate_runs(
     format: str = "files",
     leading: str | None = None,
     gaps: str | None = None,
-    smooth: int = 0,
+    smooth: int | str = 0,
+    stride: int | None = None,
+    whole: bool = False,
     rescaled: bool = False,
     out: str | os.PathLike[str] | None = None,
     page: bool = False,
@@ -61,7 +65,8 @@ def evaluate_runs(
             that was given one; with several folds each predicts its own. Or a subset's name, or
             "all".
         streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
-        format, leading, gaps, smooth, rescaled: as for `submit`, which would write what is scored.
+        format, leading, gaps, smooth, stride, whole, rescaled: as for `submit`, which would write
+            what is scored.
         out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
         page: write ``evaluation.html`` there as well: every video's predictions and truth.
         overwrite: replace these files where they are there.
@@ -75,7 +80,8 @@ def evaluate_runs(
     """
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
-    rules = Rules.of(format, leading=leading, gaps=gaps, smooth=smooth, rescaled=rescaled)
+    rules = Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled)
+    cut = Cut(stride, whole)
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     folder = None if out is None else output_folder(out)
     files = [] if folder is None else summary_files(folder, _NAME)
@@ -85,7 +91,8 @@ def evaluate_runs(
         files.append(folder / f"{_NAME}.html")
     for path in files:
         expect_free(path, overwrite)
-    ensemble = Ensemble(paths, cache, device, streams, report)
+    ensemble = Ensemble(paths, cache, device, streams, report, cut)
+    rules = replace(rules, smooth=ensemble.reach(smooth))
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:
@@ -94,6 +101,10 @@ def evaluate_runs(
         _check_held_out(groups, cache)
     elif known := ensemble.trained_on & {v.name for v in videos}:
         report(f"warning: {len(known)} of these {len(videos)} videos were trained on")
+    if smooth == AUTO:
+        report(smooth_line(rules.smooth))
+        if subset != TEST:
+            report("warning: if it was chosen on these videos, their scores are a little too good")
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
         values |= ensemble.predict(chosen, members, progress)
@@ -104,7 +115,8 @@ def evaluate_runs(
     if folder is not None:
         settings = {
             "checkpoints": [str(member.path) for member in ensemble.members],
-            "cache": str(cache.root), "subset": subset, "streams": streams, **rules.noted,
+            "cache": str(cache.root), "subset": subset, "streams": streams,
+            **asdict(cut), **rules.noted,
         }  # fmt: skip
         for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")

@@ -3,14 +3,16 @@
     thread:   decode ─┐
     thread:           └─ find, follow and align faces  ───┐
     caller:                                               └─ gather batches and clips, in order
-    workers:                  a batch's features and grey frames; a clip's phases and network
+    workers:          a batch's features and grey frames; a clip embedded; a clip's GRU
 
 Batches are of whatever faces come; clips are of one face each, from the beginning of its track to
-its end, so a face's predictions are those it would have alone.
+its end, so a face's predictions are those it would have alone. Clips that are embedded follow each
+other; those that the GRU runs over may overlap (`Cut`), but never from one track to another.
 
 Queues between them are short, so a stage that is ahead waits. What a clip needs is dropped once it
 has been predicted: however long a video, a few hundred bytes a frame remain, and 2 KB more a frame
-where the grey faces are to be kept.
+where the grey faces are to be kept. Where the GRU runs over the whole of a track, its embedded
+frames wait for the end: 1 KB each, and while it runs 8 KB.
 """
 
 from __future__ import annotations
@@ -31,8 +33,19 @@ from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
-from mimamo.predict.clips import ClipAverages, ClipInput, evaluating, predict_clips
+from mimamo.predict.clips import (
+    OVERLAPPING,
+    ClipAverages,
+    ClipInput,
+    Cut,
+    EmbeddedClip,
+    EmbeddedClips,
+    embed_clips,
+    evaluating,
+    read_out_clips,
+)
 from mimamo.predict.interpolation import FaceClips
+from mimamo.predict.smoothing import smoothed
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 from mimamo.threads import Workers, ahead
@@ -75,6 +88,8 @@ class Models:
     features_every: int = 1
     clip_length: int = 64
     faces: FaceChoice = "main"
+    cut: Cut = OVERLAPPING
+    smooth: int = 0
 
     @property
     def gap(self) -> int:
@@ -142,6 +157,7 @@ class _Gathering:
 
     def __init__(self, models: Models, pool: Workers, times: StageTimes, keep_frames: bool) -> None:
         self._models = models
+        self._cut = models.cut.of(models.clip_length)
         self._pool = pool
         self._times = times
         self._keep_frames = keep_frames
@@ -160,9 +176,11 @@ class _Gathering:
         # Of each: its crops, the tracks that have ended with it, features and grey frames.
         self._batches: deque[tuple[list[_Crop], list[int], Future]] = deque()
         self._streams: dict[int, FaceClips] = {}
-        self._clips: deque[tuple[int, ClipInput, Future]] = deque()
+        self._embedding: deque[tuple[int, ClipInput, Future]] = deque()
+        self._embedded: dict[int, EmbeddedClips] = {}
+        self._clips: deque[tuple[int, EmbeddedClip, Future]] = deque()
         # By face:
-        self._averages: dict[int, ClipAverages] = defaultdict(ClipAverages)
+        self._averages: dict[int, ClipAverages] = {}
         self._frames: dict[int, list[Tensor]] = defaultdict(list)
 
     def add(self, face: FaceObservation) -> bool:
@@ -190,15 +208,18 @@ class _Gathering:
         if self._crops:
             self._submit_batch()
         self._collect(0)
+        network = self._models.network
         # With nothing left to overlap with, the last clips may have all cores.
         for number, stream in self._streams.items():
             for clip in stream.finish():
-                values = predict_clips(self._models.network, [clip], self._times)
-                self._averages[number].add([clip], values)
+                (rows,) = embed_clips(network, [clip], self._times)
+                for part in self._embedded[number].push(clip, rows):
+                    values = read_out_clips(network, [part], self._times)
+                    self._averages[number].add([part], values)
         rows = np.array(self._rows, _ROW)
         face = rows["face"]
         return Observed(
-            Predictions(rows["time"], face, self._values(face), rows["frame"]),
+            Predictions(rows["time"], face, self._values(face, rows["frame"]), rows["frame"]),
             Faces(
                 np.array(self._boxes, np.float32).reshape(-1, 4),
                 np.array(self._landmarks, np.float32).reshape(-1, 5, 2),
@@ -210,15 +231,15 @@ class _Gathering:
 
     def cancel(self) -> None:
         """Take back what no worker has begun."""
-        for *_, future in (*self._batches, *self._clips):
+        for *_, future in (*self._batches, *self._embedding, *self._clips):
             future.cancel()
 
-    def _values(self, face: np.ndarray) -> np.ndarray:
-        """Valence and arousal of every row, whose faces are given."""
+    def _values(self, face: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Valence and arousal of every row, whose faces and frames are given."""
         values = np.full((len(face), 2), NO_FACE, np.float32)
         for number, averages in self._averages.items():
-            own = face == number
-            values[own] = averages.values(int(own.sum()))
+            own = np.flatnonzero(face == number)
+            values[own] = smoothed(averages.values(len(own)), frames[own], self._models.smooth)
         # Where all faces have rows, what follows is nobody's.
         return values if self._models.faces == "all" else fill_missing(values[face > 0], face > 0)
 
@@ -249,6 +270,7 @@ class _Gathering:
 
     def _collect(self, limit: int) -> None:
         """Take back batches and clips, in order, until no more than `limit` of each are left."""
+        network = self._models.network
         while len(self._batches) > limit or (self._batches and self._batches[0][-1].done()):
             crops, ended, future = self._batches.popleft()
             features, frames = future.result()
@@ -258,22 +280,32 @@ class _Gathering:
                 own = whose == number
                 self._push(number, features[own[known]], known[own], frames[own])
             for number in ended:
-                self._predict(number, self._streams.pop(number).finish())
+                self._embed(number, self._streams.pop(number).finish())
+        while len(self._embedding) > limit or (self._embedding and self._embedding[0][-1].done()):
+            number, clip, future = self._embedding.popleft()
+            for part in self._embedded[number].push(clip, future.result()[0]):
+                read_out = self._pool.submit(read_out_clips, network, [part], self._times)
+                self._clips.append((number, part, read_out))
+            if clip.is_last:
+                del self._embedded[number]
         while len(self._clips) > limit or (self._clips and self._clips[0][-1].done()):
-            number, clip, future = self._clips.popleft()
-            self._averages[number].add([clip], future.result())
+            number, part, future = self._clips.popleft()
+            self._averages[number].add([part], future.result())
 
     def _push(self, number: int, features: Tensor, known: np.ndarray, frames: Tensor) -> None:
         """Take the next grey frames of a face, and the features of those where they are known."""
         if number not in self._streams:
             num_phase = self._models.network.config.num_phase
             self._streams[number] = FaceClips(num_phase, self._models.clip_length)
+            length, stride = self._cut
+            self._embedded[number] = EmbeddedClips(length, stride)
+            self._averages[number] = ClipAverages(length - stride)
         if self._keep_frames:
             self._frames[number].append(frames)
-        self._predict(number, self._streams[number].push(features, known.tolist(), frames))
+        self._embed(number, self._streams[number].push(features, known.tolist(), frames))
 
-    def _predict(self, number: int, clips: Iterable[ClipInput]) -> None:
+    def _embed(self, number: int, clips: Iterable[ClipInput]) -> None:
         network, times = self._models.network, self._times
         for clip in clips:
-            future = self._pool.submit(predict_clips, network, [clip], times)
-            self._clips.append((number, clip, future))
+            future = self._pool.submit(embed_clips, network, [clip], times)
+            self._embedding.append((number, clip, future))
