@@ -196,7 +196,10 @@ def _join(
     rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
+        own, predicted = (
+            chosen.validation,
+            _load_predictions(path, f"{fold}/{folds}", chosen, report),
+        )
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -292,7 +295,9 @@ def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return load_tensors(path, PREDICTIONS_KEY, known, message)
 
 
-def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:
+def _load_predictions(
+    path: Path, fold: str, chosen: Chosen, report: Report
+) -> dict[str, np.ndarray]:
     tensors, content = read_predictions(path)
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
@@ -302,5 +307,10 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
         raise InputError(
             f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
             "fold again"
+        )
+    if "cut" not in content:
+        report(
+            f"warning: {path}: predicted in clips that do not overlap, by an earlier version; "
+            "`crossval` without --join predicts it again"
         )
     return {name: values.numpy() for name, values in tensors.items()}

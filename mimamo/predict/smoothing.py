@@ -53,7 +53,7 @@ def reach_of(smooth: int | str, notes: Sequence[tuple[object, Mapping[str, Any]]
         return int(smooth)
     if smooth != AUTO or not notes:
         expected = f"0 to {MOST_FRAMES} frames" + (f" or {AUTO}" if notes else "")
-        raise InputError(f"smooth: expected {expected}, got {smooth!r}")
+        raise InputError(f"smooth: expected {expected}, got {shown(smooth)}")
     reaches = []
     for path, info in notes:
         if not is_whole(info.get(NOTE), 0, MOST_FRAMES):
