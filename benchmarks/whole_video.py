@@ -138,7 +138,7 @@ def on_the_set(run: Path, cache: Path, seed: int, length: int) -> list[dict[str,
                 "valence": summary.faces.valence,
                 "arousal": summary.faces.arousal,
                 "frames": summary.faces.count,
-                **steps([values[video.name] for video in videos], length),
+                **steps([(values[video.name], video.numbers.numpy()) for video in videos], length),
             }
         )
     return rows
@@ -156,28 +156,35 @@ def on_a_film(run: Path, film: Path, out: Path) -> list[dict[str, Any]]:
         found = predict_video(film, checkpoint, folder, settings).predictions
         if found is None or len(found.numbers) != 1 or not found.found.all():
             raise InputError(f"{film}: expected the same face in every frame")
-        rows.append({"clip_length": length, "way": way.title, **steps([found.values], length)})
+        rows.append(
+            {
+                "clip_length": length,
+                "way": way.title,
+                **steps([(found.values, found.frames)], length),
+            }
+        )
     return rows
 
 
-def steps(videos: Sequence[np.ndarray], length: int) -> dict[str, Any]:
-    """What predictions ``[T, 2]`` do from one frame to the next.
+def steps(videos: Sequence[tuple[np.ndarray, np.ndarray]], length: int) -> dict[str, Any]:
+    """What predictions ``[T, 2]`` of frames with such numbers ``[T]`` do from one to the next.
 
     Borders are where disjoint clips begin and end. A step is the mean over valence and arousal of
-    the change's size.
+    the change's size; there is none where frames without a face lie between.
     """
     inside, at_borders, largest = [], [], (0.0, 0)
-    for values in videos:
+    for values, numbers in videos:
         change = np.abs(np.diff(values.astype(np.float64), axis=0)).mean(axis=1)
+        change[np.diff(numbers) > 1] = np.nan
         starts = clip_starts(len(values), length, length)
         ends = {x for start in starts for x in (start, start + length) if 0 < x < len(values)}
         places = sorted(place - 1 for place in ends)
         at_borders += change[places].tolist()
         inside += np.delete(change, places).tolist()
-        largest = max(largest, (float(change.max()), int(change.argmax()) + 1))
+        largest = max(largest, (float(np.nanmax(change)), int(np.nanargmax(change)) + 1))
     return {
-        "step": float(np.mean(inside)),
-        "border_step": float(np.mean(at_borders)) if at_borders else None,
+        "step": float(np.nanmean(inside)),
+        "border_step": float(np.nanmean(at_borders)) if at_borders else None,
         "largest_step": largest[0],
         "largest_at": largest[1],
     }
@@ -282,7 +289,7 @@ def _film_cells(row: Mapping[str, Any]) -> list[str]:
 
 def _step_cells(row: Mapping[str, Any]) -> list[str]:
     border = row["border_step"]
-    times = "" if border is None else f"{border / row['step']:.1f} x"
+    times = "" if border is None or not row["step"] else f"{border / row['step']:.1f} x"
     return [f"{row['step']:.4f}", times, f"{row['largest_step']:.3f}"]
 
 
