@@ -74,7 +74,7 @@ class PredictSettings:
             see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
         stride, whole: over which frames of a face's track the GRU runs, see
             `mimamo.predict.clips.Cut`: clips of the length that it was trained on, half a clip
-            apart, where nothing is said. `whole` needs 8 KB a frame of the longest track.
+            apart, where nothing is said. `whole` needs 10 KB a frame of the longest track.
         smooth: mean over the rows of a face in up to so many frames before and after; "auto" for
             what the weights' training chose on its validation videos.
         faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.

@@ -88,7 +88,7 @@ def predict_sequence(
 
     Phases are computed on the network's device, a batch of clips at a time: what is in memory
     depends on `batch_size` and `clip_length` (18 MB of phases a clip of 64), not on the video;
-    with `whole` beside it 8 KB a frame.
+    with `whole` beside it 10 KB a frame.
 
     Args:
         network: used in evaluation mode, on its own device; left in the mode it was in.
@@ -107,12 +107,9 @@ def predict_sequence(
     features, frames = torch.as_tensor(features[:]), torch.as_tensor(frames[:])
     _check(network, features, frames, clip_length, batch_size)
     length, stride = Cut(stride, whole).of(clip_length)
-    stream, embedded = (
-        ClipStream(network.config.num_phase, clip_length),
-        EmbeddedClips(length, stride),
-    )
+    stream = ClipStream(network.config.num_phase, clip_length)
+    embedded, averages = EmbeddedClips(length, stride), ClipAverages(length - stride)
     clips = chain(stream.push(features, frames), stream.finish())
-    averages = ClipAverages(length - stride)
     with evaluating(network):
         while batch := list(islice(clips, batch_size)):
             rows = embed_clips(network, batch)
@@ -327,11 +324,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _check(
-    network: MIMAMONet,
-    features: Tensor,
-    frames: Tensor,
-    clip_length: int,
-    batch_size: int,
+    network: MIMAMONet, features: Tensor, frames: Tensor, clip_length: int, batch_size: int
 ) -> None:
     config = network.config
     size = config.phase_size

@@ -12,7 +12,7 @@ other; those that the GRU runs over may overlap (`Cut`), but never from one trac
 Queues between them are short, so a stage that is ahead waits. What a clip needs is dropped once it
 has been predicted: however long a video, a few hundred bytes a frame remain, and 2 KB more a frame
 where the grey faces are to be kept. Where the GRU runs over the whole of a track, its embedded
-frames wait for the end: 1 KB each, and while it runs 8 KB.
+frames wait for the end: 1 KB each, and while it runs 10 KB.
 """
 
 from __future__ import annotations

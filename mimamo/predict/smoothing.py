@@ -60,7 +60,8 @@ def reach_of(smooth: int | str, notes: Sequence[tuple[object, Mapping[str, Any]]
             found = f"got {shown(info[NOTE])}" if NOTE in info else "found none"
             raise InputError(
                 f"{path}: smooth: expected a number of frames chosen on validation, {found}; give "
-                "one, or finish the run by `mimamo train --resume`, which chooses"
+                "one, or take a finished run, whose best checkpoint has it (`mimamo train --resume`"
+                " adds it to one of an earlier version)"
             )
         reaches.append(info[NOTE])
     return sorted(reaches)[(len(reaches) - 1) // 2]
@@ -84,5 +85,5 @@ def choose_smooth(videos: Sequence[CachedVideo], predicted: Mapping[str, np.ndar
 
 
 def smooth_line(reach: int) -> str:
-    """What "auto" came to, in words."""
-    return f"smooth: a mean over {counted(reach, 'frame')} before and after, chosen on validation"
+    """What was chosen, in words."""
+    return f"--smooth auto: a mean over {counted(reach, 'frame')} before and after, chosen on validation"

@@ -33,7 +33,7 @@ from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
-from mimamo.predict.smoothing import NOTE, choose_smooth
+from mimamo.predict.smoothing import NOTE, choose_smooth, smooth_line
 from mimamo.progress import Progress, Report, silent
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.processes import is_first, joined_processes
@@ -190,7 +190,7 @@ def train(
             else:
                 _run(trainer, config, files, report, progress)
             if processes.is_first:
-                _choose_smooth(folder, chosen, config, processes.device, images)
+                _choose_smooth(folder, chosen, config, processes.device, images, report)
             epochs = tuple(trainer.state.epochs)
             del trainer, model, files  # while the group that DDP uses is there
     result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs, videos=chosen)
@@ -210,6 +210,7 @@ def _choose_smooth(
     config: TrainingConfig,
     device: torch.device,
     images: FaceImages | None,
+    report: Report,
 ) -> None:
     """Note in the best checkpoint how far to smooth what it predicts, unless it is there.
 
@@ -226,7 +227,9 @@ def _choose_smooth(
         features = video_features(model.backbone, video.sequence, images)
         values = predict_sequence(model.network, features, video.frames, config.clip_length)
         predicted[video.name] = values
-    update_info(path, {NOTE: choose_smooth(chosen.validation, predicted)})
+    reach = choose_smooth(chosen.validation, predicted)
+    update_info(path, {NOTE: reach})
+    report(smooth_line(reach))
 
 
 def _run(

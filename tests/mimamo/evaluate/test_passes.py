@@ -85,7 +85,7 @@ def test_a_summary_says_how_it_was_predicted(
     )
     settings = read_json(tmp_path / "e/summary.json")["settings"]
     assert (settings["stride"], settings["whole"], settings["smooth"]) == (None, True, 3)
-    assert lines[0] == "smooth: a mean over 3 frames before and after, chosen on validation"
+    assert lines[0] == "--smooth auto: a mean over 3 frames before and after, chosen on validation"
     assert lines[1].startswith("warning: if it was chosen on these videos")
     plain = evaluate_runs([run], small_cache, whole=True, smooth=3).summary.faces
     assert plain == evaluate_runs([run], small_cache, whole=True, smooth="auto").summary.faces
