@@ -8,6 +8,7 @@ is written as JSON; a test compares the two. What is there already is kept.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import resource
@@ -30,6 +31,8 @@ from mimamo.errors import InputError
 from mimamo.evaluate import Ensemble, Rules
 from mimamo.evaluate.summary import summary_of
 from mimamo.extract import extract
+from mimamo.faces import CenterFace, Detection
+from mimamo.faces.detection import Detector
 from mimamo.files import output_folder, replacing
 from mimamo.model import MIMAMONet, load_checkpoint
 from mimamo.predict import PredictSettings, predict_video
@@ -107,8 +110,9 @@ def measure(out: Path, result: Path, seeds: Sequence[int], film: Path | None, me
                 content["rows"] += on_the_set(run, out / "cache", seed, length)
                 _save(result, content)
     if film is not None:
-        runs = {length: _run(out, 0, length) for length in LENGTHS}
-        content["film"] = [row for length in LENGTHS for row in on_a_film(runs[length], film, out)]
+        find, content["film"] = remembering(CenterFace()), []
+        for length in LENGTHS:
+            content["film"] += on_a_film(_run(out, 0, length), film, out, find)
     if memory:
         content["memory"] = memories()
     _save(result, content)
@@ -144,13 +148,13 @@ def on_the_set(run: Path, cache: Path, seed: int, length: int) -> list[dict[str,
     return rows
 
 
-def on_a_film(run: Path, film: Path, out: Path) -> list[dict[str, Any]]:
+def on_a_film(run: Path, film: Path, out: Path, find: Detector) -> list[dict[str, Any]]:
     """Steps of a run's predictions of a film's only face, in every way."""
     checkpoint, rows = load_checkpoint(run), []
     for way in WAYS:
         cut, length = way.cut(checkpoint.clip_length), checkpoint.clip_length
         settings = PredictSettings(
-            stride=cut.stride, whole=cut.whole, smooth=way.smooth, overwrite=True
+            find, stride=cut.stride, whole=cut.whole, smooth=way.smooth, overwrite=True
         )
         folder = out / f"film-{length}-{WAYS.index(way)}"
         found = predict_video(film, checkpoint, folder, settings).predictions
@@ -164,6 +168,19 @@ def on_a_film(run: Path, film: Path, out: Path) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def remembering(detector: Detector) -> Detector:
+    """The detector, which looks at each picture once."""
+    known: dict[bytes, list[Detection]] = {}
+
+    def find(image: np.ndarray) -> list[Detection]:
+        key = hashlib.sha256(image.tobytes()).digest()
+        if key not in known:
+            known[key] = detector(image)
+        return known[key]
+
+    return find
 
 
 def steps(videos: Sequence[tuple[np.ndarray, np.ndarray]], length: int) -> dict[str, Any]:

@@ -86,4 +86,5 @@ def choose_smooth(videos: Sequence[CachedVideo], predicted: Mapping[str, np.ndar
 
 def smooth_line(reach: int) -> str:
     """What was chosen, in words."""
-    return f"--smooth auto: a mean over {counted(reach, 'frame')} before and after, chosen on validation"
+    frames = counted(reach, "frame")
+    return f"--smooth auto: a mean over {frames} before and after, chosen on validation"
