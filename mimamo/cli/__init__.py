@@ -21,6 +21,7 @@ from mimamo.cli.common import (
     Device,
     Faces,
     Overwrite,
+    Passes,
     Precision,
     ProgressBar,
     SearchEvery,
@@ -101,6 +102,7 @@ def _root(
 
 
 @with_options(Untold)
+@with_options(Passes)
 def predict(
     videos: Annotated[
         list[Path],
@@ -112,6 +114,7 @@ def predict(
     weights: Weights,
     out: Annotated[Path, option("Folder for the results.", "DIR")],
     untold: Untold,
+    passes: Passes,
     render: Annotated[
         bool, flag("--render", "Also write a video with the predictions drawn in.")
     ] = False,
@@ -164,6 +167,7 @@ def predict(
     from mimamo.faces import YuNet
     from mimamo.given_weights import load_checkpoints
     from mimamo.predict import PredictSettings, predict_many
+    from mimamo.predict.smoothing import AUTO, reach_of, smooth_line
     from mimamo.shards import Shard, ending_together
 
     settings = PredictSettings(
@@ -173,6 +177,7 @@ def predict(
         batch_size=batch_size,
         search_every=search_every,
         features_every=features_every,
+        **passes.given,
         folders=folders,
         folder_fps=folder_fps,
         thin=thin,
@@ -186,6 +191,8 @@ def predict(
     if slow := slow_precision(precision, settings.device):
         warn(slow)
     checkpoints = load_checkpoints(weights, untold.given, warn)
+    if settings.smooth == AUTO:
+        say(smooth_line(reach_of(AUTO, [(own.path, own.info) for own in checkpoints])))
     shard = Shard.from_environment()
     with ending_together():
         with ProgressBar() as bar:

@@ -156,6 +156,42 @@ def with_options(options: type) -> Callable[[Command], Command]:
     return decorate
 
 
+@dataclasses.dataclass(frozen=True)
+class Passes:
+    """Over which frames the GRU runs, and over which its predictions are smoothed."""
+
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default="half a clip",
+            help="Frames from one clip, over which the GRU runs, to the next. Where clips overlap "
+            "they are averaged; with a clip's length (64) they do not.",
+        ),
+    ] = None
+    whole: Annotated[
+        bool, flag("--whole", "Run the GRU over all frames at once instead, not in clips.")
+    ] = False
+    smooth: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Mean over N frames before and after; auto: as many as the training chose on its "
+            "validation videos.",
+        ),
+    ] = "0"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As the functions call them."""
+        is_number = self.smooth.isdecimal() and len(self.smooth) < 10
+        return {
+            **dataclasses.asdict(self),
+            "smooth": int(self.smooth) if is_number else self.smooth,
+        }
+
+
 class ProgressBar:
     """A line on stderr, where that is a terminal, with the stage of the work and its progress."""
 

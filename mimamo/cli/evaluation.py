@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ from mimamo.cli.common import (
     OK,
     Device,
     Overwrite,
+    Passes,
     ProgressBar,
     Untold,
     Videos,
@@ -40,7 +41,7 @@ Streams = Annotated[
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Passes):
     """What is made of predictions before they are scored or written."""
 
     format: Annotated[
@@ -63,9 +64,6 @@ class Written:
             help="Of other frames without a face.",
         ),
     ] = None
-    smooth: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Mean over N frames before and after.")
-    ] = 0
     rescale: Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")] = (
         False
     )
@@ -73,7 +71,7 @@ class Written:
     @property
     def given(self) -> dict[str, Any]:
         """As the functions call them."""
-        rest = asdict(self)
+        rest = super().given
         return {"rescaled": rest.pop("rescale"), **rest}
 
 

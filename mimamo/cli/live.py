@@ -61,6 +61,7 @@ def live(
 ) -> int:
     """Show running valence and arousal of a camera or video; q, Ctrl-C or its end ends it.
 
+    The GRU runs over a clip that ends with the frame, so no later clip is waited for or averaged.
     On screen are latency (from a frame to its prediction) and frames per second; --out writes them
     with the predictions.
     """

@@ -42,6 +42,13 @@ class Recipe:
         Literal["published", "full"] | None,
         option("How phases are unwrapped: as the published code does, or fully."),
     ] = None
+    clip_length: Annotated[
+        int | None,
+        option(
+            "Frames of a clip, over which the GRU runs. A batch keeps its number of frames, and so "
+            "the memory: 3 clips of 300 for 16 of 64."
+        ),
+    ] = None
     epochs: Annotated[int | None, option("Epochs, at most.")] = None
     lr: Annotated[float | None, option("Learning rate.")] = None
     batch_size: Annotated[int | None, option("Clips per step, in all processes together.")] = None
@@ -82,6 +89,8 @@ class Recipe:
             settings = TrainingConfig.load(self.config)
         elif self.init is not None and base is None:
             settings = TrainingConfig(network=network_of(self.init, self.init_outputs or ""))
+        if self.clip_length is not None:
+            settings = settings.with_clips(self.clip_length)
         network = _chosen(streams=self.streams, unwrap=self.unwrap)
         own = _chosen(
             epochs=self.epochs, learning_rate=self.lr, batch_size=self.batch_size, seed=self.seed,

@@ -23,8 +23,9 @@ from mimamo.model.config import STREAMS
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.clips import predict_sequence
-from mimamo.predict.networks import averaged
+from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
+from mimamo.predict.networks import averaged, checked_cut
+from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, silent
 from mimamo.settings import is_real
 from mimamo.train.model import FaceImages, TrainedModel, video_features
@@ -66,11 +67,12 @@ class Ensemble:
             sees the mean of the cache's features (of up to 32 faces a video), or a face that does
             not move. "both" leaves them as they are.
         report: called with each warning.
+        cut: over which frames the GRU runs.
         foreign: what weights by others do not tell.
 
     Raises:
-        InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
-            from another backbone's weights.
+        InputError: there is no checkpoint, one cannot be read or lacks the stream, the cache is
+            from another backbone's weights, or the stride is longer than a network's clips.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class Ensemble:
         device: torch.device | str = "cpu",
         streams: str = "both",
         report: Report = silent,
+        cut: Cut = OVERLAPPING,
         foreign: Foreign | None = None,
     ) -> None:
         if streams not in STREAMS:
             raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
-        self.cache, self.streams = cache, streams
+        self.cache, self.streams, self.cut = cache, streams, cut
         checkpoints = load_checkpoints(paths, foreign, lambda line: report(f"warning: {line}"))
+        checked_cut(cut, checkpoints)
         # Of several, backbones that are alike are one object: each is hashed once.
         hashes = {id(own.backbone): weights_hash(own.backbone) for own in checkpoints}
         member = partial(_member, cache=cache, device=torch.device(device), streams=streams)
@@ -105,6 +109,10 @@ class Ensemble:
                     "spread of the labels it was trained on"
                 )
         return np.mean([m.info["labels"]["std"] for m in self.members], axis=0).tolist()
+
+    def reach(self, smooth: int | str) -> int:
+        """Frames to smooth over, see `mimamo.predict.smoothing.reach_of`."""
+        return reach_of(smooth, [(member.path, member.info) for member in self.members])
 
     @property
     def trained_on(self) -> set[str]:
@@ -145,8 +153,10 @@ class Ensemble:
         if self.streams == "spatial":
             still = frames.float().mean(dim=0).round().to(torch.uint8)
             frames = still.expand_as(frames).contiguous()
-        length = member.clip_length
-        return predict_sequence(member.network, features, frames, length, length)
+        length, cut = member.clip_length, self.cut
+        return predict_sequence(
+            member.network, features, frames, length, cut.stride, whole=cut.whole
+        )
 
     def _mean_features(self, member: Member) -> Tensor:
         """What a blind spatial stream sees of every face: float32 ``[D]``."""

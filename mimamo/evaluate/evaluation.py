@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_su
 from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
 from mimamo.given_weights import Foreign
+from mimamo.predict.clips import Cut
+from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.progress import Progress, Report, silent
 from mimamo.train.videos import choose_videos
 
@@ -44,7 +46,9 @@ def evaluate_runs(
     format: str = "files",
     leading: str | None = None,
     gaps: str | None = None,
-    smooth: int = 0,
+    smooth: int | str = 0,
+    stride: int | None = None,
+    whole: bool = False,
     rescaled: bool = False,
     foreign: Foreign | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -63,7 +67,8 @@ def evaluate_runs(
             that was given one; with several folds each predicts its own. Or a subset's name, or
             "all".
         streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
-        format, leading, gaps, smooth, rescaled: as for `submit`, which would write what is scored.
+        format, leading, gaps, smooth, stride, whole, rescaled: as for `submit`, which would write
+            what is scored.
         foreign: what weights by others do not tell.
         out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
         page: write ``evaluation.html`` there as well: every video's predictions and truth.
@@ -78,7 +83,8 @@ def evaluate_runs(
     """
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
-    rules = Rules.of(format, leading=leading, gaps=gaps, smooth=smooth, rescaled=rescaled)
+    rules = Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled)
+    cut = Cut(stride, whole)
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     folder = None if out is None else output_folder(out)
     files = [] if folder is None else summary_files(folder, _NAME)
@@ -88,7 +94,8 @@ def evaluate_runs(
         files.append(folder / f"{_NAME}.html")
     for path in files:
         expect_free(path, overwrite)
-    ensemble = Ensemble(paths, cache, device, streams, report, foreign)
+    ensemble = Ensemble(paths, cache, device, streams, report, cut, foreign)
+    rules = replace(rules, smooth=ensemble.reach(smooth))
     label_std = ensemble.label_std if rescaled else ()
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
@@ -101,6 +108,10 @@ def evaluate_runs(
                 report(f"warning: {member.path}: does not tell which videos it was trained on")
     elif known := ensemble.trained_on & {v.name for v in videos}:
         report(f"warning: {len(known)} of these {len(videos)} videos were trained on")
+    if smooth == AUTO:
+        report(smooth_line(rules.smooth))
+        if subset != TEST:
+            report("warning: if it was chosen on these videos, their scores are a little too good")
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
         values |= ensemble.predict(chosen, members, progress)
@@ -111,7 +122,8 @@ def evaluate_runs(
     if folder is not None:
         settings = {
             "checkpoints": [str(member.path) for member in ensemble.members],
-            "cache": str(cache.root), "subset": subset, "streams": streams, **rules.noted,
+            "cache": str(cache.root), "subset": subset, "streams": streams,
+            **asdict(cut), **rules.noted,
         }  # fmt: skip
         for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")

@@ -27,7 +27,8 @@ from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.networks import joined
+from mimamo.predict.clips import Cut
+from mimamo.predict.networks import checked_cut, joined
 from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows
 from mimamo.predict.outputs import (
     Outputs,
@@ -41,6 +42,7 @@ from mimamo.predict.pipeline import Models, Observed, observe
 from mimamo.predict.render.page import save_page
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
+from mimamo.predict.smoothing import reach_of
 from mimamo.predict.sources import Folders, find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import Predictions, write_predictions
@@ -70,6 +72,11 @@ class PredictSettings:
             lets a GPU look at frames in batches.
         features_every: compute the spatial features of every Nth face and interpolate between,
             see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
+        stride, whole: over which frames of a face's track the GRU runs, see
+            `mimamo.predict.clips.Cut`: clips of the length that it was trained on, half a clip
+            apart, where nothing is said. `whole` needs 10 KB a frame of the longest track.
+        smooth: mean over the rows of a face in up to so many frames before and after; "auto" for
+            what the weights' training chose on its validation videos.
         faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
@@ -88,6 +95,9 @@ class PredictSettings:
     batch_size: int | None = None
     search_every: int = 1
     features_every: int = 1
+    stride: int | None = None
+    whole: bool = False
+    smooth: int | str = 0
     faces: FaceChoice = "main"
     folders: Folders = "auto"
     folder_fps: float = FOLDER_FPS
@@ -147,9 +157,10 @@ def predict_video(
 
     Raises:
         InputError: `source` cannot be used, or `out_dir` cannot be written to or holds a file in
-            the way.
+            the way, or the weights do not fit a stride or know no smoothing.
     """
     settings = settings or PredictSettings()
+    _passes(checkpoint, settings)
     source = Path(source)
     (outputs,) = _planned([source], out_dir, settings)
     with workers(settings.device) as pool:
@@ -181,9 +192,10 @@ def predict_many(
 
     Raises:
         InputError: before anything is written: `out_dir` cannot be written to or holds a file in
-            the way.
+            the way, or the weights do not fit a stride or know no smoothing.
     """
     settings = settings or PredictSettings()
+    _passes(checkpoint, settings)
     sources = find_sources(paths, settings.folders, settings.depth)
     planned = _planned(sources, out_dir, settings)
     mine = [(sources[number], planned[number]) for number in sorted(shard.share(sources))]
@@ -203,6 +215,16 @@ def predict_many(
             finish(result)
             results.append(result)
     return results
+
+
+def _passes(
+    checkpoint: Checkpoint | Sequence[Checkpoint], settings: PredictSettings
+) -> tuple[Cut, int]:
+    """How the GRU passes over the frames, and how far to smooth. InputError if it cannot be."""
+    several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
+    cut = Cut(settings.stride, settings.whole)
+    checked_cut(cut, several)
+    return cut, reach_of(settings.smooth, [(own.path, own.info) for own in several])
 
 
 def _planned(
@@ -240,6 +262,7 @@ class _Predictor:
         dtype = choose_precision(settings.precision, device)
         several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
         small = all(isinstance(own.backbone, SmallBackbone) for own in several)
+        cut, smooth = _passes(several, settings)
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
         spatial, members = joined(checkpoint, device, settings.batch_size, dtype)
@@ -250,6 +273,8 @@ class _Predictor:
             search_every=settings.search_every,
             features_every=settings.features_every,
             faces=settings.faces,
+            cut=cut,
+            smooth=smooth,
         )
         self._settings, self._pool = settings, pool
         self._progress, self._warn = progress, warn

@@ -15,6 +15,7 @@ from mimamo.model.checkpoint import Backbone, Checkpoint
 from mimamo.model.config import OUTPUTS
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.network import MIMAMONet
+from mimamo.predict.clips import Cut, beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,20 @@ def joined(
         for own, columns in zip(several, features.columns, strict=True)
     ]
     return features, members
+
+
+def checked_cut(cut: Cut, checkpoints: Sequence[Checkpoint]) -> None:
+    """InputError if a network cannot run over what is cut so."""
+    for own in checkpoints:
+        try:
+            cut.of(own.clip_length)
+        except InputError as error:
+            raise InputError(f"{own.path}: {error}") from error
+        if cut.whole and beside(own.network) > 1:
+            raise InputError(
+                f"{own.path}: whole: expected a network whose GRU runs over frames, got one whose "
+                "GRU runs over clips, of which there is one then"
+            )
 
 
 def averaged(networks: Sequence[MIMAMONet], predictions: Sequence[np.ndarray]) -> np.ndarray:

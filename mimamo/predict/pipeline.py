@@ -3,14 +3,16 @@
     thread:   decode ─┐
     thread:           └─ find, follow and align faces  ───┐
     caller:                                               └─ gather batches and clips, in order
-    workers:                  a batch's features and grey frames; a clip's phases and network
+    workers:          a batch's features and grey frames; a clip embedded; a clip's GRU
 
 Batches are of whatever faces come; clips are of one face each, from the beginning of its track to
-its end, so a face's predictions are those it would have alone.
+its end, so a face's predictions are those it would have alone. Clips that are embedded follow each
+other; those that the GRU runs over may overlap (`Cut`), but never from one track to another.
 
 Queues between them are short, so a stage that is ahead waits. What a clip needs is dropped once it
 has been predicted: however long a video, a few hundred bytes a frame remain, and 2 KB more a frame
-where the grey faces are to be kept.
+where the grey faces are to be kept. Where the GRU runs over the whole of a track, its embedded
+frames wait for the end: 1 KB each, and while it runs 10 KB.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -30,10 +33,21 @@ from mimamo.faces import FaceChoice, phase_frames
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
-from mimamo.model.network import MIMAMONet
-from mimamo.predict.clips import ClipAverages, ClipInput, beside, evaluating, predict_clips
+from mimamo.predict.clips import (
+    OVERLAPPING,
+    ClipAverages,
+    ClipInput,
+    Cut,
+    EmbeddedClip,
+    EmbeddedClips,
+    beside,
+    embed_clips,
+    evaluating,
+    read_out_clips,
+)
 from mimamo.predict.interpolation import FaceClips
 from mimamo.predict.networks import JointFeatures, Member, averaged
+from mimamo.predict.smoothing import smoothed
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 from mimamo.threads import Workers, ahead
@@ -78,6 +92,8 @@ class Models:
     search_every: int = 1
     features_every: int = 1
     faces: FaceChoice = "main"
+    cut: Cut = OVERLAPPING
+    smooth: int = 0
 
     @property
     def gap(self) -> int:
@@ -142,7 +158,26 @@ class _Crop(NamedTuple):
     known: bool
 
 
-_Task: TypeAlias = tuple[ClipAverages, MIMAMONet, list[ClipInput]]  # where the values of clips go
+class _Track:
+    """The clips of a face as one of the networks sees them, until the face is gone."""
+
+    def __init__(self, member: Member, cut: Cut) -> None:
+        length, stride = cut.of(member.clip_length)
+        self.network, self.columns = member.network, member.columns
+        self.faces = FaceClips(member.network.config.num_phase, member.clip_length)
+        self.averages = ClipAverages(length - stride)
+        self._embedded = EmbeddedClips(length, stride)
+        self._waiting: list[EmbeddedClip] = []  # for others that belong beside them
+
+    def together(self, clip: ClipInput, rows: Tensor) -> Iterator[list[EmbeddedClip]]:
+        """Take what the next clip became; yield clips, as many as are to be read out together."""
+        for part in self._embedded.push(clip, rows):
+            self._waiting.append(part)
+            if len(self._waiting) == beside(self.network):
+                yield self._waiting
+                self._waiting = []
+        if clip.is_last and self._waiting:
+            yield self._waiting
 
 
 class _Gathering:
@@ -171,11 +206,11 @@ class _Gathering:
         self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
         # Of each: its crops, the tracks that have ended with it, features and grey frames.
         self._batches: deque[tuple[list[_Crop], list[int], Future]] = deque()
+        self._embedding: deque[tuple[_Track, ClipInput, Future]] = deque()
+        self._clips: deque[tuple[ClipAverages, list[EmbeddedClip], Future]] = deque()
         # By face, for each of the networks:
-        self._streams: dict[int, list[FaceClips]] = {}
-        self._waiting: dict[int, list[list[ClipInput]]] = {}  # for others that belong beside them
+        self._tracks: dict[int, list[_Track]] = {}
         self._averages: dict[int, list[ClipAverages]] = {}
-        self._clips: deque[tuple[ClipAverages, list[ClipInput], Future]] = deque()
         # By face:
         self._frames: dict[int, list[Tensor]] = defaultdict(list)
 
@@ -205,13 +240,15 @@ class _Gathering:
             self._submit_batch()
         self._collect(0)
         # With nothing left to overlap with, the last clips may have all cores.
-        for number in self._streams:
-            for averages, network, clips in self._ending(number):
-                averages.add(clips, predict_clips(network, clips, self._times))
+        for track in chain.from_iterable(self._tracks.values()):
+            for clip in track.faces.finish():
+                (rows,) = embed_clips(track.network, [clip], self._times)
+                for parts in track.together(clip, rows):
+                    track.averages.add(parts, read_out_clips(track.network, parts, self._times))
         rows = np.array(self._rows, _ROW)
         face = rows["face"]
         return Observed(
-            Predictions(rows["time"], face, self._values(face), rows["frame"]),
+            Predictions(rows["time"], face, self._values(face, rows["frame"]), rows["frame"]),
             Faces(
                 np.array(self._boxes, np.float32).reshape(-1, 4),
                 np.array(self._landmarks, np.float32).reshape(-1, 5, 2),
@@ -223,16 +260,18 @@ class _Gathering:
 
     def cancel(self) -> None:
         """Take back what no worker has begun."""
-        for *_, future in (*self._batches, *self._clips):
+        for *_, future in (*self._batches, *self._embedding, *self._clips):
             future.cancel()
 
-    def _values(self, face: np.ndarray) -> np.ndarray:
-        """Valence and arousal of every row, whose faces are given."""
+    def _values(self, face: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Valence and arousal of every row, whose faces and frames are given."""
         values = np.full((len(face), 2), NO_FACE, np.float32)
         networks = [member.network for member in self._models.members]
         for number, averages in self._averages.items():
-            own = face == number
-            values[own] = averaged(networks, [each.values(int(own.sum())) for each in averages])
+            own = np.flatnonzero(face == number)
+            mean = averaged(networks, [each.values(len(own)) for each in averages])
+            mean = mean.astype(np.float32)
+            values[own] = smoothed(mean, frames[own], self._models.smooth)
         # Where all faces have rows, what follows is nobody's.
         return values if self._models.faces == "all" else fill_missing(values[face > 0], face > 0)
 
@@ -271,55 +310,30 @@ class _Gathering:
                 own = whose == number
                 self._push(number, features[own[known]], known[own], frames[own])
             for number in ended:
-                self._predict(self._ending(number))
-                del self._streams[number], self._waiting[number]
+                for track in self._tracks.pop(number):
+                    self._embed(track, track.faces.finish())
+        while len(self._embedding) > limit or (self._embedding and self._embedding[0][-1].done()):
+            track, clip, future = self._embedding.popleft()
+            for parts in track.together(clip, future.result()[0]):
+                read_out = self._pool.submit(read_out_clips, track.network, parts, self._times)
+                self._clips.append((track.averages, parts, read_out))
         while len(self._clips) > limit or (self._clips and self._clips[0][-1].done()):
-            averages, clips, future = self._clips.popleft()
-            averages.add(clips, future.result())
+            averages, parts, future = self._clips.popleft()
+            averages.add(parts, future.result())
 
     def _push(self, number: int, features: Tensor, known: np.ndarray, frames: Tensor) -> None:
         """Take the next grey frames of a face, and the features of those where they are known."""
-        members = self._models.members
-        if number not in self._streams:
-            self._streams[number] = [
-                FaceClips(x.network.config.num_phase, x.clip_length) for x in members
-            ]
-            self._waiting[number] = [[] for _ in members]
-            self._averages[number] = [ClipAverages() for _ in members]
+        if number not in self._tracks:
+            tracks = [_Track(member, self._models.cut) for member in self._models.members]
+            self._tracks[number] = tracks
+            self._averages[number] = [track.averages for track in tracks]
         if self._keep_frames:
             self._frames[number].append(frames)
         which = known.tolist()
-        self._predict(
-            self._together(
-                number,
-                (
-                    stream.push(features[..., member.columns], which, frames)
-                    for member, stream in zip(members, self._streams[number], strict=True)
-                ),
-            )
-        )
+        for track in self._tracks[number]:
+            self._embed(track, track.faces.push(features[..., track.columns], which, frames))
 
-    def _ending(self, number: int) -> Iterator[_Task]:
-        """What is left to predict of a face; it does not come again."""
-        streams = self._streams[number]
-        yield from self._together(number, (stream.finish() for stream in streams), last=True)
-
-    def _together(
-        self, number: int, clips: Iterable[Iterable[ClipInput]], last: bool = False
-    ) -> Iterator[_Task]:
-        """The clips of a face that each network is given together; those that come are `clips`."""
-        for member, waiting, averages, new in zip(
-            self._models.members, self._waiting[number], self._averages[number], clips, strict=True
-        ):
-            for clip in new:
-                waiting.append(clip)
-                if len(waiting) == beside(member.network):
-                    yield averages, member.network, waiting.copy()
-                    waiting.clear()
-            if last and waiting:
-                yield averages, member.network, waiting.copy()
-
-    def _predict(self, tasks: Iterable[_Task]) -> None:
-        for averages, network, clips in tasks:
-            future = self._pool.submit(predict_clips, network, clips, self._times)
-            self._clips.append((averages, clips, future))
+    def _embed(self, track: _Track, clips: Iterable[ClipInput]) -> None:
+        for clip in clips:
+            future = self._pool.submit(embed_clips, track.network, [clip], self._times)
+            self._embedding.append((track, clip, future))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mimamo.data.folds import parse_fold
@@ -68,6 +68,21 @@ class TrainingConfig(Settings):
         if self.stride > self.clip_length:
             # Frames between two clips would never be trained on.
             raise bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
+
+    def with_clips(self, length: int) -> TrainingConfig:
+        """The same with clips of another length, of which a batch holds as many frames as before.
+
+        So a step needs the memory that it did, where a clip is no longer than a batch. Clips
+        overlap by the same share. Of fewer, longer clips the loss sees fewer videos at once.
+        """
+        if not _CHECKS["clip_length"][0](length):
+            raise bad("clip_length", _CHECKS["clip_length"][1], length)
+        return replace(
+            self,
+            clip_length=length,
+            stride=max(1, self.stride * length // self.clip_length),
+            batch_size=max(1, self.batch_size * self.clip_length // length),
+        )
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:

@@ -16,7 +16,7 @@ from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.model import Checkpoint, SmallBackbone
 from mimamo.model.features import phase_windows
 from mimamo.predict import PredictSettings, predict_video
-from mimamo.predict.clips import predict_sequence
+from mimamo.predict.clips import Cut, predict_sequence
 from mimamo.predict.live import LivePredictor
 from mimamo.predict.networks import averaged, joined
 from mimamo.predict.pipeline import Models, observe
@@ -138,7 +138,7 @@ class TestGruOverClips:
         own = checkpoint(6, replace(CONFIG, recurrence="clips"), clip_length=3)
         spatial, members = joined(own)
         with workers("cpu") as pool:
-            models = Models(CenterFace(), spatial, members)
+            models = Models(CenterFace(), spatial, members, cut=Cut(stride=3))
             found = observe(VideoReader(video), models, pool, StageTimes()).predictions
         crops = [x.crop for x in observe_faces(VideoReader(video), CenterFace()) if x.face]
         crops = np.stack(crops)
@@ -147,6 +147,12 @@ class TestGruOverClips:
         np.testing.assert_allclose(found.values[1:14], expected, atol=1e-5)
         frames_alone = predict_sequence(checkpoint(6).network, *sequence)
         assert np.abs(frames_alone - expected).max() > 1e-3
+
+    def test_not_whole(self, video, tmp_path):
+        own = checkpoint(5, replace(CONFIG, recurrence="clips"))
+        message = r"^5\.safetensors: whole: expected a network whose GRU runs over frames"
+        with pytest.raises(InputError, match=message):
+            predict_video(video, own, tmp_path, PredictSettings(whole=True))
 
     def test_not_live(self):
         own = checkpoint(5, replace(CONFIG, recurrence="clips"))
