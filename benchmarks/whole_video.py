@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 import typer
 
 from benchmarks.machine import ROOT, machine, versions
+from benchmarks.suites.memory import RESET, resident
 from benchmarks.suites.train import TrainingStep
 from mimamo.data.cache import Cache
 from mimamo.data.clips import clip_starts
@@ -242,7 +242,7 @@ def _step_peak(length: int) -> int:
         step = TrainingStep(TrainingConfig().with_clips(length), "cpu", Path(folder))
         step()
         step()
-    return _peak()
+    return resident("VmHWM")
 
 
 def _whole_growth(frames: int) -> int:
@@ -250,21 +250,18 @@ def _whole_growth(frames: int) -> int:
     network = MIMAMONet().eval()
     clips, hidden, none = EmbeddedClips(*Cut(whole=True).of(64)), network.config.hidden, None
     read_out_clips(network, [next(EmbeddedClips(64, 64).push(_clip(0), torch.rand(64, hidden)))])
-    before = _peak()
+    before = resident("VmRSS")
+    RESET.write_text("5", encoding="ascii")
     for start in range(0, frames, 64):
         last = start + 64 >= frames
         for part in clips.push(_clip(start, last), torch.rand(64, hidden)):
             none = read_out_clips(network, [part])
     assert none is not None
-    return _peak() - before
+    return resident("VmHWM") - before
 
 
 def _clip(start: int, is_last: bool = False) -> ClipInput:
     return ClipInput(start, torch.empty(0), torch.empty(0), is_last)
-
-
-def _peak() -> int:
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def load(path: Path) -> dict[str, Any]:

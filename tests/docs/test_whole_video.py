@@ -102,3 +102,11 @@ class TestCommand:
             result.write_text(text)
             with pytest.raises(InputError, match=r"^\S+w\.json: expected"):
                 whole_video.load(result)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not whole_video.RESET.exists(), reason="needs Linux's /proc")
+def test_a_whole_pass_needs_the_memory_that_is_said() -> None:
+    """10 KB a frame."""
+    grown = whole_video._in_a_process(whole_video._whole_growth, 20_000)
+    assert 2_000 < grown / 20_000 < 12_000
