@@ -104,7 +104,8 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
     run = train(cache, out / f"run-{streams}-{seed}", config=config, overwrite=True).out
     took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - used}
     for row in rows:
-        summary = evaluate_runs([run], cache, subset=SUBSET, streams=row.streams).summary
+        options = {"subset": SUBSET, "streams": row.streams, "stride": recipe.clip_length}
+        summary = evaluate_runs([run], cache, **options).summary
         content["rows"].append(
             {
                 "seed": seed,

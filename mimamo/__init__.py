@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mimamo.errors import InputError
 
 if TYPE_CHECKING:
+    from mimamo.given_weights import Foreign, load_checkpoints
     from mimamo.metrics import concordance_cc
     from mimamo.model import (
         MIMAMOConfig,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from phasenet import __version__
 
 __all__ = [
+    "Foreign",
     "InputError",
     "MIMAMOConfig",
     "MIMAMONet",
@@ -29,9 +31,16 @@ __all__ = [
     "__version__",
     "concordance_cc",
     "load_checkpoint",
+    "load_checkpoints",
     "load_weights",
     "save_checkpoint",
 ]
+
+_HOMES = {
+    "Foreign": "mimamo.given_weights",
+    "concordance_cc": "mimamo.metrics",
+    "load_checkpoints": "mimamo.given_weights",
+}  # of what is not the model's
 
 
 def check_phasenet() -> None:
@@ -56,5 +65,4 @@ def __getattr__(name: str) -> Any:
     check_phasenet()
     if name == "__version__":
         return import_module("phasenet").__version__
-    home = "mimamo.metrics" if name == "concordance_cc" else "mimamo.model"
-    return getattr(import_module(home), name)
+    return getattr(import_module(_HOMES.get(name, "mimamo.model")), name)

@@ -26,7 +26,8 @@ from mimamo.evaluate.cross_validation import (
     sum_of,
 )
 from mimamo.files import MOST_TEXT, csv_text, read_bytes, read_json, read_text, read_toml
-from mimamo.model.checkpoint import METADATA_KEY, load_checkpoint
+from mimamo.model.checkpoint import load_checkpoint
+from mimamo.model.description import METADATA_KEY
 from mimamo.progress import Report
 from mimamo.settings import shown
 from mimamo.tensor_file import lacks_checksum, load_note

@@ -201,6 +201,13 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="mimamo-") as folder:
+        yield Path(folder)
+
+
 def _prefix(path: Path) -> str:
     """What a temporary name for `path` begins with: its own, cut where that would be too long."""
     stem, most = path.stem, _LONGEST - len(os.fsencode(path.suffix)) - _RANDOM - 2

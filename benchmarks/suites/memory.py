@@ -75,10 +75,10 @@ def measure(way: str, length: int, device: str) -> dict[str, int]:
         planes = call(frames)
         grown = torch.cuda.max_memory_allocated() - before
     else:
-        before = _resident("VmRSS")
+        before = resident("VmRSS")
         RESET.write_text("5", encoding="ascii")
         planes = call(frames)
-        grown = _resident("VmHWM") - before
+        grown = resident("VmHWM") - before
     output = sum(level.numel() * level.element_size() for level in planes)
     return {"output": output, "extra": max(os.sysconf("SC_PAGE_SIZE"), grown - output)}
 
@@ -93,8 +93,8 @@ def _in_a_process(way: str, length: int, settings: Settings) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-def _resident(field: str) -> int:
-    """Bytes; the kernel tells kilobytes."""
+def resident(field: str) -> int:
+    """Bytes of VmRSS, now, or VmHWM, the most since it was reset; the kernel tells kilobytes."""
     told = re.search(rf"^{field}:\s*(\d+) kB$", STATUS.read_text(encoding="ascii"), re.M)
     return 1024 * int(told[1])
 

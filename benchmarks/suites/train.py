@@ -35,7 +35,7 @@ def run(settings: Settings) -> SuiteRun:
     config = TrainingConfig(**quick)
     budget = Budget(1 if settings.quick else 3, 0.01)
     with TemporaryDirectory() as folder:
-        step = _Step(config, settings.device, Path(folder))
+        step = TrainingStep(config, settings.device, Path(folder))
         settings.tell("train: steps")
         side = Side(step, gap=settings.operator_gap)
         whole = paired_timing({"step": side}, settings.threads, budget)["step"]
@@ -59,7 +59,7 @@ def run(settings: Settings) -> SuiteRun:
     return rows, {"data": "a cache of random features and moving texture, on disk"}
 
 
-class _Step:
+class TrainingStep:
     """A training step; each call is one, and adds the seconds of its stages to `steps`."""
 
     def __init__(self, config: TrainingConfig, device: str, folder: Path) -> None:

@@ -17,15 +17,16 @@ from mimamo.cli.common import (
     INTERRUPTED,
     OK,
     UNUSABLE,
-    Backbone,
     DetectorFile,
     Device,
     Faces,
     Overwrite,
+    Passes,
     Precision,
     ProgressBar,
     SearchEvery,
     Seed,
+    Untold,
     Weights,
     argument,
     fail,
@@ -34,6 +35,7 @@ from mimamo.cli.common import (
     option,
     say,
     warn,
+    with_options,
 )
 from mimamo.cli.data import data, extract, synth
 from mimamo.cli.evaluation import check, evaluate, submit
@@ -99,6 +101,8 @@ def _root(
         raise typer.Exit(UNUSABLE)
 
 
+@with_options(Untold)
+@with_options(Passes)
 def predict(
     videos: Annotated[
         list[Path],
@@ -109,7 +113,8 @@ def predict(
     ],
     weights: Weights,
     out: Annotated[Path, option("Folder for the results.", "DIR")],
-    backbone: Backbone = None,
+    untold: Untold,
+    passes: Passes,
     render: Annotated[
         bool, flag("--render", "Also write a video with the predictions drawn in.")
     ] = False,
@@ -160,8 +165,9 @@ def predict(
     """
     from mimamo.device import choose_device, slow_precision
     from mimamo.faces import YuNet
-    from mimamo.model import load_checkpoint
+    from mimamo.given_weights import load_checkpoints
     from mimamo.predict import PredictSettings, predict_many
+    from mimamo.predict.smoothing import AUTO, reach_of, smooth_line
     from mimamo.shards import Shard, ending_together
 
     settings = PredictSettings(
@@ -171,6 +177,7 @@ def predict(
         batch_size=batch_size,
         search_every=search_every,
         features_every=features_every,
+        **passes.given,
         folders=folders,
         folder_fps=folder_fps,
         thin=thin,
@@ -183,12 +190,14 @@ def predict(
     )
     if slow := slow_precision(precision, settings.device):
         warn(slow)
-    checkpoint = load_checkpoint(weights, backbone)
+    checkpoints = load_checkpoints(weights, untold.given, warn)
+    if settings.smooth == AUTO:
+        say(smooth_line(reach_of(AUTO, [(own.path, own.info) for own in checkpoints])))
     shard = Shard.from_environment()
     with ending_together():
         with ProgressBar() as bar:
             results = predict_many(
-                videos, checkpoint, out, settings,
+                videos, checkpoints, out, settings,
                 shard=shard, progress=bar.show, warn=warn, finish=_say_found,
             )  # fmt: skip
         return _account(results, shard)

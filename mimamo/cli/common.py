@@ -9,11 +9,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from mimamo.terminal import print_line, printable
+
+if TYPE_CHECKING:
+    from mimamo.given_weights import Foreign
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -42,12 +45,12 @@ Precision = Annotated[
     typer.Option(help="Of the ResNet50; auto takes bfloat16 where the device computes in it."),
 ]
 Weights = Annotated[
-    Path,
-    option("A run or checkpoint of `mimamo train`, or the authors' model_weights.pth.tar.", "FILE"),
-]
-Backbone = Annotated[
-    Path | None,
-    option("ResNet50 weights (FER+, VGGFace2 or torchvision), if --weights holds none.", "FILE"),
+    list[Path],
+    option(
+        "A run, cross-validation or checkpoint of `mimamo train`, hf:owner/name, or the authors' "
+        "model_weights.pth.tar; several are averaged.",
+        "FILE",
+    ),
 ]
 DetectorFile = Annotated[Path | None, option("A YuNet ONNX file, instead of CenterFace.", "FILE")]
 SearchEvery = Annotated[
@@ -80,6 +83,40 @@ Seed = Annotated[int, typer.Option(min=0, help="Of all that is random.")]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace files in the way.")]
 CacheFolder = Annotated[Path, argument("A cache of `mimamo extract`.", "CACHE")]
 Videos = Annotated[Path | None, option("Folder of the videos, searched with its folders.", "DIR")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Untold:
+    """What weights by others do not tell, in all commands that predict."""
+
+    backbone: Annotated[
+        Path | None,
+        option("ResNet50 weights (FER+, VGGFace2, torchvision), if those given hold none.", "FILE"),
+    ] = None
+    outputs: Annotated[
+        str | None,
+        option(
+            "Order of valence and arousal in weights that do not tell, and of files that have one "
+            "of them each: valence,arousal or arousal,valence.",
+            "A,B",
+        ),
+    ] = None
+    published_gru: Annotated[
+        bool,
+        flag(
+            "--published-gru",
+            "Run the GRU of such weights over 16 clips at a time, as the published code does, not "
+            "over frames.",
+        ),
+    ] = False
+
+    @property
+    def given(self) -> Foreign:
+        """As the functions take it."""
+        from mimamo.given_weights import Foreign
+
+        outputs = None if self.outputs is None else tuple(self.outputs.split(","))
+        return Foreign(self.backbone, outputs, self.published_gru)
 
 
 Command = Callable[..., Any]
@@ -117,6 +154,42 @@ def with_options(options: type) -> Callable[[Command], Command]:
         return wrapped
 
     return decorate
+
+
+@dataclasses.dataclass(frozen=True)
+class Passes:
+    """Over which frames the GRU runs, and over which its predictions are smoothed."""
+
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default="half a clip",
+            help="Frames from one clip, over which the GRU runs, to the next. Where clips overlap "
+            "they are averaged; with a clip's length (64) they do not.",
+        ),
+    ] = None
+    whole: Annotated[
+        bool, flag("--whole", "Run the GRU over all frames at once instead, not in clips.")
+    ] = False
+    smooth: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Mean over N frames before and after; auto: as many as the training chose on its "
+            "validation videos.",
+        ),
+    ] = "0"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As the functions call them."""
+        is_number = self.smooth.isdecimal() and len(self.smooth) < 10
+        return {
+            **dataclasses.asdict(self),
+            "smooth": int(self.smooth) if is_number else self.smooth,
+        }
 
 
 class ProgressBar:

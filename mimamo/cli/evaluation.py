@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,9 @@ from mimamo.cli.common import (
     OK,
     Device,
     Overwrite,
+    Passes,
     ProgressBar,
+    Untold,
     Videos,
     argument,
     flag,
@@ -24,7 +26,12 @@ from mimamo.cli.common import (
 from mimamo.errors import InputError
 
 Runs = Annotated[
-    list[Path], argument("Runs, checkpoints or cross-validations; several are averaged.", "RUN")
+    list[Path],
+    argument(
+        "Runs, checkpoints, cross-validations, hf:owner/name, or others' weights; several are "
+        "averaged.",
+        "RUN",
+    ),
 ]
 CacheOption = Annotated[Path, option("A cache of `mimamo extract`.", "CACHE")]
 Streams = Annotated[
@@ -34,7 +41,7 @@ Streams = Annotated[
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Passes):
     """What is made of predictions before they are scored or written."""
 
     format: Annotated[
@@ -57,9 +64,6 @@ class Written:
             help="Of other frames without a face.",
         ),
     ] = None
-    smooth: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Mean over N frames before and after.")
-    ] = 0
     rescale: Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")] = (
         False
     )
@@ -67,14 +71,16 @@ class Written:
     @property
     def given(self) -> dict[str, Any]:
         """As the functions call them."""
-        rest = asdict(self)
+        rest = super().given
         return {"rescaled": rest.pop("rescale"), **rest}
 
 
+@with_options(Untold)
 @with_options(Written)
 def evaluate(
     runs: Runs,
     cache: CacheOption,
+    untold: Untold,
     written: Written,
     subset: Annotated[
         Literal["held-out", "Train_Set", "Validation_Set", "Test_Set", "all"],
@@ -101,6 +107,7 @@ def evaluate(
             subset=subset,
             streams=streams,
             **written.given,
+            foreign=untold.given,
             out=out,
             page=page,
             overwrite=overwrite,
@@ -110,11 +117,13 @@ def evaluate(
         )
 
 
+@with_options(Untold)
 @with_options(Written)
 def submit(
     runs: Runs,
     cache: CacheOption,
     out: Annotated[Path, option("Folder for the files.", "DIR")],
+    untold: Untold,
     written: Written,
     subset: Annotated[
         Literal["Train_Set", "Validation_Set", "Test_Set"], typer.Option(help="Which videos.")
@@ -155,6 +164,7 @@ def submit(
             streams=streams,
             sample=sample,
             **written.given,
+            foreign=untold.given,
             overwrite=overwrite,
             device=choose_device(device),
             report=say,

@@ -13,12 +13,12 @@ import typer
 from mimamo.cli.common import (
     FAILED,
     OK,
-    Backbone,
     Device,
     Faces,
     Overwrite,
     Precision,
     SearchEvery,
+    Untold,
     Weights,
     fail,
     features_every_option,
@@ -26,6 +26,7 @@ from mimamo.cli.common import (
     option,
     say,
     warn,
+    with_options,
 )
 from mimamo.errors import InputError
 from mimamo.signals import Ended
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
     from mimamo.video.camera import Camera
 
 
+@with_options(Untold)
 def live(
     weights: Weights,
+    untold: Untold,
     source: Annotated[
         str, typer.Argument(metavar="[SOURCE]", help="A camera's number or a video file.")
     ] = "0",
-    backbone: Backbone = None,
     headless: Annotated[
         bool, flag("--headless", "Show nothing; --out says where it is written.")
     ] = False,
@@ -59,6 +61,7 @@ def live(
 ) -> int:
     """Show running valence and arousal of a camera or video; q, Ctrl-C or its end ends it.
 
+    The GRU runs over a clip that ends with the frame, so no later clip is waited for or averaged.
     On screen are latency (from a frame to its prediction) and frames per second; --out writes them
     with the predictions.
     """
@@ -76,7 +79,7 @@ def live(
         # Only what is in order waits for torch.
         from mimamo.device import choose_device, choose_precision, slow_precision
         from mimamo.faces.batched_centerface import centerface
-        from mimamo.model import load_checkpoint
+        from mimamo.given_weights import load_checkpoints
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
         from mimamo.predict.notices import far_rate, no_face, no_rows, too_slow
 
@@ -86,7 +89,7 @@ def live(
         if features_every is None and headless and not source.isdecimal():
             features_every = 1  # nobody waits for it
         predictor = LivePredictor(
-            load_checkpoint(weights, backbone),
+            load_checkpoints(weights, untold.given, warn),
             centerface(chosen),
             chosen,
             dtype=choose_precision(precision, chosen),

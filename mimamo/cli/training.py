@@ -42,11 +42,30 @@ class Recipe:
         Literal["published", "full"] | None,
         option("How phases are unwrapped: as the published code does, or fully."),
     ] = None
+    clip_length: Annotated[
+        int | None,
+        option(
+            "Frames of a clip, over which the GRU runs. A batch keeps its number of frames, and so "
+            "the memory: 3 clips of 300 for 16 of 64."
+        ),
+    ] = None
     epochs: Annotated[int | None, option("Epochs, at most.")] = None
     lr: Annotated[float | None, option("Learning rate.")] = None
     batch_size: Annotated[int | None, option("Clips per step, in all processes together.")] = None
     seed: Annotated[int | None, option("Of all that is random.")] = None
     precision: Annotated[Literal["float32", "bfloat16"] | None, option("Of the networks.")] = None
+    init: Annotated[
+        str | None,
+        option(
+            "Weights to begin with, and their network's settings where no option says others: a "
+            "run, checkpoint, hf:owner/name, or the authors' file.",
+            "FILE",
+        ),
+    ] = None
+    init_outputs: Annotated[
+        str | None,
+        option("valence,arousal or arousal,valence, where --init does not tell.", "A,B"),
+    ] = None
     small_backbone: Annotated[
         bool, flag("--small-backbone", "Train a small backbone instead of using cached features.")
     ] = False
@@ -63,14 +82,20 @@ class Recipe:
     ) -> TrainingConfig:
         """The file's settings, or those of `base`, or the published code's, with what is given."""
         from mimamo.train import TrainingConfig
+        from mimamo.train.begin import network_of
 
         settings = base or TrainingConfig()
         if self.config is not None:
             settings = TrainingConfig.load(self.config)
+        elif self.init is not None and base is None:
+            settings = TrainingConfig(network=network_of(self.init, self.init_outputs or ""))
+        if self.clip_length is not None:
+            settings = settings.with_clips(self.clip_length)
         network = _chosen(streams=self.streams, unwrap=self.unwrap)
         own = _chosen(
             epochs=self.epochs, learning_rate=self.lr, batch_size=self.batch_size, seed=self.seed,
-            precision=self.precision, spatial=self._spatial(), fold=fold,
+            precision=self.precision, spatial=self._spatial(), fold=fold, init=self.init,
+            init_outputs=self.init_outputs,
         )  # fmt: skip
         return replace(settings, network=replace(settings.network, **network), **own)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from mimamo.files import (
     write_text,
 )
 from mimamo.locks import locked
+from mimamo.predict.clips import OVERLAPPING
 from mimamo.progress import Progress, Report, silent, which_are
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
@@ -138,7 +139,7 @@ def crossval(
             known[fold] = chosen = result.videos
             if processes.is_first:
                 best, path = result.best_checkpoint, folder / PREDICTIONS
-                origin = {"fold": own.fold, "identity": chosen.identity}
+                origin = {"fold": own.fold, "identity": chosen.identity, "cut": asdict(OVERLAPPING)}
                 origin["checkpoint"] = sum_of(best)
                 if load_note(path, PREDICTIONS_KEY) != origin:
                     values = Ensemble([best], cache, processes.device).predict(chosen.validation)
@@ -195,7 +196,10 @@ def _join(
     rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own, predicted = chosen.validation, _load_predictions(path, f"{fold}/{folds}", chosen)
+        own, predicted = (
+            chosen.validation,
+            _load_predictions(path, f"{fold}/{folds}", chosen, report),
+        )
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -286,12 +290,14 @@ def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises InputError, naming the file, if it is damaged.
     """
-    known = ("fold", "identity", "checkpoint")
+    known = ("fold", "identity", "checkpoint", "cut")
     message = "cut short or damaged ({}); train this fold again"
     return load_tensors(path, PREDICTIONS_KEY, known, message)
 
 
-def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.ndarray]:
+def _load_predictions(
+    path: Path, fold: str, chosen: Chosen, report: Report
+) -> dict[str, np.ndarray]:
     tensors, content = read_predictions(path)
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
@@ -301,5 +307,10 @@ def _load_predictions(path: Path, fold: str, chosen: Chosen) -> dict[str, np.nda
         raise InputError(
             f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
             "fold again"
+        )
+    if "cut" not in content:
+        report(
+            f"warning: {path}: predicted in clips that do not overlap, by an earlier version; "
+            "`crossval` without --join predicts it again"
         )
     return {name: values.numpy() for name, values in tensors.items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,20 @@ from torch import Tensor
 from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
-from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.model.checkpoint import Backbone, load_checkpoint, weights_hash
+from mimamo.given_weights import Foreign, fold_of, load_checkpoints
+from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
-from mimamo.predict.clips import predict_sequence
-from mimamo.progress import Progress, Report, counted, silent, which_are
+from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
+from mimamo.predict.networks import averaged, checked_cut
+from mimamo.predict.smoothing import reach_of
+from mimamo.progress import Progress, Report, silent
 from mimamo.settings import is_real
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import BEST, STATE
-from mimamo.train.state import is_unfinished
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
 
@@ -42,14 +42,16 @@ class Member:
         path: its checkpoint.
         network: in evaluation mode.
         backbone: that was trained with it; None where the cache holds its features.
-        config: its recipe.
+        clip_length: frames of its clips.
+        fold: "i/k" where it was trained on the others of k folds, else "".
         info: what its checkpoint notes.
     """
 
     path: Path
     network: MIMAMONet
     backbone: Backbone | None
-    config: TrainingConfig
+    clip_length: int
+    fold: str
     info: dict[str, Any]
 
 
@@ -58,17 +60,19 @@ class Ensemble:
 
     Args:
         paths: checkpoints, folders of runs (their best epoch), or folders of cross-validations (all
-            folds).
+            folds); see `mimamo.load_checkpoints`.
         cache: what they are to predict.
         device: where they run.
         streams: "spatial" or "temporal" blinds the other stream of networks that have both: it
             sees the mean of the cache's features (of up to 32 faces a video), or a face that does
             not move. "both" leaves them as they are.
         report: called with each warning.
+        cut: over which frames the GRU runs.
+        foreign: what weights by others do not tell.
 
     Raises:
-        InputError: there is no checkpoint, one cannot be read or lacks the stream, or the cache is
-            from another backbone's weights.
+        InputError: there is no checkpoint, one cannot be read or lacks the stream, the cache is
+            from another backbone's weights, or the stride is longer than a network's clips.
     """
 
     def __init__(
@@ -78,31 +82,37 @@ class Ensemble:
         device: torch.device | str = "cpu",
         streams: str = "both",
         report: Report = silent,
+        cut: Cut = OVERLAPPING,
+        foreign: Foreign | None = None,
     ) -> None:
         if streams not in STREAMS:
             raise InputError(f"streams: expected {', '.join(STREAMS)}, got {streams!r}")
-        self.cache, self.streams = cache, streams
-        self.members: list[Member] = []
-        for given in paths:
-            found = checkpoints_in(given)
-            members = [_member(path, cache, torch.device(device), streams) for path in found]
-            self.members += members
-            for path in found:
-                if path.name == BEST and is_unfinished(path.with_name(STATE)):
-                    report(
-                        f"warning: {path.parent}: its training is not finished; its best network "
-                        "so far"
-                    )
-            if found[0].parent.parent == Path(given):  # a cross-validation
-                _report_missing(given, members, report)
-        if not self.members:
-            raise InputError("expected at least one checkpoint, got none")
+        self.cache, self.streams, self.cut = cache, streams, cut
+        checkpoints = load_checkpoints(paths, foreign, lambda line: report(f"warning: {line}"))
+        checked_cut(cut, checkpoints)
+        # Of several, backbones that are alike are one object: each is hashed once.
+        hashes = {id(own.backbone): weights_hash(own.backbone) for own in checkpoints}
+        member = partial(_member, cache=cache, device=torch.device(device), streams=streams)
+        self.members = [member(own, hashes[id(own.backbone)]) for own in checkpoints]
         self._means: dict[Path, Tensor] = {}
 
     @property
     def label_std(self) -> list[float]:
-        """Deviation of valence and arousal in the training labels; the members' mean."""
+        """Deviation of valence and arousal in the training labels; the members' mean.
+
+        Raises InputError if a member does not tell it.
+        """
+        for member in self.members:
+            if "labels" not in member.info:
+                raise InputError(
+                    f"{member.path}: its predictions cannot be rescaled: it does not tell the "
+                    "spread of the labels it was trained on"
+                )
         return np.mean([m.info["labels"]["std"] for m in self.members], axis=0).tolist()
+
+    def reach(self, smooth: int | str) -> int:
+        """Frames to smooth over, see `mimamo.predict.smoothing.reach_of`."""
+        return reach_of(smooth, [(member.path, member.info) for member in self.members])
 
     @property
     def trained_on(self) -> set[str]:
@@ -125,7 +135,7 @@ class Ensemble:
         values: dict[str, np.ndarray] = {}
         for done, video in enumerate(videos, start=1):
             predictions = [self._predict(member, video.sequence, images) for member in members]
-            mean = np.stack(predictions).mean(axis=0, dtype=np.float64)
+            mean = averaged([member.network for member in members], predictions)
             values[video.name] = mean.astype(np.float32)
             if not np.isfinite(values[video.name]).all():
                 raise InputError(f"{members[0].path}: gives predictions that are not finite")
@@ -143,8 +153,10 @@ class Ensemble:
         if self.streams == "spatial":
             still = frames.float().mean(dim=0).round().to(torch.uint8)
             frames = still.expand_as(frames).contiguous()
-        length = member.config.clip_length
-        return predict_sequence(member.network, features, frames, length, length)
+        length, cut = member.clip_length, self.cut
+        return predict_sequence(
+            member.network, features, frames, length, cut.stride, whole=cut.whole
+        )
 
     def _mean_features(self, member: Member) -> Tensor:
         """What a blind spatial stream sees of every face: float32 ``[D]``."""
@@ -166,39 +178,12 @@ class Ensemble:
         return None
 
 
-def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
-    """The checkpoints a path stands for. Raises InputError if there is none."""
-    path = Path(path)
-    if not path.is_dir():
-        return [path]
-    if (path / BEST).exists():
-        return [path / BEST]
-    folds = {  # what else is called fold-..., such as a copy, is none
-        int(number[1]): found
-        for found in path.glob(f"fold-*/{BEST}")
-        if (number := re.fullmatch(r"fold-([1-9][0-9]*)", found.parent.name))
-    }
-    if not folds:
-        raise InputError(f"{path}: expected a run or a cross-validation, found no {BEST} in it")
-    return [folds[number] for number in sorted(folds)]
-
-
-def _report_missing(
-    path: str | os.PathLike[str], members: Sequence[Member], report: Report
-) -> None:
-    """Warn if the cross-validation in `path` is not all there."""
-    folds = [parse_fold(member.config.fold) for member in members if member.config.fold]
-    total = max((count for _, count in folds), default=0)
-    missing = sorted(set(range(1, total + 1)) - {number for number, _ in folds})
-    if missing:
-        which = f"of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"
-        report(f"warning: {path}: {which}")
-
-
-def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Member:
-    checkpoint = load_checkpoint(path)
-    network, backbone, info = checkpoint.network, checkpoint.backbone, checkpoint.info
-    if not _of_training(info):
+def _member(
+    checkpoint: Checkpoint, found: str, cache: Cache, device: torch.device, streams: str
+) -> Member:
+    """A checkpoint, whose backbone has the hash `found`, if it fits the cache."""
+    path, network, info = checkpoint.path, checkpoint.network, checkpoint.info
+    if "training" in info and not _of_training(info):
         raise InputError(f"{path}: expected a checkpoint of `mimamo train`, got another one")
     own = network.config.streams
     if streams != "both" and own not in ("both", streams):
@@ -209,22 +194,21 @@ def _member(path: Path, cache: Cache, device: torch.device, streams: str) -> Mem
             f"{cache.manifest.phase_size}"
         )
     try:
-        config = TrainingConfig.from_dict(info["training"])
+        config = TrainingConfig.from_dict(info["training"]) if "training" in info else None
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    trained: Backbone | None = backbone
-    if not isinstance(backbone, SmallBackbone):
-        found = weights_hash(backbone)
+    trained: Backbone | None = checkpoint.backbone
+    if not isinstance(trained, SmallBackbone):
         if found == cache.manifest.weights_sha256:
             trained = None
-        elif config.spatial != "finetune":
+        elif config is None or config.spatial != "finetune":
             raise InputError(
                 f"{path}: its backbone (SHA-256 {found[:12]}…) is not the one {cache.root} was "
                 f"made with ({cache.manifest.weights_sha256[:12] or 'none'}…); extract with "
-                f"--backbone {path}"
+                f"{'the same --backbone' if config is None else f'--backbone {path}'}"
             )
     model = TrainedModel(network, trained).to(device).eval()
-    return Member(path, model.network, model.backbone, config, info)
+    return Member(path, model.network, model.backbone, checkpoint.clip_length, fold_of(info), info)
 
 
 def _of_training(info: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from mimamo.evaluate.page import write_truth_page
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
 from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
+from mimamo.given_weights import Foreign
+from mimamo.predict.clips import Cut
+from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.progress import Progress, Report, silent
 from mimamo.train.videos import choose_videos
 
@@ -43,8 +46,11 @@ def evaluate_runs(
     format: str = "files",
     leading: str | None = None,
     gaps: str | None = None,
-    smooth: int = 0,
+    smooth: int | str = 0,
+    stride: int | None = None,
+    whole: bool = False,
     rescaled: bool = False,
+    foreign: Foreign | None = None,
     out: str | os.PathLike[str] | None = None,
     page: bool = False,
     overwrite: bool = False,
@@ -55,13 +61,15 @@ def evaluate_runs(
     """Compute the CCC of one network, or of an ensemble's mean, over annotated frames.
 
     Args:
-        paths: checkpoints, runs or cross-validations.
+        paths: checkpoints, runs or cross-validations; weights by others too.
         cache: whose videos are predicted.
         subset: "held-out" takes what was not trained on: the validation set, or the fold of a run
             that was given one; with several folds each predicts its own. Or a subset's name, or
             "all".
         streams: "spatial" or "temporal" blinds the other stream (see `Ensemble`).
-        format, leading, gaps, smooth, rescaled: as for `submit`, which would write what is scored.
+        format, leading, gaps, smooth, stride, whole, rescaled: as for `submit`, which would write
+            what is scored.
+        foreign: what weights by others do not tell.
         out: folder for ``summary.json``, ``videos.csv`` and ``evaluation.png``; None for none.
         page: write ``evaluation.html`` there as well: every video's predictions and truth.
         overwrite: replace these files where they are there.
@@ -75,7 +83,8 @@ def evaluate_runs(
     """
     if subset not in SUBSETS:
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
-    rules = Rules.of(format, leading=leading, gaps=gaps, smooth=smooth, rescaled=rescaled)
+    rules = Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled)
+    cut = Cut(stride, whole)
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     folder = None if out is None else output_folder(out)
     files = [] if folder is None else summary_files(folder, _NAME)
@@ -85,26 +94,36 @@ def evaluate_runs(
         files.append(folder / f"{_NAME}.html")
     for path in files:
         expect_free(path, overwrite)
-    ensemble = Ensemble(paths, cache, device, streams, report)
+    ensemble = Ensemble(paths, cache, device, streams, report, cut, foreign)
+    rules = replace(rules, smooth=ensemble.reach(smooth))
+    label_std = ensemble.label_std if rescaled else ()
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:
         raise InputError(f"{subset}: expected annotated videos in {cache.root}, found none")
     if subset == "held-out":
         _check_held_out(groups, cache)
+        for member in ensemble.members:
+            if "trained_on" not in member.info:
+                report(f"warning: {member.path}: does not tell which videos it was trained on")
     elif known := ensemble.trained_on & {v.name for v in videos}:
         report(f"warning: {len(known)} of these {len(videos)} videos were trained on")
+    if smooth == AUTO:
+        report(smooth_line(rules.smooth))
+        if subset != TEST:
+            report("warning: if it was chosen on these videos, their scores are a little too good")
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
         values |= ensemble.predict(chosen, members, progress)
-    values = rules.values(videos, values, ensemble.label_std)
+    values = rules.values(videos, values, label_std)
     result = EvaluationResult(summary_of(videos, values, rules), subset, len(ensemble.members))
     for line in result.summary.lines():
         report(line)
     if folder is not None:
         settings = {
             "checkpoints": [str(member.path) for member in ensemble.members],
-            "cache": str(cache.root), "subset": subset, "streams": streams, **rules.noted,
+            "cache": str(cache.root), "subset": subset, "streams": streams,
+            **asdict(cut), **rules.noted,
         }  # fmt: skip
         for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")
@@ -123,7 +142,7 @@ def _groups(
         return [(everything, ensemble.members)]
     if subset != "held-out":
         return [([v for v in everything if v.subset == subset], ensemble.members)]
-    folds = {member.config.fold for member in ensemble.members}
+    folds = {member.fold for member in ensemble.members}
     if folds == {""}:
         return [([v for v in everything if v.subset == VALIDATION], ensemble.members)]
     if "" in folds:
@@ -134,7 +153,7 @@ def _groups(
     return [
         (
             choose_videos(cache, fold).validation,
-            [member for member in ensemble.members if member.config.fold == fold],
+            [member for member in ensemble.members if member.fold == fold],
         )
         for fold in sorted(folds)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +17,32 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import TEST
 from mimamo.data.folds import recording_of
 from mimamo.data.lists import SAMPLE_HEADER, Sample, read_names
-from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
-from mimamo.evaluate.written import Rules, utterance_value
+from mimamo.evaluate.utterances import (
+    TABLE,
+    is_table,
+    rows_of_names,
+    rows_of_table,
+    write_utterances,
+)
+from mimamo.evaluate.written import Rules
 from mimamo.files import (
     expect_free,
     file_below,
     output_folder,
-    read_text,
-    write_csv,
     write_text,
 )
+from mimamo.given_weights import Foreign
 from mimamo.locks import locked
+from mimamo.predict.clips import Cut
+from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.predict.table import NO_FACE
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader
 
-TABLE, PREDICTIONS = "utterances.csv", "predictions.txt"
+PREDICTIONS = "predictions.txt"
 _NONE = np.empty((0, 2), np.float32)  # predictions of no face
-# By an utterance's name in the cache, the first two cells of its row: video and utterance.
-UtteranceRows = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,14 @@ def submit(
     sample: str | os.PathLike[str] | None = None,
     leading: str | None = None,
     gaps: str | None = None,
-    smooth: int = 0,
+    smooth: int | str = 0,
+    stride: int | None = None,
+    whole: bool = False,
     videos: str | os.PathLike[str] | None = None,
     decode: bool = False,
     streams: str = "both",
     rescaled: bool = False,
+    foreign: Foreign | None = None,
     overwrite: bool = False,
     device: torch.device | str = "cpu",
     report: Report = silent,
@@ -99,7 +107,7 @@ def submit(
     ``utterances.csv`` instead, with a line for each of them. Values are clipped to [-1, 1].
 
     Args:
-        paths: checkpoints, runs or cross-validations; several are averaged.
+        paths: checkpoints, runs or cross-validations, weights by others too; several are averaged.
         cache: whose videos are predicted.
         out: folder for the files, made if need be.
         subset: which videos.
@@ -112,11 +120,14 @@ def submit(
             format's: "-5" in "files", which is the technical report's rule, "first" in "abaw".
         gaps: what other frames without a face get, "previous" (prediction) or "interpolate" (from
             both neighbours); None for "previous" in "files", as the report, else "interpolate".
-        smooth: mean over so many frames before and after.
+        smooth: mean over so many frames before and after; "auto" for as many as each run's
+            training chose on its validation videos, of several networks the median.
+        stride, whole: over which frames the GRU runs, see `mimamo.predict.clips.Cut`.
         videos: folder of the videos, whose numbers of frames the files must have.
         decode: count the frames by decoding, not by what the files announce; slow and sure.
         streams: as for `evaluate_runs`.
         rescaled: give the predictions the training labels' spread (see `rescale`).
+        foreign: what weights by others do not tell.
         overwrite: replace files that are there.
         device: where the networks run.
         report: called with each line of the account.
@@ -127,16 +138,21 @@ def submit(
             lies beyond a video's end by more than a frame where no sample says how many it has, a
             file is in the way, or another process writes into `out`. Nothing is written then.
     """
-    rules = Rules.of(format, leading=leading, gaps=gaps, smooth=smooth, rescaled=rescaled)
+    rules = Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled)
+    cut = Cut(stride, whole)
     if sample is not None and names is not None:
         raise InputError(f"{sample}: expected no list of names beside it, got {names}")
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     rows = None if sample is None else Sample(sample)
-    ensemble = Ensemble(paths, cache, device, streams, report)
+    ensemble = Ensemble(paths, cache, device, streams, report, cut, foreign)
+    rules = replace(rules, smooth=ensemble.reach(smooth))
+    label_std = ensemble.label_std if rescaled else ()
+    if smooth == AUTO:
+        report(smooth_line(rules.smooth))
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)
-        return rules.values(videos, values, ensemble.label_std)
+        return rules.values(videos, values, label_std)
 
     if cache.manifest.unit == "utterance":
         if videos is not None or decode or format != "files" or rows is not None:
@@ -344,61 +360,3 @@ def _rows_of_sample(
             lines[row] = line
     for location, line in zip(sample.locations, lines, strict=True):
         yield f"{location},{line}"
-
-
-def rows_of_names(names: Sequence[str]) -> UtteranceRows:
-    """The rows of utterances by their names in a cache."""
-    parts = {name: parts_of(name) for name in names}
-    return {name: (video, f"{utterance}.mp4") for name, (video, utterance) in parts.items()}
-
-
-def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> UtteranceRows:
-    """The rows of one of OMG-Emotion's tables, in its order, with or without labels.
-
-    Raises InputError, naming file and line, for one that is not in the cache, there twice, or
-    broken.
-    """
-    rows: UtteranceRows = {}
-    for line, row, wrong in table_rows(Path(path), COLUMNS[:2]):
-        if wrong:
-            raise InputError(f"{path}:{line}: {wrong}")
-        name = name_of(row)
-        if name not in cache.manifest.videos:
-            raise InputError(f"{path}:{line}: expected an utterance of {cache.root}, got {name!r}")
-        if name in rows:
-            raise InputError(f"{path}:{line}: {name} is there twice")
-        rows[name] = row["video"], row["utterance"]
-    if not rows:
-        raise InputError(f"{path}: expected rows of utterances, found none")
-    return rows
-
-
-def is_table(path: str | os.PathLike[str]) -> bool:
-    """Whether a list of names is a table; one that cannot be read is not."""
-    try:
-        return "," in read_text(path).partition("\n")[0]
-    except InputError:
-        return False
-
-
-def write_utterances(path: Path, rows: UtteranceRows, values: Mapping[str, np.ndarray]) -> None:
-    """Write ``video,utterance,arousal,valence``.
-
-    An utterance's prediction is the mean of its faces', as where it is evaluated, clipped to
-    valence in [-1, 1] and arousal in [0, 1].
-
-    Args:
-        path: of the table.
-        rows: what to write, in order.
-        values: ``[T, 2]`` by name; an utterance that has none gets the mean of the others.
-
-    Raises:
-        InputError: the table cannot be written.
-    """
-    means = {name: own.mean(axis=0, dtype=np.float64) for name, own in values.items()}
-    other = np.stack(list(means.values())).mean(axis=0)
-    written = []
-    for name, cells in rows.items():
-        valence, arousal = utterance_value(means.get(name, other)).tolist()
-        written.append([*cells, f"{arousal:.6f}", f"{valence:.6f}"])
-    write_csv(path, [COLUMNS, *written])

@@ -13,15 +13,14 @@ import numpy as np
 
 from mimamo.data.cached_video import CachedVideo
 from mimamo.errors import InputError
+from mimamo.predict.smoothing import reach_of, smoothed
 from mimamo.predict.table import NO_FACE, fill_missing
-from mimamo.settings import is_whole
 
 FORMATS = ("files", "abaw")
 LEADING, GAPS = ("first", "-5"), ("previous", "interpolate")
 # By format, what frames without a face get before the first one, and after it.
 _USUAL = {"files": ("-5", "previous"), "abaw": ("first", "interpolate")}
 _LOWEST, _HIGHEST = (-1.0, 0.0), (1.0, 1.0)  # valence and arousal of an utterance
-_MOST = 100_000  # frames to smooth over
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,8 @@ class Rules:
         for name, value, known in choices:
             if value is not None and value not in known:
                 raise InputError(f"{name}: expected {' or '.join(known)}, got {value!r}")
-        if not is_whole(smooth, 0, _MOST):
-            raise InputError(f"smooth: expected 0 to {_MOST} frames, got {smooth!r}")
         first, after = _USUAL[format]
-        return cls(rescaled, smooth, leading or first, gaps or after)
+        return cls(rescaled, reach_of(smooth), leading or first, gaps or after)
 
     @property
     def noted(self) -> dict[str, Any]:
@@ -123,16 +120,6 @@ class Rules:
             filled = fill_missing(values, found)
         filled[: numbers[0] - 1] = values[0] if self.leading == "first" else NO_FACE
         return filled[:count]
-
-
-def smoothed(values: np.ndarray, numbers: np.ndarray, reach: int) -> np.ndarray:
-    """Each face's mean with the faces of up to `reach` frames before and after: ``[T, 2]``."""
-    if not reach:
-        return values
-    sums = np.cumsum(np.pad(values.astype(np.float64), ((1, 0), (0, 0))), axis=0)
-    starts = np.searchsorted(numbers, numbers.astype(np.int64) - reach)
-    stops = np.searchsorted(numbers, numbers.astype(np.int64) + reach, side="right")
-    return ((sums[stops] - sums[starts]) / (stops - starts)[:, None]).astype(np.float32)
 
 
 def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:

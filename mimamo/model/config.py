@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from mimamo.settings import Settings, bad, is_real, is_whole
 
 STREAMS = ("spatial", "temporal", "both")
+OUTPUTS = ("valence", "arousal")
+RECURRENCES = ("frames", "clips")
 # What files may ask for at most; the widest network of these has 60 times the paper's weights.
 _HIGHEST = {
     "feature_dim": 1 << 16, "num_phase": 256, "phase_size": 1024, "height": 11, "nbands": 32,
@@ -34,6 +36,13 @@ class MIMAMOConfig(Settings):
 
     # What it sees: "spatial" (the face), "temporal" (its motion) or "both".
     streams: str = "both"
+
+    # What it gives: both, or one of them.
+    outputs: tuple[str, ...] = OUTPUTS
+
+    # What the GRU runs over: the "frames" of a clip, or the "clips" of a batch as in the published
+    # code, where a frame's prediction depends on the clips beside its own.
+    recurrence: str = "frames"
 
     # Widths.
     channels: tuple[int, ...] = (64, 128, 256)  # of the temporal stream's convolution blocks
@@ -74,6 +83,10 @@ class MIMAMOConfig(Settings):
             raise bad("unwrap", "'published' or 'full'", self.unwrap)
         if self.streams not in STREAMS:
             raise bad("streams", ", ".join(map(repr, STREAMS)), self.streams)
+        if self.outputs not in (OUTPUTS, *((name,) for name in OUTPUTS)):
+            raise bad("outputs", "valence and arousal, in this order, or one of them", self.outputs)
+        if self.recurrence not in RECURRENCES:
+            raise bad("recurrence", " or ".join(map(repr, RECURRENCES)), self.recurrence)
         most = min(self.height - 2, len(self.channels))
         if self.levels != tuple(range(1, len(self.levels) + 1)) or len(self.levels) > most:
             # Each convolution block halves the size, so level k can only enter block k.

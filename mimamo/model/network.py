@@ -9,12 +9,16 @@ from phase differences, and a GRU over the frames follows the macro-motion:
     phases, per level [B, T, 24, h, w] ──────┘            (valence, arousal)
              └─ TemporalStream
 
+Networks of one output give valence or arousal alone; where the docstrings say 2, it is 1 for them.
+
 Shapes in the comments: B clips, T frames, N = B·T, P phase differences in `nbands` orientations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +26,9 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from mimamo.model.config import MIMAMOConfig
+
+if TYPE_CHECKING:
+    from mimamo.model.checkpoint import Backbone
 
 
 class SpatialStream(nn.Module):
@@ -115,8 +122,8 @@ class Head(nn.Module):
     def __init__(self, config: MIMAMOConfig) -> None:
         super().__init__()
         self.dropout = nn.Dropout(config.head_dropout)
-        self.fc = nn.Linear(2 * config.rnn_hidden, 2)
-        self.bn = nn.BatchNorm1d(2)
+        self.fc = nn.Linear(2 * config.rnn_hidden, len(config.outputs))
+        self.bn = nn.BatchNorm1d(len(config.outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(self.fc(self.dropout(x)))
@@ -126,8 +133,8 @@ class MIMAMONet(nn.Module):
     """Valence and arousal of every frame of a clip, from its appearance and its motion.
 
     The GRU's recurrence runs over the frames of a clip. The published code leaves out
-    ``batch_first`` and so runs it over the clips of a batch; feeding this network that code's
-    batch with its first two axes exchanged gives that code's output (exchanged back).
+    ``batch_first`` and so runs it over the clips of a batch, as does a network whose configuration
+    says ``recurrence="clips"``.
 
     ``torch.compile`` takes it, phase differences included, as one graph. ``fullgraph=True`` needs
     ``torch._dynamo.config.allow_rnn = True``, without which PyTorch does not compile ``nn.GRU``;
@@ -183,9 +190,74 @@ class MIMAMONet(nn.Module):
 
     def read_out(self, embedded: Tensor) -> Tensor:
         """Valence and arousal ``[B, T, 2]`` of frames that `embed` has embedded."""
-        x, _ = self.gru(embedded)  # [B, T, 2·128]
+        if self.config.recurrence == "clips":
+            x = self.gru(embedded.transpose(0, 1))[0].transpose(0, 1)
+        else:
+            x, _ = self.gru(embedded)  # [B, T, 2·128]
         x = self.head(rearrange(x, "b t c -> (b t) c"))  # [N, 2]
         return rearrange(x, "(b t) c -> b t c", b=embedded.shape[0])
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike[str]) -> MIMAMONet:
+        """Load a network somebody has shared, in evaluation mode, on the CPU; nothing is unpickled.
+
+        Args:
+            name: a folder that `save_pretrained` wrote or a run's, or ``owner/name`` on the Hugging
+                Face Hub, with ``@revision`` after it for another than the newest.
+
+        Raises:
+            InputError: it is not there, cannot be read, or does not fit; or it is on the hub, and
+                the package huggingface_hub is not installed.
+        """
+        from mimamo.model.pretrained import load_pretrained  # which knows this class
+
+        return load_pretrained(name)
+
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        backbone: Backbone | None = None,
+        info: Mapping[str, Any] | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        """Write ``model.safetensors`` and ``config.json`` for `from_pretrained` and ``--weights``.
+
+        Args:
+            folder: made if need be.
+            backbone: that its features come from; without it, whoever predicts must have it.
+            info: notes on the training, such as a `Checkpoint`'s; `mimamo train` notes names of
+                videos there.
+            overwrite: replace such files that are there.
+
+        Raises:
+            InputError: the folder cannot be written to, or has such files.
+            TypeError: JSON cannot hold `info`.
+        """
+        from mimamo.model.pretrained import save_pretrained
+
+        save_pretrained(folder, self, backbone, info, overwrite=overwrite)
+
+    def push_to_hub(
+        self,
+        name: str,
+        backbone: Backbone | None = None,
+        info: Mapping[str, Any] | None = None,
+        *,
+        private: bool = False,
+    ) -> str:
+        """Put what `save_pretrained` writes on the Hugging Face Hub, and return where it is.
+
+        Args:
+            name: ``owner/name``, made if need be, with `private` for its owner alone.
+            backbone, info: as for `save_pretrained`. Everybody can read them there.
+
+        Raises:
+            InputError: it cannot be put there, or the package huggingface_hub is not installed.
+        """
+        from mimamo.model.pretrained import push_pretrained
+
+        return push_pretrained(name, self, backbone, info, private=private)
 
     def _check(self, features: Tensor, phases: Sequence[Tensor]) -> None:
         config = self.config

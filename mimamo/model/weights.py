@@ -131,7 +131,7 @@ def fitted(model: nn.Module, file: WeightFile, variant: str | None = None) -> di
     Raises InputError, which lists what is missing, unexpected or misshapen; TypeError for a model
     of another class.
     """
-    naming = _best(_namings(model), file)
+    naming = naming_of(model, file)
     variant = variant or variant_of(file)
     if isinstance(model, ResNet50) and variant not in (None, model.variant):
         raise InputError(
@@ -159,6 +159,11 @@ def fitted(model: nn.Module, file: WeightFile, variant: str | None = None) -> di
     renamed(file.outline)  # before the numbers are read
     state = renamed(file.tensors)
     return state | {name: torch.zeros_like(own[name], device="cpu") for name in absent}
+
+
+def naming_of(model: nn.Module, file: WeightFile) -> Naming:
+    """How a file that `model` is to be loaded from names its entries, as well as they tell."""
+    return _best(_namings(model), file)
 
 
 def variant_of(file: WeightFile) -> str | None:

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mimamo.predict.api import PredictSettings, VideoResult, predict_many, predict_video
+    from mimamo.predict.api import Cut, PredictSettings, VideoResult, predict_many, predict_video
 
-__all__ = ["PredictSettings", "VideoResult", "predict_many", "predict_video"]
+__all__ = ["Cut", "PredictSettings", "VideoResult", "predict_many", "predict_video"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from mimamo.device import Precision, choose_precision, move
+from mimamo.device import Precision, choose_precision
 from mimamo.errors import InputError
 from mimamo.faces.batched_centerface import centerface
 from mimamo.faces.detection import Detector
@@ -26,8 +26,9 @@ from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
-from mimamo.model.features import SpatialFeatures
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.predict.clips import Cut
+from mimamo.predict.networks import checked_cut, joined
 from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows
 from mimamo.predict.outputs import (
     Outputs,
@@ -41,6 +42,7 @@ from mimamo.predict.pipeline import Models, Observed, observe
 from mimamo.predict.render.page import save_page
 from mimamo.predict.render.plot import save_plot
 from mimamo.predict.render.video import render_video
+from mimamo.predict.smoothing import reach_of
 from mimamo.predict.sources import Folders, find_sources, open_source
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import Predictions, write_predictions
@@ -70,6 +72,11 @@ class PredictSettings:
             lets a GPU look at frames in batches.
         features_every: compute the spatial features of every Nth face and interpolate between,
             see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
+        stride, whole: over which frames of a face's track the GRU runs, see
+            `mimamo.predict.clips.Cut`: clips of the length that it was trained on, half a clip
+            apart, where nothing is said. `whole` needs 10 KB a frame of the longest track.
+        smooth: mean over the rows of a face in up to so many frames before and after; "auto" for
+            what the weights' training chose on its validation videos.
         faces: whose rows there are: "main", "all", "left" or "right", see `FaceTracks`.
         folders: what the pictures in a folder are: aligned faces, whole frames, or what they look
             like, see `open_source`.
@@ -88,6 +95,9 @@ class PredictSettings:
     batch_size: int | None = None
     search_every: int = 1
     features_every: int = 1
+    stride: int | None = None
+    whole: bool = False
+    smooth: int | str = 0
     faces: FaceChoice = "main"
     folders: Folders = "auto"
     folder_fps: float = FOLDER_FPS
@@ -125,7 +135,7 @@ class VideoResult:
 
 def predict_video(
     source: str | os.PathLike[str],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | Sequence[Checkpoint],
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
@@ -136,7 +146,7 @@ def predict_video(
 
     Args:
         source: a video file or a folder of pictures, see `open_source`.
-        checkpoint: is moved to the settings' device.
+        checkpoint: is moved to the settings' device; several are averaged.
         out_dir: is made if need be. ``<name>.csv`` goes there, and what the settings ask for.
         settings: the defaults if None.
         progress: called with the stage, its frames done, and of how many if that is known.
@@ -147,9 +157,10 @@ def predict_video(
 
     Raises:
         InputError: `source` cannot be used, or `out_dir` cannot be written to or holds a file in
-            the way.
+            the way, or the weights do not fit a stride or know no smoothing.
     """
     settings = settings or PredictSettings()
+    _passes(checkpoint, settings)
     source = Path(source)
     (outputs,) = _planned([source], out_dir, settings)
     with workers(settings.device) as pool:
@@ -158,7 +169,7 @@ def predict_video(
 
 def predict_many(
     paths: Iterable[str | os.PathLike[str]],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | Sequence[Checkpoint],
     out_dir: str | os.PathLike[str],
     settings: PredictSettings | None = None,
     *,
@@ -181,9 +192,10 @@ def predict_many(
 
     Raises:
         InputError: before anything is written: `out_dir` cannot be written to or holds a file in
-            the way.
+            the way, or the weights do not fit a stride or know no smoothing.
     """
     settings = settings or PredictSettings()
+    _passes(checkpoint, settings)
     sources = find_sources(paths, settings.folders, settings.depth)
     planned = _planned(sources, out_dir, settings)
     mine = [(sources[number], planned[number]) for number in sorted(shard.share(sources))]
@@ -203,6 +215,16 @@ def predict_many(
             finish(result)
             results.append(result)
     return results
+
+
+def _passes(
+    checkpoint: Checkpoint | Sequence[Checkpoint], settings: PredictSettings
+) -> tuple[Cut, int]:
+    """How the GRU passes over the frames, and how far to smooth. InputError if it cannot be."""
+    several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
+    cut = Cut(settings.stride, settings.whole)
+    checked_cut(cut, several)
+    return cut, reach_of(settings.smooth, [(own.path, own.info) for own in several])
 
 
 def _planned(
@@ -230,7 +252,7 @@ class _Predictor:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | Sequence[Checkpoint],
         settings: PredictSettings,
         pool: Workers,
         progress: Progress,
@@ -238,17 +260,21 @@ class _Predictor:
     ) -> None:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
-        small = isinstance(checkpoint.backbone, SmallBackbone)
+        several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
+        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
+        cut, smooth = _passes(several, settings)
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
+        spatial, members = joined(checkpoint, device, settings.batch_size, dtype)
         self._models = Models(
             detector=settings.detector or centerface(device),
-            spatial=SpatialFeatures(checkpoint.backbone, device, settings.batch_size, dtype),
-            network=move(checkpoint.network, device),
+            spatial=spatial,
+            members=members,
             search_every=settings.search_every,
             features_every=settings.features_every,
-            clip_length=checkpoint.clip_length,
             faces=settings.faces,
+            cut=cut,
+            smooth=smooth,
         )
         self._settings, self._pool = settings, pool
         self._progress, self._warn = progress, warn
@@ -324,7 +350,7 @@ class _Predictor:
             save_plot(outputs.plot, predictions, video.name, people=people)
         if outputs.video is not None:
             advance = self._counting(f"{video.name}: rendering", predictions.frame_count)
-            config = self._models.network.config
+            config = self._models.members[0].network.config
             render_video(
                 outputs.video, video, predictions, observed.faces, observed.frames, config, advance,
                 self._warn, people=people,

@@ -43,7 +43,7 @@ class FaceClips:
     """The clips of one face, as `ClipStream` gives them, from what is known of its frames."""
 
     def __init__(self, num_phase: int, clip_length: int) -> None:
-        self._clips = ClipStream(num_phase, clip_length, clip_length)
+        self._clips = ClipStream(num_phase, clip_length)
         self._between = FeatureInterpolation()
         self._waiting = torch.empty(0)  # grey frames whose features are not known yet
 

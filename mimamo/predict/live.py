@@ -25,12 +25,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.device import move
+from mimamo.errors import InputError
 from mimamo.faces import Detector, FaceChoice, FaceTracks, align_face, phase_frames
 from mimamo.files import open_new, replacing
 from mimamo.model.checkpoint import Checkpoint
-from mimamo.model.features import SpatialFeatures
+from mimamo.predict.clips import beside, both
 from mimamo.predict.interpolation import FeatureInterpolation
+from mimamo.predict.networks import averaged, joined
 from mimamo.predict.pace import Pace
 from mimamo.predict.table import HEADER, NO_FACE, table_row
 from mimamo.threads import Workers
@@ -72,16 +73,16 @@ class LivePrediction:
 
 @dataclass(eq=False)
 class _Sequence:
-    """Of one face what is needed to predict it."""
+    """Of one face what is needed to predict it; the lists have an entry for each network."""
 
-    phases: PhaseStream
-    clip: deque[Tensor]
+    phases: list[PhaseStream]
+    clips: list[deque[Tensor]]
+    windows: list[deque[tuple[Tensor, ...]]]  # without features so far
     after: int = 0  # faces since the last whose features were asked for, that one included
     # Those asked for: the task, the face's row in its result, and how far after the one before.
     asked: deque[tuple[Future[tuple[Tensor, float]], int, int]] = field(default_factory=deque)
     between: FeatureInterpolation = field(default_factory=FeatureInterpolation)
     features: deque[Tensor] = field(default_factory=deque)  # whose window is not complete
-    windows: deque[tuple[Tensor, ...]] = field(default_factory=deque)  # without features so far
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,7 @@ class LivePredictor:
 
     Args:
         checkpoint: network and backbone; the network is moved to `device` and set to evaluation.
+            Several are averaged.
         detector: finds the faces.
         device: where the networks run.
         dtype: in which the backbone computes, see `mimamo.model.features.choose_precision`.
@@ -108,11 +110,15 @@ class LivePredictor:
         features_every: compute the spatial features of every Nth face; None for the smallest N, up
             to half a window, that keeps up with `fps`. It is an attribute, too.
         fps: frames a second that come.
+
+    Raises:
+        InputError: a network's GRU runs over clips, of which there is one at a time here; or
+            checkpoints do not go together.
     """
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | Sequence[Checkpoint],
         detector: Detector,
         device: torch.device | str = "cpu",
         *,
@@ -124,20 +130,24 @@ class LivePredictor:
     ) -> None:
         if features_every is not None and features_every < 1:
             raise ValueError(f"features_every: expected at least 1, got {features_every}")
-        self.network = move(checkpoint.network, device).eval()
-        self._spatial = SpatialFeatures(checkpoint.backbone, device, dtype=dtype)
-        self._clip_length = checkpoint.clip_length
+        self._spatial, self._members = joined(checkpoint, device, dtype=dtype)
+        self._networks = [member.network.eval() for member in self._members]
+        if any(beside(network) > 1 for network in self._networks):
+            raise InputError(
+                "live: expected networks whose GRU runs over frames, got one whose GRU runs over "
+                "clips, of which there is one at a time"
+            )
+        num_phase = max(network.config.num_phase for network in self._networks)
         self._hold = faces != "all"
         self._tracks = FaceTracks(
             detector,
             faces,
-            patience=max(1, self.network.config.num_phase),
+            patience=max(1, num_phase),
             search_every=search_every,
         )
         # Beside it a core is left to the search for faces.
         self._beside = Workers(1, max(1, torch.get_num_threads() - 1))
         self.features_every = features_every or 1
-        num_phase = self.network.config.num_phase
         self._pace = None if features_every else Pace(fps, max(1, num_phase - num_phase // 2))
         # By the number of the face: what goes on, and predictions whose frame waits.
         self._sequences: dict[int, _Sequence] = {}
@@ -164,14 +174,14 @@ class LivePredictor:
             return list(self._complete())
         crops = np.stack([align_face(frame.image, face.landmarks) for _, face in found])
         self._ask([number for number, _ in found], crops)
-        grey = torch.from_numpy(phase_frames(crops, self.network.config.phase_size))
+        grey = torch.from_numpy(phase_frames(crops, self._networks[0].config.phase_size))
         for (number, face), picture in zip(found, grey, strict=True):
             self._pending.append(
                 _Row(frame.index, frame.time, came, number, face.box, face.score)
             )  # fmt: skip
-            self._sequences[number].windows.extend(
-                levels for _, levels in self._sequences[number].phases.push(picture)
-            )
+            sequence = self._sequences[number]
+            for phases, windows in zip(sequence.phases, sequence.windows, strict=True):
+                windows.extend(levels for _, levels in phases.push(picture))
             self._predict(number)
         return list(self._complete())
 
@@ -185,15 +195,18 @@ class LivePredictor:
         return list(self._complete())
 
     def _begin(self) -> _Sequence:
-        config = self.network.config
-        phases = PhaseStream(
-            config.num_phase,
-            height=config.height,
-            nbands=config.nbands,
-            levels=config.levels,
-            unwrap=config.unwrap,
-        )
-        return _Sequence(phases, deque(maxlen=self._clip_length))
+        phases = [
+            PhaseStream(
+                config.num_phase,
+                height=config.height,
+                nbands=config.nbands,
+                levels=config.levels,
+                unwrap=config.unwrap,
+            )
+            for config in (network.config for network in self._networks)
+        ]
+        clips = [deque[Tensor](maxlen=member.clip_length) for member in self._members]
+        return _Sequence(phases, clips, [deque() for _ in self._members])
 
     def _ask(self, numbers: Sequence[int], crops: np.ndarray) -> None:
         """Have the features computed of those faces, of the next frame's, whose turn it is."""
@@ -222,27 +235,36 @@ class LivePredictor:
         """Faces will not come again: their last ones would wait for ever."""
         for number in numbers:
             sequence = self._sequences[number]
-            sequence.windows.extend(levels for _, levels in sequence.phases.flush())
+            for phases, windows in zip(sequence.phases, sequence.windows, strict=True):
+                windows.extend(levels for _, levels in phases.flush())
             self._predict(number)
-            sequence.features.extend(sequence.between.rest(len(sequence.windows)))
+            sequence.features.extend(sequence.between.rest(len(sequence.windows[0])))
             self._predict(number)
             del self._sequences[number]
 
     @torch.inference_mode()
     def _predict(self, number: int) -> None:
-        """Predict a face wherever window and features are known, or can be waited for."""
-        sequence, weight = self._sequences[number], self.network.head.fc.weight
-        while sequence.windows:
+        """Predict a face wherever windows and features are known, or can be waited for."""
+        sequence = self._sequences[number]
+        while all(sequence.windows):
             if not sequence.features:
                 if not sequence.asked:
                     return
                 task, row, after = sequence.asked.popleft()
                 sequence.features.extend(sequence.between.push(self._answer(task)[row], after))
-            given = sequence.features.popleft()[None, None].to(weight)
-            phases = [level[None, None].to(weight) for level in sequence.windows.popleft()]
-            sequence.clip.append(self.network.embed(given, phases)[0, 0])
-            values = self.network.read_out(torch.stack(list(sequence.clip))[None])[0, -1].tolist()
-            self._values[number].append((values[0], values[1]))
+            features = sequence.features.popleft()
+            values = []
+            for member, clip, windows in zip(
+                self._members, sequence.clips, sequence.windows, strict=True
+            ):
+                network, weight = member.network, member.network.head.fc.weight
+                given = features[member.columns][None, None].to(weight)
+                phases = [level[None, None].to(weight) for level in windows.popleft()]
+                clip.append(network.embed(given, phases)[0, 0])
+                read = network.read_out(torch.stack(list(clip))[None])[0, -1]
+                values.append(both(network, read.double().cpu().numpy()))
+            valence, arousal = averaged(self._networks, values).tolist()
+            self._values[number].append((valence, arousal))
 
     def _answer(self, task: Future[tuple[Tensor, float]]) -> Tensor:
         begun = perf_counter()

@@ -3,23 +3,26 @@
     thread:   decode ─┐
     thread:           └─ find, follow and align faces  ───┐
     caller:                                               └─ gather batches and clips, in order
-    workers:                  a batch's features and grey frames; a clip's phases and network
+    workers:          a batch's features and grey frames; a clip embedded; a clip's GRU
 
 Batches are of whatever faces come; clips are of one face each, from the beginning of its track to
-its end, so a face's predictions are those it would have alone.
+its end, so a face's predictions are those it would have alone. Clips that are embedded follow each
+other; those that the GRU runs over may overlap (`Cut`), but never from one track to another.
 
 Queues between them are short, so a stage that is ahead waits. What a clip needs is dropped once it
 has been predicted: however long a video, a few hundred bytes a frame remain, and 2 KB more a frame
-where the grey faces are to be kept.
+where the grey faces are to be kept. Where the GRU runs over the whole of a track, its embedded
+frames wait for the end: 1 KB each, and while it runs 10 KB.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -30,9 +33,21 @@ from mimamo.faces import FaceChoice, phase_frames
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
 from mimamo.model.features import SpatialFeatures
-from mimamo.model.network import MIMAMONet
-from mimamo.predict.clips import ClipAverages, ClipInput, evaluating, predict_clips
+from mimamo.predict.clips import (
+    OVERLAPPING,
+    ClipAverages,
+    ClipInput,
+    Cut,
+    EmbeddedClip,
+    EmbeddedClips,
+    beside,
+    embed_clips,
+    evaluating,
+    read_out_clips,
+)
 from mimamo.predict.interpolation import FaceClips
+from mimamo.predict.networks import JointFeatures, Member, averaged
+from mimamo.predict.smoothing import smoothed
 from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 from mimamo.threads import Workers, ahead
@@ -66,20 +81,29 @@ class Observed:
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """What looks at the frames: the detector, the backbone, the network on clips of a length."""
+    """What looks at the frames: the detector, the backbones, the networks on their clips.
+
+    The networks see grey faces of one size; their predictions are averaged.
+    """
 
     detector: Detector
-    spatial: SpatialFeatures
-    network: MIMAMONet
+    spatial: SpatialFeatures | JointFeatures
+    members: Sequence[Member]
     search_every: int = 1
     features_every: int = 1
-    clip_length: int = 64
     faces: FaceChoice = "main"
+    cut: Cut = OVERLAPPING
+    smooth: int = 0
 
     @property
     def gap(self) -> int:
         """Frames without a face that end its sequence: those of a window."""
-        return max(1, self.network.config.num_phase)
+        return max(1, *(member.network.config.num_phase for member in self.members))
+
+    @property
+    def phase_size(self) -> int:
+        """Height and width of the grey faces."""
+        return self.members[0].network.config.phase_size
 
 
 def observe(
@@ -116,7 +140,8 @@ def observe(
             video, models.detector, models.faces,
             patience=models.gap, search_every=models.search_every, read=read,
         )  # fmt: skip
-        stack.enter_context(evaluating(models.network))
+        for member in models.members:
+            stack.enter_context(evaluating(member.network))
         gathering = _Gathering(models, pool, times, keep_frames)
         stack.callback(gathering.cancel)  # what has not begun
         for face in working("detection", faces):
@@ -131,6 +156,28 @@ class _Crop(NamedTuple):
     face: int
     image: np.ndarray
     known: bool
+
+
+class _Track:
+    """The clips of a face as one of the networks sees them, until the face is gone."""
+
+    def __init__(self, member: Member, cut: Cut) -> None:
+        length, stride = cut.of(member.clip_length)
+        self.network, self.columns = member.network, member.columns
+        self.faces = FaceClips(member.network.config.num_phase, member.clip_length)
+        self.averages = ClipAverages(length - stride)
+        self._embedded = EmbeddedClips(length, stride)
+        self._waiting: list[EmbeddedClip] = []  # for others that belong beside them
+
+    def together(self, clip: ClipInput, rows: Tensor) -> Iterator[list[EmbeddedClip]]:
+        """Take what the next clip became; yield clips, as many as are to be read out together."""
+        for part in self._embedded.push(clip, rows):
+            self._waiting.append(part)
+            if len(self._waiting) == beside(self.network):
+                yield self._waiting
+                self._waiting = []
+        if clip.is_last and self._waiting:
+            yield self._waiting
 
 
 class _Gathering:
@@ -159,10 +206,12 @@ class _Gathering:
         self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
         # Of each: its crops, the tracks that have ended with it, features and grey frames.
         self._batches: deque[tuple[list[_Crop], list[int], Future]] = deque()
-        self._streams: dict[int, FaceClips] = {}
-        self._clips: deque[tuple[int, ClipInput, Future]] = deque()
+        self._embedding: deque[tuple[_Track, ClipInput, Future]] = deque()
+        self._clips: deque[tuple[ClipAverages, list[EmbeddedClip], Future]] = deque()
+        # By face, for each of the networks:
+        self._tracks: dict[int, list[_Track]] = {}
+        self._averages: dict[int, list[ClipAverages]] = {}
         # By face:
-        self._averages: dict[int, ClipAverages] = defaultdict(ClipAverages)
         self._frames: dict[int, list[Tensor]] = defaultdict(list)
 
     def add(self, face: FaceObservation) -> bool:
@@ -191,14 +240,15 @@ class _Gathering:
             self._submit_batch()
         self._collect(0)
         # With nothing left to overlap with, the last clips may have all cores.
-        for number, stream in self._streams.items():
-            for clip in stream.finish():
-                values = predict_clips(self._models.network, [clip], self._times)
-                self._averages[number].add([clip], values)
+        for track in chain.from_iterable(self._tracks.values()):
+            for clip in track.faces.finish():
+                (rows,) = embed_clips(track.network, [clip], self._times)
+                for parts in track.together(clip, rows):
+                    track.averages.add(parts, read_out_clips(track.network, parts, self._times))
         rows = np.array(self._rows, _ROW)
         face = rows["face"]
         return Observed(
-            Predictions(rows["time"], face, self._values(face), rows["frame"]),
+            Predictions(rows["time"], face, self._values(face, rows["frame"]), rows["frame"]),
             Faces(
                 np.array(self._boxes, np.float32).reshape(-1, 4),
                 np.array(self._landmarks, np.float32).reshape(-1, 5, 2),
@@ -210,21 +260,24 @@ class _Gathering:
 
     def cancel(self) -> None:
         """Take back what no worker has begun."""
-        for *_, future in (*self._batches, *self._clips):
+        for *_, future in (*self._batches, *self._embedding, *self._clips):
             future.cancel()
 
-    def _values(self, face: np.ndarray) -> np.ndarray:
-        """Valence and arousal of every row, whose faces are given."""
+    def _values(self, face: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Valence and arousal of every row, whose faces and frames are given."""
         values = np.full((len(face), 2), NO_FACE, np.float32)
+        networks = [member.network for member in self._models.members]
         for number, averages in self._averages.items():
-            own = face == number
-            values[own] = averages.values(int(own.sum()))
+            own = np.flatnonzero(face == number)
+            mean = averaged(networks, [each.values(len(own)) for each in averages])
+            mean = mean.astype(np.float32)
+            values[own] = smoothed(mean, frames[own], self._models.smooth)
         # Where all faces have rows, what follows is nobody's.
         return values if self._models.faces == "all" else fill_missing(values[face > 0], face > 0)
 
     def _grey(self, face: np.ndarray) -> np.ndarray:
         """The grey faces, uint8 ``[F, S, S]``, in the order of rows, whose faces are given."""
-        size = self._models.network.config.phase_size
+        size = self._models.phase_size
         frames = np.empty((len(face) if self._frames else 0, size, size), np.uint8)
         for number, own in self._frames.items():
             frames[face == number] = torch.cat(own).numpy()
@@ -243,8 +296,7 @@ class _Gathering:
         with self._times.stage("backbone"):
             features = self._models.spatial(np.stack(known)) if known else torch.empty(0)
         with self._times.stage("phase"):
-            size = self._models.network.config.phase_size
-            grey = phase_frames(np.stack([crop.image for crop in crops]), size)
+            grey = phase_frames(np.stack([crop.image for crop in crops]), self._models.phase_size)
             return features, torch.from_numpy(grey)
 
     def _collect(self, limit: int) -> None:
@@ -258,22 +310,30 @@ class _Gathering:
                 own = whose == number
                 self._push(number, features[own[known]], known[own], frames[own])
             for number in ended:
-                self._predict(number, self._streams.pop(number).finish())
+                for track in self._tracks.pop(number):
+                    self._embed(track, track.faces.finish())
+        while len(self._embedding) > limit or (self._embedding and self._embedding[0][-1].done()):
+            track, clip, future = self._embedding.popleft()
+            for parts in track.together(clip, future.result()[0]):
+                read_out = self._pool.submit(read_out_clips, track.network, parts, self._times)
+                self._clips.append((track.averages, parts, read_out))
         while len(self._clips) > limit or (self._clips and self._clips[0][-1].done()):
-            number, clip, future = self._clips.popleft()
-            self._averages[number].add([clip], future.result())
+            averages, parts, future = self._clips.popleft()
+            averages.add(parts, future.result())
 
     def _push(self, number: int, features: Tensor, known: np.ndarray, frames: Tensor) -> None:
         """Take the next grey frames of a face, and the features of those where they are known."""
-        if number not in self._streams:
-            num_phase = self._models.network.config.num_phase
-            self._streams[number] = FaceClips(num_phase, self._models.clip_length)
+        if number not in self._tracks:
+            tracks = [_Track(member, self._models.cut) for member in self._models.members]
+            self._tracks[number] = tracks
+            self._averages[number] = [track.averages for track in tracks]
         if self._keep_frames:
             self._frames[number].append(frames)
-        self._predict(number, self._streams[number].push(features, known.tolist(), frames))
+        which = known.tolist()
+        for track in self._tracks[number]:
+            self._embed(track, track.faces.push(features[..., track.columns], which, frames))
 
-    def _predict(self, number: int, clips: Iterable[ClipInput]) -> None:
-        network, times = self._models.network, self._times
+    def _embed(self, track: _Track, clips: Iterable[ClipInput]) -> None:
         for clip in clips:
-            future = self._pool.submit(predict_clips, network, [clip], times)
-            self._clips.append((number, clip, future))
+            future = self._pool.submit(embed_clips, track.network, [clip], self._times)
+            self._embedding.append((track, clip, future))

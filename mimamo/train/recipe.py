@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
-from mimamo.files import read_toml, write_text
-from mimamo.model.config import MOST_CLIP, MIMAMOConfig
+from mimamo.files import is_path, read_toml, write_text
+from mimamo.model.config import MOST_CLIP, OUTPUTS, MIMAMOConfig
 from mimamo.settings import Settings, bad, is_real, is_whole
 
 SPATIAL = ("cached", "small", "finetune")
@@ -54,15 +54,35 @@ class TrainingConfig(Settings):
     precision: str = "float32"  # or "bfloat16" for the networks; phases and loss stay as they are
     fold: str = ""  # "i/k": validate on the i-th of k folds of all annotated videos
 
+    init: str = ""  # weights to begin with, see `mimamo.load_checkpoint`; "" for random ones
+    init_outputs: str = ""  # "arousal,valence" or the reverse, where they do not tell it
+
     network: MIMAMOConfig = field(default_factory=MIMAMOConfig)
 
     def __post_init__(self) -> None:
         for name, (valid, expected) in _CHECKS.items():
             if not valid(getattr(self, name)):
                 raise bad(name, expected, getattr(self, name))
+        if self.network.outputs != OUTPUTS:
+            raise bad("network.outputs", "both, which the loss is of", self.network.outputs)
         if self.stride > self.clip_length:
             # Frames between two clips would never be trained on.
             raise bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
+
+    def with_clips(self, length: int) -> TrainingConfig:
+        """The same with clips of another length, of which a batch holds as many frames as before.
+
+        So a step needs the memory that it did, where a clip is no longer than a batch. Clips
+        overlap by the same share. Of fewer, longer clips the loss sees fewer videos at once.
+        """
+        if not _CHECKS["clip_length"][0](length):
+            raise bad("clip_length", _CHECKS["clip_length"][1], length)
+        return replace(
+            self,
+            clip_length=length,
+            stride=max(1, self.stride * length // self.clip_length),
+            batch_size=max(1, self.batch_size * self.clip_length // length),
+        )
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:
@@ -135,5 +155,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "backbone_rate": _FRACTION,
     "precision": (lambda value: value in PRECISIONS, ", ".join(map(repr, PRECISIONS))),
     "fold": (_is_fold, "'i/k' with i from 1 to k, or ''"),
+    "init": (lambda value: isinstance(value, str) and is_path(value), "a path, or ''"),
+    "init_outputs": (
+        lambda value: value in ("", ",".join(OUTPUTS), ",".join(reversed(OUTPUTS))),
+        "'valence,arousal', 'arousal,valence' or ''",
+    ),
     "network": (lambda value: isinstance(value, MIMAMOConfig), "a MIMAMOConfig"),
 }

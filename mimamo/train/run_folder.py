@@ -10,7 +10,7 @@ from typing import Any
 
 from mimamo.errors import InputError
 from mimamo.files import output_folder, remove_left_over
-from mimamo.model.checkpoint import RUN_BEST, RUN_CONFIG
+from mimamo.model.checkpoint_file import RUN_BEST, RUN_CONFIG
 from mimamo.train.recipe import TrainingConfig
 
 BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"

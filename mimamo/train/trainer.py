@@ -225,7 +225,10 @@ def predict(
     config: TrainingConfig,
     images: FaceImages | None = None,
 ) -> np.ndarray:
-    """Predict a video whole, as `mimamo predict` does: float32 ``[T, 2]``.
+    """Predict a video whole, in clips that do not overlap, as in the published code.
+
+    So the epoch is chosen that the published code would choose. `mimamo predict`, `evaluate` and
+    `submit` let clips overlap where nothing is said. Returns float32 ``[T, 2]``.
 
     Args:
         model: used in evaluation mode, left in the mode it was in.

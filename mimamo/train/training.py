@@ -23,6 +23,7 @@ from mimamo.model.checkpoint import (
     Backbone,
     BackboneFile,
     load_backbone,
+    load_checkpoint,
     save_checkpoint,
     share_backbone,
     update_info,
@@ -31,8 +32,11 @@ from mimamo.model.checkpoint import (
 from mimamo.model.config import MIMAMOConfig
 from mimamo.model.network import MIMAMONet
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.predict.clips import predict_sequence
+from mimamo.predict.smoothing import NOTE, choose_smooth, smooth_line
 from mimamo.progress import Progress, Report, silent
-from mimamo.train.model import FaceImages, TrainedModel
+from mimamo.train.begin import begin, seen_before
+from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import (
@@ -148,6 +152,9 @@ def train(
                 report(line)
             config = replace(config, network=_network_config(cache, config))
             model, frozen = _model(cache, config)
+            goes_on = resumed and (folder / STATE).exists()
+            if config.init and not goes_on:
+                begin(model, config, chosen, report)
             clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
             clips = clip_set(
                 [video.sequence for video in chosen.training],
@@ -160,7 +167,7 @@ def train(
                 images = FaceImages([*chosen.training, *chosen.validation])
             validation = [video.sequence for video in chosen.validation]
             trainer = Trainer(model, clips, validation, config, processes, images)
-            if resumed and (folder / STATE).exists():
+            if goes_on:
                 trainer.load(folder / STATE)
                 chosen.check(folder / STATE, trainer.state.identity)
                 done = len(trainer.state.epochs)
@@ -173,12 +180,16 @@ def train(
             processes.wait()  # the others have read what the first now replaces
             files = None
             if processes.is_first:
+                notes, last = chosen.notes(), folder / LAST
+                if config.init:  # of a run that goes on, maybe without those weights
+                    before = seen_before(config, last if goes_on and last.exists() else None)
+                    notes["trained_on"] = sorted({*notes["trained_on"], *before})
                 files = _RunFiles(
                     folder,
                     config,
                     trainer,
                     frozen,
-                    chosen.notes(),
+                    notes,
                     save_seconds,
                     begins=not resumed,
                 )
@@ -186,6 +197,8 @@ def train(
                 report(f"{folder}: this run is finished")
             else:
                 _run(trainer, config, files, report, progress)
+            if processes.is_first:
+                _choose_smooth(folder, chosen, config, processes.device, images, report)
             epochs = tuple(trainer.state.epochs)
             del trainer, model, files  # while the group that DDP uses is there
     result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs, videos=chosen)
@@ -197,6 +210,34 @@ def train(
         f"{result.best_checkpoint}"
     )
     return result
+
+
+def _choose_smooth(
+    folder: Path,
+    chosen: Chosen,
+    config: TrainingConfig,
+    device: torch.device,
+    images: FaceImages | None,
+    report: Report,
+) -> None:
+    """Note in the best checkpoint how far to smooth what it predicts, unless it is there.
+
+    Chosen on the validation videos, predicted as `mimamo evaluate` does where nothing is said.
+    """
+    path = folder / BEST
+    checkpoint = load_checkpoint(path)
+    if NOTE in checkpoint.info:
+        return
+    trained = None if config.spatial == "cached" else checkpoint.backbone
+    model = TrainedModel(checkpoint.network, trained).to(device).eval()
+    predicted = {}
+    for video in chosen.validation:
+        features = video_features(model.backbone, video.sequence, images)
+        values = predict_sequence(model.network, features, video.frames, config.clip_length)
+        predicted[video.name] = values
+    reach = choose_smooth(chosen.validation, predicted)
+    update_info(path, {NOTE: reach})
+    report(smooth_line(reach))
 
 
 def _run(

@@ -126,9 +126,9 @@ def prepared(tmp_path_factory):
         batch_size=4,
         network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
     ).save(folder / "tiny.toml")
-    recipe = "docs/explanation/stream-ablation.toml"
-    (folder / recipe).parent.mkdir(parents=True)
-    shutil.copy(ROOT / recipe, folder / recipe)
+    (folder / "docs/explanation").mkdir(parents=True)
+    for recipe in (ROOT / "docs/explanation").glob("*.toml"):
+        shutil.copy(recipe, folder / "docs/explanation")
     return folder
 
 

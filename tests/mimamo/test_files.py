@@ -21,7 +21,7 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.omg import table_rows
 from mimamo.demo.run import run_demo
 from mimamo.evaluate.cross_validation import crossval
-from mimamo.evaluate.submission import is_table
+from mimamo.evaluate.utterances import is_table
 from mimamo.extract import extract
 from mimamo.faces import CenterFace, YuNet
 from mimamo.files import (

@@ -48,6 +48,7 @@ READERS = {
     "tarfile": set(), "gzip": set(), "bz2": set(), "lzma": set(), "sqlite3": set(),
     "shelve": set(), "safetensors": set(), "urllib": set(), "http": set(), "socket": set(),
     "requests": set(), "pandas": set(), "scipy.io": set(), "skimage.io": set(),
+    "huggingface_hub": {"model/hub.py"},
     "numpy.load*": set(), "numpy.genfromtxt": set(), "numpy.lib": set(),
     "PIL.Image.open": {"video/image.py"},
     "PIL.ImageFont.truetype": {"predict/render/canvas.py"},  # a font of matplotlib's

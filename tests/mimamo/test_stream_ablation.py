@@ -39,7 +39,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
     for streams in STREAMS:
         config = replace(recipe, network=replace(recipe.network, streams=streams))
         run = train(root / "cache", root / streams, config=config).out
-        result = evaluate_runs([run], root / "cache", subset="Test_Set")
+        result = evaluate_runs([run], root / "cache", subset="Test_Set", stride=CLIP)
         found[streams] = result.summary.faces
     return found
 

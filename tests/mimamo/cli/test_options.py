@@ -9,16 +9,24 @@ from typing import Any
 
 import pytest
 import typer
+from support.networks import tiny_network
 from typer.core import TyperOption
 
 from mimamo.cli import app, main
+from mimamo.model import save_checkpoint
 from mimamo.train import TrainingConfig
 
 WEIGHTS = ["--weights", "w", "--out", "o"]
 #: The least that a command is called with, and the functions it calls.
 COMMANDS = {
-    "predict": (["v", *WEIGHTS], ["predict.predict_many", "model.load_checkpoint", "faces.YuNet"]),
-    "live": (["v", "--weights", "w"], ["predict.live.LivePredictor", "model.load_checkpoint"]),
+    "predict": (
+        ["v", *WEIGHTS],
+        ["predict.predict_many", "given_weights.load_checkpoints", "faces.YuNet"],
+    ),
+    "live": (
+        ["v", "--weights", "w"],
+        ["predict.live.LivePredictor", "given_weights.load_checkpoints"],
+    ),
     "magnify": (
         ["v", "--out", "o", "--factor", "2", "--band", "1", "4"],
         ["magnify.magnify_film", "faces.YuNet"],
@@ -53,6 +61,8 @@ VALUES = [
     "iir",
     "3",
     "y=17",
+    "arousal,valence",
+    "w.safetensors",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}
@@ -79,6 +89,7 @@ def told(monkeypatch, tmp_path):
     """Runs a command; returns what its functions were called with."""
     monkeypatch.chdir(tmp_path)
     TrainingConfig(epochs=77).save(Path("c.toml"))
+    save_checkpoint("w.safetensors", tiny_network())
 
     def put(name: str, value: Any) -> None:
         module, _, function = f"mimamo.{name}".rpartition(".")

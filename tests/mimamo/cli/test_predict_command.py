@@ -170,7 +170,7 @@ class TestInterruption:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(mimamo.predict.pipeline, "predict_clips", interrupted)
+        monkeypatch.setattr(mimamo.predict.pipeline, "embed_clips", interrupted)
         assert predict(video) == 130
         assert capsys.readouterr() == ("", "mimamo: interrupted\n")
         assert not list((tmp_path / "out").iterdir())

@@ -39,6 +39,18 @@ class TestTrain:
         assert (config.network.unwrap, config.network.streams) == ("full", "temporal")
         assert config.spatial == "small"
 
+    def test_longer_clips_take_the_memory_of_shorter_ones(self, tmp_path, called):
+        assert main(["train", "cache", "--out", "run", "--clip-length", "300"]) == 0
+        config = called["config"]
+        assert (config.clip_length, config.stride, config.batch_size) == (300, 150, 3)
+        config.save(tmp_path / "config.toml")  # and a run of such goes on
+        arguments = ["train", "cache", "--out", str(tmp_path), "--resume", "--clip-length", "300"]
+        assert main(arguments) == 0
+        assert called["config"] == config
+        more = ["train", "cache", "--out", "run", "--clip-length", "300", "--batch-size", "16"]
+        assert main(more) == 0
+        assert called["config"].batch_size == 16
+
     def test_without_options_the_recipe_holds(self, called):
         assert main(["train", "cache", "--out", "run"]) == 0
         assert called["config"] == mimamo.train.TrainingConfig()

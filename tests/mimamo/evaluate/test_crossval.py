@@ -21,10 +21,11 @@ from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
 from mimamo.data.cache import video_path
 from mimamo.evaluate import Ensemble, crossval, join
-from mimamo.evaluate.cross_validation import _rows_of
+from mimamo.evaluate.cross_validation import PREDICTIONS_KEY, _rows_of, read_predictions
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
 from mimamo.evaluate.summary import Summary, against_report
 from mimamo.locks import locked
+from mimamo.tensor_file import save_tensors
 from mimamo.train import TrainingConfig
 from mimamo.train.videos import Chosen, choose_videos
 
@@ -239,6 +240,24 @@ class TestJobs:
         crossval(small_cache, out, folds=3, config=small_config)
         assert [str(path.parent.name) for path in predicted] == ["fold-2", "fold-3"]
         assert damaged.read_bytes() == expected
+
+
+def test_predictions_of_before_clips_overlapped_are_joined_and_said(
+    small_folds: Path, small_cache: Path, small_config, predicted, tmp_path: Path
+) -> None:
+    out = shutil.copytree(small_folds, tmp_path / "folds")
+    path = out / "fold-2/held_out.safetensors"
+    expected = path.read_bytes()
+    tensors, note = read_predictions(path)
+    del note["cut"]
+    save_tensors(path, tensors, PREDICTIONS_KEY, note)
+    lines: list[str] = []
+    join(small_cache, out, 3, lines.append)
+    (line,) = (line for line in lines if line.startswith("warning"))
+    assert line.startswith(f"warning: {path}: predicted in clips that do not overlap")
+    crossval(small_cache, out, folds=3, config=small_config)
+    assert [path.parent.name for path in predicted] == ["fold-2"]
+    assert path.read_bytes() == expected
 
 
 class TestRefused:

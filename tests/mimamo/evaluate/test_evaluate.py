@@ -20,10 +20,10 @@ from support.pages import content_of
 from mimamo import InputError, concordance_cc, load_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluate import Ensemble, evaluate_runs
-from mimamo.evaluate.ensemble import checkpoints_in
 from mimamo.extract import extract
+from mimamo.given_weights import checkpoints_in
 from mimamo.model.checkpoint import update_info
-from mimamo.predict.clips import predict_sequence
+from mimamo.predict.clips import Cut, predict_sequence
 from mimamo.train import TrainingConfig, train
 from mimamo.train.model import FaceImages
 
@@ -34,7 +34,7 @@ class TestNumbers:
             csv.DictReader((small_run / "history.csv").open()),
             key=lambda row: float(row["valence"]) + float(row["arousal"]),
         )
-        result = evaluate_runs([small_run], small_cache)
+        result = evaluate_runs([small_run], small_cache, stride=16)  # as the published code
         assert result.summary.faces.valence == pytest.approx(float(best["valence"]), abs=1e-6)
         assert result.summary.faces.arousal == pytest.approx(float(best["arousal"]), abs=1e-6)
 
@@ -47,7 +47,7 @@ class TestNumbers:
             predicted.append(values.astype(np.float64).clip(-1, 1))  # as it would be written
             labels.append(video.annotations.numpy().astype(np.float64))
         expected = concordance_cc(np.concatenate(predicted), np.concatenate(labels), dim=0)
-        faces = evaluate_runs([resnet_run], resnet_cache).summary.faces
+        faces = evaluate_runs([resnet_run], resnet_cache, stride=16).summary.faces
         assert [faces.valence, faces.arousal] == pytest.approx(expected, abs=1e-9)
         assert faces.count == 168
 
@@ -211,7 +211,10 @@ class TestStreams:
             features = backbone(backbone.prepare(video.frames[:]))
         still = video.frames[:].float().mean(0).round().byte().repeat(len(video), 1, 1)
         expected = predict_sequence(checkpoint.network, features, still, 16, 16)
-        found = Ensemble([small_run], cache, streams="spatial").predict([video])[video.name]
+        disjoint = Cut(16)
+        found = Ensemble([small_run], cache, streams="spatial", cut=disjoint).predict([video])[
+            video.name
+        ]
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
     @pytest.mark.slow
@@ -241,7 +244,7 @@ class TestFinetuned:
     @pytest.mark.slow
     def test_it_predicts_what_validation_did(self, finetuned: Path, resnet_cache: Path) -> None:
         (epoch,) = csv.DictReader((finetuned / "history.csv").open())
-        faces = evaluate_runs([finetuned], resnet_cache).summary.faces
+        faces = evaluate_runs([finetuned], resnet_cache, stride=8).summary.faces
         assert faces.valence == pytest.approx(float(epoch["valence"]), abs=1e-5)
         assert faces.arousal == pytest.approx(float(epoch["arousal"]), abs=1e-5)
 
@@ -307,9 +310,14 @@ class TestRefused:
         with pytest.raises(InputError, match=r"its backbone \(SHA-256 .* is not the one"):
             evaluate_runs([resnet_run], small_cache)
 
-    def test_a_checkpoint_of_something_else(self, weights: Path, resnet_cache: Path) -> None:
+    def test_a_checkpoint_of_something_else(
+        self, weights: Path, resnet_cache: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "c.safetensors"
+        shutil.copy(weights, path)
+        update_info(path, {"training": {}, "labels": {"std": [1]}})
         with pytest.raises(InputError, match="expected a checkpoint of `mimamo train`"):
-            evaluate_runs([weights], resnet_cache)
+            evaluate_runs([path], resnet_cache)
 
     def test_a_folder_without_a_run(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="expected a run or a cross-validation"):

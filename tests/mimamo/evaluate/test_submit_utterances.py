@@ -12,7 +12,7 @@ import pytest
 from mimamo import InputError
 from mimamo.data import Cache, OMGEmotion
 from mimamo.evaluate import Ensemble, submit
-from mimamo.evaluate.submission import rows_of_names, write_utterances
+from mimamo.evaluate.utterances import rows_of_names, write_utterances
 from mimamo.extract import extract
 
 HEADER = "link,start,end,video,utterance,arousal,valence,EmotionMaxVote"

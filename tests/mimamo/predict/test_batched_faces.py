@@ -10,6 +10,7 @@ from mimamo.faces.batched_centerface import BatchedCenterFace
 from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
+from mimamo.predict.networks import Member
 from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import StageTimes
 from mimamo.threads import workers
@@ -64,6 +65,6 @@ def test_a_video_that_breaks_within_a_batch_tells_why(tmp_path, checkpoint, film
             raise OSError("the disk is gone")
 
     spatial = SpatialFeatures(checkpoint.backbone)
-    models = Models(BatchedCenterFace("cpu"), spatial, checkpoint.network)
+    models = Models(BatchedCenterFace("cpu"), spatial, [Member(checkpoint.network)])
     with workers("cpu") as pool, pytest.raises(OSError, match="the disk is gone"):
         observe(Broken(), models, pool, StageTimes())

@@ -9,7 +9,14 @@ import torch
 from mimamo import MIMAMONet
 from mimamo.data.clips import clip_starts, context_indices
 from mimamo.model.features import phase_windows
-from mimamo.predict.clips import ClipStream, predict_sequence
+from mimamo.predict.clips import (
+    ClipAverages,
+    ClipStream,
+    Cut,
+    EmbeddedClip,
+    EmbeddedClips,
+    predict_sequence,
+)
 
 CLIP = 8
 
@@ -61,16 +68,54 @@ class TestClips:
         close(actual[CLIP + 3 : 2 * CLIP], (second[3:] + last[:-3]) / 2)
         close(actual[2 * CLIP :], last[-3:])
 
-    def test_overlaps_are_averaged(self, tiny_network):
-        features, grey = make_video(tiny_network, 2 * CLIP)
-        actual = predict_sequence(tiny_network, features, grey, CLIP, CLIP // 2)
-        starts = (0, CLIP // 2, CLIP)
-        clips = [predict_one(tiny_network, features, grey, s, s + CLIP) for s in starts]
-        half = CLIP // 2
-        close(actual[:half], clips[0][:half])
-        close(actual[half:CLIP], (clips[0][half:] + clips[1][:half]) / 2)
-        close(actual[CLIP : CLIP + half], (clips[1][half:] + clips[2][:half]) / 2)
-        close(actual[CLIP + half :], clips[2][half:])
+    @pytest.mark.parametrize("frames", [2 * CLIP, 2 * CLIP + 1, 3 * CLIP - 1])
+    @pytest.mark.parametrize("stride", [None, 1, 3, CLIP - 1])
+    def test_overlaps_are_averaged(self, tiny_network, frames, stride):
+        """By weights that rise and fall over the overlap, but not at the ends of the video."""
+        features, grey = make_video(tiny_network, frames)
+        actual = predict_sequence(tiny_network, features, grey, CLIP, stride)
+        sums, weights, fade = np.zeros((frames, 2)), np.zeros((frames, 1)), CLIP - (stride or 4)
+        for start in clip_starts(frames, CLIP, stride or CLIP // 2):
+            own = predict_one(tiny_network, features, grey, start, start + CLIP)
+            for place in range(CLIP):
+                before = place + 1 if start else np.inf
+                after = CLIP - place if start + CLIP < frames else np.inf
+                weight = min(1, before / (fade + 1), after / (fade + 1))
+                sums[start + place] += weight * own[place]
+                weights[start + place] += weight
+        close(actual, sums / weights)
+
+    def test_a_clip_passes_into_the_next_without_a_step(self):
+        """Where each clip says another constant, as it might of frames that it knows nothing of."""
+        clips = [EmbeddedClip(start, torch.empty(0)) for start in clip_starts(200, 64, 32)]
+        averages = ClipAverages(32)
+        for number, clip in enumerate(clips):
+            averages.add([clip], np.full((1, 64, 2), number % 2, float))
+        assert np.abs(np.diff(averages.values(200), axis=0)).max() < 0.05
+
+    def test_disjoint_clips_are_to_the_bit_what_the_network_gives(self, tiny_network):
+        """As before clips overlapped: four to a batch, the last one aligned to the end."""
+        features, grey = make_video(tiny_network, 6 * CLIP + 3)
+        actual = predict_sequence(tiny_network, features, grey, CLIP, CLIP)
+        starts, num_phase = clip_starts(len(grey), CLIP, CLIP), tiny_network.config.num_phase
+        sums, counts = np.zeros((len(grey), 2)), np.zeros((len(grey), 1))
+        for batch in (starts[:4], starts[4:]):
+            around = [context_indices(start, CLIP, num_phase, len(grey)) for start in batch]
+            frames = torch.from_numpy(np.stack([grey[own] for own in around]))
+            own = torch.from_numpy(np.stack([features[start : start + CLIP] for start in batch]))
+            with torch.inference_mode():
+                phases = phase_windows(frames, tiny_network.config, context=True)
+                values = tiny_network(own, phases).double().numpy()
+            for start, clip in zip(batch, values, strict=True):
+                sums[start : start + CLIP] += clip
+                counts[start : start + CLIP] += 1
+        np.testing.assert_array_equal(actual, (sums / counts).astype(np.float32))
+
+    @pytest.mark.parametrize("frames", [1, CLIP - 1, CLIP, CLIP + 1, 5 * CLIP + 3])
+    def test_the_whole_is_one_pass(self, tiny_network, frames):
+        features, grey = make_video(tiny_network, frames)
+        actual = predict_sequence(tiny_network, features, grey, CLIP, whole=True)
+        close(actual, predict_one(tiny_network, features, grey, 0, frames))
 
     def test_a_clip_sees_the_frames_around_it(self, tiny_network):
         features, grey = make_video(tiny_network, 3 * CLIP)
@@ -134,8 +179,9 @@ class TestBadInput:
             ({"frames": np.zeros((5, 48, 48), np.uint8)}, r"frames: expected .* \[5, 48, 48\]"),
             ({"clip_length": 0}, "clip_length, batch_size: expected at least 1, got 0"),
             ({"batch_size": 0}, "clip_length, batch_size: expected at least 1, got 64, 0"),
-            ({"stride": 65}, r"stride: expected 1 to clip_length \(64\), got 65"),
-            ({"stride": 0}, r"stride: expected 1 to clip_length \(64\), got 0"),
+            ({"stride": 65}, "stride: expected 1 to 64, the frames of a clip, got 65"),
+            ({"stride": 0}, "stride: expected 1 to 100000 frames, got 0"),
+            ({"stride": 8, "whole": True}, "stride: expected none with whole, got 8"),
         ],
     )
     def test_is_named(self, tiny_network, change, match):
@@ -165,10 +211,12 @@ def streamed(stream: ClipStream, total: int, sizes) -> list:
 def test_clips_are_those_of_the_whole_video(total, num_phase, stride):
     rng = np.random.default_rng(total)
     for sizes in (iter([total]), iter([1] * total), iter(lambda: int(rng.integers(1, 9)), 0)):
-        stream = ClipStream(num_phase, CLIP, stride)
+        stream, embedded = ClipStream(num_phase, CLIP), EmbeddedClips(CLIP, stride)
+        whole, parts, wholes = EmbeddedClips(*Cut(whole=True).of(CLIP)), [], []
         clips = streamed(stream, total, sizes)
         assert stream.total == total
-        assert [clip.start for clip in clips] == clip_starts(total, CLIP, stride)
+        assert [clip.start for clip in clips] == clip_starts(total, CLIP, CLIP)
+        assert [clip.is_last for clip in clips] == [False] * (len(clips) - 1) + [True]
         length = min(CLIP, total)
         for clip in clips:
             np.testing.assert_array_equal(
@@ -176,10 +224,32 @@ def test_clips_are_those_of_the_whole_video(total, num_phase, stride):
             )
             around = context_indices(clip.start, length, num_phase, total)
             np.testing.assert_array_equal(clip.frames[:, 0, 0], around)
+            parts += embedded.push(clip, clip.features)
+            wholes += whole.push(clip, clip.features)
+            assert sum(len(rows) for _, rows in embedded._held) <= 3 * CLIP
+        assert [part.start for part in parts] == clip_starts(total, CLIP, stride)
+        for start, rows in parts:
+            np.testing.assert_array_equal(rows[:, 0], np.arange(start, start + length))
+        ((start, rows),) = wholes
+        np.testing.assert_array_equal(rows[:, 0], np.arange(start, total))
+
+
+def test_a_frame_embedded_twice_is_taken_from_the_last_clip():
+    """As the last clip, which is aligned to the end, was predicted alone before."""
+    stream, embedded = ClipStream(4, CLIP), EmbeddedClips(CLIP, CLIP)
+    parts = []
+    for number, clip in enumerate(streamed(stream, CLIP + 3, iter([CLIP + 3]))):
+        parts += embedded.push(clip, torch.full((CLIP, 1), float(number)))
+    assert [(part.start, part.frames.unique().tolist()) for part in parts] == [(0, [0]), (3, [1])]
+
+
+def test_a_stride_is_half_a_clip_where_nothing_is_said():
+    assert [Cut().of(length) for length in (64, 300, 1)] == [(64, 32), (300, 150), (1, 1)]
+    assert Cut(64).of(64) == (64, 64)
 
 
 def test_a_clip_comes_as_soon_as_its_context_is_there():
-    stream = ClipStream(4, CLIP, CLIP)
+    stream = ClipStream(4, CLIP)
     features, frames = video(30)
     assert list(stream.push(features[:9], frames[:9])) == []
     (clip,) = stream.push(features[9:10], frames[9:10])  # two frames after it
@@ -187,7 +257,7 @@ def test_a_clip_comes_as_soon_as_its_context_is_there():
 
 
 def test_what_is_held_does_not_grow():
-    stream = ClipStream(12, CLIP, CLIP)
+    stream = ClipStream(12, CLIP)
     features, frames = video(5)
     held = []
     for _ in range(100):

@@ -24,9 +24,11 @@ from mimamo.faces.alignment import TEMPLATE
 from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
-from mimamo.predict.clips import predict_sequence
-from mimamo.predict.interpolation import FaceClips
+from mimamo.predict.clips import Cut, predict_sequence
+from mimamo.predict.interpolation import FaceClips, FeatureInterpolation
+from mimamo.predict.networks import Member
 from mimamo.predict.pipeline import Models, observe
+from mimamo.predict.smoothing import smoothed
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.threads import workers
 from mimamo.video import VideoFrame, VideoReader
@@ -94,7 +96,9 @@ class Spatial(torch.nn.Module):
 
 @pytest.mark.slow
 def test_is_what_the_stages_give_one_after_the_other(checkpoint, video):
-    models = Models(CenterFace(), SpatialFeatures(checkpoint.backbone), checkpoint.network)
+    models = Models(
+        CenterFace(), SpatialFeatures(checkpoint.backbone), [Member(checkpoint.network)]
+    )
     times, advanced = StageTimes(), []
     with workers("cpu") as pool:
         whole = observe(
@@ -141,7 +145,7 @@ def test_twice_gives_the_same_bytes(tmp_path, checkpoint, video, precision):
 def test_stages_that_are_ahead_wait(checkpoint):
     """However slow the ResNet50, only so many frames are read and held."""
     noise, most = Noise(200), []
-    models = Models(Anywhere(), Spatial(seconds=0.001), checkpoint.network)
+    models = Models(Anywhere(), Spatial(seconds=0.001), [Member(checkpoint.network)])
     done = []
 
     def advance():
@@ -167,7 +171,7 @@ def test_memory_does_not_grow_with_the_video(checkpoint, monkeypatch):
         return result
 
     monkeypatch.setattr(torch, "cat", watched)
-    models = Models(Anywhere(), Spatial(), checkpoint.network)
+    models = Models(Anywhere(), Spatial(), [Member(checkpoint.network)])
     with workers("cpu") as pool:
         observe(Noise(240), models, pool, StageTimes())
     assert 64 <= max(held) < 64 + 64 + 12 + 4
@@ -182,7 +186,7 @@ def test_of_a_face_that_has_gone_only_predictions_are_kept(checkpoint, monkeypat
             alive.add(self)
 
     monkeypatch.setattr(mimamo.predict.pipeline, "FaceClips", Watched)
-    models = Models(Anywhere(), Spatial(), checkpoint.network)
+    models = Models(Anywhere(), Spatial(), [Member(checkpoint.network)])
     with workers("cpu") as pool:
         result = observe(
             Noise(200, cut=20), models, pool, StageTimes(),
@@ -192,6 +196,37 @@ def test_of_a_face_that_has_gone_only_predictions_are_kept(checkpoint, monkeypat
     assert max(most) <= 4
 
 
+@pytest.mark.parametrize("cut", [Cut(), Cut(16), Cut(3), Cut(whole=True)])
+@pytest.mark.parametrize("every", [1, 3])
+def test_nothing_passes_from_one_track_to_another(tiny_network, cut, every):
+    """With a cut after every 37 frames: as if each stretch were a video of its own."""
+
+    class Few(Spatial):
+        def forward(self, crops: np.ndarray) -> torch.Tensor:
+            return super().forward(crops)[:, : tiny_network.config.feature_dim]
+
+    models = Models(
+        Anywhere(), Few(), [Member(tiny_network, clip_length=16)],
+        cut=cut, smooth=2, features_every=every,
+    )  # fmt: skip
+    with workers("cpu") as pool:
+        found = observe(Noise(100, cut=37), models, pool, StageTimes(), keep_frames=True)
+    crops = [face.crop for face in observe_faces(Noise(100, cut=37), Anywhere())]
+    assert found.predictions.face.tolist() == [1 + frame // 37 for frame in range(100)]
+    for track in range(1, 4):
+        (own,) = np.nonzero(found.predictions.face == track)
+        known = torch.from_numpy(Few()(np.stack(crops)[own[::every]]).numpy())
+        between, features = FeatureInterpolation(), []
+        for number, row in enumerate(known):
+            features.append(between.push(row, every if number else 1))
+        features.append(between.rest(len(own) - 1 - every * (len(known) - 1)))
+        values = predict_sequence(
+            tiny_network, torch.cat(features), found.frames[own], 16, cut.stride, whole=cut.whole
+        )
+        expected = smoothed(values, own, 2)
+        np.testing.assert_allclose(found.predictions.values[own], expected, rtol=0, atol=1e-5)
+
+
 class TestFailures:
     """Each stage may fail: the error arrives, the others stop, and nothing hangs."""
 
@@ -199,7 +234,7 @@ class TestFailures:
         pass
 
     def run(self, checkpoint, source=None, detector=None, spatial=None, advance=lambda: None):
-        models = Models(detector or Anywhere(), spatial or Spatial(), checkpoint.network)
+        models = Models(detector or Anywhere(), spatial or Spatial(), [Member(checkpoint.network)])
         noise = source or Noise(10_000)
         with pytest.raises(self.Error), workers("cpu") as pool:
             observe(noise, models, pool, StageTimes(), advance=advance)
@@ -235,9 +270,10 @@ class TestFailures:
         self.run(checkpoint, spatial=spatial)
 
     @pytest.mark.parametrize("count", [0, 2])
-    def test_network(self, checkpoint, monkeypatch, count):
-        failing = self.after(count, mimamo.predict.pipeline.predict_clips)
-        monkeypatch.setattr(mimamo.predict.pipeline, "predict_clips", failing)
+    @pytest.mark.parametrize("name", ["embed_clips", "read_out_clips"])
+    def test_network(self, checkpoint, monkeypatch, name, count):
+        failing = self.after(count, getattr(mimamo.predict.pipeline, name))
+        monkeypatch.setattr(mimamo.predict.pipeline, name, failing)
         self.run(checkpoint)
 
     @pytest.mark.parametrize("count", [0, 100])

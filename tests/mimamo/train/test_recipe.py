@@ -29,6 +29,8 @@ OTHER = {
     "backbone_rate": 0.5,
     "precision": "bfloat16",
     "fold": "2/5",
+    "init": "run",
+    "init_outputs": "arousal,valence",
     "network": MIMAMOConfig(unwrap="full", hidden=32),
 }
 
@@ -88,6 +90,24 @@ class TestFile:
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
             TrainingConfig.load(tmp_path / "none.toml")
+
+
+class TestLongerClips:
+    def test_a_batch_keeps_its_frames_and_clips_their_overlap(self) -> None:
+        longer = TrainingConfig(seed=3).with_clips(300)
+        assert longer == TrainingConfig(clip_length=300, stride=150, batch_size=3, seed=3)
+        assert longer.with_clips(300) == longer
+        assert TrainingConfig().with_clips(64) == TrainingConfig()
+
+    @pytest.mark.parametrize("length", [2, 3, 100_000])
+    def test_there_is_always_a_clip_and_a_frame(self, length: int) -> None:
+        config = TrainingConfig(stride=1).with_clips(length)
+        assert min(config.batch_size, config.stride) >= 1
+
+    @pytest.mark.parametrize("length", [1, 0, -3, 10**9, 2.5, "64"])
+    def test_an_impossible_length_is_named(self, length: object) -> None:
+        with pytest.raises(InputError, match=r"^config: clip_length: expected a whole number"):
+            TrainingConfig().with_clips(length)
 
 
 class TestChecks:

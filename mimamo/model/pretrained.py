@@ -1,0 +1,56 @@
+"""Networks as they are shared: a folder, here or on the hub, of a checkpoint and its settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mimamo.errors import InputError
+from mimamo.files import output_folder, temporary_folder, write_json
+from mimamo.model.checkpoint import Backbone, config_of, save_checkpoint
+from mimamo.model.checkpoint_file import SHARED_BEST, SHARED_CONFIG, open_checkpoint
+from mimamo.model.hub import NAME, PREFIX, push
+from mimamo.model.network import MIMAMONet
+from mimamo.model.weights import built
+
+
+def load_pretrained(name: str | os.PathLike[str]) -> MIMAMONet:
+    """As `MIMAMONet.from_pretrained`."""
+    if not Path(name).exists() and NAME.fullmatch(os.fspath(name).partition("@")[0]):
+        name = f"{PREFIX}{os.fspath(name)}"
+    file = open_checkpoint(name)
+    config = config_of(file)
+    return built(lambda: MIMAMONet(config), file).eval()
+
+
+def save_pretrained(
+    folder: str | os.PathLike[str],
+    network: MIMAMONet,
+    backbone: Backbone | None = None,
+    info: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """As `MIMAMONet.save_pretrained`."""
+    root = output_folder(folder)
+    for path in (root / SHARED_BEST, root / SHARED_CONFIG):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path}: exists; give another folder, or overwrite=True")
+    save_checkpoint(root / SHARED_BEST, network, backbone, info)
+    write_json(root / SHARED_CONFIG, {**(info or {}), "network": network.config.to_dict()})
+
+
+def push_pretrained(
+    name: str,
+    network: MIMAMONet,
+    backbone: Backbone | None = None,
+    info: Mapping[str, Any] | None = None,
+    *,
+    private: bool = False,
+) -> str:
+    """As `MIMAMONet.push_to_hub`."""
+    with temporary_folder() as folder:
+        save_pretrained(folder, network, backbone, info)
+        return push(folder, name.removeprefix(PREFIX), private)
