@@ -138,3 +138,7 @@ def wrong_images(draw: st.DrawFn) -> Any:
 @st.composite
 def one_in(draw: st.DrawFn, often: int, rare: Any, common: Any) -> Any:
     return draw(rare if draw(st.integers(0, often - 1)) == 0 else common)
+
+
+HEIGHTS = one_in(15, NONSENSE, st.integers(3, 7))
+BANDS = one_in(15, NONSENSE, st.integers(2, 6))
