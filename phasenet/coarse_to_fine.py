@@ -1,0 +1,161 @@
+"""Motion of several pixels a frame: from coarse to fine, by warping; and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from phasenet import motion_equations as equations
+from phasenet.denoised_phase import mirrored_bands
+from phasenet.pyramid import SteerablePyramid
+from phasenet.warping import warped
+
+_LOOKS, _LAST_LOOKS = 3, 2  # at the pictures of one scale, and of the frames themselves
+# What a coarser scale may be off by, in its pixels: this much, and so many times its last step.
+_OFF, _STEPS = 0.03, 4.0
+_REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
+# Of the error that the weight expects: how many equations of a window count as independent, and
+# what is said about a motion that changes within a window by its slope and its bend.
+_INDEPENDENT, _SLOPE, _BEND = 4.0, 0.1, 64.0
+_HALF = 0.12  # pixels: the error that halves the weight
+
+
+class Options(NamedTuple):
+    """Of `motion_by_warping`.
+
+    Attributes:
+        nbands, levels: as in `phasenet.local_motion`.
+        noise: standard deviation of that of a frame.
+        largest: motion in pixels.
+    """
+
+    nbands: int
+    levels: tuple[int, ...]
+    noise: float
+    largest: float
+
+
+def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]:
+    """Motion from each frame to the next, where that frame has its pixels, and its weight.
+
+    On the coarsest picture of a Gaussian-like pyramid the equations are solved as for small motion.
+    What is found warps the later picture back; what the phases say then is added to it; and so on,
+    down to the frames. The prior of each step is what the coarser scales know, as in Simoncelli,
+    "Bayesian multi-scale differential optical flow", Handbook of Computer Vision and Applications,
+    1999: a matrix at each pixel.
+
+    Args:
+        frames: floating ``[N, T, H, W]``.
+        options: see there.
+
+    Returns:
+        ``[N, T - 1, 2, H, W]`` and ``[N, T - 1, H, W]``.
+    """
+    pictures = _pictures(frames, options)
+    motion = known = step = frames.new_zeros(())
+    for scale in range(len(pictures) - 1, -1, -1):
+        picture = pictures[scale]
+        size = picture.shape[-2:]
+        if scale == len(pictures) - 1:
+            motion = picture.new_zeros(*frames.shape[:1], frames.shape[1] - 1, 2, *size)
+            prior = (2 ** (max(options.levels) - 1) * equations.TYPICAL) ** -2
+            known = torch.stack([motion[..., 0, :, :] + part for part in (prior, 0, prior)], -3)
+        else:
+            known = _doubted(known, _OFF**2 + _STEPS**2 * step.square().sum(-3))
+            motion, known = (equations.doubled(x, size) for x in (2 * motion, known / 4))
+        power = equations.noise_power(options.noise, options.levels, picture.dtype) / 4**scale
+        before = _bands(picture[:, :-1], options)
+        prior_here = known
+        for _ in range(_LOOKS if scale else _LAST_LOOKS):
+            step, known = _look(picture, before, motion, prior_here, power, options)
+            motion = motion + step
+    return motion, _weight(motion, known, step)
+
+
+def _pictures(frames: Tensor, options: Options) -> list[Tensor]:
+    """The frames, and at half the size of each other all that are large enough for the levels."""
+    pyramid = SteerablePyramid(3, 1, boundary="symmetric")
+    pictures = [frames]
+    least = 2 ** max(options.levels)
+    while 2 ** (len(pictures) - 1) < options.largest and min(pictures[-1].shape[-2:]) >= 2 * least:
+        low = pyramid(pictures[-1]).unmirrored().lowpass
+        pictures.append(low / 4)  # so that grey stays as bright
+    return pictures
+
+
+def _bands(picture: Tensor, options: Options) -> tuple[Tensor, ...]:
+    return mirrored_bands(picture, max(options.levels) + 2, options.nbands, options.levels)
+
+
+def _look(
+    picture: Tensor,
+    before: Sequence[Tensor],
+    motion: Tensor,
+    known: Tensor,
+    power: float,
+    options: Options,
+) -> tuple[Tensor, Tensor]:
+    """What is to be added to `motion`, and what is known of the sum then.
+
+    Both in pixels of the picture; what is known as in `_doubted`.
+    """
+    seen = _inside(motion)
+    later = torch.where(seen, warped(picture[:, 1:], motion), picture[:, :-1])
+    pairs = [
+        torch.stack(pair, dim=-4) for pair in zip(before, _bands(later, options), strict=True)
+    ]
+    height = max(options.levels) + 2
+    sums = equations.window_sums(
+        pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :]
+    )[..., 0, :, :, :]
+    (xx, xy, yy, x_q, y_q), rest = equations.unexplained(sums, power)
+    rest = rest.clamp(*_REST)
+    prior_xx, prior_xy, prior_yy = (rest * part for part in known.unbind(-3))
+    xx, xy, yy = xx + equations.RIDGE + prior_xx, xy + prior_xy, yy + equations.RIDGE + prior_yy
+    step = torch.stack(equations.solved(xx, xy, yy, x_q, y_q, 0.0), dim=-3)
+    return step, torch.stack([xx, xy, yy], dim=-3) / rest[..., None, :, :]
+
+
+def _inside(motion: Tensor) -> Tensor:
+    """Which pixels ``[..., H, W]`` are still within the frame after `motion`."""
+    height, width = motion.shape[-2:]
+    x = motion[..., 0, :, :] + torch.arange(width, device=motion.device)
+    y = motion[..., 1, :, :] + torch.arange(height, device=motion.device)[:, None]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+
+
+def _doubted(known: Tensor, doubt: Tensor) -> Tensor:
+    """What is known if a variance `doubt` is added in each direction.
+
+    Args:
+        known: the inverse of a covariance in pixels squared, ``[..., 3, H, W]``: xx, xy and yy.
+        doubt: ``[..., H, W]``.
+    """
+    xx, xy, yy = known.unbind(-3)
+    # With K for what is known, (K^-1 + d I)^-1 = (K + d det K I) / (1 + d tr K + d^2 det K).
+    determinant = xx * yy - xy * xy
+    below = 1 + doubt * (xx + yy) + doubt.square() * determinant
+    more = doubt * determinant
+    return torch.stack([xx + more, xy, yy + more], dim=-3) / below[..., None, :, :]
+
+
+def _weight(motion: Tensor, known: Tensor, step: Tensor) -> Tensor:
+    """1 / (1 + (e / _HALF)^2), e the error that is expected, in pixels.
+
+    Its square is the variance of what is known least, and what the motion is off by for being one
+    within a window: the last step, and how it changes around the pixel.
+    """
+    xx, xy, yy = known.unbind(-3)
+    apart = ((xx - yy) / 2).square() + xy.square() + torch.finfo(xx.dtype).tiny
+    least = (xx + yy) / 2 - apart.sqrt()
+    # The difference may be less than its rounding.
+    least = torch.maximum(least, (xx + yy) * torch.finfo(least.dtype).eps)
+    smooth = equations.blurred(torch.ones_like(motion[..., :1, :, :]))
+    bend = (motion - equations.blurred(motion) / smooth).square().sum(-3)
+    slope = sum(x.square().sum(-3) for x in torch.gradient(motion, dim=(-2, -1)))
+    steps = (equations.blurred(step.square().sum(-3, keepdim=True)) / smooth)[..., 0, :, :]
+    error = 1 / (_INDEPENDENT * least) + _STEPS**2 * steps + _SLOPE * slope + _BEND * bend
+    return _inside(motion) / (1 + error / _HALF**2)
