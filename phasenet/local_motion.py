@@ -142,6 +142,9 @@ def local_motion(
     else:
         options = Options(nbands, levels, noise, checks.check_positive("largest", largest))
         motion, weight = in_runs(of_frames, frames, overlap=1)
+    # Of equal bands a product of complex numbers may have an imaginary part, its rounding.
+    moved = (frames[..., 1:, :, :] != frames[..., :-1, :, :]).flatten(-2).any(-1)
+    motion = torch.where(moved[..., None, None, None], motion, 0)
     return (motion, weight) if return_weight else motion
 
 
