@@ -112,9 +112,7 @@ class AnalyticPicture:
         return frames, torch.stack([right, down])
 
     def _places(self) -> tuple[Tensor, Tensor]:
-        y, x = (
-            torch.arange(side, dtype=torch.float64) - (side - 1) / 2 for side in self.size
-        )
+        y, x = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2 for side in self.size)
         return torch.meshgrid(y, x, indexing="ij")  # type: ignore[return-value]
 
 

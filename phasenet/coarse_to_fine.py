@@ -13,13 +13,14 @@ from phasenet.denoised_phase import mirrored_bands
 from phasenet.pyramid import SteerablePyramid
 from phasenet.warping import warped
 
-_LOOKS, _LAST_LOOKS = 3, 2  # at the pictures of one scale, and of the frames themselves
-# What a coarser scale may be off by, in its pixels: this much, and so many times its last step.
-_OFF, _STEPS = 0.03, 4.0
+_LOOKS = 2  # at the frames, and as many more at each coarser scale, where they cost little
+_OFF = 0.03  # pixels of a coarser scale that it may be off by at best
+# The variance that is expected of one motion for a window: so many squares of the last step, of how
+# much the motion differs from one pixel to the next, and of how much from its mean in the window.
+_STEP, _SLOPE, _BEND = 16.0, 0.1, 32.0
 _REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
-# Of the error that the weight expects: how many equations of a window count as independent, and
-# what is said about a motion that changes within a window by its slope and its bend.
-_INDEPENDENT, _SLOPE, _BEND = 4.0, 0.1, 64.0
+_MODEL = 1e-4  # pixels squared: what the equations leave out, so that an edge is known across alone
+_INDEPENDENT = 4.0  # equations of a window, of which many say the same
 _HALF = 0.12  # pixels: the error that halves the weight
 
 
@@ -61,16 +62,16 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
         size = picture.shape[-2:]
         if scale == len(pictures) - 1:
             motion = picture.new_zeros(*frames.shape[:1], frames.shape[1] - 1, 2, *size)
-            prior = (2 ** (max(options.levels) - 1) * equations.TYPICAL) ** -2
-            known = torch.stack([motion[..., 0, :, :] + part for part in (prior, 0, prior)], -3)
+            small = (2 ** (max(options.levels) - 1) * equations.TYPICAL) ** -2
+            known = torch.stack([motion[..., 0, :, :] + part for part in (small, 0, small)], -3)
         else:
-            known = _doubted(known, _OFF**2 + _STEPS**2 * step.square().sum(-3))
+            known = _doubted(known, _OFF**2 + _doubt(motion, step))
             motion, known = (equations.doubled(x, size) for x in (2 * motion, known / 4))
         power = equations.noise_power(options.noise, options.levels, picture.dtype) / 4**scale
         before = _bands(picture[:, :-1], options)
-        prior_here = known
-        for _ in range(_LOOKS if scale else _LAST_LOOKS):
-            step, known = _look(picture, before, motion, prior_here, power, options)
+        prior = known
+        for _ in range(_LOOKS * (1 + scale)):
+            step, known = _look(picture, before, motion, prior, power, options)
             motion = motion + step
     return motion, _weight(motion, known, step)
 
@@ -104,9 +105,7 @@ def _look(
     """
     seen = _inside(motion)
     later = torch.where(seen, warped(picture[:, 1:], motion), picture[:, :-1])
-    pairs = [
-        torch.stack(pair, dim=-4) for pair in zip(before, _bands(later, options), strict=True)
-    ]
+    pairs = [torch.stack(pair, dim=-4) for pair in zip(before, _bands(later, options), strict=True)]
     height = max(options.levels) + 2
     sums = equations.window_sums(
         pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :]
@@ -116,7 +115,7 @@ def _look(
     prior_xx, prior_xy, prior_yy = (rest * part for part in known.unbind(-3))
     xx, xy, yy = xx + equations.RIDGE + prior_xx, xy + prior_xy, yy + equations.RIDGE + prior_yy
     step = torch.stack(equations.solved(xx, xy, yy, x_q, y_q, 0.0), dim=-3)
-    return step, torch.stack([xx, xy, yy], dim=-3) / rest[..., None, :, :]
+    return step, torch.stack([xx, xy, yy], dim=-3) / (rest + _MODEL)[..., None, :, :]
 
 
 def _inside(motion: Tensor) -> Tensor:
@@ -142,20 +141,27 @@ def _doubted(known: Tensor, doubt: Tensor) -> Tensor:
     return torch.stack([xx + more, xy, yy + more], dim=-3) / below[..., None, :, :]
 
 
-def _weight(motion: Tensor, known: Tensor, step: Tensor) -> Tensor:
-    """1 / (1 + (e / _HALF)^2), e the error that is expected, in pixels.
+def _doubt(motion: Tensor, step: Tensor) -> Tensor:
+    """Variance ``[..., H, W]`` of what is one motion within a window; `step` was added last."""
+    whole = equations.blurred(torch.ones_like(motion[..., :1, :, :]))
+    mean, steps = (
+        equations.blurred(x) / whole for x in (motion, step.square().sum(-3, keepdim=True))
+    )
+    bend = (motion - mean).square().sum(-3)
+    right, down = torch.gradient(motion, dim=(-1, -2))
+    slope = (right.square() + down.square()).sum(-3)
+    return _STEP * steps[..., 0, :, :] + _SLOPE * slope + _BEND * bend
 
-    Its square is the variance of what is known least, and what the motion is off by for being one
-    within a window: the last step, and how it changes around the pixel.
+
+def _weight(motion: Tensor, known: Tensor, step: Tensor) -> Tensor:
+    """1 / (1 + (e / _HALF)^2), e the error that is expected, in pixels, along where least is known.
+
+    0 where what the pixel shows has left the frame.
     """
     xx, xy, yy = known.unbind(-3)
     apart = ((xx - yy) / 2).square() + xy.square() + torch.finfo(xx.dtype).tiny
     least = (xx + yy) / 2 - apart.sqrt()
     # The difference may be less than its rounding.
     least = torch.maximum(least, (xx + yy) * torch.finfo(least.dtype).eps)
-    smooth = equations.blurred(torch.ones_like(motion[..., :1, :, :]))
-    bend = (motion - equations.blurred(motion) / smooth).square().sum(-3)
-    slope = sum(x.square().sum(-3) for x in torch.gradient(motion, dim=(-2, -1)))
-    steps = (equations.blurred(step.square().sum(-3, keepdim=True)) / smooth)[..., 0, :, :]
-    error = 1 / (_INDEPENDENT * least) + _STEPS**2 * steps + _SLOPE * slope + _BEND * bend
+    error = 1 / (_INDEPENDENT * least) + _doubt(motion, step)
     return _inside(motion) / (1 + error / _HALF**2)

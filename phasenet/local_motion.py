@@ -17,6 +17,7 @@ from phasenet.frames import grey_frames
 from phasenet.precision import compute_dtype
 from phasenet.runs import in_runs
 
+
 @overload
 def local_motion(
     frames: Tensor | np.ndarray,
@@ -74,12 +75,20 @@ def local_motion(
     deviation is the motion that the coarsest level measures well: half a pixel on level 1, one on
     level 2, and so on (Simoncelli, Adelson & Heeger, "Probability distributions of optical flow",
     CVPR 1991). So what the levels cannot measure (noise, what appears, motion beyond about twice
-    that) is drawn towards zero and has a low weight; choose coarser levels for faster motion.
+    that) is drawn towards zero and has a low weight.
+
+    With `largest` motion of pixels is measured too: first on small pictures of the frames, then,
+    with the later frame warped back by what has been found, on larger ones, down to the frames
+    (Simoncelli, "Bayesian multi-scale differential optical flow", 1999). Motion is then that of
+    what the earlier frame has at the pixel, follows fields that change from place to place, and is
+    right up to the borders but for what leaves the frame. It takes about six times as long as one
+    look; ``python -m benchmarks --suite motion`` measures that, and the errors beside those of
+    OpenCV's and scikit-image's optical flow.
 
     Where only one direction has structure (an edge), the motion along it is zero: what is given is
     the motion across. Where there is no structure at all it is zero. Borders are mirrored, so
-    within about ten pixels of them motion across the border is underestimated. Between equal
-    frames, and where frames are flat or black, it is exactly zero. NaN or infinity in a frame makes
+    without `largest`, within about ten pixels of them, motion across the border is underestimated.
+    Between equal frames, and where frames are flat or black, it is exactly zero. NaN or infinity in a frame makes
     the two motions that it takes part in NaN, and no other.
 
     Plain PyTorch on the compiled pyramid, differentiable, some frames at a time. On textures that
@@ -102,6 +111,9 @@ def local_motion(
         full_scale: the value that stands for 1, such as 4095 of a camera of 12 bits; None for the
             greatest of an integer dtype, and 1 of a floating one.
         color: the frames are RGB, of which the luma (ITU-R BT.601) is taken.
+        largest: motion in pixels a frame that is to be measured; None for one look at the frames,
+            for motion below a pixel. Frames that are small have no scales for large motion: a side
+            of `largest` times ``2 ** max(levels)`` pixels has.
         return_weight: also return what the motion is worth.
 
     Returns:
@@ -110,16 +122,21 @@ def local_motion(
         ``[..., T - 1, H, W]``, 0 to 1: ``m / (m + r)`` where r are the squared phase changes times
         squared amplitudes that no motion explains, or that noise has, and m those of a motion of
         half the prior's standard deviation. It is near 1 where amplitudes are high and phases
-        change as one motion would have them, along an edge too, and 0 where there is nothing.
+        change as one motion would have them, along an edge too, and 0 where there is nothing; it
+        does not know how far the motion is smoothed or aliased. With `largest` it does: it is
+        ``1 / (1 + (e / 0.12)^2)`` where e is the error expected of both components, in pixels, of
+        noise, of motion that changes within the window, of steps that have not ended and, along an
+        edge, of what the edge does not show. 0 where the pixel leaves the frame.
 
     Raises:
-        TypeError, ValueError: as `phasenet.phase_difference`, and for a `noise` or `full_scale`
-            that is no such number.
+        TypeError, ValueError: as `phasenet.phase_difference`, and for a `noise`, `full_scale` or
+            `largest` that is no such number.
 
     Warns of frames ``[..., 3, H, W]`` without `color`, which may be 3 grey frames.
     """
     frames, rounding = grey_frames(frames, full_scale, color)
     noise = rounding if noise is None else checks.check_positive("noise", noise, zero=True)
+    largest = None if largest is None else checks.check_positive("largest", largest)
     height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, "full", "[..., T, H, W]"
     )
@@ -140,7 +157,7 @@ def local_motion(
     if largest is None:
         motion, weight = in_runs(of_bands, frames, overlap=1, prepare=bands_of)
     else:
-        options = Options(nbands, levels, noise, checks.check_positive("largest", largest))
+        options = Options(nbands, levels, noise, largest)
         motion, weight = in_runs(of_frames, frames, overlap=1)
     # Of equal bands a product of complex numbers may have an imaginary part, its rounding.
     moved = (frames[..., 1:, :, :] != frames[..., :-1, :, :]).flatten(-2).any(-1)
@@ -154,7 +171,7 @@ def _of_one_look(
     """Motion [..., 2, H, W] and its weight [..., H, W], without warping."""
     sums = equations.window_sums(bands, size, height, levels)
     power = equations.noise_power(noise, levels, sums.dtype)
-    parts, rest = equations.unexplained(sums, power)
+    (xx, xy, yy, x_q, y_q), rest = equations.unexplained(sums, power)
     rest = rest / (2 ** (max(levels) - 1) * equations.TYPICAL) ** 2
-    v_x, v_y = equations.solved(*parts, equations.RIDGE + rest)
+    v_x, v_y = equations.solved(xx, xy, yy, x_q, y_q, equations.RIDGE + rest)
     return torch.stack([v_x, v_y], dim=-3), 1 / (1 + 4 * rest)

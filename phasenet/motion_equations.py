@@ -128,8 +128,8 @@ def doubled(planes: Tensor, size: Sequence[int]) -> Tensor:
     return planes
 
 
-def unexplained(sums: Tensor, noise: float) -> tuple[list[Tensor], Tensor]:
-    """The sums over their trace, and what the best motion leaves of their q^2, in pixels squared.
+def unexplained(sums: Tensor, noise: float) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The sums but q^2, over their trace, and what the best motion leaves of q^2, pixels squared.
 
     `noise` is the least of the sums' q^2 that counts as noise.
     """
@@ -140,7 +140,7 @@ def unexplained(sums: Tensor, noise: float) -> tuple[list[Tensor], Tensor]:
     xx, xy, yy, x_q, y_q, q_q = (part / trace for part in (xx, xy, yy, x_q, y_q, q_q))
     v_x, v_y = solved(xx, xy, yy, x_q, y_q, RIDGE)
     rest = q_q - v_x * (2 * x_q - xx * v_x - xy * v_y) - v_y * (2 * y_q - xy * v_x - yy * v_y)
-    return [xx, xy, yy, x_q, y_q], torch.maximum(rest, noise_share)
+    return (xx, xy, yy, x_q, y_q), torch.maximum(rest, noise_share)
 
 
 def solved(

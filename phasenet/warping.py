@@ -42,8 +42,10 @@ def warped(frames: Tensor, motion: Tensor) -> Tensor:
 
 def _twice(frames: Tensor) -> Tensor:
     """Of the mirrored frames, ``[..., 4 H, 4 W]``; sample 2 j is their sample j."""
-    mirrored = reference._mirror(frames)
     height, width = frames.shape[-2:]
+    if frames.numel() == 0:  # torch.fft refuses to transform nothing
+        return frames.new_zeros(*frames.shape[:-2], 4 * height, 4 * width)
+    mirrored = reference._mirror(frames)
     spectrum = torch.fft.rfft2(mirrored)
     # What is mirrored has nothing at the Nyquist frequency, the middle row and the last column.
     upper, lower = spectrum[..., :height, :width], spectrum[..., height + 1 :, :width]

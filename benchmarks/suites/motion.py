@@ -7,6 +7,7 @@ errors are those of the motion, relative, away from the borders; notes tell them
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -46,7 +47,7 @@ class FieldComparison(Comparison):
     ) -> None:
         pictures = [AnalyticPicture(kind, size, seed) for kind in KINDS]
         pairs, truths = zip(*(picture.pair(FIELDS[field]) for picture in pictures), strict=True)
-        name = field.partition(",")[0].replace(" ", "-").replace("-of-", "-").replace("-by-", "-")
+        name = re.sub(r"[^0-9a-z.]+", "-", field).strip("-")
         super().__init__(
             settings, grey_levels(torch.stack(pairs)), f"motion/{name}", f"motion, {field}",
             f"{len(KINDS)} pairs of {size[1]}x{size[0]} uint8",
