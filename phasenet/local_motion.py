@@ -88,8 +88,8 @@ def local_motion(
     Where only one direction has structure (an edge), the motion along it is zero: what is given is
     the motion across. Where there is no structure at all it is zero. Borders are mirrored, so
     without `largest`, within about ten pixels of them, motion across the border is underestimated.
-    Between equal frames, and where frames are flat or black, it is exactly zero. NaN or infinity in a frame makes
-    the two motions that it takes part in NaN, and no other.
+    Between equal frames, and where frames are flat or black, it is exactly zero. NaN or infinity in
+    a frame makes the two motions that it takes part in NaN, and no other.
 
     Plain PyTorch on the compiled pyramid, differentiable, some frames at a time. On textures that
     move by known shifts the error is below 2 % of the shift from 0.01 to 0.7 pixels for frames that
