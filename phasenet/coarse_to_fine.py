@@ -17,7 +17,7 @@ _LOOKS = 2  # at the frames, and as many more at each coarser scale, where they 
 _OFF = 0.03  # pixels of a coarser scale that it may be off by at best
 # The variance that is expected of one motion for a window: so many squares of the last step, of how
 # much the motion differs from one pixel to the next, and of how much from its mean in the window.
-_STEP, _SLOPE, _BEND = 16.0, 0.1, 32.0
+_STEP, _SLOPE, _BEND = 16.0, 0.15, 32.0
 _REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
 _MODEL = 1e-4  # pixels squared: what the equations leave out, so that an edge is known across alone
 _INDEPENDENT = 4.0  # equations of a window, of which many say the same

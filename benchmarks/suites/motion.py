@@ -64,7 +64,8 @@ class FieldComparison(Comparison):
         ):
             note = self.note() if name == "dis" else None
             sides = partial(self._sides, flow)
-            yield measure(self.task(name, against, sides, kind=kind, note=note), self.settings)
+            task = self.task(name, against, sides, kind=kind, note=note, slow=True)
+            yield measure(task, self.settings)
 
     def note(self) -> str:
         """The errors in pixels, and those of the pixels with a high weight."""
