@@ -42,7 +42,7 @@ class Options(NamedTuple):
 def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]:
     """Motion from each frame to the next, where that frame has its pixels, and its weight.
 
-    On the coarsest picture of a Gaussian-like pyramid the equations are solved as for small motion.
+    On the coarsest picture of a pyramid of lowpasses the equations are solved as for small motion.
     What is found warps the later picture back; what the phases say then is added to it; and so on,
     down to the frames. The prior of each step is what the coarser scales know, as in Simoncelli,
     "Bayesian multi-scale differential optical flow", Handbook of Computer Vision and Applications,
