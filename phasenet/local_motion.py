@@ -81,9 +81,9 @@ def local_motion(
     with the later frame warped back by what has been found, on larger ones, down to the frames
     (Simoncelli, "Bayesian multi-scale differential optical flow", 1999). Motion is then that of
     what the earlier frame has at the pixel, follows fields that change from place to place, and is
-    right up to the borders but for what leaves the frame. It takes about six times as long as one
-    look; ``python -m benchmarks --suite motion`` measures that, and the errors beside those of
-    OpenCV's and scikit-image's optical flow.
+    right up to the borders but for what leaves the frame. For 8 pixels it takes about eight times
+    as long as one look; ``python -m benchmarks --suite motion`` measures that, and the errors
+    beside those of OpenCV's and scikit-image's optical flow.
 
     Where only one direction has structure (an edge), the motion along it is zero: what is given is
     the motion across. Where there is no structure at all it is zero. Borders are mirrored, so
@@ -127,7 +127,9 @@ def local_motion(
         does not know how far the motion is smoothed or aliased. With `largest` it does: it is
         ``1 / (1 + (e / 0.12)^2)`` where e is the error expected of both components, in pixels, of
         noise, of motion that changes within the window, of steps that have not ended and, along an
-        edge, of what the edge does not show. 0 where the pixel leaves the frame.
+        edge, of what the edge does not show. 0 where the pixel leaves the frame. On the suite's
+        translations, zooms, rotation and gentle sine 95 % of what has more than 0.9 is within 0.03
+        pixels; on its steep sines next to nothing has so much.
 
     Raises:
         TypeError, ValueError: as `phasenet.phase_difference`, and for a `noise`, `full_scale` or
