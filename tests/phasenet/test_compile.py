@@ -100,7 +100,7 @@ def test_motion_and_denoised_phase_compile():
         assert_same(compiled(frames), features(frames))
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_warped_motion_compiles():
     compiled = torch.compile(
         lambda x: phasenet.local_motion(x, largest=1), fullgraph=True, backend="eager"
