@@ -12,7 +12,7 @@ import phasenet
 from benchmarks.paired_timing import Budget
 from benchmarks.rows import Row
 
-SUITES = ("phase", "pyramid", "magnify", "predict", "train", "epoch", "cuda")
+SUITES = ("phase", "pyramid", "magnify", "motion", "predict", "train", "epoch", "cuda")
 #: The rows of a suite, and what is known of its input (numbers and texts by name).
 SuiteRun = tuple[list[Row], dict[str, Any]]
 

@@ -100,6 +100,15 @@ def test_motion_and_denoised_phase_compile():
         assert_same(compiled(frames), features(frames))
 
 
+@pytest.mark.slow
+def test_warped_motion_compiles():
+    compiled = torch.compile(
+        lambda x: phasenet.local_motion(x, largest=1), fullgraph=True, backend="eager"
+    )
+    frames = torch.rand(2, 4, 16, 18, dtype=torch.float64)
+    assert_same([compiled(frames)], [phasenet.local_motion(frames, largest=1)])
+
+
 class Phases(nn.Module):
     """As little as shows that the operators are found from compiled C++."""
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import pytest
 import torch
 from support.textures import moving_texture
 from torch.autograd import gradcheck
 
-from phasenet import denoised_phase, local_motion, phase_difference, reference, runs
-
-# The function of that name hides the module in the package.
-local_motion_module = sys.modules["phasenet.local_motion"]
+from phasenet import (
+    denoised_phase,
+    local_motion,
+    motion_equations,
+    phase_difference,
+    reference,
+    runs,
+)
 
 BYTES = {0.0: 0.0035, 1.0: 0.006, 2.0: 0.025}  # pixels that rounding to 8 bits adds
 MARGIN = 16  # pixels whose window reaches the mirrored border
@@ -192,7 +195,7 @@ def test_runs_of_frames_change_nothing(monkeypatch, pixels):
 def test_blur_in_tiles_is_the_blur(size):
     planes = torch.rand(2, 6, *size, dtype=torch.float64)
     torch.testing.assert_close(
-        local_motion_module._blurred(planes), reference._blur(planes), rtol=1e-12, atol=1e-12
+        motion_equations.blurred(planes), reference._blur(planes), rtol=1e-12, atol=1e-12
     )
 
 

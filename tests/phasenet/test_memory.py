@@ -40,7 +40,7 @@ def test_a_hidden_copy_is_seen(measured):
     ("name", "bound"),
     [
         ("windows", BLOCK), ("large windows", BLOCK), ("pyramid", BLOCK),
-        ("prime pyramid", BLOCK), ("local motion", RUN),
+        ("prime pyramid", BLOCK), ("local motion", RUN), ("warped motion", RUN),
     ],
 )  # fmt: skip
 def test_nothing_larger_than_the_input_is_hidden(measured, name, bound):

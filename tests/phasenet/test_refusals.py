@@ -35,7 +35,7 @@ WRONG["frames"] = [x if not isinstance(x, torch.Tensor) or x.is_sparse else x.ex
 WRONG["clips"] = [*WRONG["frames"], torch.zeros(1, 20, 20), torch.zeros(0, 20, 20)]
 WRONG["frame"] = WRONG["images"][:-4] + WRONG["images"][-2:]
 WRONG["noise"] = ["x", True, -1e-9, float("nan"), float("inf"), torch.tensor(0.1), [0.1], 1j]
-WRONG["full_scale"] = [*WRONG["noise"], 0]
+WRONG["full_scale"] = WRONG["largest"] = [*WRONG["noise"], 0]
 WRONG["bands_per_octave"] = [*NO_INTEGERS, 0, -1, 5, 10**30]
 WRONG["width"] = [*WRONG["full_scale"], 0.03, 1.01, 2]
 WRONG["bands"] = [*NO_TENSORS, torch.zeros(3)]
@@ -60,7 +60,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "denoised_phase": (phasenet.denoised_phase, ("frames", *PHASE)),
     "local_motion": (
         phasenet.local_motion,
-        ("frames", "height", "nbands", "levels", "noise", "full_scale"),
+        ("frames", "height", "nbands", "levels", "noise", "full_scale", "largest"),
     ),
 }
 for module in (phasenet, reference):
@@ -97,6 +97,7 @@ def right(name: str, pyramid: bool) -> st.SearchStrategy[Any]:
             "out": [None],
             "noise": [None, 0, 0.01, np.float32(0.1)],
             "full_scale": [None, 4095, 2.0],
+            "largest": [None, 0.5, 3],
         }[name]
     )
 

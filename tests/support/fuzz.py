@@ -71,6 +71,7 @@ def phase_calls(draw: st.DrawFn) -> Call:
         options["unwrap"] = draw(one_in(15, NONSENSE, modes))
     else:
         options["return_weight"] = draw(st.booleans())
+        options["largest"] = draw(one_in(15, NONSENSE, st.sampled_from([None, None, 0.5, 3])))
     if not own and module is phasenet:
         options["dtype"] = draw(one_in(15, NONSENSE, st.sampled_from([None, *FLOATS, *HALVES])))
     if name == "phase_difference_windows":

@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Any], tuple[int, int], int]] = {
     "pyramid": (lambda x: phasenet.SteerablePyramid(3, 2)(x), (64, 64), 1 << 24),
     "prime pyramid": (lambda x: phasenet.SteerablePyramid(3, 2)(x), (131, 131), 1 << 24),
     "local motion": (lambda x: phasenet.local_motion(x, nbands=2), (64, 64), 1 << 21),
+    "warped motion": (lambda x: phasenet.local_motion(x, nbands=2, largest=4), (64, 64), 1 << 20),
     # A whole copy as float32, which has to be seen.
     "copying windows": (
         lambda x: phasenet.phase_difference_windows(x.float(), 1, levels=(2,), dtype=torch.float16),

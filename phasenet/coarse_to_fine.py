@@ -1,0 +1,167 @@
+"""Motion of several pixels a frame: from coarse to fine, by warping; and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from phasenet import motion_equations as equations
+from phasenet.denoised_phase import mirrored_bands
+from phasenet.pyramid import SteerablePyramid
+from phasenet.warping import warped
+
+_LOOKS = 2  # at the frames, and as many more at each coarser scale, where they cost little
+_OFF = 0.03  # pixels of a coarser scale that it may be off by at best
+# The variance that is expected of one motion for a window: so many squares of the last step, of how
+# much the motion differs from one pixel to the next, and of how much from its mean in the window.
+_STEP, _SLOPE, _BEND = 16.0, 0.15, 32.0
+_REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
+_MODEL = 1e-4  # pixels squared: what the equations leave out, so that an edge is known across alone
+_INDEPENDENT = 4.0  # equations of a window, of which many say the same
+_HALF = 0.12  # pixels: the error that halves the weight
+
+
+class Options(NamedTuple):
+    """Of `motion_by_warping`.
+
+    Attributes:
+        nbands, levels: as in `phasenet.local_motion`.
+        noise: standard deviation of that of a frame.
+        largest: motion in pixels.
+    """
+
+    nbands: int
+    levels: tuple[int, ...]
+    noise: float
+    largest: float
+
+
+def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]:
+    """Motion from each frame to the next, where that frame has its pixels, and its weight.
+
+    On the coarsest picture of a pyramid of lowpasses the equations are solved as for small motion.
+    What is found warps the later picture back; what the phases say then is added to it; and so on,
+    down to the frames. The prior of each step is what the coarser scales know, as in Simoncelli,
+    "Bayesian multi-scale differential optical flow", Handbook of Computer Vision and Applications,
+    1999: a matrix at each pixel.
+
+    Args:
+        frames: floating ``[N, T, H, W]``.
+        options: see there.
+
+    Returns:
+        ``[N, T - 1, 2, H, W]`` and ``[N, T - 1, H, W]``.
+    """
+    pictures = _pictures(frames, options)
+    motion = known = step = frames.new_zeros(())
+    for scale in range(len(pictures) - 1, -1, -1):
+        picture = pictures[scale]
+        size = picture.shape[-2:]
+        if scale == len(pictures) - 1:
+            motion = picture.new_zeros(*frames.shape[:1], frames.shape[1] - 1, 2, *size)
+            small = (2 ** (max(options.levels) - 1) * equations.TYPICAL) ** -2
+            known = torch.stack([motion[..., 0, :, :] + part for part in (small, 0, small)], -3)
+        else:
+            known = _doubted(known, _OFF**2 + _doubt(motion, step))
+            motion, known = (equations.doubled(x, size) for x in (2 * motion, known / 4))
+        power = equations.noise_power(options.noise, options.levels, picture.dtype) / 4**scale
+        before = _bands(picture[:, :-1], options)
+        prior = known
+        for _ in range(_LOOKS * (1 + scale)):
+            step, known = _look(picture, before, motion, prior, power, options)
+            motion = motion + step
+    return motion, _weight(motion, known, step)
+
+
+def _pictures(frames: Tensor, options: Options) -> list[Tensor]:
+    """The frames, and at half the size of each other all that are large enough for the levels."""
+    pyramid = SteerablePyramid(3, 1, boundary="symmetric")
+    pictures = [frames]
+    least = 2 ** max(options.levels)
+    while 2 ** (len(pictures) - 1) < options.largest and min(pictures[-1].shape[-2:]) >= 2 * least:
+        low = pyramid(pictures[-1]).unmirrored().lowpass
+        pictures.append(low / 4)  # so that grey stays as bright
+    return pictures
+
+
+def _bands(picture: Tensor, options: Options) -> tuple[Tensor, ...]:
+    return mirrored_bands(picture, max(options.levels) + 2, options.nbands, options.levels)
+
+
+def _look(
+    picture: Tensor,
+    before: Sequence[Tensor],
+    motion: Tensor,
+    known: Tensor,
+    power: float,
+    options: Options,
+) -> tuple[Tensor, Tensor]:
+    """What is to be added to `motion`, and what is known of the sum then.
+
+    Both in pixels of the picture; what is known as in `_doubted`.
+    """
+    seen = _inside(motion)
+    later = torch.where(seen, warped(picture[:, 1:], motion), picture[:, :-1])
+    pairs = [torch.stack(pair, dim=-4) for pair in zip(before, _bands(later, options), strict=True)]
+    height = max(options.levels) + 2
+    sums = equations.window_sums(
+        pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :]
+    )[..., 0, :, :, :]
+    (xx, xy, yy, x_q, y_q), rest = equations.unexplained(sums, power)
+    rest = rest.clamp(*_REST)
+    prior_xx, prior_xy, prior_yy = (rest * part for part in known.unbind(-3))
+    xx, xy, yy = xx + equations.RIDGE + prior_xx, xy + prior_xy, yy + equations.RIDGE + prior_yy
+    step = torch.stack(equations.solved(xx, xy, yy, x_q, y_q, 0.0), dim=-3)
+    return step, torch.stack([xx, xy, yy], dim=-3) / (rest + _MODEL)[..., None, :, :]
+
+
+def _inside(motion: Tensor) -> Tensor:
+    """Which pixels ``[..., H, W]`` are still within the frame after `motion`."""
+    height, width = motion.shape[-2:]
+    x = motion[..., 0, :, :] + torch.arange(width, device=motion.device)
+    y = motion[..., 1, :, :] + torch.arange(height, device=motion.device)[:, None]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+
+
+def _doubted(known: Tensor, doubt: Tensor) -> Tensor:
+    """What is known if a variance `doubt` is added in each direction.
+
+    Args:
+        known: the inverse of a covariance in pixels squared, ``[..., 3, H, W]``: xx, xy and yy.
+        doubt: ``[..., H, W]``.
+    """
+    xx, xy, yy = known.unbind(-3)
+    # With K for what is known, (K^-1 + d I)^-1 = (K + d det K I) / (1 + d tr K + d^2 det K).
+    determinant = xx * yy - xy * xy
+    below = 1 + doubt * (xx + yy) + doubt.square() * determinant
+    more = doubt * determinant
+    return torch.stack([xx + more, xy, yy + more], dim=-3) / below[..., None, :, :]
+
+
+def _doubt(motion: Tensor, step: Tensor) -> Tensor:
+    """Variance ``[..., H, W]`` of what is one motion within a window; `step` was added last."""
+    whole = equations.blurred(torch.ones_like(motion[..., :1, :, :]))
+    mean, steps = (
+        equations.blurred(x) / whole for x in (motion, step.square().sum(-3, keepdim=True))
+    )
+    bend = (motion - mean).square().sum(-3)
+    right, down = torch.gradient(motion, dim=(-1, -2))
+    slope = (right.square() + down.square()).sum(-3)
+    return _STEP * steps[..., 0, :, :] + _SLOPE * slope + _BEND * bend
+
+
+def _weight(motion: Tensor, known: Tensor, step: Tensor) -> Tensor:
+    """1 / (1 + (e / _HALF)^2), e the error that is expected, in pixels, along where least is known.
+
+    0 where what the pixel shows has left the frame.
+    """
+    xx, xy, yy = known.unbind(-3)
+    apart = ((xx - yy) / 2).square() + xy.square() + torch.finfo(xx.dtype).tiny
+    least = (xx + yy) / 2 - apart.sqrt()
+    # The difference may be less than its rounding.
+    least = torch.maximum(least, (xx + yy) * torch.finfo(least.dtype).eps)
+    error = 1 / (_INDEPENDENT * least) + _doubt(motion, step)
+    return _inside(motion) / (1 + error / _HALF**2)
