@@ -89,16 +89,21 @@ def _sums(bands: Tensor, step: int) -> Tensor:
 
 
 def _frequency(band: Tensor, dim: int) -> Tensor:
-    """Radians a sample along `dim` between consecutive frames, [..., T - 1, h, w].
+    """Radians a sample along `dim` between consecutive frames, [..., T - 1, h, w], of both."""
+    turn = turns(band, dim)
+    return frequency(turn[..., 1:, :, :] + turn[..., :-1, :, :], dim)
 
-    The turn from one sample to the next, from both sides of each sample and in both frames,
-    amplitude-weighted.
-    """
+
+def turns(band: Tensor, dim: int) -> Tensor:
+    """From one sample along `dim` to the next, one fewer than samples."""
     size = band.shape[dim]
-    step = band.narrow(dim, 1, size - 1) * band.narrow(dim, 0, size - 1).conj()
-    step = step[..., 1:, :, :] + step[..., :-1, :, :]
-    zero = torch.zeros_like(step.narrow(dim, 0, 1))
-    return band_phase(torch.cat([step, zero], dim) + torch.cat([zero, step], dim))
+    return band.narrow(dim, 1, size - 1) * band.narrow(dim, 0, size - 1).conj()
+
+
+def frequency(turn: Tensor, dim: int) -> Tensor:
+    """Radians a sample along `dim` at each sample, of the `turns` from both sides together."""
+    zero = torch.zeros_like(turn.narrow(dim, 0, 1))
+    return band_phase(torch.cat([turn, zero], dim) + torch.cat([zero, turn], dim))
 
 
 def blurred(planes: Tensor) -> Tensor:

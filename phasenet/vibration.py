@@ -13,6 +13,7 @@ from torch import Tensor
 from phasenet import _extension, checks
 from phasenet.band_phase import band_phase
 from phasenet.frames import grey_frames
+from phasenet.motion_equations import frequency, turns
 from phasenet.motion_pyramid import MotionPyramid
 from phasenet.precision import complex_dtype, compute_dtype
 from phasenet.runs import in_runs
@@ -193,7 +194,7 @@ def _motion(film: Tensor, weight: Tensor, pyramid: MotionPyramid, levels: Sequen
     places = torch.linspace(0, length - 1, min(length, _PROBED)).round().long()
     probed = bands_of(film[places])  # the first frame is one of them
     surfaces = [
-        _Surface(bands[0], *_frequency(bands), _shares(weight, step, pyramid), step)
+        _Surface(bands[0], *_frequencies(bands), _shares(weight, step, pyramid), step)
         for bands, step in zip(probed, steps, strict=True)
     ]
     # Their mean, as if they had not moved, has less noise than the first alone.
@@ -254,16 +255,7 @@ def _shares(weight: Tensor, step: int, pyramid: MotionPyramid) -> Tensor:
     return whole[::step, ::step]
 
 
-def _frequency(bands: Tensor) -> tuple[Tensor, Tensor]:
-    """Radians a sample along x and y of all frames' bands [T, nbands, h, w].
-
-    The turn from one sample to the next, from both sides of each sample, amplitude-weighted.
-    """
-
-    def along(dim: int) -> Tensor:
-        count = bands.shape[dim] - 1
-        turn = (bands.narrow(dim, 1, count) * bands.narrow(dim, 0, count).conj()).sum(0)
-        zero = torch.zeros_like(turn.narrow(dim, 0, 1))
-        return band_phase(torch.cat([turn, zero], dim) + torch.cat([zero, turn], dim))
-
-    return along(-1), along(-2)
+def _frequencies(bands: Tensor) -> tuple[Tensor, Tensor]:
+    """Radians a sample along x and y of bands [T, nbands, h, w], of all frames together."""
+    x, y = (frequency(turns(bands, dim).sum(0), dim) for dim in (-1, -2))
+    return x, y
