@@ -91,7 +91,7 @@ def commands(folder: Path) -> list[Command]:
         written("live", "live", film, "--weights", run, "--headless", "--overwrite", file=LIVE,
                 untold=LIVE),
         written("magnified", "magnify", film, "--factor", "5", "--band", "1", "4", "--slice",
-                "x=60", "--orientations", "4", file="film.mp4"),
+                "x=60", "--orientations", "4", "--overwrite", file="film.mp4"),
         Command("run", ("evaluate", *scored), kept=True),
         Command("data", ("data", data), kept=True),
         Command("cache", ("check", cache), kept=True),
