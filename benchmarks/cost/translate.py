@@ -48,6 +48,23 @@ def _vote(i: Instruction) -> str:
     )
 
 
+def _matrix(i: Instruction) -> str:
+    """A product of matrices of halves, summed in single precision."""
+    blocks = {("16816", "F32"): 2, ("1688", "F32"): 1}.get(tuple(i.modifiers))
+    places = [REGISTER.match(operand) for operand in i.operands]
+    if blocks is None or i.guard or not all(place and place[1] == "R" for place in places):
+        raise Unknown(i.opcode)
+    numbers = ", ".join("kZero" if place[2] == "Z" else place[2] for place in places if place)
+    return f"add_product(w, m, {numbers}, {blocks});"
+
+
+def _largest(i: Instruction) -> str:
+    if i.modifiers != ["MAX"]:
+        raise Unknown(i.opcode)
+    to, a = i.operands
+    return f"{{ u32 v = 0; LANES(m) v = most(v, u32({bits(a)})); const int l = 0; {put(to, 'v')} }}"
+
+
 def _flow(i: Instruction, after: int) -> str | None:
     """Statements of what changes the lanes that run; `a` is those, `m` without a false guard."""
     if i.name == "BRA" and i.target is not None:
@@ -106,6 +123,10 @@ def statement(i: Instruction) -> str:
         return _memory(i)
     if i.name == "SHFL":
         return _exchange(i)
+    if i.name == "HMMA":
+        return _matrix(i)
+    if i.name == "REDUX":
+        return _largest(i)
     if i.name == "VOTE":
         return _vote(i)
     if i.name == "R2UR":

@@ -17,6 +17,8 @@
 #include <torch/headeronly/util/shim_utils.h>
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -43,6 +45,43 @@ template <typename T>
 struct alignas(4 * sizeof(T)) Four {
   T at[4];
 };
+
+template <typename T>
+struct alignas(2 * sizeof(T)) Two {
+  T at[2];
+};
+
+// Writes what nothing reads soon: it is the first to leave the caches.
+template <typename T>
+__device__ __forceinline__ void store_once(Two<T>* to, Two<T> value) {
+  static_assert(sizeof(value) == 8 || sizeof(value) == 4);
+#if defined(PHASENET_EMULATED)
+  *to = value;
+#else
+  using Bits = std::conditional_t<sizeof(value) == 8, unsigned long long, unsigned int>;
+  Bits bits;
+  memcpy(&bits, &value, sizeof(value));
+  __stcs(reinterpret_cast<Bits*>(to), bits);
+#endif
+}
+
+// The thread's number in its block, read anew rather than kept in a register.
+__device__ __forceinline__ int thread_index() {
+#if defined(PHASENET_EMULATED)
+  return static_cast<int>(threadIdx.x);
+#else
+  int index;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return index;
+#endif
+}
+
+// What has been read of memory is to be read again rather than kept in registers.
+__device__ __forceinline__ void forget_shared() {
+#if !defined(PHASENET_EMULATED)
+  asm volatile("" ::: "memory");
+#endif
+}
 
 // Elements that fill whole Fours.
 __host__ __device__ constexpr int padded4(int n) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "operators.h"
+#include "square_walk.cuh"
 #include "window_tiles.cuh"
 #include "window_walk.cuh"
 
@@ -99,6 +100,72 @@ void launch_walk(
       out);
 }
 
+// Whether walk_squares takes all levels: planes of 48 x 48 and 24 x 24 in single precision.
+template <typename T>
+bool are_squares(
+    const Launch& launch,
+    const PhasePlanes<T>& all,
+    const PhaseOptions& options,
+    ScalarType dtype,
+    int64_t length) {
+  const auto is_square = [](const Planes<T>& planes) {
+    return planes.h == planes.w && (planes.h == kSquare || planes.h == kSquare / 2);
+  };
+  return std::is_same_v<T, float> && dtype != ScalarType::Double && length <= (1 << 30) &&
+         options.num_phase <= kWindowWarps && kSquareBytes <= launch.shared_limit() &&
+         std::all_of(all.levels.begin(), all.levels.end(), is_square);
+}
+
+template <typename Out>
+void launch_squares(
+    const Launch& launch,
+    const PhasePlanes<float>& all,
+    const PhaseOptions& options,
+    int64_t count,
+    int64_t length,
+    const std::vector<Tensor>& results) {
+  SquareLevel<Out> whole{}, half{};
+  int64_t groups = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Planes<float>& planes = all.levels[i];
+    const bool is_whole = planes.h == kSquare;
+    SquareLevel<Out>& level = is_whole ? whole : half;
+    level.phase = planes.phase;
+    level.amplitude = planes.amplitude;
+    level.out = results[i].mutable_data_ptr<Out>();
+    level.shape = WindowShape(options, length, planes);
+    level.nbands = planes.nbands;
+    level.units = count * planes.nbands;
+    level.groups = static_cast<int>(blocks_for(level.units, is_whole ? 1 : 4));
+    groups += level.groups;
+  }
+  // A multiprocessor has one block at a time; a run costs a step more than it has frames.
+  int64_t run = length, least = 0;
+  for (int64_t waves = 1; waves <= 8; ++waves) {
+    const int64_t runs =
+        std::min(std::max<int64_t>(1, waves * launch.multiprocessors() / groups), length);
+    const int64_t frames = blocks_for(length, runs);
+    const int64_t steps =
+        blocks_for(groups * blocks_for(length, frames), launch.multiprocessors()) * (frames + 1);
+    if (least == 0 || steps < least) {
+      least = steps;
+      run = frames;
+    }
+  }
+  for (SquareLevel<Out>* level : {&whole, &half}) {
+    level->run = static_cast<int>(run);
+    level->blocks = level->groups * blocks_for(length, run);
+  }
+  launch(
+      walk_squares<Out>,
+      whole.blocks + half.blocks,
+      dim3(kSquareThreads),
+      kSquareBytes,
+      whole,
+      half,
+      options.only_down);
+}
+
 // Into `results`, of `dtype`.
 template <typename T>
 void fill_windows(
@@ -114,6 +181,17 @@ void fill_windows(
     walks = walks_of<T>(launch, videos, options);
   }
   const PhasePlanes<T> all = phase_planes<T>(videos, options, walks.empty());
+  if constexpr (std::is_same_v<T, float>) {
+    if (are_squares<T>(launch, all, options, dtype, length) && results[0].numel() > 0) {
+      with_output_type(dtype, results[0], [&](auto* data) {
+        using Out = std::remove_pointer_t<decltype(data)>;
+        if constexpr (!std::is_same_v<Out, double>) {
+          launch_squares<Out>(launch, all, options, count, length, results);
+        }
+      });
+      return;
+    }
+  }
   for (size_t i = 0; i < results.size(); ++i) {
     const Planes<T>& planes = all.levels[i];
     const Tensor& out = results[i];
