@@ -103,40 +103,44 @@ void launch_walk(
 // Whether walk_squares takes all levels: planes of 48 x 48 and 24 x 24 in single precision.
 template <typename T>
 bool are_squares(
-    const Launch& launch,
-    const PhasePlanes<T>& all,
-    const PhaseOptions& options,
-    ScalarType dtype,
-    int64_t length) {
-  const auto is_square = [](const Planes<T>& planes) {
-    return planes.h == planes.w && (planes.h == kSquare || planes.h == kSquare / 2);
+    const Launch& launch, const Tensor& videos, const PhaseOptions& options, ScalarType dtype) {
+  const Size frame = image_size(videos);
+  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
+  const auto is_square = [&](int64_t level) {
+    const Size size = sizes[level - 1];
+    return size.h == size.w && (size.h == 2 * kSquare || size.h == kSquare);
   };
-  return std::is_same_v<T, float> && dtype != ScalarType::Double && length <= (1 << 30) &&
-         options.num_phase <= kWindowWarps && kSquareBytes <= launch.shared_limit() &&
-         std::all_of(all.levels.begin(), all.levels.end(), is_square);
+  return std::is_same_v<T, float> && dtype != ScalarType::Double &&
+         videos.size(1) <= (int64_t{1} << 30) && options.num_phase <= kWindowWarps &&
+         kSquareBytes <= launch.shared_limit() &&
+         std::all_of(options.levels.begin(), options.levels.end(), is_square);
 }
 
+// The windows of `count` videos from video `first` on, whose planes these are.
 template <typename Out>
 void launch_squares(
     const Launch& launch,
-    const PhasePlanes<float>& all,
+    const std::vector<Planes<float>>& levels,
     const PhaseOptions& options,
-    int64_t count,
     int64_t length,
+    int64_t first,
+    int64_t count,
     const std::vector<Tensor>& results) {
   SquareLevel<Out> whole{}, half{};
   int64_t groups = 0;
   for (size_t i = 0; i < results.size(); ++i) {
-    const Planes<float>& planes = all.levels[i];
+    const Planes<float>& planes = levels[i];
     const bool is_whole = planes.h == kSquare;
     SquareLevel<Out>& level = is_whole ? whole : half;
     level.phase = planes.phase;
     level.amplitude = planes.amplitude;
-    level.out = results[i].mutable_data_ptr<Out>();
     level.shape = WindowShape(options, length, planes);
     level.nbands = planes.nbands;
     level.units = count * planes.nbands;
     level.groups = static_cast<int>(blocks_for(level.units, is_whole ? 1 : 4));
+    level.out = results[i].mutable_data_ptr<Out>() +
+                level.shape.output_plane(first, 0, level.nbands, 0, 1 - level.shape.shift) *
+                    planes.h * planes.w;
     groups += level.groups;
   }
   // A multiprocessor has one block at a time; a run costs a step more than it has frames.
@@ -166,6 +170,27 @@ void launch_squares(
       options.only_down);
 }
 
+// Some videos at a time, so that their planes stay in L2 until they are read; so few that half of
+// it is left.
+template <typename Out>
+void fill_squares(
+    const Launch& launch,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    const std::vector<Tensor>& results) {
+  const int64_t count = videos.size(0), length = videos.size(1);
+  int64_t bytes = 0;  // of a video's planes
+  for (const Tensor& out : results) {
+    bytes += length * options.nbands * image_size(out).area() * 2 * int64_t{sizeof(float)};
+  }
+  const int64_t most = std::max<int64_t>(1, launch.l2_bytes() / 2 / bytes);
+  const int64_t at_once = blocks_for(count, blocks_for(count, most));
+  for_phase_planes<float>(
+      videos, options, at_once, [&](const auto& levels, int64_t first, int64_t n) {
+        launch_squares<Out>(launch, levels, options, length, first, n, results);
+      });
+}
+
 // Into `results`, of `dtype`.
 template <typename T>
 void fill_windows(
@@ -176,22 +201,22 @@ void fill_windows(
   const Tensor videos = as_batch(frames, 3);
   const int64_t count = videos.size(0), length = videos.size(1);
   const Launch launch(frames);
-  std::vector<Walk> walks;  // none, if planes of one level are too large
-  if (std::is_same_v<T, double> == (dtype == ScalarType::Double)) {
-    walks = walks_of<T>(launch, videos, options);
-  }
-  const PhasePlanes<T> all = phase_planes<T>(videos, options, walks.empty());
   if constexpr (std::is_same_v<T, float>) {
-    if (are_squares<T>(launch, all, options, dtype, length) && results[0].numel() > 0) {
+    if (results[0].numel() > 0 && are_squares<T>(launch, videos, options, dtype)) {
       with_output_type(dtype, results[0], [&](auto* data) {
         using Out = std::remove_pointer_t<decltype(data)>;
         if constexpr (!std::is_same_v<Out, double>) {
-          launch_squares<Out>(launch, all, options, count, length, results);
+          fill_squares<Out>(launch, videos, options, results);
         }
       });
       return;
     }
   }
+  std::vector<Walk> walks;  // none, if planes of one level are too large
+  if (std::is_same_v<T, double> == (dtype == ScalarType::Double)) {
+    walks = walks_of<T>(launch, videos, options);
+  }
+  const PhasePlanes<T> all = phase_planes<T>(videos, options, walks.empty());
   for (size_t i = 0; i < results.size(); ++i) {
     const Planes<T>& planes = all.levels[i];
     const Tensor& out = results[i];
