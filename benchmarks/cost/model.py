@@ -17,8 +17,8 @@ UNITS = {
     "imad": {"IMAD"},
     "alu": {
         "IADD3", "VIADD", "LOP3", "SHF", "ISETP", "FSETP", "SEL", "FSEL", "LEA", "PRMT", "MOV",
-        "IABS", "VIMNMX", "VIMNMX3", "VIADDMNMX", "FMNMX", "PLOP3", "P2R", "R2P", "FSET", "FCHK", "F2FP",
-        "I2FP",
+        "IABS", "VIMNMX", "VIMNMX3", "VIADDMNMX", "FMNMX", "PLOP3", "P2R", "R2P", "FSET", "FCHK",
+        "F2FP", "I2FP",
     },
     "special": {"MUFU", "I2F", "F2I", "F2F", "FRND", "POPC", "FLO", "BREV"},
     "tensor": {"HMMA"},
@@ -53,7 +53,7 @@ class Device:
             "special": 0.5,
             "tensor": 0.6,
             "fp64": 2.0,
-        }  # fmt: skip
+        }
     )
     registers: int = 65536
     shared_bytes: int = 228 << 10

@@ -79,9 +79,16 @@ def pyramid_inverse(
     return prepare
 
 
+def turns(module: ModuleType, images: int) -> Callable[[], object]:
+    random = np.random.default_rng(0)
+    real, imaginary = random.standard_normal((2, images, 256, 256), np.float32)
+    angles = random.standard_normal((images, 256, 256), np.float32)
+    return lambda: module.turn_phase(real + 1j * imaginary, angles, 2.0)
+
+
 WORKS = {
     "windows": Work(
-        "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 2, True
+        "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 4, True
     ),
     "one-clip": Work("windows, one such clip", 1, windows, 1, True),
     "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward),
@@ -95,6 +102,7 @@ WORKS = {
         16,
         True,
     ),
+    "turns": Work("phases turned, 16x256x256, smoothed over 2 pixels", 16, turns, 2),
     "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4), 64, True),
 }
 
@@ -105,8 +113,8 @@ def count(
     """Costs of the call's kernels in the order of their first launches, and what ran.
 
     The units that run have their share of multiprocessors and of L2, so that work is divided as in
-    the whole batch. How many blocks a launch has for more of them follows from its grids for so many
-    and for twice as many; everything counted grows with the blocks.
+    the whole batch. How many blocks a launch has for more of them follows from its grids for so
+    many and for twice as many; everything counted grows with the blocks.
     """
 
     def run(units: int, on: Machine | None, l2: object = None) -> list[Launched]:

@@ -112,6 +112,16 @@ class Launch {
 #endif
   }
 
+  // 10 times the major number of its compute capability and the minor one.
+  int64_t capability() const {
+#if defined(PHASENET_EMULATED)
+    return emulation::settings.capability;
+#else
+    return 10 * attribute(cudaDevAttrComputeCapabilityMajor) +
+           attribute(cudaDevAttrComputeCapabilityMinor);
+#endif
+  }
+
   int64_t multiprocessors() const {
 #if defined(PHASENET_EMULATED)
     return emulation::settings.multiprocessors;

@@ -73,6 +73,25 @@ __device__ __forceinline__ Halves add(Halves a, Halves b) {
 #endif
 }
 
+// Two numbers side by side, rounded to what results are made of.
+template <typename Out>
+__device__ __forceinline__ Two<Out> rounded_pair(float first, float second) {
+#if !defined(PHASENET_EMULATED)
+  if constexpr (sizeof(Out) == 2) {
+    uint32_t both;
+    if constexpr (std::is_same_v<Out, torch::headeronly::Half>) {
+      both = halves(first, second);
+    } else {
+      asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    }
+    Two<Out> result;
+    memcpy(&result, &both, sizeof both);
+    return result;
+  }
+#endif
+  return {{static_cast<Out>(first), static_cast<Out>(second)}};
+}
+
 // Two numbers as the sum of two halves each.
 struct SplitPair {
   Halves high, low;

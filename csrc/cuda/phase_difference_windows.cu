@@ -112,7 +112,7 @@ bool are_squares(
   };
   return std::is_same_v<T, float> && dtype != ScalarType::Double &&
          videos.size(1) <= (int64_t{1} << 30) && options.num_phase <= kWindowWarps &&
-         kSquareBytes <= launch.shared_limit() &&
+         fits_squares(launch) &&
          std::all_of(options.levels.begin(), options.levels.end(), is_square);
 }
 

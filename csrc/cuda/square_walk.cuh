@@ -244,8 +244,7 @@ class SquareWalk {
             store_once(
                 reinterpret_cast<Two<Out>*>(
                     out + Planes::within(group) * 8 * kSide + Planes::within(n) * 8),
-                {{static_cast<Out>(values[tile][2 * half]),
-                  static_cast<Out>(values[tile][2 * half + 1])}});
+                rounded_pair<Out>(values[tile][2 * half], values[tile][2 * half + 1]));
           }
         }
       }
@@ -279,12 +278,17 @@ class SquareWalk {
   const SquareMemory memory_;
 };
 
+// Whether a device takes walk_squares.
+inline bool fits_squares(const Launch& launch) {
+  return launch.capability() == 90 && kSquareBytes <= launch.shared_limit();
+}
+
 template <typename Out>
 __global__ void __launch_bounds__(kSquareThreads, 1)
     walk_squares(SquareLevel<Out> whole, SquareLevel<Out> half, bool only_down) {
-  // Elsewhere blocks cannot have as much shared memory.
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900 || \
-    (__CUDA_ARCH__ >= 1000 && __CUDA_ARCH__ < 1200)
+  // For what `fits_squares` asks for: other devices have less shared memory, and for those of
+  // capability 10 registers do not suffice.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900
   const int64_t block = blockIdx.x;
   if (block < whole.blocks) {
     SquareWalk<kSquare, Out>(whole).run(block, only_down);
