@@ -112,13 +112,16 @@ class Launch {
 #endif
   }
 
-  // 10 times the major number of its compute capability and the minor one.
-  int64_t capability() const {
+  // The virtual architecture, such as 90, for which the code of a kernel was made that runs here.
+  template <typename... Parameters>
+  int64_t compiled_for(void (*kernel)(Parameters...)) const {
 #if defined(PHASENET_EMULATED)
-    return emulation::settings.capability;
+    (void)kernel;
+    return emulation::settings.architecture;
 #else
-    return 10 * attribute(cudaDevAttrComputeCapabilityMajor) +
-           attribute(cudaDevAttrComputeCapabilityMinor);
+    cudaFuncAttributes attributes{};
+    check("a kernel's attributes", cudaFuncGetAttributes(&attributes, kernel));
+    return attributes.ptxVersion;
 #endif
   }
 

@@ -1,7 +1,8 @@
 // Phase differences of every window of a video (Deng et al., AAAI 2020);
-// csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm. One block makes one tile of the
-// differences of one frame from the one before, in every window that has both, and writes each
-// once; their means are known beforehand (phase_planes.h), so nothing is read back.
+// csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm. Planes of 48 x 48 and 24 x 24 go
+// to square_walk.cuh, other small ones to window_walk.cuh. Of larger ones a block here makes one
+// tile of the differences of one frame from the one before, in every window that has both, and
+// writes each once; their means are known beforehand (phase_planes.h), so nothing is read back.
 #include <optional>
 #include <type_traits>
 
@@ -100,19 +101,15 @@ void launch_walk(
       out);
 }
 
-// Whether walk_squares takes all levels: planes of 48 x 48 and 24 x 24 in single precision.
-template <typename T>
-bool are_squares(
-    const Launch& launch, const Tensor& videos, const PhaseOptions& options, ScalarType dtype) {
+// Whether walk_squares takes all levels: planes of 48 x 48 and 24 x 24.
+bool are_squares(const Tensor& videos, const PhaseOptions& options) {
   const Size frame = image_size(videos);
   const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
   const auto is_square = [&](int64_t level) {
     const Size size = sizes[level - 1];
     return size.h == size.w && (size.h == 2 * kSquare || size.h == kSquare);
   };
-  return std::is_same_v<T, float> && dtype != ScalarType::Double &&
-         videos.size(1) <= (int64_t{1} << 30) && options.num_phase <= kWindowWarps &&
-         fits_squares(launch) &&
+  return videos.size(1) <= (int64_t{1} << 30) && options.num_phase <= kWindowWarps &&
          std::all_of(options.levels.begin(), options.levels.end(), is_square);
 }
 
@@ -202,13 +199,17 @@ void fill_windows(
   const int64_t count = videos.size(0), length = videos.size(1);
   const Launch launch(frames);
   if constexpr (std::is_same_v<T, float>) {
-    if (results[0].numel() > 0 && are_squares<T>(launch, videos, options, dtype)) {
-      with_output_type(dtype, results[0], [&](auto* data) {
-        using Out = std::remove_pointer_t<decltype(data)>;
-        if constexpr (!std::is_same_v<Out, double>) {
+    bool done = false;
+    with_output_type(dtype, results[0], [&](auto* data) {
+      using Out = std::remove_pointer_t<decltype(data)>;
+      if constexpr (!std::is_same_v<Out, double>) {
+        done = results[0].numel() > 0 && are_squares(videos, options) && fits_squares<Out>(launch);
+        if (done) {
           fill_squares<Out>(launch, videos, options, results);
         }
-      });
+      }
+    });
+    if (done) {
       return;
     }
   }

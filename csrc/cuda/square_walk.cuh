@@ -278,16 +278,10 @@ class SquareWalk {
   const SquareMemory memory_;
 };
 
-// Whether a device takes walk_squares.
-inline bool fits_squares(const Launch& launch) {
-  return launch.capability() == 90 && kSquareBytes <= launch.shared_limit();
-}
-
 template <typename Out>
 __global__ void __launch_bounds__(kSquareThreads, 1)
     walk_squares(SquareLevel<Out> whole, SquareLevel<Out> half, bool only_down) {
-  // For what `fits_squares` asks for: other devices have less shared memory, and for those of
-  // capability 10 registers do not suffice.
+  // As `fits_squares` says: others have less shared memory, and on sm_100 registers do not suffice.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900
   const int64_t block = blockIdx.x;
   if (block < whole.blocks) {
@@ -296,6 +290,12 @@ __global__ void __launch_bounds__(kSquareThreads, 1)
     SquareWalk<kSquare / 2, Out>(half).run(block - whole.blocks, only_down);
   }
 #endif
+}
+
+// Whether a device takes it.
+template <typename Out>
+bool fits_squares(const Launch& launch) {
+  return kSquareBytes <= launch.shared_limit() && launch.compiled_for(walk_squares<Out>) == 90;
 }
 
 }  // namespace phasenet::cuda

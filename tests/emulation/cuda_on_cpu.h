@@ -50,7 +50,7 @@ struct Settings {
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
   int64_t multiprocessors = 132;       // and these
-  int64_t capability = 90;
+  int64_t architecture = 90;           // for which kernels claim to be compiled
   int64_t l2_bytes = int64_t{50} << 20;
   int64_t launches = 0;
   void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any

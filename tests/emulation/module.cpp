@@ -96,7 +96,7 @@ void configure(
     int64_t shared_limit,
     int64_t multiprocessors,
     int64_t l2_bytes,
-    int64_t capability) {
+    int64_t architecture) {
   auto& settings = emulation::settings;
   settings.order = order == "backward"   ? emulation::Order::backward
                    : order == "shuffled" ? emulation::Order::shuffled
@@ -105,7 +105,7 @@ void configure(
   settings.shared_limit = static_cast<size_t>(shared_limit);
   settings.multiprocessors = multiprocessors;
   settings.l2_bytes = l2_bytes;
-  settings.capability = capability;
+  settings.architecture = architecture;
 }
 
 // What the emulator itself promises, for its own tests.
@@ -240,7 +240,7 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit),
       py::arg("multiprocessors") = 132,
       py::arg("l2_bytes") = int64_t{50} << 20,
-      py::arg("capability") = 90);
+      py::arg("architecture") = 90);
   m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
     emulation::settings.instead =
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);

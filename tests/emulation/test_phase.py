@@ -106,7 +106,7 @@ def test_tensor_cores_make_the_windows_that_others_make(emulated, num_phase, bou
     before = emulated.launches()
     got = run(emulated, frames, num_phase, 4, 2, (1, 2), "full", boundary)
     assert emulated.launches() - before == 3  # tables, both levels' planes, both levels' windows
-    emulated.configure(capability=100)
+    emulated.configure(architecture=100)
     expected = run(emulated, frames, num_phase, 4, 2, (1, 2), "full", boundary)
     for one, other in zip(got, expected, strict=True):
         assert (one - other).norm() / other.norm() < 2e-6
