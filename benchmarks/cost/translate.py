@@ -90,6 +90,11 @@ def _flow(i: Instruction, after: int) -> str | None:
         return f"{{ const int l = std::countr_zero(a); return {low}; }}"
     if i.name == "BSSY":
         return f"LANES(m) w.b[{i.operands[0][1:]}][l] = a;"
+    if i.name == "BREAK":  # the others meet without these lanes
+        *extra, barrier = i.operands
+        chosen = f"LANES(m) broken |= u32({truth(extra[0])}) << l;" if extra else "broken = m;"
+        leave = f"for (u32& lanes : w.b[{barrier[1:]}]) lanes &= ~broken;"
+        return f"{{ u32 broken = 0; {chosen} {leave} }}"
     if i.name in ("BSYNC", "WARPSYNC", "BAR"):
         if i.guard:
             raise Unknown(f"@{i.guard} {i.opcode}")

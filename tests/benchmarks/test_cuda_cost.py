@@ -101,6 +101,25 @@ MATRIX = """
         /*0130*/                   EXIT ;
 """
 
+# Eight lanes do not meet the others at the barrier, but behind it.
+LEAVING = """
+.text.leaving:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   LDC.64 R4, c[0x0][0x210] ;
+        /*0020*/                   IMAD.WIDE.U32 R4, R0, 0x4, R4 ;
+        /*0030*/                   ISETP.GE.AND P0, PT, R0, 0x8, PT ;
+        /*0040*/                   BSSY B0, `(.L_x_1) ;
+        /*0050*/              @!P0 BREAK B0 ;
+        /*0060*/              @!P0 BRA `(.L_x_2) ;
+        /*0070*/                   BSYNC B0 ;
+.L_x_1:
+        /*0080*/                   IADD3 R0, R0, 0x64, RZ ;
+.L_x_2:
+        /*0090*/                   WARPSYNC.ALL ;
+        /*00a0*/                   STG.E desc[UR4][R4.64], R0 ;
+        /*00b0*/                   EXIT ;
+"""
+
 UNKNOWN = """
 .text.unknown:
         /*0000*/                   S2R R0, SR_TID.X ;
@@ -118,7 +137,7 @@ def kernel_of(text: str, registers: int = 16) -> Kernel:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    kernels = [kernel_of(text) for text in (TRIPS, STRIDED, BANKS, MATRIX, UNKNOWN)]
+    kernels = [kernel_of(text) for text in (TRIPS, STRIDED, BANKS, MATRIX, LEAVING, UNKNOWN)]
     return Machine({kernel.name: kernel for kernel in kernels}, tmp_path_factory.mktemp("machine"))
 
 
@@ -270,6 +289,12 @@ def test_products_of_matrices_and_pairs_of_halves(machine):
     assert (out[:, 8] == 31).all()
     np.testing.assert_array_equal(out[:, 9], np.minimum(lane, 7))
     assert launched.column("issued").tolist() == [1] * 20
+
+
+def test_lanes_that_leave_a_barrier_are_not_waited_for(machine):
+    out = np.zeros(32, np.uint32)
+    run(machine, "leaving", pointer(out))
+    np.testing.assert_array_equal(out, np.arange(32) + 100 * (np.arange(32) >= 8))
 
 
 def test_an_unknown_instruction_is_an_error_where_it_is_reached(machine):
