@@ -253,13 +253,41 @@ def _whole(i: Instruction) -> str:
     return put_wide(to, f"b64({value})") if double else put(to, f"b32({value})")
 
 
-def _halves(i: Instruction) -> str:
-    """A pair of half-precision constants, as compilers load them."""
-    to, a, b, high, low = i.operands
-    if {a.strip("-"), b.strip("-")} != {"RZ"}:
+def _pairs(i: Instruction) -> str:
+    """Pairs of halves; with F32 one of them as a number."""
+    to, *terms = i.operands
+    if "F32" in i.modifiers:
+        a, b = terms
+        if a != "-RZ" or i.name != "HADD2":
+            raise Unknown(i.opcode)
+        return put(to, f"b32(emulation::half_to_float({_pair(b)} & 0xffff))")
+    if i.name == "HFMA2" and len(terms) == 4:  # constants, as compilers load them
+        a, b, high, low = terms
+        if {a.strip("-"), b.strip("-")} != {"RZ"}:
+            raise Unknown(i.opcode)
+        packed = [struct.unpack("<H", struct.pack("<e", float(x)))[0] for x in (high, low)]
+        return put(to, f"{packed[0] << 16 | packed[1]:#x}u")
+    if set(i.modifiers) - {"MMA"}:
         raise Unknown(i.opcode)
-    packed = [struct.unpack("<H", struct.pack("<e", float(x)))[0] for x in (high, low)]
-    return put(to, f"{packed[0] << 16 | packed[1]:#x}u")
+    values = [_pair(term) for term in terms]
+    one, minus_zero = "0x3c003c00u", "0x80008000u"
+    a, b, c = {
+        "HFMA2": values, "HMUL2": [*values, minus_zero], "HADD2": [values[0], one, *values[1:]],
+    }[i.name]  # fmt: skip
+    return put(to, f"emulation::multiply_add_halves({a}, {b}, {c})")
+
+
+def _pair(operand: str) -> str:
+    """Two halves of a register, or one of them twice."""
+    match = re.match(r"^(-?)(R(?:\d+|Z))(?:\.H([01])_H([01]))?$", operand)
+    if match is None:
+        raise Unknown(operand)
+    value = bits(match[2])
+    if match[3]:
+        halves = (f"({value} >> {16 * int(h)} & 0xffff)" for h in (match[3], match[4]))
+        low, high = halves
+        value = f"({low} | {high} << 16)"
+    return f"({value} ^ 0x80008000u)" if match[1] else value
 
 
 def _load_constant(i: Instruction) -> str:
@@ -293,8 +321,11 @@ def _bounds(i: Instruction) -> str:
         terms = [f"{bits(terms[0])} + {bits(terms[1])}", bits(terms[2])]
     else:
         terms = [bits(t) for t in terms]
-    a, b = (f"{kind}({t})" for t in terms)
-    return put(to, f"u32({truth(low)} ? least({a}, {b}) : most({a}, {b}))")
+    first, *others = (f"{kind}({t})" for t in terms)
+    smallest = largest = first
+    for other in others:
+        smallest, largest = f"least({smallest}, {other})", f"most({largest}, {other})"
+    return put(to, f"u32({truth(low)} ? {smallest} : {largest})")
 
 
 def _pack(i: Instruction) -> str:
@@ -339,10 +370,11 @@ LANE: dict[str, Callable[[Instruction], str]] = {
     "FADD": _numbers, "FMUL": _numbers, "FFMA": _numbers,
     "DADD": _numbers, "DMUL": _numbers, "DFMA": _numbers,
     "MUFU": _special_function, "I2F": _to_number, "I2FP": _to_number, "F2I": _to_integer,
-    "F2F": _between_numbers, "FRND": _whole, "HFMA2": _halves, "F2FP": _pack,
+    "F2F": _between_numbers, "FRND": _whole, "F2FP": _pack,
+    "HFMA2": _pairs, "HMUL2": _pairs, "HADD2": _pairs,
     "LDC": _load_constant, "ULDC": _load_constant,
     "SEL": _select, "USEL": _select, "FSEL": _select,
-    "FMNMX": _bounds, "VIMNMX": _bounds, "VIADDMNMX": _bounds,
+    "FMNMX": _bounds, "VIMNMX": _bounds, "VIMNMX3": _bounds, "VIADDMNMX": _bounds,
     "P2R": _from_predicates, "R2P": _to_predicates, "FLO": _leading,
     "MOV": lambda i: put(i.operands[0], bits(i.operands[1])),
     "UMOV": lambda i: put(i.operands[0], bits(i.operands[1])),

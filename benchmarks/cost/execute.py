@@ -19,6 +19,7 @@ from benchmarks.cost.translate import translate
 
 SECTOR = 32  # bytes
 HERE = Path(__file__).parent.resolve()
+TENSOR_CORES = HERE.parents[1] / "tests" / "emulation" / "tensor_cores.h"
 COUNTS = (
     "issued", "threads", "taken", "bytes", "wavefronts", "conflicts", "sectors", "l2_sectors",
     "device_sectors",
@@ -104,7 +105,9 @@ class Machine:
 
     def _library(self, name: str) -> ctypes.CDLL:
         if name not in self._libraries:
-            headers = "".join(path.read_text() for path in sorted(HERE.glob("*.h")))
+            headers = "".join(
+                path.read_text() for path in [*sorted(HERE.glob("*.h")), TENSOR_CORES]
+            )
             text = f'#include "machine.h"\n{translate(self.kernels[name].function)}\n{BRIDGE}'
             digest = hashlib.sha256((headers + text).encode()).hexdigest()[:16]
             library = self._folder / f"{digest}.so"

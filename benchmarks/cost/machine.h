@@ -2,6 +2,7 @@
 // counts what it does.
 #pragma once
 
+#include "../../tests/emulation/tensor_cores.h"
 #include "memory.h"
 
 inline u64 shift_left(u64 x, u32 by) {
@@ -94,6 +95,23 @@ inline int partner(const std::string& how, int l, u32 by, u32 clamp) {
   if (how == "IDX") source = least_lane | (int(by) & ~segment & 31);
   const bool fits = how == "UP" ? source >= limit : source <= most_lane;
   return fits && source >= 0 && source < 32 ? source : -1;
+}
+
+// Registers `to` to `to` + 3 of all lanes: what those of `sum` have and the product of matrices in
+// registers from `left` and from `right` on.
+inline void add_product(Warp& w, u32 lanes, u32 to, u32 left, u32 right, u32 sum, int blocks) {
+  if (lanes != ~0u) throw std::runtime_error("a product of matrices of some lanes only");
+  const auto factor = [&](int lane, int which) {
+    return which < 4 ? w.r[left + which][lane] : w.r[right + which - 4][lane];
+  };
+  float values[32][4];
+  for (int l = 0; l < 32; ++l) {
+    for (int i = 0; i < 4; ++i) values[l][i] = sum == kZero ? 0.0f : f32(w.r[sum + i][l]);
+    emulation::add_product(values[l], l, blocks, factor);
+  }
+  for (int l = 0; l < 32; ++l) {
+    for (int i = 0; i < 4; ++i) w.r[to + i][l] = b32(values[l][i]);
+  }
 }
 
 using Code = u32 (*)(Warp&, Count*);

@@ -48,7 +48,7 @@ inline void count_shared(Warp& w, Count& count, u32 lanes, const u64* addresses,
 }
 
 inline void count_global(
-    Warp& w, Count& count, u32 lanes, const u64* addresses, int bytes, bool write) {
+    Warp& w, Count& count, u32 lanes, const u64* addresses, int bytes, bool write, bool once) {
   count.bytes += u64(std::popcount(lanes)) * bytes;
   u64 seen[64], lines[64];
   int sectors = 0, line_count = 0;
@@ -66,7 +66,7 @@ inline void count_global(
     Sectors::Page& page = w.block->sectors->page(addresses[l]);
     const u64 at = addresses[l] / 32 % 128;
     if (write || page.read_by[at] != w.block->number) ++count.l2_sectors;
-    if (w.block->sectors->miss(page, at, write)) ++count.device_sectors;
+    if (w.block->sectors->miss(page, at, write, once)) ++count.device_sectors;
     if (!write) page.read_by[at] = w.block->number;
   }
   count.sectors += sectors;
@@ -106,11 +106,18 @@ inline Space resolve(Space space, const u64* addresses, u32 lanes) {
 }
 
 inline void count_access(
-    Warp& w, Count& count, Space space, u32 lanes, const u64* addresses, int bytes, bool write) {
+    Warp& w,
+    Count& count,
+    Space space,
+    u32 lanes,
+    const u64* addresses,
+    int bytes,
+    bool write,
+    bool once = false) {
   if (space == Space::shared) {
     count_shared(w, count, lanes, addresses, bytes);
   } else if (space == Space::global) {
-    count_global(w, count, lanes, addresses, bytes, write);
+    count_global(w, count, lanes, addresses, bytes, write, once);
   } else {
     count.bytes += u64(std::popcount(lanes)) * bytes;
     count.wavefronts += (bytes + 3) / 4;  // lanes' words lie side by side
@@ -139,10 +146,10 @@ inline void load(
 }
 
 inline void store(
-    Warp& w, Count& count, Space given, u32 lanes, u32 from, const u64* at, int bytes) {
+    Warp& w, Count& count, Space given, u32 lanes, u32 from, const u64* at, int bytes, bool once) {
   if (lanes == 0) return;
   const Space space = resolve(given, at, lanes);
-  count_access(w, count, space, lanes, at, bytes, true);
+  count_access(w, count, space, lanes, at, bytes, true, once);
   LANES(lanes) {
     u32 words[4] = {};
     for (int i = 0; i < (bytes + 3) / 4 && from != kZero; ++i) words[i] = w.r[from + i][l];

@@ -13,14 +13,15 @@ LOADS, STORES = {"LDG", "LD"}, {"STG", "ST"}  # of global memory
 SHARED = {"LDS", "STS"}
 # The unit that an instruction takes besides its issue; what is in none takes the issue alone.
 UNITS = {
-    "fma": {"FADD", "FMUL", "FFMA", "HFMA2", "IMAD"},
+    "fma": {"FADD", "FMUL", "FFMA", "HFMA2", "HMUL2", "HADD2", "IMAD"},
     "imad": {"IMAD"},
     "alu": {
         "IADD3", "VIADD", "LOP3", "SHF", "ISETP", "FSETP", "SEL", "FSEL", "LEA", "PRMT", "MOV",
-        "IABS", "VIMNMX", "VIADDMNMX", "FMNMX", "PLOP3", "P2R", "R2P", "FSET", "FCHK", "F2FP",
-        "I2FP",
+        "IABS", "VIMNMX", "VIMNMX3", "VIADDMNMX", "FMNMX", "PLOP3", "P2R", "R2P", "FSET", "FCHK",
+        "F2FP", "I2FP",
     },
     "special": {"MUFU", "I2F", "F2I", "F2F", "FRND", "POPC", "FLO", "BREV"},
+    "tensor": {"HMMA"},
     "fp64": {"DADD", "DMUL", "DFMA", "DSETP"},
 }  # fmt: skip
 
@@ -45,7 +46,14 @@ class Device:
     l2: float = 5.5e12
     l2_bytes: int = 50 << 20
     rates: dict[str, float] = field(
-        default_factory=lambda: {"fma": 4.0, "imad": 2.0, "alu": 2.0, "special": 0.5, "fp64": 2.0}
+        default_factory=lambda: {
+            "fma": 4.0,
+            "imad": 2.0,
+            "alu": 2.0,
+            "special": 0.5,
+            "tensor": 0.6,
+            "fp64": 2.0,
+        }
     )
     registers: int = 65536
     shared_bytes: int = 228 << 10

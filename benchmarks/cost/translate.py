@@ -24,7 +24,8 @@ def _memory(i: Instruction) -> str:
         raise Unknown(register)
     index = 255 if match[2] == "Z" else int(match[2])
     signed = str(bool({"S8", "S16"} & set(i.modifiers))).lower()
-    call = f"load({{}}, {signed})" if loads else "store({})"
+    once = str("EF" in i.modifiers).lower()  # evict first: not kept for others
+    call = f"load({{}}, {signed})" if loads else f"store({{}}, {once})"
     access = call.format(f"w, c, Space::{SPACES[i.name]}, m, {index}, at, {size}")
     return f"{{ u64 at[32]; LANES(m) at[l] = {address(place)}; {access}; }}"
 
@@ -46,6 +47,23 @@ def _vote(i: Instruction) -> str:
         f"{{ u32 all = 0; LANES(m) all |= u32({truth(a)}) << l; "
         f"LANES(m) {{ {put(to, 'all')} {put_truth(found, any_or_all)} }} }}"
     )
+
+
+def _matrix(i: Instruction) -> str:
+    """A product of matrices of halves, summed in single precision."""
+    blocks = {("16816", "F32"): 2, ("1688", "F32"): 1}.get(tuple(i.modifiers))
+    places = [REGISTER.match(operand) for operand in i.operands]
+    if blocks is None or i.guard or not all(place and place[1] == "R" for place in places):
+        raise Unknown(i.opcode)
+    numbers = ", ".join("kZero" if place[2] == "Z" else place[2] for place in places if place)
+    return f"add_product(w, m, {numbers}, {blocks});"
+
+
+def _largest(i: Instruction) -> str:
+    if i.modifiers != ["MAX"]:
+        raise Unknown(i.opcode)
+    to, a = i.operands
+    return f"{{ u32 v = 0; LANES(m) v = most(v, u32({bits(a)})); const int l = 0; {put(to, 'v')} }}"
 
 
 def _flow(i: Instruction, after: int) -> str | None:
@@ -72,6 +90,11 @@ def _flow(i: Instruction, after: int) -> str | None:
         return f"{{ const int l = std::countr_zero(a); return {low}; }}"
     if i.name == "BSSY":
         return f"LANES(m) w.b[{i.operands[0][1:]}][l] = a;"
+    if i.name == "BREAK":  # the others meet without these lanes
+        *extra, barrier = i.operands
+        chosen = f"LANES(m) broken |= u32({truth(extra[0])}) << l;" if extra else "broken = m;"
+        leave = f"for (u32& lanes : w.b[{barrier[1:]}]) lanes &= ~broken;"
+        return f"{{ u32 broken = 0; {chosen} {leave} }}"
     if i.name in ("BSYNC", "WARPSYNC", "BAR"):
         if i.guard:
             raise Unknown(f"@{i.guard} {i.opcode}")
@@ -106,6 +129,10 @@ def statement(i: Instruction) -> str:
         return _memory(i)
     if i.name == "SHFL":
         return _exchange(i)
+    if i.name == "HMMA":
+        return _matrix(i)
+    if i.name == "REDUX":
+        return _largest(i)
     if i.name == "VOTE":
         return _vote(i)
     if i.name == "R2UR":

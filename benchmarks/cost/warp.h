@@ -94,8 +94,16 @@ class Sectors {
   u32 begin_block() {
     return ++block_;
   }
-  // Whether device memory takes part in an access.
-  bool miss(Page& page, u64 at, bool write) {
+  // Whether device memory takes part in an access. What is written to be the first to leave L2,
+  // `once`, takes no other's place there.
+  bool miss(Page& page, u64 at, bool write, bool once) {
+    if (once) {
+      const bool is_first = page.written_in[at] != launch_;
+      page.written_in[at] = launch_;
+      page.accessed_at[at] = 0;
+      page.dirty[at] = false;
+      return is_first;
+    }
     const bool is_first = page.accessed_in[at] != launch_;
     const bool is_held =
         capacity_ == 0 ? !is_first

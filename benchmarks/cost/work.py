@@ -20,15 +20,18 @@ class Work:
     """A call of one operator on a batch.
 
     Attributes:
-        units: clips or images of the batch that is predicted; one of them runs.
+        units: clips or images of the batch that is predicted.
         prepare: makes the call of an operator of the emulated module, on so many units.
-        whole: all units run, since how the call divides them is part of what it costs.
+        run: how many of them run, on their share of the device; all where how the call divides
+            them is part of what it costs.
+        keeps: L2 keeps what it can from launch to launch.
     """
 
     name: str
     units: int
     prepare: Callable[[ModuleType, int], Callable[[], object]]
-    whole: bool = False
+    run: int = 1
+    keeps: bool = False
 
 
 def windows(module: ModuleType, clips: int) -> Callable[[], object]:
@@ -76,19 +79,31 @@ def pyramid_inverse(
     return prepare
 
 
+def turns(module: ModuleType, images: int) -> Callable[[], object]:
+    random = np.random.default_rng(0)
+    real, imaginary = random.standard_normal((2, images, 256, 256), np.float32)
+    angles = random.standard_normal((images, 256, 256), np.float32)
+    return lambda: module.turn_phase(real + 1j * imaginary, angles, 2.0)
+
+
 WORKS = {
     "windows": Work(
-        "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows
+        "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 4, True
     ),
-    "one-clip": Work("windows, one such clip", 1, windows),
+    "one-clip": Work("windows, one such clip", 1, windows, 1, True),
     "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward),
-    "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4), True),
-    "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4), True),
-    "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4), True),
+    "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4), 16, True),
+    "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4), 64, True),
+    "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4), 16, True),
     "backward-256": Work(
-        "pyramid's backward, 16x256x256", 16, pyramid_inverse(256, 5, 4, "pyramid_backward"), True
+        "pyramid's backward, 16x256x256",
+        16,
+        pyramid_inverse(256, 5, 4, "pyramid_backward"),
+        16,
+        True,
     ),
-    "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4), True),
+    "turns": Work("phases turned, 16x256x256, smoothed over 2 pixels", 16, turns, 2),
+    "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4), 64, True),
 }
 
 
@@ -97,29 +112,31 @@ def count(
 ) -> tuple[list[Cost], list[Launched]]:
     """Costs of the call's kernels in the order of their first launches, and what ran.
 
-    Of a `whole` work all units run, and L2 keeps what it can between launches. Else one unit runs,
-    on its share of the multiprocessors, so that work is divided as in the whole batch. How many
-    blocks a launch has for more units follows from its grids for one and for two of them;
-    everything counted grows with the blocks.
+    The units that run have their share of multiprocessors and of L2, so that work is divided as in
+    the whole batch. How many blocks a launch has for more of them follows from its grids for so
+    many and for twice as many; everything counted grows with the blocks.
     """
-    if work.whole:
-        with machine.l2(device.l2_bytes) as l2:
-            ran = launches(module, machine, work.prepare(module, work.units), l2)[0]
-        return _by_kernel(device, machine, [(one, one.blocks) for one in ran]), ran
 
-    def run(units: int, on: Machine | None) -> list[Launched]:
-        module.configure(multiprocessors=max(1, device.multiprocessors * units // work.units))
+    def run(units: int, on: Machine | None, l2: object = None) -> list[Launched]:
+        module.configure(
+            multiprocessors=max(1, device.multiprocessors * units // work.units),
+            l2_bytes=device.l2_bytes * units // work.units,
+        )
         try:
-            return launches(module, on, work.prepare(module, units))[0]
+            return launches(module, on, work.prepare(module, units), l2)[0]
         finally:
             module.configure()
 
-    ran = run(1, machine)
-    twice = run(2, None) if work.units > 1 else ran
+    with machine.l2(device.l2_bytes * work.run // work.units) as l2:
+        ran = run(work.run, machine, l2 if work.keeps else None)
+    if work.run == work.units:
+        return _by_kernel(device, machine, [(one, one.blocks) for one in ran]), ran
+    twice = run(2 * work.run, None)
     if [launched.kernel for launched in twice] != [launched.kernel for launched in ran]:
-        raise ValueError(f"{work.name}: two units take other launches than one")
+        raise ValueError(f"{work.name}: twice the units take other launches")
+    more = work.units / work.run - 1
     scaled = [
-        (one, one.blocks + (two.blocks - one.blocks) * (work.units - 1))
+        (one, round(one.blocks + (two.blocks - one.blocks) * more))
         for one, two in zip(ran, twice, strict=True)
     ]
     return _by_kernel(device, machine, scaled), ran

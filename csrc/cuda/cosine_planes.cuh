@@ -230,20 +230,20 @@ __device__ __forceinline__ void products_along_y(
 // Of frames kSide x kSide with two bands, at level kNumber, all of it known when compiling; where
 // kSide is 0, of any.
 template <typename T, typename In, int kSide, int kNumber>
-__global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
+__device__ __forceinline__ void make_planes(
     const In* frames,
+    int64_t frame,
     T scale,
-    CosinePlan plan,
+    const CosinePlan& plan,
     int which,
     const T* tables,
-    Planes<T> planes,
+    const Planes<T>& planes,
     int phase_turns) {
   constexpr int whole = 2 * kSide >> (kNumber - 1);
   const CosineLevel level =
       kSide > 0 ? cosine_level(kSide, kSide, whole, whole, kNumber, 2) : plan.levels[which];
   const int nbands = kSide > 0 ? 2 : plan.nbands;
   const CosineMemory memory = cosine_memory(level, nbands);
-  const int64_t frame = blockIdx.x;
   T* spectrum = shared_memory<T>();  // [v, pad_u]
   T* products = spectrum + memory.products;
   T* shared_planes = spectrum + memory.planes;
@@ -318,56 +318,35 @@ __global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
   }
 }
 
-template <typename T>
-void fill_by_cosines(
-    const Launch& launch,
-    const Tensor& frames,
-    const PhaseOptions& options,
-    const CosinePlan& plan,
-    T* tables,
-    const std::vector<Planes<T>>& levels) {
-  launch(
-      cosine_tables<T>,
-      blocks_for(plan.table_elements, 256),
-      dim3(256),
-      0,
-      plan,
-      directions<double>(options.nbands),
-      tables);
-  for (size_t i = 0; i < levels.size(); ++i) {
-    const CosineLevel& level = plan.levels[i];
-    const int64_t bytes = cosine_bytes<T>(level, plan.nbands);
-    const auto run = [&](auto kernel, const auto* data, T scale) {
-      launch(
-          kernel,
-          frames.size(0),
-          dim3(256),
-          bytes,
-          data,
-          scale,
-          plan,
-          static_cast<int>(i),
-          tables + level.begin,
-          levels[i],
-          static_cast<int>((options.nbands - 1) % 4));
-    };
-    // MIMAMO's frames and levels are known when compiling.
-    const auto of = [&](const auto* data, T scale) {
-      using In = std::remove_cv_t<std::remove_pointer_t<decltype(data)>>;
-      auto* kernel = planes_by_cosines<T, In, 0, 1>;
-      if constexpr (std::is_same_v<T, float>) {
-        if (plan.nbands == 2 && level.y.frame == 48 && level.x.frame == 48 && level.number <= 2) {
-          kernel =
-              level.number == 1 ? planes_by_cosines<T, In, 48, 1> : planes_by_cosines<T, In, 48, 2>;
-        }
-      }
-      run(kernel, data, scale);
-    };
-    if (frames.scalar_type() == ScalarType::Byte) {
-      of(frames.const_data_ptr<uint8_t>(), T(255));
-    } else {
-      of(frames.const_data_ptr<T>(), T(1));
-    }
+template <typename T, typename In>
+__global__ void __launch_bounds__(256, kCosineBlocks<T>) planes_by_cosines(
+    const In* frames,
+    T scale,
+    CosinePlan plan,
+    int which,
+    const T* tables,
+    Planes<T> planes,
+    int phase_turns) {
+  make_planes<T, In, 0, 1>(frames, blockIdx.x, scale, plan, which, tables, planes, phase_turns);
+}
+
+// Levels 1 and 2 of frames of 48 x 48, the larger ones first.
+template <typename In>
+__global__ void __launch_bounds__(256, kCosineBlocks<float>) both_planes_by_cosines(
+    const In* frames,
+    float scale,
+    CosinePlan plan,
+    const float* tables,
+    Planes<float> first,
+    Planes<float> second,
+    int phase_turns) {
+  const int64_t count = gridDim.x / 2, block = blockIdx.x;
+  if (block < count) {
+    make_planes<float, In, 48, 1>(
+        frames, block, scale, plan, 0, tables + plan.levels[0].begin, first, phase_turns);
+  } else {
+    make_planes<float, In, 48, 2>(
+        frames, block - count, scale, plan, 1, tables + plan.levels[1].begin, second, phase_turns);
   }
 }
 

@@ -17,6 +17,8 @@
 #include <torch/headeronly/util/shim_utils.h>
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,43 @@ struct alignas(4 * sizeof(T)) Four {
   T at[4];
 };
 
+template <typename T>
+struct alignas(2 * sizeof(T)) Two {
+  T at[2];
+};
+
+// Writes what nothing reads soon: it is the first to leave the caches.
+template <typename T>
+__device__ __forceinline__ void store_once(Two<T>* to, Two<T> value) {
+  static_assert(sizeof(value) == 8 || sizeof(value) == 4);
+#if defined(PHASENET_EMULATED)
+  *to = value;
+#else
+  using Bits = std::conditional_t<sizeof(value) == 8, unsigned long long, unsigned int>;
+  Bits bits;
+  memcpy(&bits, &value, sizeof(value));
+  __stcs(reinterpret_cast<Bits*>(to), bits);
+#endif
+}
+
+// The thread's number in its block, read anew rather than kept in a register.
+__device__ __forceinline__ int thread_index() {
+#if defined(PHASENET_EMULATED)
+  return static_cast<int>(threadIdx.x);
+#else
+  int index;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return index;
+#endif
+}
+
+// What has been read of memory is to be read again rather than kept in registers.
+__device__ __forceinline__ void forget_shared() {
+#if !defined(PHASENET_EMULATED)
+  asm volatile("" ::: "memory");
+#endif
+}
+
 // Elements that fill whole Fours.
 __host__ __device__ constexpr int padded4(int n) {
   return (n + 3) / 4 * 4;
@@ -70,6 +109,19 @@ class Launch {
     return static_cast<int64_t>(emulation::settings.shared_limit);
 #else
     return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+#endif
+  }
+
+  // The virtual architecture, such as 90, for which the code of a kernel was made that runs here.
+  template <typename... Parameters>
+  int64_t compiled_for(void (*kernel)(Parameters...)) const {
+#if defined(PHASENET_EMULATED)
+    (void)kernel;
+    return emulation::settings.architecture;
+#else
+    cudaFuncAttributes attributes{};
+    check("a kernel's attributes", cudaFuncGetAttributes(&attributes, kernel));
+    return attributes.ptxVersion;
 #endif
   }
 

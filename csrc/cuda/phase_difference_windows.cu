@@ -1,11 +1,13 @@
 // Phase differences of every window of a video (Deng et al., AAAI 2020);
-// csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm. One block makes one tile of the
-// differences of one frame from the one before, in every window that has both, and writes each
-// once; their means are known beforehand (phase_planes.h), so nothing is read back.
+// csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm. Planes of 48 x 48 and 24 x 24 go
+// to square_walk.cuh, other small ones to window_walk.cuh. Of larger ones a block here makes one
+// tile of the differences of one frame from the one before, in every window that has both, and
+// writes each once; their means are known beforehand (phase_planes.h), so nothing is read back.
 #include <optional>
 #include <type_traits>
 
 #include "operators.h"
+#include "square_walk.cuh"
 #include "window_tiles.cuh"
 #include "window_walk.cuh"
 
@@ -99,6 +101,93 @@ void launch_walk(
       out);
 }
 
+// Whether walk_squares takes all levels: planes of 48 x 48 and 24 x 24.
+bool are_squares(const Tensor& videos, const PhaseOptions& options) {
+  const Size frame = image_size(videos);
+  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
+  const auto is_square = [&](int64_t level) {
+    const Size size = sizes[level - 1];
+    return size.h == size.w && (size.h == 2 * kSquare || size.h == kSquare);
+  };
+  return videos.size(1) <= (int64_t{1} << 30) && options.num_phase <= kWindowWarps &&
+         std::all_of(options.levels.begin(), options.levels.end(), is_square);
+}
+
+// The windows of `count` videos from video `first` on, whose planes these are.
+template <typename Out>
+void launch_squares(
+    const Launch& launch,
+    const std::vector<Planes<float>>& levels,
+    const PhaseOptions& options,
+    int64_t length,
+    int64_t first,
+    int64_t count,
+    const std::vector<Tensor>& results) {
+  SquareLevel<Out> whole{}, half{};
+  int64_t groups = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Planes<float>& planes = levels[i];
+    const bool is_whole = planes.h == kSquare;
+    SquareLevel<Out>& level = is_whole ? whole : half;
+    level.phase = planes.phase;
+    level.amplitude = planes.amplitude;
+    level.shape = WindowShape(options, length, planes);
+    level.nbands = planes.nbands;
+    level.units = count * planes.nbands;
+    level.groups = static_cast<int>(blocks_for(level.units, is_whole ? 1 : 4));
+    level.out = results[i].mutable_data_ptr<Out>() +
+                level.shape.output_plane(first, 0, level.nbands, 0, 1 - level.shape.shift) *
+                    planes.h * planes.w;
+    groups += level.groups;
+  }
+  // A multiprocessor has one block at a time; a run costs a step more than it has frames.
+  int64_t run = length, least = 0;
+  for (int64_t waves = 1; waves <= 8; ++waves) {
+    const int64_t runs =
+        std::min(std::max<int64_t>(1, waves * launch.multiprocessors() / groups), length);
+    const int64_t frames = blocks_for(length, runs);
+    const int64_t steps =
+        blocks_for(groups * blocks_for(length, frames), launch.multiprocessors()) * (frames + 1);
+    if (least == 0 || steps < least) {
+      least = steps;
+      run = frames;
+    }
+  }
+  for (SquareLevel<Out>* level : {&whole, &half}) {
+    level->run = static_cast<int>(run);
+    level->blocks = level->groups * blocks_for(length, run);
+  }
+  launch(
+      walk_squares<Out>,
+      whole.blocks + half.blocks,
+      dim3(kSquareThreads),
+      kSquareBytes,
+      whole,
+      half,
+      options.only_down);
+}
+
+// Some videos at a time, so that their planes stay in L2 until they are read; so few that half of
+// it is left.
+template <typename Out>
+void fill_squares(
+    const Launch& launch,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    const std::vector<Tensor>& results) {
+  const int64_t count = videos.size(0), length = videos.size(1);
+  int64_t bytes = 0;  // of a video's planes
+  for (const Tensor& out : results) {
+    bytes += length * options.nbands * image_size(out).area() * 2 * int64_t{sizeof(float)};
+  }
+  const int64_t most = std::max<int64_t>(1, launch.l2_bytes() / 2 / bytes);
+  const int64_t at_once = blocks_for(count, blocks_for(count, most));
+  for_phase_planes<float>(
+      videos, options, at_once, [&](const auto& levels, int64_t first, int64_t n) {
+        launch_squares<Out>(launch, levels, options, length, first, n, results);
+      });
+}
+
 // Into `results`, of `dtype`.
 template <typename T>
 void fill_windows(
@@ -109,6 +198,21 @@ void fill_windows(
   const Tensor videos = as_batch(frames, 3);
   const int64_t count = videos.size(0), length = videos.size(1);
   const Launch launch(frames);
+  if constexpr (std::is_same_v<T, float>) {
+    bool done = false;
+    with_output_type(dtype, results[0], [&](auto* data) {
+      using Out = std::remove_pointer_t<decltype(data)>;
+      if constexpr (!std::is_same_v<Out, double>) {
+        done = results[0].numel() > 0 && are_squares(videos, options) && fits_squares<Out>(launch);
+        if (done) {
+          fill_squares<Out>(launch, videos, options, results);
+        }
+      }
+    });
+    if (done) {
+      return;
+    }
+  }
   std::vector<Walk> walks;  // none, if planes of one level are too large
   if (std::is_same_v<T, double> == (dtype == ScalarType::Double)) {
     walks = walks_of<T>(launch, videos, options);

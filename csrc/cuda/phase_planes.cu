@@ -1,7 +1,7 @@
 // Planes of every frame (see phase_planes.h). Small frames are transformed by products with cosines
 // in shared memory (cosine_planes.cuh), others by FFT of the mirrored frame.
 #include "../common/fft.h"
-#include "cosine_planes.cuh"
+#include "cosine_launches.cuh"
 #include "denoise.cuh"
 #include "phase_planes.h"
 #include "pyramid.h"
@@ -176,14 +176,16 @@ Tensor mirrored_spectra(const Launch& launch, const Tensor& frames, int64_t firs
   return rfft2(mirrored);
 }
 
+// The planes of `count` frames from frame `begin` on.
 template <typename T>
 void fill_by_fourier(
     const Launch& launch,
     const Tensor& frames,
+    int64_t begin,
+    int64_t count,
     const PhaseOptions& options,
     const std::vector<Planes<T>>& levels) {
   const Size frame = image_size(frames), image{2 * frame.h, 2 * frame.w};
-  const int64_t count = frames.size(0);
   // Half spectra; of the finest level the bands' spectra and the bands, complex, and a workspace
   // of their transform as large as they.
   const int64_t bytes = image.area() * static_cast<int64_t>(sizeof(T)) * (1 + 6 * options.nbands);
@@ -191,7 +193,7 @@ void fill_by_fourier(
   const auto sizes = level_sizes(image, options.height);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t n = std::min(chunk, count - first);
-    const Tensor spectra = mirrored_spectra<T>(launch, frames, first, n);
+    const Tensor spectra = mirrored_spectra<T>(launch, frames, begin + first, n);
     for (size_t i = 0; i < levels.size(); ++i) {
       const Planes<T>& planes = levels[i];
       const int64_t level = options.levels[i];
@@ -211,34 +213,79 @@ void fill_by_fourier(
   }
 }
 
+// Memory for the planes of `count` frames, and how they are made.
+template <typename T>
+struct PlaneMaker {
+  PlaneMaker(const Tensor& videos, const PhaseOptions& options, int64_t count, bool whole)
+      : launch(videos),
+        options(options),
+        sizes(level_sizes({2 * image_size(videos).h, 2 * image_size(videos).w}, options.height)),
+        plan(cosine_plan<T>(image_size(videos), sizes, options, launch.shared_limit())),
+        frames(reshaped(
+            videos,
+            {videos.size(0) * videos.size(1), image_size(videos).h, image_size(videos).w})) {
+    T* tables = nullptr;
+    memory = divide(videos, [&](Pieces& pieces) {
+      levels.clear();
+      for (const int64_t level : options.levels) {
+        const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
+        const int64_t tiles = plan.pays ? 1 : blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
+        levels.push_back(
+            take_planes<T>(pieces, options, count, size, static_cast<int>(tiles), whole));
+      }
+      tables = pieces.take<T>(plan.pays ? plan.table_elements : 0);
+    });
+    if (plan.pays) {
+      fill_tables<T>(launch, options, plan, tables);
+      this->tables = tables;
+    } else {
+      frames = to_real<T>(frames);
+    }
+  }
+
+  // Of `count` frames from frame `begin` on.
+  void fill(int64_t begin, int64_t count) const {
+    if (plan.pays) {
+      fill_by_cosines<T>(launch, frames, begin, count, options, plan, tables, levels);
+    } else {
+      fill_by_fourier<T>(launch, frames, begin, count, options, levels);
+    }
+  }
+
+  const Launch launch;
+  const PhaseOptions& options;
+  const std::vector<Size> sizes;
+  const CosinePlan plan;
+  Tensor frames, memory;
+  std::vector<Planes<T>> levels;
+  const T* tables = nullptr;
+};
+
 }  // namespace
 
 template <typename T>
-PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole) {
-  const Size frame = image_size(videos);
-  const int64_t length = videos.size(1), count = videos.size(0) * length;
-  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
-  const Launch launch(videos);
-  const CosinePlan plan = cosine_plan<T>(frame, sizes, options, launch.shared_limit());
-  std::vector<Planes<T>> levels;
-  T* tables = nullptr;
-  const Tensor memory = divide(videos, [&](Pieces& pieces) {
-    levels.clear();
-    for (const int64_t level : options.levels) {
-      const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
-      const int64_t tiles = plan.pays ? 1 : blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
-      levels.push_back(
-          take_planes<T>(pieces, options, count, size, static_cast<int>(tiles), whole));
-    }
-    tables = pieces.take<T>(plan.pays ? plan.table_elements : 0);
-  });
-  const Tensor frames = reshaped(videos, {count, frame.h, frame.w});
-  if (plan.pays) {
-    fill_by_cosines<T>(launch, frames, options, plan, tables, levels);
-  } else {
-    fill_by_fourier<T>(launch, to_real<T>(frames), options, levels);
+void for_phase_planes(
+    const Tensor& videos,
+    const PhaseOptions& options,
+    int64_t at_once,
+    const std::function<void(const std::vector<Planes<T>>&, int64_t, int64_t)>& use) {
+  const int64_t count = videos.size(0), length = videos.size(1);
+  at_once = std::min(at_once, count);
+  const PlaneMaker<T> maker(videos, options, at_once * length, false);
+  for (int64_t first = 0; first < count; first += at_once) {
+    const int64_t n = std::min(at_once, count - first);
+    maker.fill(first * length, n * length);
+    use(maker.levels, first, n);
   }
-  for (const Planes<T>& planes : levels) {
+}
+
+template <typename T>
+PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole) {
+  const int64_t length = videos.size(1), count = videos.size(0) * length;
+  PlaneMaker<T> maker(videos, options, count, whole);
+  maker.fill(0, count);
+  const Launch& launch = maker.launch;
+  for (const Planes<T>& planes : maker.levels) {
     if (!whole) {
       break;
     }
@@ -261,9 +308,14 @@ PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, b
         length,
         static_cast<int>(options.num_phase));
   }
-  return {std::move(levels), memory};
+  return {std::move(maker.levels), maker.memory};
 }
 
+template void for_phase_planes(
+    const Tensor&,
+    const PhaseOptions&,
+    int64_t,
+    const std::function<void(const std::vector<Planes<float>>&, int64_t, int64_t)>&);
 template PhasePlanes<float> phase_planes(const Tensor&, const PhaseOptions&, bool);
 template PhasePlanes<double> phase_planes(const Tensor&, const PhaseOptions&, bool);
 

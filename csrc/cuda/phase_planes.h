@@ -2,6 +2,8 @@
 // means that a window's difference has.
 #pragma once
 
+#include <functional>
+
 #include "../common/phase_options.h"
 #include "device.h"
 
@@ -40,5 +42,14 @@ struct PhasePlanes {
 // amplitude, and nothing of the others is there.
 template <typename T>
 PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole = true);
+
+// Phase and amplitude of at most `at_once` videos after another, in the same memory; calls
+// use(levels, the first of these videos, how many they are).
+template <typename T>
+void for_phase_planes(
+    const Tensor& videos,
+    const PhaseOptions& options,
+    int64_t at_once,
+    const std::function<void(const std::vector<Planes<T>>&, int64_t, int64_t)>& use);
 
 }  // namespace phasenet::cuda

@@ -57,6 +57,17 @@ __device__ __forceinline__ float magnitude_of(float im, float re) {
 #endif
 }
 
+// Within 2^-23 of it; of numbers that are not denormal.
+__device__ __forceinline__ float reciprocal(float x) {
+#if defined(PHASENET_EMULATED)
+  return 1 / x;
+#else
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#endif
+}
+
 // By the functions of multiples of pi, which need no memory to reduce large angles.
 __device__ __forceinline__ void sine_and_cosine(double angle, double* sine, double* cosine) {
 #if defined(PHASENET_EMULATED)

@@ -18,6 +18,8 @@ struct WindowShape {
   bool replicate;
   int across, down;  // tiles of a plane
 
+  WindowShape() = default;
+
   template <typename T>
   WindowShape(const PhaseOptions& options, int64_t frames, const Planes<T>& planes)
       : length(frames),

@@ -1,9 +1,9 @@
-// Windows of small planes. A block walks along the frames of whole planes: at frame t it makes the
-// fields F(t, i) = B(a k), k counting the wraps of the last i frames, for the windows that begin i
-// frames before t. The difference from frame t - 1 needs F(t - 1, i - 1) too, which stays in shared
-// memory from the step before. Who owns a row spreads its wraps along x, so that sums keep one
-// order; who owns a run of a column blurs along y. Means are taken of the planes themselves, and
-// every value is written once.
+// Windows of small planes, where square_walk.cuh takes them not. A block walks along the frames of
+// whole planes: at frame t it makes the fields F(t, i) = B(a k), k counting the wraps of the last i
+// frames, for the windows that begin i frames before t. The difference from frame t - 1 needs F(t -
+// 1, i - 1) too, which stays in shared memory from the step before. Who owns a row spreads its
+// wraps along x, so that sums keep one order; who owns a run of a column blurs along y. Means are
+// taken of the planes themselves, and every value is written once.
 #pragma once
 
 #include "walk_plan.cuh"

@@ -76,6 +76,50 @@ BANKS = """
         /*00e0*/                   EXIT ;
 """
 
+# A lane has eight words of factors and writes ten: of two products' sum, of halves, the largest.
+MATRIX = """
+.text.matrix:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   LDC.64 R2, c[0x0][0x210] ;
+        /*0020*/                   LDC.64 R4, c[0x0][0x218] ;
+        /*0030*/                   IMAD.WIDE.U32 R2, R0, 0x20, R2 ;
+        /*0040*/                   IMAD.WIDE.U32 R4, R0, 0x30, R4 ;
+        /*0050*/                   LDG.E.128 R8, desc[UR4][R2.64] ;
+        /*0060*/                   LDG.E.64 R12, desc[UR4][R2.64+0x10] ;
+        /*0070*/                   HMMA.16816.F32 R16, R8, R12, RZ ;
+        /*0080*/                   HMMA.1688.F32 R16, R8, R12, R16 ;
+        /*0090*/                   HFMA2 R20, R8, R9, -R10 ;
+        /*00a0*/                   HMUL2 R21, R8, R9.H1_H1 ;
+        /*00b0*/                   HADD2 R22, R8, -R9 ;
+        /*00c0*/                   HADD2.F32 R23, -RZ, R8.H1_H1 ;
+        /*00d0*/                   REDUX.MAX UR6, R0 ;
+        /*00e0*/                   MOV R24, UR6 ;
+        /*00f0*/                   VIMNMX3.U32 R25, R0, R24, 0x7, PT ;
+        /*0100*/                   STG.E.128 desc[UR4][R4.64], R16 ;
+        /*0110*/                   STG.E.128 desc[UR4][R4.64+0x10], R20 ;
+        /*0120*/                   STG.E.64 desc[UR4][R4.64+0x20], R24 ;
+        /*0130*/                   EXIT ;
+"""
+
+# Eight lanes do not meet the others at the barrier, but behind it.
+LEAVING = """
+.text.leaving:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   LDC.64 R4, c[0x0][0x210] ;
+        /*0020*/                   IMAD.WIDE.U32 R4, R0, 0x4, R4 ;
+        /*0030*/                   ISETP.GE.AND P0, PT, R0, 0x8, PT ;
+        /*0040*/                   BSSY B0, `(.L_x_1) ;
+        /*0050*/              @!P0 BREAK B0 ;
+        /*0060*/              @!P0 BRA `(.L_x_2) ;
+        /*0070*/                   BSYNC B0 ;
+.L_x_1:
+        /*0080*/                   IADD3 R0, R0, 0x64, RZ ;
+.L_x_2:
+        /*0090*/                   WARPSYNC.ALL ;
+        /*00a0*/                   STG.E desc[UR4][R4.64], R0 ;
+        /*00b0*/                   EXIT ;
+"""
+
 UNKNOWN = """
 .text.unknown:
         /*0000*/                   S2R R0, SR_TID.X ;
@@ -93,7 +137,7 @@ def kernel_of(text: str, registers: int = 16) -> Kernel:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    kernels = [kernel_of(text) for text in (TRIPS, STRIDED, BANKS, UNKNOWN)]
+    kernels = [kernel_of(text) for text in (TRIPS, STRIDED, BANKS, MATRIX, LEAVING, UNKNOWN)]
     return Machine({kernel.name: kernel for kernel in kernels}, tmp_path_factory.mktemp("machine"))
 
 
@@ -218,6 +262,41 @@ def test_beyond_shared_memory_is_an_error(machine):
         run(machine, "banks", parameters, threads=64, shared=63 * 4)
 
 
+def test_products_of_matrices_and_pairs_of_halves(machine):
+    random = np.random.default_rng()
+    left, right = (random.standard_normal(size).astype(np.float16) for size in ((16, 16), (16, 8)))
+    lane = np.arange(32)
+    r, q = lane // 4, lane % 4 * 2
+    factors, out = np.zeros((32, 16), np.float16), np.zeros((32, 12), np.uint32)
+    for word, (down, along) in enumerate([(0, 0), (8, 0), (0, 8), (8, 8)]):
+        for half in (0, 1):
+            factors[:, 2 * word + half] = left[r + down, q + along + half]
+    for word, down in enumerate([0, 8]):
+        for half in (0, 1):
+            factors[:, 8 + 2 * word + half] = right[q + down + half, r]
+    launched = run(machine, "matrix", pointer(factors) + pointer(out))
+    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
+    expected = wide_left @ wide_right + wide_left[:, :8] @ wide_right[:8]
+    got = np.zeros((16, 8))
+    for i in range(4):
+        got[r + i // 2 * 8, q + i % 2] = out[:, i].view(np.float32)
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+    a, b, c = factors[:, 0:2], factors[:, 2:4], factors[:, 4:6]
+    fused = (a.astype(np.float64) * b - c.astype(np.float64)).astype(np.float16)
+    halves = out[:, 4:7].copy().view(np.float16).reshape(32, 3, 2)
+    np.testing.assert_array_equal(halves, np.stack([fused, a * b[:, 1:], a - b], 1))
+    np.testing.assert_array_equal(out[:, 7].view(np.float32), a[:, 1])
+    assert (out[:, 8] == 31).all()
+    np.testing.assert_array_equal(out[:, 9], np.minimum(lane, 7))
+    assert launched.column("issued").tolist() == [1] * 20
+
+
+def test_lanes_that_leave_a_barrier_are_not_waited_for(machine):
+    out = np.zeros(32, np.uint32)
+    run(machine, "leaving", pointer(out))
+    np.testing.assert_array_equal(out, np.arange(32) + 100 * (np.arange(32) >= 8))
+
+
 def test_an_unknown_instruction_is_an_error_where_it_is_reached(machine):
     assert (
         run(machine, "unknown", (0).to_bytes(4, "little")).column("issued").tolist()
@@ -308,7 +387,17 @@ def compiled():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "operator",
-    ["windows", "half_windows", "backward", "pyramid", "inverse", "own_pyramid", "own_inverse"],
+    [
+        "windows",
+        "squares",
+        "turns",
+        "half_windows",
+        "backward",
+        "pyramid",
+        "inverse",
+        "own_pyramid",
+        "own_inverse",
+    ],
 )
 def test_machine_code_computes_what_the_source_does(compiled, operator):
     module, machine = compiled
@@ -316,11 +405,15 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
     frames = random.random((1, 4, 20, 19), np.float32)
     size = (16, 32) if operator.startswith("own") else (33, 40)  # own: our own transforms
     images = random.random((2, *size), np.float32)
+    squares = random.random((1, 3, 48, 48), np.float32)
     windows = module.phase_difference_windows(frames, 3)
     grads = [random.standard_normal(part.shape, np.float32) for part in windows]
     parts = module.pyramid(images, 4, 3)
+    turns = random.standard_normal(parts[1].shape, np.float32)
     call = {
         "windows": lambda: module.phase_difference_windows(frames, 3),
+        "squares": lambda: module.phase_difference_windows(squares, 3),
+        "turns": lambda: [module.turn_phase(parts[1], turns, 2.0)],
         "half_windows": lambda: module.phase_difference_windows(frames, 3, dtype="float16"),
         "backward": lambda: [
             module.phase_difference_windows_backward(
@@ -342,5 +435,5 @@ def test_the_table_of_one_clip(compiled, capsys):
     assert cuda_cost.main(["--work", "one-clip"]) == 0
     printed = capsys.readouterr().out
     assert "counted, not measured" in printed
-    assert "| walk_windows<float, float, 48> | 1 |" in printed
+    assert "| walk_squares<float> | 1 |" in printed
     assert "H100" in printed

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "fibers.h"
+#include "tensor_cores.h"
 
 #define __global__
 #define __device__
@@ -49,6 +50,7 @@ struct Settings {
   uint32_t seed = 0;
   size_t shared_limit = kSharedLimit;  // what the emulated device claims to have
   int64_t multiprocessors = 132;       // and these
+  int64_t architecture = 90;           // for which kernels claim to be compiled
   int64_t l2_bytes = int64_t{50} << 20;
   int64_t launches = 0;
   void (*instead)(const LaunchRecord*) = nullptr;  // called rather than the kernel, if any
@@ -159,6 +161,14 @@ T shuffle(const char* at, uint32_t mask, T value, int source) {
   return result;
 }
 
+// A product of matrices of which each lane has a part; see tensor_cores.h.
+inline void add_product(float (&sum)[4], const uint32_t (&own)[6], int blocks) {
+  Block& block = Block::current();
+  const auto* all = block.exchange_factors("add_product", own);
+  const ordering::Unseen unseen;
+  add_product(sum, block.lane(), blocks, [&](int lane, int which) { return all[lane][which]; });
+}
+
 }  // namespace emulation
 
 inline void __syncthreads() {
@@ -205,6 +215,26 @@ template <typename T>
 T __shfl_up_sync(uint32_t mask, T value, unsigned lanes) {
   const int self = emulation::Block::current().lane();
   return emulation::shuffle("__shfl_up_sync", mask, value, self - static_cast<int>(lanes));
+}
+
+inline uint32_t __reduce_max_sync(uint32_t mask, uint32_t value) {
+  uint32_t present = 0, result = 0;
+  const uint64_t* all =
+      emulation::Block::current().wait_for_warp("__reduce_max_sync", mask, value, &present);
+  for (int i = 0; i < emulation::kWarp; ++i) {
+    result = (present >> i & 1) != 0 ? std::max(result, static_cast<uint32_t>(all[i])) : result;
+  }
+  return result;
+}
+
+inline uint32_t __float_as_uint(float x) {
+  return static_cast<uint32_t>(emulation::bits_of(x));
+}
+
+inline float __uint_as_float(uint32_t bits) {
+  float x = 0;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
 }
 
 template <typename T>

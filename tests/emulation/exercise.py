@@ -44,6 +44,10 @@ def phase(module) -> None:
                 )
         for dtype in ("float16", "float64"):  # the latter by tiles
             module.phase_difference_windows(frames.astype(np.float32), num_phase, dtype=dtype)
+    squares = random.random((1, 4, 48, 48), np.float32)
+    for multiprocessors, dtype in ((132, "float32"), (1, "bfloat16")):
+        module.configure(order="shuffled", seed=1, multiprocessors=multiprocessors)
+        module.phase_difference_windows(squares, 3, dtype=dtype)
     module.phase_difference_windows((255 * frames).astype(np.uint8), 2, boundary="valid")
     module.band_phase(random.random((3, 7)).astype(np.complex64))
     for shape, smoothing in [((2, 3, 300), 2.0), ((5, 4), 40.0), ((7, 3), 0.0)]:

@@ -49,6 +49,7 @@ struct Exchange {
   uint64_t values[2][kWarp] = {};
   uint32_t present[2] = {};
   char marks[2][kWarp] = {};  // of the calls that order memory, by the first lane they name
+  uint32_t factors[2][kWarp][6];
 };
 
 class Block {
@@ -151,6 +152,16 @@ class Block {
     }
     *present = exchange.present[call];
     return exchange.values[call];
+  }
+
+  // Waits for the whole warp and returns the registers that each lane brought.
+  const uint32_t (*exchange_factors(const char* at, const uint32_t (&own)[6]))[6] {
+    const ordering::Unseen unseen;
+    auto* all = exchanges_[now_ / kWarp].factors[fibers_[now_].warp_calls % 2];
+    std::memcpy(all[lane()], own, sizeof own);
+    uint32_t present = 0;
+    wait_for_warp(at, 0xffffffff, 0, &present);
+    return all;
   }
 
   int lane() const {

@@ -6,6 +6,7 @@
 #include <torch/csrc/stable/tensor.h>
 
 #include "../../csrc/cuda/device.h"
+#include "../../csrc/cuda/halves.cuh"
 #include "../../csrc/cuda/operators.h"
 
 namespace py = pybind11;
@@ -94,7 +95,8 @@ void configure(
     uint32_t seed,
     int64_t shared_limit,
     int64_t multiprocessors,
-    int64_t l2_bytes) {
+    int64_t l2_bytes,
+    int64_t architecture) {
   auto& settings = emulation::settings;
   settings.order = order == "backward"   ? emulation::Order::backward
                    : order == "shuffled" ? emulation::Order::shuffled
@@ -103,6 +105,7 @@ void configure(
   settings.shared_limit = static_cast<size_t>(shared_limit);
   settings.multiprocessors = multiprocessors;
   settings.l2_bytes = l2_bytes;
+  settings.architecture = architecture;
 }
 
 // What the emulator itself promises, for its own tests.
@@ -159,10 +162,50 @@ __global__ void warp_sums(const float* values, float* out) {
   out[2 * i + 1] = static_cast<float>(__popc(positive));
 }
 
+// The product of [16, columns] with [columns, 8], rounded to halves, of 16 or 8 columns; behind the
+// left factor lies the right one.
+__global__ void matrix_product(const float* values, int columns, float* out) {
+  using namespace phasenet::cuda;
+  const int lane = static_cast<int>(threadIdx.x), r = lane / 4, q = lane % 4 * 2;
+  const float* right = values + 16 * columns;
+  const auto of_left = [&](int row, int column) {
+    return halves(values[row * columns + column], values[row * columns + column + 1]);
+  };
+  const auto of_right = [&](int row) {
+    return halves(right[row * 8 + r], right[(row + 1) * 8 + r]);
+  };
+  const Columns8 first{of_left(r, q), of_left(r + 8, q)};
+  float sum[4] = {};
+  if (columns == 8) {
+    add_product(sum, first, of_right(q));
+  } else {
+    add_product(
+        sum, first, {of_left(r, q + 8), of_left(r + 8, q + 8)}, of_right(q), of_right(q + 8));
+  }
+  for (int i = 0; i < 4; ++i) {
+    out[(r + i / 2 * 8) * 8 + q + i % 2] = sum[i];
+  }
+}
+
+// Of pairs of numbers, each split, times a whole number: what the halves' sums are.
+__global__ void split_times(const float* values, float by, float* out) {
+  using namespace phasenet::cuda;
+  const int i = 2 * static_cast<int>(threadIdx.x);
+  const SplitPair x = multiply(split(values[i], values[i + 1]), halves(by, by));
+  float high[2], low[2];
+  to_floats(x.high, &high[0], &high[1]);
+  to_floats(x.low, &low[0], &low[1]);
+  out[i] = high[0] + low[0];
+  out[i + 1] = high[1] + low[1];
+}
+
 py::array_t<float> probe(const std::string& kernel, const py::array_t<float>& values) {
   const phasenet::cuda::Launch launch(to_tensor(values));
   const int count = static_cast<int>(values.size());
-  const int64_t outputs = kernel == "warp_sums" ? 2 * count : 1;
+  const int64_t outputs = kernel == "warp_sums"     ? 2 * count
+                          : kernel == "split_times" ? count
+                          : kernel == "product"     ? 128
+                                                    : 1;
   py::array_t<float> out(outputs);
   float* target = out.mutable_data();
   if (kernel == "sum_of_block") {
@@ -173,6 +216,10 @@ py::array_t<float> probe(const std::string& kernel, const py::array_t<float>& va
     launch(barrier_for_half, 1, 64, 0, target);
   } else if (kernel == "beyond_shared") {
     launch(beyond_shared, 1, 64, 64 * 4, target);
+  } else if (kernel == "product") {
+    launch(matrix_product, 1, 32, 0, values.data(), count / 24, target);
+  } else if (kernel == "split_times") {
+    launch(split_times, 1, count / 2, 0, values.data(), 3.0f, target);
   } else if (kernel == "warp_sums") {
     launch(warp_sums, count / 64, 64, 0, values.data(), target);
   } else {
@@ -192,7 +239,8 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       py::arg("seed") = 0,
       py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit),
       py::arg("multiprocessors") = 132,
-      py::arg("l2_bytes") = int64_t{50} << 20);
+      py::arg("l2_bytes") = int64_t{50} << 20,
+      py::arg("architecture") = 90);
   m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
     emulation::settings.instead =
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);

@@ -209,6 +209,10 @@ const std::map<std::string, std::function<void()>> kRuns = {
     {"windows",
      [] {
        with_few_blocks([] { windows({{1, 4, 20, 19}, 3, 3, "full", "replicate"}); });
+       // By products on tensor cores; several runs, and one.
+       windows({{1, 3, 48, 48}, 2, 2, "full", "replicate", kFloat, kFloat});
+       with_few_blocks(
+           [] { windows({{1, 3, 48, 48}, 1, 2, "published", "valid", kBytes, ScalarType::Half}); });
        // By tiles, as planes too large for a walk.
        windows({{1, 4, 20, 19}, 3, 3, "full", "replicate", kFloat, kDouble});
        windows({{1, 3, 20, 19}, 2, 2, "full", "valid", kDouble});

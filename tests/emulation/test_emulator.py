@@ -37,3 +37,30 @@ def test_lanes_of_a_warp_exchange_values(emulated, order):
     expected = values.reshape(-1, 32).sum(1).repeat(32)
     np.testing.assert_allclose(sums, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(positive, (values > 0).reshape(-1, 32).sum(1).repeat(32))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("columns", [8, 16])
+def test_a_warp_multiplies_matrices_of_halves(emulated, order, columns):
+    emulated.configure(order=order, seed=7)
+    random = np.random.default_rng()
+    left, right = (random.standard_normal((n, columns)).astype(np.float32) for n in (16, 8))
+    got = emulated.probe("product", np.concatenate([left.ravel(), right.T.ravel()]))
+    # Halves' products are exact, and their sum is cut to 24 bits behind the largest one's first.
+    left, right = (x.astype(np.float16).astype(np.float64) for x in (left, right))
+    largest = np.abs(left[:, None] * right).max(-1)
+    assert (np.abs(got.reshape(16, 8) - left @ right.T) < 2.0**-22 * columns * largest).all()
+
+
+def test_two_halves_are_nearly_a_number_and_its_multiples(emulated):
+    values = np.random.default_rng().standard_normal(64).astype(np.float32)
+    got = emulated.probe("split_times", values)
+    np.testing.assert_allclose(got, 3 * values.astype(np.float64), rtol=2.0**-20, atol=1e-7)
+
+
+def test_halves_are_rounded_as_numpy_rounds_them(emulated):
+    """What the halves' sum leaves of numbers that are halves is nothing."""
+    values = np.float32([0, 1, -2.5, 65000, 6.1e-5, 6e-8, 0.1, 1 / 3]).astype(np.float16)
+    third = (values.astype(np.float32) / 3).astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(emulated.probe("split_times", third), 3 * third)
+    assert np.isnan(emulated.probe("split_times", np.float32([70000, 1]))[0])  # beyond their range

@@ -100,6 +100,51 @@ def test_a_walk_and_tiles_give_the_same(emulated):
         assert (one - other).norm() / other.norm() < 1e-5
 
 
+@pytest.mark.parametrize(("num_phase", "boundary"), [(12, "replicate"), (5, "valid")])
+def test_tensor_cores_make_the_windows_that_others_make(emulated, num_phase, boundary):
+    frames = torch.rand(2, 7, 48, 48)
+    before = emulated.launches()
+    got = run(emulated, frames, num_phase, 4, 2, (1, 2), "full", boundary)
+    assert emulated.launches() - before == 3  # tables, both levels' planes, both levels' windows
+    emulated.configure(architecture=100)
+    expected = run(emulated, frames, num_phase, 4, 2, (1, 2), "full", boundary)
+    for one, other in zip(got, expected, strict=True):
+        assert (one - other).norm() / other.norm() < 2e-6
+
+
+def test_videos_are_taken_together_as_their_planes_fit_into_l2(emulated):
+    frames = torch.rand(3, 3, 48, 48)
+    expected = run(emulated, frames, 2, 4, 2, (1, 2))
+    planes = 3 * 2 * (48**2 + 24**2) * 8  # bytes of a video
+    for l2_bytes, launches in ((6 * planes, 3), (4 * planes, 5), (planes, 7)):
+        emulated.configure(l2_bytes=l2_bytes, multiprocessors=3)
+        before = emulated.launches()
+        got = run(emulated, frames, 2, 4, 2, (1, 2))
+        assert emulated.launches() - before == launches
+        assert torch.equal(got[0], expected[0])
+        # In which corner of a square a plane of 24 x 24 lies changes how its sums are rounded.
+        assert (got[1] - expected[1]).norm() < 1e-6 * expected[1].norm()
+
+
+def test_amplitudes_of_any_size_give_the_same_windows(emulated):
+    """They are scaled to what halves can hold; four planes share a block."""
+    frames = torch.rand(2, 3, 48, 48)
+    expected = run(emulated, frames, 2, 4, 2, (1, 2))
+    frames[0] *= 2.0**30
+    for one, other in zip(run(emulated, frames, 2, 4, 2, (1, 2)), expected, strict=True):
+        assert (one - other).norm() / other.norm() < 1e-4  # but for 1e-10 beside them
+        assert torch.equal(one[1], other[1])
+
+
+def test_nan_in_one_video_leaves_those_beside_it(emulated):
+    frames = torch.rand(2, 4, 48, 48)
+    expected = run(emulated, frames, 2, 4, 2, (1, 2))
+    frames[0, 1] = float("nan")
+    for one, other in zip(run(emulated, frames, 2, 4, 2, (1, 2)), expected, strict=True):
+        assert one[0].isnan().any()
+        assert torch.equal(one[1], other[1])
+
+
 @pytest.mark.parametrize("kilobytes", [163, 130])
 def test_less_shared_memory_is_enough_for_fewer_planes_a_block(emulated, kilobytes):
     frames = torch.rand(5, 24, 24)

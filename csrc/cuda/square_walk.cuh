@@ -1,0 +1,301 @@
+// Windows of planes of 48 x 48 and 24 x 24 in single precision. A block walks along the frames of
+// one plane of 48 x 48, or of four of 24 x 24; of its warps each follows the windows that begin at
+// one frame in P. At frame t it has counted the wraps k since the window's first frame, makes the
+// field B(a_t k) on tensor cores (square_blur.cuh) and needs of the step before only its own field,
+// which stays in shared memory. The whole plane is one warp's, so no other is waited for until the
+// next frame. Fields depend on a_t and k alone: equal frames give equal fields.
+#pragma once
+
+#include "square_frame.cuh"
+
+namespace phasenet::cuda {
+
+template <int kSide, typename Out>
+class SquareWalk {
+ public:
+  __device__ explicit SquareWalk(const SquareLevel<Out>& level) : level_(level) {
+  }
+
+  __device__ void run(int64_t block, bool only_down) {
+    const int length = static_cast<int>(level_.shape.length), num_phase = level_.shape.num_phase;
+    begin(block);
+    // Read where they are used: registers are scarce.
+    const int &first = memory_.frames[0], &end = memory_.frames[1], &t = memory_.frames[2];
+    SquareFrame<kSide, Out> frame(level_, only_down);
+    frame.count_before(t + 1);
+    frame.load(t + 1);
+    do {
+      frame.find_peaks();
+      __syncthreads();
+      frame.make_factors(t + 1, t + 1 > 0 && t + 1 >= first);
+      __syncthreads();
+      go_on();
+      frame.blur();
+      __syncthreads();
+      frame.divide();
+      __syncthreads();
+      const auto age = [&] { return memory_.ages[SquareThread().warp]; };
+      const auto follows = [&] {
+        return SquareThread().warp < num_phase && age() <= t && (t >= first || age() < num_phase);
+      };
+      float values[kSquareTiles][4];
+      if (follows()) {
+        follow(age(), values);
+      }
+      frame.load(t + 1 < end ? t + 1 : t);  // always, so that none is kept meanwhile
+      if (follows() && t >= first) {
+        finish(t, age(), values);
+      }
+      if (t >= first && level_.shape.replicate && (t == 0 || t == length - 1)) {
+        repeat(t);
+      }
+    } while (t + 1 < end);
+  }
+
+ private:
+  using Planes = SquarePlanes<kSide>;
+
+  // Which frames of which planes are the block's. The frame before the run only leaves its fields.
+  __device__ __forceinline__ void begin(int64_t block) const {
+    const SquareThread self;
+    if (self.warp == 0) {
+      write_blocks(self.lane, memory_.blocks);
+    }
+    if (self.index == 0) {
+      const int first = static_cast<int>(block / level_.groups) * level_.run;
+      const int length = static_cast<int>(level_.shape.length);
+      memory_.frames[0] = first;
+      memory_.frames[1] = first + level_.run < length ? first + level_.run : length;
+      memory_.frames[2] = first > 0 ? first - 2 : -1;
+    }
+    if (self.index < Planes::count) {
+      const WindowShape& shape = level_.shape;
+      const int64_t unit = block % level_.groups * Planes::count + self.index;
+      const int64_t video = unit / level_.nbands;
+      const int band = static_cast<int>(unit % level_.nbands);
+      memory_.origins[self.index] =
+          unit < level_.units ? (video * shape.length * level_.nbands + band) * Planes::area : -1;
+      memory_.targets[self.index] =
+          shape.output_plane(video, 0, level_.nbands, band, 0) * Planes::area;
+    }
+    __syncthreads();
+    // A warp's windows begin at frames that are its number modulo P.
+    const int num_phase = level_.shape.num_phase;
+    if (self.lane == 0) {
+      memory_.ages[self.warp] =
+          (memory_.frames[2] - self.warp + kWindowWarps * num_phase) % num_phase;
+    }
+  }
+
+  // To the next frame.
+  __device__ __forceinline__ void go_on() const {
+    const SquareThread self;
+    if (self.lane == 0) {
+      const int age = memory_.ages[self.warp];
+      memory_.ages[self.warp] = age < level_.shape.num_phase ? age + 1 : 1;
+    }
+    if (self.index == kSquareThreads - 1) {
+      ++memory_.frames[2];
+    }
+  }
+
+  // Amplitudes times wraps, kCount of them: of two tiles' columns from n on, of one or two groups.
+  template <int kCount>
+  __device__ __forceinline__ static void make_factors(
+      const Four<Halves>* high,
+      const Four<Halves>* wraps,
+      int group,
+      int n,
+      SquareFactors& factors) {
+    struct alignas(4 * kCount) Part {
+      Halves at[kCount];
+    };
+    const auto part = [&](const Four<Halves>* of) {
+      return *reinterpret_cast<const Part*>(&of[(group / 2 * 3 + n / 2) * 32].at[group % 2 * 2]);
+    };
+    const Part highs = part(high), lows = part(high + kFactorThreads), counts = part(wraps);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      factors.at[group + i / 2][n + i % 2] = multiply({highs.at[i], lows.at[i]}, counts.at[i]);
+    }
+  }
+
+  // The difference in the windows that begin `age` frames before.
+  __device__ __forceinline__ void follow(int age, float (&values)[kSquareTiles][4]) const {
+    const SquareThread self;
+    const Four<Halves>* high = memory_.high + self.lane;  // the lower halves lie behind
+    const Four<Halves>* wraps = memory_.wraps + self.warp * kFactorThreads + self.lane;
+    Four<float>* fields = memory_.fields + self.warp * kSquareFours + self.lane;
+    if (age == 1) {
+#pragma unroll
+      for (int tile = 0; tile < kSquareTiles; ++tile) {
+        fields[tile * 32] = {};
+      }
+    }
+    SquareFactors factors;
+#pragma unroll
+    for (int m = 0; m < kTilesDown; ++m) {
+      // Four groups of rows for the first two rows of tiles, and one more; then the last three
+      // groups again, since there are no registers to keep one of them.
+      const auto prepare = [&](int n) {
+        __syncwarp();  // keeps compilers from loading early what there are no registers for
+        if (m == 0) {
+          make_factors<4>(high, wraps, 0, n, factors);
+          make_factors<4>(high, wraps, 2, n, factors);
+        } else if (m == 1) {
+          make_factors<2>(high, wraps, 4, n, factors);
+        } else {
+          make_factors<2>(high, wraps, 3, n, factors);
+          make_factors<4>(high, wraps, 4, n, factors);
+        }
+      };
+      forget_shared();
+      const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
+      for_blurred_tiles<kSide>(blocks, factors, m, prepare, [&](int n, const float (&field)[4]) {
+        const int tile = m * kTilesAcross + n;
+        const Four<float> inverse = memory_.inverse[tile * 32 + self.lane];
+        const Four<float> difference = memory_.difference[tile * 32 + self.lane];
+        const Four<float> before = fields[tile * 32];
+        Four<float> now;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          now.at[i] = rounded_product(field[i], inverse.at[i]);
+          values[tile][i] = difference.at[i] + (now.at[i] - before.at[i]);
+        }
+        fields[tile * 32] = now;
+#pragma unroll
+        for (int half = 2 * tile; half < 2 * tile + 2 && half < kParked; ++half) {
+          memory_.parked[(self.warp * kParked + half) * 32 + self.lane] = {
+              {values[tile][half % 2 * 2], values[tile][half % 2 * 2 + 1]}};
+        }
+      });
+    }
+  }
+
+  // Without its mean, clamped and written.
+  __device__ __forceinline__ void finish(int t, int age, float (&values)[kSquareTiles][4]) const {
+    const SquareThread self;
+#pragma unroll
+    for (int half = 0; half < kParked; ++half) {
+      const Two<float> parked = memory_.parked[(self.warp * kParked + half) * 32 + self.lane];
+      values[half / 2][half % 2 * 2] = parked.at[0];
+      values[half / 2][half % 2 * 2 + 1] = parked.at[1];
+    }
+    const auto plane_of = [](int tile, int i) {
+      return Planes::at(tile / kTilesAcross * 2 + i / 2, tile % kTilesAcross);
+    };
+    float means[Planes::count] = {};
+#pragma unroll
+    for (int tile = 0; tile < kSquareTiles; ++tile) {
+      for (int i = 0; i < 4; i += 2) {
+        means[plane_of(tile, i)] += values[tile][i] + values[tile][i + 1];
+      }
+    }
+#pragma unroll
+    for (int plane = 0; plane < Planes::count; ++plane) {
+#pragma unroll
+      for (int apart = 16; apart > 0; apart /= 2) {
+        means[plane] += __shfl_xor_sync(0xffffffffu, means[plane], apart);
+      }
+      means[plane] *= 1.0f / Planes::area;
+    }
+#pragma unroll
+    for (int tile = 0; tile < kSquareTiles; ++tile) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        values[tile][i] = clamped(values[tile][i] - means[plane_of(tile, i)]);
+      }
+    }
+    const int first = static_cast<int>(level_.shape.first_window(t, age));
+    const int last = static_cast<int>(level_.shape.last_window(t, age));
+    if (first > last) {
+      return;
+    }
+    put(last, t, values);
+    __syncwarp();
+    for (int window = first; window < last; ++window) {  // that begin before the video, too
+      copy(last, window, t);
+    }
+  }
+
+  __device__ __forceinline__ Out* target(int plane, int64_t window, int64_t time) const {
+    const int64_t planes = window * (level_.nbands * level_.shape.num_phase - 1) + time;
+    return level_.out + memory_.targets[plane] + planes * Planes::area;
+  }
+  __device__ bool exists(int plane) const {
+    return Planes::count == 1 || memory_.origins[plane] >= 0;
+  }
+
+  __device__ __forceinline__ void put(
+      int window, int time, const float (&values)[kSquareTiles][4]) const {
+    const SquareThread self;
+#pragma unroll
+    for (int plane = 0; plane < Planes::count; ++plane) {
+      if (!exists(plane)) {
+        continue;
+      }
+      Out* out = target(plane, window, time) + self.r * kSide + self.q * 2;
+#pragma unroll
+      for (int tile = 0; tile < kSquareTiles; ++tile) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          const int group = tile / kTilesAcross * 2 + half, n = tile % kTilesAcross;
+          if (Planes::at(group, n) == plane) {
+            store_once(
+                reinterpret_cast<Two<Out>*>(
+                    out + Planes::within(group) * 8 * kSide + Planes::within(n) * 8),
+                rounded_pair<Out>(values[tile][2 * half], values[tile][2 * half + 1]));
+          }
+        }
+      }
+    }
+  }
+
+  // What the warp has put into a window, into another.
+  __device__ __forceinline__ void copy(int from, int to, int time) const {
+    for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
+      const auto* source = reinterpret_cast<const Two<Out>*>(target(plane, from, time));
+      auto* out = reinterpret_cast<Two<Out>*>(target(plane, to, time));
+      for (int i = SquareThread().lane; i < Planes::area / 2; i += 32) {
+        store_once(out + i, source[i]);
+      }
+    }
+  }
+
+  // The first and the last frame repeated: no difference.
+  __device__ __forceinline__ void repeat(int t) const {
+    for_repeats(level_.shape, t, [&](int64_t window, int64_t time) {
+      for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
+        auto* out = reinterpret_cast<Two<Out>*>(target(plane, window, time));
+        for (int i = thread_index(); i < Planes::area / 2; i += kSquareThreads) {
+          store_once(out + i, {{Out(0), Out(0)}});
+        }
+      }
+    });
+  }
+
+  const SquareLevel<Out>& level_;
+  const SquareMemory memory_;
+};
+
+template <typename Out>
+__global__ void __launch_bounds__(kSquareThreads, 1)
+    walk_squares(SquareLevel<Out> whole, SquareLevel<Out> half, bool only_down) {
+  // As `fits_squares` says: others have less shared memory, and on sm_100 registers do not suffice.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900
+  const int64_t block = blockIdx.x;
+  if (block < whole.blocks) {
+    SquareWalk<kSquare, Out>(whole).run(block, only_down);
+  } else {
+    SquareWalk<kSquare / 2, Out>(half).run(block - whole.blocks, only_down);
+  }
+#endif
+}
+
+// Whether a device takes it.
+template <typename Out>
+bool fits_squares(const Launch& launch) {
+  return kSquareBytes <= launch.shared_limit() && launch.compiled_for(walk_squares<Out>) == 90;
+}
+
+}  // namespace phasenet::cuda
