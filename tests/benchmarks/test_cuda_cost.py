@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import cuda_cost
 from benchmarks.cost import operands, report, toolchain
-from benchmarks.cost.execute import COUNTS, Launched, Machine, MachineLaunch, launches
+from benchmarks.cost.execute import COUNTS, Launched, Machine, MachineLaunch
 from benchmarks.cost.model import Device, cost, resident_blocks, together
 from benchmarks.cost.sass import STEP, parse, parse_constants
 from benchmarks.cost.toolchain import Kernel
@@ -370,70 +370,3 @@ def test_without_nvcc_it_ends_with_one_line(monkeypatch, capsys):
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("cuda_cost: no nvcc")
     assert "benchmark" in line
-
-
-@pytest.fixture(scope="session")
-def compiled():
-    """The emulated module, and a machine of the real kernels."""
-    try:
-        tools = toolchain.find_tools()
-    except toolchain.Missing as missing:
-        pytest.skip(str(missing))
-    sources = sorted((cuda_cost.ROOT / "csrc" / "cuda").glob("*.cu"))
-    kernels = toolchain.compile_kernels(sources, cuda_cost.FOLDER, 90, tools)
-    return cuda_cost.emulation().load(), Machine(kernels, cuda_cost.FOLDER)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "operator",
-    [
-        "windows",
-        "squares",
-        "turns",
-        "half_windows",
-        "backward",
-        "pyramid",
-        "inverse",
-        "own_pyramid",
-        "own_inverse",
-    ],
-)
-def test_machine_code_computes_what_the_source_does(compiled, operator):
-    module, machine = compiled
-    random = np.random.default_rng(0)
-    frames = random.random((1, 4, 20, 19), np.float32)
-    size = (16, 32) if operator.startswith("own") else (33, 40)  # own: our own transforms
-    images = random.random((2, *size), np.float32)
-    squares = random.random((1, 3, 48, 48), np.float32)
-    windows = module.phase_difference_windows(frames, 3)
-    grads = [random.standard_normal(part.shape, np.float32) for part in windows]
-    parts = module.pyramid(images, 4, 3)
-    turns = random.standard_normal(parts[1].shape, np.float32)
-    call = {
-        "windows": lambda: module.phase_difference_windows(frames, 3),
-        "squares": lambda: module.phase_difference_windows(squares, 3),
-        "turns": lambda: [module.turn_phase(parts[1], turns, 2.0)],
-        "half_windows": lambda: module.phase_difference_windows(frames, 3, dtype="float16"),
-        "backward": lambda: [
-            module.phase_difference_windows_backward(
-                grads, frames, 3, 4, 2, [1, 2], "full", "replicate"
-            )
-        ],
-        "pyramid": lambda: module.pyramid(images, 4, 3),
-        "inverse": lambda: [module.pyramid_inverse(parts[0], parts[1:-1], parts[-1])],
-    }[operator.removeprefix("own_")]
-    ran, got = launches(module, machine, call)
-    assert all(launched.column("issued").sum() > 0 for launched in ran)
-    bar = 2e-3 if operator == "half_windows" else 1e-4
-    for part, want in zip(got, call(), strict=True):
-        assert np.abs(part - want).max() <= bar * np.abs(want).max()
-
-
-@pytest.mark.slow
-def test_the_table_of_one_clip(compiled, capsys):
-    assert cuda_cost.main(["--work", "one-clip"]) == 0
-    printed = capsys.readouterr().out
-    assert "counted, not measured" in printed
-    assert "| walk_squares<float> | 1 |" in printed
-    assert "H100" in printed
