@@ -20,7 +20,7 @@ from phasenet.cw_ssim import cw_ssim, cw_ssim_loss  # noqa: E402
 from phasenet.denoised_phase import denoised_phase  # noqa: E402
 from phasenet.filters import Filter  # noqa: E402
 from phasenet.local_motion import local_motion  # noqa: E402
-from phasenet.magnification import MotionMagnifier, magnify_motion  # noqa: E402
+from phasenet.magnification import MotionMagnifier, magnify_frames, magnify_motion  # noqa: E402
 from phasenet.phase import phase_difference, phase_difference_windows  # noqa: E402
 from phasenet.pyramid import SteerablePyramid  # noqa: E402
 from phasenet.steering import steer  # noqa: E402
@@ -46,6 +46,7 @@ __all__ = [
     "cw_ssim_loss",
     "denoised_phase",
     "local_motion",
+    "magnify_frames",
     "magnify_motion",
     "phase_difference",
     "phase_difference_windows",

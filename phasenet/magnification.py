@@ -6,21 +6,24 @@ SIGGRAPH 2013.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from phasenet import _extension, checks
-from phasenet.fir_magnification import magnify_film
+from phasenet.fir_magnification import FilmMagnifier
 from phasenet.frames import integer_scale, luma
-from phasenet.motion_pyramid import MagnifyOptions, MotionPyramid
+from phasenet.motion_pyramid import MagnifyOptions, MotionPyramid, magnify_options
 from phasenet.operators import has_tangent
 from phasenet.precision import compute_dtype
-from phasenet.temporal_filters import iir_sections
+from phasenet.temporal_filters import fir_reach, iir_sections
 from phasenet.turn_phase import new_state
 
 _TEMPORAL = ("fir", "iir")
+_STEP = 64  # frames of a stream that are magnified at a time, at least
 
 
 def magnify_motion(
@@ -77,28 +80,123 @@ def magnify_motion(
             phases of one band that exceed the machine's memory.
     """
     checks.check_choice("temporal", temporal, _TEMPORAL)
-    options = _options(
+    options = magnify_options(
         factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
     )
-    values = _checked(frames, color, ("[..., T, H, W]", "[..., T, 3, H, W]"), 3)
-    length = values.shape[-3]
-    still, number = _still(reference, frames, values, color)
+    _check(frames, color, ("[..., T, H, W]", "[..., T, 3, H, W]"), 3)
+    still, number = _still(reference, frames, color)
     if temporal == "iir" and not (isinstance(reference, str) and reference == "first"):
         raise ValueError("reference: expected 'first' for temporal='iir', got another")
-    if values.numel() == 0:
-        return frames.clone()
-    videos = values.reshape(-1, *values.shape[-3:])
+    result = torch.empty_like(frames, memory_format=torch.contiguous_format)
+    if frames.numel() == 0:
+        return result
+    axes = 4 if color else 3  # of a video
+    videos, results = (x.reshape(-1, *x.shape[-axes:]) for x in (frames, result))
     stills = still.reshape(-1, *still.shape[-2:])
     with torch.no_grad():
-        pyramid = options.pyramid(videos)
         if temporal == "iir":
-            stream = _Stream(options, pyramid)
-            moved = torch.stack([stream.push(videos[:, t]) for t in range(length)], 1)
+            stream = _Stream(options, options.pyramid(stills))
+            for t in range(videos.shape[1]):
+                frame = videos[:, t]
+                moved = stream.push(values := _grey(frame, color))
+                results[:, t] = _restored(frame, moved - values, color)
         else:
-            moved = videos.clone()
-            for video, still, result in zip(videos, stills, moved, strict=True):
-                magnify_film(video, still, number, options, pyramid, result)
-        return _restored(frames, values, moved.view_as(values), color)
+            for video, one, into in zip(videos, stills, results, strict=True):
+                _magnify_film(video, one, number, options, into)
+    return result
+
+
+def magnify_frames(
+    frames: Iterable[Tensor],
+    factor: float,
+    *,
+    fps: float,
+    low: float,
+    high: float,
+    nbands: int = 8,
+    height: int | None = None,
+    bands_per_octave: int = 2,
+    smoothing: float = 2.0,
+    attenuate: bool = False,
+    color: bool = False,
+) -> Iterator[Tensor]:
+    """The frames of a film of any length, magnified as by `magnify_motion` with ``temporal="fir"``.
+
+    It takes frames as it gives them, but for those that the filter reaches over, which are held:
+    up to 4 times as many as it reaches ahead (7 seconds for ``low=0.5``).
+
+    Args:
+        frames: ``[H, W]``, with `color` ``[3, H, W]``, all alike.
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, color: as
+            for `magnify_motion`. Motion is counted from the first frame.
+
+    Yields:
+        A tensor of the shape and dtype of each.
+
+    Raises:
+        TypeError, ValueError: as `magnify_motion`, and for a frame unlike the first.
+    """
+    options = magnify_options(
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+    )
+    return _magnified_frames(frames, options, color)
+
+
+def _magnified_frames(
+    frames: Iterable[Tensor], options: MagnifyOptions, color: bool
+) -> Iterator[Tensor]:
+    reach = fir_reach(options.low, options.high, options.fps)
+    step = max(_STEP, reach)
+    magnifier: FilmMagnifier | None = None
+    held: list[Tensor] = []  # `before` frames that are done, and those that follow
+    before = 0
+    like: tuple[Any, ...] = ()
+
+    def done(count: int) -> Iterator[Tensor]:
+        nonlocal magnifier, before
+        some = torch.stack(held)
+        with torch.no_grad():
+            if magnifier is None:
+                magnifier = FilmMagnifier(
+                    _grey(some[0], color), options, partial(_grey, color=color), len(held) - 1
+                )
+            following = max(before + count - reach, 0)
+            change = magnifier.change(some, before, before + count, following)
+            moved = _restored(some[before : before + count], change, color)
+        before = before + count - following
+        del held[:following]
+        yield from moved.unbind()
+
+    for frame in frames:
+        _check(frame, color, ("[H, W]", "[3, H, W]"), 2, "frame", exact=True)
+        like = like or _likeness(frame)
+        _check_alike(like, frame)
+        held.append(frame)
+        if frame.numel() == 0:
+            yield held.pop().clone()
+        elif len(held) == before + step + reach:
+            yield from done(step)
+    if len(held) > before:
+        yield from done(len(held) - before)
+
+
+def _magnify_film(
+    video: Tensor, still: Tensor, number: int | None, options: MagnifyOptions, result: Tensor
+) -> None:
+    """Write a video ``[T, H, W]`` or ``[T, 3, H, W]`` into `result`, motion magnified."""
+    length, color = len(video), video.dim() == 4
+    magnifier = FilmMagnifier(still, options, partial(_grey, color=color), length - 1)
+    if number is not None and options.low == 0:  # else the filter takes away what is constant
+        magnifier.count_from(video[: number + 1])
+    reach = magnifier.reach
+    chunk = length if length <= magnifier.longest else magnifier.longest - 2 * reach
+    for begin in range(0, length, chunk):
+        end = min(begin + chunk, length)
+        start, stop = max(begin - reach, 0), min(end + reach, length)
+        following = max(end - reach, 0) - start
+        change = magnifier.change(video[start:stop], begin - start, end - start, following)
+        for t in range(begin, end):
+            result[t] = _restored(video[t], change[t - begin], color)
 
 
 class MotionMagnifier:
@@ -135,7 +233,7 @@ class MotionMagnifier:
         attenuate: bool = False,
         color: bool = False,
     ) -> None:
-        self._options = _options(
+        self._options = magnify_options(
             factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
         )
         self._color = color
@@ -150,7 +248,6 @@ class MotionMagnifier:
         self._stream: _Stream | None = None
         self._first: tuple[Any, ...] = ()
 
-    @torch.no_grad()
     def push(self, frame: Tensor) -> Tensor:
         """The next frame, magnified.
 
@@ -165,76 +262,64 @@ class MotionMagnifier:
             TypeError, ValueError: a frame that `magnify_motion` refuses, or of another shape, dtype
                 or device than the first.
         """
-        values = _checked(frame, self._color, ("[..., H, W]", "[..., 3, H, W]"), 2, "frame")
-        like = (tuple(frame.shape), frame.dtype, frame.device)
-        if self._stream is None:
-            self._stream = _Stream(self._options, self._options.pyramid(values))
-            self._first = like
-        for expected, got in zip(self._first, like, strict=True):
-            if expected != got:
-                raise ValueError(f"frame: expected {expected} as the first frame, got {got}")
-        if values.numel() == 0:
+        _check(frame, self._color, ("[..., H, W]", "[..., 3, H, W]"), 2, "frame")
+        self._first = self._first or _likeness(frame)
+        _check_alike(self._first, frame)
+        if frame.numel() == 0:
             return frame.clone()
-        return _restored(frame, values, self._stream.push(values), self._color)
+        with torch.no_grad():
+            values = _grey(frame, self._color)
+            if self._stream is None:
+                self._stream = _Stream(self._options, self._options.pyramid(values))
+            return _restored(frame, self._stream.push(values) - values, self._color)
 
 
-def _options(
-    factor: float,
-    fps: float,
-    low: float,
-    high: float,
-    nbands: int,
-    height: int | None,
-    bands_per_octave: int,
-    smoothing: float,
-    attenuate: bool,
-) -> MagnifyOptions:
-    factor = checks.check_number("factor", factor)
-    fps = checks.check_positive("fps", fps)
-    low = checks.check_positive("low", low, zero=True)
-    high = checks.check_positive("high", high)
-    if not low < high <= fps / 2:
-        raise ValueError(
-            f"low, high: expected low < high <= fps / 2 = {fps / 2:g} Hz, got {low:g} and {high:g}"
-        )
-    tall, nbands = checks.check_pyramid_options(3 if height is None else height, nbands)
-    height = None if height is None else tall
-    bands_per_octave, _ = checks.check_octave(bands_per_octave, None)
-    smoothing = checks.check_smoothing(smoothing)
-    return MagnifyOptions(
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, bool(attenuate)
-    )
+def _likeness(frame: Tensor) -> tuple[Any, ...]:
+    return tuple(frame.shape), frame.dtype, frame.device
 
 
-def _still(
-    reference: Any, frames: Tensor, values: Tensor, color: bool
-) -> tuple[Tensor, int | None]:
+def _check_alike(first: tuple[Any, ...], frame: Tensor) -> None:
+    for expected, got in zip(first, _likeness(frame), strict=True):
+        if expected != got:
+            raise ValueError(f"frame: expected {expected} as the first frame, got {got}")
+
+
+def _still(reference: Any, frames: Tensor, color: bool) -> tuple[Tensor, int | None]:
     """Grey values ``[..., H, W]`` of what motion is counted from, and the frame's number if any."""
-    length = values.shape[-3]
+    axis = -4 if color else -3
+    length = frames.shape[axis]
     if isinstance(reference, Tensor):
-        shape = [*values.shape[:-3], *([3] if color else []), *values.shape[-2:]]
+        shape = [*frames.shape[:axis], *frames.shape[axis + 1 :]]
         checks.check_tensor("reference", reference, shape, frames.dtype, frames.device)
-        picture = reference.detach().to(values.dtype)
-        return (luma(picture) if color else picture), None
+        return _grey(reference.detach(), color), None
     if isinstance(reference, str):
         checks.check_choice("reference", reference, ("first", "mean"))
     number = 0 if isinstance(reference, str) else reference
     number = checks.check_integer("reference", number, 0, max(length - 1, 0))
     if length == 0 or reference == "mean":
-        return values.sum(-3) / max(length, 1), None
-    return values[..., number, :, :], number
+        total = torch.zeros_like(_grey(frames.narrow(axis, 0, 0), color).sum(-3))
+        for t in range(length):
+            total += _grey(frames.select(axis, t), color)
+        return total / max(length, 1), None
+    return _grey(frames.select(axis, number), color), number
 
 
 # --- Pictures as numbers, and back ----------------------------------------------------------------
 
 
-def _checked(
-    frames: Any, color: bool, shapes: tuple[str, str], dims: int, name: str = "frames"
-) -> Tensor:
-    """Grey values to compute with, of the scale that they came in."""
-    shape = shapes[1] if color else shapes[0]
-    checks.check_frames(name, frames, dims + bool(color), shape)
-    if color and frames.shape[-3] != 3:
+def _check(
+    frames: Any,
+    color: bool,
+    shapes: tuple[str, str],
+    dims: int,
+    name: str = "frames",
+    exact: bool = False,
+) -> None:
+    """Refuse what are no frames of these shapes, or need a gradient."""
+    checks.check_flag("color", color)
+    shape, axes = shapes[color], dims + color
+    checks.check_frames(name, frames, axes, shape)
+    if (color and frames.shape[-3] != 3) or (exact and frames.dim() != axes):
         raise ValueError(f"{name}: expected shape {shape}, got {list(frames.shape)}")
     _extension.check_device(name, frames)
     if (torch.is_grad_enabled() and frames.requires_grad) or has_tangent((frames,)):
@@ -242,18 +327,21 @@ def _checked(
             f"{name}: expected a tensor without gradient, for none is recorded; use turn_phase "
             "where it is needed"
         )
+
+
+def _grey(frames: Tensor, color: bool) -> Tensor:
+    """Grey values to compute with, of the scale that they came in."""
     values = frames.to(compute_dtype(frames.dtype))
     return luma(values) if color else values
 
 
-def _restored(frames: Tensor, values: Tensor, moved: Tensor, color: bool) -> Tensor:
-    """`moved` as what `frames` were: with their colours, of their dtype."""
-    if color:
-        moved = frames + (moved - values).unsqueeze(-3)
+def _restored(frames: Tensor, change: Tensor, color: bool) -> Tensor:
+    """`frames`, of their dtype, with a change of their luma."""
+    moved = frames.to(change.dtype) + (change.unsqueeze(-3) if color else change)
     if (most := integer_scale(frames.dtype)) is None:
         return moved.to(frames.dtype)
     least = -most - 1 if frames.dtype.is_signed else 0
-    return moved.round().clamp(least, most).to(frames.dtype)
+    return moved.round_().clamp_(least, most).to(frames.dtype)
 
 
 # --- As frames come -------------------------------------------------------------------------------

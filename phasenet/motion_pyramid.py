@@ -49,6 +49,36 @@ class MagnifyOptions(NamedTuple):
         )
 
 
+def magnify_options(
+    factor: float,
+    fps: float,
+    low: float,
+    high: float,
+    nbands: int,
+    height: int | None,
+    bands_per_octave: int,
+    smoothing: float,
+    attenuate: bool,
+) -> MagnifyOptions:
+    """Return them as numbers; refuse what `phasenet.magnify_motion` does not take."""
+    factor = checks.check_number("factor", factor)
+    fps = checks.check_positive("fps", fps)
+    low = checks.check_positive("low", low, zero=True)
+    high = checks.check_positive("high", high)
+    if not low < high <= fps / 2:
+        raise ValueError(
+            f"low, high: expected low < high <= fps / 2 = {fps / 2:g} Hz, got {low:g} and {high:g}"
+        )
+    tall, nbands = checks.check_pyramid_options(3 if height is None else height, nbands)
+    height = None if height is None else tall
+    bands_per_octave, _ = checks.check_octave(bands_per_octave, None)
+    smoothing = checks.check_smoothing(smoothing)
+    checks.check_flag("attenuate", attenuate)
+    return MagnifyOptions(
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+    )
+
+
 class MotionPyramid:
     """Bands of pictures of one size, and the pictures of changed bands.
 

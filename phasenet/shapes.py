@@ -57,6 +57,11 @@ def check_coefficients(
         raise TypeError(f"coeffs.highpass: expected dtype float32 or float64, got {highpass.dtype}")
     checks.check_level_count("coeffs.bands", bands, height, bands_per_octave)
     size = highpass.shape[-2:]
+    if given and not size.numel():
+        raise ValueError(
+            f"coeffs.highpass: expected the size of the image, got {list(highpass.shape)}; compute "
+            "parts with residuals=True, or give zeros of that size"
+        )
     checks.check_height_fits("coeffs.highpass", size, height, highpass.shape)
     options = height, nbands, bands_per_octave
     specs = coefficient_specs(highpass.shape[:-2], size, *options, highpass.dtype, layout)

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from phasenet import MotionMagnifier, magnify_motion
-from phasenet.temporal_filters import fir_reach
-
-_STEP = 64  # frames that are magnified at a time, at least
+from phasenet import MotionMagnifier, magnify_frames
 
 
 def magnified(
@@ -27,8 +24,7 @@ def magnified(
 ) -> Iterator[np.ndarray]:
     """Yield every frame, uint8 ``[H, W, 3]`` RGB of one size, with its motion magnified.
 
-    With "iir" each frame as it comes; with "fir" as many frames are held as the filter reaches
-    over, and the result is that of `phasenet.magnify_motion` on all of them.
+    With "iir" each frame as it comes; with "fir" the frames that the filter reaches over are held.
 
     Args:
         frames: at least one.
@@ -44,28 +40,6 @@ def magnified(
 
     band: dict[str, Any] = {"fps": fps, "low": low, "high": high, "color": True, **options}
     if temporal == "iir":
-        stream = MotionMagnifier(factor, **band)
-        for image in frames:
-            yield picture(stream.push(tensor(image)))
-        return
-    reach = fir_reach(low, high, fps)
-    step = max(_STEP, reach)
-    held: list[torch.Tensor] = []  # `before` frames that are done, and those that follow
-    first: list[torch.Tensor] = []
-    before = 0
-
-    def done(count: int) -> Iterator[np.ndarray]:
-        nonlocal before
-        moved = magnify_motion(torch.stack(held), factor, reference=first[0], **band)
-        yield from map(picture, moved[before : before + count])
-        before += count
-        del held[: max(before - reach, 0)]
-        before = min(before, reach)
-
-    for image in frames:
-        held.append(tensor(image))
-        first = first or [held[0]]
-        if len(held) == before + step + reach:
-            yield from done(step)
-    if len(held) > before:
-        yield from done(len(held) - before)
+        yield from map(picture, map(MotionMagnifier(factor, **band).push, map(tensor, frames)))
+    else:
+        yield from map(picture, magnify_frames(map(tensor, frames), factor, **band))

@@ -9,7 +9,14 @@ import torch
 from support.moved_pictures import KINDS, MovingPicture, psnr
 
 import phasenet
-from phasenet import MotionMagnifier, fir_magnification, magnify_motion, reference
+from phasenet import (
+    MotionMagnifier,
+    fir_magnification,
+    magnification,
+    magnify_frames,
+    magnify_motion,
+    reference,
+)
 from phasenet.temporal_filters import fir_matrix, fir_reach, fir_taps, iir_sections
 
 FPS = 30.0
@@ -97,6 +104,68 @@ def test_a_film_in_parts_is_the_whole_film(monkeypatch):
     monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
     monkeypatch.setattr(fir_magnification, "_RUN_PIXELS", 50_000)
     torch.testing.assert_close(magnify_motion(frames, 3, **options), whole, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("which", [0, 3, 117])
+def test_parts_of_a_film_count_from_the_same_place(which, monkeypatch):
+    """What has drifted over wavelengths: once each part began anew, and the picture jumped."""
+    picture = MovingPicture("fractal", (24, 32), finest=4)
+    frames = picture.film(torch.arange(130) * 0.3)
+    options = {"fps": FPS, "low": 0, "high": 9, "nbands": 3, "reference": which}
+    whole = magnify_motion(frames, 1.5, **options)
+    assert 4 * fir_reach(0, 9, FPS) + 1 < 130
+    monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
+    monkeypatch.setattr(fir_magnification, "_RUN_PIXELS", 50_000)
+    torch.testing.assert_close(magnify_motion(frames, 1.5, **options), whole, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("length", [1, 2, 20, 43, 90, 131])
+@pytest.mark.parametrize(("low", "attenuate"), [(0, False), (4, True)])
+def test_frames_that_come_are_magnified_as_the_film(length, low, attenuate, monkeypatch):
+    """Of any length beside what is held, with drift."""
+    monkeypatch.setattr(magnification, "_STEP", 7)
+    frames = MovingPicture("fractal", (12, 16), finest=4).film(torch.arange(length) * 0.3)
+    options = {"fps": FPS, "low": low, "high": 12, "nbands": 2, "attenuate": attenuate}
+    whole = magnify_motion(frames, 1.5, **options)
+    came = torch.stack(list(magnify_frames(iter(frames), 1.5, **options)))
+    torch.testing.assert_close(came, whole, rtol=0, atol=1e-9)
+
+
+def test_frames_that_come_keep_their_dtype_and_are_held_no_longer_than_needed():
+    reach, taken = fir_reach(4, 10, FPS), 0
+
+    def frames():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield torch.randint(0, 256, (3, 12, 10), dtype=torch.uint8)
+
+    came = magnify_frames(frames(), 3, fps=FPS, low=4, high=10, nbands=2, color=True)
+    for given in range(1, 200):
+        frame = next(came)
+        assert (frame.shape, frame.dtype) == ((3, 12, 10), torch.uint8)
+        assert taken - given <= 2 * max(reach, 64)
+    with pytest.raises(ValueError, match=r"frame: expected \(9, 8\) as the first frame"):
+        list(magnify_frames([torch.rand(9, 8), torch.rand(8, 9)], 2, fps=9, low=0, high=3))
+    with pytest.raises(ValueError, match=r"frame: expected shape \[H, W\], got \[2, 9, 8\]"):
+        next(magnify_frames([torch.rand(2, 9, 8)], 2, fps=9, low=0, high=3))
+    with pytest.raises(ValueError, match="low, high: expected low < high"):  # before it is begun
+        magnify_frames([], 2, fps=9, low=4, high=3)
+    assert list(magnify_frames([], 2, fps=9, low=0, high=3)) == []
+    [empty] = magnify_frames([torch.rand(0, 8)], 2, fps=9, low=0, high=3)
+    assert empty.shape == (0, 8)
+
+
+def test_flags_are_flags_and_gradients_are_refused():
+    band = {"fps": FPS, "low": 0, "high": 3}
+    for name in ("attenuate", "color"):
+        with pytest.raises(TypeError, match=f"{name}: expected True or False, got str"):
+            magnify_motion(torch.rand(2, 3, 8, 8), 2, **band, **{name: "no"})
+    frame = torch.rand(8, 8, requires_grad=True)
+    with pytest.raises(ValueError, match="frame: expected a tensor without gradient"):
+        MotionMagnifier(2, **band).push(frame)
+    with pytest.raises(ValueError, match="frame: expected a tensor without gradient"):
+        next(magnify_frames([frame], 2, **band))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.float16])

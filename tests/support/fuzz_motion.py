@@ -67,6 +67,11 @@ def magnify_calls(draw: st.DrawFn) -> Call:
     def magnified(frames: Tensor) -> Tensor:
         result = phasenet.magnify_motion(frames, factor, **options, **whole)
         assert (result.shape, result.dtype) == (frames.shape, frames.dtype)
+        if whole == {"temporal": "fir", "reference": "first"} and frames.dim() == 3:
+            came = list(phasenet.magnify_frames(frames.unbind(0), factor, **options))
+            assert (
+                frames.is_meta or torch.stack(came or [result[:0]]).shape[-2:] == result.shape[-2:]
+            )
         if whole["temporal"] == "iir":
             magnifier = phasenet.MotionMagnifier(factor, **options)
             assert repr(magnifier)
@@ -76,7 +81,13 @@ def magnify_calls(draw: st.DrawFn) -> Call:
             assert same or bool(result.isnan().any()), "frames are not the film's"
         return result
 
-    covers = {"magnify_motion", "MotionMagnifier", "MotionMagnifier.push", "MotionMagnifier.reset"}
+    covers = {
+        "magnify_motion",
+        "magnify_frames",
+        "MotionMagnifier",
+        "MotionMagnifier.push",
+        "MotionMagnifier.reset",
+    }
     names = ("frames", "factor", *options, *whole, "low, high")
     return Call("magnify_motion", magnified, (frames,), {}, names, frozenset(covers))
 

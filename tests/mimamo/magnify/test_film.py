@@ -64,7 +64,7 @@ def test_the_command_writes_film_and_slice(film, tmp_path, capsys):
 
 @pytest.mark.parametrize("length", [3, 40, 100])
 def test_frames_that_come_are_those_of_the_whole_film(length, monkeypatch):
-    monkeypatch.setattr("mimamo.magnify.frames._STEP", 7)
+    monkeypatch.setattr("phasenet.magnification._STEP", 7)
     frames = pictures(length, (17, 40))
     options = {"fps": 30, "low": 6, "high": 12, "nbands": 3, "attenuate": True}
     whole = torch.stack([torch.from_numpy(x).permute(2, 0, 1) for x in frames])
