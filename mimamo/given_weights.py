@@ -16,8 +16,8 @@ from typing import Any
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.model.checkpoint import (
-    Backbone,
     Checkpoint,
+    FeatureSource,
     build_checkpoint,
     load_backbone,
     weights_hash,
@@ -91,7 +91,7 @@ def load_checkpoints(
     outputs = _outputs(files, foreign, warn)
     given = None if foreign.backbone is None else load_backbone(foreign.backbone)
     all_hold_one = all(file.has_backbone for file in files)
-    known: dict[str, Backbone] = {}
+    known: dict[str, FeatureSource] = {}
     checkpoints = []
     for file, own in zip(files, outputs, strict=True):
         backbone = given if all_hold_one or not file.has_backbone else None
