@@ -157,7 +157,8 @@ def load_checkpoint(
             :func:`load_weights` reads into a MIMAMONet of the default configuration, such as the
             authors' ``model_weights.pth.tar``.
         backbone: weights of the ResNet50, see :func:`load_backbone`. Required where `path` holds
-            no backbone; where it does, this one is used instead.
+            no backbone; where it does, this one is used instead. An error where `path` holds
+            `GivenFeatures`.
         outputs: what a file's outputs are, in their order, where it does not tell: "valence" and
             "arousal", "arousal" and "valence", or one of them; None for the first.
         published_gru: run the GRU over clips as the published code does, see `MIMAMOConfig`; of
@@ -178,6 +179,10 @@ def build_checkpoint(
     published_gru: bool = False,
 ) -> Checkpoint:
     """`load_checkpoint` of what `open_checkpoint` has opened, with a backbone that is loaded."""
+    if backbone is not None and file.takes_given_features:
+        raise InputError(
+            f"{file.path}: these weights take features of no backbone; expected no --backbone"
+        )
     network = built(partial(MIMAMONet, config_of(file, outputs, published_gru)), file)
     if backbone is None:
         own = with_backbone(file)

@@ -88,7 +88,7 @@ def joined(
         if isinstance(own.backbone, GivenFeatures):
             raise InputError(
                 f"{own.path}: these weights take features of {own.backbone.label}, which are not "
-                "computed from pictures; expected weights with a backbone"
+                "computed from pictures"
             )
         backbones.append(own.backbone)
         wanted, given = own.network.config.feature_dim, own.backbone.feature_dim

@@ -327,6 +327,12 @@ class TestTraining:
         with pytest.raises(InputError, match=message):
             LivePredictor(checkpoint, CenterFace())
 
+        backbone = cache / "backbone.safetensors"
+        with pytest.raises(
+            InputError, match=r"best\.safetensors: these weights take features of no"
+        ):
+            load_checkpoint(run, backbone)
+
     def test_they_cannot_be_tuned(
         self, cache: Path, tmp_path: Path, tiny_config: TrainingConfig
     ) -> None:
