@@ -36,6 +36,7 @@ MOST_IMAGE = 256 << 20
 MOST_PIXELS = 1 << 26  # of a picture or a frame, 8192 x 8192: a header may ask for all memory
 MOST_MODEL = 1 << 30  # a detector's
 MOST_WEIGHTS = 1 << 30  # ten times those of a ResNet50
+MOST_FEATURES = 4 << 30  # of a video, by others: 500,000 rows of 2048 in float32
 MOST_TENSORS = 16 << 30  # the arrays of a video of 2,000,000 frames
 
 LEFT_OVER = r"\.\w+\.\w{8}\.\w+"  # what a killed writer leaves of a file with a suffix

@@ -16,8 +16,8 @@ from typing import Any
 from mimamo.data.folds import parse_fold
 from mimamo.errors import InputError
 from mimamo.model.checkpoint import (
-    Backbone,
     Checkpoint,
+    FeatureSource,
     build_checkpoint,
     load_backbone,
     weights_hash,
@@ -91,15 +91,17 @@ def load_checkpoints(
     outputs = _outputs(files, foreign, warn)
     given = None if foreign.backbone is None else load_backbone(foreign.backbone)
     all_hold_one = all(file.has_backbone for file in files)
-    known: dict[str, Backbone] = {}
+    known: dict[tuple[str, str], FeatureSource] = {}
     checkpoints = []
     for file, own in zip(files, outputs, strict=True):
         backbone = given if all_hold_one or not file.has_backbone else None
         gru = foreign.published_gru and not file.is_told
         checkpoint = build_checkpoint(file, backbone, own, gru)
         if len(files) > 1:
-            same = known.setdefault(weights_hash(checkpoint.backbone), checkpoint.backbone)
-            checkpoint = replace(checkpoint, backbone=same)
+            own_backbone = checkpoint.backbone
+            # The same weights may be meant for another size of picture.
+            alike = weights_hash(own_backbone), str(own_backbone.settings)
+            checkpoint = replace(checkpoint, backbone=known.setdefault(alike, own_backbone))
         checkpoints.append(checkpoint)
     there = {name for checkpoint in checkpoints for name in checkpoint.network.config.outputs}
     if lacking := [name for name in OUTPUTS if name not in there]:

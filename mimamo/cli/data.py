@@ -78,15 +78,23 @@ def data(archives: Archives, where: Where) -> int:
 def extract(
     archives: Archives,
     out: Annotated[Path, option("Folder of the cache.", "CACHE")],
+    where: Where,
     backbone: Annotated[
-        str,
+        str | None,
         option(
             "ResNet50 weights (FER+, VGGFace2 or torchvision), 'random', or 'small' for a "
             "small backbone that is trained later.",
             "FILE",
         ),
-    ],
-    where: Where,
+    ] = None,
+    features: Annotated[
+        list[Path] | None,
+        option(
+            "In its place, folder of features by video or frame, .npy, .npz or .safetensors (may "
+            "be repeated: side by side).",
+            "DIR",
+        ),
+    ] = None,
     subset: Annotated[
         list[str] | None,
         option("Only Train_Set, Validation_Set or Test_Set (may be repeated).", "NAME"),
@@ -121,6 +129,7 @@ def extract(
             out,
             **asdict(where),
             backbone=backbone,
+            features=features or None,
             image_size=image_size,
             subsets=subset or None,
             seed=seed,

@@ -38,7 +38,8 @@ from mimamo.files import (
     write_json,
     write_text,
 )
-from mimamo.model.checkpoint import Backbone, load_backbone, weights_hash
+from mimamo.model.checkpoint import FeatureSource, load_backbone, weights_hash
+from mimamo.model.config import MOST_WIDTH
 from mimamo.progress import Report, counted, silent
 from mimamo.settings import is_whole, shown
 from mimamo.tensor_file import CHECKSUM, checked, checksum
@@ -47,7 +48,7 @@ FORMAT = 1
 MANIFEST, BACKBONE, VIDEOS = "manifest.json", "backbone.safetensors", "videos"
 _MOST_REASON = 1 << 16  # bytes
 ASKED = ("given", "given_times")  # of a manifest's backbone, what features do not depend on
-_SIDES = {"feature_dim": (0, 1 << 16), "phase_size": (1, 1 << 12)}  # what a manifest may say
+_SIDES = {"feature_dim": (0, MOST_WIDTH), "phase_size": (1, 1 << 12)}  # what a manifest may say
 _TYPES = (
     (str, ("layout", "unit", "data", "weights_sha256")),
     (int, tuple(_SIDES)),
@@ -64,9 +65,10 @@ class Manifest:
         layout: of the data set it was made from.
         unit: what one label is of, "frame" or "utterance".
         data: the data set's folder.
-        backbone: kind ("resnet50" or "small"), and of a ResNet50 its variant, image_size, and
-            what was asked for: the weights as they were `given`, with the file's times.
-        weights_sha256: of the backbone's weights; empty if it has none yet ("small").
+        backbone: kind ("small" or "features", none for a ResNet50), and of a ResNet50 its variant
+            and image_size, of features by others their folders' names and widths, and what was
+            asked for: the weights or folders as they were `given`, with the file's times.
+        weights_sha256: of the backbone's weights, or of names and widths; empty for "small".
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.
         videos: the subset of each video.
@@ -247,7 +249,7 @@ def _load_skipped(path: Path) -> Skipped:
         return Skipped(text, False)  # an earlier version's is the reason alone
 
 
-def stored_backbone(root: Path, manifest: Manifest) -> Backbone:
+def stored_backbone(root: Path, manifest: Manifest) -> FeatureSource:
     """The backbone of the cache `root`.
 
     Raises InputError if its weights are not those the features were computed with.

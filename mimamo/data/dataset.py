@@ -66,6 +66,8 @@ class DatasetVideo:
         side: of a video file that shows two people, whose face it is.
         row: where `labels` is a table of many videos, this one's row, as text.
         crop: what becomes of aligned faces that are not square, see `AlignedFolder`.
+        features: files of features that others computed of it, or folders of files by frame, which
+            are then part of its source.
     """
 
     name: str
@@ -78,6 +80,7 @@ class DatasetVideo:
     row: str | None = None
     more_labels: tuple[Path, ...] = ()
     crop: str = "centre"
+    features: tuple[Path, ...] = ()
 
 
 class Unused(NamedTuple):

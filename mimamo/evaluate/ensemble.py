@@ -20,6 +20,7 @@ from mimamo.errors import InputError
 from mimamo.given_weights import Foreign, fold_of, load_checkpoints
 from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
@@ -27,7 +28,7 @@ from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
 from mimamo.predict.networks import averaged, checked_cut
 from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, silent
-from mimamo.settings import is_real
+from mimamo.settings import is_real, shown
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 
@@ -197,11 +198,19 @@ def _member(
         config = TrainingConfig.from_dict(info["training"]) if "training" in info else None
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    trained: Backbone | None = checkpoint.backbone
-    if not isinstance(trained, SmallBackbone):
-        if found == cache.manifest.weights_sha256:
-            trained = None
-        elif config is None or config.spatial != "finetune":
+    trained: Backbone | None = None
+    source, made = checkpoint.backbone, cache.manifest
+    if isinstance(source, SmallBackbone):
+        trained = source
+    elif found != made.weights_sha256:
+        if isinstance(source, GivenFeatures):
+            raise InputError(
+                f"{path}: these weights take features of {source.label}, but {cache.root} was made "
+                f"with {shown(made.backbone.get('given'))} ({made.feature_dim}); extract with "
+                "--features"
+            )
+        trained = source
+        if config is None or config.spatial != "finetune":
             raise InputError(
                 f"{path}: its backbone (SHA-256 {found[:12]}…) is not the one {cache.root} was "
                 f"made with ({cache.manifest.weights_sha256[:12] or 'none'}…); extract with "

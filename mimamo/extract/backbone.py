@@ -13,10 +13,12 @@ from torch import Tensor
 
 from mimamo.data.dataset import DatasetVideo
 from mimamo.errors import InputError
+from mimamo.extract.feature_files import FeatureFolders
 from mimamo.faces import CenterFace, Detector, observe_faces
 from mimamo.faces.batched_centerface import centerface
 from mimamo.files import MOST_MODEL, file_hash
-from mimamo.model.checkpoint import Backbone, load_backbone
+from mimamo.model.checkpoint import Backbone, FeatureSource, load_backbone
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.video import AlignedFolder, VideoReader
@@ -29,7 +31,7 @@ class CacheSettings:
     """What features and small faces are computed with.
 
     Attributes:
-        backbone: a file of weights, "random", "small", or a backbone.
+        backbone: a file of weights, "random", "small", or a backbone; or folders of features.
         image_size: of a ResNet50's input, where its weights do not say.
         seed: of random weights.
         phase_size: height and width of the small grey faces.
@@ -38,7 +40,7 @@ class CacheSettings:
         detector: finds faces in videos; None for the default.
     """
 
-    backbone: str | Backbone
+    backbone: str | Backbone | FeatureFolders
     image_size: int
     seed: int
     phase_size: int
@@ -61,11 +63,16 @@ class CacheSettings:
         """How a manifest calls the backbone that was asked for."""
         if self.backbone == RANDOM:
             return f"random, seed {self.seed}, {self.image_size} pixels"
+        if isinstance(self.backbone, FeatureFolders):
+            return ", ".join(map(str, self.backbone.folders))
         return self.backbone if isinstance(self.backbone, str) else "a model"
 
 
-def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> Backbone:
-    """Load or make the backbone; random weights are calibrated on faces of `videos`."""
+def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> FeatureSource:
+    """Load or make the backbone; random weights are calibrated on faces of `videos`.
+
+    Of folders of features it is what says which these are.
+    """
     backbone, seed = settings.backbone, settings.seed
     if backbone == RANDOM:
         model = ResNet50(image_size=settings.image_size, seed=seed).to(settings.device)
@@ -81,7 +88,16 @@ def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> 
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             return SmallBackbone(settings.phase_size)
-    return load_backbone(backbone, settings.image_size) if isinstance(backbone, str) else backbone
+    if isinstance(backbone, FeatureFolders):
+        return backbone.describe(videos)
+    if not isinstance(backbone, str):
+        return backbone
+    loaded = load_backbone(backbone, settings.image_size)
+    if isinstance(loaded, GivenFeatures):
+        raise InputError(
+            f"{backbone}: expected weights of a backbone, got a note on features of {loaded.label}"
+        )
+    return loaded
 
 
 def sample_crops(

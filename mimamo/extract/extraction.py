@@ -21,6 +21,7 @@ from mimamo.data.overview import overview
 from mimamo.device import choose_precision
 from mimamo.errors import InputError, NothingFoundError
 from mimamo.extract.backbone import CacheSettings
+from mimamo.extract.feature_files import FeatureFolders, GivenVideos
 from mimamo.extract.preparation import cache_folder, prepare, wait_for_manifest
 from mimamo.extract.source import as_it_is_now
 from mimamo.extract.video import NoFaceError, extract_video
@@ -30,6 +31,7 @@ from mimamo.files import remove_left_over
 from mimamo.locks import locked
 from mimamo.model.checkpoint import Backbone
 from mimamo.model.features import SpatialFeatures
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.shards import Shard, size_of
@@ -94,7 +96,8 @@ def extract(
     data: Given | Sequence[Given] | Dataset,
     out: str | os.PathLike[str],
     *,
-    backbone: str | os.PathLike[str] | Backbone,
+    backbone: str | os.PathLike[str] | Backbone | None = None,
+    features: Sequence[Given] | None = None,
     image_size: int = 224,
     videos: Given | None = None,
     annotations: Given | None = None,
@@ -124,7 +127,13 @@ def extract(
         out: the cache, made if need be.
         backbone: a file of ResNet50 weights; "random" for random weights, calibrated on faces of
             the data; "small" for a small network, trained later, so that there are no features
-            to compute now; or a backbone.
+            to compute now; or a backbone. Either this or `features`.
+        features: folders of features that somebody has computed, which are put side by side. In
+            each, or in its folder of the subset, is a file by video, ``<video>.npy``, ``.npz`` or
+            ``.safetensors``, of ``[N, D]``, or a folder by video with a file by frame,
+            ``00001.npy``, of ``[D]``. In the latter two formats the array is called ``features``
+            or is the only one, and ``frames`` or ``numbers`` are its rows' frames, from 1. Without
+            them there is a row for each face, or for each frame.
         image_size: of the ResNet50's input, pixels, where `backbone` does not say.
         videos, annotations, faces, names, crop: as for :func:`open_dataset`, where `data` is no
             data set but folders.
@@ -143,15 +152,22 @@ def extract(
         progress: called with the name of a stage, the work done in it, and all of it.
 
     Raises:
-        InputError: the data set cannot be read, `out` holds something else or a cache from other
-            weights or of another data set, or is being written by another process, a file cannot
-            be written, or with `strict` anything is wrong.
+        InputError: `backbone` and `features` are both given or neither, the data set or all
+            features of a folder cannot be read, `out` holds something else or a cache from other
+            weights or features or of another data set, or is being written by another process, a
+            file cannot be written, or with `strict` anything is wrong.
     """
     start = time.monotonic()
     shard = shard or Shard.from_environment()
     device = torch.device(device)
-    if not isinstance(backbone, torch.nn.Module):
-        backbone = str(backbone)
+    if (backbone is None) == (features is None):
+        got = "neither" if features is None else "both"
+        raise InputError(f"expected either --backbone or --features, got {got}")
+    source: str | Backbone | FeatureFolders
+    if features is not None:
+        source = FeatureFolders(tuple(map(Path, features)))
+    else:
+        source = backbone if isinstance(backbone, torch.nn.Module) else str(backbone)
     dataset: Dataset
     if isinstance(data, str | os.PathLike | Sequence):
         opened = open_dataset(
@@ -168,6 +184,8 @@ def extract(
         for unused in dataset.unused:
             report(unused.line)
         raise
+    if isinstance(source, FeatureFolders):
+        everything = [source.beside(video) for video in everything]
     there = {video.subset for video in everything}
     chosen = there if subsets is None else set(subsets)
     if missing := sorted(chosen - there):
@@ -187,14 +205,16 @@ def extract(
     with locked(root, shard.lock):
         if shard.index:
             wait_for_manifest(root)
-        settings = CacheSettings(backbone, image_size, seed, phase_size, device, dtype, detector)
+        settings = CacheSettings(source, image_size, seed, phase_size, device, dtype, detector)
         first = shard.index == 0
         tell = problems.add if first or strict else silent
         model, manifest = prepare(
             root, dataset, everything, wanted, settings, write=first, tell=tell
         )
-        spatial = None
-        if not isinstance(model, SmallBackbone):
+        spatial: SpatialFeatures | GivenVideos | None = None
+        if isinstance(source, FeatureFolders) and isinstance(model, GivenFeatures):
+            spatial = GivenVideos(source, model)
+        elif not isinstance(model, SmallBackbone | GivenFeatures):
             spatial = SpatialFeatures(model, device, batch_size, dtype)
         worker = _Worker(
             root, dataset, spatial, manifest, detector, device, problems, report, progress
@@ -220,7 +240,7 @@ class _Worker:
 
     root: Path
     dataset: Dataset
-    spatial: SpatialFeatures | None
+    spatial: SpatialFeatures | GivenVideos | None
     manifest: Manifest
     detector: Detector | None
     device: torch.device

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mimamo.data.cache import (
     ASKED,
@@ -22,7 +23,8 @@ from mimamo.errors import InputError
 from mimamo.extract.backbone import CacheSettings, choose_backbone
 from mimamo.extract.source import as_it_is_now, times_of
 from mimamo.files import output_folder
-from mimamo.model.checkpoint import Backbone, save_backbone, weights_hash
+from mimamo.model.checkpoint import FeatureSource, save_backbone, weights_hash
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.small_backbone import SmallBackbone
 
 _WAIT, _POLL = 1800.0, 0.2  # seconds for the first process to prepare the cache
@@ -38,7 +40,7 @@ def prepare(
     *,
     write: bool,
     tell: Callable[[str], None],
-) -> tuple[Backbone, Manifest]:
+) -> tuple[FeatureSource, Manifest]:
     """The backbone and the manifest, of which the first process writes both.
 
     `everything` is the whole data set, of which the cache keeps what an earlier run asked for
@@ -49,8 +51,8 @@ def prepare(
     earlier = Manifest.load(root) if (root / MANIFEST).exists() else None
     wanted = {video.name for video in videos} | (earlier.videos.keys() if earlier else set())
     listed = [video for video in everything if video.name in wanted]
-    file = Path(settings.given)
-    times = times_of(file)[0] if file.is_file() else ""  # before it is read
+    given = settings.given
+    times = times_of(given)[0] if os.path.isfile(given) else ""  # before it is read
     if earlier is not None and _is_stored(root, settings, earlier):
         model = stored_backbone(root, earlier)
     else:
@@ -71,7 +73,7 @@ def prepare(
 
 def _is_stored(root: Path, settings: CacheSettings, earlier: Manifest) -> bool:
     """Whether the cache's own backbone is there, and sure to be the one asked for."""
-    if Path(settings.given).is_file():  # which may hold other weights by now
+    if os.path.isfile(settings.given):  # which may hold other weights by now
         return False
     same = isinstance(settings.backbone, str) and earlier.backbone.get("given") == settings.given
     return same and (root / BACKBONE).exists()
@@ -80,7 +82,7 @@ def _is_stored(root: Path, settings: CacheSettings, earlier: Manifest) -> bool:
 def _manifest(
     dataset: Dataset,
     videos: Sequence[DatasetVideo],
-    model: Backbone,
+    model: FeatureSource,
     settings: CacheSettings,
     detector: str,
     times: str,
@@ -88,8 +90,8 @@ def _manifest(
 ) -> Manifest:
     small = isinstance(model, SmallBackbone)
     root = getattr(dataset, "root", None)
-    backbone = dict(model.settings)
-    if not small:
+    backbone: dict[str, Any] = dict(model.settings)
+    if not isinstance(model, SmallBackbone | GivenFeatures):
         backbone["precision"] = str(settings.dtype).removeprefix("torch.")
     asked = {"given": settings.given, "given_times": times}
     if small:

@@ -17,6 +17,7 @@ from pathlib import Path
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import DatasetVideo, Problems
 from mimamo.errors import InputError
+from mimamo.extract.feature_files import files_at
 from mimamo.files import MOST_TEXT, file_hash, read_bytes, unreadable
 from mimamo.threads import pool_of
 from mimamo.video import VideoReader, is_numbered_image
@@ -63,7 +64,7 @@ def stamp(video: DatasetVideo) -> str:
 
 
 def fingerprint(video: DatasetVideo, announced: int | None, *, sure: bool = False) -> str:
-    """SHA-256 over the labels' text and names and contents of the images or the video.
+    """SHA-256 over the labels' text and names and contents of images or video and features.
 
     Also over `announced`, what `announced_frames` says. Raises InputError if labels or folder
     cannot be read; with `sure` also if a disk fails to read one of the others, which may be the
@@ -94,14 +95,15 @@ def as_it_is_now(cached: CachedVideo, video: DatasetVideo) -> CachedVideo | None
 
 
 def _files(video: DatasetVideo) -> list[str]:
-    """The images, by name, or the video."""
+    """The images, by name, or the video; then features by others."""
+    given = [str(path) for place in video.features for path in files_at(place)]
     if not video.source.is_dir():
-        return [str(video.source)]
+        return [str(video.source), *given]
     try:
         names = sorted(name for name in os.listdir(video.source) if is_numbered_image(name))
     except OSError as error:
         raise unreadable(video.source, error) from error
-    return [os.path.join(video.source, name) for name in names]
+    return [os.path.join(video.source, name) for name in names] + given
 
 
 def _labels(video: DatasetVideo) -> bytes:

@@ -15,6 +15,7 @@ from mimamo.data.annotations import check_length
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.dataset import TEST, DatasetVideo, Problems, Unit
 from mimamo.errors import InputError
+from mimamo.extract.feature_files import GivenVideos, side_by_side
 from mimamo.extract.source import announced_frames, fingerprint, stamp
 from mimamo.faces import Detector, observe_faces, phase_frames
 from mimamo.files import unreadable
@@ -31,7 +32,7 @@ Faces = Iterator[tuple[int, np.ndarray]]  # frame numbers from 1, aligned faces 
 
 def extract_video(
     video: DatasetVideo,
-    spatial: SpatialFeatures | None,
+    spatial: SpatialFeatures | GivenVideos | None,
     *,
     unit: Unit = "frame",
     phase_size: int = 48,
@@ -46,7 +47,8 @@ def extract_video(
 
     Args:
         video: of the data set.
-        spatial: computes the features; None for none (``[T, 0]``).
+        spatial: computes the features, or reads those that others computed; None for none
+            (``[T, 0]``).
         unit: what one label is of.
         phase_size: height and width of the grey faces.
         detector: finds the faces where `video` has no aligned ones.
@@ -56,7 +58,8 @@ def extract_video(
 
     Raises:
         InputError: the video cannot be used: no face, no label where there should be one, labels
-            without header, images numbered twice, or features that are not finite in float16.
+            without header, images numbered twice, or features that are not there, do not fit the
+            faces, or are not finite in float16.
     """
     told = problems or Problems(strict=True)
     before = len(told.lines)
@@ -68,6 +71,7 @@ def extract_video(
         if video.subset != TEST:  # whose annotations may be handed out empty
             raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
         annotations = None
+    given = spatial.read(video) if isinstance(spatial, GivenVideos) else None
     aligned = video.source.is_dir()
     try:
         if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
@@ -80,13 +84,14 @@ def extract_video(
     else:
         faces = _found_faces(video, detector, length, told)
     numbers: list[int] = []
-    width = spatial.backbone.feature_dim if spatial else 0
+    compute = spatial if isinstance(spatial, SpatialFeatures) else None
+    width = compute.backbone.feature_dim if compute else 0
     features = [torch.empty(0, width, dtype=torch.float16)]
     frames = [np.empty((0, phase_size, phase_size), np.uint8)]
     for batch in ahead(iter(lambda: list(islice(faces, _READ_AHEAD)), [])):
         numbers += [number for number, _ in batch]
         crops = np.stack([crop for _, crop in batch])
-        computed = spatial(crops) if spatial else torch.empty(len(batch), 0)
+        computed = compute(crops) if compute else torch.empty(len(batch), 0)
         features.append(computed.half())
         if not features[-1].isfinite().all():
             raise InputError(
@@ -101,16 +106,21 @@ def extract_video(
         raise NoFaceError(video)
     if annotations is not None and unit == "frame":
         check_length(video.labels or video.source, annotations, length.frames, length.last, told)
+    frame_count, seen = max(length.frames, max(numbers)), np.array(numbers, np.int32)
+    small, values = np.concatenate(frames), torch.cat(features)
+    if given is not None:
+        values, kept = side_by_side(given, seen, frame_count, told)
+        small, seen = small[kept], seen[kept]
     cached = CachedVideo(
         name=video.name,
         subset=video.subset,
-        features=torch.cat(features),
-        frames=torch.from_numpy(np.concatenate(frames)),
-        numbers=torch.tensor(numbers, dtype=torch.int32),
+        features=values,
+        frames=torch.from_numpy(small),
+        numbers=torch.from_numpy(seen),
         annotations=torch.from_numpy(
             np.empty((0, 2), np.float32) if annotations is None else annotations
         ),
-        frame_count=max(length.frames, max(numbers)),
+        frame_count=frame_count,
         counted=length.counted,
         unit=unit,
         source=str(video.source.resolve()),

@@ -29,6 +29,7 @@ from mimamo.model.checkpoint_file import (
 )
 from mimamo.model.config import MOST_CLIP, OUTPUTS, MIMAMOConfig
 from mimamo.model.description import SHARING, BackboneFile, Description
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
@@ -43,6 +44,7 @@ from mimamo.model.weights import (
 from mimamo.settings import is_whole, shown
 
 Backbone = ResNet50 | SmallBackbone
+FeatureSource = Backbone | GivenFeatures  # which computes no features, and tells whose they are
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Checkpoint:
     """All that predicting needs: the network, the backbone its features come from, and notes."""
 
     network: MIMAMONet
-    backbone: Backbone
+    backbone: FeatureSource
     info: dict[str, Any] = field(default_factory=dict)
     path: Path = Path("network")  # of its file, for messages
 
@@ -63,7 +65,7 @@ class Checkpoint:
 def save_checkpoint(
     path: str | os.PathLike[str],
     network: MIMAMONet,
-    backbone: Backbone | BackboneFile | None = None,
+    backbone: FeatureSource | BackboneFile | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint; the same models and `info` give the same bytes.
@@ -83,12 +85,12 @@ def save_checkpoint(
     _save(path, tensors, network.config.to_dict(), backbone, info)
 
 
-def save_backbone(path: str | os.PathLike[str], backbone: Backbone) -> None:
+def save_backbone(path: str | os.PathLike[str], backbone: FeatureSource) -> None:
     """Write a backbone alone, for :func:`load_backbone`; otherwise as :func:`save_checkpoint`."""
     _save(path, {}, {}, backbone, None)
 
 
-def share_backbone(path: str | os.PathLike[str], backbone: Backbone) -> BackboneFile:
+def share_backbone(path: str | os.PathLike[str], backbone: FeatureSource) -> BackboneFile:
     """Write a backbone for checkpoints beside it to share, unless it is there already."""
     path = Path(path)
     shared = BackboneFile(path.name, weights_hash(backbone))
@@ -124,7 +126,7 @@ def _save(
     path: str | os.PathLike[str],
     tensors: dict[str, Tensor],
     config: dict[str, Any],
-    backbone: Backbone | BackboneFile | None,
+    backbone: FeatureSource | BackboneFile | None,
     info: Mapping[str, Any] | None,
 ) -> None:
     if Path(path).suffix != ".safetensors":
@@ -155,7 +157,8 @@ def load_checkpoint(
             :func:`load_weights` reads into a MIMAMONet of the default configuration, such as the
             authors' ``model_weights.pth.tar``.
         backbone: weights of the ResNet50, see :func:`load_backbone`. Required where `path` holds
-            no backbone; where it does, this one is used instead.
+            no backbone; where it does, this one is used instead. An error where `path` holds
+            `GivenFeatures`.
         outputs: what a file's outputs are, in their order, where it does not tell: "valence" and
             "arousal", "arousal" and "valence", or one of them; None for the first.
         published_gru: run the GRU over clips as the published code does, see `MIMAMOConfig`; of
@@ -171,11 +174,15 @@ def load_checkpoint(
 
 def build_checkpoint(
     file: CheckpointFile,
-    backbone: Backbone | None = None,
+    backbone: FeatureSource | None = None,
     outputs: Sequence[str] | None = None,
     published_gru: bool = False,
 ) -> Checkpoint:
     """`load_checkpoint` of what `open_checkpoint` has opened, with a backbone that is loaded."""
+    if backbone is not None and file.takes_given_features:
+        raise InputError(
+            f"{file.path}: these weights take features of no backbone; expected no --backbone"
+        )
     network = built(partial(MIMAMONet, config_of(file, outputs, published_gru)), file)
     if backbone is None:
         own = with_backbone(file)
@@ -229,8 +236,11 @@ def in_order(network: MIMAMONet, outputs: Sequence[str] | None) -> MIMAMONet:
     return network
 
 
-def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbone:
+def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> FeatureSource:
     """Build the ResNet50 that a weight file is for and load it, in evaluation mode, on the CPU.
+
+    Of a checkpoint of this package it is what that holds, which may be another backbone, or
+    `GivenFeatures` where there is none.
 
     Args:
         path: FER+, VGGFace2 or torchvision weights, or a checkpoint of this package.
@@ -248,12 +258,14 @@ def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Backbo
     return _backbone({"variant": variant, "image_size": image_size}, file)
 
 
-def _backbone(settings: Mapping[str, Any], file: CheckpointFile) -> Backbone:
-    if unknown := settings.keys() - {"kind", "variant", "image_size"}:
+def _backbone(settings: Mapping[str, Any], file: CheckpointFile) -> FeatureSource:
+    if unknown := settings.keys() - {"kind", "variant", "image_size", "folders"}:
         raise InputError(f"{file.path}: backbone: unknown {min(unknown):.80}")
 
-    def make() -> Backbone:
+    def make() -> FeatureSource:
         try:
+            if settings.get("kind") == "features":
+                return GivenFeatures(**settings)
             small = settings.get("kind") == "small"
             return SmallBackbone(**settings) if small else ResNet50(**settings)
         except (InputError, TypeError) as error:

@@ -70,6 +70,14 @@ class CheckpointFile(WeightFile):
         return None if self.description is None else self.description.backbone
 
     @property
+    def takes_given_features(self) -> bool:
+        """Whether what comes with it says that nothing computes its features."""
+        told, own = self.description, self
+        if told is not None and told.backbone_file is not None and self.has_backbone:
+            own = read_file(self.path.parent / told.backbone_file.file)
+        return (own.backbone or {}).get("kind") == "features"
+
+    @property
     def variant(self) -> str | None:
         """The ResNet50 variant it says its backbone is of."""
         return (self.backbone or {}).get("variant")

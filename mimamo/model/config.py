@@ -9,9 +9,10 @@ from mimamo.settings import Settings, bad, is_real, is_whole
 STREAMS = ("spatial", "temporal", "both")
 OUTPUTS = ("valence", "arousal")
 RECURRENCES = ("frames", "clips")
+MOST_WIDTH = 1 << 16  # of spatial features
 # What files may ask for at most; the widest network of these has 60 times the paper's weights.
 _HIGHEST = {
-    "feature_dim": 1 << 16, "num_phase": 256, "phase_size": 1024, "height": 11, "nbands": 32,
+    "feature_dim": MOST_WIDTH, "num_phase": 256, "phase_size": 1024, "height": 11, "nbands": 32,
     "levels": 9, "channels": 2048, "hidden": 4096, "rnn_hidden": 2048, "rnn_layers": 8,
 }  # fmt: skip
 _MOST_BLOCKS = 9  # of `channels`

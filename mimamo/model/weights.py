@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mimamo.errors import InputError
 from mimamo.files import MOST_WEIGHTS, open_file
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.model.resnet50 import STAGES, ResNet50
 from mimamo.model.small_backbone import SmallBackbone
@@ -244,7 +245,7 @@ def _namings(model: nn.Module) -> list[Naming]:
         return [*_ours(model, NETWORK_PREFIX, BACKBONE_PREFIX), PUBLISHED]
     if isinstance(model, ResNet50):
         return [*_ours(model, BACKBONE_PREFIX, NETWORK_PREFIX), FERPLUS, TORCHVISION]
-    if isinstance(model, SmallBackbone):
+    if isinstance(model, SmallBackbone | GivenFeatures):
         return _ours(model, BACKBONE_PREFIX, NETWORK_PREFIX)
     raise TypeError(f"model: expected a MIMAMONet or a ResNet50, got {type(model).__name__}")
 

@@ -14,6 +14,7 @@ from mimamo.errors import InputError
 from mimamo.model.checkpoint import Backbone, Checkpoint
 from mimamo.model.config import OUTPUTS
 from mimamo.model.features import SpatialFeatures
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.clips import Cut, beside
 
@@ -77,12 +78,19 @@ def joined(
 ) -> tuple[JointFeatures, list[Member]]:
     """What checkpoints, at least one, need to predict together; arguments as for `JointFeatures`.
 
-    Raises InputError if a backbone is not the one its network is for, or if they see grey faces of
-    different sizes.
+    Raises InputError if a backbone is not the one its network is for, or computes nothing, or if
+    they see grey faces of different sizes.
     """
     several = [checkpoints] if isinstance(checkpoints, Checkpoint) else list(checkpoints)
     first = several[0]
+    backbones: list[Backbone] = []
     for own in several:
+        if isinstance(own.backbone, GivenFeatures):
+            raise InputError(
+                f"{own.path}: these weights take features of {own.backbone.label}, which are not "
+                "computed from pictures"
+            )
+        backbones.append(own.backbone)
         wanted, given = own.network.config.feature_dim, own.backbone.feature_dim
         if wanted != given:
             raise InputError(
@@ -95,7 +103,7 @@ def joined(
                 f"{own.path}: expected a network that sees grey faces of {expected} pixels, as "
                 f"{first.path} does, got one of {size}"
             )
-    features = JointFeatures([own.backbone for own in several], device, batch_size, dtype)
+    features = JointFeatures(backbones, device, batch_size, dtype)
     members = [
         Member(move(own.network, device), columns, own.clip_length)
         for own, columns in zip(several, features.columns, strict=True)

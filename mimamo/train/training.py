@@ -20,8 +20,8 @@ from mimamo.errors import InputError
 from mimamo.files import output_folder, write_csv
 from mimamo.locks import locked
 from mimamo.model.checkpoint import (
-    Backbone,
     BackboneFile,
+    FeatureSource,
     load_backbone,
     load_checkpoint,
     save_checkpoint,
@@ -30,6 +30,7 @@ from mimamo.model.checkpoint import (
     weights_hash,
 )
 from mimamo.model.config import MIMAMOConfig
+from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
@@ -228,7 +229,9 @@ def _choose_smooth(
     checkpoint = load_checkpoint(path)
     if NOTE in checkpoint.info:
         return
-    trained = None if config.spatial == "cached" else checkpoint.backbone
+    trained = None
+    if config.spatial != "cached" and not isinstance(checkpoint.backbone, GivenFeatures):
+        trained = checkpoint.backbone
     model = TrainedModel(checkpoint.network, trained).to(device).eval()
     predicted = {}
     for video in chosen.validation:
@@ -271,7 +274,7 @@ class _RunFiles:
         folder: Path,
         config: TrainingConfig,
         trainer: Trainer,
-        frozen: Backbone | None,
+        frozen: FeatureSource | None,
         notes: dict[str, Any],
         save_seconds: float,
         *,
@@ -279,7 +282,7 @@ class _RunFiles:
     ) -> None:
         self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
         self._notes = notes | {"training": config.to_dict()}
-        self._backbone: Backbone | BackboneFile | None = trainer.model.backbone
+        self._backbone: FeatureSource | BackboneFile | None = trainer.model.backbone
         self._saved = time.monotonic()
         clear(folder, everything=begins)
         config.save(folder / CONFIG)
@@ -322,11 +325,18 @@ def history_rows(epochs: Sequence[Epoch]) -> list[Sequence[object]]:
     return [names, *(astuple(epoch) for epoch in epochs)]
 
 
-def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, Backbone | None]:
-    """A fresh model, and the backbone its features are from if that is not trained."""
+def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, FeatureSource | None]:
+    """A fresh model, and what its features are from if that is not trained."""
     stored = None if config.spatial == "small" else stored_backbone(cache.root, cache.manifest)
     torch.manual_seed(config.seed)
-    trained = stored if config.spatial == "finetune" else None
+    trained = None
+    if config.spatial == "finetune":
+        if isinstance(stored, GivenFeatures):
+            raise InputError(
+                f"{cache.root}: holds features of {stored.label}, without the backbone that is to "
+                "be trained"
+            )
+        trained = stored
     if config.spatial == "small":
         trained = SmallBackbone(cache.manifest.phase_size)
     frozen = stored if trained is None else None

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from skimage import data
@@ -109,6 +110,12 @@ def prepared(tmp_path_factory):
         length = len(annotation.read_text().splitlines()) - 1
         film(folder / f"aff-wild2/videos/batch1/{annotation.stem.rsplit('_', 1)[0]}.mp4", length)
         annotation.unlink()
+    for name, width in (("mae", 24), ("clip", 8)):
+        (folder / name).mkdir()
+        for faces in (folder / "aff-wild2/cropped_aligned").iterdir():
+            np.save(
+                folder / name / f"{faces.name}.npy", np.ones((len(list(faces.iterdir())), width))
+            )
     theirs = {ours: name for name, ours in FERPLUS.modules.items()}
     backbone = {
         f"{theirs[module]}.{leaf}": tensor

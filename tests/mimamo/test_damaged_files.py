@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import ExifTags, Image
+from safetensors.torch import save_file
 from support.damage import flipped, flips
 from support.recipes import TINY
 
 from mimamo import InputError
+from mimamo.array_file import read_arrays
 from mimamo.data import Problems
 from mimamo.data.annotations import read_annotations, read_two
 from mimamo.data.lists import Sample, read_names
@@ -87,6 +89,13 @@ def write_annotations(path: Path) -> None:
     path.write_text("\n".join(["valence,arousal", *lines]))
 
 
+ROWS = np.random.default_rng(0).normal(size=(50, 24)).astype(np.float32)
+
+
+def read_features(path: Path) -> object:
+    return {name: (x.dtype, x.shape, x.tobytes()) for name, x in read_arrays(path).items()}
+
+
 KINDS = [
     Kind(
         "checkpoint.safetensors",
@@ -105,6 +114,19 @@ KINDS = [
     Kind("picture.jpg", picture("jpeg"), lambda path: read_image(path).tobytes(), sealed=False),
     Kind("picture.webp", picture("webp"), lambda path: read_image(path).tobytes(), sealed=False),
     Kind("picture.bmp", picture("bmp"), lambda path: read_image(path).tobytes(), sealed=False),
+    Kind("features.npy", lambda path: np.save(path, ROWS), read_features, sealed=False),
+    Kind(
+        "features.npz",
+        lambda path: np.savez_compressed(path, features=ROWS, frames=np.arange(1, 51)),
+        read_features,
+        sealed=False,
+    ),
+    Kind(
+        "features.safetensors",
+        lambda path: save_file({"features": torch.from_numpy(ROWS)}, path),
+        read_features,
+        sealed=False,
+    ),
     Kind(
         "annotations.txt",
         write_annotations,

@@ -44,12 +44,12 @@ READERS = {
     "torch.load": {"model/torch_file.py"},
     "torch.jit.load": set(),
     "torch.hub": set(),
-    "zipfile": {"model/torch_file.py"},
+    "zipfile": {"array_file.py", "model/torch_file.py"},
     "tarfile": set(), "gzip": set(), "bz2": set(), "lzma": set(), "sqlite3": set(),
     "shelve": set(), "safetensors": set(), "urllib": set(), "http": set(), "socket": set(),
     "requests": set(), "pandas": set(), "scipy.io": set(), "skimage.io": set(),
     "huggingface_hub": {"model/hub.py"},
-    "numpy.load*": set(), "numpy.genfromtxt": set(), "numpy.lib": set(),
+    "numpy.load*": set(), "numpy.genfromtxt": set(), "numpy.lib": {"array_file.py"},
     "PIL.Image.open": {"video/image.py"},
     "PIL.ImageFont.truetype": {"predict/render/canvas.py"},  # a font of matplotlib's
     "av.open": {"video/container.py", "video/writer.py"},
@@ -129,7 +129,7 @@ OTHERS = {
 ALONE = READERS | WRITERS | PRINTERS | OTHERS
 # Of these it is no path that is opened, but what is open already, or a codec.
 OPENERS = {
-    *("os.open", "PIL.Image.open", "av.open", "~context.open"),
+    *("os.open", "PIL.Image.open", "av.open", "~context.open", "~archive.open"),
     *("mimamo.tensor_file.TensorFile.open", "~TensorFile.open"),
 }
 
@@ -223,7 +223,14 @@ def test_what_opens_and_prints_keeps_its_name() -> None:
     [
         ("PIL.Image.open", {"video/image.py": "content = io.BytesIO(read_bytes(path, MOST_IMAGE"}),
         ("torch.load", {"model/torch_file.py": "open_file(path, MOST_WEIGHTS"}),
-        ("zipfile.ZipFile", {"model/torch_file.py": "zipfile.ZipFile(stream)"}),
+        (
+            "zipfile.ZipFile",
+            {
+                "array_file.py": "as stream, zipfile.ZipFile(stream)",
+                "model/torch_file.py": "zipfile.ZipFile(stream)",
+            },
+        ),
+        ("numpy.lib.format.read_magic", {"array_file.py": "open_file(path, MOST_FEATURES"}),
         ("cv2.dnn.readNetFromONNX", {"faces/centerface.py": "read_bytes(self._path, MOST_MODEL)"}),
         ("cv2.FaceDetectorYN.create", {"faces/yunet.py": "read_bytes(path, MOST_MODEL)"}),
         (

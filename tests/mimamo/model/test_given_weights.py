@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mimamo import Foreign, InputError, load_checkpoint, load_checkpoints, save_checkpoint
-from mimamo.model import SmallBackbone, save_backbone
+from mimamo.model import SmallBackbone, load_backbone, save_backbone
 from mimamo.predict.networks import averaged
 
 REVERSED = ("arousal", "valence")
@@ -148,7 +148,9 @@ class TestBackbones:
         assert first.backbone is not second.backbone
 
     def test_one_that_is_given_is_for_those_without(self, tiny_network, tmp_path, backbone):
-        save_checkpoint(tmp_path / "with.safetensors", tiny_network, SmallBackbone(64))
+        larger = SmallBackbone(64)
+        larger.load_state_dict(load_backbone(backbone).state_dict())
+        save_checkpoint(tmp_path / "with.safetensors", tiny_network, larger)
         save_checkpoint(tmp_path / "without.safetensors", tiny_network)
         names = ("with", "without")
         found = load_checkpoints([tmp_path / f"{x}.safetensors" for x in names], Foreign(backbone))
