@@ -34,6 +34,8 @@ from mimamo.model.checkpoint import load_backbone
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.tensor_file import CHECKSUM
 
+_MOST_LINES = 1000  # of what is wrong with a folder; more are counted
+
 
 def check_folder(
     path: str | os.PathLike[str], *, report: Report = silent, progress: Progress = silent
@@ -62,22 +64,25 @@ def check_folder(
         checks, old = list(run_checks(root)), without_checksum(root)
     else:
         raise InputError(f"{root}: expected a cache, a run or a cross-validation, found none")
-    wrong: list[str] = []
+    wrong: dict[str, None] = {}  # in order; several may need one file
     for done, check in enumerate(checks, start=1):
         try:
             check()
         except InputError as error:
-            if str(error) not in wrong:  # several may need one file
-                wrong.append(str(error))
-                report(wrong[-1])
+            if str(error) not in wrong and len(wrong) < _MOST_LINES:
+                report(str(error))
+            wrong[str(error)] = None
         progress("checking", done, len(checks))
-    if old := [path for path in old if not any(str(path) in line for line in wrong)]:
+    if len(wrong) > _MOST_LINES:
+        report(f"{root}: and {len(wrong) - _MOST_LINES} more are wrong")
+    told = "\n".join(wrong)
+    if old := [path for path in old if str(path) not in told]:
         report(
             f"{root}: {counted(len(old), 'file')} of an earlier version without a checksum, such "
             f"as {old[0].relative_to(root)}, so not all damage shows; `mimamo extract`, `train` or "
             "`crossval` adds it when it writes"
         )
-    return wrong
+    return list(wrong)
 
 
 def _cache_checks(root: Path, old: list[Path]) -> Iterator[Check]:

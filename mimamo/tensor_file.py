@@ -35,6 +35,8 @@ _DTYPES = {
     "F8_E5M2": torch.float8_e5m2, "U16": torch.uint16, "U32": torch.uint32, "U64": torch.uint64,
 }  # fmt: skip
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
+_MOST_SIDES = 64  # of a tensor, as in torch
+_MOST_ENTRIES = 100_000
 
 
 class StoredRows:
@@ -107,7 +109,7 @@ class TensorFile:
             if not 2 <= length <= min(MOST_HEADER, size - 8):
                 raise ValueError("no header")
             header = parse_json(file.read(length))
-            if not isinstance(header, dict):
+            if not isinstance(header, dict) or len(header) > _MOST_ENTRIES:
                 raise ValueError("no header")
             metadata = header.pop("__metadata__", {})
             texts = isinstance(metadata, dict) and all(type(v) is str for v in metadata.values())
@@ -226,7 +228,7 @@ def lacks_checksum(path: Path, key: str) -> bool:
 
 def tensors_checksum(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
     """The `checksum` of tensors in memory."""
-    return checksum(note, tensors, lambda name: [_bytes_of(tensors[name])])
+    return checksum(note, tensors, lambda name: [bytes_of(tensors[name])])
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Rows], key: str, note: Any) -> None:
@@ -248,7 +250,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Rows], key: str, note: Any) -
         header[name] = {"dtype": _CODES[value.dtype], "shape": shape, "data_offsets": offsets}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    content = (_bytes_of(whole[name]) for name in order)
+    content = (bytes_of(whole[name]) for name in order)
     write_chunks(path, chain([len(text).to_bytes(8, "little"), text], content))
 
 
@@ -300,7 +302,8 @@ def _entry(name: str, content: Any, base: int) -> Entry:
         numbers = [begin, end, *shape]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{name:.80} is no tensor") from error
-    sane = all(is_whole(number, 0, MOST_TENSORS) for number in numbers)
+    few = len(numbers) <= 2 + _MOST_SIDES
+    sane = few and all(is_whole(number, 0, MOST_TENSORS) for number in numbers)
     if not sane or math.prod(max(side, 1) for side in shape) > MOST_TENSORS:
         raise ValueError(f"{name:.80} has sizes that cannot be")
     if entry.size != end - begin:
@@ -308,5 +311,6 @@ def _entry(name: str, content: Any, base: int) -> Entry:
     return entry
 
 
-def _bytes_of(tensor: Tensor) -> Any:
+def bytes_of(tensor: Tensor) -> Any:
+    """The bytes of a tensor, uint8, as an array."""
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

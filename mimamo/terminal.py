@@ -13,12 +13,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+_LONGEST = 10_000  # characters of a line: two paths, and what is said of them
+
 
 def printable(text: str) -> str:
     """`text` on one line, with everything escaped that a terminal would not show as it is.
 
-    So are bytes of a file's name that are no UTF-8.
+    So are bytes of a file's name that are no UTF-8. What is too long is cut.
     """
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}…"
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 

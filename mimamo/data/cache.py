@@ -116,7 +116,7 @@ class Manifest:
             raise InputError(f"{error}; {_MEND}") from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
-            raise InputError(f"{path}: expected cache format {FORMAT}, got {found!r}")
+            raise InputError(f"{path}: expected cache format {FORMAT}, got {shown(found)}")
         for kind, names in _TYPES:
             for name in names:
                 if not isinstance(value := content.get(name), kind):

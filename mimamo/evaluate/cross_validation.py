@@ -42,6 +42,7 @@ from mimamo.files import (
 from mimamo.locks import locked
 from mimamo.predict.clips import OVERLAPPING
 from mimamo.progress import Progress, Report, silent, which_are
+from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
@@ -300,7 +301,7 @@ def _load_predictions(
 ) -> dict[str, np.ndarray]:
     tensors, content = read_predictions(path)
     if content.get("fold") != fold:
-        raise InputError(f"{path}: expected fold {fold}, got {content.get('fold')!r}")
+        raise InputError(f"{path}: expected fold {fold}, got {shown(content.get('fold'))}")
     chosen.check(path, content.get("identity", {}))
     best = path.parent / BEST  # not there where only predictions were copied
     if best.exists() and content.get("checkpoint") != sum_of(best):

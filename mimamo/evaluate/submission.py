@@ -39,6 +39,7 @@ from mimamo.predict.clips import Cut
 from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.predict.table import NO_FACE
 from mimamo.progress import Progress, Report, counted, silent
+from mimamo.settings import shown
 from mimamo.video import VideoReader
 
 PREDICTIONS = "predictions.txt"
@@ -289,7 +290,9 @@ def _known(
     """The names of `lines`. InputError for one that is not in the cache, with its line."""
     for name, line in lines.items():
         if name not in cache.manifest.videos:
-            raise InputError(f"{source}:{line}: expected a video of {cache.root}, got {name!r}")
+            raise InputError(
+                f"{source}:{line}: expected a video of {cache.root}, got {shown(name)}"
+            )
     return list(lines)
 
 

@@ -13,6 +13,7 @@ from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
 from mimamo.evaluate.written import utterance_value
 from mimamo.files import read_text, write_csv
+from mimamo.settings import shown
 
 TABLE = "utterances.csv"
 # By an utterance's name in the cache, the first two cells of its row: video and utterance.
@@ -37,7 +38,9 @@ def rows_of_table(path: str | os.PathLike[str], cache: Cache) -> UtteranceRows:
             raise InputError(f"{path}:{line}: {wrong}")
         name = name_of(row)
         if name not in cache.manifest.videos:
-            raise InputError(f"{path}:{line}: expected an utterance of {cache.root}, got {name!r}")
+            raise InputError(
+                f"{path}:{line}: expected an utterance of {cache.root}, got {shown(name)}"
+            )
         if name in rows:
             raise InputError(f"{path}:{line}: {name} is there twice")
         rows[name] = row["video"], row["utterance"]

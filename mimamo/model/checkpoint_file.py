@@ -21,7 +21,7 @@ from mimamo.model.hub import fetched, is_on_hub
 from mimamo.model.network import MIMAMONet
 from mimamo.model.weights import BACKBONE_PREFIX, PUBLISHED, WeightFile, naming_of, read_weights
 from mimamo.settings import shown
-from mimamo.tensor_file import checked, named_under, tensors_checksum
+from mimamo.tensor_file import bytes_of, checked, named_under, tensors_checksum
 
 RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 SHARED_BEST, SHARED_CONFIG = "model.safetensors", "config.json"  # of `save_pretrained`
@@ -165,7 +165,7 @@ def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 (hexadecimal): the same for the same names and values."""
     digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
-        array = value.detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        dtype = str(value.dtype).removeprefix("torch.")
+        digest.update(f"{name} {dtype} {tuple(value.shape)}\n".encode())
+        digest.update(bytes_of(value))  # NumPy has not all dtypes
     return digest.hexdigest()

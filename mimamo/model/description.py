@@ -58,12 +58,14 @@ class Description:
                 raise InputError(damaged)
             return None
         try:
-            content = dict(parse_json(metadata[METADATA_KEY]))
-        except (ValueError, TypeError) as error:
+            content = parse_json(metadata[METADATA_KEY])
+        except ValueError as error:
             raise InputError(damaged) from error
+        if not isinstance(content, dict):
+            raise InputError(damaged)
         if (found := content.get("format", FORMAT)) not in (FORMAT, SHARING):
             raise InputError(
-                f"{path}: expected checkpoint format {FORMAT} or {SHARING}, got {found!r}; "
+                f"{path}: expected checkpoint format {FORMAT} or {SHARING}, got {shown(found)}; "
                 "it may need a newer version of this package"
             )
         known = [entry.name for entry in fields(cls)]

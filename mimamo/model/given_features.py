@@ -31,7 +31,7 @@ class GivenFeatures(nn.Module):
     def __init__(self, folders: Sequence[Sequence[str | int]], kind: str = "features") -> None:
         super().__init__()
         if kind != "features":
-            raise InputError(f"kind: expected 'features', got {kind!r}")
+            raise InputError(f"kind: expected 'features', got {shown(kind)}")
         if not _are_folders(folders):
             raise InputError(
                 "folders: expected names, and numbers of features of at most "

@@ -9,6 +9,7 @@ from typing import Any
 
 from mimamo.errors import InputError
 from mimamo.files import output_folder, temporary_folder, write_json
+from mimamo.locks import locked
 from mimamo.model.checkpoint import Backbone, config_of, save_checkpoint
 from mimamo.model.checkpoint_file import SHARED_BEST, SHARED_CONFIG, open_checkpoint
 from mimamo.model.hub import NAME, PREFIX, push
@@ -35,11 +36,14 @@ def save_pretrained(
 ) -> None:
     """As `MIMAMONet.save_pretrained`."""
     root = output_folder(folder)
-    for path in (root / SHARED_BEST, root / SHARED_CONFIG):
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists; give another folder, or overwrite=True")
-    save_checkpoint(root / SHARED_BEST, network, backbone, info)
-    write_json(root / SHARED_CONFIG, {**(info or {}), "network": network.config.to_dict()})
+    with locked(root):
+        for path in (root / SHARED_BEST, root / SHARED_CONFIG):
+            if path.exists() and not overwrite:
+                raise InputError(f"{path}: exists; give another folder, or overwrite=True")
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path}: expected a file to replace, got something else")
+        save_checkpoint(root / SHARED_BEST, network, backbone, info)
+        write_json(root / SHARED_CONFIG, {**(info or {}), "network": network.config.to_dict()})
 
 
 def push_pretrained(

@@ -118,7 +118,7 @@ class ResNet50(nn.Module):
         super().__init__()
         if variant not in NORMALISATIONS:
             raise InputError(
-                f"variant: expected {' or '.join(map(repr, NORMALISATIONS))}, got {variant!r}"
+                f"variant: expected {' or '.join(map(repr, NORMALISATIONS))}, got {shown(variant)}"
             )
         self.variant = variant
         self.image_size = checked_image_size(image_size)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mimamo.errors import InputError
 from mimamo.faces.alignment import phase_frames
 from mimamo.model.resnet50 import ConvNorm, checked_image_size
+from mimamo.settings import shown
 
 WIDTHS = (16, 32, 64, 96)
 FEATURE_DIM = 128
@@ -41,7 +42,7 @@ class SmallBackbone(nn.Module):
     def __init__(self, image_size: int = 48, kind: str = "small") -> None:
         super().__init__()
         if kind != "small":
-            raise InputError(f"kind: expected 'small', got {kind!r}")
+            raise InputError(f"kind: expected 'small', got {shown(kind)}")
         self.image_size = checked_image_size(image_size)
         self.stem = ConvNorm(1, WIDTHS[0], 5, stride=2)
         self.blocks = nn.Sequential(

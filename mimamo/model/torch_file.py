@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mimamo.errors import InputError
 from mimamo.files import MOST_WEIGHTS, open_file
+from mimamo.settings import shown
 from mimamo.terminal import no_warnings
 
 _ZIP = b"PK\x03\x04"  # what the present format begins with
@@ -74,7 +75,8 @@ def read_torch(path: Path, *, numbers: bool = True) -> dict[str, Tensor]:
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise InputError(
-                f"{path}: expected a state dict of tensors, got {type(value).__name__} as {name!r}"
+                f"{path}: expected a state dict of tensors, got {type(value).__name__} as "
+                f"{shown(name)}"
             )
     return dict(content)
 

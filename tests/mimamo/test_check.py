@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from support.recipes import TINY
 
-from mimamo import InputError, load_checkpoint
+from mimamo import InputError, check, load_checkpoint
 from mimamo.check import check_folder
 from mimamo.cli import main
 from mimamo.evaluate.cross_validation import crossval
@@ -53,6 +53,18 @@ def test_a_cache(cache: Path, capsys: pytest.CaptureFixture) -> None:
         ]
     )
     assert len(lines) == 4
+
+
+def test_a_cache_of_many_videos_that_are_not_there(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_MOST_LINES", 3)
+    for path in (cache / "videos").iterdir():
+        path.unlink()
+    lines: list[str] = []
+    wrong = check_folder(cache, report=lines.append)
+    assert len(wrong) > 3
+    assert lines == [*wrong[:3], f"{cache}: and {len(wrong) - 3} more are wrong"]
 
 
 def test_a_manifest(cache: Path) -> None:

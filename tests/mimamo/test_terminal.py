@@ -25,6 +25,7 @@ from mimamo.terminal import no_warnings, print_line, printable
         (os.fsdecode(b"caf\xe9.mp4"), r"caf\xe9.mp4"),
         ("gpj.\u202eexe\u2028", r"gpj.\u202eexe\u2028"),
         ("\U000e0041", r"\U000e0041"),
+        ("x" * 10**6, "x" * 10_000 + "…"),
     ],
 )
 def test_what_a_terminal_would_obey_is_escaped(text: str, expected: str) -> None:

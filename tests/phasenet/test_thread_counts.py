@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.moved_pictures import MovingPicture
 from torch import Tensor
 
 from phasenet import SteerablePyramid, local_motion, phase_difference_windows
@@ -43,12 +44,22 @@ def test_pyramid_and_windows_do_not(side: int, dtype: torch.dtype) -> None:
         assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
 
 
-def test_motion_does_in_the_last_bits() -> None:
-    first, *others = on_threads(lambda: local_motion(torch.rand(4, 131, 131, generator=seeded())))
+@pytest.mark.parametrize(
+    ("largest", "dtype", "pixels"),
+    [
+        (None, torch.float32, 1e-6),
+        (None, torch.float64, 1e-15),
+        (8, torch.float32, 1e-3),
+        (8, torch.float64, 1e-12),
+    ],
+)
+def test_motion_does_in_the_last_bits(
+    largest: int | None, dtype: torch.dtype, pixels: float
+) -> None:
+    """As README and reference say."""
+    picture = MovingPicture("soft", (131, 128), seed=1)
+    frames = torch.stack([picture.at(0), picture.at(0.3, 0.15), picture.at(3, 1.5)]).to(dtype)
+    first, *others = on_threads(lambda: local_motion(frames, largest=largest))
     for other in others:
         for a, b in zip(first, other, strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+            torch.testing.assert_close(a, b, rtol=0, atol=pixels)

@@ -196,6 +196,8 @@ class TestBadFiles:
         [
             (lambda d: "{", "damaged metadata"),
             (lambda d: [1], "damaged metadata"),
+            (lambda d: list(d.items()), "damaged metadata"),
+            (lambda d: d | {"format": "x" * 5000}, "or 2, got 'x{78}…;"),
             (lambda d: d | {"config": 3}, r"damaged metadata \(config\)"),
             (lambda d: d | {"more": 3}, "unknown entry 'more'"),
             (lambda d: d | {"format": 3}, "expected checkpoint format 1 or 2, got 3"),

@@ -84,6 +84,12 @@ class TestFolder:
             (tmp_path / name).unlink()
         for _ in range(2):
             tiny_network.save_pretrained(tmp_path, overwrite=True)
+        (tmp_path / "config.json").unlink()
+        (tmp_path / "config.json").mkdir()
+        (tmp_path / "model.safetensors").write_text("mine")
+        with pytest.raises(InputError, match=r"config\.json: expected a file to replace"):
+            tiny_network.save_pretrained(tmp_path, overwrite=True)
+        assert (tmp_path / "model.safetensors").read_text() == "mine"
 
     @pytest.mark.parametrize(
         ("content", "message"),

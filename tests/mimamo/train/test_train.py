@@ -21,6 +21,7 @@ from mimamo.evaluate import Ensemble
 from mimamo.extract import extract
 from mimamo.model import SmallBackbone
 from mimamo.predict import PredictSettings, predict_video
+from mimamo.predict.smoothing import smooth_line
 from mimamo.train import TrainingConfig, TrainResult, train
 from mimamo.train.run_folder import FILES
 from mimamo.train.videos import choose_videos
@@ -219,6 +220,7 @@ class TestAccount:
         result = run(cache=tmp_path / "cache", config=replace(small, epochs=2), report=lines.append)
         labels = learnable_copy / "annotations" / "Train_Set" / "unknown.txt"
         best = result.best
+        smooth = load_checkpoint(result.best_checkpoint).info["smooth"]
         assert lines == [
             f"unknown is not used: {labels}: no frame is annotated; unknown is not used",
             "Train_Set: 3 videos of 3 subjects, 168 faces, 168 of them annotated",
@@ -228,6 +230,7 @@ class TestAccount:
                 f"arousal {epoch.arousal:.3f}" + (", best so far" if epoch.is_best else "")
                 for epoch in result.epochs
             ),
+            smooth_line(smooth),
             f"best epoch {best.number}: CCC valence {best.valence:.3f}, arousal "
             f"{best.arousal:.3f}; {result.best_checkpoint}",
         ]

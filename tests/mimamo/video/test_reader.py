@@ -284,6 +284,15 @@ class TestWhatIsNotAVideo:
         path.write_bytes(BAD_CONTENT[kind])
         _check_refused(path)
 
+    def test_a_list_of_films_that_are_there(self, tmp_path, make_video, monkeypatch):
+        """From a file that somebody sent, FFmpeg would read others of the folder it runs in."""
+        film = make_video("other.mp4", 5)
+        monkeypatch.chdir(tmp_path)
+        assert film.parent == tmp_path
+        path = tmp_path / "list.mp4"
+        path.write_bytes(b"ffconcat version 1.0\nfile other.mp4\n")
+        _check_refused(path)
+
     @pytest.mark.parametrize(("name", "codec"), [("none.mp4", "libx264"), ("none.avi", "mpeg4")])
     def test_container_without_frames(self, tmp_path, name, codec):
         path = tmp_path / name
