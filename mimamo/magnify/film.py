@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -13,16 +14,19 @@ import numpy as np
 import torch
 
 from mimamo.errors import InputError
+from mimamo.faces.likeness import CutDetector, thumbnail
 from mimamo.files import expect_free
 from mimamo.magnify.frames import magnified
 from mimamo.magnify.space_time import Slice, save_slices
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader, VideoWriter
 from mimamo.video.letterbox import letterbox
 
 if TYPE_CHECKING:
     from mimamo.faces import Detector
 
+_UNEVEN = 0.25  # of a frame's duration, by which a step in time differs
+_OFTEN = 0.05  # the share of such steps that is said
 _FACE_SIDE, _FACE_MARGIN = 256, 24  # pixels of the stabilised face, and around its 112 x 112 crop
 
 
@@ -97,14 +101,22 @@ def magnify_film(
     read: deque[tuple[float, np.ndarray]] = deque()  # frames that did not come back yet
     times: list[float] = []
     slices: list[tuple[np.ndarray, np.ndarray]] = []
+    cuts: list[float] = []
+    is_cut = CutDetector()
 
     def pictures() -> Iterator[np.ndarray]:
         for frame in _faces(film, detector) if settings.faces else _frames(film):
             read.append(frame)
             yield frame[1]
 
+    def scene(image: np.ndarray) -> int:
+        if is_cut(thumbnail(image)):
+            cuts.append(read[-1][0])
+        return len(cuts)
+
     with VideoWriter(target, film.fps, sound=film.path, warn=warn) as writer:
-        for image in _magnified(pictures(), settings, film.fps):
+        scenes = (frames for _, frames in groupby(pictures(), scene))
+        for image in chain.from_iterable(_magnified(x, settings, film.fps) for x in scenes):
             time, original = read.popleft()
             times.append(time)
             if settings.slice is not None:
@@ -116,9 +128,23 @@ def magnify_film(
             raise InputError(f"{film.path}: no face found; nothing to magnify")
     if settings.slice is not None:
         save_slices(files[1], slices, times, settings.slice, settings.factor)
-    for line in film.warnings:
+    for line in (*film.warnings, *_remarks(film, times, cuts)):
         warn(line)
     return MagnifiedFilm(files, film.missing)
+
+
+def _remarks(film: VideoReader, times: Sequence[float], cuts: Sequence[float]) -> Iterator[str]:
+    if cuts:
+        yield (
+            f"{film.path}: {counted(len(cuts), 'cut')}, the first at {cuts[0]:.1f} s; each scene "
+            "is magnified by itself"
+        )
+    steps = np.diff(times)
+    if len(steps) and np.mean(np.abs(steps * film.fps - 1) > _UNEVEN) > _OFTEN:
+        yield (
+            f"{film.path}: its frames are {steps.min():.3f} to {steps.max():.3f} s apart, so "
+            f"frequencies are those of --band only where it has {film.fps:.4g} a second"
+        )
 
 
 def _magnified(

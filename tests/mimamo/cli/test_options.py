@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import typer
 from support.networks import tiny_network
 from typer.core import TyperOption
 
+import mimamo
 from mimamo.cli import app, main
 from mimamo.model import save_checkpoint
 from mimamo.train import TrainingConfig
@@ -90,6 +92,11 @@ def told(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     TrainingConfig(epochs=77).save(Path("c.toml"))
     save_checkpoint("w.safetensors", tiny_network())
+
+    # What is imported later would keep what is put there for this test alone.
+    for module in pkgutil.walk_packages(mimamo.__path__, "mimamo."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
     def put(name: str, value: Any) -> None:
         module, _, function = f"mimamo.{name}".rpartition(".")

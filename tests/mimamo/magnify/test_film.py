@@ -62,6 +62,33 @@ def test_the_command_writes_film_and_slice(film, tmp_path, capsys):
     assert swings[1] > 5 * swings[0]
 
 
+@pytest.mark.parametrize("temporal", ["fir", "iir"])
+def test_scenes_are_magnified_by_themselves(tmp_path, temporal):
+    """Else what was before a cut lies over what follows it."""
+    rng = np.random.default_rng(0)
+    scenes = [np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((8, 8, 1))) for _ in range(2)]
+    path, said = tmp_path / "in.mp4", []
+    with VideoWriter(path, 30) as writer:
+        for number in range(40):
+            writer.write(scenes[number // 20].astype(np.uint8))
+    settings = MagnifySettings(20, 0, 15, temporal, nbands=4, bands_per_octave=1)
+    magnify_film(path, tmp_path / "out.mp4", settings, warn=said.append)
+    assert said == [f"{path}: 1 cut, the first at 0.7 s; each scene is magnified by itself"]
+    before, after = ([f.image for f in VideoReader(x)] for x in (path, tmp_path / "out.mp4"))
+    assert np.abs(np.array(before, float) - after).mean((1, 2, 3)).max() < 10
+
+
+def test_frames_that_come_unevenly_are_said(tmp_path):
+    path, said = tmp_path / "in.mp4", []
+    with VideoWriter(path, 30) as writer:
+        for number, image in enumerate(pictures(12)):
+            writer.write(image, number / 30 + number // 3 * 0.2)
+    settings = MagnifySettings(2, 0, 3, "iir", nbands=2, bands_per_octave=1)
+    magnify_film(path, tmp_path / "out.mp4", settings, warn=said.append)
+    [line] = said
+    assert line.startswith(f"{path}: its frames are 0.033 to 0.233 s apart, so frequencies are")
+
+
 @pytest.mark.parametrize("length", [3, 40, 100])
 def test_frames_that_come_are_those_of_the_whole_film(length, monkeypatch):
     monkeypatch.setattr("phasenet.magnification._STEP", 7)
