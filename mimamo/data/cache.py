@@ -24,7 +24,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from mimamo.data.cached_video import CachedVideo, made_otherwise
 from mimamo.data.dataset import Unit
@@ -124,6 +124,11 @@ class Manifest:
                         f"{path}: damaged: {name}: expected {kind.__name__}, got {shown(value)}; "
                         f"{_MEND}"
                     )
+        if content["unit"] not in get_args(Unit):
+            raise InputError(
+                f"{path}: damaged: unit: expected {' or '.join(get_args(Unit))}, got "
+                f"{shown(content['unit'])}; {_MEND}"
+            )
         if not is_path(content["data"]):
             raise InputError(f"{path}: damaged: data: expected a folder; {_MEND}")
         for name, (lowest, highest) in _SIDES.items():

@@ -11,6 +11,9 @@ from typing import Any
 from mimamo.errors import InputError
 from mimamo.files import output_folder, remove_left_over
 from mimamo.model.checkpoint_file import RUN_BEST, RUN_CONFIG
+from mimamo.model.description import METADATA_KEY
+from mimamo.settings import shown
+from mimamo.tensor_file import load_note
 from mimamo.train.recipe import TrainingConfig
 
 BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"
@@ -52,6 +55,8 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
     epochs, which extend it.
     """
     saved = saved_config(folder) if resume else None
+    if saved is not None:
+        _expect_unchanged(folder, flat(saved.to_dict()))
     if saved is None or given is None:
         return given or saved or TrainingConfig()
     if not results_in(folder):
@@ -68,6 +73,22 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
                 f"in its {CONFIG} and {new[name]!r} is asked for{more}"
             )
     return given
+
+
+def _expect_unchanged(folder: Path, saved: Mapping[str, Any]) -> None:
+    """InputError if `config.toml` is not what the run has been trained with so far."""
+    info = load_note(folder / LAST, METADATA_KEY).get("info")
+    trained = info.get("training") if isinstance(info, dict) else None
+    if not isinstance(trained, dict):
+        return  # not begun; what is damaged is told where it is read
+    told = flat(trained)
+    for name in sorted(saved.keys() & told.keys() - {"epochs"}):
+        was, now = (list(x) if isinstance(x, tuple) else x for x in (told[name], saved[name]))
+        if was != now:
+            raise InputError(
+                f"{folder / CONFIG}: {name} is {shown(now)}, but the run was trained with "
+                f"{shown(was)}; put it back, or begin another run"
+            )
 
 
 def clear(folder: Path, *, everything: bool) -> None:

@@ -117,7 +117,7 @@ def test_a_folder_of_faces(tmp_path: Path, names: list[str], message: str) -> No
     ("name", "value"),
     [
         ("phase_size", 10**9), ("feature_dim", -1), ("feature_dim", HUGE),
-        ("data", "a\0b"), ("data", "/\ud800"), ("data", "/" + "x" * 5000),
+        ("unit", "x"), ("data", "a\0b"), ("data", "/\ud800"), ("data", "/" + "x" * 5000),
     ],
     ids=lambda value: f"{value!a:.20}",
 )  # fmt: skip

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import mimamo
+import phasenet
 
 ROOT = Path(mimamo.__file__).parent
 # What may be named where, and nowhere else: a function or all of a module by the name that it has
@@ -126,6 +127,14 @@ OTHERS = {
     # The latter's lives as long as it.
     "concurrent.futures.ThreadPoolExecutor": {"threads.py", "train/model.py"},
 }
+# What is imported at all: others read and write files, start processes or run code as well.
+IMPORTED = """
+    PIL __future__ array atexit av base64 cmath collections concurrent contextlib copy csv cv2
+    dataclasses datetime einops errno fcntl fractions functools gc glob hashlib huggingface_hub
+    importlib inspect io itertools json math matplotlib mimamo numbers numpy operator os pathlib
+    phasenet pickletools platform re rich scipy shutil signal skimage stat statistics subprocess
+    sys tempfile threading time tomli tomli_w tomllib torch typer types typing warnings zipfile zlib
+"""
 ALONE = READERS | WRITERS | PRINTERS | OTHERS
 # Of these it is no path that is opened, but what is open already, or a codec.
 OPENERS = {
@@ -304,3 +313,17 @@ def test_and_names_that_are_taken(source: str) -> None:
 def test_but_not_what_is_alike() -> None:
     names = [name for _, name in named("text.replace('a', 'b')\nself._save()\nbands.read_out()\n")]
     assert not [(rule, name) for rule in ALONE for name in names if is_meant(rule, name)]
+
+
+def test_no_other_module_is_imported() -> None:
+    """A module that is new here has to be thought of: above it may need a rule."""
+    imported = set()
+    for root in (ROOT, Path(phasenet.__file__).parent):
+        for path in sorted(root.rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    assert node.module is not None
+                    imported.add(node.module.split(".")[0])
+    assert imported == set(IMPORTED.split())

@@ -273,6 +273,18 @@ class TestResume:
         with pytest.raises(InputError, match=r"resumed with its own settings, but seed is 0"):
             train(small_cache, finished, config=replace(config, seed=4), resume=True)
 
+    def test_settings_that_were_edited_are_refused(
+        self, small_cache: Path, finished: Path, whole
+    ) -> None:
+        """Else the rest of a run, and its scores, are of a recipe that nobody has trained."""
+        path = finished / "config.toml"
+        path.write_text(re.sub(r"(?m)^stride = \d+", "stride = 5", path.read_text()))
+        with pytest.raises(InputError, match=r"config\.toml: stride is 5, but the run was trained"):
+            train(small_cache, finished, resume=True)
+        assert {n: x for n, x in contents(finished).items() if n != "config.toml"} == {
+            n: x for n, x in whole.items() if n != "config.toml"
+        }
+
     @pytest.mark.slow
     def test_a_run_that_left_nothing_is_begun_again_with_what_is_given(
         self, small_cache: Path, tmp_path: Path, config: TrainingConfig
