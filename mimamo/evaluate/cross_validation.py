@@ -197,10 +197,8 @@ def _join(
     rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own, predicted = (
-            chosen.validation,
-            _load_predictions(path, f"{fold}/{folds}", chosen, report),
-        )
+        own = chosen.validation
+        predicted = _load_predictions(path, f"{fold}/{folds}", chosen, report)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -228,7 +226,10 @@ def _join(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )
     table = root / _FOLDS
-    write_csv(table, _rows_of(scores, summary))
+    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
+    for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
+        rows.append([title.removeprefix("fold "), *cells(pooled, interval)])
+    write_csv(table, rows)
     files = joined_files(root, folds)
     write_text(
         root / SUMS,
@@ -247,14 +248,6 @@ def joined_files(root: Path, folds: int) -> list[Path]:
 def sum_of(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file."""
     return file_hash(path, MOST_TENSORS)
-
-
-def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
-    """The rows of ``folds.csv``."""
-    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
-    for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
-        rows.append([title.removeprefix("fold "), *cells(pooled, interval)])
-    return rows
 
 
 def _check_folder(root: Path, folds: int) -> None:
