@@ -226,10 +226,7 @@ def _join(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
     )
     table = root / _FOLDS
-    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
-    for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
-        rows.append([title.removeprefix("fold "), *cells(pooled, interval)])
-    write_csv(table, rows)
+    write_csv(table, _rows_of(scores, summary))
     files = joined_files(root, folds)
     write_text(
         root / SUMS,
@@ -248,6 +245,14 @@ def joined_files(root: Path, folds: int) -> list[Path]:
 def sum_of(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file."""
     return file_hash(path, MOST_TENSORS)
+
+
+def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
+    """The rows of ``folds.csv``."""
+    rows: list[list[object]] = [["fold", f"{summary.unit}s", *COLUMNS]]
+    for title, (pooled, interval) in {**scores, "all": (summary.faces, summary.interval)}.items():
+        rows.append([title.removeprefix("fold "), *cells(pooled, interval)])
+    return rows
 
 
 def _check_folder(root: Path, folds: int) -> None:
