@@ -197,10 +197,8 @@ def _join(
     rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own, predicted = (
-            chosen.validation,
-            _load_predictions(path, f"{fold}/{folds}", chosen, report),
-        )
+        own = chosen.validation
+        predicted = _load_predictions(path, f"{fold}/{folds}", chosen, report)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(

@@ -60,7 +60,9 @@ def prepare(
     detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
     manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
     if earlier is not None:
-        _expect_same(root, earlier, manifest)
+        was, now = ({"layout": made.layout, **made.made_with} for made in (earlier, manifest))
+        if other := difference(was, now):
+            raise InputError(f"{root}: made with {other}; give another --out")
         _expect_same_data(root, earlier, manifest, everything)
         for line in _gone(root, earlier, manifest, dataset.unused):
             tell(line)
@@ -111,13 +113,6 @@ def _manifest(
         videos={video.name: video.subset for video in videos},
         detector=detector,
     )
-
-
-def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
-    """InputError if a cache was made of other things than would be now."""
-    was, is_now = ({"layout": made.layout, **made.made_with} for made in (earlier, now))
-    if other := difference(was, is_now):
-        raise InputError(f"{root}: made with {other}; give another --out")
 
 
 def _expect_same_data(

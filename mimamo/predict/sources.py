@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mimamo.data.dataset import entries
 from mimamo.errors import InputError
 from mimamo.predict.outputs import is_result
 from mimamo.video import (
@@ -18,7 +17,7 @@ from mimamo.video import (
     is_numbered_image,
     is_video,
 )
-from mimamo.video.folder import is_openface, is_picture
+from mimamo.video.folder import is_openface, is_picture, listed
 from mimamo.video.frames import numbers_of
 from mimamo.video.image import read_image
 
@@ -117,10 +116,8 @@ def _sources_of_inner(folder: Path, folders: Folders, depth: int) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    try:
-        return entries(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
+    """What is visible in a folder, by name; InputError if it cannot be read."""
+    return [path for path in listed(folder) if not path.name.startswith(".")]
 
 
 def _kind(found: Sequence[Path], folders: Folders) -> Literal["aligned", "frames"] | None:

@@ -92,6 +92,8 @@ std::vector<Tensor> coefficients(
   });
 }
 
+// The pyramid, or the adjoint of its inverse.
+template <bool kAdjoint>
 std::vector<Tensor> pyramid(
     const Tensor& images,
     int64_t height,
@@ -99,8 +101,8 @@ std::vector<Tensor> pyramid(
     int64_t bands_per_octave,
     double width,
     std::vector<int64_t> parts) {
-  constexpr const char* op = "phasenet::pyramid";
-  return coefficients(op, images, height, nbands, {bands_per_octave, width}, false, parts);
+  const char* op = kAdjoint ? "phasenet::pyramid_inverse_backward" : "phasenet::pyramid";
+  return coefficients(op, images, height, nbands, {bands_per_octave, width}, kAdjoint, parts);
 }
 
 void pyramid_out(
@@ -114,22 +116,11 @@ void pyramid_out(
   coefficients(op, images, height, nbands, {bands_per_octave, width}, false, {}, &out);
 }
 
-std::vector<Tensor> pyramid_inverse_backward(
-    const Tensor& grad,
-    int64_t height,
-    int64_t nbands,
-    int64_t bands_per_octave,
-    double width,
-    std::vector<int64_t> parts) {
-  constexpr const char* op = "phasenet::pyramid_inverse_backward";
-  return coefficients(op, grad, height, nbands, {bands_per_octave, width}, true, parts);
-}
-
 }  // namespace
 }  // namespace phasenet
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
-  m.impl("pyramid", TORCH_BOX(&phasenet::pyramid));
+  m.impl("pyramid", TORCH_BOX(&phasenet::pyramid<false>));
   m.impl("pyramid.out", TORCH_BOX(&phasenet::pyramid_out));
-  m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::pyramid_inverse_backward));
+  m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::pyramid<true>));
 }
