@@ -68,8 +68,7 @@ class PredictSettings:
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
-            between only where the face was; 1 is the most reliable, see `FaceTracks`, and what
-            lets a GPU look at frames in batches.
+            between only where the face was; 1 is the most reliable, see `FaceTracks`.
         features_every: compute the spatial features of every Nth face and interpolate between,
             see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
         stride, whole: over which frames of a face's track the GRU runs, see
