@@ -157,6 +157,8 @@ class LivePredictor:
         self._last = (NO_FACE, NO_FACE)
         #: Of the faces in the last frame: number and box, float32 [4].
         self.boxes: list[tuple[int, np.ndarray]] = []
+        #: In how many frames a face was found that was not chosen.
+        self.others = 0
 
     def push(self, frame: VideoFrame) -> list[LivePrediction]:
         """Take the next frame; returns the predictions that it completes, in order of frames."""
@@ -170,6 +172,7 @@ class LivePredictor:
         batch = self._tracks.prepare([frame.image])
         found = self._tracks.follow(batch.views[0], frame.time)
         self.boxes = [(number, face.box) for number, face in found]
+        self.others += self._tracks.others > 0
         self._end(set(self._sequences) - self._tracks.alive)
         if not found:
             self._pending.append(_Row(frame.index, frame.time, came))
