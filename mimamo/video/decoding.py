@@ -38,6 +38,7 @@ class Decoding:
         container, stream: what to decode.
         step: seconds from one frame to the next, on average.
         doubtful: whether FFmpeg reported errors when it opened the container.
+        cut: whether one was that the file ends too soon.
         threads: that decode frames. More than one give the same frames, but where something is
             wrong they do not tell where: then iterating raises DoubtfulFilmError. To be closed.
 
@@ -53,6 +54,7 @@ class Decoding:
         stream: VideoStream,
         step: float,
         doubtful: bool,
+        cut: bool = False,
         threads: int = 1,
     ) -> None:
         self.gaps: list[tuple[float, float]] = []
@@ -64,7 +66,8 @@ class Decoding:
         self._time = -math.inf
         self._stamp = -math.inf  # of the last frame, in the stream's units, as all stamps
         self._read = -math.inf  # the highest of a packet so far
-        self._lost: list[tuple[float, bool]] = []  # stamps, and whether that frame is lost for sure
+        # Stamps, and whether that frame is lost for sure; what the end of the file would have had.
+        self._lost: list[tuple[float, bool]] = [(math.inf, False)] if cut else []
         self._doubtful = 0  # for how many more frames a long step means a gap
         self._place = -1  # in the file, of the packet furthest on
         self._torn = False  # whether the last packet is not whole

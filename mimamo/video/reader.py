@@ -16,7 +16,13 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from mimamo.errors import InputError
-from mimamo.video.container import codec_name, explained, logged_errors, open_film
+from mimamo.video.container import (
+    codec_name,
+    explained,
+    is_cut_short,
+    logged_errors,
+    open_film,
+)
 from mimamo.video.decoding import Decoding, DoubtfulFilmError
 from mimamo.video.folder import MOST_FRAMES
 from mimamo.video.picture import Pictures, progressive
@@ -124,7 +130,8 @@ class VideoReader:
             for count in (threads, 1):
                 before = logged_errors()
                 with open_film(self.path) as container, suppress(DoubtfulFilmError):
-                    yield from self._decoded(container, logged_errors() > before, wanted, count)
+                    found = logged_errors() > before, is_cut_short(before)
+                    yield from self._decoded(container, *found, wanted, count)
                     return
         except av.FFmpegError as error:
             raise InputError(f"{self.path}: FFmpeg fails: {explained(error, before)}") from error
@@ -133,6 +140,7 @@ class VideoReader:
         self,
         container: InputContainer,
         doubtful: bool,
+        cut: bool,
         wanted: Callable[[float], bool],
         threads: int,
     ) -> Generator[VideoFrame, None, None]:
@@ -142,7 +150,7 @@ class VideoReader:
         times: list[float] = []  # of the first and the last
         shown: np.ndarray | None = None
         index = -1
-        with closing(Decoding(container, stream, step, doubtful, threads)) as decoding:
+        with closing(Decoding(container, stream, step, doubtful, cut, threads)) as decoding:
             for index, (decoded, time) in enumerate(progressive(decoding)):
                 times[1:] = [time]
                 is_new = index >= self._passed  # else several threads gave it
