@@ -109,7 +109,8 @@ class BatchedCenterFace:
         if self._stream is not None:
             current = torch.cuda.current_stream(self._device)
             current.wait_stream(self._stream)
-            result.record_stream(current)  # its memory is not used again before
+            with torch.inference_mode():  # as it was made
+                result.record_stream(current)  # its memory is not used again before
         return result
 
     def search(self, frames: Tensor, numbers: Sequence[int] | None = None) -> list[list[Detection]]:
