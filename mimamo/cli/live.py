@@ -81,7 +81,7 @@ def live(
         from mimamo.faces.batched_centerface import centerface
         from mimamo.given_weights import load_checkpoints
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
-        from mimamo.predict.notices import far_rate, no_face, no_rows, too_slow
+        from mimamo.predict.notices import far_rate, no_face, no_rows, others_there, too_slow
 
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
@@ -141,6 +141,8 @@ def live(
         warnings.append(too_slow(name, speed.frames / speed.seconds, video.fps))
     if speed.frames and not speed.found:
         warnings.append(no_face(name))
+    if predictor.others and faces == "main":
+        warnings.append(others_there(name, predictor.others, speed.frames))
     for warning in filter(None, warnings):
         warn(warning)
     if missing := getattr(video, "missing", None):

@@ -138,7 +138,8 @@ def _crops(video: DatasetVideo, detector: Callable[[], Detector]) -> Iterator[np
         if not video.source.is_dir():
             reader = VideoReader(video.source)
             seen = observe_faces(reader, detector(), video.side or "main")
-            yield from (face.crop for face in seen if face.crop is not None)
+            crops = (face.crop for face in seen if face.crop is not None)
+            yield from (torch.as_tensor(crop).cpu().numpy() for crop in crops)
             return
         folder = AlignedFolder(video.source, crop=video.crop)
     except InputError:

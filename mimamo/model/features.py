@@ -33,6 +33,7 @@ class SpatialFeatures(nn.Module):
         batch_size: faces per pass, which bounds the memory; None for 8 on a CPU, 32 on a GPU.
         dtype: of weights and activations, `torch.float32` or `torch.bfloat16`. Sums are in
             float32 in either case.
+        home: where the features go; None for the CPU.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SpatialFeatures(nn.Module):
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float32,
+        home: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         if batch_size is None:
@@ -50,6 +52,7 @@ class SpatialFeatures(nn.Module):
         # Folded before it is rounded to `dtype`, and rounded once.
         self.backbone = move(fold_batch_norm(backbone), device, dtype)
         self.batch_size = batch_size
+        self._home = torch.device(home or "cpu")
 
     def train(self, mode: bool = True) -> SpatialFeatures:
         """Stay in evaluation mode, whatever `mode`."""
@@ -62,15 +65,14 @@ class SpatialFeatures(nn.Module):
             crops: uint8 ``[N, H, W, 3]``, RGB (aligned faces are 112x112); N may be 0.
 
         Returns:
-            float32 ``[N, D]``, D the backbone's `feature_dim`, on the CPU, detached but fit for
-            training on.
+            float32 ``[N, D]``, D the backbone's `feature_dim`, detached but fit for training on.
 
         Raises:
             ValueError: another dtype or shape.
         """
         device = self.backbone.stem.conv.weight.device
         # Made outside inference mode: a tensor made inside could not be trained on.
-        features = torch.empty(len(crops), self.backbone.feature_dim)
+        features = torch.empty(len(crops), self.backbone.feature_dim, device=self._home)
         with torch.inference_mode():
             for start in range(0, len(crops), self.batch_size):
                 batch = crops[start : start + self.batch_size]

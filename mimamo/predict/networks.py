@@ -55,7 +55,7 @@ class JointFeatures:
         end, known = 0, dict[int, slice]()
         for backbone in backbones:
             if id(backbone) not in known:
-                self._parts.append(SpatialFeatures(backbone, device, batch_size, dtype))
+                self._parts.append(SpatialFeatures(backbone, device, batch_size, dtype, device))
                 known[id(backbone)] = slice(end, end + backbone.feature_dim)
                 end += backbone.feature_dim
             self.columns.append(known[id(backbone)])
@@ -66,7 +66,7 @@ class JointFeatures:
         return self._parts[0].batch_size
 
     def __call__(self, crops: Tensor | np.ndarray) -> Tensor:
-        """Features ``[N, D]`` of faces, D of all backbones together; see `SpatialFeatures`."""
+        """Features ``[N, D]`` of faces, D of all backbones together, on their device."""
         return torch.cat([part(crops) for part in self._parts], dim=1)
 
 

@@ -52,18 +52,22 @@ def find_sources(
 
 
 def open_source(
-    source: Path, fps: float, folders: Folders = "auto", thin: float | None = None
+    source: Path,
+    fps: float,
+    folders: Folders = "auto",
+    thin: float | None = None,
+    threads: int = 1,
 ) -> Film:
     """Open a video file, or a folder of pictures with the frame rate it does not tell.
 
-    With `thin` it gives at most that many frames a second (`ThinnedFilm`).
+    With `thin` it gives at most that many frames a second (`ThinnedFilm`); `threads` decode a file.
 
     By looking, pictures are aligned faces if OpenFace named them so (``frame_det_00_000001.bmp``)
     or if their names are numbers (``00001.jpg``) and they are square, and else whole frames.
 
     Raises InputError if `source` is neither, or if aligned faces are to be thinned.
     """
-    film = _open(source, fps, folders)
+    film = _open(source, fps, folders, threads)
     if thin is None:
         return film
     if isinstance(film, AlignedFolder):
@@ -71,9 +75,11 @@ def open_source(
     return ThinnedFilm(film, thin)
 
 
-def _open(source: Path, fps: float, folders: Folders) -> VideoReader | FrameFolder | AlignedFolder:
+def _open(
+    source: Path, fps: float, folders: Folders, threads: int
+) -> VideoReader | FrameFolder | AlignedFolder:
     if not source.is_dir():
-        return VideoReader(source)
+        return VideoReader(source, threads=threads)
     found = _entries(source)
     kind = _kind(found, folders)
     if kind == "aligned":

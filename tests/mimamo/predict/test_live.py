@@ -158,6 +158,19 @@ def test_it_says_what_predict_says(weights, tmp_path, capsys):
     assert face == f"mimamo: warning: {film}: no face found; all predictions are -5"
 
 
+def test_it_says_once_that_another_face_is_there(weights, film, tmp_path, capsys):
+    """Counted in frames between searches as well."""
+    path, out = film(tmp_path / "two.mp4", "ooo|xxx"), tmp_path / "live.csv"
+    arguments = ["live", path, "--weights", weights, "--headless", "--out", out]
+    assert main([*map(str, arguments), "--search-every", "2"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"mimamo: warning: {path}: another face is in 3 of 3 frames as well; --faces all predicts "
+        "every one"
+    ]
+    assert main([*map(str, arguments), "--overwrite", "--faces", "all"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_frames_that_are_missing_are_a_failure(weights, film, tmp_path, capsys):
     path, out = film(tmp_path / "a.mp4", "." * 12), tmp_path / "live.csv"
     with path.open("r+b") as file:
