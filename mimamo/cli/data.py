@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,11 @@ from mimamo.cli.common import (
     say,
     with_options,
 )
+from mimamo.errors import InputError
+from mimamo.settings import shown
+
+if TYPE_CHECKING:
+    from mimamo.model.onnx_session import OnnxSettings
 
 
 @dataclass(frozen=True)
@@ -74,16 +79,74 @@ def data(archives: Archives, where: Where) -> int:
     return OK
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What an ONNX backbone takes and gives, and its file does not tell."""
+
+    onnx_mean: Annotated[
+        str | None,
+        option(
+            "Of an ONNX file: each channel is divided so that white is 1, less these, over "
+            "--onnx-std.  [default: 0.485,0.456,0.406]",
+            "A,B,C",
+        ),
+    ] = None
+    onnx_std: Annotated[
+        str | None,
+        option("Of an ONNX file: see --onnx-mean.  [default: 0.229,0.224,0.225]", "A,B,C"),
+    ] = None
+    onnx_white: Annotated[
+        Literal["1", "255"] | None,
+        option("Of an ONNX file: the brightest pixel before --onnx-mean.  [default: 1]"),
+    ] = None
+    onnx_colours: Annotated[
+        Literal["rgb", "bgr"] | None,
+        option("Of an ONNX file: the order of its channels.  [default: rgb]"),
+    ] = None
+    onnx_output: Annotated[
+        str | None, option("Of an ONNX file with several outputs: which one is taken.", "NAME")
+    ] = None
+
+    @property
+    def given(self) -> OnnxSettings | None:
+        """As the functions take it; None where nothing is said."""
+        from mimamo.model.onnx_session import OnnxSettings
+
+        said: dict[str, Any] = {
+            name.removeprefix("onnx_"): value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+        for name in ("mean", "std"):
+            if name in said:
+                said[name] = _numbers(f"onnx-{name}", said[name])
+        if "white" in said:
+            said["white"] = int(said["white"])
+        return OnnxSettings(**said) if said else None
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    """Those of an option, with commas between them. Raises InputError if there are others."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise InputError(
+            f"{name}: expected numbers such as 0.5,0.5,0.5, got {shown(text)}"
+        ) from error
+
+
 @with_options(Where)
+@with_options(Pictures)
 def extract(
     archives: Archives,
     out: Annotated[Path, option("Folder of the cache.", "CACHE")],
     where: Where,
+    pictures: Pictures,
     backbone: Annotated[
         str | None,
         option(
-            "ResNet50 weights (FER+, VGGFace2 or torchvision), 'random', or 'small' for a "
-            "small backbone that is trained later.",
+            "ResNet50 weights (FER+, VGGFace2 or torchvision), an ONNX file, 'random', or 'small' "
+            "for a small backbone that is trained later.",
             "FILE",
         ),
     ] = None,
@@ -103,7 +166,7 @@ def extract(
         bool, flag("--strict", "End at the first thing that is wrong with the data.")
     ] = False,
     image_size: Annotated[
-        int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
+        int, typer.Option(min=1, help="Side of the backbone's input, where its file says none.")
     ] = 224,
     precision: Precision = "float32",
     batch_size: Annotated[
@@ -131,6 +194,7 @@ def extract(
             backbone=backbone,
             features=features or None,
             image_size=image_size,
+            onnx=pictures.given,
             subsets=subset or None,
             seed=seed,
             strict=strict,

@@ -98,6 +98,8 @@ def live(
             features_every=features_every,
             fps=video.fps,
         )
+        for note in predictor.notes:
+            warn(note)
         window = None
         if not headless:
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))

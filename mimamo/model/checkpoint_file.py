@@ -70,12 +70,12 @@ class CheckpointFile(WeightFile):
         return None if self.description is None else self.description.backbone
 
     @property
-    def takes_given_features(self) -> bool:
-        """Whether what comes with it says that nothing computes its features."""
+    def kind(self) -> object:
+        """What kind of backbone comes with it, as that says; None for a ResNet50 or none."""
         told, own = self.description, self
         if told is not None and told.backbone_file is not None and self.has_backbone:
             own = read_file(self.path.parent / told.backbone_file.file)
-        return (own.backbone or {}).get("kind") == "features"
+        return (own.backbone or {}).get("kind")
 
     @property
     def variant(self) -> str | None:
