@@ -217,8 +217,11 @@ def synth(
     frames: Annotated[int, typer.Option(min=16, help="Of each video, at 30 a second.")] = 192,
     seed: Seed = 0,
     edition: Annotated[
-        Literal["2020", "2021", "2022", "2023", "2024", "2025"] | None,
-        option("In the layout of that year's competition, with films and the test set's list."),
+        Literal["2017", "2020", "2021", "2022", "2023", "2024", "2025"] | None,
+        option(
+            "In the layout of that year's competition, with films and the test set's list; 2017: "
+            "of the first Aff-Wild, films of a photograph, as many as --identities times --takes."
+        ),
     ] = None,
 ) -> None:
     """Render faces in the layout of Aff-Wild2 that teach what each stream is for.
@@ -226,16 +229,27 @@ def synth(
     Valence shows in every still, arousal only in motion; light and other motion distract.
     """
     from mimamo.demo.synth.ablation_set import write_ablation_set
+    from mimamo.demo.synth.first_edition import YEAR, write_first_edition
 
     with ProgressBar() as bar:
-        lines = write_ablation_set(
-            out,
-            identities=identities,
-            takes=takes,
-            frames=frames,
-            seed=seed,
-            edition=None if edition is None else int(edition),
-            progress=lambda done, total: bar.show("rendering videos", done, total),
-        )
+
+        def progress(done: int, total: int) -> None:
+            bar.show("rendering videos", done, total)
+
+        if edition == str(YEAR):
+            films = identities * takes
+            lines = write_first_edition(
+                out, films=films, frames=frames, seed=seed, progress=progress
+            )
+        else:
+            lines = write_ablation_set(
+                out,
+                identities=identities,
+                takes=takes,
+                frames=frames,
+                seed=seed,
+                edition=None if edition is None else int(edition),
+                progress=progress,
+            )
     for line in lines:
         say(line)
