@@ -233,8 +233,14 @@ def config_of(
 ) -> MIMAMOConfig:
     """The settings of a file's network; arguments, and what it raises, as of `load_checkpoint`."""
     description = file.description or Description()
+    said, by = description.config, file.path
+    if "network" in file.settings:
+        said, by = file.settings["network"], file.settings_file or by
     try:
-        config = MIMAMOConfig.from_dict(file.settings.get("network", description.config))
+        config = MIMAMOConfig.from_dict(said)
+    except InputError as error:
+        raise InputError(f"{by}: {error}") from error
+    try:
         _clip_length(description.info)
     except InputError as error:
         raise InputError(f"{file.path}: {error}") from error
