@@ -85,23 +85,29 @@ class Pictures:
 
     onnx_mean: Annotated[
         str | None,
-        option(
-            "Of an ONNX file: each channel is divided so that white is 1, less these, over "
-            "--onnx-std.  [default: 0.485,0.456,0.406]",
-            "A,B,C",
+        typer.Option(
+            metavar="A,B,C",
+            show_default="0.485,0.456,0.406",
+            help="Of an ONNX file: is subtracted from its channels, whose white is --onnx-white.",
         ),
     ] = None
     onnx_std: Annotated[
         str | None,
-        option("Of an ONNX file: see --onnx-mean.  [default: 0.229,0.224,0.225]", "A,B,C"),
+        typer.Option(
+            metavar="A,B,C",
+            show_default="0.229,0.224,0.225",
+            help="Of an ONNX file: what its channels are then divided by.",
+        ),
     ] = None
     onnx_white: Annotated[
         Literal["1", "255"] | None,
-        option("Of an ONNX file: the brightest pixel before --onnx-mean.  [default: 1]"),
+        typer.Option(
+            show_default="1", help="Of an ONNX file: its brightest pixel, before --onnx-mean."
+        ),
     ] = None
     onnx_colours: Annotated[
         Literal["rgb", "bgr"] | None,
-        option("Of an ONNX file: the order of its channels.  [default: rgb]"),
+        typer.Option(show_default="rgb", help="Of an ONNX file: the order of its channels."),
     ] = None
     onnx_output: Annotated[
         str | None, option("Of an ONNX file with several outputs: which one is taken.", "NAME")
@@ -125,6 +131,9 @@ class Pictures:
         return OnnxSettings(**said) if said else None
 
 
+_AS_USUAL = Pictures()
+
+
 def _numbers(name: str, text: str) -> tuple[float, ...]:
     """Those of an option, with commas between them. Raises InputError if there are others."""
     try:
@@ -141,7 +150,6 @@ def extract(
     archives: Archives,
     out: Annotated[Path, option("Folder of the cache.", "CACHE")],
     where: Where,
-    pictures: Pictures,
     backbone: Annotated[
         str | None,
         option(
@@ -168,6 +176,7 @@ def extract(
     image_size: Annotated[
         int, typer.Option(min=1, help="Side of the backbone's input, where its file says none.")
     ] = 224,
+    pictures: Pictures = _AS_USUAL,
     precision: Precision = "float32",
     batch_size: Annotated[
         int | None,
