@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,9 +51,10 @@ class OnnxBackbone(nn.Module):
         super().__init__()
         if kind != KIND:
             raise InputError(f"kind: expected {KIND!r}, got {shown(kind)}")
-        for name, value in (("file", file), ("sha256", sha256)):
-            if not isinstance(value, str):
-                raise InputError(f"{name}: expected a text, got {shown(value)}")
+        if not isinstance(file, str) or not file.isprintable():
+            raise InputError(f"file: expected a name, got {shown(file)}")
+        if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise InputError(f"sha256: expected 64 digits, got {shown(sha256)}")
         for name, number, most in (
             ("size", size, MOST_WEIGHTS),
             ("feature_dim", feature_dim, MOST_WIDTH),
@@ -76,7 +79,7 @@ class OnnxBackbone(nn.Module):
         """
         session = OnnxSession(str(file.path), file.content, use, image_size)
         backbone = cls(
-            file=file.path.name,
+            file="".join(x if x.isprintable() else "?" for x in file.path.name),
             size=len(file.content),
             sha256=file.sha256,
             feature_dim=session.feature_dim,
@@ -105,7 +108,8 @@ class OnnxBackbone(nn.Module):
         mean, std = (" ".join(f"{x:g}" for x in values) for values in (self.use.mean, self.use.std))
         return (
             f"{self.label}: pictures of {self.image_size} pixels, {self.use.colours} from 0 to "
-            f"{self.use.white}, less {mean}, over {std}; its output {self.use.output} has "
+            f"{self.use.white}, less {mean}, over {std}; its output {shown(self.use.output)} has "
+            f""
             f"{self.feature_dim} features"
         )
 
@@ -115,6 +119,8 @@ class OnnxBackbone(nn.Module):
         Raises InputError as `OnnxSession`, or if it does not give what was said of it.
         """
         content = self.get_buffer("model.content").cpu().numpy().tobytes()
+        if OnnxFile(Path(self.file), content).sha256 != self.sha256:
+            raise InputError(f"{self.label}: expected a file of this sum, got another one")
         session = OnnxSession(self.file, content, self.use, self.image_size, device)
         found = session.image_size, session.feature_dim
         if found != (self.image_size, self.feature_dim):

@@ -62,23 +62,34 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
     in all, or if one that it names does not lie in its folder or is too short.
     """
     path = Path(path)
-    content = read_bytes(path, MOST_WEIGHTS, "an ONNX file")
+    return OnnxFile(path, _joined(path, read_bytes(path, MOST_WEIGHTS, "an ONNX file")))
+
+
+def expect_alone(name: str, content: bytes) -> None:
+    """InputError if a model names another file, as one in somebody's checkpoint may."""
+    if _joined(Path(name), content, reads=False) is not content:
+        raise InputError(
+            f"{name}: expected all its tensors in it, got some with other files' names"
+        )
+
+
+def _joined(path: Path, content: bytes, reads: bool = True) -> bytes:
     try:
         if not any(messages(memoryview(content), _GRAPH)):
             raise ValueError("no graph")
-        whole = _Joined(path, len(content)).message(memoryview(content), "model")
+        whole = _Joined(path, len(content), reads).message(memoryview(content), "model")
     except InputError:
         raise
     except (ValueError, IndexError, RecursionError) as error:
         raise InputError(f"{path}: expected an ONNX file, got something else") from error
-    return OnnxFile(path, whole if isinstance(whole, bytes) else content)
+    return whole if isinstance(whole, bytes) else content
 
 
 class _Joined:
     """Puts the tensors that lie in other files into a model."""
 
-    def __init__(self, path: Path, size: int) -> None:
-        self._path, self._size = path, size
+    def __init__(self, path: Path, size: int, reads: bool) -> None:
+        self._path, self._size, self._reads = path, size, reads
         self._files: dict[str, bytes] = {}
 
     def message(self, message: memoryview, kind: str) -> memoryview | bytes:
@@ -138,13 +149,16 @@ class _Joined:
 
     def _beside(self, name: str) -> bytes:
         """The content of another file. Raises InputError if it does not lie beside the model."""
+        if not self._reads:
+            raise InputError(f"{self._path}: expected all its tensors in it, got {shown(name)}")
         if name in self._files:
             return self._files[name]
         place = self._path.parent / name
         plain = name not in ("", ".", "..") and "/" not in name and "\\" not in name
         # The hub's client has links in folders, of model and tensors alike.
         folders = {os.path.realpath(self._path.parent), os.path.dirname(_real(self._path))}
-        if not plain or not is_path(name) or os.path.dirname(_real(place)) not in folders:
+        plain = plain and name.isprintable() and is_path(name)
+        if not plain or os.path.dirname(_real(place)) not in folders:
             raise InputError(
                 f"{self._path}: expected its tensors in a file beside it, got {shown(name)}"
             )

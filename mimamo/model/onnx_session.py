@@ -14,12 +14,13 @@ from torch import Tensor
 from mimamo.errors import InputError
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.config import MOST_WIDTH
+from mimamo.model.onnx_file import expect_alone
 from mimamo.settings import Settings, is_real, is_whole, shown
 
 COLOURS = ("rgb", "bgr")
 WHITES = (1, 255)
 MOST_SIDE = 2048  # pixels
-_MOST_BATCH = 4096
+_MOST_PIXELS = 1 << 26  # of all the pictures that a file takes at a time
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -85,8 +86,8 @@ class OnnxSession:
         note: says that it runs on the CPU though the device is a GPU; else empty.
 
     Raises:
-        InputError: onnxruntime is not installed or cannot run the file, or the file does not take
-            pictures or give a row of features for each.
+        InputError: onnxruntime is not installed or cannot run the file, or the file names another
+            one, or does not take pictures or give a row of features for each.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class OnnxSession:
         image_size: int,
         device: torch.device | str = "cpu",
     ) -> None:
+        expect_alone(name, content)
         self.name, self._use = name, use
         self._session = _opened(name, content, torch.device(device))
         on_gpu = _CUDA in self._session.get_providers()
@@ -162,11 +164,11 @@ class OnnxSession:
             raise _failed(self.name, "cannot be run", error) from error
         if not isinstance(found, np.ndarray) or found.dtype.kind != "f":
             kind = getattr(found, "dtype", type(found).__name__)
-            raise InputError(f"{self.name}: output {self.output}: expected numbers, got {kind}")
+            raise InputError(f"{self._gives}: expected numbers, got {kind}")
         wide = found.shape[1] if found.ndim > 1 else 0
         if found.shape[2:] not in ((), (1, 1)) or len(found) != len(values) or not wide:
             raise InputError(
-                f"{self.name}: output {self.output}: expected [{len(values)}, D] of "
+                f"{self._gives}: expected [{len(values)}, D] of "
                 f"{len(values)} faces, got {list(found.shape)}"
             )
         return torch.from_numpy(found.reshape(len(found), wide)[:count].astype(np.float32))
@@ -179,32 +181,32 @@ class OnnxSession:
             )
         (own,) = inputs
         self._input, shape = own.name, list(own.shape)
+        where = f"{self.name}: input {shown(own.name)}"
         shown_shape = [side if isinstance(side, int) else "any" for side in shape]
         got = f"got {own.type.removeprefix('tensor')} {shown_shape}".replace("'", "")
         if own.type not in _TYPES or len(shape) != 4:
-            raise InputError(
-                f"{self.name}: input {own.name:.80}: expected real numbers [N, 3, H, W] or "
-                f"[N, H, W, 3], {got}"
-            )
+            raise InputError(f"{where}: expected real numbers [N, 3, H, W] or [N, H, W, 3], {got}")
         self._type = _TYPES[own.type]
         fixed = [side if is_whole(side, 1) else None for side in shape]
         self._channels_last = fixed[1] != 3 and fixed[3] == 3
         channels, *sides = (fixed[i] for i in ((3, 1, 2) if self._channels_last else (1, 2, 3)))
         if channels not in (3, None):
-            raise InputError(f"{self.name}: input {own.name:.80}: expected 3 channels, {got}")
+            raise InputError(f"{where}: expected 3 channels, {got}")
         known = {side for side in sides if side is not None} or {image_size}
         self.image_size = max(known)
         if len(known) > 1 or not is_whole(self.image_size, 1, MOST_SIDE):
             raise InputError(
-                f"{self.name}: input {own.name:.80}: expected pictures as high as wide, of at most "
-                f"{MOST_SIDE} pixels, {got}"
+                f"{where}: expected pictures as high as wide, of at most {MOST_SIDE} pixels, {got}"
             )
         self.batch = fixed[0]
-        if self.batch is not None and self.batch > _MOST_BATCH:
-            raise InputError(
-                f"{self.name}: input {own.name:.80}: expected at most {_MOST_BATCH} pictures at a "
-                f"time, {got}"
-            )
+        most = _MOST_PIXELS // self.image_size**2
+        if self.batch is not None and self.batch > most:
+            raise InputError(f"{where}: expected at most {most} pictures at a time, {got}")
+
+    @property
+    def _gives(self) -> str:
+        """The output, for messages."""
+        return f"{self.name}: output {shown(self.output)}"
 
     def _choose_output(self) -> None:
         names = [output.name for output in self._session.get_outputs()]
@@ -222,10 +224,7 @@ class OnnxSession:
         count = self.batch or 2  # two show whether it takes any number
         width = self._run(torch.zeros(count, 3, self.image_size, self.image_size)).shape[1]
         if width > MOST_WIDTH:
-            raise InputError(
-                f"{self.name}: output {self.output}: expected at most {MOST_WIDTH} features, got "
-                f"{width}"
-            )
+            raise InputError(f"{self._gives}: expected at most {MOST_WIDTH} features, got {width}")
         return width
 
 
@@ -265,4 +264,4 @@ def _failed(name: str, what: str, error: Exception) -> Exception:
 
 
 def _names(values: Any) -> str:
-    return f"{', '.join(str(value.name) for value in values):.200}"
+    return f"{', '.join(shown(value.name) for value in values):.200}"

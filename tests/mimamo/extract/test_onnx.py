@@ -56,7 +56,7 @@ class TestExtraction:
         said = capsys.readouterr().out
         assert re.search(
             r"net\.onnx \(SHA-256 \w{12}…\): pictures of 24 pixels, bgr from 0 to 1, less 0\.5 "
-            r"0\.5 0\.5, over 0\.25 0\.25 0\.25; its output y has 4 features\n", said,
+            r"0\.5 0\.5, over 0\.25 0\.25 0\.25; its output 'y' has 4 features\n", said,
         )  # fmt: skip
         video = next(video for video in Cache(cache).videos if video.name == "plain")
         crops = np.stack([

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from support.onnx_files import WEIGHTS, field, means, model, node, tensor, value, whole, write
 
 from mimamo import InputError
@@ -17,6 +20,7 @@ from mimamo.model import load_backbone, save_backbone, weights_hash
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.onnx_session import OnnxSession, OnnxSettings
+from mimamo.tensor_file import TensorFile
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra: onnx)")
 
@@ -139,14 +143,14 @@ REFUSED = [
     (means(("n", 1, 24, 24), weights=WEIGHTS[:1]), "expected 3 channels, got (float) [any, 1, 24,"),
     (means(("n", 3, 24, 48)), "expected pictures as high as wide, of at most 2048 pixels"),
     (means(("n", 3, 4096, 4096)), "expected pictures as high as wide, of at most 2048 pixels"),
-    (means((100_000, 3, 24, 24)), "expected at most 4096 pictures at a time, got (float) [1000"),
+    (means((1000, 3, 1024, 1024)), "expected at most 64 pictures at a time, got (float) [1000"),
     (means(("n", "c", 24, 24), weights=WEIGHTS[:2]), "cannot be run: "),
     (model([node("Mul", ["x", "z"], "y")], [], [value("x", ("n", 3, 24, 24)), value("z", (1,))],
-           [value("y", ("n", 3, 24, 24))]), "expected one input, pictures, got 2: x, z"),
+           [value("y", ("n", 3, 24, 24))]), "expected one input, pictures, got 2: 'x', 'z'"),
     (abs_of(("n", 3, 24, 24), "int64"), "got (int64) [any, 3, 24, 24]"),
     (abs_of(("n", 3, 24, 24)), "expected [2, D] of 2 faces, got [2, 3, 24, 24]"),
     (model([node("Shape", ["x"], "y")], [], [value("x", ("n", 3, 24, 24))],
-           [value("y", (4,), "int64")]), "output y: expected numbers, got int64"),
+           [value("y", (4,), "int64")]), "output 'y': expected numbers, got int64"),
     (model([node("Nothing", ["x"], "y")], [], [value("x", ("n", 3, 24, 24))],
            [value("y", ("n", 3))]), "expected an ONNX file that onnxruntime can run: "),
     (field(7, field(2, "g")), "expected an ONNX file that onnxruntime can run: "),
@@ -170,7 +174,20 @@ def test_no_other_file_is_read_by_onnxruntime(tmp_path: Path, monkeypatch) -> No
     """Given a model in memory it looks for what that names in the working directory."""
     (tmp_path / "w.data").write_bytes(WEIGHTS.tobytes())
     monkeypatch.chdir(tmp_path)
-    OnnxSession("m.onnx", means(location="w.data"), PLAIN, 24)  # were it given that
+    import onnxruntime
+
+    content = means(location="w.data")
+    onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    # Which may come from somebody's checkpoint, too.
+    with pytest.raises(InputError, match=r"m\.onnx: expected all its tensors in it, got 'w\.data'"):
+        OnnxSession("m.onnx", content, PLAIN, 24)
+    backbone = load_backbone(write(tmp_path / "m.onnx"))
+    backbone.model.content = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    with pytest.raises(InputError, match=r"m\.onnx \(SHA-256 \w+…\): expected a file of this sum"):
+        backbone.opened()
+    backbone.sha256 = hashlib.sha256(content).hexdigest()
+    with pytest.raises(InputError, match=r"m\.onnx: expected all its tensors in it, got 'w\.data'"):
+        backbone.opened()
     (tmp_path / "models").mkdir()
     path = write(tmp_path / "models/m.onnx", location="w.data")
     with pytest.raises(InputError, match=r"models/w\.data: cannot be read: No such file"):
@@ -211,12 +228,13 @@ def test_it_is_kept_as_weights_are(tmp_path: Path, crops) -> None:
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("file", 3), ("sha256", None), ("size", 0), ("size", 1 << 40), ("feature_dim", 1 << 20),
+        ("file", 3), ("file", "a\nb"), ("sha256", None), ("sha256", "a"),
+        ("size", 0), ("size", 1 << 40), ("feature_dim", 1 << 20),
         ("image_size", "24"), ("kind", "onyx"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_one(name: str, wrong: object) -> None:
-    told = {"file": "m", "size": 1, "sha256": "a", "feature_dim": 4, "image_size": 24}
+    told = {"file": "m", "size": 1, "sha256": "0a" * 32, "feature_dim": 4, "image_size": 24}
     OnnxBackbone(**told)
     with pytest.raises(InputError, match=rf"^{name}: expected "):
         OnnxBackbone(**told | {name: wrong})
@@ -227,6 +245,15 @@ def test_a_file_that_gives_other_than_was_said(tmp_path: Path) -> None:
     backbone.feature_dim = 5
     with pytest.raises(InputError, match=r"^m\.onnx: expected 5 features of pictures of 24 pixels"):
         backbone.opened()
+
+
+def test_names_of_more_than_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "two\nlines.onnx", name="y\n\x1b[1m")
+    backbone = load_backbone(path)
+    assert backbone.label.startswith("two?lines.onnx (SHA-256 ")
+    assert backbone.summary.isprintable()
+    with pytest.raises(InputError, match=r"says which of 'y\\n\\x1b\[1m'$"):
+        load_backbone(path, onnx=OnnxSettings(output="z"))
 
 
 def test_threads_are_torchs(tmp_path: Path, monkeypatch) -> None:
@@ -276,3 +303,29 @@ def test_other_faces_and_files_are_refused(tmp_path: Path, crops) -> None:
         spatial(crops.astype(np.float32))
     with pytest.raises(InputError, match=r"w\.pth: expected an ONNX file for what the options"):
         load_backbone(tmp_path / "w.pth", onnx=PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"size": 1 << 29}, "does not fit OnnxBackbone"),
+        ({"size": None}, "backbone: size: expected 1 to "),
+        ({"mean": "abc"}, "backbone: onnx-mean: expected three numbers"),
+        ({"std": [1, 1, 0]}, "backbone: onnx-std: expected three numbers"),
+        ({"colours": ["rgb"]}, "backbone: onnx-colours: expected rgb or bgr"),
+        ({"white": {}}, "backbone: onnx-white: expected 1 or 255"),
+        ({"path": "/etc/passwd"}, "backbone: config: unknown path"),
+        ({"kind": "onyx"}, "backbone: unknown "),
+    ],
+)
+def test_what_a_checkpoint_may_say_of_one(tmp_path: Path, told: dict, message: str) -> None:
+    path = tmp_path / "b.safetensors"
+    save_backbone(path, load_backbone(write(tmp_path / "m.onnx")))
+    note = TensorFile.open(path).note("mimamo")
+    del note["crc32"]
+    note["backbone"] |= told
+    save_file(load_file(path), path, {"mimamo": json.dumps(note)})
+    with pytest.raises(InputError) as caught:
+        load_backbone(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(caught.value)

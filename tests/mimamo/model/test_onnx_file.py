@@ -12,7 +12,7 @@ from support.onnx_files import WEIGHTS, field, means, model, node, tensor, value
 
 from mimamo import InputError
 from mimamo.model import onnx_file
-from mimamo.model.onnx_file import read_onnx
+from mimamo.model.onnx_file import expect_alone, read_onnx
 
 NUMBERS = WEIGHTS.tobytes()
 
@@ -78,6 +78,7 @@ BAD = [
     (means(location="in/w.data"), "expected its tensors in a file beside it, got 'in/w.data'"),
     (means(location="*/_ORT_MEM_ADDR_/*"), "expected its tensors in a file beside it, got"),
     (means(location="w\0"), "expected its tensors in a file beside it, got 'w\\x00'"),
+    (means(location="a\nb"), "expected its tensors in a file beside it, got 'a\\nb'"),
     (means(location="link"), "expected its tensors in a file beside it, got 'link'"),
     (means(location="round"), "round: cannot be read: Too many levels of symbolic links"),
     (means(location="w.data", offset=-1), "expected a number of bytes, got '-1'"),
@@ -114,6 +115,17 @@ def test_a_hubs_folder_of_links(tmp_path: Path) -> None:
     (tmp_path / "snapshot/m.onnx").symlink_to("../blobs/a1")
     (tmp_path / "snapshot/w.data").symlink_to("../blobs/b2")
     assert read_onnx(tmp_path / "snapshot/m.onnx").content == means()
+
+
+@pytest.mark.parametrize("more", [field(14, 1), field(13, field(1, "location")), b""])
+def test_a_model_that_is_alone(more: bytes) -> None:
+    near = tensor("w", WEIGHTS) + more
+    content = model([], [near], [value("x", ("n", 3))], [])
+    if not more:
+        expect_alone("m.onnx", content)
+        return
+    with pytest.raises(InputError, match=r"^m\.onnx: expected all its tensors in it, got "):
+        expect_alone("m.onnx", content)
 
 
 def test_many_tensors_of_one_file_are_too_large(tmp_path: Path, monkeypatch) -> None:
