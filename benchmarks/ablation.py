@@ -153,9 +153,9 @@ def table(content: dict[str, Any]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: float, ends: Sequence[float]) -> str:
+def _cell(value: float, ends: Sequence[float] | None) -> str:
     shown = f"**{value:.3f}**" if value >= 0.7 else f"{value:.3f}"
-    return f"{shown} ({ends[0]:.3f} to {ends[1]:.3f})"
+    return shown if ends is None else f"{shown} ({ends[0]:.3f} to {ends[1]:.3f})"
 
 
 def _content() -> dict[str, Any]:

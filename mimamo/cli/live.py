@@ -98,6 +98,8 @@ def live(
             features_every=features_every,
             fps=video.fps,
         )
+        for note in predictor.notes:
+            warn(note)
         window = None
         if not headless:
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
@@ -152,10 +154,11 @@ def live(
 
 def _open(source: str) -> Camera | VideoReader:
     from mimamo.video import VideoReader
-    from mimamo.video.camera import Camera
+    from mimamo.video.camera import HIGHEST, Camera
 
     if not (source.isascii() and source.isdecimal()):
         return VideoReader(source)
-    if len(source) > 9:  # Python reads no number of thousands of digits
-        raise InputError(f"camera: expected its number, got {source:.20}…")
+    if len(source) > len(str(HIGHEST)):  # Python reads no number of thousands of digits
+        got = source if len(source) <= 20 else f"{source:.20}…"
+        raise InputError(f"camera: expected a number from 0 to {HIGHEST}, got {got}")
     return Camera(int(source))

@@ -65,9 +65,10 @@ class Manifest:
         layout: of the data set it was made from.
         unit: what one label is of, "frame" or "utterance".
         data: the data set's folder.
-        backbone: kind ("small" or "features", none for a ResNet50), and of a ResNet50 its variant
-            and image_size, of features by others their folders' names and widths, and what was
-            asked for: the weights or folders as they were `given`, with the file's times.
+        backbone: kind ("small", "onnx" or "features", none for a ResNet50), and of a ResNet50 its
+            variant and image_size, of an ONNX file its SHA-256 and how it is used, of features by
+            others their folders' names and widths, and what was asked for: the weights or folders
+            as they were `given`, with the file's times.
         weights_sha256: of the backbone's weights, or of names and widths; empty for "small".
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.

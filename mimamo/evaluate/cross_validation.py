@@ -220,7 +220,7 @@ def _join(
     report("out of fold, all together:")
     for line in (*summary.lines(), row("mean of the folds", mean)):
         report(line)
-    if summary.unit == "frame":
+    if cache.manifest.layout == "Aff-Wild2":  # which the report is of
         report(against_report({"pooled": summary.faces, "mean of the folds": mean}))
     written = write_summary(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores

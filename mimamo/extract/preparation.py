@@ -25,6 +25,7 @@ from mimamo.extract.source import as_it_is_now, times_of
 from mimamo.files import output_folder
 from mimamo.model.checkpoint import FeatureSource, save_backbone, weights_hash
 from mimamo.model.given_features import GivenFeatures
+from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
 
 _WAIT, _POLL = 1800.0, 0.2  # seconds for the first process to prepare the cache
@@ -93,11 +94,14 @@ def _manifest(
     small = isinstance(model, SmallBackbone)
     root = getattr(dataset, "root", None)
     backbone: dict[str, Any] = dict(model.settings)
-    if not isinstance(model, SmallBackbone | GivenFeatures):
+    if not isinstance(model, SmallBackbone | GivenFeatures | OnnxBackbone):
         backbone["precision"] = str(settings.dtype).removeprefix("torch.")
     asked = {"given": settings.given, "given_times": times}
     if small:
         sha256 = ""
+    # An ONNX file may have its tensors in others, whose times are not looked at.
+    elif isinstance(model, OnnxBackbone):
+        sha256 = weights_hash(model)
     elif times and earlier and asked == {name: earlier.backbone.get(name) for name in ASKED}:
         sha256 = earlier.weights_sha256  # another process or run has hashed this file
     else:

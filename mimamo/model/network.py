@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from mimamo.model.config import MIMAMOConfig
 
 if TYPE_CHECKING:
-    from mimamo.model.checkpoint import Backbone
+    from mimamo.model.checkpoint import Extractor
 
 
 class SpatialStream(nn.Module):
@@ -216,7 +216,7 @@ class MIMAMONet(nn.Module):
     def save_pretrained(
         self,
         folder: str | os.PathLike[str],
-        backbone: Backbone | None = None,
+        backbone: Extractor | None = None,
         info: Mapping[str, Any] | None = None,
         *,
         overwrite: bool = False,
@@ -241,7 +241,7 @@ class MIMAMONet(nn.Module):
     def push_to_hub(
         self,
         name: str,
-        backbone: Backbone | None = None,
+        backbone: Extractor | None = None,
         info: Mapping[str, Any] | None = None,
         *,
         private: bool = False,

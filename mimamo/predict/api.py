@@ -26,6 +26,7 @@ from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
+from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import Cut
 from mimamo.predict.networks import checked_cut, joined
@@ -260,11 +261,16 @@ class _Predictor:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
         several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
-        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
         cut, smooth = _passes(several, settings)
+        files = [own.backbone.file for own in several if isinstance(own.backbone, OnnxBackbone)]
+        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
+        if files:  # which has a precision of its own
+            self._backbone = files[0]
         spatial, members = joined(checkpoint, device, settings.batch_size, dtype)
+        for note in spatial.notes:
+            warn(note)
         self._models = Models(
             detector=settings.detector or centerface(device),
             spatial=spatial,

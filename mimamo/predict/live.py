@@ -155,6 +155,8 @@ class LivePredictor:
         self._values: dict[int, deque[tuple[float, float]]] = defaultdict(deque)
         self._pending: deque[_Row] = deque()
         self._last = (NO_FACE, NO_FACE)
+        #: What is to be told of where the networks run.
+        self.notes = self._spatial.notes
         #: Of the faces in the last frame: number and box, float32 [4].
         self.boxes: list[tuple[int, np.ndarray]] = []
         #: In how many frames a face was found that was not chosen.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mimamo.device import move
 from mimamo.errors import InputError
-from mimamo.model.checkpoint import Backbone, Checkpoint
+from mimamo.model.checkpoint import Checkpoint, Extractor
 from mimamo.model.config import OUTPUTS
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.given_features import GivenFeatures
@@ -44,7 +44,7 @@ class JointFeatures:
 
     def __init__(
         self,
-        backbones: Sequence[Backbone],
+        backbones: Sequence[Extractor],
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -59,6 +59,11 @@ class JointFeatures:
                 known[id(backbone)] = slice(end, end + backbone.feature_dim)
                 end += backbone.feature_dim
             self.columns.append(known[id(backbone)])
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told of where they run."""
+        return [part.note for part in self._parts if part.note]
 
     @property
     def batch_size(self) -> int:
@@ -83,7 +88,7 @@ def joined(
     """
     several = [checkpoints] if isinstance(checkpoints, Checkpoint) else list(checkpoints)
     first = several[0]
-    backbones: list[Backbone] = []
+    backbones: list[Extractor] = []
     for own in several:
         if isinstance(own.backbone, GivenFeatures):
             raise InputError(

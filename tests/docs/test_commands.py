@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from skimage import data
+from support.onnx_files import write
 
 from mimamo.cli import main
 from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
@@ -116,6 +117,7 @@ def prepared(tmp_path_factory):
             np.save(
                 folder / name / f"{faces.name}.npy", np.ones((len(list(faces.iterdir())), width))
             )
+    write(folder / "emotion_net.onnx", ("n", 3, "h", "w"), name="features")
     theirs = {ours: name for name, ours in FERPLUS.modules.items()}
     backbone = {
         f"{theirs[module]}.{leaf}": tensor
