@@ -48,12 +48,13 @@ PARTS = {
         "optimizer", "learning_rate", "weight_decay", "clip_gradient", "schedule", "warmup",
         "milestones", "decay",
     ),
-    "longer clips": ("clip_length", "stride", "batch_size"),
+    "a pool": ("pool",),
     "the average of weights": ("ema",),
     "feature dropout": ("feature_dropout",),
     "mixed stride": ("mixed_stride",),
-    "a larger pool": ("pool",),
 }  # fmt: skip
+#: What was tried beside them, and is a setting alone.
+BESIDE: dict[str, dict[str, Any]] = {"a pool of 4": {"pool": 4}, "clips twice as long": {}}
 
 
 class Run(NamedTuple):
@@ -73,6 +74,9 @@ def recipes() -> dict[str, TrainingConfig]:
         if "feature_dropout" in names:
             network = replace(network, feature_dropout=published.network.feature_dropout)
         found[f"strong without {part}"] = replace(strong, network=network, **own)
+    for what, settings in BESIDE.items():
+        own = strong if settings else strong.with_clips(2 * strong.clip_length)
+        found[f"strong with {what}"] = replace(own, **settings)
     for temporal in TEMPORALS[1:]:
         network = replace(strong.network, temporal=temporal)
         found[f"strong, `--temporal {temporal}`"] = replace(strong, network=network)

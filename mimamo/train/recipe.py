@@ -158,9 +158,8 @@ class TrainingConfig(Settings):
 # In what the strong recipe differs; the feature dropout is the network's.
 STRONG: Mapping[str, Any] = {
     "patience": 25,
-    "clip_length": 128, "stride": 64, "batch_size": 8,
     "mixed_stride": True,
-    "pool": 4,
+    "pool": 2,
     "optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.01, "clip_gradient": 1.0,
     "schedule": "cosine", "warmup": 1.0,
     "ema": 0.999,

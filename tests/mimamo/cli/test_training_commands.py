@@ -62,8 +62,8 @@ class TestTrain:
             strong, ema=0, pool=1, mixed_stride=False, optimizer="sgd", schedule="steps",
             learning_rate=0.02, network=mimamo.MIMAMOConfig(temporal="tcn"),
         )  # fmt: skip
-        assert main([*words, "--clip-length", "64"]) == 0
-        assert (called["config"].batch_size, called["config"].stride) == (16, 32)
+        assert main([*words, "--clip-length", "300"]) == 0
+        assert called["config"] == strong.with_clips(300)
 
     def test_a_file_has_its_own_recipe(self, tmp_path, called, capsys):
         (tmp_path / "config.toml").write_text('recipe = "strong"\npool = 2\n')

@@ -30,7 +30,7 @@ class Killed(BaseException):
 def config() -> TrainingConfig:
     strong = replace(TINY, spatial="small").with_recipe("strong")
     return replace(
-        strong, clip_length=16, stride=8, batch_size=4, patience=9, learning_rate=0.01, ema=0.8,
+        strong, patience=9, learning_rate=0.01, ema=0.8, pool=4, mixed_stride=True,
         network=replace(TINY.network, feature_dropout=0.2),
     )  # fmt: skip
 
