@@ -113,8 +113,6 @@ def measure(out: Path, result: Path, seeds: Sequence[int], jobs: int, memory: bo
     rows = list(recipes())
     due = [Run(row, seed) for seed in seeds for row in rows if (row, seed) not in known]
     for entry in _done(partial(on_the_set, out, cache), due, jobs):
-        # What another such command, with other seeds, has added meanwhile is kept.
-        content = load(result) if result.exists() else content
         content["rows"].append(entry)
         content["rows"].sort(key=lambda own: (rows.index(own["row"]), own["seed"]))
         _save(result, content)
@@ -204,8 +202,16 @@ def resampled(entries: Sequence[Mapping[str, Any]], people: Sequence[str]) -> Re
     return Resampled(valence, arousal, float(ccc.mean()), ccc.mean(axis=1).tolist(), among)
 
 
-def interval(value: float, among: np.ndarray, people: int) -> tuple[float, float]:
-    """95 %: as far from a value as Student's t of so many people says of its resamples' spread."""
+def interval(
+    value: float, among: np.ndarray, people: int, *, of_a_ccc: bool = False
+) -> tuple[float, float]:
+    """95 %: as far from a value as Student's t of so many people says of its resamples' spread.
+
+    That of a CCC is taken of Fisher's z, as `mimamo evaluate` does.
+    """
+    if of_a_ccc:
+        low, high = np.tanh(interval(np.arctanh(value), np.arctanh(among), people))
+        return float(low), float(high)
     reach = student_t.ppf(0.975, people - 1) * among.std()
     return float(value - reach), float(value + reach)
 
@@ -227,7 +233,7 @@ def tables(content: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     if content["rows"]:
         heads = (
-            "recipe", "valence", "arousal", "mean (95 %)", "less strong (95 %)", "by seed",
+            "recipe", "valence", "arousal", "mean (95 %)", "minus strong (95 %)", "by seed",
             "on validation", "CPU time",
         )  # fmt: skip
         found["set"] = _table(heads, _set_rows(content["rows"]))
@@ -249,7 +255,8 @@ def _set_rows(entries: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
             continue
         found = resampled(own, people)
         cells = [row, f"{found.valence:.3f}", f"{found.arousal:.3f}"]
-        cells.append(_with_ends(found.mean, interval(found.mean, found.among, len(people)), ""))
+        ends = interval(found.mean, found.among, len(people), of_a_ccc=True)
+        cells.append(_with_ends(found.mean, ends, ""))
         if strong is None or row == "strong":
             cells.append("")
         else:

@@ -37,7 +37,9 @@ class Recipe:
     )
     recipe: Annotated[
         Literal["published", "strong"] | None,
-        option("Settings where no other option says any: the published code's, or stronger ones."),
+        option(
+            "Settings where no other option says any: the published code's, or usual ones today."
+        ),
     ] = None
     streams: Annotated[
         Literal["spatial", "temporal", "both"] | None, option("What the network sees.")

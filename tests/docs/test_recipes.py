@@ -105,6 +105,9 @@ def test_scores_and_intervals_are_those_of_the_frames() -> None:
     assert found.mean == pytest.approx(np.mean(expected))
     low, high = recipes.interval(found.mean, found.among, len(people))
     assert low < found.mean < high
+    assert low == pytest.approx(found.mean - 2.5706 * found.among.std(), rel=1e-4)  # t of 5
+    low, high = recipes.interval(0.99, np.array([0.9, 0.999]), 6, of_a_ccc=True)
+    assert low < 0.99 < high < 1
     assert found.among.std() > 0
     # Of the same people in both rows a difference is better known than either.
     other = recipes.resampled([{**own, "row": "published"} for own in entries], people)
