@@ -104,14 +104,13 @@ def is_unfinished(path: Path) -> bool:
 
 
 def read_state(
-    path: Path, weights: int = MOST_WEIGHTS, pool: int = MOST_WEIGHTS
+    path: Path, most: int = 4 * MOST_WEIGHTS + MOST_HEADER
 ) -> tuple[dict[str, Tensor], TrainingState]:
-    """What `save_state` wrote of a network, and of a pool, of at most so many bytes.
+    """What `save_state` wrote, of at most so many bytes: weights, their moments and average.
 
-    Raises InputError, naming the file, if it is damaged, or larger than such a state can be.
+    Raises InputError, naming the file, if it is damaged or larger.
     """
     known = [entry.name for entry in fields(TrainingState)]
-    most = 4 * weights + pool + MOST_HEADER  # each weight has two moments and an average at most
     tensors, content = load_tensors(path, STATE_KEY, known, _USELESS, most)
     try:
         content["epochs"] = [Epoch(**epoch) for epoch in content["epochs"]]
@@ -136,7 +135,9 @@ def load_state(
     it is damaged or of another model or recipe.
     """
     weights = sum(x.numel() * x.element_size() for x in model.state_dict().values())
-    tensors, training = read_state(path, weights, pool)
+    moments = 1 if isinstance(optimizer, SGD) else 2
+    copies = 1 + moments + (average is not None)
+    tensors, training = read_state(path, copies * weights + pool + MOST_HEADER)
     try:
         state = optimizer.state_dict()
         state["state"] = _moments(named_under(_OPTIMIZER, tensors), optimizer)

@@ -96,7 +96,8 @@ class Trainer:
     def load(self, path: Path) -> None:
         """Go on from what `save` wrote. Raises InputError as `load_state`."""
         config = self._config
-        most = config.pool * config.batch_size * config.clip_length * 2 * 2 * 8  # float64 at most
+        frames = (config.pool - 1) * config.batch_size * config.clip_length
+        most = frames * 2 * 2 * 8  # predictions and labels, in float64 at most
         average = None if self._average is None else self._average.model
         self.state, pool = load_state(path, self.model, self._optimizer, average, most)
         self._pool.extend(

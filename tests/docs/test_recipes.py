@@ -134,7 +134,7 @@ class TestCommand:
         assert [(row["row"], row["seed"]) for row in rows] == [
             (row, 3) for row in recipes.recipes()
         ]
-        assert len(rows) == 5
+        assert len(rows) == 7
         monkeypatch.setattr(recipes, "train", None)
         recipes.main(result.parent / "out", result, [3])
         assert recipes.load(result)["rows"] == rows
