@@ -286,7 +286,7 @@ class _RunFiles:
     ) -> None:
         self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
         self._notes = notes | {"training": config.to_dict()}
-        self._backbone: FeatureSource | BackboneFile | None = trainer.model.backbone
+        self._backbone: FeatureSource | BackboneFile | None = trainer.averaged.backbone
         self._saved = time.monotonic()
         clear(folder, everything=begins)
         config.save(folder / CONFIG)
@@ -313,7 +313,7 @@ class _RunFiles:
         self._log.epoch(self._trainer.clips_done, epoch)
         notes = self._notes | {"epoch": asdict(epoch)}
         for name in (BEST, LAST) if epoch.is_best else (LAST,):
-            network = self._trainer.model.network
+            network = self._trainer.averaged.network
             save_checkpoint(self._folder / name, network, self._backbone, notes)
         write_csv(self._folder / HISTORY, history_rows(self._trainer.state.epochs))
         self._save_state()

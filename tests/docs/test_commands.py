@@ -32,6 +32,9 @@ ELSEWHERE = {
     "make demo": "tests/mimamo/demo/test_run.py runs it in small",
     "mimamo demo --out demo-out": "tests/mimamo/demo/test_run.py runs it in small",
     "mimamo live 0 --weights run": "it needs a camera; tests/mimamo/test_live.py",
+    "mimamo train cache --out strong --recipe strong": (
+        "its network has the published sizes; tests/mimamo/train/test_strong.py trains it in small"
+    ),
     "make test": "it runs these tests",
     "make gpu-check OUT=gpu-check-out": "it needs a GPU; tests/benchmarks/test_gpu_check.py",
     "pip install -c constraints.txt .": "make test has installed it so",

@@ -83,7 +83,7 @@ class TestCommand:
 
     def test_results_of_another_recipe_are_not_added_to(self, result: Path) -> None:
         ablation.RECIPE.write_text(TINY.replace("epochs = 1", "epochs = 2"))
-        with pytest.raises(InputError, match=r"l\.json: expected rows of the same recipe as now"):
+        with pytest.raises(InputError, match=r"l\.json: expected results of the same recipe as"):
             ablation.measure(result.parent, result.parent, result, 4, "both")
 
     def test_other_files_are_refused(self, result: Path) -> None:

@@ -20,7 +20,7 @@ from support.live import values_so_far
 from mimamo.cli import main
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
-from mimamo.model import load_checkpoint
+from mimamo.model import Checkpoint, MIMAMOConfig, MIMAMONet, SmallBackbone, load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
 from mimamo.predict.render.live import LivePicture
@@ -62,6 +62,24 @@ def test_equals_the_network_on_the_clip_that_ends_with_the_frame(weights, video)
         assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
     assert (live[0].valence, live[0].arousal) == (NO_FACE, NO_FACE)
     assert (live[6].valence, live[6].arousal) == (live[5].valence, live[5].arousal)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temporal", ["tcn", "transformer"])
+def test_so_it_does_without_a_gru(film, tmp_path, temporal):
+    torch.manual_seed(0)
+    network = MIMAMONet(MIMAMOConfig(feature_dim=128, temporal=temporal)).eval()
+    torch.nn.init.normal_(network.head.fc.weight)
+    backbone, path = SmallBackbone().eval(), film(tmp_path / "face.mp4", "xxxxxxx")
+    predictor = LivePredictor(Checkpoint(network, backbone), CenterFace())
+    live = [x for frame in VideoReader(path) for x in predictor.push(frame)]
+    live += predictor.finish()
+    crops = np.stack([x.crop for x in observe_faces(VideoReader(path), CenterFace())])
+    features = SpatialFeatures(backbone, batch_size=1)(crops)
+    expected = values_so_far(network, features, torch.from_numpy(phase_frames(crops, 48)))
+    for got, want in zip(live, expected, strict=True):
+        assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-5)
+    assert np.ptp([x.valence for x in live]) > 0.002
 
 
 def test_nothing_waits_for_a_face_that_has_gone(weights, film, tmp_path):
