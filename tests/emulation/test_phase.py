@@ -112,6 +112,27 @@ def test_tensor_cores_make_the_windows_that_others_make(emulated, num_phase, bou
         assert (one - other).norm() / other.norm() < 2e-6
 
 
+def test_a_faint_texture_on_a_bright_frame(emulated):
+    """Frames are scaled to what halves hold, and errors are those of single precision."""
+    options = {"height": 4, "nbands": 2, "levels": (1, 2)}
+    frames = 1e3 + torch.rand(2, 48, 48)
+    expected = reference.phase_difference_windows(frames.double(), 1, **options)
+    for architecture in (90, 100):
+        emulated.configure(architecture=architecture)
+        for one, other in zip(run(emulated, frames, 1, 4, 2, (1, 2)), expected, strict=True):
+            assert phase_error(one, other)[0] < 2e-3
+
+
+def test_bytes_and_runs_on_tensor_cores(emulated):
+    """Runs reach from one plane to the next; the first video is the others' first frames."""
+    frames = torch.randint(0, 256, (2, 5, 48, 48), dtype=torch.uint8)
+    expected = run(emulated, frames.float() / 255, 3, 4, 2, (1, 2))
+    for multiprocessors in (4, 7):
+        emulated.configure(multiprocessors=multiprocessors)
+        got = run(emulated, frames, 3, 4, 2, (1, 2))
+        assert all(map(torch.equal, got, expected))
+
+
 def test_videos_are_taken_together_as_their_planes_fit_into_l2(emulated):
     frames = torch.rand(3, 3, 48, 48)
     expected = run(emulated, frames, 2, 4, 2, (1, 2))
