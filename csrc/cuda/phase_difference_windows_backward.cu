@@ -1,8 +1,11 @@
 // The gradient of the phase differences with respect to the frames; the formulas are those of
-// csrc/cpu/ops/phase_difference_windows_backward.cpp.
+// csrc/cpu/ops/phase_difference_windows_backward.cpp. Planes are walked along (gradient_walk.cuh)
+// and transformed back by products with cosines (cosine_adjoint.cuh) where they are small; larger
+// ones go by tiles (window_sums.cuh) and by FFT.
 #include <cmath>
 
 #include "denoise.cuh"
+#include "gradient_launches.cuh"
 #include "operators.h"
 #include "pyramid.h"
 #include "window_sums.cuh"
@@ -81,61 +84,85 @@ __global__ void fold_mirror(const T* image, int64_t elements, int h, int w, T* o
   out[i] = upper[x] + upper[2 * w - 1 - x] + lower[x] + lower[2 * w - 1 - x];
 }
 
+// The gradients of a level's coefficients, from `first` to `first` + `frames` - 1, by tiles; zeros
+// around those that were kept.
 template <typename T>
-Tensor backward_of(
-    const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
-  const Tensor videos = as_batch(frames, 3);
-  const int64_t length = videos.size(1), count = videos.size(0) * length;
-  const Size size = image_size(frames), image{2 * size.h, 2 * size.w};
-  const Launch launch(frames);
-  const PhasePlanes<T> all = phase_planes<T>(videos, options);
-  const auto sizes = level_sizes(image, options.height);
+void grads_by_tiles(
+    const Launch& launch,
+    const Planes<T>& planes,
+    const LevelSums<T>& level,
+    Size whole,
+    int64_t first,
+    int64_t frames,
+    Complex<T>* out) {
+  launch(
+      band_grads<T>,
+      frames * planes.nbands * blocks_for(whole.h, kSide) * blocks_for(whole.w, kSide),
+      dim3(kThreads),
+      3 * largest_region(kSide, kReach, planes).elements() * static_cast<int64_t>(sizeof(T)),
+      planes,
+      level.sums,
+      static_cast<int>(whole.h),
+      static_cast<int>(whole.w),
+      first,
+      out);
+}
+
+// Sums over windows by tiles, for each level; `memory` is theirs.
+template <typename T>
+std::vector<LevelSums<T>> sums_by_tiles(
+    const Launch& launch,
+    const std::vector<Tensor>& grads,
+    const std::vector<Planes<T>>& levels,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    Tensor& memory) {
+  const int64_t length = videos.size(1), count = videos.size(0) * length * options.nbands;
   std::vector<LevelSums<T>> sums;
-  const Tensor memory = divide(videos, [&](Pieces& pieces) {
+  memory = divide(videos, [&](Pieces& pieces) {
     sums.clear();
-    for (const Planes<T>& planes : all.levels) {
-      const WindowShape shape(options, length, planes);
-      sums.push_back(take_sums(pieces, planes, shape, count * options.nbands));
+    for (const Planes<T>& planes : levels) {
+      sums.push_back(take_sums(pieces, planes, WindowShape(options, length, planes), count));
     }
   });
+  for (size_t i = 0; i < levels.size(); ++i) {
+    const WindowShape shape(options, length, levels[i]);
+    sum_grads(launch, grads[i], levels[i], shape, count, sums[i]);
+  }
+  return sums;
+}
+
+// By FFTs of the bands, whatever the frames' size.
+template <typename T>
+void backward_by_fourier(
+    const Launch& launch,
+    const std::vector<Tensor>& grads,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    T* result) {
+  const int64_t count = videos.size(0) * videos.size(1);
+  const Size size = image_size(videos), image{2 * size.h, 2 * size.w};
+  const PhasePlanes<T> all = phase_planes<T>(videos, options);
+  const auto sizes = level_sizes(image, options.height);
+  Tensor memory;
+  const auto sums = sums_by_tiles(launch, grads, all.levels, videos, options, memory);
   // Of every level the bands' gradients and their spectra, complex; of the image the half
   // spectra, their copy and workspace, and the result.
   int64_t alive = 4 * image.area();
-  for (size_t i = 0; i < all.levels.size(); ++i) {
-    const Planes<T>& planes = all.levels[i];
-    const Size plane{planes.h, planes.w};
-    check_grad(grads[i], options, videos.size(0), length, plane, Dtypes<T>::real);
-    sum_grads(
-        launch,
-        dense(grads[i]),
-        planes,
-        WindowShape(options, length, planes),
-        count * options.nbands,
-        sums[i]);
-    alive += 4 * options.nbands * sizes[options.levels[i] - 1].area();
+  for (const int64_t level : options.levels) {
+    alive += 4 * options.nbands * sizes[level - 1].area();
   }
-  const Tensor result = empty_like_device(frames, leading(frames, 0), Dtypes<T>::real);
   const int64_t bytes = alive * static_cast<int64_t>(sizeof(T));
   const int64_t chunk = std::max<int64_t>(1, kChunkBytes / bytes);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t n = std::min(chunk, count - first);
     std::vector<Tensor> bands;
     for (size_t i = 0; i < all.levels.size(); ++i) {
-      const Planes<T>& planes = all.levels[i];
       const Size whole = sizes[options.levels[i] - 1];
       bands.push_back(
-          empty_like_device(frames, {n, options.nbands, whole.h, whole.w}, Dtypes<T>::complex));
-      launch(
-          band_grads<T>,
-          n * options.nbands * blocks_for(whole.h, kSide) * blocks_for(whole.w, kSide),
-          dim3(kThreads),
-          3 * largest_region(kSide, kReach, planes).elements() * static_cast<int64_t>(sizeof(T)),
-          planes,
-          sums[i].sums,
-          static_cast<int>(whole.h),
-          static_cast<int>(whole.w),
-          first,
-          static_cast<Complex<T>*>(bands.back().mutable_data_ptr()));
+          empty_like_device(videos, {n, options.nbands, whole.h, whole.w}, Dtypes<T>::complex));
+      auto* out = static_cast<Complex<T>*>(bands.back().mutable_data_ptr());
+      grads_by_tiles(launch, all.levels[i], sums[i], whole, first, n, out);
     }
     const Tensor images = analytic_bands_adjoint<T>(bands, options.levels, image, options.height);
     launch(
@@ -147,7 +174,71 @@ Tensor backward_of(
         n * size.area(),
         static_cast<int>(size.h),
         static_cast<int>(size.w),
-        result.mutable_data_ptr<T>() + first * size.area());
+        result + first * size.area());
+  }
+}
+
+// By products with cosines, of frames as small as `plan` has them.
+template <typename T>
+void backward_by_cosines(
+    const Launch& launch,
+    const std::vector<Tensor>& grads,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    const CosinePlan& plan,
+    T* result) {
+  const int64_t count = videos.size(0) * videos.size(1);
+  T* tables = nullptr;
+  std::vector<Complex<T>*> out;  // of each level's coefficients
+  const Tensor memory = divide(videos, [&](Pieces& pieces) {
+    tables = pieces.take<T>(plan.table_elements);
+    out.clear();
+    for (int i = 0; i < plan.count; ++i) {
+      const int64_t area = int64_t{plan.levels[i].y.kept} * plan.levels[i].x.kept;
+      out.push_back(pieces.take<Complex<T>>(count * options.nbands * area));
+    }
+  });
+  fill_tables<T>(launch, options, plan, tables);
+  std::vector<Walk> walks;  // none in double precision, for which registers do not suffice
+  if constexpr (std::is_same_v<T, float>) {
+    walks = walks_of<T>(launch, videos, options, gradient_threads, gradient_bytes, kFramesAround);
+    if (!walks.empty()) {
+      const PhasePlanes<T> all = phase_planes<T>(videos, options, false);
+      walk_levels(launch, all.levels, walks, options, videos, grads, out);
+    }
+  }
+  if (walks.empty()) {
+    const PhasePlanes<T> all = phase_planes<T>(videos, options);
+    Tensor sums_memory;
+    const auto sums = sums_by_tiles(launch, grads, all.levels, videos, options, sums_memory);
+    for (size_t i = 0; i < all.levels.size(); ++i) {
+      const Size kept{all.levels[i].h, all.levels[i].w};
+      grads_by_tiles(launch, all.levels[i], sums[i], kept, 0, count, out[i]);
+    }
+  }
+  launch_adjoint<T>(launch, plan, options, tables, out, count, result);
+}
+
+template <typename T>
+Tensor backward_of(
+    const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
+  const Tensor videos = as_batch(frames, 3);
+  const Size size = image_size(frames);
+  const auto sizes = level_sizes({2 * size.h, 2 * size.w}, options.height);
+  std::vector<Tensor> given;
+  for (size_t i = 0; i < grads.size(); ++i) {
+    const Size whole = sizes[options.levels[i] - 1], plane{whole.h / 2, whole.w / 2};
+    check_grad(grads[i], options, videos.size(0), videos.size(1), plane, Dtypes<T>::real);
+    given.push_back(dense(grads[i]));
+  }
+  const Launch launch(frames);
+  const Tensor result = empty_like_device(frames, leading(frames, 0), Dtypes<T>::real);
+  const CosinePlan plan = cosine_plan<T>(size, sizes, options, launch.shared_limit());
+  T* out = result.mutable_data_ptr<T>();
+  if (plan.pays && adjoint_bytes<T>(plan) <= launch.shared_limit()) {
+    backward_by_cosines<T>(launch, given, videos, options, plan, out);
+  } else {
+    backward_by_fourier<T>(launch, given, videos, options, out);
   }
   return result;
 }

@@ -57,11 +57,33 @@ int64_t walk_bytes(const Walk& walk, int num_phase, int height, int width) {
   return m.elements * static_cast<int64_t>(sizeof(T)) + m.all_words * int64_t{4};
 }
 
-// How the planes of each of the options' levels are walked along; none where one of them is too
-// large for it.
+// Frames of a run, of `count` planes along `length` frames, with the fewest steps where `at_once`
+// go at once. A multiprocessor has one block at a time; a run costs `around` steps more than it has
+// frames.
+inline int64_t frames_of_run(int64_t count, int64_t length, int64_t at_once, int64_t around) {
+  int64_t least = 0, best = length;
+  for (int64_t waves = 1; waves <= 8; ++waves) {
+    const int64_t runs = std::min(std::max<int64_t>(1, waves * at_once / count), length);
+    const int64_t run = blocks_for(length, runs);
+    const int64_t steps = blocks_for(count * blocks_for(length, run), at_once) * (run + around);
+    if (least == 0 || steps < least) {
+      least = steps;
+      best = run;
+    }
+  }
+  return best;
+}
+
+// How the planes of each of the options' levels are walked along, by blocks of threads(h, w) and
+// with bytes(walk, num_phase, h, w) of shared memory; none where one of them is too large for it.
 template <typename T>
 std::vector<Walk> walks_of(
-    const Launch& launch, const Tensor& videos, const PhaseOptions& options) {
+    const Launch& launch,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    int (*threads)(int, int) = [](int, int) { return kWalkers<T>; },
+    int64_t (*bytes)(const Walk&, int, int, int) = walk_bytes<T>,
+    int64_t around = 1) {
   const int64_t length = videos.size(1), count = videos.size(0) * options.nbands;
   constexpr int64_t most = int64_t{1} << 30;
   if (count == 0 || length == 0 || length > most || options.num_phase > 64) {
@@ -73,15 +95,16 @@ std::vector<Walk> walks_of(
   for (const int64_t level : options.levels) {
     const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
     const int64_t lanes = blocks_for(size.h, kRun) * size.w;
-    if (lanes > kWalkers<T> ||
+    const int most_lanes = threads(static_cast<int>(size.h), static_cast<int>(size.w));
+    if (lanes > most_lanes ||
         options.nbands * options.num_phase > most / std::max<int64_t>(1, size.area())) {
       return {};
     }
     Walk walk{};
     walk.lanes = static_cast<int>(lanes);
-    walk.planes = static_cast<int>(kWalkers<T> / std::max<int64_t>(1, lanes));
+    walk.planes = static_cast<int>(most_lanes / std::max<int64_t>(1, lanes));
     const auto fits = [&] {
-      return walk_bytes<T>(
+      return bytes(
                  walk,
                  static_cast<int>(options.num_phase),
                  static_cast<int>(size.h),
@@ -93,18 +116,8 @@ std::vector<Walk> walks_of(
     if (!fits()) {
       return {};
     }
-    // A multiprocessor has one block at a time; a run costs a step more than it has frames.
     const int64_t at_once = launch.multiprocessors() * walk.planes;
-    int64_t least = 0;
-    for (int64_t waves = 1; waves <= 8; ++waves) {
-      const int64_t runs = std::min(std::max<int64_t>(1, waves * at_once / count), length);
-      const int64_t run = blocks_for(length, runs);
-      const int64_t steps = blocks_for(count * blocks_for(length, run), at_once) * (run + 1);
-      if (least == 0 || steps < least) {
-        least = steps;
-        walk.run = static_cast<int>(run);
-      }
-    }
+    walk.run = static_cast<int>(frames_of_run(count, length, at_once, around));
     walk.runs = blocks_for(length, walk.run);
     walk.units = count * walk.runs;
     walks.push_back(walk);

@@ -10,11 +10,11 @@
 
 namespace phasenet::cuda {
 
-// Spreads the wraps of one row, of which `bit` is the first in both masks, times amplitudes along
-// x.
-template <typename T>
-__device__ __forceinline__ void spread_wraps(
-    const uint32_t* up, const uint32_t* down, int bit, int width, const T* amplitude, T* field) {
+// Calls visit(x, whether it rises) for each wrap of a row, of which `bit` is the first in both
+// masks.
+template <typename Visit>
+__device__ __forceinline__ void for_wraps(
+    const uint32_t* up, const uint32_t* down, int bit, int width, const Visit& visit) {
   for (int left = 0; left < width; left += 32, bit += 32) {
     const auto bits_of = [&](const uint32_t* mask) {
       const uint32_t* at = mask + bit / 32;
@@ -27,19 +27,29 @@ __device__ __forceinline__ void spread_wraps(
     }
     for (; rest != 0; rest &= rest - 1) {
       const int x = __ffs(rest) - 1;
-      const T a = amplitude[left + x], wrap = (ups >> x & 1) != 0 ? a : -a;
-      T* at = field + left + x;
-      T values[kTaps];
-#pragma unroll
-      for (int k = 0; k < kTaps; ++k) {
-        values[k] = at[k];
-      }
-#pragma unroll
-      for (int k = 0; k < kTaps; ++k) {
-        at[k] = values[k] + tap<T>(k - kReach) * wrap;
-      }
+      visit(left + x, (ups >> x & 1) != 0);
     }
   }
+}
+
+// Spreads the wraps of one row, of which `bit` is the first in both masks, times amplitudes along
+// x.
+template <typename T>
+__device__ __forceinline__ void spread_wraps(
+    const uint32_t* up, const uint32_t* down, int bit, int width, const T* amplitude, T* field) {
+  for_wraps(up, down, bit, width, [&](int x, bool rises) {
+    const T a = amplitude[x], wrap = rises ? a : -a;
+    T* at = field + x;
+    T values[kTaps];
+#pragma unroll
+    for (int k = 0; k < kTaps; ++k) {
+      values[k] = at[k];
+    }
+#pragma unroll
+    for (int k = 0; k < kTaps; ++k) {
+      at[k] = values[k] + tap<T>(k - kReach) * wrap;
+    }
+  });
 }
 
 // Amplitudes blurred along x into the first spread plane, and their products with the phases, which

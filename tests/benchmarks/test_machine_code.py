@@ -31,6 +31,7 @@ def compiled():
         "turns",
         "half_windows",
         "backward",
+        "square_backward",
         "pyramid",
         "inverse",
         "own_pyramid",
@@ -46,6 +47,7 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
     squares = random.random((1, 3, 48, 48), np.float32)
     windows = module.phase_difference_windows(frames, 3)
     grads = [random.standard_normal(part.shape, np.float32) for part in windows]
+    square_grads = [random.standard_normal((1, 3, 6, side, side), np.float32) for side in (48, 24)]
     parts = module.pyramid(images, 4, 3)
     turns = random.standard_normal(parts[1].shape, np.float32)
     call = {
@@ -56,6 +58,11 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
         "backward": lambda: [
             module.phase_difference_windows_backward(
                 grads, frames, 3, 4, 2, [1, 2], "full", "replicate"
+            )
+        ],
+        "square_backward": lambda: [
+            module.phase_difference_windows_backward(
+                square_grads, squares, 3, 4, 2, [1, 2], "full", "replicate"
             )
         ],
         "pyramid": lambda: module.pyramid(images, 4, 3),

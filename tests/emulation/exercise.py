@@ -48,6 +48,10 @@ def phase(module) -> None:
     for multiprocessors, dtype in ((132, "float32"), (1, "bfloat16")):
         module.configure(order="shuffled", seed=1, multiprocessors=multiprocessors)
         module.phase_difference_windows(squares, 3, dtype=dtype)
+        planes = module.phase_difference_windows(squares, 3)
+        module.phase_difference_windows_backward(
+            planes, squares, 3, 4, 2, [1, 2], "full", "replicate"
+        )
     module.phase_difference_windows((255 * frames).astype(np.uint8), 2, boundary="valid")
     module.band_phase(random.random((3, 7)).astype(np.complex64))
     for shape, smoothing in [((2, 3, 300), 2.0), ((5, 4), 40.0), ((7, 3), 0.0)]:

@@ -52,12 +52,51 @@ def test_nothing_comes_back_through_the_clamp(emulated, unwrap):
     assert (got - expected).norm() / expected.norm() < 1e-9  # the dark halves divide by little
 
 
-def test_single_precision(emulated):
+@pytest.mark.parametrize(
+    ("size", "num_phase", "unwrap", "boundary"),
+    [
+        pytest.param((48, 48), 6, "full", "replicate", marks=pytest.mark.slow),
+        pytest.param((24, 24), 12, "full", "replicate", marks=pytest.mark.slow),
+        pytest.param((17, 23), 5, "published", "valid", marks=pytest.mark.slow),
+        ((9, 11), 3, "published", "replicate"),
+        ((5, 31), 1, "full", "valid"),
+    ],
+)
+def test_planes_walked_along(emulated, size, num_phase, unwrap, boundary):
+    """In single precision, with the same bits however frames are shared out."""
     # Smooth motion: no phase lies so near a jump that rounding decides.
-    frames = moving_texture(9, (48, 48), (0.3, -0.4)).float()
-    got, expected = gradients(emulated, frames, 6, 4, 2, (1, 2), "full", "replicate")
-    assert got.dtype == torch.float32
-    assert (got - expected).norm() / expected.norm() < 1e-5
+    frames = torch.stack(
+        [moving_texture(7, size, motion, seed=i) for i, motion in enumerate([(0.3, -0.4), (1, 0)])]
+    ).float()
+    options = (num_phase, 4 if min(size) > 8 else 3, 2, (1, 2) if min(size) > 8 else (1,))
+    results = []
+    for multiprocessors in (132, 1):
+        emulated.configure(multiprocessors=multiprocessors)
+        torch.manual_seed(0)
+        got, expected = gradients(emulated, frames, *options, unwrap, boundary)
+        assert got.dtype == torch.float32
+        for ours, right in zip(got.flatten(0, 1), expected.flatten(0, 1), strict=True):
+            assert (ours - right).norm() / right.norm() < 1e-5
+        results.append(got)
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("unwrap", ["full", pytest.param("published", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", ["noise", pytest.param("clamped", marks=pytest.mark.slow)])
+def test_walks_and_tiles_agree(emulated, what, unwrap):
+    """Where phases of many pixels wrap, and where differences are clamped; planes are the same."""
+    if what == "noise":
+        frames, options = torch.rand(2, 5, 9, 13), (7, 3, 3, (1,), unwrap, "replicate")
+    else:
+        frames, options = clashing_waves(30, 16, 20).float(), (24, 4, 2, (1,), unwrap, "valid")
+    results = []
+    for shared_limit in (227, 48):  # KB; the less is too little for a walk
+        emulated.configure(shared_limit=shared_limit << 10, multiprocessors=3)
+        torch.manual_seed(0)
+        got, _ = gradients(emulated, frames, *options)
+        results.append(got.double())
+    assert not torch.equal(*results)
+    assert (results[0] - results[1]).norm() / results[1].norm() < 1e-5
 
 
 @pytest.mark.parametrize("size", [(24, 24), pytest.param((40, 70), marks=pytest.mark.slow)])
