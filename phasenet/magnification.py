@@ -39,6 +39,7 @@ def magnify_motion(
     smoothing: float = 2.0,
     temporal: str = "fir",
     attenuate: bool = False,
+    limit: float | None = None,
     reference: str | int | Tensor = "first",
     color: bool = False,
 ) -> Tensor:
@@ -65,6 +66,9 @@ def magnify_motion(
             seconds around each for ``low=0.5``). "iir": a Butterworth filter of order 3, which only
             looks back and delays what lies beside the middle of the band; `MotionMagnifier`.
         attenuate: also take away what moves outside the band.
+        limit: what the added motion stays below, in wavelengths of each filter, so that structure
+            that moves too far for a filter is not torn apart; None for no limit. With 0.5, up to a
+            quarter of a wavelength is added as it is, to 1.5 %.
         reference: the frame that motion is counted from, where `low` is 0 or with `attenuate`:
             "first", a number, "mean" for the mean picture, or a picture like one of `frames`. With
             temporal="iir" only "first".
@@ -81,7 +85,7 @@ def magnify_motion(
     """
     checks.check_choice("temporal", temporal, _TEMPORAL)
     options = magnify_options(
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
     )
     _check(frames, color, ("[..., T, H, W]", "[..., T, 3, H, W]"), 3)
     still, number = _still(reference, frames, color)
@@ -118,6 +122,7 @@ def magnify_frames(
     bands_per_octave: int = 2,
     smoothing: float = 2.0,
     attenuate: bool = False,
+    limit: float | None = None,
     color: bool = False,
 ) -> Iterator[Tensor]:
     """The frames of a film of any length, magnified as by `magnify_motion` with ``temporal="fir"``.
@@ -127,8 +132,8 @@ def magnify_frames(
 
     Args:
         frames: ``[H, W]``, with `color` ``[3, H, W]``, all alike.
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, color: as
-            for `magnify_motion`. Motion is counted from the first frame.
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit,
+            color: as for `magnify_motion`. Motion is counted from the first frame.
 
     Yields:
         A tensor of the shape and dtype of each.
@@ -137,7 +142,7 @@ def magnify_frames(
         TypeError, ValueError: as `magnify_motion`, and for a frame unlike the first.
     """
     options = magnify_options(
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
     )
     return _magnified_frames(frames, options, color)
 
@@ -212,8 +217,8 @@ class MotionMagnifier:
             show(magnifier.push(frame))
 
     Args:
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, color: as in
-            `magnify_motion`.
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit,
+            color: as in `magnify_motion`.
 
     Raises:
         TypeError, ValueError: an option that `magnify_motion` refuses too.
@@ -231,10 +236,11 @@ class MotionMagnifier:
         bands_per_octave: int = 2,
         smoothing: float = 2.0,
         attenuate: bool = False,
+        limit: float | None = None,
         color: bool = False,
     ) -> None:
         self._options = magnify_options(
-            factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+            factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
         )
         self._color = color
         self.reset()
@@ -368,6 +374,7 @@ class _Stream:
                 options.gain,
                 options.attenuate,
                 options.smoothing,
+                options.limit_angle,
             )
         self._frames += 1
         return self._pyramid.pictures(bands, coeffs)

@@ -106,6 +106,17 @@ def test_a_film_in_parts_is_the_whole_film(monkeypatch):
     torch.testing.assert_close(magnify_motion(frames, 3, **options), whole, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("most", [1, 5, 9, 40, 83, 1000])
+def test_bands_whose_phases_are_there_at_a_time(most):
+    """Each is once, and no more than may be, but for one that is larger by itself."""
+    sizes, seen = [16, 16, 4, 4, 1], []
+    for group in fir_magnification._groups(sizes, 4, most):
+        held = sum(sizes[scale] for scale in group.scales) * len(group.bands)
+        assert held <= most or (len(group.scales), len(group.bands)) == (1, 1)
+        seen += [(scale, band) for scale in group.scales for band in group.bands]
+    assert sorted(seen) == [(scale, band) for scale in range(5) for band in range(4)]
+
+
 @pytest.mark.parametrize("which", [0, 3, 117])
 def test_parts_of_a_film_count_from_the_same_place(which, monkeypatch):
     """What has drifted over wavelengths: once each part began anew, and the picture jumped."""
