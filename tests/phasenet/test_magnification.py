@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from support.moved_pictures import KINDS, MovingPicture, psnr
@@ -223,6 +224,52 @@ def test_nothing_changes_where_nothing_moves_or_shall():
     assert magnify_motion(torch.rand(0, 20, 24), 2, **options).shape == (0, 20, 24)
 
 
+def test_arrays_are_taken_with_their_dtype():
+    frames = torch.randint(0, 4096, (4, 3, 18, 22)).to(torch.uint16)  # a 12-bit camera's
+    options = {"fps": FPS, "low": 1, "high": 10, "nbands": 2, "color": True}
+    expected = magnify_motion(frames, 3, **options)
+    assert torch.equal(magnify_motion(frames.numpy(), 3, **options), expected)
+    assert torch.equal(torch.stack(list(magnify_frames(frames.numpy(), 3, **options))), expected)
+    magnifier = MotionMagnifier(3, **options)
+    pushed = torch.stack([magnifier.push(frame) for frame in frames.numpy()])
+    assert torch.equal(pushed, magnify_motion(frames.numpy(), 3, temporal="iir", **options))
+    with_mean = magnify_motion(frames, 3, reference=frames[1], **options)
+    given = frames[1].numpy()
+    assert torch.equal(magnify_motion(frames.numpy(), 3, reference=given, **options), with_mean)
+
+
+@pytest.mark.parametrize("temporal", ["fir", "iir"])
+def test_a_limit_bounds_how_far_structure_is_moved(temporal):
+    """A wave asked to move by two of its lengths; one asked to move by an eighth does."""
+    x = torch.arange(96, dtype=torch.float64)
+    options = {"fps": FPS, "low": 0, "high": FPS / 2, "temporal": temporal, "attenuate": True}
+
+    def moved(factor, limit):
+        wave = lambda d: torch.cos(2 * math.pi * (x - d) / 12).expand(48, -1)  # noqa: E731
+        frames = torch.stack([wave(d) for d in (0.0, 0.1)])
+        row = magnify_motion(frames, factor, limit=limit, **options)[1, 24, 24:72]
+        turn = (row * torch.exp(2j * math.pi * x[24:72] / 12)).sum()
+        return float(turn.angle()) / (2 * math.pi)  # in wavelengths
+
+    assert abs(moved(16, None)) == pytest.approx(16 * 0.1 / 12, rel=0.15)
+    assert moved(16, 0.5) == pytest.approx(moved(16, None), rel=0.02)
+    assert abs(moved(300, 0.25)) == pytest.approx(0.25, abs=0.01)
+    assert abs(moved(16, 0.05)) == pytest.approx(0.05, abs=0.01)
+
+
+def test_progress_is_told_as_work_is_done(monkeypatch):
+    monkeypatch.setattr(magnification, "_STEP", 20)
+    monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
+    told: list[float] = []
+    options = {"fps": FPS, "low": 4, "high": 15, "nbands": 2, "progress": told.append}
+    frames = torch.rand(90, 16, 16)
+    came = [(told[-1], frame) for frame in magnify_frames(frames, 3, **options)]
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(90)
+    assert len(told) > 30
+    assert all(done >= number for number, (done, _) in enumerate(came, 1))
+
+
 REFUSED = [
     ({"low": 5, "high": 2}, ValueError, "low, high: expected low < high <= fps / 2 = 15 Hz"),
     ({"high": 16}, ValueError, "low, high: expected"),
@@ -235,6 +282,9 @@ REFUSED = [
     ({"height": 7}, ValueError, "height: expected at most 6 for frames of shape"),
     ({"bands_per_octave": 5}, ValueError, "bands_per_octave: expected at most 4"),
     ({"temporal": "ideal"}, ValueError, "temporal: expected 'fir' or 'iir'"),
+    ({"limit": 0}, ValueError, "limit: expected a finite number above 0"),
+    ({"frames": np.zeros((4, 8, 8), np.int64)}, TypeError, "frames: expected dtype"),
+    ({"frames": np.zeros((4, 8, 8), "U1")}, TypeError, "frames: expected an array of uint8"),
     ({"reference": 4}, ValueError, "reference: expected at most 3"),
     ({"reference": "last"}, ValueError, "reference: expected 'first' or 'mean'"),
     ({"reference": 1, "temporal": "iir"}, ValueError, "reference: expected 'first' for temporal"),
