@@ -239,9 +239,9 @@ Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const 
     Coefficients all = coeffs;
     const auto wanted = coeffs.wanted(op);
     for (size_t i = 0; i < all.bands.size(); ++i) {
-      if (wanted[i + 1]) {
-        all.bands[i] = with_all_orientations(all.bands[i], coeffs.orientations, nbands);
-      }
+      Tensor& bands = all.bands[i];  // of those that are not wanted only their number is read
+      bands = wanted[i + 1] ? with_all_orientations(bands, coeffs.orientations, nbands)
+                            : torch::stable::new_empty(bands, {nbands, 0, 0});
     }
     all.orientations.clear();
     return image_of(op, all, adjoint, out);
