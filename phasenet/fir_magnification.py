@@ -40,6 +40,7 @@ class FilmMagnifier:
     ) -> None:
         self._options, self._grey = options, grey
         self._pyramid = options.pyramid(still)
+        self._limits = options.limit_angles(self._pyramid.scales)
         self._taps = fir_taps(options.low, options.high, options.fps, most)
         self._origin = [band_phase(bands) for bands in self._pyramid.bands(still)[0]]
         # How far phases had moved in a frame that was seen; it is gone on from there.
@@ -103,7 +104,7 @@ class FilmMagnifier:
             for scale, moved in planes.items():
                 if following < length:
                     group.of(self._known[scale]).copy_(moved[following])
-                self._filter(moved, matrix.to(result), begin)
+                self._filter(moved, matrix.to(result), begin, self._limits[scale])
             for run in self._runs(begin, end):
                 there = slice(run.start - begin, run.stop - begin)
                 turns = {scale: moved[there] for scale, moved in planes.items()}
@@ -149,9 +150,9 @@ class FilmMagnifier:
                 last[scale] = steps.cumsum_(0)[-1]
         return moved
 
-    def _filter(self, moved: Tensor, matrix: Tensor, begin: int) -> None:
+    def _filter(self, moved: Tensor, matrix: Tensor, begin: int, limit: float) -> None:
         """Turns of the frames from `begin` on in the place of the phases of the first frames."""
-        length, phases, limit = len(moved), moved.flatten(1), self._options.limit_angle
+        length, phases = len(moved), moved.flatten(1)
         step = max(1, _BLOCK // length)
         for at in range(0, phases.shape[1], step):
             block = phases[:, at : at + step].clone()

@@ -67,9 +67,9 @@ def magnify_motion(
             seconds around each for ``low=0.5``). "iir": a Butterworth filter of order 3, which only
             looks back and delays what lies beside the middle of the band; `MotionMagnifier`.
         attenuate: also take away what moves outside the band.
-        limit: what the added motion stays below, in wavelengths of each filter, so that structure
-            that moves too far for a filter is not torn apart; None for no limit. With 0.5, up to a
-            quarter of a wavelength is added as it is, to 1.5 %.
+        limit: pixels that the added motion stays below, so that what moves far in itself is not
+            torn apart; in each filter it also stays below half of its wavelength then. What is less
+            than half as far is added as it is, to 1.5 %. None for no limit.
         reference: the frame that motion is counted from, where `low` is 0 or with `attenuate`:
             "first", a number, "mean" for the mean picture, or a picture like one of `frames`. With
             temporal="iir" only "first".
@@ -371,6 +371,7 @@ class _Stream:
     def __init__(self, options: MagnifyOptions, pyramid: MotionPyramid) -> None:
         self._options, self._pyramid = options, pyramid
         self._filter = iir_sections(options.low, options.high, options.fps)
+        self._limits = options.limit_angles(pyramid.scales)
         self._states: list[Tensor] = []
         self._frames = 0
 
@@ -379,7 +380,7 @@ class _Stream:
         bands, coeffs = self._pyramid.bands(frame)
         if not self._states:
             self._states = [new_state(band, len(self._filter) // 5) for band in bands]
-        for band, state in zip(bands, self._states, strict=True):
+        for band, state, limit in zip(bands, self._states, self._limits, strict=True):
             torch.ops.phasenet.turn_phase_push(
                 band,
                 state,
@@ -388,7 +389,7 @@ class _Stream:
                 options.gain,
                 options.attenuate,
                 options.smoothing,
-                options.limit_angle,
+                limit,
             )
         self._frames += 1
         return self._pyramid.pictures(bands, coeffs)

@@ -34,10 +34,14 @@ class MagnifyOptions(NamedTuple):
     attenuate: bool
     limit: float | None
 
-    @property
-    def limit_angle(self) -> float:
-        """What turns stay below, in radians; 0 for no limit."""
-        return 2 * math.pi * (self.limit or 0.0)
+    def limit_angles(self, scales: int) -> list[float]:
+        """What turns of each scale stay below, in radians; 0 for no limit."""
+        if self.limit is None:
+            return [0.0] * scales
+        return [
+            math.pi * min(1.0, self.limit * 2 ** -((scale + 1) / self.bands_per_octave))
+            for scale in range(scales)
+        ]
 
     @property
     def gain(self) -> float:

@@ -51,8 +51,8 @@ def magnify(
         float | None,
         typer.Option(
             show_default=False,
-            help="What the added motion stays below, in wavelengths of each filter, for films in "
-            "which something moves far; 0.5 changes little else.",
+            help="Pixels that the added motion stays below, for films in which something moves "
+            "far, such as 4.",
         ),
     ] = None,
     faces: Annotated[

@@ -240,7 +240,7 @@ def test_arrays_are_taken_with_their_dtype():
 
 @pytest.mark.parametrize("temporal", ["fir", "iir"])
 def test_a_limit_bounds_how_far_structure_is_moved(temporal):
-    """A wave asked to move by two of its lengths; one asked to move by an eighth does."""
+    """A wave that is asked to move by 30 pixels; one asked for half of what may be does."""
     x = torch.arange(96, dtype=torch.float64)
     options = {"fps": FPS, "low": 0, "high": FPS / 2, "temporal": temporal, "attenuate": True}
 
@@ -249,12 +249,13 @@ def test_a_limit_bounds_how_far_structure_is_moved(temporal):
         frames = torch.stack([wave(d) for d in (0.0, 0.1)])
         row = magnify_motion(frames, factor, limit=limit, **options)[1, 24, 24:72]
         turn = (row * torch.exp(2j * math.pi * x[24:72] / 12)).sum()
-        return float(turn.angle()) / (2 * math.pi)  # in wavelengths
+        return float(turn.angle()) / (2 * math.pi) * 12  # in pixels
 
-    assert abs(moved(16, None)) == pytest.approx(16 * 0.1 / 12, rel=0.15)
-    assert moved(16, 0.5) == pytest.approx(moved(16, None), rel=0.02)
-    assert abs(moved(300, 0.25)) == pytest.approx(0.25, abs=0.01)
-    assert abs(moved(16, 0.05)) == pytest.approx(0.05, abs=0.01)
+    assert moved(16, None) == pytest.approx(1.6, rel=0.15)
+    assert moved(16, 3.5) == pytest.approx(moved(16, None), rel=0.02)
+    for limit in (0.5, 2):  # filters answer to waves somewhat longer and shorter, too
+        assert moved(300, limit) == pytest.approx(limit, rel=0.3)
+    assert abs(moved(300, 100)) == pytest.approx(6, abs=0.3)  # half of its wavelength
 
 
 def test_progress_is_told_as_work_is_done(monkeypatch):
