@@ -134,8 +134,8 @@ def magnify_frames(
 
     Args:
         frames: ``[H, W]``, with `color` ``[3, H, W]``, all alike.
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit,
-            color: as for `magnify_motion`. Motion is counted from the first frame.
+        factor, fps, low, high, nbands, height, bands_per_octave: as for `magnify_motion`.
+        smoothing, attenuate, limit, color: likewise. Motion is counted from the first frame.
         progress: called with how many frames' work is done, as parts of a frame's work are.
 
     Yields:
@@ -229,8 +229,8 @@ class MotionMagnifier:
             show(magnifier.push(frame))
 
     Args:
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit,
-            color: as in `magnify_motion`.
+        factor, fps, low, high, nbands, height, bands_per_octave: as in `magnify_motion`.
+        smoothing, attenuate, limit, color: likewise.
 
     Raises:
         TypeError, ValueError: an option that `magnify_motion` refuses too.
