@@ -33,7 +33,7 @@ check: lint types $(VENV)/.package
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "slow and not nightly"
 
 nightly: $(VENV)/.tests $(VENV)/.package
-	$(BIN)/pytest -m nightly; status=$$?; \
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile -m nightly; status=$$?; \
 	$(BIN)/python tests/support/torch_check.py $(VERSIONS) && exit $$status
 
 sanitize: $(VENV)/.tests

@@ -18,19 +18,17 @@ from typing import Annotated, Any, NamedTuple
 import torch
 import typer
 
+from benchmarks.drawn_faces import SUBSET, expect_same, prepare, save, stored_recipe
 from benchmarks.machine import ROOT, machine, versions
-from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.errors import InputError
 from mimamo.evaluate import evaluate_runs
-from mimamo.extract import extract
-from mimamo.files import output_folder, replacing
+from mimamo.files import output_folder
 from mimamo.model.config import STREAMS
 from mimamo.train import TrainingConfig, train
 
 RESULT = ROOT / "docs/explanation/stream-ablation.json"
 RECIPE = RESULT.with_suffix(".toml")
 SYNTH = {"identities": 24, "takes": 4, "frames": 96, "seed": 0}
-SUBSET = "Test_Set"
 HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
 
 
@@ -65,7 +63,7 @@ def main(
 ) -> None:
     """Make what is missing of the data, the runs and the JSON, and print the table."""
     try:
-        cache = prepare(output_folder(out))
+        cache = prepare(output_folder(out), SYNTH)
         for number in seed or [0]:
             for streams in trained or STREAMS:
                 measure(cache, out, result, number, streams)
@@ -75,26 +73,13 @@ def main(
         raise typer.Exit(2) from error
 
 
-def prepare(out: Path) -> Path:
-    """The cache of the data set in `out`, made if need be."""
-    if not (out / "data").exists():
-        write_ablation_set(out / "data", **SYNTH)
-    extract(out / "data", out / "cache", backbone="small")
-    return out / "cache"
-
-
 def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> None:
     """Train a network of these streams and add its rows to `result`, unless they are there."""
     rows = [row for row in ROWS if row.trained == streams]
     if not rows:
         raise InputError(f"trained: expected both, spatial or temporal, got {streams!r}")
     content = load(result) if result.exists() else _content()
-    for name, expected in _content().items():
-        if name != "rows" and content[name] != expected:
-            raise InputError(
-                f"{result}: expected rows of the same {name} as now, got those of another; give "
-                "another file"
-            )
+    expect_same(result, content, _content(), ("synth", "subset", "recipe"))
     known = {(entry["seed"], entry["row"]) for entry in content["rows"]}
     if all((seed, row.title) in known for row in rows):
         return
@@ -122,9 +107,7 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
         )
     order = [row.title for row in ROWS]
     content["rows"].sort(key=lambda entry: (order.index(entry["row"]), entry["seed"]))
-    output_folder(result.parent)
-    with replacing(result) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    save(result, content)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -153,17 +136,13 @@ def table(content: dict[str, Any]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: float, ends: Sequence[float]) -> str:
+def _cell(value: float, ends: Sequence[float] | None) -> str:
     shown = f"**{value:.3f}**" if value >= 0.7 else f"{value:.3f}"
-    return f"{shown} ({ends[0]:.3f} to {ends[1]:.3f})"
+    return shown if ends is None else f"{shown} ({ends[0]:.3f} to {ends[1]:.3f})"
 
 
 def _content() -> dict[str, Any]:
-    recipe = TrainingConfig.load(RECIPE).to_dict()
-    # As JSON gives it back.
-    return {
-        "synth": SYNTH, "subset": SUBSET, "recipe": json.loads(json.dumps(recipe)), "rows": [],
-    }  # fmt: skip
+    return {"synth": SYNTH, "subset": SUBSET, "recipe": stored_recipe(RECIPE), "rows": []}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: the documents' tables and picture, from the newest results."""
+"""`python -m benchmarks.report`: the documents' tables, from the newest results."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import plot, table
+from benchmarks import table
 from benchmarks.machine import ROOT
 from benchmarks.results import RESULTS, Result, newest
 from benchmarks.rows import Row
 from mimamo.errors import InputError
 from mimamo.files import replacing
 
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 BUSY = 0.5  # processes per core before the run, above which its times are rough
 # What the README shows of the machine measured last, in short.
@@ -32,11 +33,10 @@ CHOSEN = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of stored results")
-    add, docs = parser.add_argument, ROOT / "docs" / "explanation"
+    add = parser.add_argument
+    add("--results", type=Path, default=RESULTS, help="folder of stored results")
     add("--readme", type=Path, default=ROOT / "README.md", help="gets a few rows between markers")
-    add("--page", type=Path, default=docs / "benchmarks.md", help="gets all rows between markers")
-    add("--picture", type=Path, default=docs / "benchmarks.png")
+    add("--page", type=Path, default=PAGE, help="gets all rows between markers")
     options = parser.parse_args(arguments)
     try:
         found = by_machine(newest(options.results))
@@ -44,8 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(f"{options.results}: expected stored results, found none")
         insert(options.page, full(found))
         insert(options.readme, chosen(found[0]))
-        title = f"phasenet {found[0][0].versions['phasenet']}, {_name(found[0])}"
-        plot.draw(_rows(found[0]), title, options.picture)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

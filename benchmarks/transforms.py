@@ -92,10 +92,8 @@ def pyramid_times(side: int, rounds: int) -> tuple[list[float], list[float]]:
     """Microseconds per 1,000 pixels of the pyramid, its inverse, PyTorch's pyramid and its FFTs;
     and the ratios that `sides` prints."""
     images = torch.rand(max(1, (1 << 18) // side**2), side, side)
-    pyramid, strong = (
-        phasenet.SteerablePyramid(HEIGHT, NBANDS),
-        StrongPyramid((side,) * 2, HEIGHT, NBANDS),
-    )
+    pyramid = phasenet.SteerablePyramid(HEIGHT, NBANDS)
+    strong = StrongPyramid((side,) * 2, HEIGHT, NBANDS)
     coeffs = pyramid(images)
     spectra = [torch.randn_like(band) for band in coeffs.bands]
     residuals = [(torch.fft.rfft2(x), x.shape[-2:]) for x in (coeffs.highpass, coeffs.lowpass)]

@@ -21,20 +21,19 @@ import numpy as np
 import torch
 import typer
 
+from benchmarks.drawn_faces import SUBSET, expect_same, prepare, save, stored_recipe
 from benchmarks.machine import ROOT, machine, versions
 from benchmarks.suites.memory import RESET, resident
 from benchmarks.suites.train import TrainingStep
 from mimamo.data.cache import Cache
 from mimamo.data.clips import clip_starts
-from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.errors import InputError
 from mimamo.evaluate import Ensemble, Rules
 from mimamo.evaluate.summary import summary_of
-from mimamo.extract import extract
 from mimamo.faces import CenterFace, Detection
 from mimamo.faces.detection import Detector
-from mimamo.files import output_folder, replacing
-from mimamo.model import MIMAMONet, load_checkpoint
+from mimamo.files import output_folder
+from mimamo.model import MIMAMOConfig, MIMAMONet, load_checkpoint
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.predict.clips import ClipInput, Cut, EmbeddedClips, read_out_clips
 from mimamo.train import TrainingConfig, train
@@ -42,7 +41,6 @@ from mimamo.train import TrainingConfig, train
 RESULT = ROOT / "docs/explanation/whole-video.json"
 RECIPE = RESULT.with_suffix(".toml")
 SYNTH = {"identities": 24, "takes": 1, "frames": 320, "seed": 0}
-SUBSET = "Test_Set"
 LENGTHS = (64, 300)  # of the clips that are trained on
 LONG = 50_000  # frames of a track that the GRU passes over whole
 
@@ -96,18 +94,14 @@ def main(
 
 def measure(out: Path, result: Path, seeds: Sequence[int], film: Path | None, memory: bool) -> None:
     """Train what is not trained, and put what is not there yet into `result`."""
-    if not (out / "data").exists():
-        write_ablation_set(out / "data", **SYNTH)
-    extract(out / "data", out / "cache", backbone="small")
+    cache = prepare(out, SYNTH)
     content = load(result) if result.exists() else _content()
-    for name in ("synth", "recipe", "subset"):
-        if content[name] != _content()[name]:
-            raise InputError(f"{result}: expected results of the same {name}; give another file")
+    expect_same(result, content, _content(), ("synth", "recipe", "subset"))
     for seed in seeds:
         for length in LENGTHS:
             if not any(x["seed"] == seed and x["clip_length"] == length for x in content["rows"]):
                 run = _run(out, seed, length)
-                content["rows"] += on_the_set(run, out / "cache", seed, length)
+                content["rows"] += on_the_set(run, cache, seed, length)
                 _save(result, content)
     if film is not None:
         find, content["film"] = remembering(CenterFace()), []
@@ -217,7 +211,7 @@ def memories() -> list[dict[str, Any]]:
                 "work": "training step",
                 "clips": config.batch_size,
                 "clip_length": config.clip_length,
-                "bytes": _in_a_process(_step_peak, config.clip_length),
+                "bytes": in_a_process(_step_peak, config.clip_length),
             }
         )
     rows.append(
@@ -225,15 +219,16 @@ def memories() -> list[dict[str, Any]]:
             "work": "`--whole`",
             "clips": 1,
             "clip_length": LONG,
-            "bytes": _in_a_process(_whole_growth, LONG),
+            "bytes": in_a_process(whole_growth, LONG),
         }
     )
     return rows
 
 
-def _in_a_process(function: Callable[[int], int], argument: int) -> int:
+def in_a_process(function: Callable[..., int], *arguments: Any) -> int:
+    """What a function of a module gives in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, (argument,))
+        return pool.apply(function, arguments)
 
 
 def _step_peak(length: int) -> int:
@@ -245,9 +240,9 @@ def _step_peak(length: int) -> int:
     return resident("VmHWM")
 
 
-def _whole_growth(frames: int) -> int:
+def whole_growth(frames: int, temporal: str = "gru") -> int:
     """Bytes by which the peak grows while so many embedded frames are passed over whole."""
-    network = MIMAMONet().eval()
+    network = MIMAMONet(MIMAMOConfig(temporal=temporal)).eval()
     clips, hidden, none = EmbeddedClips(*Cut(whole=True).of(64)), network.config.hidden, None
     read_out_clips(network, [next(EmbeddedClips(64, 64).push(_clip(0), torch.rand(64, hidden)))])
     before = resident("VmRSS")
@@ -322,17 +317,13 @@ def _table(heads: Sequence[str], rows: Any) -> str:
 
 
 def _save(result: Path, content: Mapping[str, Any]) -> None:
-    output_folder(result.parent)
-    described = {"machine": machine("cpu"), "versions": versions()}
-    with replacing(result) as temporary:
-        text = json.dumps(dict(content) | described, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    save(result, dict(content) | {"machine": machine("cpu"), "versions": versions()})
 
 
 def _content() -> dict[str, Any]:
-    recipe = json.loads(json.dumps(TrainingConfig.load(RECIPE).to_dict()))
     return {
-        "synth": SYNTH, "subset": SUBSET, "recipe": recipe, "rows": [], "film": [], "memory": [],
+        "synth": SYNTH, "subset": SUBSET, "recipe": stored_recipe(RECIPE), "rows": [], "film": [],
+        "memory": [],
     }  # fmt: skip
 
 

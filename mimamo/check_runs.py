@@ -122,10 +122,10 @@ class _Run:
             return  # it was stopped in its first epoch
         found = load_checkpoint(existing(path)).info.get("epoch")
         self._expect_agreed(name)
-        if self.state is None or not isinstance(found, dict):
+        if self.state is None or found is None:
             return
         own = self.state.best if name == BEST else epochs[-1] if epochs else None
-        if found.get("number") == len(epochs) + 1:
+        if isinstance(found, dict) and found.get("number") == len(epochs) + 1:
             raise self._ahead(path)
         if own is None or found != asdict(own):
             raise InputError(f"{path}: is of another epoch or run than {STATE} beside it")

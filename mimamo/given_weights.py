@@ -19,7 +19,7 @@ from mimamo.model.checkpoint import (
     Checkpoint,
     FeatureSource,
     build_checkpoint,
-    load_backbone,
+    load_given,
     weights_hash,
 )
 from mimamo.model.checkpoint_file import (
@@ -42,7 +42,7 @@ class Foreign:
 
     Attributes:
         backbone: a file of ResNet50 weights, for those that hold none; where all hold one, it is
-            used instead of theirs.
+            used instead of theirs. For weights that take features of an ONNX file, that file.
         outputs: the order of their outputs, valence and arousal or the reverse. Files of one output
             come in pairs, in this order. None where nothing says it: then valence is taken to be
             first, and files of one output are an error.
@@ -89,7 +89,7 @@ def load_checkpoints(
     if not files:
         raise InputError("expected at least one checkpoint, got none")
     outputs = _outputs(files, foreign, warn)
-    given = None if foreign.backbone is None else load_backbone(foreign.backbone)
+    given = None if foreign.backbone is None else load_given(foreign.backbone)
     all_hold_one = all(file.has_backbone for file in files)
     known: dict[tuple[str, str], FeatureSource] = {}
     checkpoints = []

@@ -37,6 +37,7 @@ _DTYPES = {
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _MOST_SIDES = 64  # of a tensor, as in torch
 _MOST_ENTRIES = 100_000
+_MOST_PARTS = 1 << 21  # lists, dicts and commas of a header, of which each takes memory
 
 
 class StoredRows:
@@ -108,7 +109,10 @@ class TensorFile:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(MOST_HEADER, size - 8):
                 raise ValueError("no header")
-            header = parse_json(file.read(length))
+            text = file.read(length)
+            if sum(map(text.count, (b"[", b"{", b","))) > _MOST_PARTS:
+                raise ValueError("a header of too many parts")
+            header = parse_json(text)
             if not isinstance(header, dict) or len(header) > _MOST_ENTRIES:
                 raise ValueError("no header")
             metadata = header.pop("__metadata__", {})

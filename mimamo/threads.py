@@ -16,6 +16,7 @@ import torch
 T = TypeVar("T")
 
 _MOST_WORKERS = 8  # a face is found in no less than an eighth of the time its features may take
+_MOST_DECODERS = 4
 
 
 def ahead(
@@ -57,6 +58,18 @@ def pool_of(count: int | None) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def decoders(device: torch.device | str) -> int:
+    """How many of FFmpeg's threads decode a film.
+
+    One beside networks on a CPU, where others would take the cores from them. A GPU waits for
+    films: up to four, of half the cores that are this process's.
+    """
+    if torch.device(device).type == "cpu":
+        return 1
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # as torchrun says
+    return min(_MOST_DECODERS, max(1, (os.cpu_count() or 1) // (2 * processes)))
 
 
 @contextmanager

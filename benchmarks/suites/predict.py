@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,17 +15,22 @@ import torch
 
 from benchmarks.paired_timing import Budget, Outcome, Parity, Side, compared, paired_timing
 from benchmarks.rows import Row
-from benchmarks.suites import Settings, SuiteRun
+from benchmarks.suites import Settings, SuiteRun, reading
 from benchmarks.suites.pipeline import plain_spatial, predict_plainly
+from benchmarks.suites.reading import OpenCVFilm
 from mimamo.demo.synth.video import write_video
 from mimamo.device import choose_precision
 from mimamo.faces import CenterFace, observe_faces
+from mimamo.faces.batched_centerface import centerface
 from mimamo.model import MIMAMONet, ResNet50
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
+from mimamo.predict.networks import joined
+from mimamo.predict.pipeline import Models, observe
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.predict.table import NO_FACE
+from mimamo.threads import workers
 from mimamo.video import VideoReader
 from phasenet.parity import relative_error
 
@@ -38,6 +44,8 @@ SPEEDUP, COSINE = 2.5, 0.999
 OFTEN = 5  # of --search-every, where it is not 1
 RARELY = (2, 3, 5)  # of --features-every
 EVERY = "the same, features of every frame"
+PYAV = "mimamo predict without its files, the film read by PyAV"
+OPENCV = "the same, the film read by OpenCV"
 FACES = 64  # whose features are compared
 ERROR = "error: of the predictions, against the plain ones"
 
@@ -64,7 +72,8 @@ def run(settings: Settings) -> SuiteRun:
         settings.tell("predict: the command and the plain pipeline")
         budget = Budget(1 if settings.quick else 3, 0.01)
         found = paired_timing(suite.sides(), settings.threads, budget)
-    return [*suite.speed(found), *suite.shares(found["ours"]), cosine], inputs
+        read = reading.rows(settings, video, frames)
+    return [*suite.speed(found), *suite.shares(found["ours"]), *read, cosine], inputs
 
 
 class _Suite:
@@ -99,6 +108,8 @@ class _Suite:
             "ours": Side(self._command(), agreement),
             "float32": Side(self._command(precision="float32"), agreement),
             "often": Side(self._command(search_every=OFTEN), agreement),
+            "opencv": Side(self._pipeline(OpenCVFilm), agreement),
+            "pyav": Side(self._pipeline(VideoReader), agreement),
             **{
                 f"features{every}": Side(self._command(features_every=every), agreement)
                 for every in RARELY
@@ -121,6 +132,15 @@ class _Suite:
             for peer, against in (("plain", PLAIN), ("before", BEFORE)):
                 common |= {"id": f"predict/{name}/{peer}", "against": against, "target": target}
                 rows.append(compared(found[name], found[peer], **common))
+        ours, before = found["pyav"], found["opencv"]
+        speeds = [f"{self.frames / x.measured.median:.1f}" for x in (ours, before)]
+        note = "{} frames/s, before {}".format(*speeds)
+        rows.append(
+            compared(
+                ours, before, id="predict/pyav", work=PYAV, against=OPENCV, size=self.size,
+                note=f"{PYAV}: {note}; {ERROR}",
+            )
+        )  # fmt: skip
         for every in RARELY:
             ours, work = found[f"features{every}"], f"{WORK}, --features-every {every}"
             speed = f"{self.frames / ours.measured.median:.1f} frames/s"
@@ -180,6 +200,18 @@ class _Suite:
             if not options:
                 self.runs.append(result.times)
             return result.predictions.values
+
+        return call
+
+    def _pipeline(self, film: Callable[[Path], Any]) -> Callable[[], np.ndarray]:
+        device = self.settings.device
+        dtype = choose_precision("auto", device)
+        spatial, members = joined(Checkpoint(self.network, self.backbone), device, dtype=dtype)
+        models = Models(centerface(device), spatial, members)
+
+        def call() -> np.ndarray:
+            with workers(device) as pool:
+                return observe(film(self.video), models, pool, StageTimes()).predictions.values
 
         return call
 

@@ -59,26 +59,6 @@ void read_bytes(const void* from, int64_t n, void* to) {
   }
 }
 
-template <typename T>
-Convert to_half() {
-#if defined(PHASENET_X86)
-  if (std::is_same_v<T, float> && has_f16c()) {
-    return &to_half_f16c;
-  }
-#endif
-  return &convert_each<T, c10::Half>;
-}
-
-template <typename T>
-Convert read_half() {
-#if defined(PHASENET_X86)
-  if (std::is_same_v<T, float> && has_f16c()) {
-    return &read_half_f16c;
-  }
-#endif
-  return &convert_each<c10::Half, T>;
-}
-
 }  // namespace
 
 template <typename T>
@@ -88,7 +68,12 @@ Convert conversion(ScalarType dtype) {
   }
   switch (dtype) {
     case ScalarType::Half:
-      return to_half<T>();
+#if defined(PHASENET_X86)
+      if (std::is_same_v<T, float> && has_f16c()) {
+        return &to_half_f16c;
+      }
+#endif
+      return &convert_each<T, c10::Half>;
     case ScalarType::BFloat16:
       return &convert_each<T, c10::BFloat16>;
     case ScalarType::Float:
@@ -107,7 +92,12 @@ Convert reader(ScalarType dtype) {
     case ScalarType::Byte:
       return &read_bytes<T>;
     case ScalarType::Half:
-      return read_half<T>();
+#if defined(PHASENET_X86)
+      if (std::is_same_v<T, float> && has_f16c()) {
+        return &read_half_f16c;
+      }
+#endif
+      return &convert_each<c10::Half, T>;
     case ScalarType::BFloat16:
       return &convert_each<c10::BFloat16, T>;
     default:

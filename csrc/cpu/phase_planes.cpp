@@ -43,11 +43,6 @@ std::vector<TensorSpec> LevelPlanes<T>::parts(int64_t frames, int64_t bands, Siz
 }
 
 template <typename T>
-LevelPlanes<T>::LevelPlanes(int64_t frames, int64_t bands, Size mirrored)
-    : LevelPlanes(frames, bands, mirrored, empty_cpu(parts(frames, bands, mirrored))) {
-}
-
-template <typename T>
 LevelPlanes<T>::LevelPlanes(
     int64_t frames, int64_t bands, Size mirrored, const std::vector<Tensor>& storage)
     : size{mirrored.h / 2, mirrored.w / 2},
@@ -88,7 +83,9 @@ PhasePlanes<T>::PhasePlanes(const Tensor& videos, const PhaseOptions& options, i
   plan();
   const std::vector<Size> sizes = level_sizes({2 * size.h, 2 * size.w}, options.height);
   for (const int64_t level : options.levels) {
-    levels_.emplace_back(capacity, options.nbands, sizes[level - 1]);
+    const Size mirrored = sizes[level - 1];
+    const auto storage = empty_cpu(LevelPlanes<T>::parts(capacity, options.nbands, mirrored));
+    levels_.emplace_back(capacity, options.nbands, mirrored, storage);
   }
 }
 
@@ -157,8 +154,7 @@ void PhasePlanes<T>::fill_by_fft(int64_t first, int64_t last) {
   const int64_t scratch_size = kernel_size + bands.scratch_size();
   const auto transform = [&](int64_t n, T* spectrum, T* scratch) {
     T* own = scratch + kernel_size;
-    read_frame(
-        frames, image_size(frames_), first + n - start_, bands.frame(own), bands.frame_stride());
+    read_frame(frames, image_size(frames_), first + n - start_, own, bands.frame_stride());
     bands.spectrum(own, spectrum);
   };
   const auto fill_plane = [&](int64_t n, int64_t plane, const T* spectrum, T* scratch) {

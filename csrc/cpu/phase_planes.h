@@ -14,11 +14,9 @@ namespace phasenet {
 // behind. Frames are counted through all videos.
 template <typename T>
 struct LevelPlanes {
-  LevelPlanes(int64_t frames, int64_t bands, Size mirrored);
-  // In given memory.
   LevelPlanes(int64_t frames, int64_t bands, Size mirrored, const std::vector<Tensor>& storage);
 
-  // The six tensors below, in their order.
+  // The six tensors below, in their order: what the storage has to be.
   static std::vector<TensorSpec> parts(int64_t frames, int64_t bands, Size mirrored);
 
   Size size;  // the quarter of the mirrored band that is kept

@@ -1,7 +1,9 @@
-// Launches of the kernels that transform small frames (cosine_planes.cuh).
+// Launches of the kernels that transform small frames (cosine_planes.cuh,
+// square_planes.cuh).
 #pragma once
 
 #include "cosine_planes.cuh"
+#include "square_planes.cuh"
 
 namespace phasenet::cuda {
 
@@ -74,6 +76,56 @@ void fill_by_cosines(
     of(frames.const_data_ptr<uint8_t>(), T(255));
   } else {
     of(frames.const_data_ptr<T>(), T(1));
+  }
+}
+
+// Whether planes_of_squares makes all levels.
+inline bool are_frames_of_squares(const CosinePlan& plan) {
+  const auto is = [&](int i, int number) {
+    const CosineLevel& level = plan.levels[i];
+    return level.y.frame == kFrameSide && level.x.frame == kFrameSide && level.number == number;
+  };
+  return plan.pays && plan.nbands == 2 && plan.count == 2 && is(0, 1) && is(1, 2);
+}
+
+template <typename T>
+void fill_square_tables(const Launch& launch, T* tables) {
+  launch(
+      square_tables,
+      blocks_for(kSquareTables, 128),
+      dim3(128),
+      0,
+      directions<double>(2),
+      reinterpret_cast<Four<Halves>*>(tables));
+}
+
+// The planes of `count` frames from frame `begin` on, in blocks.
+template <typename T>
+void fill_squares(
+    const Launch& launch,
+    const Tensor& frames,
+    int64_t begin,
+    int64_t count,
+    const T* tables,
+    const std::vector<Planes<T>>& levels) {
+  if constexpr (std::is_same_v<T, float>) {
+    const auto of = [&](const auto* data) {
+      using In = std::remove_cv_t<std::remove_pointer_t<decltype(data)>>;
+      launch(
+          planes_of_squares<In>,
+          count,
+          dim3(kPlaneThreads),
+          kPlaneBytes,
+          data + begin * image_size(frames).area(),
+          reinterpret_cast<const Four<Halves>*>(tables),
+          levels[0],
+          levels[1]);
+    };
+    if (frames.scalar_type() == ScalarType::Byte) {
+      of(frames.const_data_ptr<uint8_t>());
+    } else {
+      of(frames.const_data_ptr<float>());
+    }
   }
 }
 

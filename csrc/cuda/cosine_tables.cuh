@@ -167,6 +167,26 @@ __device__ inline double analytic_weight(
   return 2 * all.scale * angular * std::cos(kPi / 2 * octaves);
 }
 
+// Summed over the signs of k and l, with the sign of k where `kind` has 1, that of l where it
+// has 2.
+__device__ inline double summed_weight(
+    const CosineLevel& level,
+    const Directions<double>& all,
+    int nbands,
+    int band,
+    int kind,
+    int k,
+    int l) {
+  double sum = 0;
+  for (int sign_k = 1; sign_k >= (k > 0 ? -1 : 1); sign_k -= 2) {
+    for (int sign_l = 1; sign_l >= (l > 0 ? -1 : 1); sign_l -= 2) {
+      const double sign = (kind & 1 ? sign_k : 1) * (kind & 2 ? sign_l : 1);
+      sum += sign * analytic_weight(level, all, nbands, band, sign_k * k, sign_l * l);
+    }
+  }
+  return sum;
+}
+
 template <typename T>
 __global__ void cosine_tables(CosinePlan plan, Directions<double> all, T* out) {
   const int element = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
@@ -200,12 +220,7 @@ __global__ void cosine_tables(CosinePlan plan, Directions<double> all, T* out) {
     const int l = level.x.frequency(at / level.y.pad % level.x.pad);
     const int kind = at / area % 4, band = at / (4 * area);
     if (k >= 0 && l >= 0) {
-      for (int sign_k = 1; sign_k >= (k > 0 ? -1 : 1); sign_k -= 2) {
-        for (int sign_l = 1; sign_l >= (l > 0 ? -1 : 1); sign_l -= 2) {
-          const double sign = (kind & 1 ? sign_k : 1) * (kind & 2 ? sign_l : 1);
-          value += sign * analytic_weight(level, all, plan.nbands, band, sign_k * k, sign_l * l);
-        }
-      }
+      value = summed_weight(level, all, plan.nbands, band, kind, k, l);
     }
     // D is subtracted.
     value *= (kind == 3 ? -1 : 1) / (double(level.y.whole) * level.x.whole);

@@ -54,14 +54,17 @@ struct alignas(2 * sizeof(T)) Two {
 // Writes what nothing reads soon: it is the first to leave the caches.
 template <typename T>
 __device__ __forceinline__ void store_once(Two<T>* to, Two<T> value) {
-  static_assert(sizeof(value) == 8 || sizeof(value) == 4);
+  static_assert(std::is_same_v<T, float> || sizeof(value) == 4);
 #if defined(PHASENET_EMULATED)
   *to = value;
 #else
-  using Bits = std::conditional_t<sizeof(value) == 8, unsigned long long, unsigned int>;
-  Bits bits;
-  memcpy(&bits, &value, sizeof(value));
-  __stcs(reinterpret_cast<Bits*>(to), bits);
+  if constexpr (std::is_same_v<T, float>) {
+    __stcs(reinterpret_cast<float2*>(to), make_float2(value.at[0], value.at[1]));
+  } else {
+    unsigned int bits;
+    memcpy(&bits, &value, sizeof(value));
+    __stcs(reinterpret_cast<unsigned int*>(to), bits);
+  }
 #endif
 }
 

@@ -124,7 +124,6 @@ void launch_squares(
     int64_t count,
     const std::vector<Tensor>& results) {
   SquareLevel<Out> whole{}, half{};
-  int64_t groups = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     const Planes<float>& planes = levels[i];
     const bool is_whole = planes.h == kSquare;
@@ -133,29 +132,31 @@ void launch_squares(
     level.amplitude = planes.amplitude;
     level.shape = WindowShape(options, length, planes);
     level.nbands = planes.nbands;
+    level.in_blocks = planes.in_blocks;
     level.units = count * planes.nbands;
     level.groups = static_cast<int>(blocks_for(level.units, is_whole ? 1 : 4));
     level.out = results[i].mutable_data_ptr<Out>() +
                 level.shape.output_plane(first, 0, level.nbands, 0, 1 - level.shape.shift) *
                     planes.h * planes.w;
-    groups += level.groups;
   }
   // A multiprocessor has one block at a time; a run costs a step more than it has frames.
-  int64_t run = length, least = 0;
+  const auto blocks = [&](int64_t run) {
+    return blocks_for(whole.groups * length, run) + blocks_for(half.groups * length, run);
+  };
+  int64_t run = 1, least = 0;
   for (int64_t waves = 1; waves <= 8; ++waves) {
-    const int64_t runs =
-        std::min(std::max<int64_t>(1, waves * launch.multiprocessors() / groups), length);
-    const int64_t frames = blocks_for(length, runs);
-    const int64_t steps =
-        blocks_for(groups * blocks_for(length, frames), launch.multiprocessors()) * (frames + 1);
+    // Both levels' last runs are shorter: one block more.
+    const int64_t most = std::max<int64_t>(1, waves * launch.multiprocessors() - 1);
+    const int64_t frames = blocks_for((whole.groups + half.groups) * length, most);
+    const int64_t steps = blocks_for(blocks(frames), launch.multiprocessors()) * (frames + 1);
     if (least == 0 || steps < least) {
       least = steps;
       run = frames;
     }
   }
   for (SquareLevel<Out>* level : {&whole, &half}) {
-    level->run = static_cast<int>(run);
-    level->blocks = level->groups * blocks_for(length, run);
+    level->run = run;
+    level->blocks = blocks_for(level->groups * length, run);
   }
   launch(
       walk_squares<Out>,

@@ -1,5 +1,6 @@
 // Planes of every frame (see phase_planes.h). Small frames are transformed by products with cosines
-// in shared memory (cosine_planes.cuh), others by FFT of the mirrored frame.
+// in shared memory (cosine_planes.cuh) or, where planes may lie in blocks, on tensor cores
+// (square_planes.cuh), others by FFT of the mirrored frame.
 #include "../common/fft.h"
 #include "cosine_launches.cuh"
 #include "denoise.cuh"
@@ -130,7 +131,13 @@ __global__ void find_means(Planes<T> planes, int64_t length, int num_phase) {
 
 template <typename T>
 Planes<T> take_planes(
-    Pieces& pieces, const PhaseOptions& options, int64_t frames, Size size, int tiles, bool whole) {
+    Pieces& pieces,
+    const PhaseOptions& options,
+    int64_t frames,
+    Size size,
+    int tiles,
+    bool whole,
+    bool in_blocks) {
   const int64_t planes = frames * options.nbands, words = mask_words(size.w);
   const auto plane = [&](bool wanted) {
     return wanted ? pieces.take<T>(planes * size.area()) : nullptr;
@@ -155,7 +162,8 @@ Planes<T> take_planes(
       static_cast<int>(size.w),
       static_cast<int>(words),
       static_cast<int>(options.nbands),
-      tiles};
+      tiles,
+      in_blocks};
 }
 
 // Half spectra of frames `first` ... `first` + n - 1, mirrored.
@@ -213,14 +221,20 @@ void fill_by_fourier(
   }
 }
 
+// What of the planes is wanted: all, phase and amplitude, or these where small frames' may lie in
+// blocks.
+enum class Wanted { all, polar, blocks };
+
 // Memory for the planes of `count` frames, and how they are made.
 template <typename T>
 struct PlaneMaker {
-  PlaneMaker(const Tensor& videos, const PhaseOptions& options, int64_t count, bool whole)
+  PlaneMaker(const Tensor& videos, const PhaseOptions& options, int64_t count, Wanted wanted)
       : launch(videos),
         options(options),
         sizes(level_sizes({2 * image_size(videos).h, 2 * image_size(videos).w}, options.height)),
         plan(cosine_plan<T>(image_size(videos), sizes, options, launch.shared_limit())),
+        in_blocks(
+            std::is_same_v<T, float> && wanted == Wanted::blocks && are_frames_of_squares(plan)),
         frames(reshaped(
             videos,
             {videos.size(0) * videos.size(1), image_size(videos).h, image_size(videos).w})) {
@@ -231,11 +245,22 @@ struct PlaneMaker {
         const Size size{sizes[level - 1].h / 2, sizes[level - 1].w / 2};
         const int64_t tiles = plan.pays ? 1 : blocks_for(size.h, kSide) * blocks_for(size.w, kSide);
         levels.push_back(
-            take_planes<T>(pieces, options, count, size, static_cast<int>(tiles), whole));
+            take_planes<T>(
+                pieces,
+                options,
+                count,
+                size,
+                static_cast<int>(tiles),
+                wanted == Wanted::all,
+                in_blocks));
       }
-      tables = pieces.take<T>(plan.pays ? plan.table_elements : 0);
+      tables =
+          pieces.take<T>(in_blocks ? 4 * kSquareTables : (plan.pays ? plan.table_elements : 0));
     });
-    if (plan.pays) {
+    if (in_blocks) {
+      fill_square_tables(launch, tables);
+      this->tables = tables;
+    } else if (plan.pays) {
       fill_tables<T>(launch, options, plan, tables);
       this->tables = tables;
     } else {
@@ -245,7 +270,9 @@ struct PlaneMaker {
 
   // Of `count` frames from frame `begin` on.
   void fill(int64_t begin, int64_t count) const {
-    if (plan.pays) {
+    if (in_blocks) {
+      fill_squares(launch, frames, begin, count, tables, levels);
+    } else if (plan.pays) {
       fill_by_cosines<T>(launch, frames, begin, count, options, plan, tables, levels);
     } else {
       fill_by_fourier<T>(launch, frames, begin, count, options, levels);
@@ -256,6 +283,7 @@ struct PlaneMaker {
   const PhaseOptions& options;
   const std::vector<Size> sizes;
   const CosinePlan plan;
+  const bool in_blocks;
   Tensor frames, memory;
   std::vector<Planes<T>> levels;
   const T* tables = nullptr;
@@ -271,7 +299,7 @@ void for_phase_planes(
     const std::function<void(const std::vector<Planes<T>>&, int64_t, int64_t)>& use) {
   const int64_t count = videos.size(0), length = videos.size(1);
   at_once = std::min(at_once, count);
-  const PlaneMaker<T> maker(videos, options, at_once * length, false);
+  const PlaneMaker<T> maker(videos, options, at_once * length, Wanted::blocks);
   for (int64_t first = 0; first < count; first += at_once) {
     const int64_t n = std::min(at_once, count - first);
     maker.fill(first * length, n * length);
@@ -282,7 +310,7 @@ void for_phase_planes(
 template <typename T>
 PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole) {
   const int64_t length = videos.size(1), count = videos.size(0) * length;
-  PlaneMaker<T> maker(videos, options, count, whole);
+  PlaneMaker<T> maker(videos, options, count, whole ? Wanted::all : Wanted::polar);
   maker.fill(0, count);
   const Launch& launch = maker.launch;
   for (const Planes<T>& planes : maker.levels) {

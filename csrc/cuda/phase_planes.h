@@ -25,6 +25,7 @@ struct Planes {
   double* means;  // [frames, nbands, P + 1]: of the denoised phase, and what the wraps of the last
                   // 1 ... P frames add
   int h, w, words, nbands, tiles;
+  bool in_blocks;  // a plane is blocks of 8 x 8, by rows of these, and a block its columns
 };
 
 inline int mask_words(int64_t w) {
@@ -43,7 +44,8 @@ struct PhasePlanes {
 template <typename T>
 PhasePlanes<T> phase_planes(const Tensor& videos, const PhaseOptions& options, bool whole = true);
 
-// Phase and amplitude of at most `at_once` videos after another, in the same memory; calls
+// Phase and amplitude of at most `at_once` videos after another, in the same memory, where small
+// frames' may lie in blocks; calls
 // use(levels, the first of these videos, how many they are).
 template <typename T>
 void for_phase_planes(

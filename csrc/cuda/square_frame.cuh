@@ -24,36 +24,38 @@ struct SquareLevel {
   Out* out;
   WindowShape shape;
   int64_t units, blocks;
+  int64_t run;  // frames of a block
   int nbands;
-  int run;     // frames of a block
-  int groups;  // of units, for each run
+  bool in_blocks;  // how planes lie, see Planes
+  int groups;      // of units
 };
+
+constexpr int64_t kNowhere = INT64_MIN;
 
 // In shared memory.
 struct SquareMemory {
-  Four<float>* fields;   // [kWindowWarps, kSquareTiles, 32]: 2 pi B(a k) / B(a), of the last frame
-  Four<float>* inverse;  // [kSquareTiles, 32]: B(a), then 2 pi / B(a)
-  Four<float>* difference;  // B(a p), then the difference of the denoised phases
-  Two<float>* denoised;     // [3, kSquareThreads]: of the frame before
-  Four<Halves>* wraps;      // [kWindowWarps, kFactorThreads]: counted since a window's first frame
-  Four<Halves>* high;       // [kFactorThreads]: a times a power of two as the sum of two halves
+  // [kWindowWarps, kSquareTiles, 32]: of the last frame the denoised phases plus 2 pi B(a k) / B(a)
+  Four<float>* fields;
+  Four<float>* inverse;   // [kSquareTiles, 32]: B(a), then 2 pi / B(a)
+  Four<float>* denoised;  // B(a p), then the denoised phases
+  Four<Halves>* wraps;    // [kWindowWarps, kFactorThreads]: counted since a window's first frame
+  Four<Halves>* high;     // [kFactorThreads]: a times a power of two as the sum of two halves
   Four<Halves>* low;
   Four<Halves>* weighted_high;  // a p, until it is blurred
   Four<Halves>* weighted_low;
   Two<float>* parked;    // in their place, [kWindowWarps, kParked, 32]: a window's first values
   Four<Halves>* blocks;  // of taps
-  int64_t* origins;      // [4]: where the planes' first frames begin, -1 where there is no plane
-  int64_t* targets;      // [4]: where their windows begin
-  int* frames;           // the first of the block's run, the one behind its last, the one at hand
+  int64_t* origins;      // [4]: where the planes' first frames begin; others' where there is none
+  int64_t* targets;      // [4]: where their windows begin, kNowhere where there is no plane
+  int* frames;           // the first that is walked along, the one behind the last, the one at hand
   int* ages;             // [kWindowWarps]: of a warp's windows, in frames
   uint32_t* peaks;       // [4, 16]: the largest amplitude of parts of each plane, as bits
 
   __device__ SquareMemory() {
     fields = shared_memory<Four<float>>();
     inverse = fields + kWindowWarps * kSquareFours;
-    difference = inverse + kSquareFours;
-    denoised = reinterpret_cast<Two<float>*>(difference + kSquareFours);
-    wraps = reinterpret_cast<Four<Halves>*>(denoised + 2 * kSquareFours);
+    denoised = inverse + kSquareFours;
+    wraps = reinterpret_cast<Four<Halves>*>(denoised + kSquareFours);
     high = wraps + kWindowWarps * kFactorThreads;
     low = high + kFactorThreads;
     weighted_high = low + kFactorThreads;
@@ -68,7 +70,7 @@ struct SquareMemory {
   }
 };
 
-constexpr int kSquareSixteens = (kWindowWarps + 3) * kSquareFours +
+constexpr int kSquareSixteens = (kWindowWarps + 2) * kSquareFours +
                                 (kWindowWarps + 2) * kFactorThreads + kWindowWarps * kParked * 16 +
                                 kBlockFours;
 constexpr int64_t kSquareBytes = 16 * kSquareSixteens + 8 * 8 + 4 * (3 + kWindowWarps + 64);
@@ -121,10 +123,13 @@ class SquareFrame {
 
   __device__ __forceinline__ void load(int t) {
     const int64_t frame = t > 0 ? level_.nbands * Planes::area : 0;
-    for_pairs(t, [&](int pair, int64_t at, bool exists) {
-      load(level_.phase, at - frame, exists, before_ + 2 * pair);
-      load(level_.phase, at, exists, phase_ + 2 * pair);
-      load(level_.amplitude, at, exists, amplitude_ + 2 * pair);
+    clear(before_);
+    clear(phase_);
+    clear(amplitude_);
+    for_pairs(t, [&](auto in_blocks, int pair, int64_t at) {
+      load(in_blocks, level_.phase, at - frame, before_ + 2 * pair);
+      load(in_blocks, level_.phase, at, phase_ + 2 * pair);
+      load(in_blocks, level_.amplitude, at, amplitude_ + 2 * pair);
     });
   }
 
@@ -256,61 +261,79 @@ class SquareFrame {
         }
       }
     };
-    Four<float>* to = (is_weighted ? memory_.difference : memory_.inverse) + m * kTilesAcross * 32;
+    Four<float>* to = (is_weighted ? memory_.denoised : memory_.inverse) + m * kTilesAcross * 32;
     for_blurred_tiles<kSide>(
         blocks, factors, middle, prepare, [&](int n, const float (&values)[4]) {
           to[n * 32 + self.lane] = {{values[0], values[1], values[2], values[3]}};
         });
   }
 
-  // Denoised phases, their difference from the frame before, and 2 pi / B(a).
+  // Denoised phases and 2 pi / B(a).
   __device__ __forceinline__ void divide() const {
     auto* amplitudes = reinterpret_cast<Two<float>*>(memory_.inverse);
-    auto* weighted = reinterpret_cast<Two<float>*>(memory_.difference);
+    auto* weighted = reinterpret_cast<Two<float>*>(memory_.denoised);
     int at = thread_index();
 #pragma unroll
     for (int j = 0; j < 2 * kSquareFours / kSquareThreads; ++j, at += kSquareThreads) {
-      Two<float> one = amplitudes[at], other = weighted[at], last = memory_.denoised[at];
+      Two<float> one = amplitudes[at], other = weighted[at];
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const float inverse = reciprocal(one.at[i]);
-        const float denoised = other.at[i] * inverse;
         one.at[i] = inverse * float(2 * kPi);
-        other.at[i] = denoised - last.at[i];
-        last.at[i] = denoised;
+        other.at[i] *= inverse;
       }
       amplitudes[at] = one;
       weighted[at] = other;
-      memory_.denoised[at] = last;
     }
   }
 
  private:
   using Planes = SquarePlanes<kSide>;
 
-  // Calls visit(pair, where its upper pixel lies, whether it exists).
+  // Calls visit(how planes lie, pair, where its upper pixel lies), where the thread has factors.
   template <typename Visit>
   __device__ __forceinline__ void for_pairs(int t, const Visit& visit) const {
-    const SquareThread self;
-    const int64_t frame = int64_t{t} * (level_.nbands * Planes::area) + self.q * 2 * kSide + self.r;
+    const auto each = [&](auto in_blocks) {
+      constexpr bool blocks = decltype(in_blocks)::value;
+      const SquareThread self;
+      const int64_t frame = int64_t{t} * (level_.nbands * Planes::area) +
+                            (blocks ? self.lane * 2 : self.q * 2 * kSide + self.r);
 #pragma unroll
-    for (int pair = 0; pair < 4; ++pair) {
-      const int group = self.group(pair), n = self.tile(pair);
-      const int64_t origin = self.has_factors() ? memory_.origins[Planes::at(group, n)] : -1;
-      const int within = (Planes::within(group) * kSide + Planes::within(n)) * 8;
-      visit(pair, origin + frame + within, origin >= 0);
+      for (int pair = 0; pair < 4; ++pair) {
+        const int group = self.group(pair), n = self.tile(pair);
+        const int64_t origin = memory_.origins[Planes::at(group, n)];
+        const int down = Planes::within(group), across = Planes::within(n);
+        const int within =
+            blocks ? (down * Planes::groups + across) * 64 : (down * kSide + across) * 8;
+        visit(in_blocks, pair, origin + frame + within);
+      }
+    };
+    if (SquareThread().has_factors()) {
+      level_.in_blocks ? each(std::true_type()) : each(std::false_type());
     }
   }
 
+  template <typename InBlocks>
   __device__ __forceinline__ static void load(
-      const float* from, int64_t at, bool exists, float* to) {
-    to[0] = exists ? from[at] : 0.0f;
-    to[1] = exists ? from[at + kSide] : 0.0f;
+      InBlocks in_blocks, const float* from, int64_t at, float* to) {
+    const Two<float> both = InBlocks::value ? *reinterpret_cast<const Two<float>*>(from + at)
+                                            : Two<float>{{from[at], from[at + kSide]}};
+    to[0] = both.at[0];
+    to[1] = both.at[1];
   }
 
-  __device__ __forceinline__ void load_phases(int t, float* to) const {
-    for_pairs(t, [&](int pair, int64_t at, bool exists) {
-      load(level_.phase, at, exists, to + 2 * pair);
+  // So that what was loaded before is not kept.
+  __device__ __forceinline__ static void clear(float (&values)[8]) {
+#pragma unroll
+    for (float& value : values) {
+      value = 0;
+    }
+  }
+
+  __device__ __forceinline__ void load_phases(int t, float (&to)[8]) const {
+    clear(to);
+    for_pairs(t, [&](auto in_blocks, int pair, int64_t at) {
+      load(in_blocks, level_.phase, at, to + 2 * pair);
     });
   }
 

@@ -1,9 +1,10 @@
 // Windows of planes of 48 x 48 and 24 x 24 in single precision. A block walks along the frames of
 // one plane of 48 x 48, or of four of 24 x 24; of its warps each follows the windows that begin at
 // one frame in P. At frame t it has counted the wraps k since the window's first frame, makes the
-// field B(a_t k) on tensor cores (square_blur.cuh) and needs of the step before only its own field,
-// which stays in shared memory. The whole plane is one warp's, so no other is waited for until the
-// next frame. Fields depend on a_t and k alone: equal frames give equal fields.
+// field B(a_t k) on tensor cores (square_blur.cuh) and with it the phase, denoised and unwrapped,
+// of which it needs that of the step before; that is its own and stays in shared memory. The whole
+// plane is one warp's, so no other is waited for until the next frame. Fields depend on a_t and k
+// alone: equal frames give equal phases.
 #pragma once
 
 #include "square_frame.cuh"
@@ -16,9 +17,26 @@ class SquareWalk {
   __device__ explicit SquareWalk(const SquareLevel<Out>& level) : level_(level) {
   }
 
+  // A run is so many frames one after another, from one group of planes to the next.
   __device__ void run(int64_t block, bool only_down) {
+    const int64_t length = level_.shape.length;
+    int64_t at = block * level_.run, end = at + level_.run;
+    end = end < level_.groups * length ? end : level_.groups * length;
+    while (at < end) {
+      const int64_t group = at / length, next = (group + 1) * length;
+      const int64_t until = next < end ? next : end;
+      begin(group, static_cast<int>(at - group * length), static_cast<int>(until - group * length));
+      walk(only_down);
+      at = until;
+      __syncthreads();
+    }
+  }
+
+ private:
+  using Planes = SquarePlanes<kSide>;
+
+  __device__ __forceinline__ void walk(bool only_down) {
     const int length = static_cast<int>(level_.shape.length), num_phase = level_.shape.num_phase;
-    begin(block);
     // Read where they are used: registers are scarce.
     const int &first = memory_.frames[0], &end = memory_.frames[1], &t = memory_.frames[2];
     SquareFrame<kSide, Out> frame(level_, only_down);
@@ -40,7 +58,10 @@ class SquareWalk {
       };
       float values[kSquareTiles][4];
       if (follows()) {
-        follow(age(), values);
+        follow(values);
+      }
+      if (age() == num_phase && SquareThread().warp < num_phase) {
+        begin_window();
       }
       frame.load(t + 1 < end ? t + 1 : t);  // always, so that none is kept meanwhile
       if (follows() && t >= first) {
@@ -52,31 +73,27 @@ class SquareWalk {
     } while (t + 1 < end);
   }
 
- private:
-  using Planes = SquarePlanes<kSide>;
-
-  // Which frames of which planes are the block's. The frame before the run only leaves its fields.
-  __device__ __forceinline__ void begin(int64_t block) const {
+  // Which frames of which planes are walked along. The frame before them only leaves its fields.
+  __device__ __forceinline__ void begin(int64_t group, int first, int end) const {
     const SquareThread self;
     if (self.warp == 0) {
       write_blocks(self.lane, memory_.blocks);
     }
     if (self.index == 0) {
-      const int first = static_cast<int>(block / level_.groups) * level_.run;
-      const int length = static_cast<int>(level_.shape.length);
       memory_.frames[0] = first;
-      memory_.frames[1] = first + level_.run < length ? first + level_.run : length;
+      memory_.frames[1] = end;
       memory_.frames[2] = first > 0 ? first - 2 : -1;
     }
     if (self.index < Planes::count) {
       const WindowShape& shape = level_.shape;
-      const int64_t unit = block % level_.groups * Planes::count + self.index;
+      const int64_t wanted = group * Planes::count + self.index;
+      const bool exists = wanted < level_.units;
+      const int64_t unit = exists ? wanted : level_.units - 1;
       const int64_t video = unit / level_.nbands;
       const int band = static_cast<int>(unit % level_.nbands);
-      memory_.origins[self.index] =
-          unit < level_.units ? (video * shape.length * level_.nbands + band) * Planes::area : -1;
+      memory_.origins[self.index] = (video * shape.length * level_.nbands + band) * Planes::area;
       memory_.targets[self.index] =
-          shape.output_plane(video, 0, level_.nbands, band, 0) * Planes::area;
+          exists ? shape.output_plane(video, 0, level_.nbands, band, 0) * Planes::area : kNowhere;
     }
     __syncthreads();
     // A warp's windows begin at frames that are its number modulo P.
@@ -120,18 +137,12 @@ class SquareWalk {
     }
   }
 
-  // The difference in the windows that begin `age` frames before.
-  __device__ __forceinline__ void follow(int age, float (&values)[kSquareTiles][4]) const {
+  // The difference from the frame before.
+  __device__ __forceinline__ void follow(float (&values)[kSquareTiles][4]) const {
     const SquareThread self;
     const Four<Halves>* high = memory_.high + self.lane;  // the lower halves lie behind
     const Four<Halves>* wraps = memory_.wraps + self.warp * kFactorThreads + self.lane;
     Four<float>* fields = memory_.fields + self.warp * kSquareFours + self.lane;
-    if (age == 1) {
-#pragma unroll
-      for (int tile = 0; tile < kSquareTiles; ++tile) {
-        fields[tile * 32] = {};
-      }
-    }
     SquareFactors factors;
 #pragma unroll
     for (int m = 0; m < kTilesDown; ++m) {
@@ -154,13 +165,13 @@ class SquareWalk {
       for_blurred_tiles<kSide>(blocks, factors, m, prepare, [&](int n, const float (&field)[4]) {
         const int tile = m * kTilesAcross + n;
         const Four<float> inverse = memory_.inverse[tile * 32 + self.lane];
-        const Four<float> difference = memory_.difference[tile * 32 + self.lane];
+        const Four<float> denoised = memory_.denoised[tile * 32 + self.lane];
         const Four<float> before = fields[tile * 32];
         Four<float> now;
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          now.at[i] = rounded_product(field[i], inverse.at[i]);
-          values[tile][i] = difference.at[i] + (now.at[i] - before.at[i]);
+          now.at[i] = std::fma(field[i], inverse.at[i], denoised.at[i]);
+          values[tile][i] = now.at[i] - before.at[i];
         }
         fields[tile * 32] = now;
 #pragma unroll
@@ -169,6 +180,16 @@ class SquareWalk {
               {values[tile][half % 2 * 2], values[tile][half % 2 * 2 + 1]}};
         }
       });
+    }
+  }
+
+  // The next ones begin at this frame, of which they have counted no wraps.
+  __device__ __forceinline__ void begin_window() const {
+    const SquareThread self;
+#pragma unroll 6
+    for (int tile = 0; tile < kSquareTiles; ++tile) {
+      const int at = tile * 32 + self.lane;
+      memory_.fields[self.warp * kSquareFours + at] = memory_.denoised[at];
     }
   }
 
@@ -199,12 +220,22 @@ class SquareWalk {
       }
       means[plane] *= 1.0f / Planes::area;
     }
+    const auto for_values = [&](const auto& visit) {
 #pragma unroll
-    for (int tile = 0; tile < kSquareTiles; ++tile) {
+      for (int tile = 0; tile < kSquareTiles; ++tile) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        values[tile][i] = clamped(values[tile][i] - means[plane_of(tile, i)]);
+        for (int i = 0; i < 4; ++i) {
+          visit(values[tile][i], plane_of(tile, i));
+        }
       }
+    };
+    float largest = 0;
+    for_values([&](float& value, int plane) {
+      value -= means[plane];
+      largest = std::fmax(largest, std::fabs(value));
+    });
+    if (__ballot_sync(0xffffffffu, largest > kLimit<float>) != 0) {  // rarely
+      for_values([](float& value, int) { value = clamped(value); });
     }
     const int first = static_cast<int>(level_.shape.first_window(t, age));
     const int last = static_cast<int>(level_.shape.last_window(t, age));
@@ -223,7 +254,7 @@ class SquareWalk {
     return level_.out + memory_.targets[plane] + planes * Planes::area;
   }
   __device__ bool exists(int plane) const {
-    return Planes::count == 1 || memory_.origins[plane] >= 0;
+    return Planes::count == 1 || memory_.targets[plane] != kNowhere;
   }
 
   __device__ __forceinline__ void put(

@@ -91,7 +91,11 @@ class Untold:
 
     backbone: Annotated[
         Path | None,
-        option("ResNet50 weights (FER+, VGGFace2, torchvision), if those given hold none.", "FILE"),
+        option(
+            "ResNet50 weights (FER+, VGGFace2, torchvision), if those given hold none; or the ONNX "
+            "file that they have to be for.",
+            "FILE",
+        ),
     ] = None
     outputs: Annotated[
         str | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,11 @@ from mimamo.cli.common import (
     say,
     with_options,
 )
+from mimamo.errors import InputError
+from mimamo.settings import shown
+
+if TYPE_CHECKING:
+    from mimamo.model.onnx_session import OnnxSettings
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,73 @@ def data(archives: Archives, where: Where) -> int:
     return OK
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What an ONNX backbone takes and gives, and its file does not tell."""
+
+    onnx_mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            show_default="0.485,0.456,0.406",
+            help="Of an ONNX file: is subtracted from its channels, whose white is --onnx-white.",
+        ),
+    ] = None
+    onnx_std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            show_default="0.229,0.224,0.225",
+            help="Of an ONNX file: what its channels are then divided by.",
+        ),
+    ] = None
+    onnx_white: Annotated[
+        Literal["1", "255"] | None,
+        typer.Option(
+            show_default="1", help="Of an ONNX file: its brightest pixel, before --onnx-mean."
+        ),
+    ] = None
+    onnx_colours: Annotated[
+        Literal["rgb", "bgr"] | None,
+        typer.Option(show_default="rgb", help="Of an ONNX file: the order of its channels."),
+    ] = None
+    onnx_output: Annotated[
+        str | None, option("Of an ONNX file with several outputs: which one is taken.", "NAME")
+    ] = None
+
+    @property
+    def given(self) -> OnnxSettings | None:
+        """As the functions take it; None where nothing is said."""
+        from mimamo.model.onnx_session import OnnxSettings
+
+        said: dict[str, Any] = {
+            name.removeprefix("onnx_"): value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+        for name in ("mean", "std"):
+            if name in said:
+                said[name] = _numbers(f"onnx-{name}", said[name])
+        if "white" in said:
+            said["white"] = int(said["white"])
+        return OnnxSettings(**said) if said else None
+
+
+_AS_USUAL = Pictures()
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    """Those of an option, with commas between them. Raises InputError if there are others."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise InputError(
+            f"{name}: expected numbers such as 0.5,0.5,0.5, got {shown(text)}"
+        ) from error
+
+
 @with_options(Where)
+@with_options(Pictures)
 def extract(
     archives: Archives,
     out: Annotated[Path, option("Folder of the cache.", "CACHE")],
@@ -82,8 +153,8 @@ def extract(
     backbone: Annotated[
         str | None,
         option(
-            "ResNet50 weights (FER+, VGGFace2 or torchvision), 'random', or 'small' for a "
-            "small backbone that is trained later.",
+            "ResNet50 weights (FER+, VGGFace2 or torchvision), an ONNX file, 'random', or 'small' "
+            "for a small backbone that is trained later.",
             "FILE",
         ),
     ] = None,
@@ -103,8 +174,9 @@ def extract(
         bool, flag("--strict", "End at the first thing that is wrong with the data.")
     ] = False,
     image_size: Annotated[
-        int, typer.Option(min=1, help="Side of the ResNet50's input, where its file says none.")
+        int, typer.Option(min=1, help="Side of the backbone's input, where its file says none.")
     ] = 224,
+    pictures: Pictures = _AS_USUAL,
     precision: Precision = "float32",
     batch_size: Annotated[
         int | None,
@@ -131,6 +203,7 @@ def extract(
             backbone=backbone,
             features=features or None,
             image_size=image_size,
+            onnx=pictures.given,
             subsets=subset or None,
             seed=seed,
             strict=strict,
@@ -153,8 +226,11 @@ def synth(
     frames: Annotated[int, typer.Option(min=16, help="Of each video, at 30 a second.")] = 192,
     seed: Seed = 0,
     edition: Annotated[
-        Literal["2020", "2021", "2022", "2023", "2024", "2025"] | None,
-        option("In the layout of that year's competition, with films and the test set's list."),
+        Literal["2017", "2020", "2021", "2022", "2023", "2024", "2025"] | None,
+        option(
+            "In the layout of that year's competition, with films and the test set's list; 2017: "
+            "of the first Aff-Wild, films of a photograph, as many as --identities times --takes."
+        ),
     ] = None,
 ) -> None:
     """Render faces in the layout of Aff-Wild2 that teach what each stream is for.
@@ -162,16 +238,27 @@ def synth(
     Valence shows in every still, arousal only in motion; light and other motion distract.
     """
     from mimamo.demo.synth.ablation_set import write_ablation_set
+    from mimamo.demo.synth.first_edition import YEAR, write_first_edition
 
     with ProgressBar() as bar:
-        lines = write_ablation_set(
-            out,
-            identities=identities,
-            takes=takes,
-            frames=frames,
-            seed=seed,
-            edition=None if edition is None else int(edition),
-            progress=lambda done, total: bar.show("rendering videos", done, total),
-        )
+
+        def progress(done: int, total: int) -> None:
+            bar.show("rendering videos", done, total)
+
+        if edition == str(YEAR):
+            films = identities * takes
+            lines = write_first_edition(
+                out, films=films, frames=frames, seed=seed, progress=progress
+            )
+        else:
+            lines = write_ablation_set(
+                out,
+                identities=identities,
+                takes=takes,
+                frames=frames,
+                seed=seed,
+                edition=None if edition is None else int(edition),
+                progress=progress,
+            )
     for line in lines:
         say(line)

@@ -81,7 +81,7 @@ def live(
         from mimamo.faces.batched_centerface import centerface
         from mimamo.given_weights import load_checkpoints
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
-        from mimamo.predict.notices import far_rate, no_face, no_rows, too_slow
+        from mimamo.predict.notices import far_rate, no_face, no_rows, others_there, too_slow
 
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
@@ -98,6 +98,8 @@ def live(
             features_every=features_every,
             fps=video.fps,
         )
+        for note in predictor.notes:
+            warn(note)
         window = None
         if not headless:
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
@@ -141,6 +143,8 @@ def live(
         warnings.append(too_slow(name, speed.frames / speed.seconds, video.fps))
     if speed.frames and not speed.found:
         warnings.append(no_face(name))
+    if predictor.others and faces == "main":
+        warnings.append(others_there(name, predictor.others, speed.frames))
     for warning in filter(None, warnings):
         warn(warning)
     if missing := getattr(video, "missing", None):
@@ -150,10 +154,11 @@ def live(
 
 def _open(source: str) -> Camera | VideoReader:
     from mimamo.video import VideoReader
-    from mimamo.video.camera import Camera
+    from mimamo.video.camera import HIGHEST, Camera
 
     if not (source.isascii() and source.isdecimal()):
         return VideoReader(source)
-    if len(source) > 9:  # Python reads no number of thousands of digits
-        raise InputError(f"camera: expected its number, got {source:.20}…")
+    if len(source) > len(str(HIGHEST)):  # Python reads no number of thousands of digits
+        got = source if len(source) <= 20 else f"{source:.20}…"
+        raise InputError(f"camera: expected a number from 0 to {HIGHEST}, got {got}")
     return Camera(int(source))

@@ -35,12 +35,22 @@ class Recipe:
     config: Annotated[Path | None, option("Settings (TOML), such as an earlier run's.", "FILE")] = (
         None
     )
+    recipe: Annotated[
+        Literal["published", "strong"] | None,
+        option(
+            "Settings where no other option says any: the published code's, or usual ones today."
+        ),
+    ] = None
     streams: Annotated[
         Literal["spatial", "temporal", "both"] | None, option("What the network sees.")
     ] = None
     unwrap: Annotated[
         Literal["published", "full"] | None,
         option("How phases are unwrapped: as the published code does, or fully."),
+    ] = None
+    temporal: Annotated[
+        Literal["gru", "tcn", "transformer"] | None,
+        option("What follows the frames: the GRU, or convolutions or a transformer in its place."),
     ] = None
     clip_length: Annotated[
         int | None,
@@ -52,6 +62,30 @@ class Recipe:
     epochs: Annotated[int | None, option("Epochs, at most.")] = None
     lr: Annotated[float | None, option("Learning rate.")] = None
     batch_size: Annotated[int | None, option("Clips per step, in all processes together.")] = None
+    optimizer: Annotated[Literal["sgd", "adamw"] | None, option("How a step is taken.")] = None
+    schedule: Annotated[
+        Literal["steps", "cosine"] | None,
+        option("How the learning rate falls: after some epochs, or all along."),
+    ] = None
+    ema: Annotated[
+        float | None,
+        option("Decay of an average of the weights, which is validated and kept; 0 for none."),
+    ] = None
+    feature_dropout: Annotated[
+        float | None,
+        option("Probability that a spatial feature is left out of all frames of a clip."),
+    ] = None
+    pool: Annotated[
+        int | None, option("Batches whose frames the loss is over: a step's and those before.")
+    ] = None
+    mixed_stride: Annotated[
+        bool | None,
+        typer.Option(
+            "--mixed-stride/--no-mixed-stride",
+            show_default=False,
+            help="Whether clips begin elsewhere in each epoch, up to half a stride away.",
+        ),
+    ] = None
     seed: Annotated[int | None, option("Of all that is random.")] = None
     precision: Annotated[Literal["float32", "bfloat16"] | None, option("Of the networks.")] = None
     init: Annotated[
@@ -80,22 +114,32 @@ class Recipe:
     def settings(
         self, fold: str | None = None, base: TrainingConfig | None = None
     ) -> TrainingConfig:
-        """The file's settings, or those of `base`, or the published code's, with what is given."""
+        """The file's settings, or those of `base`, or the recipe's, with what is given."""
         from mimamo.train import TrainingConfig
         from mimamo.train.begin import network_of
 
         settings = base or TrainingConfig()
+        if self.config is not None and self.recipe is not None:
+            raise typer.BadParameter(
+                "--recipe and --config exclude each other; in a file it is called recipe"
+            )
         if self.config is not None:
             settings = TrainingConfig.load(self.config)
         elif self.init is not None and base is None:
             settings = TrainingConfig(network=network_of(self.init, self.init_outputs or ""))
+        if self.recipe is not None:
+            settings = settings.with_recipe(self.recipe)
         if self.clip_length is not None:
             settings = settings.with_clips(self.clip_length)
-        network = _chosen(streams=self.streams, unwrap=self.unwrap)
+        network = _chosen(
+            streams=self.streams, unwrap=self.unwrap, temporal=self.temporal,
+            feature_dropout=self.feature_dropout,
+        )  # fmt: skip
         own = _chosen(
             epochs=self.epochs, learning_rate=self.lr, batch_size=self.batch_size, seed=self.seed,
-            precision=self.precision, spatial=self._spatial(), fold=fold, init=self.init,
-            init_outputs=self.init_outputs,
+            optimizer=self.optimizer, schedule=self.schedule, ema=self.ema, pool=self.pool,
+            mixed_stride=self.mixed_stride, precision=self.precision, spatial=self._spatial(),
+            fold=fold, init=self.init, init_outputs=self.init_outputs,
         )  # fmt: skip
         return replace(settings, network=replace(settings.network, **network), **own)
 

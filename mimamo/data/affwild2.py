@@ -30,7 +30,8 @@ from mimamo.data.folds import recording_of
 from mimamo.data.lists import read_names
 from mimamo.errors import InputError, NothingFoundError
 from mimamo.files import MOST_TEXT, read_bytes
-from mimamo.progress import counted
+from mimamo.progress import Report, counted
+from mimamo.shards import size_of
 
 SUBSETS = (TRAIN, VALIDATION, TEST)
 _SIDES: dict[str, Side] = {"left": "left", "right": "right"}
@@ -72,7 +73,9 @@ class AffWild2:
         crop: str = "centre",
     ) -> None:
         roots = [Path(root)] if isinstance(root, str | os.PathLike) else [Path(r) for r in root]
-        self.root = roots[0] if len(roots) == 1 else Path(os.path.commonpath(map(_whole, roots)))
+        self.root = (
+            roots[0] if len(roots) == 1 else Path(os.path.commonpath(map(os.path.abspath, roots)))
+        )
         self.crop = crop
         self.unused: list[Unused] = []
         self.remarks: list[str] = []
@@ -84,7 +87,7 @@ class AffWild2:
         if videos is not None:
             found.films = self._searched([videos], "videos").films
         self.faces = self._chosen_faces(found)
-        self.films = largest(found.films, self._notes)
+        self.films = largest(found.films, self._notes.append)
         known = {*self.faces, *map(recording_of, self.faces), *self.films}
         in_archive = [sort_texts(place, paths, known) for place, paths in found.texts.items()]
         texts = in_archive
@@ -273,32 +276,32 @@ class AffWild2:
         return {file.name: file for file in order}
 
 
-def largest(films: dict[str, list[Path]], notes: list[str]) -> dict[str, Path]:
+def largest(films: dict[str, list[Path]], note: Report) -> dict[str, Path]:
     """One film of each name, the largest, which is the whole one where one was cut short.
 
-    `notes` get a line if some of one name have different sizes.
+    `note` is called with a line if some of one name have different sizes.
     """
     chosen, differ = {}, []
     for name, paths in films.items():
         chosen[name] = paths[0]
         if len(paths) > 1:  # an archive has films once for each task
-            sizes = {path: _size(path) for path in paths}
+            sizes = {path: size_of(path) for path in paths}
             chosen[name] = max(paths, key=lambda path: sizes[path])
             differ += [chosen[name]] * (len(set(sizes.values())) > 1)
     if differ:
-        notes.append(
+        note(
             f"{differ[0]}: there are others of this name and of other sizes, as of "
             f"{counted(len(differ), 'video')}; the largest is used"
         )
     return chosen
 
 
-def films_in(folder: Path, notes: list[str]) -> dict[str, Path]:
+def films_in(folder: Path, note: Report) -> dict[str, Path]:
     """The films in a folder and its folders, by name without suffix (`largest`).
 
     Raises InputError if there is none.
     """
-    films = largest(search([folder]).films, notes)
+    films = largest(search([folder]).films, note)
     if not films:
         raise InputError(f"{folder}: expected a folder of videos, found none")
     return films
@@ -306,13 +309,6 @@ def films_in(folder: Path, notes: list[str]) -> dict[str, Path]:
 
 def _listed_in(path: Path) -> dict[str, str]:
     return {name: f"{path}:{line}" for name, line in read_names(path).items()}
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # reading it will tell
-        return -1
 
 
 def _same(one: AnnotationFile, other: AnnotationFile) -> bool:
@@ -324,7 +320,3 @@ def _same(one: AnnotationFile, other: AnnotationFile) -> bool:
         for file in (one, other)
     )
     return first == second
-
-
-def _whole(path: Path) -> Path:
-    return Path(os.path.abspath(path))

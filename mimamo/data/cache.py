@@ -65,9 +65,10 @@ class Manifest:
         layout: of the data set it was made from.
         unit: what one label is of, "frame" or "utterance".
         data: the data set's folder.
-        backbone: kind ("small" or "features", none for a ResNet50), and of a ResNet50 its variant
-            and image_size, of features by others their folders' names and widths, and what was
-            asked for: the weights or folders as they were `given`, with the file's times.
+        backbone: kind ("small", "onnx" or "features", none for a ResNet50), and of a ResNet50 its
+            variant and image_size, of an ONNX file its SHA-256 and how it is used, of features by
+            others their folders' names and widths, and what was asked for: the weights or folders
+            as they were `given`, with the file's times.
         weights_sha256: of the backbone's weights, or of names and widths; empty for "small".
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.
@@ -117,30 +118,25 @@ class Manifest:
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: expected cache format {FORMAT}, got {shown(found)}")
+
+        def expect(valid: bool, name: str, expected: str, got: object) -> None:
+            if not valid:
+                told = f"{name}: expected {expected}, got {shown(got)}"
+                raise InputError(f"{path}: damaged: {told}; {_MEND}")
+
         for kind, names in _TYPES:
             for name in names:
-                if not isinstance(value := content.get(name), kind):
-                    raise InputError(
-                        f"{path}: damaged: {name}: expected {kind.__name__}, got {shown(value)}; "
-                        f"{_MEND}"
-                    )
-        if content["unit"] not in get_args(Unit):
-            raise InputError(
-                f"{path}: damaged: unit: expected {' or '.join(get_args(Unit))}, got "
-                f"{shown(content['unit'])}; {_MEND}"
-            )
-        if not is_path(content["data"]):
-            raise InputError(f"{path}: damaged: data: expected a folder; {_MEND}")
+                value = content.get(name)
+                expect(isinstance(value, kind), name, kind.__name__, value)
+        unit, data = content["unit"], content["data"]
+        expect(unit in get_args(Unit), "unit", " or ".join(get_args(Unit)), unit)
+        expect(is_path(data), "data", "a folder", data)
         for name, (lowest, highest) in _SIDES.items():
-            if not is_whole(value := content[name], lowest, highest):
-                raise InputError(
-                    f"{path}: damaged: {name}: expected {lowest} to {highest}, got {shown(value)}; "
-                    f"{_MEND}"
-                )
+            value = content[name]
+            expect(is_whole(value, lowest, highest), name, f"{lowest} to {highest}", value)
         for name, subset in content["videos"].items():
             video_path(root, name)  # checks it
-            if not isinstance(subset, str):
-                raise InputError(f"{path}: damaged: {name}: expected a subset; {_MEND}")
+            expect(isinstance(subset, str), name, "a subset", subset)
         try:
             known = [entry.name for entry in fields(cls)]
             return cls(**checked(content, known, lambda: _no_tensors(content)))
@@ -193,11 +189,6 @@ class Cache:
                 f"warning: {self.root}: {counted(old, 'video')} of an earlier version without a "
                 "checksum, so damage goes unnoticed; run `mimamo extract` again to add it"
             )
-
-    @property
-    def backbone_file(self) -> Path:
-        """The backbone the features are from, as a checkpoint."""
-        return self.root / BACKBONE
 
     def subset(self, name: str) -> list[CachedVideo]:
         """The videos of a subset. Raises InputError if there is none."""

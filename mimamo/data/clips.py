@@ -10,6 +10,7 @@ context of their neighbours; a mask keeps them out of the loss and of every metr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -157,6 +158,23 @@ class ClipDataset(Dataset[Clip]):
             labels=video.labels[own.clamp(max=last)],
             mask=video.annotated[own.clamp(max=last)] & (own <= last),
         )
+
+    def moved(self, moves: Sequence[int]) -> ClipDataset:
+        """The same clips, each begun so many frames later (or earlier), inside its video.
+
+        One that would have no annotated frame stays where it is. The videos are shared.
+        """
+        other = copy(self)
+        other.clips = [
+            (number, self._moved(number, start, move))
+            for (number, start), move in zip(self.clips, moves, strict=True)
+        ]
+        return other
+
+    def _moved(self, number: int, start: int, move: int) -> int:
+        video = self.videos[number]
+        place = min(max(start + move, 0), max(len(video) - self.length, 0))
+        return place if video.annotated[place : place + self.length].any() else start
 
     def gather(self, indices: Sequence[int]) -> Clip:
         """The clips of these numbers as one batch."""

@@ -114,8 +114,3 @@ def everything_in(folder: Path) -> list[Path]:
     """What is visible in a folder and its folders, sorted; nothing of those that cannot be read."""
     found = (Path(at, name) for at, inner, files in os.walk(folder) for name in (*inner, *files))
     return sorted(path for path in found if not path.name.startswith("."))
-
-
-def entries(folder: Path) -> list[Path]:
-    """A folder's visible entries, sorted by name. Raises OSError if it cannot be read."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

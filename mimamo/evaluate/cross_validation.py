@@ -197,10 +197,8 @@ def _join(
     rules = Rules()
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own, predicted = (
-            chosen.validation,
-            _load_predictions(path, f"{fold}/{folds}", chosen, report),
-        )
+        own = chosen.validation
+        predicted = _load_predictions(path, f"{fold}/{folds}", chosen, report)
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -222,7 +220,7 @@ def _join(
     report("out of fold, all together:")
     for line in (*summary.lines(), row("mean of the folds", mean)):
         report(line)
-    if summary.unit == "frame":
+    if cache.manifest.layout == "Aff-Wild2":  # which the report is of
         report(against_report({"pooled": summary.faces, "mean of the folds": mean}))
     written = write_summary(
         root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores

@@ -22,6 +22,7 @@ from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
+from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
@@ -203,6 +204,12 @@ def _member(
     if isinstance(source, SmallBackbone):
         trained = source
     elif found != made.weights_sha256:
+        if isinstance(source, OnnxBackbone):
+            raise InputError(
+                f"{path}: these weights take features of {source.label}, but {cache.root} was made "
+                f"with {shown(made.backbone.get('given'))}; extract with --backbone {source.file} "
+                "and the same options"
+            )
         if isinstance(source, GivenFeatures):
             raise InputError(
                 f"{path}: these weights take features of {source.label}, but {cache.root} was made "

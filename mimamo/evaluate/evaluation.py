@@ -123,7 +123,7 @@ def evaluate_runs(
         settings = {
             "checkpoints": [str(member.path) for member in ensemble.members],
             "cache": str(cache.root), "subset": subset, "streams": streams,
-            **asdict(cut), **rules.noted,
+            **asdict(cut), **asdict(rules),
         }  # fmt: skip
         for path in write_summary(folder, result.summary, _NAME, settings):
             report(f"{path}")

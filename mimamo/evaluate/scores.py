@@ -111,7 +111,7 @@ def bootstrap(
         resamples: how many.
     """
     pooled = (map(np.concatenate, zip(*videos, strict=True)) for videos in pairs.values())
-    moments = np.stack([_products(*sides).sum(0) for sides in pooled])  # [subjects, 6, 2]
+    moments = np.stack([products(*sides).sum(0) for sides in pooled])  # [subjects, 6, 2]
     draws = np.random.default_rng(seed).multinomial(
         len(moments), np.full(len(moments), 1 / len(moments)), size=resamples
     )
@@ -140,7 +140,7 @@ def block_bootstrap(pairs: Pairs, seed: int = 0, resamples: int = 1000) -> Inter
     if count < 8:
         return None
     length = min(BLOCK, count // 4)
-    sums = np.cumsum(np.pad(_products(*pairs), ((1, 0), (0, 0), (0, 0))), axis=0)
+    sums = np.cumsum(np.pad(products(*pairs), ((1, 0), (0, 0), (0, 0))), axis=0)
     blocks = sums[length:] - sums[:-length]  # [count - length + 1, 6, 2]
     size = (resamples, -(-count // length))
     starts = np.random.default_rng(seed).integers(len(blocks), size=size)
@@ -165,7 +165,7 @@ def _interval(own: np.ndarray, resampled: np.ndarray, drawn: int, subjects: int)
         drawn: how many subjects or blocks make up a resample.
         subjects: of the result.
     """
-    ccc, among = _ccc(own[None])[0], _ccc(resampled)
+    ccc, among = ccc_of_sums(own), ccc_of_sums(resampled)
     z, spread = np.arctanh(ccc.clip(-_MOST, _MOST)), np.arctanh(among.clip(-_MOST, _MOST)).std(0)
     reach = student_t.ppf(0.975, max(drawn - 1, 1)) * spread
     ends = np.tanh([z - reach, z + reach]).T.tolist()
@@ -176,15 +176,15 @@ def _interval(own: np.ndarray, resampled: np.ndarray, drawn: int, subjects: int)
     return Interval(valence, arousal, subjects)
 
 
-def _ccc(moments: np.ndarray) -> np.ndarray:
-    """CCC ``[R, 2]`` from sums ``[R, 6, 2]``; 0 of a constant."""
-    count, x, y, xx, yy, xy = moments.transpose(1, 0, 2)
+def ccc_of_sums(moments: np.ndarray) -> np.ndarray:
+    """CCC ``[…, 2]`` from sums ``[…, 6, 2]`` of `products`; 0 of a constant."""
+    count, x, y, xx, yy, xy = np.moveaxis(moments, -2, 0)
     mean_x, mean_y = x / count, y / count
     spread = xx / count - mean_x**2 + yy / count - mean_y**2 + (mean_x - mean_y) ** 2
     covariance = xy / count - mean_x * mean_y
     return np.divide(2 * covariance, spread, out=np.zeros_like(spread), where=spread > 1e-12)
 
 
-def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """What is summed for a CCC, of each pair: [N, 6, 2]."""
     return np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=1)

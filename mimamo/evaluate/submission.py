@@ -162,10 +162,7 @@ def submit(
                 f"{cache.root} is of utterances, which get one line each whatever their frames"
             )
         return _submit_utterances(cache, subset, names, Path(out), overwrite, predict, report)
-    notes: list[str] = []
-    found = {} if videos is None else films_in(Path(videos), notes)
-    for line in notes:
-        report(line)
+    found = {} if videos is None else films_in(Path(videos), report)
     if rows is None:
         chosen = _names(cache, subset, names)
     else:

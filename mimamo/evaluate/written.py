@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -59,14 +58,6 @@ class Rules:
                 raise InputError(f"{name}: expected {' or '.join(known)}, got {value!r}")
         first, after = _USUAL[format]
         return cls(rescaled, reach_of(smooth), leading or first, gaps or after)
-
-    @property
-    def noted(self) -> dict[str, Any]:
-        """As they stand in a summary."""
-        return {
-            "rescaled": self.rescaled, "smooth": self.smooth, "leading": self.leading,
-            "gaps": self.gaps,
-        }  # fmt: skip
 
     def values(
         self,

@@ -17,8 +17,9 @@ from mimamo.extract.feature_files import FeatureFolders
 from mimamo.faces import CenterFace, Detector, observe_faces
 from mimamo.faces.batched_centerface import centerface
 from mimamo.files import MOST_MODEL, file_hash
-from mimamo.model.checkpoint import Backbone, FeatureSource, load_backbone
+from mimamo.model.checkpoint import Extractor, FeatureSource, load_backbone
 from mimamo.model.given_features import GivenFeatures
+from mimamo.model.onnx_session import OnnxSettings
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.video import AlignedFolder, VideoReader
@@ -32,21 +33,23 @@ class CacheSettings:
 
     Attributes:
         backbone: a file of weights, "random", "small", or a backbone; or folders of features.
-        image_size: of a ResNet50's input, where its weights do not say.
+        image_size: of the backbone's input, where its file does not say.
         seed: of random weights.
         phase_size: height and width of the small grey faces.
         device: where the backbone runs.
         dtype: in which it computes.
         detector: finds faces in videos; None for the default.
+        onnx: how an ONNX file is used, which only such a backbone may have; None for the default.
     """
 
-    backbone: str | Backbone | FeatureFolders
+    backbone: str | Extractor | FeatureFolders
     image_size: int
     seed: int
     phase_size: int
     device: torch.device
     dtype: torch.dtype
     detector: Detector | None
+    onnx: OnnxSettings | None = None
 
     @property
     def detector_name(self) -> str:
@@ -74,6 +77,9 @@ def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> 
     Of folders of features it is what says which these are.
     """
     backbone, seed = settings.backbone, settings.seed
+    is_file = isinstance(backbone, str) and backbone not in (RANDOM, SMALL)
+    if settings.onnx is not None and not is_file:
+        raise InputError("backbone: expected an ONNX file for what the options --onnx-… say")
     if backbone == RANDOM:
         model = ResNet50(image_size=settings.image_size, seed=seed).to(settings.device)
         generator = torch.Generator().manual_seed(seed)
@@ -92,7 +98,7 @@ def choose_backbone(settings: CacheSettings, videos: Sequence[DatasetVideo]) -> 
         return backbone.describe(videos)
     if not isinstance(backbone, str):
         return backbone
-    loaded = load_backbone(backbone, settings.image_size)
+    loaded = load_backbone(backbone, settings.image_size, settings.onnx)
     if isinstance(loaded, GivenFeatures):
         raise InputError(
             f"{backbone}: expected weights of a backbone, got a note on features of {loaded.label}"
@@ -138,7 +144,8 @@ def _crops(video: DatasetVideo, detector: Callable[[], Detector]) -> Iterator[np
         if not video.source.is_dir():
             reader = VideoReader(video.source)
             seen = observe_faces(reader, detector(), video.side or "main")
-            yield from (face.crop for face in seen if face.crop is not None)
+            crops = (face.crop for face in seen if face.crop is not None)
+            yield from (torch.as_tensor(crop).cpu().numpy() for crop in crops)
             return
         folder = AlignedFolder(video.source, crop=video.crop)
     except InputError:

@@ -29,9 +29,11 @@ from mimamo.faces import Detector
 from mimamo.faces.batched_centerface import centerface
 from mimamo.files import remove_left_over
 from mimamo.locks import locked
-from mimamo.model.checkpoint import Backbone
+from mimamo.model.checkpoint import Extractor
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.given_features import GivenFeatures
+from mimamo.model.onnx_backbone import OnnxBackbone
+from mimamo.model.onnx_session import OnnxSettings
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.shards import Shard, size_of
@@ -96,9 +98,10 @@ def extract(
     data: Given | Sequence[Given] | Dataset,
     out: str | os.PathLike[str],
     *,
-    backbone: str | os.PathLike[str] | Backbone | None = None,
+    backbone: str | os.PathLike[str] | Extractor | None = None,
     features: Sequence[Given] | None = None,
     image_size: int = 224,
+    onnx: OnnxSettings | None = None,
     videos: Given | None = None,
     annotations: Given | None = None,
     faces: Sequence[Given] | None = None,
@@ -125,16 +128,19 @@ def extract(
     Args:
         data: a data set, or its folder or folders, see :func:`open_dataset`.
         out: the cache, made if need be.
-        backbone: a file of ResNet50 weights; "random" for random weights, calibrated on faces of
-            the data; "small" for a small network, trained later, so that there are no features
-            to compute now; or a backbone. Either this or `features`.
+        backbone: a file of ResNet50 weights, or an ONNX file, which onnxruntime runs; "random" for
+            random weights, calibrated on faces of the data; "small" for a small network, trained
+            later, so that there are no features to compute now; or a backbone. Either this or
+            `features`.
         features: folders of features that somebody has computed, which are put side by side. In
             each, or in its folder of the subset, is a file by video, ``<video>.npy``, ``.npz`` or
             ``.safetensors``, of ``[N, D]``, or a folder by video with a file by frame,
             ``00001.npy``, of ``[D]``. In the latter two formats the array is called ``features``
             or is the only one, and ``frames`` or ``numbers`` are its rows' frames, from 1. Without
             them there is a row for each face, or for each frame.
-        image_size: of the ResNet50's input, pixels, where `backbone` does not say.
+        image_size: of the backbone's input, pixels, where its file does not say.
+        onnx: what an ONNX file does not tell: its pictures, and which output is taken. None for
+            the default; only with such a backbone.
         videos, annotations, faces, names, crop: as for :func:`open_dataset`, where `data` is no
             data set but folders.
         subsets: which of the data set's, each with a video; None for all. What the cache has of
@@ -163,7 +169,7 @@ def extract(
     if (backbone is None) == (features is None):
         got = "neither" if features is None else "both"
         raise InputError(f"expected either --backbone or --features, got {got}")
-    source: str | Backbone | FeatureFolders
+    source: str | Extractor | FeatureFolders
     if features is not None:
         source = FeatureFolders(tuple(map(Path, features)))
     else:
@@ -205,7 +211,9 @@ def extract(
     with locked(root, shard.lock):
         if shard.index:
             wait_for_manifest(root)
-        settings = CacheSettings(source, image_size, seed, phase_size, device, dtype, detector)
+        settings = CacheSettings(
+            source, image_size, seed, phase_size, device, dtype, detector, onnx
+        )
         first = shard.index == 0
         tell = problems.add if first or strict else silent
         model, manifest = prepare(
@@ -216,6 +224,9 @@ def extract(
             spatial = GivenVideos(source, model)
         elif not isinstance(model, SmallBackbone | GivenFeatures):
             spatial = SpatialFeatures(model, device, batch_size, dtype)
+        if isinstance(model, OnnxBackbone) and isinstance(spatial, SpatialFeatures) and first:
+            for line in filter(None, (model.summary, spatial.note)):
+                report(line)
         worker = _Worker(
             root, dataset, spatial, manifest, detector, device, problems, report, progress
         )

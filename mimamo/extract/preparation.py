@@ -25,6 +25,7 @@ from mimamo.extract.source import as_it_is_now, times_of
 from mimamo.files import output_folder
 from mimamo.model.checkpoint import FeatureSource, save_backbone, weights_hash
 from mimamo.model.given_features import GivenFeatures
+from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
 
 _WAIT, _POLL = 1800.0, 0.2  # seconds for the first process to prepare the cache
@@ -60,7 +61,9 @@ def prepare(
     detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
     manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
     if earlier is not None:
-        _expect_same(root, earlier, manifest)
+        was, now = ({"layout": made.layout, **made.made_with} for made in (earlier, manifest))
+        if other := difference(was, now):
+            raise InputError(f"{root}: made with {other}; give another --out")
         _expect_same_data(root, earlier, manifest, everything)
         for line in _gone(root, earlier, manifest, dataset.unused):
             tell(line)
@@ -91,11 +94,14 @@ def _manifest(
     small = isinstance(model, SmallBackbone)
     root = getattr(dataset, "root", None)
     backbone: dict[str, Any] = dict(model.settings)
-    if not isinstance(model, SmallBackbone | GivenFeatures):
+    if not isinstance(model, SmallBackbone | GivenFeatures | OnnxBackbone):
         backbone["precision"] = str(settings.dtype).removeprefix("torch.")
     asked = {"given": settings.given, "given_times": times}
     if small:
         sha256 = ""
+    # An ONNX file may have its tensors in others, whose times are not looked at.
+    elif isinstance(model, OnnxBackbone):
+        sha256 = weights_hash(model)
     elif times and earlier and asked == {name: earlier.backbone.get(name) for name in ASKED}:
         sha256 = earlier.weights_sha256  # another process or run has hashed this file
     else:
@@ -111,13 +117,6 @@ def _manifest(
         videos={video.name: video.subset for video in videos},
         detector=detector,
     )
-
-
-def _expect_same(root: Path, earlier: Manifest, now: Manifest) -> None:
-    """InputError if a cache was made of other things than would be now."""
-    was, is_now = ({"layout": made.layout, **made.made_with} for made in (earlier, now))
-    if other := difference(was, is_now):
-        raise InputError(f"{root}: made with {other}; give another --out")
 
 
 def _expect_same_data(

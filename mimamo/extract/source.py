@@ -109,14 +109,10 @@ def _files(video: DatasetVideo) -> list[str]:
 def _labels(video: DatasetVideo) -> bytes:
     """The labels' text, and how faces are read if that is not as usual."""
     refused = b"refuse" if video.crop == "refuse" and video.source.is_dir() else b""
-    return refused + _text(video)
-
-
-def _text(video: DatasetVideo) -> bytes:
     if video.row is not None:
-        return video.row.encode()
+        return refused + video.row.encode()
     files = () if video.labels is None else (video.labels, *video.more_labels)
-    return b"\n\n".join(read_bytes(path, MOST_TEXT) for path in files)
+    return refused + b"\n\n".join(read_bytes(path, MOST_TEXT) for path in files)
 
 
 def times_of(path: str | Path) -> tuple[str, float]:

@@ -17,7 +17,8 @@ from mimamo.data.dataset import TEST, DatasetVideo, Problems, Unit
 from mimamo.errors import InputError
 from mimamo.extract.feature_files import GivenVideos, side_by_side
 from mimamo.extract.source import announced_frames, fingerprint, stamp
-from mimamo.faces import Detector, observe_faces, phase_frames
+from mimamo.faces import Detector, observe_faces
+from mimamo.faces.small_grey import small_grey, stacked
 from mimamo.files import unreadable
 from mimamo.model.features import SpatialFeatures
 from mimamo.progress import silent
@@ -27,7 +28,8 @@ from mimamo.video import AlignedFolder, VideoReader
 _READ_AHEAD = 256  # faces in memory at a time
 _READERS = 4  # threads that decode images; Pillow lets go of Python's lock meanwhile
 
-Faces = Iterator[tuple[int, np.ndarray]]  # frame numbers from 1, aligned faces uint8 [112, 112, 3]
+# Frame numbers from 1, aligned faces uint8 [112, 112, 3].
+Faces = Iterator[tuple[int, np.ndarray | torch.Tensor]]
 
 
 def extract_video(
@@ -90,7 +92,7 @@ def extract_video(
     frames = [np.empty((0, phase_size, phase_size), np.uint8)]
     for batch in ahead(iter(lambda: list(islice(faces, _READ_AHEAD)), [])):
         numbers += [number for number, _ in batch]
-        crops = np.stack([crop for _, crop in batch])
+        crops = stacked([crop for _, crop in batch])
         computed = compute(crops) if compute else torch.empty(len(batch), 0)
         features.append(computed.half())
         if not features[-1].isfinite().all():
@@ -98,7 +100,7 @@ def extract_video(
                 f"backbone: features of {video.source} are not finite in float16; expected trained "
                 "or calibrated weights"
             )
-        frames.append(phase_frames(crops, phase_size))
+        frames.append(small_grey(crops, phase_size).cpu().numpy())
         progress(len(numbers))
     if not numbers and aligned:
         raise InputError(f"{video.source}: no image can be read; {video.name} is not used")

@@ -24,6 +24,7 @@ _LEAST = 64  # with an input side of 32 OpenCV's engines disagree
 _NETWORKS = 4  # input shapes kept ready: two picture sizes, the tracker's view, one to spare
 HEADS = (1, 2, 2, 10)  # channels: heat, log size, centre offset, landmarks
 _VOTERS_OVERLAP = 0.5
+_FADE = 0.01  # heat above the threshold over which a cell's vote comes to count in full
 
 
 class CenterFace:
@@ -82,7 +83,7 @@ class CenterFace:
         outputs = np.concatenate(self._run(image))
         cells = np.argwhere(outputs[0] >= self.threshold)
         boxes, landmarks, scores = decode(cells, outputs[:, cells[:, 0], cells[:, 1]].T)
-        return merged(boxes, landmarks, scores, self.overlap)
+        return merged(boxes, landmarks, scores, self.threshold, self.overlap)
 
     def _run(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the outputs [C, h, w] for an image, extended by black to the size needed."""
@@ -136,15 +137,20 @@ def decode(cells: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def merged(
-    boxes: np.ndarray, landmarks: np.ndarray, scores: np.ndarray, overlap: float
+    boxes: np.ndarray, landmarks: np.ndarray, scores: np.ndarray, threshold: float, overlap: float
 ) -> list[Detection]:
-    """Greedy non-maximum suppression, each survivor being the mean of those that agree with it."""
+    """Greedy non-maximum suppression, each survivor being the mean of those that agree with it.
+
+    A cell at the edge of a face moves the mean by up to two pixels of a large picture: one just
+    above the threshold counts little, so that the last digits of its heat decide nothing.
+    """
     found = []
+    votes = scores * ((scores - threshold) / _FADE).clip(1e-6, 1)
     left = np.argsort(-scores, kind="stable")
     while left.size:
         shared = _intersection_over_union(boxes[left[0]], boxes[left])
         voters = left[shared >= _VOTERS_OVERLAP]
-        weights = scores[voters] / scores[voters].sum()
+        weights = votes[voters] / votes[voters].sum()
         box = np.einsum("n,nc->c", weights, boxes[voters])
         points = np.einsum("n,npc->pc", weights, landmarks[voters])
         found.append(Detection(box, points, float(scores[left[0]])))

@@ -10,13 +10,13 @@ import numpy as np
 
 from mimamo.faces.detection import Detector
 from mimamo.faces.tracks import PATIENCE, FaceChoice, FaceTracks
-from mimamo.faces.views import BatchDetector, FrameBatch, SingleFrame
+from mimamo.faces.views import BatchDetector
 from mimamo.video.folder import AlignedFolder
 
 if TYPE_CHECKING:
-    from mimamo.video import Film, VideoFrame
+    from torch import Tensor
 
-_MOST = 2  # main faces, of which one is chosen; a third may be once it was a main one
+    from mimamo.video import Film, VideoFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,8 @@ class FaceObservation:
         index: the frame's number, from 0.
         time: seconds.
         image: the frame, uint8 [H, W, 3] RGB; None for a folder of aligned faces.
-        crop: the aligned face, uint8 [112, 112, 3] RGB.
+        crop: the aligned face, uint8 [112, 112, 3] RGB; a tensor on the detector's device where it
+            aligned it (`BatchDetector`).
         box, landmarks, score: as in `Detection`; for aligned faces None, None, 1.
         face: number of its track, from 1.
         others: how many more faces were found in the frame, and not chosen.
@@ -36,7 +37,7 @@ class FaceObservation:
     index: int
     time: float
     image: np.ndarray | None
-    crop: np.ndarray | None = None
+    crop: np.ndarray | Tensor | None = None
     box: np.ndarray | None = None
     landmarks: np.ndarray | None = None
     score: float = 0.0
@@ -94,23 +95,14 @@ def observe_faces(
     tracks = FaceTracks(
         detector, faces, steady=steady, patience=patience, search_every=search_every
     )
-    most = None if faces == "all" else _MOST
-    return _from_video(read(_batches(source, detector)), detector, tracks, most, search_every == 1)
+    return _from_video(read(_batches(source, detector)), tracks)
 
 
 def _from_video(
-    batches: Iterable[Sequence[VideoFrame]],
-    detector: Detector,
-    tracks: FaceTracks,
-    most: int | None,
-    search: bool,
+    batches: Iterable[Sequence[VideoFrame]], tracks: FaceTracks
 ) -> Iterator[FaceObservation]:
     for some in batches:
-        images = [frame.image for frame in some]
-        if isinstance(detector, BatchDetector):
-            batch: FrameBatch = detector.batch(images, most, search)
-        else:
-            batch = SingleFrame(images[0], detector)
+        batch = tracks.prepare([frame.image for frame in some])
         found, others = [], []
         for frame, view in zip(some, batch.views, strict=True):
             found.append(tracks.follow(view, frame.time))

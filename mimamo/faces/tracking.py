@@ -37,6 +37,7 @@ def look_closer(detector: Detector, image: np.ndarray, face: Detection) -> Detec
 def look_closer_at(
     faces: Sequence[Detection],
     detect: Callable[[Sequence[int], np.ndarray], Sequence[Sequence[Detection]]],
+    passes: int = _VIEW_PASSES,
 ) -> list[Detection | None]:
     """As `look_closer`, at several faces at once.
 
@@ -44,10 +45,11 @@ def look_closer_at(
         faces: as they were found, each in an image of its own or of others.
         detect: called with numbers of faces and transforms [N, 2, 3] from their images to their
             views, once a pass; gives what is found in each view of `VIEW_SIZE`.
+        passes: how many; one finds a face, and not yet as exactly as it can be.
     """
     found: list[Detection | None] = [None] * len(faces)
     left = dict(enumerate(faces))
-    for _ in range(_VIEW_PASSES):
+    for _ in range(passes):
         if not left:
             break
         transforms = crop_transform(np.stack([x.landmarks for x in left.values()]), _VIEW_MARGIN)

@@ -12,7 +12,7 @@ import numpy as np
 from mimamo.faces.detection import Detection, Detector, prominence
 from mimamo.faces.likeness import CutDetector
 from mimamo.faces.tracking import NEAR, LandmarkFilter
-from mimamo.faces.views import FrameView
+from mimamo.faces.views import BatchDetector, FrameBatch, FrameView, SingleFrame
 
 FaceChoice = Literal["main", "all", "left", "right"]
 
@@ -25,6 +25,7 @@ _SETTLING = 0.1  # share of the newest look in a face's mean look
 _CERTAIN = 0.5  # least score of one of many to begin, or to end the track of another
 _NEVER = 1e6  # cost of a pair that cannot be
 _APART = 0.35  # least distance of two faces, in face sizes
+_MAIN = 2  # faces of which one is chosen; a third may be once it was one of them
 
 
 @dataclass(eq=False)
@@ -110,7 +111,8 @@ class FaceTracks:
         self._detector, self._faces = detector, faces
         self._steady, self._patience = steady, patience
         self._search_every = search_every
-        self._since_search = 0
+        self._next = 0  # number of the frame that comes
+        self._others = 0
         self._cut = CutDetector()
         self._shape: tuple[int, ...] = ()
         self._tracks: list[_Track] = []
@@ -124,9 +126,20 @@ class FaceTracks:
 
     @property
     def others(self) -> int:
-        """How many faces of a score of at least 0.5 the last frame shows that are not chosen."""
-        rest = (track for track in self._tracks if track not in self._chosen)
-        return sum(_seen(track) and track.last.score >= _CERTAIN for track in rest)
+        """How many faces of a score of at least 0.5 that are not chosen the last search showed."""
+        return self._others
+
+    def prepare(self, images: Sequence[np.ndarray]) -> FrameBatch:
+        """Look at the next frames, whose views are then to be followed in their order.
+
+        Args:
+            images: uint8 [H, W, 3] RGB, of one size; one, unless it is a `BatchDetector`'s.
+        """
+        if not isinstance(self._detector, BatchDetector):
+            return SingleFrame(images[0], self._detector)
+        search = [self._is_due(self._next + n) for n in range(len(images))]
+        most = None if self._faces == "all" else _MAIN
+        return self._detector.batch(images, most, search, [x.last for x in self._chosen])
 
     def __call__(self, image: np.ndarray, time: float) -> list[tuple[int, Detection]]:
         """Return number and face of those in the next frame, in order of their numbers.
@@ -144,11 +157,12 @@ class FaceTracks:
         if changed:
             self._shape, self._cut = image.shape, CutDetector()
         if self._cut(frame.thumbnail()) or changed:
-            self._tracks, self._chosen = [], []
+            self._tracks, self._chosen, self._others = [], [], 0
         for track in self._tracks:
             track.missed += 1
         if not self._find(frame):
             self._search(frame)
+        self._next += 1
         self._tracks = [track for track in self._tracks if track.missed < self._patience]
         for track in self._tracks:
             if track.filter is not None and track.missed:
@@ -158,14 +172,12 @@ class FaceTracks:
 
     def _find(self, frame: FrameView) -> bool:
         """Find the chosen faces where they were; whether that is enough for this frame."""
-        self._since_search += 1
-        if not self._chosen or self._since_search >= self._search_every:
+        if not self._chosen or self._is_due(self._next):
             return False
         return all(self._look(frame, track, track.last) for track in self._chosen)
 
     def _search(self, frame: FrameView) -> None:
         """Find the faces of the picture, and whose they are."""
-        self._since_search = 0
         found = sorted(frame.faces(), key=prominence)
         looks = [frame.appearance(face) for face in found]
         left = set(range(len(found)))
@@ -186,6 +198,12 @@ class FaceTracks:
         self._choose(frame.image.shape[1] / 2)
         for track in self._chosen:
             self._look(frame, track, track.last)
+        rest = (track for track in self._tracks if track not in self._chosen)
+        self._others = sum(_seen(track) and track.last.score >= _CERTAIN for track in rest)
+
+    def _is_due(self, number: int) -> bool:
+        """Whether the picture of a frame is searched in any case."""
+        return number % self._search_every == 0
 
     def _look(self, frame: FrameView, track: _Track, face: Detection) -> bool:
         """Look closer at a face, and see it there; whether it is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from mimamo.faces.alignment import align_face
 from mimamo.faces.detection import Detection, Detector
 from mimamo.faces.likeness import appearance, thumbnail
 from mimamo.faces.tracking import look_closer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FrameView:
@@ -50,8 +53,13 @@ class FrameBatch(Protocol):
         """The frames, in order."""
         ...
 
-    def align(self, numbers: Sequence[int], faces: Sequence[Detection]) -> Sequence[np.ndarray]:
-        """The aligned crops, uint8 [112, 112, 3], of faces in the frames of these numbers."""
+    def align(
+        self, numbers: Sequence[int], faces: Sequence[Detection]
+    ) -> Sequence[np.ndarray] | Tensor:
+        """The aligned crops, uint8 [112, 112, 3], of faces in the frames of these numbers.
+
+        A tensor of them is on the detector's device, for its current stream.
+        """
         ...
 
 
@@ -59,14 +67,22 @@ class FrameBatch(Protocol):
 class BatchDetector(Detector, Protocol):
     """A detector that looks at several frames at once."""
 
-    def batch(self, images: Sequence[np.ndarray], most: int | None, search: bool) -> FrameBatch:
+    def batch(
+        self,
+        images: Sequence[np.ndarray],
+        most: int | None,
+        search: Sequence[bool],
+        seen: Sequence[Detection],
+    ) -> FrameBatch:
         """Look at frames.
 
         Args:
             images: uint8 [H, W, 3] RGB, all of one size.
             most: at how many faces of each, the most prominent ones, to look closer beforehand;
                 None for all.
-            search: whether faces will be asked for in every frame.
+            search: of which of the frames all faces will be asked for in any case; of the others
+                until there is a face to follow.
+            seen: faces that are followed, as they were last seen.
         """
         ...
 

@@ -31,6 +31,11 @@ from mimamo.model.config import MOST_CLIP, OUTPUTS, MIMAMOConfig
 from mimamo.model.description import SHARING, BackboneFile, Description
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
+from mimamo.model.onnx_backbone import KIND as ONNX
+from mimamo.model.onnx_backbone import OnnxBackbone
+from mimamo.model.onnx_file import SUFFIX as ONNX_SUFFIX
+from mimamo.model.onnx_file import OnnxFile, read_onnx
+from mimamo.model.onnx_session import OnnxSettings
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.model.weights import (
@@ -44,7 +49,8 @@ from mimamo.model.weights import (
 from mimamo.settings import is_whole, shown
 
 Backbone = ResNet50 | SmallBackbone
-FeatureSource = Backbone | GivenFeatures  # which computes no features, and tells whose they are
+Extractor = Backbone | OnnxBackbone  # which computes features too, but is not trained
+FeatureSource = Extractor | GivenFeatures  # which computes none, and tells whose they are
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ def load_checkpoint(
             authors' ``model_weights.pth.tar``.
         backbone: weights of the ResNet50, see :func:`load_backbone`. Required where `path` holds
             no backbone; where it does, this one is used instead. An error where `path` holds
-            `GivenFeatures`.
+            `GivenFeatures`; where it holds an ONNX file it has to be that.
         outputs: what a file's outputs are, in their order, where it does not tell: "valence" and
             "arousal", "arousal" and "valence", or one of them; None for the first.
         published_gru: run the GRU over clips as the published code does, see `MIMAMOConfig`; of
@@ -168,30 +174,58 @@ def load_checkpoint(
         InputError: a file cannot be read or does not fit, or there is no backbone, or a file tells
             what `outputs` or `published_gru` would say.
     """
-    given = None if backbone is None else load_backbone(backbone)
+    given = None if backbone is None else load_given(backbone)
     return build_checkpoint(open_checkpoint(path), given, outputs, published_gru)
 
 
 def build_checkpoint(
     file: CheckpointFile,
-    backbone: FeatureSource | None = None,
+    backbone: FeatureSource | OnnxFile | None = None,
     outputs: Sequence[str] | None = None,
     published_gru: bool = False,
 ) -> Checkpoint:
-    """`load_checkpoint` of what `open_checkpoint` has opened, with a backbone that is loaded."""
-    if backbone is not None and file.takes_given_features:
+    """`load_checkpoint` of what `open_checkpoint` has opened, with what `load_given` has loaded."""
+    kind = None if backbone is None else file.kind
+    if kind == "features":
         raise InputError(
             f"{file.path}: these weights take features of no backbone; expected no --backbone"
         )
     network = built(partial(MIMAMONet, config_of(file, outputs, published_gru)), file)
     if backbone is None:
-        own = with_backbone(file)
-        if own.backbone is None:
-            raise InputError(
-                f"{own.path}: holds no backbone; give the ResNet50's weights as well (--backbone)"
-            )
-        backbone = _backbone(own.backbone, own)
-    return Checkpoint(in_order(network, outputs).eval(), backbone, file.notes, file.path)
+        found = _own_backbone(file)
+    elif kind == ONNX:
+        found = _own_backbone(file)
+        _expect_same(file, found, backbone)
+    elif isinstance(backbone, OnnxFile):
+        raise InputError(
+            f"{backbone.path}: {file.path} does not say what pictures this takes; give the "
+            "backbone.safetensors of a cache that was extracted with it"
+        )
+    else:
+        found = backbone
+    return Checkpoint(in_order(network, outputs).eval(), found, file.notes, file.path)
+
+
+def _own_backbone(file: CheckpointFile) -> FeatureSource:
+    """What comes with it. Raises InputError if nothing does."""
+    own = with_backbone(file)
+    if own.backbone is None:
+        raise InputError(
+            f"{own.path}: holds no backbone; give the ResNet50's weights as well (--backbone)"
+        )
+    return _backbone(own.backbone, own)
+
+
+def _expect_same(file: CheckpointFile, own: FeatureSource, given: FeatureSource | OnnxFile) -> None:
+    """InputError if weights that take features of an ONNX file are given another backbone."""
+    if isinstance(given, OnnxFile) and isinstance(own, OnnxBackbone):
+        own.expect_same(given)
+    elif isinstance(given, OnnxFile) or weights_hash(own) != weights_hash(given):
+        label = own.label if isinstance(own, OnnxBackbone) else "another backbone"
+        raise InputError(
+            f"{file.path}: these weights take features of {label}; expected it as --backbone, or "
+            "none, got another one"
+        )
 
 
 def config_of(
@@ -199,8 +233,14 @@ def config_of(
 ) -> MIMAMOConfig:
     """The settings of a file's network; arguments, and what it raises, as of `load_checkpoint`."""
     description = file.description or Description()
+    said, by = description.config, file.path
+    if "network" in file.settings:
+        said, by = file.settings["network"], file.settings_file or by
     try:
-        config = MIMAMOConfig.from_dict(file.settings.get("network", description.config))
+        config = MIMAMOConfig.from_dict(said)
+    except InputError as error:
+        raise InputError(f"{by}: {error}") from error
+    try:
         _clip_length(description.info)
     except InputError as error:
         raise InputError(f"{file.path}: {error}") from error
@@ -236,19 +276,36 @@ def in_order(network: MIMAMONet, outputs: Sequence[str] | None) -> MIMAMONet:
     return network
 
 
-def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> FeatureSource:
+def load_given(path: str | os.PathLike[str]) -> FeatureSource | OnnxFile:
+    """A backbone beside weights: `load_backbone`, but of an ONNX file that alone.
+
+    What it does not tell, the weights do.
+    """
+    return read_onnx(path) if Path(path).suffix == ONNX_SUFFIX else load_backbone(path)
+
+
+def load_backbone(
+    path: str | os.PathLike[str], image_size: int = 224, onnx: OnnxSettings | None = None
+) -> FeatureSource:
     """Build the ResNet50 that a weight file is for and load it, in evaluation mode, on the CPU.
 
     Of a checkpoint of this package it is what that holds, which may be another backbone, or
     `GivenFeatures` where there is none.
 
     Args:
-        path: FER+, VGGFace2 or torchvision weights, or a checkpoint of this package.
-        image_size: for files that do not tell it (only checkpoints of this package do).
+        path: FER+, VGGFace2 or torchvision weights, an ONNX file, or a checkpoint of this package.
+        image_size: for files that do not tell it (only checkpoints of this package do, and ONNX
+            files may).
+        onnx: how an ONNX file is used; None for the default. An error for other files.
 
     Raises:
-        InputError: the file cannot be read, does not fit, or does not tell the variant.
+        InputError: the file cannot be read, does not fit, or does not tell the variant; or an ONNX
+            file cannot be run.
     """
+    if Path(path).suffix == ONNX_SUFFIX:
+        return OnnxBackbone.of(read_onnx(path), image_size, onnx or OnnxSettings())
+    if onnx is not None:
+        raise InputError(f"{path}: expected an ONNX file for what the options --onnx-… say")
     file = with_backbone(read_file(path))
     if file.backbone is not None:
         return _backbone(file.backbone, file)
@@ -259,11 +316,15 @@ def load_backbone(path: str | os.PathLike[str], image_size: int = 224) -> Featur
 
 
 def _backbone(settings: Mapping[str, Any], file: CheckpointFile) -> FeatureSource:
-    if unknown := settings.keys() - {"kind", "variant", "image_size", "folders"}:
+    is_onnx = settings.get("kind") == ONNX
+    unknown = settings.keys() - {"kind", "variant", "image_size", "folders"}
+    if unknown and not is_onnx:
         raise InputError(f"{file.path}: backbone: unknown {min(unknown):.80}")
 
     def make() -> FeatureSource:
         try:
+            if is_onnx:
+                return OnnxBackbone(**settings)
             if settings.get("kind") == "features":
                 return GivenFeatures(**settings)
             small = settings.get("kind") == "small"

@@ -33,6 +33,7 @@ class CheckpointFile(WeightFile):
 
     description: Description | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the folder it is in
+    settings_file: Path | None = None  # which says these
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -70,12 +71,12 @@ class CheckpointFile(WeightFile):
         return None if self.description is None else self.description.backbone
 
     @property
-    def takes_given_features(self) -> bool:
-        """Whether what comes with it says that nothing computes its features."""
+    def kind(self) -> object:
+        """What kind of backbone comes with it, as that says; None for a ResNet50 or none."""
         told, own = self.description, self
         if told is not None and told.backbone_file is not None and self.has_backbone:
             own = read_file(self.path.parent / told.backbone_file.file)
-        return (own.backbone or {}).get("kind") == "features"
+        return (own.backbone or {}).get("kind")
 
     @property
     def variant(self) -> str | None:
@@ -90,13 +91,14 @@ def open_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
         return read_file(folder)
     if (folder / SHARED_BEST).exists() and not (folder / RUN_BEST).exists():
         file, config = read_file(folder / SHARED_BEST), folder / SHARED_CONFIG
-        settings = read_json(config) if config.exists() else {}
+        # A link that leads nowhere is no folder without settings.
+        settings = read_json(config) if os.path.lexists(config) else {}
     else:
         file, config = read_file(folder / RUN_BEST), folder / RUN_CONFIG
         settings = read_toml(config)
     if not isinstance(settings, Mapping):
         raise InputError(f"{config}: expected settings by name, got {shown(settings)}")
-    return replace(file, settings=settings)
+    return replace(file, settings=settings, settings_file=config)
 
 
 def untold_order(path: str | os.PathLike[str], option: str) -> str:

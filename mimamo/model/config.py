@@ -9,6 +9,7 @@ from mimamo.settings import Settings, bad, is_real, is_whole
 STREAMS = ("spatial", "temporal", "both")
 OUTPUTS = ("valence", "arousal")
 RECURRENCES = ("frames", "clips")
+TEMPORALS = ("gru", "tcn", "transformer")
 MOST_WIDTH = 1 << 16  # of spatial features
 # What files may ask for at most; the widest network of these has 60 times the paper's weights.
 _HIGHEST = {
@@ -45,13 +46,18 @@ class MIMAMOConfig(Settings):
     # code, where a frame's prediction depends on the clips beside its own.
     recurrence: str = "frames"
 
+    # What follows the frames of a clip: the "gru" of the paper, or in its place a "tcn" (dilated
+    # convolutions) or a "transformer", of the same widths, layers and dropout.
+    temporal: str = "gru"
+
     # Widths.
     channels: tuple[int, ...] = (64, 128, 256)  # of the temporal stream's convolution blocks
     hidden: int = 256  # of all fully connected layers
-    rnn_hidden: int = 128  # of the GRU, in each direction
+    rnn_hidden: int = 128  # of the GRU, in each direction, or of what is in its place
     rnn_layers: int = 2
 
     # Dropout probabilities.
+    feature_dropout: float = 0.0  # of each spatial feature, in all frames of a clip at once
     spatial_dropout: float = 0.3
     conv_dropout: float = 0.2
     temporal_dropout: float = 0.3
@@ -88,6 +94,10 @@ class MIMAMOConfig(Settings):
             raise bad("outputs", "valence and arousal, in this order, or one of them", self.outputs)
         if self.recurrence not in RECURRENCES:
             raise bad("recurrence", " or ".join(map(repr, RECURRENCES)), self.recurrence)
+        if self.temporal not in TEMPORALS:
+            raise bad("temporal", ", ".join(map(repr, TEMPORALS)), self.temporal)
+        if self.temporal != "gru" and self.recurrence != "frames":
+            raise bad("recurrence", f"'frames' with temporal {self.temporal!r}", self.recurrence)
         most = min(self.height - 2, len(self.channels))
         if self.levels != tuple(range(1, len(self.levels) + 1)) or len(self.levels) > most:
             # Each convolution block halves the size, so level k can only enter block k.

@@ -12,6 +12,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 import phasenet
 from mimamo.device import move
 from mimamo.model.config import MIMAMOConfig
+from mimamo.model.onnx_backbone import OnnxBackbone
+from mimamo.model.onnx_session import OnnxSession
 from mimamo.model.resnet50 import ConvNorm, ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 
@@ -24,32 +26,50 @@ class SpatialFeatures(nn.Module):
     """A frozen backbone with its preprocessing: aligned faces → features.
 
     It computes in channels_last with BatchNorm folded into the convolutions, on a copy of the
-    backbone. A face's features depend on it alone: not on the faces beside it, and but for
-    rounding not on how many there are.
+    backbone; an ONNX file as onnxruntime does. A face's features depend on it alone: not on the
+    faces beside it, and but for rounding not on how many there are.
 
     Args:
         backbone: is copied, and left as it is.
         device: where the features are computed.
-        batch_size: faces per pass, which bounds the memory; None for 8 on a CPU, 32 on a GPU.
+        batch_size: faces per pass, which bounds the memory; None for 8 on a CPU, 32 on a GPU. An
+            ONNX file may fix it.
         dtype: of weights and activations, `torch.float32` or `torch.bfloat16`. Sums are in
-            float32 in either case.
+            float32 in either case. An ONNX file has its own.
+        home: where the features go; None for the CPU.
+
+    Attributes:
+        note: what is to be told of where it runs; empty for nothing.
+
+    Raises:
+        InputError: an ONNX file cannot be run.
     """
 
     def __init__(
         self,
-        backbone: ResNet50 | SmallBackbone,
+        backbone: ResNet50 | SmallBackbone | OnnxBackbone,
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float32,
+        home: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         if batch_size is None:
             batch_size = CPU_BATCH if torch.device(device).type == "cpu" else GPU_BATCH
         if batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-        # Folded before it is rounded to `dtype`, and rounded once.
-        self.backbone = move(fold_batch_norm(backbone), device, dtype)
+        self.backbone: ResNet50 | SmallBackbone | OnnxSession
+        self.note = ""
+        if isinstance(backbone, OnnxBackbone):
+            self.backbone = backbone.opened(device)
+            self.note, self._device = self.backbone.note, torch.device("cpu")
+            batch_size = self.backbone.batch or batch_size
+        else:
+            # Folded before it is rounded to `dtype`, and rounded once.
+            self.backbone = move(fold_batch_norm(backbone), device, dtype)
+            self._device = self.backbone.stem.conv.weight.device
         self.batch_size = batch_size
+        self._home = torch.device(home or "cpu")
 
     def train(self, mode: bool = True) -> SpatialFeatures:
         """Stay in evaluation mode, whatever `mode`."""
@@ -62,19 +82,17 @@ class SpatialFeatures(nn.Module):
             crops: uint8 ``[N, H, W, 3]``, RGB (aligned faces are 112x112); N may be 0.
 
         Returns:
-            float32 ``[N, D]``, D the backbone's `feature_dim`, on the CPU, detached but fit for
-            training on.
+            float32 ``[N, D]``, D the backbone's `feature_dim`, detached but fit for training on.
 
         Raises:
             ValueError: another dtype or shape.
         """
-        device = self.backbone.stem.conv.weight.device
         # Made outside inference mode: a tensor made inside could not be trained on.
-        features = torch.empty(len(crops), self.backbone.feature_dim)
+        features = torch.empty(len(crops), self.backbone.feature_dim, device=self._home)
         with torch.inference_mode():
             for start in range(0, len(crops), self.batch_size):
                 batch = crops[start : start + self.batch_size]
-                images = self.backbone.preprocess(torch.as_tensor(batch).to(device))
+                images = self.backbone.preprocess(torch.as_tensor(batch).to(self._device))
                 images = images.contiguous(memory_format=torch.channels_last)
                 features[start : start + len(batch)] = self.backbone(images)
         return features

@@ -26,9 +26,10 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from mimamo.model.config import MIMAMOConfig
+from mimamo.model.over_frames import OverFrames
 
 if TYPE_CHECKING:
-    from mimamo.model.checkpoint import Backbone
+    from mimamo.model.checkpoint import Extractor
 
 
 class SpatialStream(nn.Module):
@@ -36,6 +37,8 @@ class SpatialStream(nn.Module):
 
     def __init__(self, config: MIMAMOConfig) -> None:
         super().__init__()
+        # Whole channels, which are the features here, over the frames of a clip.
+        self.feature_dropout = nn.Dropout1d(config.feature_dropout)
         self.fc1 = nn.Linear(config.feature_dim, config.hidden)
         self.bn1 = nn.BatchNorm1d(config.hidden)
         self.fc2 = nn.Linear(config.hidden, config.hidden)
@@ -44,6 +47,8 @@ class SpatialStream(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         clips = features.shape[0]
+        if self.training and self.feature_dropout.p:
+            features = self.feature_dropout(features.mT).mT
         x = rearrange(features, "b t c -> (b t) c")
         x = F.relu(self.bn1(self.fc1(self.dropout(x))))
         x = F.relu(self.bn2(self.fc2(self.dropout(x))))
@@ -129,12 +134,25 @@ class Head(nn.Module):
         return self.bn(self.fc(self.dropout(x)))
 
 
+def _gru(config: MIMAMOConfig) -> nn.GRU:
+    return nn.GRU(
+        config.hidden,
+        config.rnn_hidden,
+        num_layers=config.rnn_layers,
+        # Dropout acts between layers; torch warns about it where there is only one.
+        dropout=config.rnn_dropout if config.rnn_layers > 1 else 0.0,
+        bidirectional=True,
+        batch_first=True,
+    )
+
+
 class MIMAMONet(nn.Module):
     """Valence and arousal of every frame of a clip, from its appearance and its motion.
 
     The GRU's recurrence runs over the frames of a clip. The published code leaves out
     ``batch_first`` and so runs it over the clips of a batch, as does a network whose configuration
-    says ``recurrence="clips"``.
+    says ``recurrence="clips"``. ``temporal="tcn"`` or ``"transformer"`` puts something else in its
+    place (:mod:`mimamo.model.over_frames`).
 
     ``torch.compile`` takes it, phase differences included, as one graph. ``fullgraph=True`` needs
     ``torch._dynamo.config.allow_rnn = True``, without which PyTorch does not compile ``nn.GRU``;
@@ -148,15 +166,10 @@ class MIMAMONet(nn.Module):
         self.spatial = SpatialStream(config) if config.streams != "temporal" else None
         self.temporal = TemporalStream(config) if config.streams != "spatial" else None
         self.fusion = Fusion(config)
-        self.gru = nn.GRU(
-            config.hidden,
-            config.rnn_hidden,
-            num_layers=config.rnn_layers,
-            # Dropout acts between layers; torch warns about it where there is only one.
-            dropout=config.rnn_dropout if config.rnn_layers > 1 else 0.0,
-            bidirectional=True,
-            batch_first=True,
-        )
+        if config.temporal == "gru":
+            self.gru = _gru(config)
+        else:
+            self.over_frames = OverFrames(config)
         self.head = Head(config)
 
     def forward(self, features: Tensor, phases: Sequence[Tensor]) -> Tensor:
@@ -190,7 +203,9 @@ class MIMAMONet(nn.Module):
 
     def read_out(self, embedded: Tensor) -> Tensor:
         """Valence and arousal ``[B, T, 2]`` of frames that `embed` has embedded."""
-        if self.config.recurrence == "clips":
+        if self.config.temporal != "gru":
+            x = self.over_frames(embedded)
+        elif self.config.recurrence == "clips":
             x = self.gru(embedded.transpose(0, 1))[0].transpose(0, 1)
         else:
             x, _ = self.gru(embedded)  # [B, T, 2·128]
@@ -216,7 +231,7 @@ class MIMAMONet(nn.Module):
     def save_pretrained(
         self,
         folder: str | os.PathLike[str],
-        backbone: Backbone | None = None,
+        backbone: Extractor | None = None,
         info: Mapping[str, Any] | None = None,
         *,
         overwrite: bool = False,
@@ -241,7 +256,7 @@ class MIMAMONet(nn.Module):
     def push_to_hub(
         self,
         name: str,
-        backbone: Backbone | None = None,
+        backbone: Extractor | None = None,
         info: Mapping[str, Any] | None = None,
         *,
         private: bool = False,

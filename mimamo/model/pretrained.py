@@ -10,7 +10,7 @@ from typing import Any
 from mimamo.errors import InputError
 from mimamo.files import output_folder, temporary_folder, write_json
 from mimamo.locks import locked
-from mimamo.model.checkpoint import Backbone, config_of, save_checkpoint
+from mimamo.model.checkpoint import Extractor, config_of, save_checkpoint
 from mimamo.model.checkpoint_file import SHARED_BEST, SHARED_CONFIG, open_checkpoint
 from mimamo.model.hub import NAME, PREFIX, push
 from mimamo.model.network import MIMAMONet
@@ -29,7 +29,7 @@ def load_pretrained(name: str | os.PathLike[str]) -> MIMAMONet:
 def save_pretrained(
     folder: str | os.PathLike[str],
     network: MIMAMONet,
-    backbone: Backbone | None = None,
+    backbone: Extractor | None = None,
     info: Mapping[str, Any] | None = None,
     *,
     overwrite: bool = False,
@@ -49,7 +49,7 @@ def save_pretrained(
 def push_pretrained(
     name: str,
     network: MIMAMONet,
-    backbone: Backbone | None = None,
+    backbone: Extractor | None = None,
     info: Mapping[str, Any] | None = None,
     *,
     private: bool = False,

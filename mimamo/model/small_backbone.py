@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from mimamo.errors import InputError
-from mimamo.faces.alignment import phase_frames
+from mimamo.faces.small_grey import small_grey
 from mimamo.model.resnet50 import ConvNorm, checked_image_size
 from mimamo.settings import shown
 
@@ -66,8 +65,8 @@ class SmallBackbone(nn.Module):
 
     def preprocess(self, crops: Tensor) -> Tensor:
         """Bring aligned faces, uint8 ``[N, H, W, 3]`` RGB, to what `forward` takes."""
-        frames = phase_frames(np.asarray(crops.cpu()), self.image_size)
-        return self.prepare(torch.from_numpy(frames).to(self.stem.conv.weight.device))
+        frames = small_grey(crops.numpy() if crops.is_cpu else crops, self.image_size)
+        return self.prepare(frames.to(self.stem.conv.weight.device))
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Bring grey faces ``[N, S, S]``, uint8 or in [0, 1], to what `forward` takes."""

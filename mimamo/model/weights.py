@@ -20,6 +20,7 @@ from mimamo.errors import InputError
 from mimamo.files import MOST_WEIGHTS, open_file
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
+from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.resnet50 import STAGES, ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.model.torch_file import read_torch, torch_outline
@@ -245,7 +246,7 @@ def _namings(model: nn.Module) -> list[Naming]:
         return [*_ours(model, NETWORK_PREFIX, BACKBONE_PREFIX), PUBLISHED]
     if isinstance(model, ResNet50):
         return [*_ours(model, BACKBONE_PREFIX, NETWORK_PREFIX), FERPLUS, TORCHVISION]
-    if isinstance(model, SmallBackbone | GivenFeatures):
+    if isinstance(model, SmallBackbone | GivenFeatures | OnnxBackbone):
         return _ours(model, BACKBONE_PREFIX, NETWORK_PREFIX)
     raise TypeError(f"model: expected a MIMAMONet or a ResNet50, got {type(model).__name__}")
 

@@ -14,6 +14,7 @@ from mimamo.progress import Report, silent
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
 from mimamo.video.container import open_film
 from mimamo.video.letterbox import letterbox
+from mimamo.video.picture import is_upright
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -102,7 +103,7 @@ def _is_shown_as_stored(container: InputContainer) -> bool:
         frame is not None
         and stream.sample_aspect_ratio in (None, 1)
         and not frame.interlaced_frame
-        and "DISPLAYMATRIX" not in frame.side_data
+        and is_upright(frame)
         and frame.format.name in ("yuv420p", "yuvj420p")
     )
 

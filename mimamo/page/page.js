@@ -7,6 +7,10 @@
   const film = $("film");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (person) => video.people[person].colours[dark.matches ? 1 : 0];
+  /** What each person's lines are: whose, what they are called, the values, and whether they are the truth. */
+  const lines = () => video.people.flatMap((person, k) => [{ k, name: person.name, values: person.values },
+    ...(person.truth ? [{ k, name: video.people.length > 1 ? `${person.name}: truth` : "truth", values: person.truth, truth: true }] : [])]);
+  const ink = (line) => (line.truth ? style("--ink") : colour(line.k));
 
   let video = null; // the one of content.videos that is shown
   let shown = []; // which people are
@@ -81,9 +85,9 @@
 
   function spoken() {
     if (!video.people.length) return `${moment()}; no face found`;
-    return [moment(), ...video.people.flatMap((person, k) => !shown[k] ? [] :
-      [`${person.name}: valence ${number(person.values[0][index])}, arousal ${number(person.values[1][index])}` +
-        (person.found[index] ? "" : ", no face found")])].join("; ");
+    return [moment(), ...lines().filter(({ k }) => shown[k]).map(({ k, name, values, truth }) =>
+      `${name}: valence ${number(values[0][index])}, arousal ${number(values[1][index])}` +
+        (truth || video.people[k].found[index] ? "" : ", no face found"))].join("; ");
   }
 
   /** Say it to who does not see it, once it stands still. */
@@ -100,11 +104,11 @@
     slider.setAttribute("aria-valuemax", video.times[video.times.length - 1]);
     slider.setAttribute("aria-valuenow", video.times[index]);
     slider.setAttribute("aria-valuetext", spoken());
-    video.people.forEach((person, k) => {
-      const cells = $("values").tBodies[0].rows[k].cells;
+    lines().forEach(({ k, values, truth }, row) => {
+      const cells = $("values").tBodies[0].rows[row].cells;
       [1, 2].forEach((column) => {
-        cells[column].textContent = number(person.values[column - 1][index]);
-        cells[column].className = person.found[index] ? "" : "held";
+        cells[column].textContent = number(values[column - 1][index]);
+        cells[column].className = truth || video.people[k].found[index] ? "" : "held";
       });
     });
     charts.forEach((chart) => chart.redraw(false, false));
@@ -139,7 +143,9 @@
       const [x0, y0, x1, y1] = [box[0] * across, box[1] * down, box[2] * across, box[3] * down];
       context.strokeStyle = context.fillStyle = person.colours[1];
       context.strokeRect(x0, y0, x1 - x0, y1 - y0);
-      if (video.people.length > 1) context.fillText(person.name, x0, Math.max(y0 - 5, 12));
+      context.strokeStyle = "#000"; // around the letters, which may be on anything
+      if (video.people.length > 1)
+        for (const how of ["strokeText", "fillText"]) context[how](person.name, x0, Math.max(y0 - 5, 12));
     });
   }
 
@@ -166,28 +172,25 @@
     context.fillText("arousal", 0, 0);
     context.restore();
     const start = frameAt(video.times[index] - TRAIL);
-    video.people.forEach((person, k) => {
-      if (!shown[k]) return;
-      const pairs = person.truth ? [[person.truth, true], [person.values, false]] : [[person.values, false]];
-      for (const [[valence, arousal], truth] of pairs) {
-        context.strokeStyle = context.fillStyle = colour(k);
-        context.setLineDash(truth ? [3, 3] : []);
-        for (let i = start + 1; i <= index; i++) {
-          if (valence[i] === null || valence[i - 1] === null) continue;
-          context.globalAlpha = 0.15 + 0.85 * (i - start) / (index - start);
-          context.beginPath();
-          context.moveTo(x(valence[i - 1]), y(arousal[i - 1]));
-          context.lineTo(x(valence[i]), y(arousal[i]));
-          context.stroke();
-        }
-        context.globalAlpha = 1;
-        context.setLineDash([]);
-        if (valence[index] === null) continue;
+    for (const line of lines().filter(({ k }) => shown[k])) {
+      const [valence, arousal] = line.values;
+      context.strokeStyle = context.fillStyle = ink(line);
+      context.setLineDash(line.truth ? [3, 3] : []);
+      for (let i = start + 1; i <= index; i++) {
+        if (valence[i] === null || valence[i - 1] === null) continue;
+        context.globalAlpha = 0.15 + 0.85 * (i - start) / (index - start);
         context.beginPath();
-        context.arc(x(valence[index]), y(arousal[index]), 5, 0, 2 * Math.PI);
-        if (truth) context.stroke(); else context.fill();
+        context.moveTo(x(valence[i - 1]), y(arousal[i - 1]));
+        context.lineTo(x(valence[i]), y(arousal[i]));
+        context.stroke();
       }
-    });
+      context.globalAlpha = 1;
+      context.setLineDash([]);
+      if (valence[index] === null) continue;
+      context.beginPath();
+      context.arc(x(valence[index]), y(arousal[index]), 5, 0, 2 * Math.PI);
+      if (line.truth) context.stroke(); else context.fill();
+    }
   }
 
   // Curves -------------------------------------------------------------------------------------
@@ -196,23 +199,19 @@
     const holder = $(name);
     holder.replaceChildren();
     const series = [{}], data = [video.times];
-    video.people.forEach((person, k) => {
-      const stroke = () => colour(k);
+    for (const line of lines()) {
       // Where people's values are nearly equal, a line above another has gaps to see it through.
-      const dash = k ? [8, 8 * Math.min(k, 3)] : [];
-      series.push({ label: person.name, stroke, width: 1.6, pxAlign: 0, dash, show: shown[k], spanGaps: false, points: { show: false } });
-      data.push(person.values[column]);
-      if (person.truth) {
-        series.push({ label: `${person.name}, truth`, stroke, width: 1.2, pxAlign: 0, dash: [4, 4], show: shown[k], points: { show: false } });
-        data.push(person.truth[column]);
-      }
-    });
+      const dash = line.truth ? [4, 4] : line.k ? [8, 8 * Math.min(line.k, 3)] : [];
+      series.push({ label: line.name, stroke: () => ink(line), width: line.truth ? 1.2 : 1.6, pxAlign: 0, dash,
+        show: shown[line.k], spanGaps: false, points: { show: false } });
+      data.push(line.values[column]);
+    }
     const splits = ticks(column);
     const axis = { stroke: () => style("--faint"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { show: false } };
     const made = new uPlot({
       width: Math.max(holder.clientWidth, 100), height: 150,
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
+      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
       scales: { x: { time: false }, y: { range: [splits[0], splits[splits.length - 1]] } },
       series,
       axes: [{ ...axis, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
@@ -232,8 +231,8 @@
   /** From end to end of the axis of valence (0) or arousal (1), through 0: to the limit, or less for small values. */
   function ticks(column) {
     let low = 0, high = 0;
-    for (const person of video.people)
-      for (const value of [...person.values[column], ...(person.truth ? person.truth[column] : [])])
+    for (const { values } of lines())
+      for (const value of values[column])
         [low, high] = [Math.min(low, value), Math.max(high, value)]; // null counts as 0
     const step = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1].find((one) => high - low <= 4 * one);
     if (!step || low === high) return [-limit, -limit / 2, 0, limit / 2, limit];
@@ -304,8 +303,8 @@
     shown = video.people.map(() => true);
     index = 0;
     limit = 1;
-    for (const person of video.people)
-      for (const column of [...person.values, ...(person.truth || [])])
+    for (const { values } of lines())
+      for (const column of values)
         for (const value of column) if (value !== null) limit = Math.max(limit, 1.08 * Math.abs(value) * (Math.abs(value) > 1));
     if (address) URL.revokeObjectURL(address);
     address = null;
@@ -324,26 +323,28 @@
   }
 
   function people() {
-    const rows = video.people.map((person, k) => {
+    const rows = lines().map(({ k, name: text, truth }) => {
       const row = document.createElement("tr"), head = document.createElement("th");
       const name = document.createElement("label"), box = document.createElement("input"), swatch = document.createElement("span");
       head.scope = "row";
+      name.append(swatch, text);
+      head.append(name);
+      row.append(head, document.createElement("td"), document.createElement("td"));
+      swatch.className = truth ? "swatch truth" : "swatch";
+      if (truth) return row;
+      swatch.dataset.person = k;
+      swatch.style.background = colour(k);
+      name.prepend(box);
       box.type = "checkbox";
       box.checked = true;
       box.addEventListener("change", () => {
         shown[k] = box.checked;
-        charts.forEach((made) => made.series.forEach((one, s) => {
-          if (s && (one.label === person.name || one.label === `${person.name}, truth`)) made.setSeries(s, { show: box.checked });
+        charts.forEach((made) => lines().forEach((line, s) => {
+          if (line.k === k) made.setSeries(s + 1, { show: box.checked });
         }));
         draw();
         tell();
       });
-      swatch.className = "swatch";
-      swatch.dataset.person = k;
-      swatch.style.background = colour(k);
-      name.append(box, swatch, person.name);
-      head.append(name);
-      row.append(head, document.createElement("td"), document.createElement("td"));
       return row;
     });
     $("values").tBodies[0].replaceChildren(...rows);
@@ -388,7 +389,7 @@
     draw();
   });
   dark.addEventListener("change", () => {
-    document.querySelectorAll(".swatch").forEach((one) => { one.style.background = colour(+one.dataset.person); });
+    document.querySelectorAll("[data-person]").forEach((one) => { one.style.background = colour(+one.dataset.person); });
     charts.forEach((made) => made.redraw());
     draw();
   });

@@ -26,10 +26,11 @@ from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
+from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import Cut
 from mimamo.predict.networks import checked_cut, joined
-from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows
+from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows, others_there
 from mimamo.predict.outputs import (
     Outputs,
     check_outputs,
@@ -48,7 +49,7 @@ from mimamo.predict.stage_times import StageTimes
 from mimamo.predict.table import Predictions, write_predictions
 from mimamo.progress import Progress, Report, silent
 from mimamo.shards import ALL, Shard
-from mimamo.threads import Workers, workers
+from mimamo.threads import Workers, decoders, workers
 from mimamo.video import AlignedFolder, FrameFolder
 from mimamo.video.folder import FOLDER_FPS
 
@@ -68,8 +69,7 @@ class PredictSettings:
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
             does not change the result.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
-            between only where the face was; 1 is the most reliable, see `FaceTracks`, and what
-            lets a GPU look at frames in batches.
+            between only where the face was; 1 is the most reliable, see `FaceTracks`.
         features_every: compute the spatial features of every Nth face and interpolate between,
             see `FeatureInterpolation`; faster, and near to the predictions of 1, not equal.
         stride, whole: over which frames of a face's track the GRU runs, see
@@ -261,11 +261,16 @@ class _Predictor:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
         several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
-        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
         cut, smooth = _passes(several, settings)
+        files = [own.backbone.file for own in several if isinstance(own.backbone, OnnxBackbone)]
+        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
+        if files:  # which has a precision of its own
+            self._backbone = files[0]
         spatial, members = joined(checkpoint, device, settings.batch_size, dtype)
+        for note in spatial.notes:
+            warn(note)
         self._models = Models(
             detector=settings.detector or centerface(device),
             spatial=spatial,
@@ -284,7 +289,8 @@ class _Predictor:
         times = StageTimes(backbone=self._backbone)
         with times.whole():
             settings = self._settings
-            video = open_source(source, settings.folder_fps, settings.folders, settings.thin)
+            how = settings.folder_fps, settings.folders, settings.thin
+            video = open_source(source, *how, decoders(settings.device))
             observed = self._observe(source, video, times)
             predictions = observed.predictions
             times.frames = predictions.frame_count
@@ -296,10 +302,7 @@ class _Predictor:
             if not predictions.found.any():
                 warnings.append(no_face(source))
             if observed.others and settings.faces == "main":
-                warnings.append(
-                    f"{source}: another face is in {observed.others} of {predictions.frame_count}"
-                    " frames as well; --faces all predicts every one"
-                )
+                warnings.append(others_there(source, observed.others, predictions.frame_count))
             for warning in warnings:
                 self._warn(warning)
             if not np.isfinite(predictions.values).all():

@@ -162,11 +162,6 @@ class ClipStream:
         self._kept = 0  # the first frame still held
         self._features = self._frames = torch.empty(0)  # from the frame `_kept` on
 
-    @property
-    def total(self) -> int:
-        """How many frames have come."""
-        return self._total
-
     def push(self, features: Tensor, frames: Tensor) -> Iterator[ClipInput]:
         """Take the next frames, ``[n, D]`` and uint8 ``[n, S, S]``; yield clips now complete."""
         if self._total:

@@ -26,7 +26,8 @@ import torch
 from torch import Tensor
 
 from mimamo.errors import InputError
-from mimamo.faces import Detector, FaceChoice, FaceTracks, align_face, phase_frames
+from mimamo.faces import Detector, FaceChoice, FaceTracks
+from mimamo.faces.small_grey import small_grey, stacked
 from mimamo.files import open_new, replacing
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.predict.clips import beside, both
@@ -154,8 +155,12 @@ class LivePredictor:
         self._values: dict[int, deque[tuple[float, float]]] = defaultdict(deque)
         self._pending: deque[_Row] = deque()
         self._last = (NO_FACE, NO_FACE)
+        #: What is to be told of where the networks run.
+        self.notes = self._spatial.notes
         #: Of the faces in the last frame: number and box, float32 [4].
         self.boxes: list[tuple[int, np.ndarray]] = []
+        #: In how many frames a face was found that was not chosen.
+        self.others = 0
 
     def push(self, frame: VideoFrame) -> list[LivePrediction]:
         """Take the next frame; returns the predictions that it completes, in order of frames."""
@@ -166,15 +171,17 @@ class LivePredictor:
         return predictions
 
     def _push(self, frame: VideoFrame, came: float) -> list[LivePrediction]:
-        found = self._tracks(frame.image, frame.time)
+        batch = self._tracks.prepare([frame.image])
+        found = self._tracks.follow(batch.views[0], frame.time)
         self.boxes = [(number, face.box) for number, face in found]
+        self.others += self._tracks.others > 0
         self._end(set(self._sequences) - self._tracks.alive)
         if not found:
             self._pending.append(_Row(frame.index, frame.time, came))
             return list(self._complete())
-        crops = np.stack([align_face(frame.image, face.landmarks) for _, face in found])
+        crops = stacked([*batch.align([0] * len(found), [face for _, face in found])])
         self._ask([number for number, _ in found], crops)
-        grey = torch.from_numpy(phase_frames(crops, self._networks[0].config.phase_size))
+        grey = small_grey(crops, self._networks[0].config.phase_size).cpu()
         for (number, face), picture in zip(found, grey, strict=True):
             self._pending.append(
                 _Row(frame.index, frame.time, came, number, face.box, face.score)
@@ -208,7 +215,7 @@ class LivePredictor:
         clips = [deque[Tensor](maxlen=member.clip_length) for member in self._members]
         return _Sequence(phases, clips, [deque() for _ in self._members])
 
-    def _ask(self, numbers: Sequence[int], crops: np.ndarray) -> None:
+    def _ask(self, numbers: Sequence[int], crops: np.ndarray | Tensor) -> None:
         """Have the features computed of those faces, of the next frame's, whose turn it is."""
         due = []
         for row, number in enumerate(numbers):
@@ -226,10 +233,10 @@ class LivePredictor:
             sequence.asked.append((task, row, sequence.after))
             sequence.after = 0
 
-    def _look(self, crops: np.ndarray) -> tuple[Tensor, float]:
+    def _look(self, crops: np.ndarray | Tensor) -> tuple[Tensor, float]:
         """Spatial features, and the seconds that they took."""
         begun = perf_counter()
-        return self._spatial(crops), perf_counter() - begun
+        return self._spatial(crops).cpu(), perf_counter() - begun  # waits for a GPU
 
     def _end(self, numbers: Iterable[int]) -> None:
         """Faces will not come again: their last ones would wait for ever."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mimamo.device import move
 from mimamo.errors import InputError
-from mimamo.model.checkpoint import Backbone, Checkpoint
+from mimamo.model.checkpoint import Checkpoint, Extractor
 from mimamo.model.config import OUTPUTS
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.given_features import GivenFeatures
@@ -44,7 +44,7 @@ class JointFeatures:
 
     def __init__(
         self,
-        backbones: Sequence[Backbone],
+        backbones: Sequence[Extractor],
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -55,10 +55,15 @@ class JointFeatures:
         end, known = 0, dict[int, slice]()
         for backbone in backbones:
             if id(backbone) not in known:
-                self._parts.append(SpatialFeatures(backbone, device, batch_size, dtype))
+                self._parts.append(SpatialFeatures(backbone, device, batch_size, dtype, device))
                 known[id(backbone)] = slice(end, end + backbone.feature_dim)
                 end += backbone.feature_dim
             self.columns.append(known[id(backbone)])
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told of where they run."""
+        return [part.note for part in self._parts if part.note]
 
     @property
     def batch_size(self) -> int:
@@ -66,7 +71,7 @@ class JointFeatures:
         return self._parts[0].batch_size
 
     def __call__(self, crops: Tensor | np.ndarray) -> Tensor:
-        """Features ``[N, D]`` of faces, D of all backbones together; see `SpatialFeatures`."""
+        """Features ``[N, D]`` of faces, D of all backbones together, on their device."""
         return torch.cat([part(crops) for part in self._parts], dim=1)
 
 
@@ -83,7 +88,7 @@ def joined(
     """
     several = [checkpoints] if isinstance(checkpoints, Checkpoint) else list(checkpoints)
     first = several[0]
-    backbones: list[Backbone] = []
+    backbones: list[Extractor] = []
     for own in several:
         if isinstance(own.backbone, GivenFeatures):
             raise InputError(

@@ -29,6 +29,14 @@ def no_face(source: object) -> str:
     return f"{source}: no face found; all predictions are {NO_FACE:g}"
 
 
+def others_there(source: object, others: int, frames: int) -> str:
+    """Of faces in so many of the frames that were found and not predicted."""
+    return (
+        f"{source}: another face is in {others} of {frames} frames as well; --faces all predicts"
+        " every one"
+    )
+
+
 def no_rows(missing: str, table: Path | None) -> str:
     """Of the frames of a video that could not be read, as its `missing` names them."""
     return missing if table is None else f"{missing}; they have no rows in {table}"

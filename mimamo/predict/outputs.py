@@ -10,7 +10,7 @@ from pathlib import Path
 from mimamo.errors import InputError
 from mimamo.files import append, open_file
 from mimamo.page.html import MARK
-from mimamo.predict.table import holds_predictions
+from mimamo.predict.table import FIRST_HEADER, HEADER
 
 SOFTWARE = "mimamo"  # a PNG's "Software" text, which marks the file as one of ours
 # An MP4 is a row of boxes (length, kind, content), and players skip those of kind "free". One at
@@ -103,10 +103,11 @@ def mark_video(path: Path) -> None:
 
 def is_result(path: Path) -> bool:
     """Whether a file is one of our results: its content says so, not its name."""
-    if path.suffix == ".csv":
-        return holds_predictions(path)
     try:
         with open_file(path, None) as stream:
+            if path.suffix == ".csv":
+                first = stream.readline(len(HEADER) + 2).rstrip(b"\r\n")
+                return first in (HEADER.encode("ascii"), FIRST_HEADER.encode("ascii"))
             if path.suffix == ".png":
                 return _PNG_MARK in stream.read(4096)
             if path.suffix == ".html":

@@ -29,9 +29,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimamo.faces import FaceChoice, phase_frames
+from mimamo.faces import FaceChoice
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import FaceObservation, Faces, observe_faces
+from mimamo.faces.small_grey import small_grey, stacked
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict.clips import (
     OVERLAPPING,
@@ -101,6 +102,11 @@ class Models:
         return max(1, *(member.network.config.num_phase for member in self.members))
 
     @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.members[0].network.head.fc.weight.device
+
+    @property
     def phase_size(self) -> int:
         """Height and width of the grey faces."""
         return self.members[0].network.config.phase_size
@@ -154,7 +160,7 @@ class _Crop(NamedTuple):
     """An aligned face: its number, the picture, and whether its features are to be computed."""
 
     face: int
-    image: np.ndarray
+    image: np.ndarray | Tensor
     known: bool
 
 
@@ -292,12 +298,14 @@ class _Gathering:
 
     def _look(self, crops: list[_Crop]) -> tuple[Tensor, Tensor]:
         """A worker's task: spatial features, where they are to be known, and grey frames."""
-        known = [crop.image for crop in crops if crop.known]
+        images = stacked([crop.image for crop in crops])
+        if self._models.device.type != "cpu":  # where pictures of a folder are
+            images = torch.as_tensor(images).to(self._models.device)
+        known = [number for number, crop in enumerate(crops) if crop.known]
         with self._times.stage("backbone"):
-            features = self._models.spatial(np.stack(known)) if known else torch.empty(0)
+            features = self._models.spatial(images[known]) if known else torch.empty(0)
         with self._times.stage("phase"):
-            grey = phase_frames(np.stack([crop.image for crop in crops]), self._models.phase_size)
-            return features, torch.from_numpy(grey)
+            return features, small_grey(images, self._models.phase_size)
 
     def _collect(self, limit: int) -> None:
         """Take back batches and clips, in order, until no more than `limit` of each are left."""
@@ -328,7 +336,7 @@ class _Gathering:
             self._tracks[number] = tracks
             self._averages[number] = [track.averages for track in tracks]
         if self._keep_frames:
-            self._frames[number].append(frames)
+            self._frames[number].append(frames.cpu())
         which = known.tolist()
         for track in self._tracks[number]:
             self._embed(track, track.faces.push(features[..., track.columns], which, frames))

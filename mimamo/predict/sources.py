@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mimamo.data.dataset import entries
 from mimamo.errors import InputError
 from mimamo.predict.outputs import is_result
 from mimamo.video import (
@@ -18,7 +17,7 @@ from mimamo.video import (
     is_numbered_image,
     is_video,
 )
-from mimamo.video.folder import is_openface, is_picture
+from mimamo.video.folder import is_openface, is_picture, listed
 from mimamo.video.frames import numbers_of
 from mimamo.video.image import read_image
 
@@ -53,18 +52,22 @@ def find_sources(
 
 
 def open_source(
-    source: Path, fps: float, folders: Folders = "auto", thin: float | None = None
+    source: Path,
+    fps: float,
+    folders: Folders = "auto",
+    thin: float | None = None,
+    threads: int = 1,
 ) -> Film:
     """Open a video file, or a folder of pictures with the frame rate it does not tell.
 
-    With `thin` it gives at most that many frames a second (`ThinnedFilm`).
+    With `thin` it gives at most that many frames a second (`ThinnedFilm`); `threads` decode a file.
 
     By looking, pictures are aligned faces if OpenFace named them so (``frame_det_00_000001.bmp``)
     or if their names are numbers (``00001.jpg``) and they are square, and else whole frames.
 
     Raises InputError if `source` is neither, or if aligned faces are to be thinned.
     """
-    film = _open(source, fps, folders)
+    film = _open(source, fps, folders, threads)
     if thin is None:
         return film
     if isinstance(film, AlignedFolder):
@@ -72,9 +75,11 @@ def open_source(
     return ThinnedFilm(film, thin)
 
 
-def _open(source: Path, fps: float, folders: Folders) -> VideoReader | FrameFolder | AlignedFolder:
+def _open(
+    source: Path, fps: float, folders: Folders, threads: int
+) -> VideoReader | FrameFolder | AlignedFolder:
     if not source.is_dir():
-        return VideoReader(source)
+        return VideoReader(source, threads=threads)
     found = _entries(source)
     kind = _kind(found, folders)
     if kind == "aligned":
@@ -117,10 +122,8 @@ def _sources_of_inner(folder: Path, folders: Folders, depth: int) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    try:
-        return entries(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
+    """What is visible in a folder, by name; InputError if it cannot be read."""
+    return [path for path in listed(folder) if not path.name.startswith(".")]
 
 
 def _kind(found: Sequence[Path], folders: Folders) -> Literal["aligned", "frames"] | None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mimamo.errors import InputError
-from mimamo.files import open_file, write_text
+from mimamo.files import write_text
 
 if TYPE_CHECKING:  # it needs OpenCV
     from mimamo.faces.observe import Faces
@@ -19,8 +18,8 @@ if TYPE_CHECKING:  # it needs OpenCV
 #: The value of frames before the first face, as in Aff-Wild2, where it marks "not annotated".
 NO_FACE = -5.0
 
-_FIRST = "frame,time,face_found,valence,arousal"  # all there was in earlier versions
-HEADER = f"{_FIRST},face,x0,y0,x1,y1,score"
+FIRST_HEADER = "frame,time,face_found,valence,arousal"  # all there was in earlier versions
+HEADER = f"{FIRST_HEADER},face,x0,y0,x1,y1,score"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,13 +171,3 @@ def table_row(
     certain = f"{score:.4f}" if face and score is not None else ""
     start = f"{index + 1},{time:.6f},{int(face > 0)},{values[0]:.6f},{values[1]:.6f}"
     return f"{start},{face:d},{corners},{certain}"
-
-
-def holds_predictions(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` begins with the header of `write_predictions`, be it an earlier version's."""
-    try:
-        with open_file(path, None) as stream:
-            first = stream.readline(len(HEADER) + 2).rstrip(b"\r\n")
-            return first in (HEADER.encode("ascii"), _FIRST.encode("ascii"))
-    except InputError:
-        return False

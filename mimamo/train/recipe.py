@@ -1,4 +1,7 @@
-"""The settings of a training run; the defaults are the published code's recipe."""
+"""The settings of a training run; the defaults are the published code's recipe.
+
+`STRONG` has those of another recipe, each of which can be set by itself.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from mimamo.settings import Settings, bad, is_real, is_whole
 
 SPATIAL = ("cached", "small", "finetune")
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("steps", "cosine")
+RECIPES = ("published", "strong")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class TrainingConfig(Settings):
     value.
     """
 
+    # Where the settings began, for who reads them: `with_recipe` sets them, this name does not.
+    recipe: str = "published"
+
     epochs: int = 25
     patience: int = 5  # training stops after so many epochs without a better validation CCC
     seed: int = 0  # of weights, shuffling, augmentation and dropout
@@ -34,13 +43,28 @@ class TrainingConfig(Settings):
     clip_length: int = 64  # frames
     stride: int = 32  # frames from one training clip to the next
     batch_size: int = 16  # clips
+    mixed_stride: bool = False  # move each clip by up to half a stride, elsewhere in each epoch
 
-    # Stochastic gradient descent.
+    # The loss: over the frames of so many batches, the one of a step and, as they were predicted
+    # then, those before it.
+    pool: int = 1
+
+    # Gradient descent: "sgd", stochastic with momentum, or "adamw".
+    optimizer: str = "sgd"
     learning_rate: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    milestones: tuple[int, ...] = (10, 20)  # epochs after which the learning rate drops
+    momentum: float = 0.9  # of AdamW the decay of the gradient's mean
+    weight_decay: float = 5e-4  # in each step; AdamW's is times the learning rate, of matrices only
+    clip_gradient: float = 0.0  # the norm down to which a longer gradient is scaled; 0 for none
+
+    # The learning rate: "steps" drops it after epochs, "cosine" lets it fall to 0 at the last one.
+    schedule: str = "steps"
+    warmup: float = 0.0  # epochs in which it rises from 0 along a straight line
+    milestones: tuple[int, ...] = (10, 20)  # epochs after which it drops
     decay: float = 0.1  # factor by which it drops
+
+    # Decay of an exponential moving average of the weights, by which a run is validated, and which
+    # its checkpoints hold; 0 for none.
+    ema: float = 0.0
 
     # Augmentation of a clip's grey frames.
     flip: float = 0.5  # probability of mirroring
@@ -65,6 +89,8 @@ class TrainingConfig(Settings):
                 raise bad(name, expected, getattr(self, name))
         if self.network.outputs != OUTPUTS:
             raise bad("network.outputs", "both, which the loss is of", self.network.outputs)
+        if self.optimizer == "adamw" and self.momentum == 1:
+            raise bad("momentum", "a number below 1 with adamw", self.momentum)
         if self.stride > self.clip_length:
             # Frames between two clips would never be trained on.
             raise bad("stride", f"at most clip_length, {self.clip_length}", self.stride)
@@ -84,13 +110,31 @@ class TrainingConfig(Settings):
             batch_size=max(1, self.batch_size * self.clip_length // length),
         )
 
+    def with_recipe(self, name: str) -> TrainingConfig:
+        """The same with the settings of a recipe, "published" or "strong", in what they differ."""
+        if name not in RECIPES:
+            raise bad("recipe", _CHECKS["recipe"][1], name)
+        chosen, published = STRONG, TrainingConfig()
+        if name == "published":
+            chosen = {setting: getattr(published, setting) for setting in STRONG}
+        dropout = FEATURE_DROPOUT if name == "strong" else published.network.feature_dropout
+        network = replace(self.network, feature_dropout=dropout)
+        return replace(self, recipe=name, network=network, **chosen)
+
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:
-        """As `Settings.from_dict`, `network` being a mapping as well."""
-        network = settings.get("network") if isinstance(settings, Mapping) else None
-        if network is not None:
-            settings = {**settings, "network": MIMAMOConfig.from_dict(network)}
-        return super().from_dict(settings)
+        """As `Settings.from_dict`, `network` being a mapping as well.
+
+        What is not there is as in the settings' `recipe`.
+        """
+        if not isinstance(settings, Mapping):
+            return super().from_dict(settings)
+        base = cls().with_recipe(settings.get("recipe", "published"))
+        network = settings.get("network", {})
+        if isinstance(network, Mapping):
+            network = {**base.network.to_dict(), **network}
+        given = {**base.to_dict(), **settings, "network": MIMAMOConfig.from_dict(network)}
+        return super().from_dict(given)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the settings as TOML. Raises InputError if `path` cannot be written to."""
@@ -111,6 +155,18 @@ class TrainingConfig(Settings):
             raise InputError(f"{path}: {error}") from error
 
 
+# In what the strong recipe differs; the feature dropout is the network's.
+STRONG: Mapping[str, Any] = {
+    "patience": 25,
+    "mixed_stride": True,
+    "pool": 2,
+    "optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.01, "clip_gradient": 1.0,
+    "schedule": "cosine", "warmup": 1.0,
+    "ema": 0.999,
+}  # fmt: skip
+FEATURE_DROPOUT = 0.1
+
+
 def _is_fold(value: object) -> bool:
     try:
         return value == "" or (isinstance(value, str) and bool(parse_fold(value)))
@@ -129,8 +185,15 @@ def _whole(lowest: int, highest: int = HIGHEST_COUNT) -> tuple[Callable[[Any], b
 _COUNT = _whole(1)
 _FRACTION = (lambda value: is_real(value) and 0 < value <= 1, "a number above 0 and up to 1")
 _PROBABILITY = (lambda value: is_real(value) and 0 <= value <= 1, "a number from 0 to 1")
+_SIZE = (lambda value: is_real(value, 0, 1e38), "a number from 0 to 1e38")
+
+
+def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: value in names, ", ".join(map(repr, names))
+
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "recipe": _one_of(RECIPES),
     "epochs": _COUNT,
     "patience": _COUNT,
     "seed": _whole(0, 2**63 - 1),
@@ -138,22 +201,29 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "clip_length": _whole(2, MOST_CLIP),
     "stride": _COUNT,
     "batch_size": _COUNT,
+    "mixed_stride": (lambda value: isinstance(value, bool), "true or false"),
+    "pool": _whole(1, 1000),
+    "optimizer": _one_of(OPTIMIZERS),
     "learning_rate": (
         lambda value: is_real(value, 0, 1e38) and value > 0,
         "a number above 0 and up to 1e38",
     ),
     "momentum": _PROBABILITY,
-    "weight_decay": (lambda value: is_real(value, 0, 1e38), "a number from 0 to 1e38"),
+    "weight_decay": _SIZE,
+    "clip_gradient": _SIZE,
+    "schedule": _one_of(SCHEDULES),
+    "warmup": (lambda value: is_real(value, 0, HIGHEST_COUNT), f"0 to {HIGHEST_COUNT} epochs"),
     "milestones": (
         lambda value: isinstance(value, tuple) and all(map(_COUNT[0], value)),
         f"a list of {_COUNT[1].replace('number', 'numbers')[2:]}",
     ),
     "decay": _FRACTION,
+    "ema": (lambda value: is_real(value) and 0 <= value < 1, "a number from 0 to below 1"),
     "flip": _PROBABILITY,
     "crop": _FRACTION,
-    "spatial": (lambda value: value in SPATIAL, ", ".join(map(repr, SPATIAL))),
+    "spatial": _one_of(SPATIAL),
     "backbone_rate": _FRACTION,
-    "precision": (lambda value: value in PRECISIONS, ", ".join(map(repr, PRECISIONS))),
+    "precision": _one_of(PRECISIONS),
     "fold": (_is_fold, "'i/k' with i from 1 to k, or ''"),
     "init": (lambda value: isinstance(value, str) and is_path(value), "a path, or ''"),
     "init_outputs": (

@@ -65,6 +65,12 @@ def settings_of(folder: Path, given: TrainingConfig | None, resume: bool) -> Tra
     decided = {name: getattr(saved.network, name) for name in ("feature_dim", "phase_size")}
     given = replace(given, network=replace(given.network, **decided))
     old, new = flat(saved.to_dict()), flat(given.to_dict())
+    if saved.schedule == "cosine" and given.epochs > saved.epochs:
+        raise InputError(
+            f"{folder}: its learning rate falls to 0 at epoch {saved.epochs} (schedule 'cosine'), "
+            "so it cannot be extended; train in another folder, with --init to begin with its "
+            "weights"
+        )
     for name in sorted(old):
         if old[name] != new[name] and not (name == "epochs" and new[name] > old[name]):
             more = "; only more of them can be asked for" if name == "epochs" else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import SGD, Optimizer
 
 from mimamo.data.augmentation import augmentation_draws, transform_clips
 from mimamo.data.batches import epoch_batches, own_part
@@ -19,19 +19,19 @@ from mimamo.data.clips import Clip, ClipDataset, VideoSequence
 from mimamo.errors import InputError
 from mimamo.metrics import ccc_loss, pooled_ccc
 from mimamo.model.features import phase_windows
-from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import evaluating, predict_sequence
 from mimamo.threads import ahead
 from mimamo.train.model import FaceImages, TrainedModel, video_features
+from mimamo.train.optimisation import WeightAverage, optimizer_of, rate_at
 from mimamo.train.processes import Processes, gather_rows, use_global_batch_norm
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.state import Epoch, TrainingState, load_state, save_state
+from mimamo.train.state import Epoch, Pool, TrainingState, load_state, save_state
 
 Step = tuple[int, slice, int, Clip, Tensor | None]  # number, rows, batch size, clips, images
 
 # What a seed is for, so that no two purposes share one.
-_AUGMENTATION, _DROPOUT = 1, 2
+_AUGMENTATION, _DROPOUT, _MOVES = 1, 2, 3
 
 
 class Trainer:
@@ -62,16 +62,28 @@ class Trainer:
         self.state = TrainingState()
         self._clips, self._validation, self._images = clips, validation, images
         self._config, self._processes = config, processes
-        self._optimizer = _optimizer(model, config)
+        self._optimizer = optimizer_of(model, config)
+        self._average = WeightAverage(self.model, config.ema) if config.ema else None
+        #: Predictions and labels of the batches before, over which the loss is, too.
+        self._pool: deque[tuple[Tensor, Tensor]] = deque(maxlen=config.pool - 1)
         self._forward: Callable[..., Tensor] = model
         if processes.count > 1:
             use_global_batch_norm(model)
             self._forward = DistributedDataParallel(model)
 
     @property
+    def averaged(self) -> TrainedModel:
+        """What is validated and kept: the model, or the average of its weights if there is one."""
+        return self.model if self._average is None else self._average.model
+
+    @property
     def clips_per_epoch(self) -> int:
         """How many clips an epoch has."""
         return len(self._clips)
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return -(-self.clips_per_epoch // self._config.batch_size)
 
     @property
     def clips_done(self) -> int:
@@ -83,12 +95,20 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Go on from what `save` wrote. Raises InputError as `load_state`."""
-        self.state = load_state(path, self.model, self._optimizer)
+        config = self._config
+        frames = (config.pool - 1) * config.batch_size * config.clip_length
+        most = frames * 2 * 2 * 8  # predictions and labels, in float64 at most
+        average = None if self._average is None else self._average.model
+        self.state, pool = load_state(path, self.model, self._optimizer, average, most)
+        self._pool.extend(
+            (x.to(self._processes.device), y.to(self._processes.device)) for x, y in pool
+        )
 
     def save(self, path: Path) -> None:
         """Write all that it takes to go on from here. Raises InputError as `save_state`."""
         self.state.finished = self.is_finished
-        save_state(path, self.model, self._optimizer, self.state)
+        average = None if self._average is None else self._average.model
+        save_state(path, self.model, self._optimizer, self.state, average, self._pool)
 
     def epochs(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[Epoch]:
         """Train until the last epoch, or until it no longer gets better.
@@ -107,24 +127,26 @@ class Trainer:
         config, state = self._config, self.state
         while not self.is_finished:
             number = len(state.epochs) + 1
-            rate = config.learning_rate * config.decay ** sum(
-                number > milestone for milestone in config.milestones
-            )
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate * group["factor"]
+            before = (number - 1) * self._steps_per_epoch  # steps of the epochs that are done
             self.model.train()
             clips = self.clips_done
             for step in ahead(self._steps(number, len(state.losses))):
+                rate = rate_at(config, before + step[0], self._steps_per_epoch)
+                for group in self._optimizer.param_groups:
+                    group["lr"] = rate * group["factor"]
                 loss = self._step(number, step)
                 if not math.isfinite(loss):
                     raise InputError(
                         f"learning_rate: the loss is {loss} in step {step[0] + 1} of epoch "
                         f"{number}, at {rate:g}; try a lower one"
                     )
+                if self._average is not None:
+                    self._average.update(self.model.state_dict(), before + step[0] + 1)
                 state.losses.append(loss)
                 clips += step[2]
                 if on_step:
                     on_step(clips, loss)
+            rate = rate_at(config, before + self._steps_per_epoch - 1, self._steps_per_epoch)
             valence, arousal = self._validate()
             if not math.isfinite(valence + arousal):
                 raise InputError(
@@ -159,6 +181,11 @@ class Trainer:
         """This process's part of the batches of an epoch, those that are done left out."""
         config, processes = self._config, self._processes
         batches = epoch_batches(self.clips_per_epoch, config.batch_size, config.seed, epoch)
+        clips = self._clips
+        if config.mixed_stride:
+            random = np.random.default_rng([config.seed, epoch, _MOVES])
+            most = config.stride // 2
+            clips = clips.moved(random.integers(-most, most + 1, len(clips)).tolist())
         if min(map(len, batches)) < processes.count:
             raise InputError(
                 f"batch_size: expected batches of at least {processes.count} clips, one a process, "
@@ -166,8 +193,8 @@ class Trainer:
             )
         for number, batch in enumerate(batches[done:], start=done):
             rows = own_part(batch, processes.index, processes.count)
-            images = None if self._images is None else self._images.gather(self._clips, batch[rows])
-            yield number, rows, len(batch), self._clips.gather(batch[rows]), images
+            images = None if self._images is None else self._images.gather(clips, batch[rows])
+            yield number, rows, len(batch), clips.gather(batch[rows]), images
 
     def _step(self, epoch: int, step: Step) -> float:
         """Train on one batch and return its loss."""
@@ -190,10 +217,14 @@ class Trainer:
             predicted = gather_rows(predicted.double(), rows, total)
             labels = gather_rows(labels.nan_to_num(), rows, total)
             mask = gather_rows(mask.float(), rows, total) > 0
-        loss = ccc_loss(predicted, labels, mask)
+        own = predicted[mask], labels[mask]
+        loss = pooled_loss(*own, self._pool)
         self._optimizer.zero_grad()
         loss.backward()
+        if config.clip_gradient:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_gradient)
         self._optimizer.step()
+        self._pool.append((own[0].detach(), own[1]))
         return loss.item()
 
     def _seen(
@@ -213,7 +244,7 @@ class Trainer:
         mine = range(processes.index, len(videos), processes.count)
         predicted = dict(
             processes.gather(
-                [(i, predict(self.model, videos[i], self._config, self._images)) for i in mine]
+                [(i, predict(self.averaged, videos[i], self._config, self._images)) for i in mine]
             )
         )
         return pooled_ccc([video.pairs(predicted[i]) for i, video in enumerate(videos)])
@@ -254,13 +285,16 @@ def _seed(seed: int, *keys: int) -> int:
     return int(np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _optimizer(model: TrainedModel, config: TrainingConfig) -> Optimizer:
-    """SGD; a ResNet50 that is trained on has its own learning rate."""
-    pretrained = isinstance(model.backbone, ResNet50)
-    groups = [{"params": list(model.network.parameters()), "factor": 1.0}]
-    if model.backbone is not None:
-        factor = config.backbone_rate if pretrained else 1.0
-        groups.append({"params": list(model.backbone.parameters()), "factor": factor})
-    return SGD(
-        groups, lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-    )
+def pooled_loss(predicted: Tensor, labels: Tensor, earlier: Pool) -> Tensor:
+    """`ccc_loss` over a batch and earlier ones together; a gradient flows to the batch alone.
+
+    What few clips of a batch lack, the spread between people, comes from those before, as they were
+    predicted then (a memory as in Wang et al., "Cross-Batch Memory", CVPR 2020).
+
+    Args:
+        predicted, labels: of the batch's frames that count, ``[N, 2]``.
+        earlier: the same of batches before.
+    """
+    x = torch.cat([predicted, *(own for own, _ in earlier)])
+    y = torch.cat([labels, *(own for _, own in earlier)])
+    return ccc_loss(x, y, torch.ones(len(x), dtype=torch.bool, device=x.device))

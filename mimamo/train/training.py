@@ -22,8 +22,8 @@ from mimamo.locks import locked
 from mimamo.model.checkpoint import (
     BackboneFile,
     FeatureSource,
-    load_backbone,
     load_checkpoint,
+    load_given,
     save_checkpoint,
     share_backbone,
     update_info,
@@ -32,6 +32,8 @@ from mimamo.model.checkpoint import (
 from mimamo.model.config import MIMAMOConfig
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
+from mimamo.model.onnx_backbone import OnnxBackbone
+from mimamo.model.onnx_file import OnnxFile
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.smoothing import NOTE, choose_smooth, smooth_line
@@ -230,7 +232,9 @@ def _choose_smooth(
     if NOTE in checkpoint.info:
         return
     trained = None
-    if config.spatial != "cached" and not isinstance(checkpoint.backbone, GivenFeatures):
+    if not (
+        config.spatial == "cached" or isinstance(checkpoint.backbone, GivenFeatures | OnnxBackbone)
+    ):
         trained = checkpoint.backbone
     model = TrainedModel(checkpoint.network, trained).to(device).eval()
     predicted = {}
@@ -282,7 +286,7 @@ class _RunFiles:
     ) -> None:
         self._folder, self._trainer, self._save_seconds = folder, trainer, save_seconds
         self._notes = notes | {"training": config.to_dict()}
-        self._backbone: FeatureSource | BackboneFile | None = trainer.model.backbone
+        self._backbone: FeatureSource | BackboneFile | None = trainer.averaged.backbone
         self._saved = time.monotonic()
         clear(folder, everything=begins)
         config.save(folder / CONFIG)
@@ -309,7 +313,7 @@ class _RunFiles:
         self._log.epoch(self._trainer.clips_done, epoch)
         notes = self._notes | {"epoch": asdict(epoch)}
         for name in (BEST, LAST) if epoch.is_best else (LAST,):
-            network = self._trainer.model.network
+            network = self._trainer.averaged.network
             save_checkpoint(self._folder / name, network, self._backbone, notes)
         write_csv(self._folder / HISTORY, history_rows(self._trainer.state.epochs))
         self._save_state()
@@ -331,10 +335,12 @@ def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, FeatureS
     torch.manual_seed(config.seed)
     trained = None
     if config.spatial == "finetune":
-        if isinstance(stored, GivenFeatures):
+        if isinstance(stored, GivenFeatures | OnnxBackbone):
+            without = "without the backbone that is to be trained"
+            is_onnx = isinstance(stored, OnnxBackbone)
             raise InputError(
-                f"{cache.root}: holds features of {stored.label}, without the backbone that is to "
-                "be trained"
+                f"{cache.root}: holds features of {stored.label}, "
+                f"{'which cannot be trained' if is_onnx else without}"
             )
         trained = stored
     if config.spatial == "small":
@@ -344,7 +350,12 @@ def _model(cache: Cache, config: TrainingConfig) -> tuple[TrainedModel, FeatureS
 
 
 def _check_backbone(cache: Cache, path: str | os.PathLike[str]) -> None:
-    found = weights_hash(load_backbone(path))
+    given = load_given(path)
+    if isinstance(given, OnnxFile):
+        stored = stored_backbone(cache.root, cache.manifest)
+        if isinstance(stored, OnnxBackbone) and stored.sha256 == given.sha256:
+            return
+    found = given.sha256 if isinstance(given, OnnxFile) else weights_hash(given)
     expected = cache.manifest.weights_sha256
     if found != expected:
         raise InputError(

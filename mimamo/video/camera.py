@@ -14,7 +14,7 @@ from mimamo.settings import shown
 from mimamo.video.quiet import quiet_opencv
 from mimamo.video.reader import VideoFrame
 
-_HIGHEST = 2**31 - 1  # that OpenCV takes
+HIGHEST = 2**31 - 1  # that OpenCV takes
 _USUAL_FPS = 30.0  # where a camera does not say
 _PATIENCE = 1.0  # seconds to wait for a frame that is being read
 
@@ -30,8 +30,8 @@ class Camera:
     """
 
     def __init__(self, number: int) -> None:
-        if not 0 <= number <= _HIGHEST:
-            raise InputError(f"camera: expected a number from 0 to {_HIGHEST}, got {shown(number)}")
+        if not 0 <= number <= HIGHEST:
+            raise InputError(f"camera: expected a number from 0 to {HIGHEST}, got {shown(number)}")
         self.name = f"camera {number}"
         self.missed = 0
         with quiet_opencv():

@@ -120,6 +120,15 @@ def logged_errors() -> int:
     return av.logging.get_last_error()[0]
 
 
+def is_cut_short(before: int) -> bool:
+    """Whether FFmpeg said since `before` that a Matroska file ends within an element.
+
+    Of a short film it does so when it opens it, and not again when its packets are read.
+    """
+    count, last = av.logging.get_last_error()
+    return count > before and last is not None and "ended prematurely" in last[2]
+
+
 def explained(error: av.FFmpegError, before: int) -> str:
     """What an error means, in FFmpeg's words; `before` is what `logged_errors` gave before it."""
     log: Any = error.log  # level, part of FFmpeg, message

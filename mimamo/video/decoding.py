@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
 import av
 from av.container import InputContainer
@@ -20,6 +21,10 @@ _AHEAD = 3600.0  # seconds ahead that no film has nothing for
 _PROBED = 5_000_000  # bytes that FFmpeg reads at most to find out what a film is
 
 
+class DoubtfulFilmError(Exception):
+    """Something is wrong with a film that several threads decode; one alone can tell where."""
+
+
 class Decoding:
     """One pass over a video stream: iterating gives each frame that decodes, and its time.
 
@@ -33,6 +38,9 @@ class Decoding:
         container, stream: what to decode.
         step: seconds from one frame to the next, on average.
         doubtful: whether FFmpeg reported errors when it opened the container.
+        cut: whether one was that the file ends too soon.
+        threads: that decode frames. More than one give the same frames, but where something is
+            wrong they do not tell where: then iterating raises DoubtfulFilmError. To be closed.
 
     Attributes:
         gaps: the times of the frames before and after each place where frames are missing; 0.0
@@ -41,7 +49,13 @@ class Decoding:
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, step: float, doubtful: bool
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        step: float,
+        doubtful: bool,
+        cut: bool = False,
+        threads: int = 1,
     ) -> None:
         self.gaps: list[tuple[float, float]] = []
         self.filled = False
@@ -52,25 +66,37 @@ class Decoding:
         self._time = -math.inf
         self._stamp = -math.inf  # of the last frame, in the stream's units, as all stamps
         self._read = -math.inf  # the highest of a packet so far
-        self._lost: list[tuple[float, bool]] = []  # stamps, and whether that frame is lost for sure
+        # Stamps, and whether that frame is lost for sure; what the end of the file would have had.
+        self._lost: list[tuple[float, bool]] = [(math.inf, False)] if cut else []
         self._doubtful = 0  # for how many more frames a long step means a gap
         self._place = -1  # in the file, of the packet furthest on
         self._torn = False  # whether the last packet is not whole
-        # One thread: a film takes little beside the networks, and decodes alike on every machine.
-        stream.codec_context.thread_count = 1
+        self._several = threads > 1
+        self._errors = logged_errors()
+        if self._several:
+            stream.codec_context.thread_type = "FRAME"
+        stream.codec_context.thread_count = threads
         stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
 
     def __iter__(self) -> Iterator[tuple[VideoFrame, float]]:
         packets = read_packets(self._container, self._stream, self._failed)
-        packet = next(packets, None)
-        while packet is not None:
-            for frame in self._decoded(packet):
+        for packet in chain(packets, [None]):
+            frames = self._decoded(packet)
+            if self._several and self._is_doubtful():
+                raise DoubtfulFilmError
+            for frame in frames:
                 yield frame, self._next_time(frame)
-            packet = next(packets, None)
-        for frame in self._decoded(None):
-            yield frame, self._next_time(frame)
         if self._is_cut() or any(stamp > self._stamp for stamp, _ in self._lost):
             self.gaps.append((max(self._time, 0.0), math.inf))
+
+    def close(self) -> None:
+        """Wait for FFmpeg's threads; no frame follows.
+
+        One that had an error to report while the decoder is freed would wait for Python's lock, and
+        who frees it, with the lock, for the thread.
+        """
+        if self._several:
+            self._stream.codec_context.flush_buffers()
 
     def _decoded(self, packet: av.Packet | None) -> list[VideoFrame]:
         """The frames that a packet completes; None for those that are left."""
@@ -94,6 +120,9 @@ class Decoding:
         if logged_errors() != before:
             self._doubtful = _REORDERED
         return frames
+
+    def _is_doubtful(self) -> bool:
+        return bool(self._lost) or self._doubtful_start or logged_errors() != self._errors
 
     def _failed(self) -> None:
         """The container cannot be read after the last packet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,10 +63,16 @@ class FrameFolder:
         self.size = (first.image.shape[1], first.image.shape[0])
 
     def __iter__(self) -> Iterator[VideoFrame]:
+        return self.taken(lambda time: True)
+
+    def taken(self, wanted: Callable[[float], bool]) -> Iterator[VideoFrame]:
+        """As iterating over it, but only frames whose time is `wanted`; others are not read."""
         gaps: list[tuple[float, float]] = []
         before, index, whole = 0.0, 0, True
         for path, place in zip(self.images, self._places, strict=True):
             time = place / self.fps
+            if not wanted(time):
+                continue
             try:
                 image = read_image(path)
             except InputError as error:

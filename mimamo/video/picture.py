@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
@@ -103,9 +104,16 @@ class Pictures:
         a, b, c, d = self._matrix
         across, down = a, d
         if abs(a) + abs(d) < abs(b) + abs(c):
-            image, across, down = image.swapaxes(0, 1), c, b
-        image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+            image, across, down = cv2.transpose(image), c, b
+        if across < 0 or down < 0:
+            image = cv2.flip(image, -1 if across < 0 and down < 0 else int(across < 0))
         return np.ascontiguousarray(image)
+
+
+def is_upright(frame: VideoFrame) -> bool:
+    """Whether a frame is shown as it is stored, neither turned nor mirrored."""
+    a, b, c, d = _matrix(frame)
+    return a > 0 and d > 0 and b == c == 0
 
 
 def _angle(frame: VideoFrame) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,14 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from mimamo.errors import InputError
-from mimamo.video.container import codec_name, explained, logged_errors, open_film
-from mimamo.video.decoding import Decoding
+from mimamo.video.container import (
+    codec_name,
+    explained,
+    is_cut_short,
+    logged_errors,
+    open_film,
+)
+from mimamo.video.decoding import Decoding, DoubtfulFilmError
 from mimamo.video.folder import MOST_FRAMES
 from mimamo.video.picture import Pictures, progressive
 
@@ -54,12 +60,18 @@ class VideoReader:
     Frame times are seconds from the container's start. They are the container's where they
     increase, otherwise they follow from `fps`.
 
+    Args:
+        path: the file.
+        threads: of FFmpeg, that decode frames. What is read does not depend on it: where something
+            is wrong with the film, one goes on alone.
+
     Raises InputError for a path that is missing, a folder, an empty file, something else than a
     video, or a video of which no frame can be decoded.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
         self.path = Path(path)
+        self._threads = threads
         self.name = self.path.stem
         self.missing: str | None = None
         self.size_changes = False
@@ -87,8 +99,15 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Read from the first frame on; a new iteration ends one that is still under way."""
+        return self.taken(lambda time: True)
+
+    def taken(self, wanted: Callable[[float], bool]) -> Iterator[VideoFrame]:
+        """As iterating over it, but only frames whose time is `wanted`.
+
+        It is asked of one frame after the other. The others are decoded and not made pictures of.
+        """
         self.close()
-        self._pass = self._frames()
+        self._pass = self._frames(wanted, self._threads)
         return self._pass
 
     def close(self) -> None:
@@ -103,30 +122,49 @@ class VideoReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _frames(self) -> Generator[VideoFrame, None, None]:
-        before = logged_errors()
+    def _frames(
+        self, wanted: Callable[[float], bool] = lambda time: True, threads: int = 1
+    ) -> Generator[VideoFrame, None, None]:
+        self._passed = 0
         try:
-            with open_film(self.path) as container:
-                yield from self._decoded(container, logged_errors() > before)
+            for count in (threads, 1):
+                before = logged_errors()
+                with open_film(self.path) as container, suppress(DoubtfulFilmError):
+                    found = logged_errors() > before, is_cut_short(before)
+                    yield from self._decoded(container, *found, wanted, count)
+                    return
         except av.FFmpegError as error:
             raise InputError(f"{self.path}: FFmpeg fails: {explained(error, before)}") from error
 
     def _decoded(
-        self, container: InputContainer, doubtful: bool
+        self,
+        container: InputContainer,
+        doubtful: bool,
+        cut: bool,
+        wanted: Callable[[float], bool],
+        threads: int,
     ) -> Generator[VideoFrame, None, None]:
         stream = container.streams.video[self._facts.place]
-        decoding = Decoding(container, stream, 1 / (self._facts.fps or ASSUMED_FPS), doubtful)
+        step = 1 / (self._facts.fps or ASSUMED_FPS)
         picture = Pictures(stream.sample_aspect_ratio)
-        first = last = None
-        for index, (decoded, time) in enumerate(progressive(decoding)):
-            image = picture(decoded)
-            if last is not None and image.shape != last.image.shape:
-                self._warn_of_size(last.image, image, time)
-            last = VideoFrame(index, time, image)
-            first = first or last
-            yield last
-        if first is not None and last is not None:
-            self._conclude(decoding, last.index, last.time - first.time)
+        times: list[float] = []  # of the first and the last
+        shown: np.ndarray | None = None
+        index = -1
+        with closing(Decoding(container, stream, step, doubtful, cut, threads)) as decoding:
+            for index, (decoded, time) in enumerate(progressive(decoding)):
+                times[1:] = [time]
+                is_new = index >= self._passed  # else several threads gave it
+                self._passed = max(self._passed, index + 1)
+                if is_new and not wanted(time):
+                    continue
+                image = picture(decoded)
+                if shown is not None and image.shape != shown.shape:
+                    self._warn_of_size(shown, image, time)
+                shown = image
+                if is_new:
+                    yield VideoFrame(index, time, image)
+            if times:
+                self._conclude(decoding, index, times[-1] - times[0])
 
     def _conclude(self, decoding: Decoding, steps: int, seconds: float) -> None:
         """What a whole pass has shown."""

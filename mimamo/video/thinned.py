@@ -61,8 +61,10 @@ class ThinnedFilm:
 
     def __iter__(self) -> Iterator[VideoFrame]:
         index, taken = 0, -math.inf
-        for frame in self.film:
-            if frame.time - taken < self._least:
-                continue
+
+        def is_due(time: float) -> bool:
+            return time - taken >= self._least
+
+        for frame in self.film.taken(is_due):
             yield VideoFrame(index, frame.time, frame.image)
             index, taken = index + 1, frame.time

@@ -94,6 +94,10 @@ def test_predict(tmp_path):
         assert rows[f"predict/often/{peer}"].target is None
     assert rows["predict/float32/plain"].ours.error < 1e-4
     assert rows["predict/ours/plain"].ours.error < 0.05
+    for name in ("pyav", "reading", "reading/decoding", "reading/threads-2", "reading/threads-4"):
+        assert rows[f"predict/{name}"].ratio > 0
+        assert "frames/s" in rows[f"predict/{name}"].note
+    assert rows["predict/pyav"].ours.error < 0.05
     cosine = rows["predict/bfloat16"]
     assert 0.99 < cosine.ratio < 1  # a few faces of 64 pixels are too few to calibrate on
     assert cosine.target == 0.999

@@ -38,7 +38,7 @@ def stored(tmp_path: Path) -> Path:
 
 
 def report(folder: Path) -> int:
-    names = {"results": "results", "readme": "README.md", "page": "page.md", "picture": "b.png"}
+    names = {"results": "results", "readme": "README.md", "page": "page.md"}
     return main([word for name, at in names.items() for word in (f"--{name}", str(folder / at))])
 
 
@@ -59,7 +59,6 @@ def test_only_what_is_between_the_markers_changes(stored):
     assert "gap: not installed" in text
     assert text.index("a missing peer") < text.index("Without a target") < text.index("an extra")
     assert "a missing peer" not in readme.read_text()
-    assert (stored / "b.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_file_without_markers_is_named(stored, capsys):

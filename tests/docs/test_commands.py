@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from skimage import data
+from support.onnx_files import write
 
 from mimamo.cli import main
 from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
@@ -31,6 +32,9 @@ ELSEWHERE = {
     "make demo": "tests/mimamo/demo/test_run.py runs it in small",
     "mimamo demo --out demo-out": "tests/mimamo/demo/test_run.py runs it in small",
     "mimamo live 0 --weights run": "it needs a camera; tests/mimamo/test_live.py",
+    "mimamo train cache --out strong --recipe strong": (
+        "its network has the published sizes; tests/mimamo/train/test_strong.py trains it in small"
+    ),
     "make test": "it runs these tests",
     "make gpu-check OUT=gpu-check-out": "it needs a GPU; tests/benchmarks/test_gpu_check.py",
     "pip install -c constraints.txt .": "make test has installed it so",
@@ -117,6 +121,7 @@ def prepared(tmp_path_factory):
             np.save(
                 folder / name / f"{faces.name}.npy", np.ones((len(list(faces.iterdir())), width))
             )
+    write(folder / "emotion_net.onnx", ("n", 3, "h", "w"), name="features")
     theirs = {ours: name for name, ours in FERPLUS.modules.items()}
     backbone = {
         f"{theirs[module]}.{leaf}": tensor

@@ -52,6 +52,13 @@ def test_the_stored_results_are_of_the_recipe_and_the_data_that_are_documented()
     assert f"mimamo synth --out faces {options}\n" in text
 
 
+def test_a_row_without_an_interval_has_a_line() -> None:
+    """Where resamples do not differ there is none."""
+    content = ablation.load(ablation.RESULT)
+    content["rows"][0] |= {"valence": 0.0, "interval_95": {"valence": None, "arousal": [0.1, 0.2]}}
+    assert "| both | 0 | 0.000 | **0.955** (0.100 to 0.200) |" in ablation.table(content)
+
+
 class TestCommand:
     @pytest.fixture
     def result(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -76,7 +83,7 @@ class TestCommand:
 
     def test_results_of_another_recipe_are_not_added_to(self, result: Path) -> None:
         ablation.RECIPE.write_text(TINY.replace("epochs = 1", "epochs = 2"))
-        with pytest.raises(InputError, match=r"l\.json: expected rows of the same recipe as now"):
+        with pytest.raises(InputError, match=r"l\.json: expected results of the same recipe as"):
             ablation.measure(result.parent, result.parent, result, 4, "both")
 
     def test_other_files_are_refused(self, result: Path) -> None:

@@ -111,5 +111,5 @@ class TestCommand:
 @pytest.mark.skipif(not whole_video.RESET.exists(), reason="needs Linux's /proc")
 def test_a_whole_pass_needs_the_memory_that_is_said() -> None:
     """10 KB a frame."""
-    grown = whole_video._in_a_process(whole_video._whole_growth, 20_000)
+    grown = whole_video.in_a_process(whole_video.whole_growth, 20_000)
     assert 2_000 < grown / 20_000 < 12_000

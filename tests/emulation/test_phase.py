@@ -112,6 +112,26 @@ def test_tensor_cores_make_the_windows_that_others_make(emulated, num_phase, bou
         assert (one - other).norm() / other.norm() < 2e-6
 
 
+def test_a_faint_texture_on_a_bright_frame(emulated):
+    """Products of pairs of halves lose no more of it than those in single precision."""
+    frames = 64 + torch.rand(2, 48, 48)
+    options = {"height": 4, "nbands": 2, "levels": (1, 2), "boundary": "valid"}
+    expected = reference.phase_difference_windows(frames.double(), 1, **options)
+    for architecture in (90, 100):
+        emulated.configure(architecture=architecture)
+        got = run(emulated, frames, 1, 4, 2, (1, 2), "full", "valid")
+        for one, other in zip(got, expected, strict=True):
+            assert (one - other).abs().median() < 3e-5  # a wrap may be seen in one alone
+
+
+def test_runs_that_reach_from_one_plane_to_the_next(emulated):
+    """And bytes are their quotients by 255."""
+    frames = torch.randint(0, 256, (1, 3, 48, 48), dtype=torch.uint8)
+    expected = run(emulated, frames.float() / 255, 2, 4, 2, (1, 2))
+    emulated.configure(multiprocessors=3)
+    assert all(map(torch.equal, run(emulated, frames, 2, 4, 2, (1, 2)), expected))
+
+
 def test_videos_are_taken_together_as_their_planes_fit_into_l2(emulated):
     frames = torch.rand(3, 3, 48, 48)
     expected = run(emulated, frames, 2, 4, 2, (1, 2))

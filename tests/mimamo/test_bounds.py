@@ -87,7 +87,8 @@ def test_a_cameras(number: int) -> None:
 @pytest.mark.parametrize("source", ["4294967296", "9" * 5000])
 def test_a_cameras_on_the_command_line(source: str, capsys: pytest.CaptureFixture) -> None:
     assert main(["live", source, "--weights", "w", "--headless", "--out", "x.csv"]) == 2
-    assert capsys.readouterr().err.startswith("mimamo: error: camera: expected ")
+    begins = "mimamo: error: camera: expected a number from 0 to 2147483647, got "
+    assert capsys.readouterr().err.startswith(f"{begins}{source:.10}")
 
 
 @pytest.mark.parametrize("size", [31, 1 << 20, HUGE])
@@ -208,3 +209,13 @@ class TestCheckpoint:
         path.write_bytes((1 << 63).to_bytes(8, "little") + text)
         with pytest.raises(InputError, match=r"x\.safetensors: expected a safetensors file"):
             load_checkpoint(path)
+
+    @pytest.mark.parametrize("part", ["[],", "0,", '{"b":0},', "[[[]]],"])
+    def test_a_header_of_many_parts(self, tmp_path: Path, part: str) -> None:
+        """One of 64 MB, of lists, took seconds and 600 MB."""
+        path, text = tmp_path / "x.safetensors", f'{{"a":[{part * (1 << 21)}0]}}'.encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(InputError, match=r"x\.safetensors: .* \(a header of too many parts\)"):
+            load_checkpoint(path)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KiB

@@ -154,6 +154,7 @@ def test_a_checkpoint_is_another_runs(run: Path) -> None:
         ({"training": info["training"] | {"seed": 3}}, "says seed = 3, the rest of the run 0"),
         ({"epoch": info["epoch"] | {"loss": 2.5}},
          "is of another epoch or run than state.safetensors beside it"),
+        ({"epoch": [info["epoch"]]}, "is of another epoch or run than state.safetensors beside it"),
     ):  # fmt: skip
         before = (run / "best.safetensors").read_bytes()
         update_info(run / "best.safetensors", notes)

@@ -50,6 +50,8 @@ READERS = {
     "shelve": set(), "safetensors": set(), "urllib": set(), "http": set(), "socket": set(),
     "requests": set(), "pandas": set(), "scipy.io": set(), "skimage.io": set(),
     "huggingface_hub": {"model/hub.py"},
+    "onnxruntime": {"model/onnx_session.py"},
+    "onnx": set(),
     "numpy.load*": set(), "numpy.genfromtxt": set(), "numpy.lib": {"array_file.py"},
     "PIL.Image.open": {"video/image.py"},
     "PIL.ImageFont.truetype": {"predict/render/canvas.py"},  # a font of matplotlib's
@@ -132,8 +134,9 @@ IMPORTED = """
     PIL __future__ array atexit av base64 cmath collections concurrent contextlib copy csv cv2
     dataclasses datetime einops errno fcntl fractions functools gc glob hashlib huggingface_hub
     importlib inspect io itertools json math matplotlib mimamo numbers numpy operator os pathlib
-    phasenet pickletools platform re rich scipy shutil signal skimage stat statistics subprocess
-    sys tempfile threading time tomli tomli_w tomllib torch typer types typing warnings zipfile zlib
+    onnxruntime phasenet pickletools platform re rich scipy shutil signal skimage stat statistics
+    subprocess sys tempfile threading time tomli tomli_w tomllib torch typer types typing warnings
+    zipfile zlib
 """
 ALONE = READERS | WRITERS | PRINTERS | OTHERS
 # Of these it is no path that is opened, but what is open already, or a codec.
@@ -241,6 +244,10 @@ def test_what_opens_and_prints_keeps_its_name() -> None:
         ),
         ("numpy.lib.format.read_magic", {"array_file.py": "open_file(path, MOST_FEATURES"}),
         ("cv2.dnn.readNetFromONNX", {"faces/centerface.py": "read_bytes(self._path, MOST_MODEL)"}),
+        (
+            "onnxruntime.InferenceSession",
+            {"model/onnx_session.py": "  content, options, "},
+        ),
         ("cv2.FaceDetectorYN.create", {"faces/yunet.py": "read_bytes(path, MOST_MODEL)"}),
         (
             "av.open",

@@ -5,11 +5,7 @@ namespace phasenet {
 template <typename T>
 void FftBands<T>::spectrum(T* scratch, T* spectrum) const {
   kernels<T>().planes.forward_mirrored(
-      frame(scratch),
-      frame_stride(),
-      pyramid_->parts[0].plane,
-      spectrum,
-      scratch + 2 * part_size());
+      scratch, frame_stride(), pyramid_->parts[0].plane, spectrum, scratch + 2 * part_size());
 }
 
 template <typename T>

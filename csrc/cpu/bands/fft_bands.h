@@ -26,11 +26,8 @@ class FftBands {
     return 2 * part_size() + pyramid_->scratch_size();
   }
 
-  // A frame [H, W] goes to `frame(scratch)`, rows `frame_stride()` apart and zero behind W; then
-  // its spectrum; then any of its bands, whose planes lie in `scratch` until the next call.
-  T* frame(T* scratch) const {
-    return scratch;
-  }
+  // A frame [H, W] goes to the beginning of `scratch`, rows `frame_stride()` apart and zero behind
+  // W; then its spectrum; then any of its bands, whose planes lie in `scratch` until the next call.
   int64_t frame_stride() const {
     return padded(frame_.w);
   }

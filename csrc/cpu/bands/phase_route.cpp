@@ -23,10 +23,6 @@ Rates rates() {
   return set == "avx512" ? Rates{135, 65} : set == "avx2" ? Rates{70, 39} : Rates{27, 22};
 }
 
-double dct_cost(Size frame, const PhaseOptions& options) {
-  return DctBands<float>::cost(frame, options.height, options.nbands, options.levels);
-}
-
 // Numbers are complex here. Beside its transforms each is filtered, transposed and copied.
 double fft_cost(const std::vector<Size>& sizes, const PhaseOptions& options) {
   constexpr double kBeside = 12;
@@ -58,8 +54,9 @@ bool prefers_dct(Size frame, const PhaseOptions& options) {
         "phasenet: PHASENET_TRANSFORM: expected cosine or fourier, got '" + asked + "'");
   }
   const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
-  const double products = dct_cost(frame, options) / rates().products;
-  return products < fft_cost(sizes, options) / rates().planes;
+  const double dct_cost =
+      DctBands<float>::cost(frame, options.height, options.nbands, options.levels);
+  return dct_cost / rates().products < fft_cost(sizes, options) / rates().planes;
 }
 
 }  // namespace phasenet

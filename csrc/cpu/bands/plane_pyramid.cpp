@@ -68,47 +68,6 @@ int64_t plane_scratch_size(const PyramidPlan<T>& plan) {
   return plan.scratch_size() + plan.spectrum_size();
 }
 
-template <typename T>
-void analyze_plane(
-    const PyramidPlan<T>& plan,
-    bool adjoint,
-    const Plane<T, T>& to,
-    const T* spectrum,
-    T* scratch) {
-  const auto& kernel = kernels<T>().planes;
-  if (is_analytic(plan, !adjoint, to.step)) {
-    const AnalyticBand<T> band{to.filter, to.use.quarters, to.lines, plan.image.w};
-    kernel.analytic(spectrum, band, to.data, scratch);
-    return;
-  }
-  T* filtered = scratch + plan.scratch_size();
-  kernel.crop(
-      {spectrum, plan.image.h, plan.image.w}, to.filter, to.use, {filtered, to.size.h, to.size.w});
-  kernel.inverse(filtered, to.lines, to.step, to.data, scratch);
-}
-
-template <typename T>
-void add_plane(
-    const PyramidPlan<T>& plan,
-    bool adjoint,
-    const Plane<T, const T>& from,
-    T* spectrum,
-    T* scratch) {
-  const auto& kernel = kernels<T>().planes;
-  if (is_analytic(plan, adjoint, from.step)) {
-    const AnalyticBand<T> band{from.filter, from.use.quarters, from.lines, plan.image.w};
-    kernel.add_analytic(from.data, band, from.use.scale, spectrum, scratch);
-    return;
-  }
-  T* own = scratch + plan.scratch_size();
-  kernel.forward(from.data, from.step, from.lines, own, scratch);
-  kernel.add(
-      {own, from.size.h, from.size.w},
-      from.filter,
-      from.use,
-      {spectrum, plan.image.h, plan.image.w});
-}
-
 }  // namespace
 
 template <typename T>
@@ -118,16 +77,28 @@ void analyze_planes(
     const PyramidPlan<T>& plan,
     bool adjoint,
     const PyramidPlanes<T>& out) {
-  const PlanePlan<T>& lines = plan.parts[0].plane;
+  const auto& kernel = kernels<T>().planes;
   const auto forward = [&](int64_t n, T* spectrum, T* scratch) {
-    kernels<T>().planes.forward(images + n * plan.image.area(), 1, lines, spectrum, scratch);
+    kernel.forward(images + n * plan.image.area(), 1, plan.parts[0].plane, spectrum, scratch);
   };
   const auto part = [&](int64_t n, int64_t index, const T* spectrum, T* scratch) {
     // (-i)^(nbands - 1)
     const auto to = plane_of<T>(plan, out, n, index, adjoint, 3 * (plan.nbands - 1));
-    if (to.data != nullptr) {
-      analyze_plane(plan, adjoint, to, spectrum, scratch);
+    if (to.data == nullptr) {
+      return;
     }
+    if (is_analytic(plan, !adjoint, to.step)) {
+      const AnalyticBand<T> band{to.filter, to.use.quarters, to.lines, plan.image.w};
+      kernel.analytic(spectrum, band, to.data, scratch);
+      return;
+    }
+    T* filtered = scratch + plan.scratch_size();
+    kernel.crop(
+        {spectrum, plan.image.h, plan.image.w},
+        to.filter,
+        to.use,
+        {filtered, to.size.h, to.size.w});
+    kernel.inverse(filtered, to.lines, to.step, to.data, scratch);
   };
   for_images<T>(
       count, planes_of(plan), plan.spectrum_size(), plane_scratch_size(plan), forward, part);
@@ -140,16 +111,28 @@ void synthesize_planes(
     const PyramidPlan<T>& plan,
     bool adjoint,
     T* images) {
-  const PlanePlan<T>& lines = plan.parts[0].plane;
+  const auto& kernel = kernels<T>().planes;
   const int64_t scratch_size = plane_scratch_size(plan), elements = plan.spectrum_size();
   // The spectrum of every kGroups-th plane from `group` on.
   const auto sum = [&](int64_t n, int64_t group, T* spectrum, T* scratch) {
     std::fill_n(spectrum, elements, T(0));
     for (int64_t index = group; index < planes_of(plan); index += kGroups) {
       const auto from = plane_of<T>(plan, in, n, index, !adjoint, plan.nbands - 1);
-      if (from.data != nullptr) {
-        add_plane(plan, adjoint, from, spectrum, scratch);
+      if (from.data == nullptr) {
+        continue;
       }
+      if (is_analytic(plan, adjoint, from.step)) {
+        const AnalyticBand<T> band{from.filter, from.use.quarters, from.lines, plan.image.w};
+        kernel.add_analytic(from.data, band, from.use.scale, spectrum, scratch);
+        continue;
+      }
+      T* own = scratch + plan.scratch_size();
+      kernel.forward(from.data, from.step, from.lines, own, scratch);
+      kernel.add(
+          {own, from.size.h, from.size.w},
+          from.filter,
+          from.use,
+          {spectrum, plan.image.h, plan.image.w});
     }
   };
   // Adds the second group's to the first's.
@@ -157,7 +140,7 @@ void synthesize_planes(
     for (int64_t i = 0; i < elements; ++i) {
       spectrum[i] += second[i];
     }
-    kernels<T>().planes.inverse(spectrum, lines, 1, images + n * plan.image.area(), scratch);
+    kernel.inverse(spectrum, plan.parts[0].plane, 1, images + n * plan.image.area(), scratch);
   };
   if (by_image(count)) {
     for_tasks<T>(count, scratch_size + kGroups * elements, [&](int64_t n, T* scratch) {

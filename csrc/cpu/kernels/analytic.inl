@@ -74,7 +74,6 @@ inline void analytic_columns(
   const auto& [filter, quarters, plan, image_w] = band;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
-  T* work = size.work(scratch);
   // [column][y in FFT order, a row to spare][re, im][x], swapped
   T* between = size.plane(scratch);
   const int64_t stride = (size.h + 1) * 2 * lanes, columns = whole(kept, lanes) / lanes;
@@ -113,7 +112,7 @@ inline void analytic_columns(
           image_w};
       // What is transformed is c + i d, swapped: at -ky stands the conjugate. A quarter turn
       // exchanges c and d.
-      transform(plan.x, in, power.exchange ? swapped(tile(line)) : tile(line), work);
+      transform(plan.x, in, power.exchange ? swapped(tile(line)) : tile(line), scratch);
       const T signs[2] = {
           power.exchange ? power.second : power.second * sign,
           power.exchange ? power.first * sign : power.first};
@@ -132,13 +131,12 @@ void analytic_plane(const T* image_spectrum, const AnalyticBand<T>& band, T* pla
   const PlanePlan<T>& plan = band.plan;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
-  T* work = size.work(scratch);
   const auto write = [&](int64_t x, Plain<T> in) {
     const int64_t left = size.w - x;
     if (left >= lanes) {
-      return transform(plan.y, in, Rows<T>{plane + 2 * x, 2 * size.w}, work);
+      return transform(plan.y, in, Rows<T>{plane + 2 * x, 2 * size.w}, scratch);
     }
-    transform(plan.y, in, tile(line), work);
+    transform(plan.y, in, tile(line), scratch);
     for (int64_t y = 0; y < size.h; ++y) {
       T* to = plane + 2 * (y * size.w + x);
       scatter(load(line + y * 2 * lanes + lanes), to, 2, left);
@@ -155,7 +153,7 @@ void analytic_quarter(
   const Sizes<T> size = Sizes<T>::of(plan);
   const auto write = [&](int64_t x, Plain<T> in) {
     const FirstRows<T> out{quarter.re + x, quarter.im + x, quarter.stride, size.h / 2};
-    transform(plan.y, in, out, size.work(scratch));
+    transform(plan.y, in, out, scratch);
   };
   analytic_columns(image_spectrum, band, size.w / 2, scratch, write);
 }
@@ -167,21 +165,20 @@ void add_analytic_plane(
   const auto& [filter, quarters, plan, image_w] = band;
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
-  T* work = size.work(scratch);
   T* between = size.plane(scratch);  // [side][tile][x][re, im][ky]
   const int64_t stride = size.padded * 2 * lanes;
   for (int64_t x = 0; x < size.w; x += lanes) {
     const int64_t left = size.w - x;
     if (left >= lanes) {
       T* source = const_cast<T*>(plane) + 2 * x;  // only read
-      transform(plan.y, Rows<T>{source, 2 * size.w}, tile(line), work);
+      transform(plan.y, Rows<T>{source, 2 * size.w}, tile(line), scratch);
     } else {
       for (int64_t y = 0; y < size.h; ++y) {
         const T* from = plane + 2 * (y * size.w + x);
         store(line + y * 2 * lanes, gather(from, 2, left));
         store(line + y * 2 * lanes + lanes, gather(from + 1, 2, left));
       }
-      transform(plan.y, tile(line), tile(line), work);
+      transform(plan.y, tile(line), tile(line), scratch);
     }
     for (int64_t i = 0; i < 2 * size.tiles; ++i) {
       const int64_t side = i / size.tiles, first = i % size.tiles * lanes;
@@ -207,7 +204,7 @@ void add_analytic_plane(
     if (t > 0 && filter.ranges[i].begin >= filter.ranges[i].end) {
       continue;
     }
-    transform(plan.x, tile(between + i * stride), tile(line), work);
+    transform(plan.x, tile(between + i * stride), tile(line), scratch);
     // The spectrum at k, or on side 1 the conjugate of that at -k.
     const T sign = side == 0 ? T(1) : T(-1);
     const PowerOfI<T> power = PowerOfI<T>::of(side == 0 ? quarters : -quarters, scale);

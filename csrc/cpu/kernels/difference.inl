@@ -1,12 +1,6 @@
 // One plane of one window: the difference of two consecutive frames' denoised phases, unwrapped
 // from the window's start.
 
-// Values of the first `count` lanes, zeros in the others.
-template <typename T>
-inline Vector<T> first_lanes(Vector<T> v, int64_t count) {
-  return count >= Lanes<T>::count ? v : (lane_index<T>() < T(count) ? v : Vector<T>{});
-}
-
 template <typename T>
 inline void centre_and_clamp(const T* plane, int64_t n, T mean, T* out) {
   constexpr int64_t lanes = Lanes<T>::count;
@@ -75,7 +69,8 @@ inline T unwrapped_step(
       sums += at(x);
     }
     if (x < w) {
-      sums += first_lanes<T>(at(x), w - x);
+      const Vector<T> last = at(x);
+      sums += lane_index<T>() < T(w - x) ? last : Vector<T>{};
     }
   }
   return sum_of_lanes<T>(sums);

@@ -8,8 +8,6 @@ struct Lanes {
   typedef T vector __attribute__((vector_size(kVectorBytes)));
   // The same for memory that is aligned as T only.
   typedef T loose __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
-  typedef int8_t bytes __attribute__((vector_size(count)));
-  typedef int8_t loose_bytes __attribute__((vector_size(count), aligned(1), may_alias));
 };
 
 inline int64_t whole(int64_t n, int64_t unit) {  // the multiple of `unit` from n on
@@ -29,25 +27,6 @@ inline void store(T* p, Vector<T> v) {
   *reinterpret_cast<typename Lanes<T>::loose*>(p) = v;
 }
 
-// As many small integers as T has lanes, converted.
-template <typename T>
-inline Vector<T> load_bytes(const int8_t* p) {
-  const typename Lanes<T>::bytes v = *reinterpret_cast<const typename Lanes<T>::loose_bytes*>(p);
-  return __builtin_convertvector(v, Vector<T>);
-}
-
-template <typename T, typename Integers>
-inline void store_bytes(int8_t* p, Integers v) {
-  *reinterpret_cast<typename Lanes<T>::loose_bytes*>(p) =
-      __builtin_convertvector(v, typename Lanes<T>::bytes);
-}
-
-template <typename T, typename Integers>
-inline void store_first_bytes(int8_t* p, Integers v, int64_t count) {
-  const typename Lanes<T>::bytes bytes = __builtin_convertvector(v, typename Lanes<T>::bytes);
-  memcpy(p, &bytes, count);
-}
-
 template <typename T>
 inline Vector<T> lane_index() {
   Vector<T> index;
@@ -57,18 +36,12 @@ inline Vector<T> lane_index() {
   return index;
 }
 
-// Stores the first `count` lanes and writes back what lies behind them.
-template <typename T>
-inline void store_first(T* p, Vector<T> v, int64_t count) {
-  store(p, lane_index<T>() < T(count) ? v : load(p));
-}
-
-// The same where only `own` elements from p on may be written: what lies behind a plane may be
-// another thread's.
+// Stores the first `count` lanes where only `own` elements from p on may be written: what lies
+// behind a plane may be another thread's.
 template <typename T>
 inline void store_within(T* p, Vector<T> v, int64_t count, int64_t own) {
   if (own >= Lanes<T>::count) {
-    store_first(p, v, count);
+    store(p, lane_index<T>() < T(count) ? v : load(p));
   } else {
     memcpy(p, &v, sizeof(T) * count);
   }

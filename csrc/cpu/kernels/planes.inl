@@ -28,9 +28,7 @@ struct Sizes {
   int64_t tile_size() const {  // elements of a tile of the spectrum
     return w * 2 * lanes;
   }
-  T* work(T* scratch) const {
-    return scratch;
-  }
+  // The scratch: what the transform of a line works in, two lines and a plane.
   T* line(T* scratch) const {
     return scratch + 2 * lanes * pairs;
   }
@@ -50,17 +48,16 @@ int64_t planes_scratch(const PlanePlan<T>& plan) {
   return Sizes<T>::of(plan).scratch();
 }
 
-template <typename T>
-int64_t spectrum_size(int64_t h, int64_t w) {
-  const Sizes<T> size = Sizes<T>::of(h, w);
-  return size.tiles * size.tile_size() + whole(2 * w, 16);
-}
-
 // Where the row of ky = h / 2 begins.
 template <typename T>
 inline int64_t last_row(int64_t h, int64_t w) {
   const Sizes<T> size = Sizes<T>::of(h, w);
   return size.tiles * size.tile_size();
+}
+
+template <typename T>
+int64_t spectrum_size(int64_t h, int64_t w) {
+  return last_row<T>(h, w) + whole(2 * w, 16);
 }
 
 // A vector from `count` numbers or more, `step` apart; zeros behind them.
@@ -219,7 +216,7 @@ inline void forward_by(
   }
   for (int64_t i = 0; i < size.tiles; ++i) {
     T* out = spectrum + i * size.tile_size();
-    transform(plan.x, row(between + i * stride), tile(out), size.work(scratch));
+    transform(plan.x, row(between + i * stride), tile(out), scratch);
   }
   unpack_first_lane(spectrum, size.w, spectrum + last_row<T>(size.h, size.w));
 }
@@ -228,8 +225,7 @@ template <typename T>
 void forward_plane(
     const T* plane, int64_t step, const PlanePlan<T>& plan, T* spectrum, T* scratch) {
   const auto columns = [&](int64_t x, T* line) {
-    T* work = Sizes<T>::of(plan).work(scratch);
-    transform_columns(plane, step, plan.y, plan.x.n, x, line, work);
+    transform_columns(plane, step, plan.y, plan.x.n, x, line, scratch);
   };
   const auto row = [](T* p) { return tile(p); };
   forward_by(plan, plan.x.n, columns, row, spectrum, scratch);
@@ -243,7 +239,7 @@ void forward_mirrored(
   const int64_t h = plan.y.n / 2, w = plan.x.n / 2;
   const auto columns = [&](int64_t x, T* line) {
     const Mirrored<T> in{frame + x, frame + x + lanes, frame_stride, h};
-    transform(plan.y, in, tile(line), Sizes<T>::of(plan).work(scratch));
+    transform(plan.y, in, tile(line), scratch);
   };
   const auto row = [&](const T* p) { return Mirrored<T>{p, p + lanes, 2 * lanes, w}; };
   forward_by(plan, w, columns, row, spectrum, scratch);
@@ -317,7 +313,6 @@ void inverse_plane(
   const Sizes<T> size = Sizes<T>::of(plan);
   T* line = size.line(scratch);
   T* packed = size.other_line(scratch);
-  T* work = size.work(scratch);
   T* between = size.plane(scratch);  // [column][ky][re, im][x]
   const int64_t stride = (size.rows + 1) * 2 * lanes;
   const T signs[2] = {T(1), T(1)};
@@ -327,7 +322,7 @@ void inverse_plane(
   pack_first_lane(spectrum, spectrum + last_row<T>(size.h, size.w), size.w, packed);
   for (int64_t i = 0; i < size.tiles; ++i) {
     T* source = i == 0 ? packed : const_cast<T*>(spectrum) + i * size.tile_size();  // only read
-    transform(plan.x, swapped(tile(source)), swapped(tile(line)), work);
+    transform(plan.x, swapped(tile(source)), swapped(tile(line)), scratch);
     const int64_t first = i * lanes, left = size.rows - first;
     const int64_t count = left < lanes ? left : lanes;
     transpose_line(line, size.columns, count, signs, between, stride, first, 1);
@@ -354,10 +349,10 @@ void inverse_plane(
     const int64_t x = column * lanes;
     if (step == 1 && x + 2 * lanes <= size.w) {
       const Plain<T> out{plane + x, plane + x + lanes, size.w};
-      transform(plan.y, swapped(tile(line)), swapped(out), work);
+      transform(plan.y, swapped(tile(line)), swapped(out), scratch);
       continue;
     }
-    transform(plan.y, swapped(tile(line)), swapped(tile(line)), work);
+    transform(plan.y, swapped(tile(line)), swapped(tile(line)), scratch);
     write_columns(line, size.h, size.w, x, step, plane);
   }
 }

@@ -15,7 +15,6 @@
 namespace phasenet {
 namespace {
 
-template <typename T>
 struct FrameSums {  // of every window a frame is in, laid out as LevelPlanes
   Tensor q;         // g / M
   Tensor q_phase;   // q D
@@ -179,20 +178,20 @@ void add_to_sums(
 }
 
 template <typename T>
-FrameSums<T> sum_windows(
+FrameSums sum_windows(
     const LevelPlanes<T>& planes,
     const PhaseOptions& options,
     const Tensor& grads,
     int64_t videos,
     int64_t length) {
   const auto zeros = [&] { return torch::stable::new_zeros(planes.phase, planes.phase.sizes()); };
-  const FrameSums<T> sums{zeros(), zeros(), zeros()};
+  const FrameSums sums{zeros(), zeros(), zeros()};
   const int64_t windows = options.windows(length), count = options.num_phase;
   const int64_t n = planes.size.area();
   const T* grad_data = grads.const_data_ptr<T>();
-  T* q = sums.q.template mutable_data_ptr<T>();
-  T* q_phase = sums.q_phase.template mutable_data_ptr<T>();
-  T* wrapped = sums.wrapped.template mutable_data_ptr<T>();
+  T* q = sums.q.mutable_data_ptr<T>();
+  T* q_phase = sums.q_phase.mutable_data_ptr<T>();
+  T* wrapped = sums.wrapped.mutable_data_ptr<T>();
   // A task owns all frames of one video's band, so that sums need no locks and keep one order.
   torch::stable::parallel_for(0, videos * options.nbands, 1, [&](int64_t begin, int64_t end) {
     WindowScratch<T> scratch(count, planes.size);
@@ -218,7 +217,7 @@ FrameSums<T> sum_windows(
 
 // Sums -> gradient of the complex band, zero outside the quarter that was kept.
 template <typename T>
-Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size whole) {
+Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums& sums, Size whole) {
   const Size size = planes.size;
   const int64_t n = size.area(), nbands = planes.nbands, count = planes.capacity;
   const Tensor result =
@@ -226,9 +225,9 @@ Tensor band_grad(const LevelPlanes<T>& planes, const FrameSums<T>& sums, Size wh
   auto* out = result.mutable_data_ptr<Complex<T>>();
   const T* phase = planes.phase.template const_data_ptr<T>();
   const T* amplitude = planes.amplitude.template const_data_ptr<T>();
-  const T* q = sums.q.template const_data_ptr<T>();
-  const T* q_phase = sums.q_phase.template const_data_ptr<T>();
-  const T* wrapped = sums.wrapped.template const_data_ptr<T>();
+  const T* q = sums.q.const_data_ptr<T>();
+  const T* q_phase = sums.q_phase.const_data_ptr<T>();
+  const T* wrapped = sums.wrapped.const_data_ptr<T>();
   torch::stable::parallel_for(0, count * nbands, 1, [&](int64_t begin, int64_t end) {
     const Scratch<T> scratch = kernel_scratch<T>(size);
     std::vector<T> blurred(n), blurred_phase(n);
@@ -318,7 +317,7 @@ Tensor backward_of(
   for (size_t i = 0; i < planes.size(); ++i) {
     check_grad(grads[i], options, count, length, planes[i].size, Dtypes<T>::real);
     const Tensor grad = as_batch(grads[i], 4);
-    const FrameSums<T> sums = sum_windows(planes[i], options, grad, count, length);
+    const FrameSums sums = sum_windows(planes[i], options, grad, count, length);
     band_grads.push_back(band_grad(planes[i], sums, sizes_of_levels[options.levels[i] - 1]));
   }
   const Tensor image_grad = analytic_bands_adjoint<T>(band_grads, options, image);

@@ -28,17 +28,9 @@ std::vector<Size> band_sizes(const Tensor& frames, const PhaseOptions& options) 
   return level_sizes({2 * size.h, 2 * size.w}, options.height);
 }
 
-// Options of frames [N, H, W], which stand for videos of one frame.
+// Options of frames [N, H, W], from those of videos of one frame, which are repeated.
 PhaseOptions stream_options(
-    const Tensor& frames,
-    int64_t num_phase,
-    int64_t height,
-    int64_t nbands,
-    std::vector<int64_t> levels,
-    const std::string& unwrap,
-    const std::string& boundary) {
-  PhaseOptions options =
-      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, "replicate");
+    const Tensor& frames, PhaseOptions options, const std::string& boundary) {
   STD_TORCH_CHECK(frames.dim() == 3, "phasenet: phase_stream: frames: expected shape [N, H, W]");
   STD_TORCH_CHECK(
       boundary == "replicate" || boundary == "valid",
@@ -158,8 +150,10 @@ std::vector<Tensor> phase_stream_state(
     int64_t nbands,
     std::vector<int64_t> levels,
     std::optional<ScalarType> dtype) {
-  const PhaseOptions options =
-      stream_options(frames, num_phase, height, nbands, std::move(levels), "full", "valid");
+  const PhaseOptions options = stream_options(
+      frames,
+      phase_options(frames, num_phase, height, nbands, std::move(levels), "full", "replicate"),
+      "valid");
   return with_input_dtype("frames", frames.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     conversion<T>(dtype.value_or(Dtypes<T>::real));  // refuses what is no dtype for planes
@@ -182,8 +176,10 @@ void phase_stream_push(
     std::vector<int64_t> levels,
     std::string unwrap,
     std::string boundary) {
-  const PhaseOptions options =
-      stream_options(frames, num_phase, height, nbands, std::move(levels), unwrap, boundary);
+  const PhaseOptions options = stream_options(
+      frames,
+      phase_options(frames, num_phase, height, nbands, std::move(levels), unwrap, "replicate"),
+      boundary);
   STD_TORCH_CHECK(
       t >= 0 && t < kMostFrames,
       "phasenet::phase_stream_push: t: expected at least 0 and less than 2^48, got ",

@@ -98,6 +98,8 @@ std::vector<Tensor> coefficients(
   });
 }
 
+// The pyramid, or the adjoint of its inverse.
+template <bool kAdjoint>
 std::vector<Tensor> pyramid(
     const Tensor& images,
     int64_t height,
@@ -106,9 +108,9 @@ std::vector<Tensor> pyramid(
     double width,
     std::vector<int64_t> parts,
     std::vector<int64_t> orientations) {
-  constexpr const char* op = "phasenet::pyramid";
+  const char* op = kAdjoint ? "phasenet::pyramid_inverse_backward" : "phasenet::pyramid";
   const Octave octave{bands_per_octave, width};
-  return coefficients(op, images, height, nbands, octave, false, parts, orientations);
+  return coefficients(op, images, height, nbands, octave, kAdjoint, parts, orientations);
 }
 
 void pyramid_out(
@@ -122,24 +124,11 @@ void pyramid_out(
   coefficients(op, images, height, nbands, {bands_per_octave, width}, false, {}, {}, &out);
 }
 
-std::vector<Tensor> pyramid_inverse_backward(
-    const Tensor& grad,
-    int64_t height,
-    int64_t nbands,
-    int64_t bands_per_octave,
-    double width,
-    std::vector<int64_t> parts,
-    std::vector<int64_t> orientations) {
-  constexpr const char* op = "phasenet::pyramid_inverse_backward";
-  const Octave octave{bands_per_octave, width};
-  return coefficients(op, grad, height, nbands, octave, true, parts, orientations);
-}
-
 }  // namespace
 }  // namespace phasenet
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
-  m.impl("pyramid", TORCH_BOX(&phasenet::pyramid));
+  m.impl("pyramid", TORCH_BOX(&phasenet::pyramid<false>));
   m.impl("pyramid.out", TORCH_BOX(&phasenet::pyramid_out));
-  m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::pyramid_inverse_backward));
+  m.impl("pyramid_inverse_backward", TORCH_BOX(&phasenet::pyramid<true>));
 }

@@ -43,6 +43,8 @@ Tensor image_of(
   return result;
 }
 
+// The inverse of the pyramid, or the adjoint of the pyramid.
+template <bool kAdjoint>
 Tensor pyramid_inverse(
     const Tensor& highpass,
     std::vector<Tensor> bands,
@@ -60,7 +62,8 @@ Tensor pyramid_inverse(
       std::move(parts),
       nbands,
       std::move(orientations)};
-  return image_of("phasenet::pyramid_inverse", coeffs, false);
+  return image_of(
+      kAdjoint ? "phasenet::pyramid_backward" : "phasenet::pyramid_inverse", coeffs, kAdjoint);
 }
 
 void pyramid_inverse_out(
@@ -75,31 +78,11 @@ void pyramid_inverse_out(
   image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 
-Tensor pyramid_backward(
-    const Tensor& highpass,
-    std::vector<Tensor> bands,
-    const Tensor& lowpass,
-    int64_t bands_per_octave,
-    double width,
-    std::vector<int64_t> parts,
-    int64_t nbands,
-    std::vector<int64_t> orientations) {
-  const Coefficients coeffs{
-      highpass,
-      std::move(bands),
-      lowpass,
-      {bands_per_octave, width},
-      std::move(parts),
-      nbands,
-      std::move(orientations)};
-  return image_of("phasenet::pyramid_backward", coeffs, true);
-}
-
 }  // namespace
 }  // namespace phasenet
 
 STABLE_TORCH_LIBRARY_IMPL(phasenet, CPU, m) {
-  m.impl("pyramid_inverse", TORCH_BOX(&phasenet::pyramid_inverse));
+  m.impl("pyramid_inverse", TORCH_BOX(&phasenet::pyramid_inverse<false>));
   m.impl("pyramid_inverse.out", TORCH_BOX(&phasenet::pyramid_inverse_out));
-  m.impl("pyramid_backward", TORCH_BOX(&phasenet::pyramid_backward));
+  m.impl("pyramid_backward", TORCH_BOX(&phasenet::pyramid_inverse<true>));
 }

@@ -78,11 +78,10 @@ def write_ablation_set(
     Raises:
         InputError: `root` holds something or cannot be written to, or a number is too small.
     """
-    for name, value, least in (("identities", identities, 3), ("takes", takes, 1)):
+    numbers = (("identities", identities, 3), ("takes", takes, 1), ("frames", frames, 16))
+    for name, value, least in numbers:
         if value < least:
             raise InputError(f"{name}: expected at least {least}, got {value}")
-    if frames < 16:
-        raise InputError(f"frames: expected at least 16, got {frames}")
     unseen, chosen_by = max(1, identities // 4), max(1, identities // 6)
     people = {TRAIN: identities - unseen - chosen_by, VALIDATION: chosen_by, TEST: unseen}
     subsets = [subset for subset, number in people.items() for _ in range(number)]

@@ -65,6 +65,14 @@ VALUES = [
     "y=17",
     "arousal,valence",
     "w.safetensors",
+    "1,2,3",
+    "255",
+    "bgr",
+    "strong",
+    "tcn",
+    "adamw",
+    "cosine",
+    "0.25",
 ]
 #: Options of what a command does itself: tests/mimamo/predict/test_live.py has them.
 OWN = {("live", name) for name in ("--headless", "--out", "--frames", "--overwrite")}

@@ -51,6 +51,37 @@ class TestTrain:
         assert main(more) == 0
         assert called["config"].batch_size == 16
 
+    def test_the_recipe_is_what_no_other_option_says(self, called):
+        strong = mimamo.train.TrainingConfig().with_recipe("strong")
+        words = ["train", "cache", "--out", "run", "--recipe", "strong"]
+        assert main(words) == 0
+        assert called["config"] == strong
+        more = "--ema 0 --pool 1 --no-mixed-stride --optimizer sgd --schedule steps --lr 0.02"
+        assert main([*words, *more.split(), "--feature-dropout", "0", "--temporal", "tcn"]) == 0
+        assert called["config"] == replace(
+            strong, ema=0, pool=1, mixed_stride=False, optimizer="sgd", schedule="steps",
+            learning_rate=0.02, network=mimamo.MIMAMOConfig(temporal="tcn"),
+        )  # fmt: skip
+        assert main([*words, "--clip-length", "300"]) == 0
+        assert called["config"] == strong.with_clips(300)
+
+    def test_a_file_has_its_own_recipe(self, tmp_path, called, capsys):
+        (tmp_path / "config.toml").write_text('recipe = "strong"\npool = 2\n')
+        words = ["train", "cache", "--out", "run", "--config", str(tmp_path / "config.toml")]
+        assert main(words) == 0
+        strong = mimamo.train.TrainingConfig().with_recipe("strong")
+        assert called["config"] == replace(strong, pool=2)
+        assert main([*words, "--recipe", "strong"]) == 2
+        assert "--recipe and --config exclude each other" in capsys.readouterr().err
+
+    def test_a_run_goes_on_with_the_same_options(self, tmp_path, called):
+        words = ["train", "cache", "--out", str(tmp_path), "--recipe", "strong", "--ema", "0.5"]
+        assert main(words) == 0
+        first = called["config"]
+        first.save(tmp_path / "config.toml")
+        assert main([*words, "--resume"]) == 0
+        assert called["config"] == first
+
     def test_without_options_the_recipe_holds(self, called):
         assert main(["train", "cache", "--out", "run"]) == 0
         assert called["config"] == mimamo.train.TrainingConfig()

@@ -19,7 +19,7 @@ from support.digests import digests
 
 from mimamo import InputError, load_checkpoint
 from mimamo.data import Cache, subject_of
-from mimamo.data.cache import video_path
+from mimamo.data.cache import Manifest, video_path
 from mimamo.evaluate import Ensemble, crossval, join
 from mimamo.evaluate.cross_validation import PREDICTIONS_KEY, _rows_of, read_predictions
 from mimamo.evaluate.scores import Interval, Score, face_pairs, score
@@ -112,6 +112,18 @@ def test_the_mean_of_the_folds_is_beside_what_is_pooled(
     expected = [sum(getattr(f, n) for f in joined.folds) / 3 for n in ("valence", "arousal")]
     assert line.split()[4:] == ["336", *(f"{x:.3f}" for x in (*expected, sum(expected) / 2))]
     assert sum(line.startswith("technical report's valence 0.415, arousal 0.511:") for line in said)
+
+
+def test_another_data_set_is_not_compared_with_the_report(
+    small_folds: Path, small_cache: Path, tmp_path: Path
+) -> None:
+    folds = shutil.copytree(small_folds, tmp_path / "folds")
+    cache = shutil.copytree(small_cache, tmp_path / "cache")
+    replace(Manifest.load(cache), layout="Aff-Wild").save(cache)
+    said: list[str] = []
+    join(cache, folds, 3, said.append)
+    assert any(line.startswith("mean of the folds") for line in said)
+    assert not any("technical report" in line for line in said)
 
 
 def test_which_number_meets_the_report() -> None:

@@ -28,10 +28,13 @@ def test_shrinking_is_inter_area(pictures, shape):
         assert (one != expected).mean() < 0.01
 
 
-def test_halves_are_rounded_as_by_opencv(pictures):
-    even = np.ascontiguousarray(pictures[:, :230, :300])
-    got = shrink(torch.from_numpy(even), (150, 115)).permute(0, 2, 3, 1).numpy()
-    expected = [cv2.resize(x, (150, 115), interpolation=cv2.INTER_AREA) for x in even]
+@pytest.mark.parametrize("factors", [(2, 2), (6, 6), (3, 2), (2, 1), (4, 4), (1, 5)])
+def test_by_whole_factors_it_is_that_of_opencv(pictures, factors):
+    """Half of these means may end in a half: a frame of 1920x1080 is searched at a sixth."""
+    shape = (300 // factors[0], 230 // factors[1])
+    whole = pictures[:, : shape[1] * factors[1], : shape[0] * factors[0]].copy()
+    got = shrink(torch.from_numpy(whole), shape).permute(0, 2, 3, 1).numpy()
+    expected = [cv2.resize(x, shape, interpolation=cv2.INTER_AREA) for x in whole]
     np.testing.assert_array_equal(got, expected)
 
 

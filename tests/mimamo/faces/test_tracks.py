@@ -242,6 +242,15 @@ class TestSearchEvery:
         for a, b in zip(each, some, strict=True):
             assert np.abs(a.landmarks - b.landmarks).max() < 1.0
 
+    def test_those_not_chosen_are_there_until_another_search(self):
+        close = face_at(*(TEMPLATE.mean(axis=0) + 24), size=112)
+        two = [face_at(100, size=100), face_at(400)]
+        tracks, others = FaceTracks(Script(two, two, two[:1], close=close), search_every=3), []
+        for step in range(7):
+            tracks(IMAGE, step / 30)
+            others.append(tracks.others)
+        assert others == [1, 1, 1, 1, 1, 1, 0]
+
     def test_has_to_be_a_count(self):
         with pytest.raises(ValueError, match="search_every: expected at least 1, got 0"):
             FaceTracks(Script(), search_every=0)

@@ -42,6 +42,22 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 
 class TestFolder:
+    @pytest.mark.parametrize(
+        ("target", "reason"),
+        [("none.json", "No such file"), ("config.json", "Too many levels of symbolic links")],
+    )
+    def test_a_link_that_leads_nowhere_is_not_absent(
+        self, tiny_network: MIMAMONet, tmp_path: Path, target: str, reason: str
+    ) -> None:
+        tiny_network.save_pretrained(tmp_path / "shared", SmallBackbone())
+        config = tmp_path / "shared/config.json"
+        config.unlink()
+        assert load_checkpoint(tmp_path / "shared").network.config == tiny_network.config
+        config.symlink_to(target)
+        for load in (load_checkpoint, MIMAMONet.from_pretrained):
+            with pytest.raises(InputError, match=rf"config\.json: cannot be read: {reason}"):
+                load(tmp_path / "shared")
+
     def test_it_comes_back(self, tiny_network: MIMAMONet, tmp_path: Path) -> None:
         backbone = SmallBackbone()
         tiny_network.save_pretrained(tmp_path / "shared", backbone, INFO)
@@ -96,8 +112,8 @@ class TestFolder:
         [
             ("[1]", r"config\.json: expected settings by name, got \[1\]"),
             ("{", r"config\.json: expected JSON"),
-            ('{"network": {"hidden": 0}}', r"model\.safetensors: config: hidden: expected"),
-            ('{"network": 3}', r"model\.safetensors: config: expected a mapping"),
+            ('{"network": {"hidden": 0}}', r"config\.json: config: hidden: expected"),
+            ('{"network": 3}', r"config\.json: config: expected a mapping"),
         ],
     )
     def test_bad_settings(

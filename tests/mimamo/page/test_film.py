@@ -67,6 +67,8 @@ def test_what_browsers_play_is_taken_as_it_is(tmp_path, name, codec):
         ("a.mp4", "mpeg4", {}),
         ("a.mp4", "libx264", {"pixel": Fraction(2)}),
         ("a.mp4", "libx264", {"rotation": (90, False)}),
+        ("a.mp4", "libx264", {"rotation": (0, True)}),
+        ("a.mp4", "libx264", {"pix_fmt": "yuv444p"}),
         ("a.mp4", "libx264", {"interlaced": True}),
     ],
 )

@@ -22,6 +22,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open a page with")
 
 FRAMES, FPS, SIZE = 40, 20.0, 256
+NONE = "\u2013"  # in the place of a value
 TIMES = np.arange(FRAMES) / FPS
 VALUES = np.stack([np.sin(5 * TIMES), 0.6 * np.cos(3 * TIMES)], axis=1).round(6)
 
@@ -187,9 +188,15 @@ def test_several_videos_without_a_film_beside_their_truth(opened, tmp_path):
     write_page(tmp_path / "e.html", "evaluation", videos)
     page = opened(tmp_path / "e.html")
     assert page.locator("#videos option").all_text_contents() == ["one</script>", "two"]
-    assert values(page) == [["0.000", "0.000"]]
+    names = page.locator("#values tbody th").all_text_contents()
+    assert names == ["predicted", "truth"]
+    assert values(page) == [["0.000", "0.000"], [NONE, NONE]]
+    assert f"truth: valence {NONE}" in page.get_attribute("#time", "aria-valuetext")
     page.select_option("#videos", "1")
-    assert values(page) == [["0.000", "0.600"]]
+    assert values(page) == [["0.000", "0.600"], [NONE, NONE]]
+    page.keyboard.press("End")
+    assert values(page)[0] == values(page)[1] == [f"{value:.3f}" for value in VALUES[-1]]
+    page.keyboard.press("Home")
     assert page.text_content("#now") == f"frame 1 of {FRAMES}"
     assert not page.is_visible("#film")
     page.click("#play")

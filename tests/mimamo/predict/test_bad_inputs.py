@@ -12,7 +12,6 @@ from typing import BinaryIO
 import pytest
 
 from mimamo import InputError
-from mimamo.predict import sources
 from mimamo.predict.outputs import source_name
 from mimamo.predict.sources import find_sources, open_source
 from mimamo.video import AlignedFolder, VideoReader, container
@@ -71,13 +70,13 @@ def test_a_folder_on_a_failing_disk(tmp_path: Path, film, monkeypatch: pytest.Mo
     bad = tmp_path / "bad"
     bad.mkdir()
 
-    def failing(folder: Path) -> list[Path]:
+    def failing(folder: Path) -> Iterator[Path]:
         if folder == bad:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return entries(folder)
 
-    entries = sources.entries
-    monkeypatch.setattr(sources, "entries", failing)
+    entries = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", failing)
     assert find_sources([tmp_path]) == [bad, path]
-    with pytest.raises(InputError, match=f"{bad}: cannot be read: Input/output error"):
+    with pytest.raises(InputError, match=f"{bad}: cannot be read as a folder: Input/output error"):
         open_source(bad, 30.0)

@@ -20,7 +20,7 @@ from support.live import values_so_far
 from mimamo.cli import main
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
-from mimamo.model import load_checkpoint
+from mimamo.model import Checkpoint, MIMAMOConfig, MIMAMONet, SmallBackbone, load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
 from mimamo.predict.render.live import LivePicture
@@ -62,6 +62,24 @@ def test_equals_the_network_on_the_clip_that_ends_with_the_frame(weights, video)
         assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-4)
     assert (live[0].valence, live[0].arousal) == (NO_FACE, NO_FACE)
     assert (live[6].valence, live[6].arousal) == (live[5].valence, live[5].arousal)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temporal", ["tcn", "transformer"])
+def test_so_it_does_without_a_gru(film, tmp_path, temporal):
+    torch.manual_seed(0)
+    network = MIMAMONet(MIMAMOConfig(feature_dim=128, temporal=temporal)).eval()
+    torch.nn.init.normal_(network.head.fc.weight)
+    backbone, path = SmallBackbone().eval(), film(tmp_path / "face.mp4", "xxxxxxx")
+    predictor = LivePredictor(Checkpoint(network, backbone), CenterFace())
+    live = [x for frame in VideoReader(path) for x in predictor.push(frame)]
+    live += predictor.finish()
+    crops = np.stack([x.crop for x in observe_faces(VideoReader(path), CenterFace())])
+    features = SpatialFeatures(backbone, batch_size=1)(crops)
+    expected = values_so_far(network, features, torch.from_numpy(phase_frames(crops, 48)))
+    for got, want in zip(live, expected, strict=True):
+        assert [got.valence, got.arousal] == pytest.approx(want, abs=1e-5)
+    assert np.ptp([x.valence for x in live]) > 0.002
 
 
 def test_nothing_waits_for_a_face_that_has_gone(weights, film, tmp_path):
@@ -156,6 +174,19 @@ def test_it_says_what_predict_says(weights, tmp_path, capsys):
     assert size.startswith(f"mimamo: warning: {film}: the picture size changes from 64x48 to 96x80")
     assert re.search(r"has [\d.]+ frames a second, far from the 30 of Aff-Wild2$", rate)
     assert face == f"mimamo: warning: {film}: no face found; all predictions are -5"
+
+
+def test_it_says_once_that_another_face_is_there(weights, film, tmp_path, capsys):
+    """Counted in frames between searches as well."""
+    path, out = film(tmp_path / "two.mp4", "ooo|xxx"), tmp_path / "live.csv"
+    arguments = ["live", path, "--weights", weights, "--headless", "--out", out]
+    assert main([*map(str, arguments), "--search-every", "2"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"mimamo: warning: {path}: another face is in 3 of 3 frames as well; --faces all predicts "
+        "every one"
+    ]
+    assert main([*map(str, arguments), "--overwrite", "--faces", "all"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_frames_that_are_missing_are_a_failure(weights, film, tmp_path, capsys):

@@ -117,7 +117,9 @@ class TestFindSources:
         monkeypatch.setattr(Path, "iterdir", denying)
         assert find_sources([locked]) == [locked]
         assert find_sources([tmp_path]) == [tmp_path / "a.mp4", locked]
-        with pytest.raises(InputError, match="locked: cannot be read: Permission denied"):
+        with pytest.raises(
+            InputError, match="locked: cannot be read as a folder: Permission denied"
+        ):
             open_source(locked, 30)
 
 

@@ -8,11 +8,11 @@ from support.predictions import read_predictions
 
 from mimamo.errors import InputError
 from mimamo.faces.observe import Faces
+from mimamo.predict.outputs import is_result
 from mimamo.predict.table import (
     NO_FACE,
     Predictions,
     fill_missing,
-    holds_predictions,
     runs,
     write_predictions,
 )
@@ -63,16 +63,16 @@ def test_what_was_written_can_be_read(tmp_path, predictions, pattern):
     np.testing.assert_allclose(read.values, written.values, atol=6e-7)
 
 
-class TestHoldsPredictions:
+class TestIsResult:
     def test_only_the_exact_header_counts(self, tmp_path, predictions):
         path = tmp_path / "a.csv"
-        assert not holds_predictions(path)
+        assert not is_result(path)
         for text in ("", "frame,time\n", f"{HEADER},extra\n", f" {HEADER}\n"):
             path.write_text(text)
-            assert not holds_predictions(path), text
+            assert not is_result(path), text
         write_predictions(path, predictions("x."))
-        assert holds_predictions(path)
-        assert not holds_predictions(tmp_path)
+        assert is_result(path)
+        assert not is_result(tmp_path)
 
 
 def test_known_begins_with_the_first_face(predictions):

@@ -9,20 +9,29 @@ import pytest
 
 from mimamo import InputError, MIMAMOConfig
 from mimamo.train import TrainingConfig
+from mimamo.train.recipe import FEATURE_DROPOUT, STRONG
 
 # Every setting, with a value that is not its default.
 OTHER = {
+    "recipe": "strong",
     "epochs": 3,
     "patience": 2,
     "seed": 7,
     "clip_length": 16,
     "stride": 8,
     "batch_size": 4,
+    "mixed_stride": True,
+    "pool": 3,
+    "optimizer": "adamw",
     "learning_rate": 0.5,
     "momentum": 0.0,
     "weight_decay": 0.0,
+    "clip_gradient": 2.0,
+    "schedule": "cosine",
+    "warmup": 0.5,
     "milestones": (),
     "decay": 0.5,
+    "ema": 0.99,
     "flip": 0.0,
     "crop": 1.0,
     "spatial": "small",
@@ -72,7 +81,7 @@ class TestFile:
             (b"epochs = 0", "config: epochs: expected a whole number from 1 to 1000000, got 0"),
             (
                 b"epoch = 5",
-                "config: unknown epoch; expected among backbone_rate, batch_size, clip_length",
+                "config: unknown epoch; expected among backbone_rate, batch_size, clip_gradient",
             ),
             (b"network = 5", "config: expected a mapping"),
             (b"[network]\nunwrap = 'half'", "config: unwrap: expected"),
@@ -90,6 +99,40 @@ class TestFile:
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
             TrainingConfig.load(tmp_path / "none.toml")
+
+
+class TestStrong:
+    def test_it_sets_all_its_parts_and_nothing_else(self) -> None:
+        published, own = TrainingConfig(seed=5, fold="1/5"), TrainingConfig(seed=5, fold="1/5")
+        strong = own.with_recipe("strong")
+        assert {name: getattr(strong, name) for name in STRONG} == STRONG
+        assert replace(
+            strong, recipe="published", network=own.network,
+            **{name: getattr(published, name) for name in STRONG},
+        ) == published  # fmt: skip
+        assert strong.network == replace(own.network, feature_dropout=FEATURE_DROPOUT)
+        assert strong.with_recipe("published") == published
+        with pytest.raises(InputError, match="recipe: expected 'published', 'strong', got 'best'"):
+            own.with_recipe("best")
+
+    def test_a_file_may_name_it_and_leave_parts_out(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.toml"
+        path.write_text('recipe = "strong"\nema = 0.0\n[network]\nhidden = 64\n')
+        strong = TrainingConfig().with_recipe("strong")
+        expected = replace(strong, ema=0.0, network=replace(strong.network, hidden=64))
+        assert TrainingConfig.load(path) == expected
+        expected.save(path)
+        assert TrainingConfig.load(path) == expected
+
+    def test_what_was_stored_before_there_was_another_is_the_published_one(self) -> None:
+        old = TrainingConfig(epochs=3).to_dict()
+        for name in (
+            "recipe", "mixed_stride", "pool", "optimizer", "clip_gradient", "schedule", "warmup",
+            "ema",
+        ):  # fmt: skip
+            del old[name]
+        del old["network"]["feature_dropout"], old["network"]["temporal"]
+        assert TrainingConfig.from_dict(old) == TrainingConfig(epochs=3)
 
 
 class TestLongerClips:
@@ -138,6 +181,15 @@ class TestChecks:
             ("precision", "float16"),
             ("fold", "6/5"),
             ("fold", 1),
+            ("recipe", "stronger"),
+            ("optimizer", "adam"),
+            ("schedule", None),
+            ("warmup", -1),
+            ("warmup", float("nan")),
+            ("clip_gradient", -0.1),
+            ("ema", 1),
+            ("pool", 0),
+            ("mixed_stride", 1),
             ("network", {}),
         ],
     )

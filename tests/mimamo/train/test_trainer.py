@@ -121,6 +121,12 @@ class TestSchedule:
             ("flip", 1.0),
             ("crop", 1.0),
             ("precision", "bfloat16"),
+            ("optimizer", "adamw"),
+            ("schedule", "cosine"),
+            ("warmup", 1.0),
+            ("pool", 2),
+            ("mixed_stride", True),
+            ("clip_gradient", 1e-3),
         ],
     )
     def test_settings_reach_the_training(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.films import SIZE, damage, noise, packets_of, write_film
+from support.films import SIZE, damage, face_frames, noise, packets_of, write_film
 
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, decoding
@@ -151,6 +151,18 @@ class TestCutShort:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         video, times = read(path)
         assert 15 < len(times) < 45
+        assert video.missing == f"{path}: frames missing after {times[-1]:.1f} s"
+
+    @pytest.mark.parametrize("place", [3, 6, 10])
+    def test_a_short_film_that_is_read_whole_when_it_is_opened(self, tmp_path, place):
+        """Where FFmpeg tells of the end only then."""
+        images = list(face_frames(14 * "x", 192))
+        path = write_film(tmp_path / "x.mkv", images, container_options={"live": "1"})
+        assert read(path)[0].missing is None
+        start, size, _ = packets_of(path)[place]
+        path.write_bytes(path.read_bytes()[: start + size // 2])
+        video, times = read(path)
+        assert len(times) == place
         assert video.missing == f"{path}: frames missing after {times[-1]:.1f} s"
 
     @pytest.mark.parametrize("torn", [0, 100])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.films import picture, write_film
 
-from mimamo.video import ThinnedFilm, VideoReader
+from mimamo.video import FrameFolder, ThinnedFilm, VideoReader
+from mimamo.video.image import read_image
+from mimamo.video.picture import Pictures
 
 
 def film(path, times):
@@ -50,6 +53,28 @@ def test_a_variable_rate_is_kept_where_it_is_low(tmp_path):
     frames = list(ThinnedFilm(film(tmp_path / "a.mkv", times), 10))
     expected = [*np.arange(0, 1, 0.1), *np.arange(1, 3, 0.2)]
     assert [frame.time for frame in frames] == pytest.approx(expected, abs=2e-3)
+
+
+def test_pictures_are_made_of_those_taken_alone(tmp_path, monkeypatch):
+    made, make = [], Pictures.__call__
+    monkeypatch.setattr(Pictures, "__call__", lambda self, x: made.append(x.pts) or make(self, x))
+    thinned = ThinnedFilm(film(tmp_path / "a.mp4", np.arange(40) / 200), 20)
+    made.clear()
+    assert len(list(thinned)) == len(made) == 4
+
+
+def test_pictures_of_a_folder_are_read_if_they_are_taken(tmp_path, monkeypatch):
+    for number in range(12):
+        Image.fromarray(picture(number)).save(tmp_path / f"{number}.png")
+    folder, read = FrameFolder(tmp_path, fps=100), []
+    monkeypatch.setattr(
+        "mimamo.video.frames.read_image", lambda path: read.append(path.stem) or read_image(path)
+    )
+    frames = list(ThinnedFilm(folder, 25))
+    assert read == ["0", "4", "8"]
+    for number, frame in zip((0, 4, 8), frames, strict=True):
+        np.testing.assert_array_equal(frame.image, picture(number))
+        assert frame.time == number / 100
 
 
 def test_what_is_missing_is_the_films(tmp_path):

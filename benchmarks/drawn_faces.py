@@ -1,0 +1,55 @@
+"""What the measurements on drawn faces share: their cache, and the JSON they are stored in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mimamo.demo.synth.ablation_set import write_ablation_set
+from mimamo.errors import InputError
+from mimamo.extract import extract
+from mimamo.files import output_folder, replacing
+from mimamo.train import TrainingConfig
+
+SUBSET = "Test_Set"
+RECIPES = ("recipe", "published", "strong")  # what they are called in results
+
+
+def prepare(out: Path, synth: Mapping[str, int]) -> Path:
+    """The cache of a drawn data set in `out`, made if need be."""
+    if not (out / "data").exists():
+        write_ablation_set(out / "data", **synth)
+    extract(out / "data", out / "cache", backbone="small")
+    return out / "cache"
+
+
+def stored_recipe(path: Path) -> dict[str, Any]:
+    """A recipe's settings as JSON gives them back."""
+    return TrainingConfig.load(path).to_dict()
+
+
+def expect_same(
+    result: Path, found: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str]
+) -> None:
+    """InputError if stored results are of another data set or recipe than are to be added.
+
+    Settings that there were not when they were stored have their defaults.
+    """
+    for name in names:
+        own = found[name]
+        if name in RECIPES and isinstance(own, Mapping):
+            own = TrainingConfig.from_dict(own).to_dict()
+        if own != now[name]:
+            raise InputError(
+                f"{result}: expected results of the same {name} as now, got those of another; "
+                "give another file"
+            )
+
+
+def save(result: Path, content: Mapping[str, Any]) -> None:
+    """Write results as JSON, whole or not at all."""
+    output_folder(result.parent)
+    with replacing(result) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
