@@ -1,23 +1,24 @@
-"""Magnified motion of films: the phases of many frames filtered by a matrix, band by band."""
+"""Magnified motion of films: phases filtered in time, those of some bands after those of others."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from phasenet import checks
 from phasenet.band_phase import band_phase
-from phasenet.motion_pyramid import MagnifyOptions
+from phasenet.motion_pyramid import MagnifyOptions, limited
 from phasenet.temporal_filters import fir_matrix, fir_taps
 from phasenet.turn_phase import turn_phase
 
-_PHASE_BYTES = 256 << 20  # of the phases of a film that are there at a time
+_PHASE_BYTES = 400 << 20  # of the phases of a film that are there at a time
 _RUN_PIXELS = 1 << 19  # of the frames that are transformed at a time
-
-_Plane = tuple[int, int]  # a scale and an orientation
+_BLOCK = 1 << 21  # phases that are filtered at a time
+_ROWS = 64  # frames of the filter's result that are made of the same frames
 
 
 class FilmMagnifier:
@@ -39,10 +40,11 @@ class FilmMagnifier:
     ) -> None:
         self._options, self._grey = options, grey
         self._pyramid = options.pyramid(still)
+        self._limits = options.limit_angles(self._pyramid.scales)
         self._taps = fir_taps(options.low, options.high, options.fps, most)
         self._origin = [band_phase(bands) for bands in self._pyramid.bands(still)[0]]
         # How far phases had moved in a frame that was seen; it is gone on from there.
-        self._known: dict[_Plane, Tensor] = {}
+        self._known = [torch.zeros_like(phases) for phases in self._origin]
 
     @property
     def reach(self) -> int:
@@ -66,11 +68,20 @@ class FilmMagnifier:
         """
         for run in self._runs(0, len(frames)):
             for group in self._groups(run.stop - run.start):
-                moved = self._moved(frames[run], group)
-                self._known |= {at: plane[-1] for at, plane in zip(group, moved, strict=True)}
-        self._known = {at: -plane for at, plane in self._known.items()}
+                moved = self._moved(frames[run], group, self._room([group], run.stop - run.start))
+                for scale, phases in moved.items():
+                    group.of(self._known[scale]).copy_(phases[-1])
+        for known in self._known:
+            known.neg_()
 
-    def change(self, frames: Tensor, begin: int, end: int, following: int) -> Tensor:
+    def change(
+        self,
+        frames: Tensor,
+        begin: int,
+        end: int,
+        following: int,
+        told: Callable[[float], object] | None = None,
+    ) -> Tensor:
         """What is added to some frames, ``[end - begin, H, W]``.
 
         Args:
@@ -78,6 +89,7 @@ class FilmMagnifier:
             begin, end: which of them; `reach` frames before and after are there too, but at the
                 ends of the film.
             following: which of `frames` the next ones begin with.
+            told: called with the share of the work that is done.
         """
         length = len(frames)
         size = min(length, self.longest) * max(self._sizes)
@@ -85,23 +97,25 @@ class FilmMagnifier:
         dtype, device = self._origin[0].dtype, frames.device
         result = torch.zeros(end - begin, *self._pyramid.size, dtype=dtype, device=device)
         matrix = self._options.gain * fir_matrix(self._taps, length)[begin:end]
-        known: dict[_Plane, Tensor] = {}
-        for group in self._groups(length):
-            moved = self._moved(frames, group)
-            if following < length:
-                both = zip(group, moved, strict=True)
-                known |= {at: plane[following].clone() for at, plane in both}
+        groups = self._groups(length)
+        room = self._room(groups, length)
+        for number, group in enumerate(groups):
+            planes = self._moved(frames, group, room)
+            for scale, moved in planes.items():
+                if following < length:
+                    group.of(self._known[scale]).copy_(moved[following])
+                self._filter(moved, matrix.to(result), begin, self._limits[scale])
             for run in self._runs(begin, end):
                 there = slice(run.start - begin, run.stop - begin)
-                rows = matrix[there].to(result)
-                turns = [(rows @ plane.flatten(1)).unflatten(1, plane.shape[1:]) for plane in moved]
+                turns = {scale: moved[there] for scale, moved in planes.items()}
                 result[there] += self._change(self._grey(frames[run]), group, turns)
-            del moved  # before the next group's
-        self._known = known
+                if told is not None:
+                    within = (1 + there.stop / (end - begin)) / 2
+                    told((number + within) / len(groups))
         return result
 
-    def _groups(self, length: int) -> Iterator[list[_Plane]]:
-        """Planes whose phases are there at the same time, of so many frames."""
+    def _groups(self, length: int) -> list[_Group]:
+        """Bands whose phases are there at the same time, of so many frames."""
         return _groups(self._sizes, self._options.nbands, _PHASE_BYTES // length)
 
     def _runs(self, begin: int, end: int) -> list[slice]:
@@ -109,52 +123,86 @@ class FilmMagnifier:
         step = max(1, _RUN_PIXELS // (high * wide))
         return [slice(t, min(t + step, end)) for t in range(begin, end, step)]
 
-    def _moved(self, frames: Tensor, group: Sequence[_Plane]) -> list[Tensor]:
-        """How far the phases are from the origin, unwrapped in time: [T, h, w] of each plane."""
-        count = len(frames)
-        planes = [self._origin[scale][band] for scale, band in group]
-        last = [
-            self._known.get(at, torch.zeros_like(plane))
-            for at, plane in zip(group, planes, strict=True)
-        ]
-        moved = [plane.new_empty((count, *plane.shape)) for plane in planes]
+    def _room(self, groups: Sequence[_Group], length: int) -> Tensor:
+        """Memory for the phases of any of these groups; fresh memory for each costs time."""
+        some = self._origin[0]
+        most = max(len(x.bands) * sum(self._sizes[scale] for scale in x.scales) for x in groups)
+        return some.new_empty(length * most // some.element_size())
+
+    def _moved(self, frames: Tensor, group: _Group, room: Tensor) -> dict[int, Tensor]:
+        """How far phases are from the origin, unwrapped in time: [T, bands, h, w] of each scale."""
+        count, taken = len(frames), 0
+        origin = {scale: group.of(self._origin[scale]) for scale in group.scales}
+        last = {scale: group.of(self._known[scale]) for scale in group.scales}
+        moved = {}
+        for scale, x in origin.items():
+            moved[scale] = room[taken : taken + count * x.numel()].view(count, *x.shape)
+            taken += count * x.numel()
         for run in self._runs(0, count):
-            bands = self._pyramid.some_bands(self._grey(frames[run]), _scales(group))
-            for i, (scale, band) in enumerate(group):
-                phases = band_phase(bands[scale][:, band]) - planes[i]
-                step = torch.cat([last[i][None], phases]).diff(dim=0)
-                step -= 2 * torch.pi * torch.round(step / (2 * torch.pi))
-                step[0] += last[i]
-                torch.cumsum(step, 0, out=moved[i][run])
-                last[i] = moved[i][run.stop - 1]
+            bands = self._pyramid.some_bands(self._grey(frames[run]), group.scales, group.bands)
+            for scale, planes in bands.items():
+                phases, steps = band_phase(planes).sub_(origin[scale]), moved[scale][run]
+                torch.sub(phases[0], last[scale], out=steps[0])
+                torch.sub(phases[1:], phases[:-1], out=steps[1:])
+                whole = torch.mul(steps, 1 / (2 * torch.pi), out=phases).round_()
+                steps.sub_(whole, alpha=2 * torch.pi)
+                steps[0] += last[scale]
+                last[scale] = steps.cumsum_(0)[-1]
         return moved
 
-    def _change(self, frames: Tensor, group: Sequence[_Plane], turns: Sequence[Tensor]) -> Tensor:
+    def _filter(self, moved: Tensor, matrix: Tensor, begin: int, limit: float) -> None:
+        """Turns of the frames from `begin` on in the place of the phases of the first frames."""
+        length, phases = len(moved), moved.flatten(1)
+        step = max(1, _BLOCK // length)
+        for at in range(0, phases.shape[1], step):
+            block = phases[:, at : at + step].clone()
+            for first in range(0, len(matrix), _ROWS):
+                rows = matrix[first : first + _ROWS]
+                near = slice(
+                    max(begin + first - self.reach, 0), begin + first + len(rows) + self.reach
+                )
+                turns = rows[:, near] @ block[near]
+                into = phases[first : first + len(rows), at : at + step]
+                into.copy_(limited(turns, limit) if limit else turns)
+
+    def _change(self, frames: Tensor, group: _Group, turns: dict[int, Tensor]) -> Tensor:
         """What turning the phases of these planes adds to `frames`."""
-        bands = self._pyramid.some_bands(frames, _scales(group))
-        changes = {scale: torch.zeros_like(planes) for scale, planes in bands.items()}
-        for (scale, band), turn in zip(group, turns, strict=True):
-            plane = bands[scale][:, band]
-            base = plane
+        bands = self._pyramid.some_bands(frames, group.scales, group.bands)
+        for scale, turn in turns.items():
+            planes = base = bands[scale]
             if self._options.attenuate:
-                base = torch.polar(plane.abs(), self._origin[scale][band].expand_as(turn))
+                origin = group.of(self._origin[scale])
+                base = torch.polar(planes.abs(), origin.expand_as(turn))
             turned = turn_phase(base, turn, smoothing=self._options.smoothing)
-            torch.sub(turned, plane, out=changes[scale][:, band])
-        return self._pyramid.some_pictures(changes)
+            bands[scale] = turned.sub_(planes)
+        return self._pyramid.some_pictures(bands, group.bands)
 
 
-def _groups(sizes: Sequence[int], nbands: int, most: int) -> Iterator[list[_Plane]]:
-    """Planes whose phases are there at the same time: `most` bytes a frame, or one."""
-    group: list[_Plane] = []
+class _Group(NamedTuple):
+    """The bands of some scales and orientations."""
+
+    scales: list[int]
+    bands: range
+
+    def of(self, planes: Tensor) -> Tensor:
+        """Those of a scale's planes ``[nbands, h, w]``; a view."""
+        return planes[self.bands.start : self.bands.stop]
+
+
+def _groups(sizes: Sequence[int], nbands: int, most: int) -> list[_Group]:
+    """Bands whose phases are there at the same time: `most` bytes a frame, or one band.
+
+    Whole orientations where they fit, as each transform of a frame is one more.
+    """
+    if (together := most // sum(sizes)) > 0:
+        scales, firsts = [*range(len(sizes))], range(0, nbands, together)
+        return [_Group(scales, range(x, min(x + together, nbands))) for x in firsts]
+    parts: list[list[int]] = [[]]
     held = 0
-    for plane in [(scale, band) for scale in range(len(sizes)) for band in range(nbands)]:
-        if group and held + sizes[plane[0]] > most:
-            yield group
-            group, held = [], 0
-        group.append(plane)
-        held += sizes[plane[0]]
-    yield group
-
-
-def _scales(group: Sequence[_Plane]) -> list[int]:
-    return sorted({scale for scale, _ in group})
+    for scale, size in enumerate(sizes):
+        if parts[-1] and held + size > most:
+            parts.append([])
+            held = 0
+        parts[-1].append(scale)
+        held += size
+    return [_Group(part, range(band, band + 1)) for band in range(nbands) for part in parts]

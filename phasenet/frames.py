@@ -36,8 +36,7 @@ def grey_frames(
         TypeError: no dense tensor of one of these dtypes, or a `full_scale` that is no number.
         ValueError: a `full_scale` that is not positive and finite, or another shape.
     """
-    if isinstance(frames, np.ndarray):
-        frames = _from_array(frames)
+    frames = as_tensor("frames", frames)
     shape = "[..., T, 3, H, W]" if color else "[..., T, H, W]"
     is_integer = isinstance(frames, Tensor) and frames.dtype in _FULL_SCALES
     if not is_integer:
@@ -72,14 +71,17 @@ def integer_scale(dtype: torch.dtype) -> float | None:
     return _FULL_SCALES.get(dtype)
 
 
-def _from_array(frames: np.ndarray) -> Tensor:
+def as_tensor(name: str, frames: Tensor | np.ndarray) -> Tensor:
+    """An array as a tensor, what is none as it is. Raises TypeError for values of another kind."""
+    if not isinstance(frames, np.ndarray):
+        return frames
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of arrays that cannot be written to
             return torch.from_numpy(np.ascontiguousarray(frames))
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(
-            f"frames: expected an array of uint8, uint16, int16 or floats, got {frames.dtype}"
+            f"{name}: expected an array of uint8, uint16, int16 or floats, got {frames.dtype}"
         ) from None
 
 

@@ -6,16 +6,17 @@ SIGGRAPH 2013.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.fir_magnification import FilmMagnifier
-from phasenet.frames import integer_scale, luma
+from phasenet.frames import as_tensor, integer_scale, luma
 from phasenet.motion_pyramid import MagnifyOptions, MotionPyramid, magnify_options
 from phasenet.operators import has_tangent
 from phasenet.precision import compute_dtype
@@ -27,7 +28,7 @@ _STEP = 64  # frames of a stream that are magnified at a time, at least
 
 
 def magnify_motion(
-    frames: Tensor,
+    frames: Tensor | np.ndarray,
     factor: float,
     *,
     fps: float,
@@ -39,7 +40,8 @@ def magnify_motion(
     smoothing: float = 2.0,
     temporal: str = "fir",
     attenuate: bool = False,
-    reference: str | int | Tensor = "first",
+    limit: float | None = None,
+    reference: str | int | Tensor | np.ndarray = "first",
     color: bool = False,
 ) -> Tensor:
     """A video whose motion in a band of frequencies is `factor` times as large.
@@ -51,8 +53,8 @@ def magnify_motion(
     smears. Nothing is recorded for gradients: use `turn_phase` where they are needed.
 
     Args:
-        frames: ``[..., T, H, W]`` grey frames, or with `color` RGB ``[..., T, 3, H, W]``; uint8,
-            uint16, int16 or floating, of any scale.
+        frames: ``[..., T, H, W]`` grey frames, or with `color` RGB ``[..., T, 3, H, W]``, a tensor
+            or an array; uint8, uint16, int16 or floating, of any scale.
         factor: how much larger the motion becomes: 1 changes nothing, 0 takes the band's motion
             away, negative ones reverse it.
         fps: frames per second.
@@ -65,6 +67,9 @@ def magnify_motion(
             seconds around each for ``low=0.5``). "iir": a Butterworth filter of order 3, which only
             looks back and delays what lies beside the middle of the band; `MotionMagnifier`.
         attenuate: also take away what moves outside the band.
+        limit: pixels that the added motion stays below, so that what moves far in itself is not
+            torn apart; in each filter it also stays below half of its wavelength then. What is less
+            than half as far is added as it is, to 1.5 %. None for no limit.
         reference: the frame that motion is counted from, where `low` is 0 or with `attenuate`:
             "first", a number, "mean" for the mean picture, or a picture like one of `frames`. With
             temporal="iir" only "first".
@@ -81,9 +86,9 @@ def magnify_motion(
     """
     checks.check_choice("temporal", temporal, _TEMPORAL)
     options = magnify_options(
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
     )
-    _check(frames, color, ("[..., T, H, W]", "[..., T, 3, H, W]"), 3)
+    frames = _checked(frames, color, ("[..., T, H, W]", "[..., T, 3, H, W]"), 3)
     still, number = _still(reference, frames, color)
     if temporal == "iir" and not (isinstance(reference, str) and reference == "first"):
         raise ValueError("reference: expected 'first' for temporal='iir', got another")
@@ -107,7 +112,7 @@ def magnify_motion(
 
 
 def magnify_frames(
-    frames: Iterable[Tensor],
+    frames: Iterable[Tensor | np.ndarray],
     factor: float,
     *,
     fps: float,
@@ -118,7 +123,9 @@ def magnify_frames(
     bands_per_octave: int = 2,
     smoothing: float = 2.0,
     attenuate: bool = False,
+    limit: float | None = None,
     color: bool = False,
+    progress: Callable[[float], object] | None = None,
 ) -> Iterator[Tensor]:
     """The frames of a film of any length, magnified as by `magnify_motion` with ``temporal="fir"``.
 
@@ -127,8 +134,9 @@ def magnify_frames(
 
     Args:
         frames: ``[H, W]``, with `color` ``[3, H, W]``, all alike.
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, color: as
-            for `magnify_motion`. Motion is counted from the first frame.
+        factor, fps, low, high, nbands, height, bands_per_octave: as for `magnify_motion`.
+        smoothing, attenuate, limit, color: likewise. Motion is counted from the first frame.
+        progress: called with how many frames' work is done, as parts of a frame's work are.
 
     Yields:
         A tensor of the shape and dtype of each.
@@ -137,38 +145,47 @@ def magnify_frames(
         TypeError, ValueError: as `magnify_motion`, and for a frame unlike the first.
     """
     options = magnify_options(
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
     )
-    return _magnified_frames(frames, options, color)
+    return _magnified_frames(frames, options, color, progress)
 
 
 def _magnified_frames(
-    frames: Iterable[Tensor], options: MagnifyOptions, color: bool
+    frames: Iterable[Tensor | np.ndarray],
+    options: MagnifyOptions,
+    color: bool,
+    progress: Callable[[float], object] | None,
 ) -> Iterator[Tensor]:
     reach = fir_reach(options.low, options.high, options.fps)
     step = max(_STEP, reach)
     magnifier: FilmMagnifier | None = None
     held: list[Tensor] = []  # `before` frames that are done, and those that follow
-    before = 0
+    before = given = 0
     like: tuple[Any, ...] = ()
 
     def done(count: int) -> Iterator[Tensor]:
-        nonlocal magnifier, before
+        nonlocal magnifier, before, given
         some = torch.stack(held)
+
+        def told(share: float) -> None:
+            if progress is not None:
+                progress(given + share * count)
+
         with torch.no_grad():
             if magnifier is None:
                 magnifier = FilmMagnifier(
                     _grey(some[0], color), options, partial(_grey, color=color), len(held) - 1
                 )
             following = max(before + count - reach, 0)
-            change = magnifier.change(some, before, before + count, following)
+            change = magnifier.change(some, before, before + count, following, told)
             moved = _restored(some[before : before + count], change, color)
+        given += count
         before = before + count - following
         del held[:following]
         yield from moved.unbind()
 
-    for frame in frames:
-        _check(frame, color, ("[H, W]", "[3, H, W]"), 2, "frame", exact=True)
+    for given_frame in frames:
+        frame = _checked(given_frame, color, ("[H, W]", "[3, H, W]"), 2, "frame", exact=True)
         like = like or _likeness(frame)
         _check_alike(like, frame)
         held.append(frame)
@@ -212,8 +229,8 @@ class MotionMagnifier:
             show(magnifier.push(frame))
 
     Args:
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, color: as in
-            `magnify_motion`.
+        factor, fps, low, high, nbands, height, bands_per_octave: as in `magnify_motion`.
+        smoothing, attenuate, limit, color: likewise.
 
     Raises:
         TypeError, ValueError: an option that `magnify_motion` refuses too.
@@ -231,10 +248,11 @@ class MotionMagnifier:
         bands_per_octave: int = 2,
         smoothing: float = 2.0,
         attenuate: bool = False,
+        limit: float | None = None,
         color: bool = False,
     ) -> None:
         self._options = magnify_options(
-            factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+            factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
         )
         self._color = color
         self.reset()
@@ -248,7 +266,7 @@ class MotionMagnifier:
         self._stream: _Stream | None = None
         self._first: tuple[Any, ...] = ()
 
-    def push(self, frame: Tensor) -> Tensor:
+    def push(self, frame: Tensor | np.ndarray) -> Tensor:
         """The next frame, magnified.
 
         Args:
@@ -262,7 +280,7 @@ class MotionMagnifier:
             TypeError, ValueError: a frame that `magnify_motion` refuses, or of another shape, dtype
                 or device than the first.
         """
-        _check(frame, self._color, ("[..., H, W]", "[..., 3, H, W]"), 2, "frame")
+        frame = _checked(frame, self._color, ("[..., H, W]", "[..., 3, H, W]"), 2, "frame")
         self._first = self._first or _likeness(frame)
         _check_alike(self._first, frame)
         if frame.numel() == 0:
@@ -287,7 +305,7 @@ def _check_alike(first: tuple[Any, ...], frame: Tensor) -> None:
 def _still(reference: Any, frames: Tensor, color: bool) -> tuple[Tensor, int | None]:
     """Grey values ``[..., H, W]`` of what motion is counted from, and the frame's number if any."""
     axis = -4 if color else -3
-    length = frames.shape[axis]
+    length, reference = frames.shape[axis], as_tensor("reference", reference)
     if isinstance(reference, Tensor):
         shape = [*frames.shape[:axis], *frames.shape[axis + 1 :]]
         checks.check_tensor("reference", reference, shape, frames.dtype, frames.device)
@@ -307,16 +325,17 @@ def _still(reference: Any, frames: Tensor, color: bool) -> tuple[Tensor, int | N
 # --- Pictures as numbers, and back ----------------------------------------------------------------
 
 
-def _check(
+def _checked(
     frames: Any,
     color: bool,
     shapes: tuple[str, str],
     dims: int,
     name: str = "frames",
     exact: bool = False,
-) -> None:
-    """Refuse what are no frames of these shapes, or need a gradient."""
+) -> Tensor:
+    """Return frames as a tensor; refuse what are none of these shapes, or need a gradient."""
     checks.check_flag("color", color)
+    frames = as_tensor(name, frames)
     shape, axes = shapes[color], dims + color
     checks.check_frames(name, frames, axes, shape)
     if (color and frames.shape[-3] != 3) or (exact and frames.dim() != axes):
@@ -327,6 +346,7 @@ def _check(
             f"{name}: expected a tensor without gradient, for none is recorded; use turn_phase "
             "where it is needed"
         )
+    return frames
 
 
 def _grey(frames: Tensor, color: bool) -> Tensor:
@@ -351,6 +371,7 @@ class _Stream:
     def __init__(self, options: MagnifyOptions, pyramid: MotionPyramid) -> None:
         self._options, self._pyramid = options, pyramid
         self._filter = iir_sections(options.low, options.high, options.fps)
+        self._limits = options.limit_angles(pyramid.scales)
         self._states: list[Tensor] = []
         self._frames = 0
 
@@ -359,7 +380,7 @@ class _Stream:
         bands, coeffs = self._pyramid.bands(frame)
         if not self._states:
             self._states = [new_state(band, len(self._filter) // 5) for band in bands]
-        for band, state in zip(bands, self._states, strict=True):
+        for band, state, limit in zip(bands, self._states, self._limits, strict=True):
             torch.ops.phasenet.turn_phase_push(
                 band,
                 state,
@@ -368,6 +389,7 @@ class _Stream:
                 options.gain,
                 options.attenuate,
                 options.smoothing,
+                limit,
             )
         self._frames += 1
         return self._pyramid.pictures(bands, coeffs)

@@ -32,6 +32,16 @@ class MagnifyOptions(NamedTuple):
     bands_per_octave: int
     smoothing: float
     attenuate: bool
+    limit: float | None
+
+    def limit_angles(self, scales: int) -> list[float]:
+        """What turns of each scale stay below, in radians; 0 for no limit."""
+        if self.limit is None:
+            return [0.0] * scales
+        return [
+            math.pi * min(1.0, self.limit * 2 ** -((scale + 1) / self.bands_per_octave))
+            for scale in range(scales)
+        ]
 
     @property
     def gain(self) -> float:
@@ -59,6 +69,7 @@ def magnify_options(
     bands_per_octave: int,
     smoothing: float,
     attenuate: bool,
+    limit: float | None,
 ) -> MagnifyOptions:
     """Return them as numbers; refuse what `phasenet.magnify_motion` does not take."""
     factor = checks.check_number("factor", factor)
@@ -74,9 +85,15 @@ def magnify_options(
     bands_per_octave, _ = checks.check_octave(bands_per_octave, None)
     smoothing = checks.check_smoothing(smoothing)
     checks.check_flag("attenuate", attenuate)
+    limit = None if limit is None else checks.check_positive("limit", limit)
     return MagnifyOptions(
-        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate
+        factor, fps, low, high, nbands, height, bands_per_octave, smoothing, attenuate, limit
     )
+
+
+def limited(turns: Tensor, limit: float) -> Tensor:
+    """Turns that stay below `limit`, and up to half of it are what they were to 1.5 %."""
+    return turns / (1 + (turns / limit) ** 4) ** 0.25
 
 
 class MotionPyramid:
@@ -128,36 +145,47 @@ class MotionPyramid:
             self.pyramid.inverse(PyramidCoeffs(coeffs.highpass, tuple(bands[:-1]), lowpass))
         )
 
-    def some_bands(self, pictures: Tensor, scales: Sequence[int]) -> dict[int, Tensor]:
-        """The bands of these scales alone; nothing else is computed."""
-        parts = [scale + 1 for scale in scales]
-        found = operators.pyramid(self._continued(pictures), *self._options, parts)
+    def some_bands(
+        self, pictures: Tensor, scales: Sequence[int], bands: range | None = None
+    ) -> dict[int, Tensor]:
+        """Of these scales the bands of these orientations alone; nothing else is computed."""
+        parts, some = [scale + 1 for scale in scales], [*(bands or ())]
+        found = operators.pyramid(self._continued(pictures), *self._options, parts, some)
         last = self.scales - 1
-        return {x: self._split(found[-1]) if x == last else found[x + 1] for x in scales}
+        return {x: self._split(found[-1], bands) if x == last else found[x + 1] for x in scales}
 
-    def some_pictures(self, bands: dict[int, Tensor]) -> Tensor:
-        """The pictures of these bands, all others being zero."""
-        some = next(iter(bands.values()))
-        real, batch = some.real.dtype, some.shape[:-3]
-        specs = coefficient_specs(batch, self.sides, *self._options[:3], real)
+    def some_pictures(self, planes: dict[int, Tensor], bands: range) -> Tensor:
+        """The pictures of the bands of some scales and orientations, all others being zero."""
+        some = next(iter(planes.values()))
+        real, batch, (height, nbands, count, width) = (
+            some.real.dtype,
+            some.shape[:-3],
+            self._options,
+        )
+        specs = coefficient_specs(batch, self.sides, height, len(bands), count, real)
         parts = [some.new_zeros((), dtype=dtype).expand(shape) for shape, dtype in specs]
-        for scale, planes in bands.items():
-            parts[scale + 1] = planes if scale < self.scales - 1 else self._joined(planes)
-        numbers = [scale + 1 for scale in bands]
-        options = self._options[2:]
-        return self.cut(operators.inverse(parts[0], parts[1:-1], parts[-1], *options, numbers))
+        for scale, of_scale in planes.items():
+            is_low = scale == self.scales - 1
+            parts[scale + 1] = self._joined(of_scale, bands) if is_low else of_scale
+        options = count, width, [scale + 1 for scale in planes], nbands, [*bands]
+        return self.cut(operators.inverse(parts[0], parts[1:-1], parts[-1], *options))
 
     @property
     def _options(self) -> tuple[int, int, int, float]:
         pyramid = self.pyramid
         return pyramid.height, pyramid.nbands, pyramid.bands_per_octave, pyramid.width
 
-    def _split(self, lowpass: Tensor) -> Tensor:
-        return torch.fft.ifft2(2 * self._masks * torch.fft.fft2(lowpass)[..., None, :, :])
+    def _split(self, lowpass: Tensor, bands: range | None = None) -> Tensor:
+        masks = self._masks_of(bands)
+        return torch.fft.ifft2(2 * masks * torch.fft.fft2(lowpass)[..., None, :, :])
 
-    def _joined(self, bands: Tensor) -> Tensor:
-        both = torch.fft.fft2(bands.real) * (self._masks + _opposite(self._masks))
+    def _joined(self, planes: Tensor, bands: range | None = None) -> Tensor:
+        masks = self._masks_of(bands)
+        both = torch.fft.fft2(planes.real) * (masks + _opposite(masks))
         return torch.fft.ifft2(both.sum(-3)).real
+
+    def _masks_of(self, bands: range | None) -> Tensor:
+        return self._masks if bands is None else self._masks[bands.start : bands.stop]
 
     def cut(self, whole: Tensor) -> Tensor:
         """What lies over the pictures themselves of planes of the continued ones' size; a view."""

@@ -224,7 +224,7 @@ class SteerablePyramid(torch.nn.Module):
             coeffs: of a pyramid of the same options.
             levels: those that go into the image, all if None; for others zero is taken, and
                 nothing computed. Images of parts that have nothing in common add up.
-            bands: numbers of the orientations that do so, from 0; all if None. They save no time.
+            bands: numbers of the orientations that do so, from 0; all if None.
             residuals: whether highpass and lowpass go into it. The highpass says the image's size
                 even so.
             out: a tensor that the result is written into and that is returned: contiguous, of the
@@ -249,25 +249,23 @@ class SteerablePyramid(torch.nn.Module):
         given = check_coefficients(highpass, planes, lowpass, *options, self.layout, chosen)
         _extension.check_device("coeffs.highpass", highpass)
         coeffs = PyramidCoeffs(highpass, tuple(planes), lowpass)
-        if bands is not None:
-            kept = torch.tensor(checks.check_bands(bands, self.nbands), device=highpass.device)
-            alone = [torch.zeros_like(x).index_copy(-3, kept, x[..., kept, :, :]) for x in planes]
-            coeffs = coeffs._replace(bands=tuple(alone))
+        orientations = [] if bands is None else list(checks.check_bands(bands, self.nbands))
         symmetric = self.boundary == "symmetric"
         *batch, h, w = highpass.shape
         if not self.layout.is_usual:
             sizes = level_sizes((h, w), self.height, octave[0])
             coeffs = self.layout.undo(coeffs, sizes, chosen)
-        parts = (coeffs.highpass, list(coeffs.bands), coeffs.lowpass, *octave)
+        alone = [x[..., orientations, :, :] for x in coeffs.bands] if orientations else coeffs.bands
+        parts = (coeffs.highpass, list(alone), coeffs.lowpass, *octave)
         if symmetric:
             h, w = h // 2, w // 2
         if out is not None:
             inputs = {name: tensor for name, tensor, _, _ in given}
             check_out([("out", out, (*batch, h, w), highpass.dtype)], inputs)
-            if not symmetric and not chosen:
+            if not symmetric and not chosen and not orientations:
                 operators.inverse.into(out, *parts)
                 return out
-        images = operators.inverse(*parts, chosen)
+        images = operators.inverse(*parts, chosen, self.nbands, orientations)
         images = images[..., :h, :w] if symmetric else images
         return images if out is None else out.copy_(images)
 

@@ -22,9 +22,10 @@ def _fake_coefficients(
     bands_per_octave: int = 1,
     width: float = 1.0,
     parts: Sequence[int] = (),
+    orientations: Sequence[int] = (),
 ) -> list[Tensor]:
     *batch, h, w = images.shape
-    options = height, nbands, bands_per_octave
+    options = height, len(orientations) or nbands, bands_per_octave
     specs = coefficient_specs(batch, (h, w), *options, compute_dtype(images.dtype), parts=parts)
     return [images.new_empty(shape, dtype=dtype) for shape, dtype in specs]
 
@@ -40,14 +41,23 @@ def _fake_image(highpass: Tensor, *others: Any) -> Tensor:
 
 def _setup_analysis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     images, *ctx.of_pyramid = inputs
-    ctx.octave, ctx.dtype, ctx.shape = ctx.of_pyramid[2:], images.dtype, images.shape
+    _, nbands, *octave, orientations = ctx.of_pyramid
+    ctx.octave = (*octave, nbands if orientations else 0, orientations)
+    ctx.dtype, ctx.shape = images.dtype, images.shape
 
 
 def _setup_synthesis(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     highpass, bands, lowpass, *octave = inputs
-    ctx.of_pyramid = (len(bands) // octave[0] + 2, bands[0].shape[-3], *octave)
+    *octave, nbands, orientations = octave
+    nbands = nbands if orientations else bands[0].shape[-3]
+    ctx.of_pyramid = (len(bands) // octave[0] + 2, nbands, *octave, orientations)
     ctx.parts = octave[2]
     ctx.like = [(x.shape, x.dtype) for x in (highpass, *bands, lowpass)]
+
+
+def _none(options: Sequence[Any]) -> list[Any]:
+    """The gradients of options; of no integers, which torch takes for no tensors, none of any."""
+    return [[] if isinstance(x, list) else None for x in options]
 
 
 def _zeros(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -60,7 +70,7 @@ def _synthesized(ctx: Any, operator: Operator, grads: list[Tensor]) -> tuple[Ten
     if ctx.octave[2] and 0 not in ctx.octave[2]:  # it says the size
         highpass = _zeros(highpass, ctx.shape, highpass.dtype)
     grad = operator(highpass, bands, lowpass, *ctx.octave)
-    return grad.to(ctx.dtype), *(None for _ in ctx.needs_input_grad[1:])
+    return grad.to(ctx.dtype), *_none(ctx.needs_input_grad[1:])
 
 
 def _analysed(ctx: Any, operator: Operator, grad: Tensor) -> tuple[Any, ...]:
@@ -69,7 +79,7 @@ def _analysed(ctx: Any, operator: Operator, grad: Tensor) -> tuple[Any, ...]:
         x if not ctx.parts or i in ctx.parts else _zeros(grad, *like)
         for i, (x, like) in enumerate(zip(operator(grad, *ctx.of_pyramid), ctx.like, strict=True))
     )
-    return highpass, bands, lowpass, *(None for _ in ctx.needs_input_grad[3:])
+    return highpass, bands, lowpass, *_none(ctx.needs_input_grad[3:])
 
 
 def _pyramid_backward(ctx: Any, grads: list[Tensor]) -> tuple[Tensor | None, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +21,10 @@ from phasenet.checks import max_height
 from phasenet.temporal_filters import iir_sections
 
 FACTOR, FPS, LOW, HIGH = 20.0, 30.0, 0.8, 1.6
+REACH = 5
+TAPS = torch.exp(-(torch.arange(-REACH, REACH + 1) ** 2) / 8.0)
+
+Blur = Callable[[Tensor], Tensor]  # of planes [N, h, w]
 
 
 class Shape(NamedTuple):
@@ -62,8 +66,21 @@ class MagnifyComparison(Comparison):
 
     def peers(self, threads: int) -> Iterator[tuple[str, str, Callable[[], dict[str, Side]]]]:
         for name, against, make in (
-            ("plenoptic", "by hand on plenoptic's pyramid, recursive filter", self._by_plenoptic),
-            ("by-hand", "by hand on phasenet's pyramid, recursive filter", self._by_hand),
+            (
+                "plenoptic",
+                "by hand on plenoptic's pyramid, recursive filter, blur by conv2d",
+                partial(self._by_plenoptic, by_convolution),
+            ),
+            (
+                "plenoptic-sums",
+                "by hand on plenoptic's pyramid, recursive filter, blur by shifted sums",
+                partial(self._by_plenoptic, by_shifted_sums),
+            ),
+            (
+                "by-hand",
+                "by hand on phasenet's pyramid, recursive filter, blur by shifted sums",
+                self._by_hand,
+            ),
         ):
             yield (
                 name,
@@ -91,7 +108,7 @@ class MagnifyComparison(Comparison):
     def _by_hand(self) -> Callable[[Tensor], Tensor]:
         size = (self.shape.height, self.shape.width)
         pyramid = phasenet.SteerablePyramid(max_height(size), self.shape.nbands)
-        turn = Turned()
+        turn = Turned(by_shifted_sums)
 
         def push(frame: Tensor) -> Tensor:
             high, bands, low = pyramid(frame)
@@ -99,14 +116,14 @@ class MagnifyComparison(Comparison):
 
         return push
 
-    def _by_plenoptic(self) -> Callable[[Tensor], Tensor]:
+    def _by_plenoptic(self, blur: Blur) -> Callable[[Tensor], Tensor]:
         plenoptic = importlib.import_module("plenoptic")
         height = int(math.log2(min(self.shape.height, self.shape.width))) - 2  # it has no more
         pyramid = plenoptic.process.SteerablePyramidFreq(
             (self.shape.height, self.shape.width), height=height, order=self.shape.nbands - 1,
             is_complex=True, downsample=True, tight_frame=False,
         ).to(self.settings.device)  # fmt: skip
-        turn = Turned()
+        turn = Turned(blur)
 
         def push(frame: Tensor) -> Tensor:
             parts = pyramid(frame[None, None])
@@ -117,14 +134,31 @@ class MagnifyComparison(Comparison):
         return push
 
 
+def by_convolution(planes: Tensor) -> Tensor:
+    """Blurred planes, as one writes it first."""
+    taps = TAPS.to(planes)
+    planes = F.conv2d(planes[:, None], taps.view(1, 1, -1, 1), padding=(REACH, 0))
+    return F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, REACH))[:, 0]
+
+
+def by_shifted_sums(planes: Tensor) -> Tensor:
+    """The same as a sum of planes that are shifted, which is several times as fast on a CPU."""
+    taps = TAPS.tolist()
+    for dim, pad in ((-2, (0, 0, REACH, REACH)), (-1, (REACH, REACH))):
+        wide, side = F.pad(planes, pad), planes.shape[dim]
+        planes = taps[REACH] * wide.narrow(dim, REACH, side)
+        for k in range(REACH):
+            both = wide.narrow(dim, k, side) + wide.narrow(dim, 2 * REACH - k, side)
+            planes.add_(both, alpha=taps[k])
+    return planes
+
+
 class Turned:
     """The turn of a band's phases in plain PyTorch, with what it remembers of each level."""
 
-    def __init__(self) -> None:
-        self._sections = iir_sections(LOW, HIGH, FPS)
+    def __init__(self, blur: Blur) -> None:
+        self._sections, self._blur = iir_sections(LOW, HIGH, FPS), blur
         self._state: dict[int, list[Tensor]] = {}
-        taps = torch.exp(-(torch.arange(-5, 6) ** 2) / 8.0)
-        self._taps = taps
 
     def __call__(self, level: int, bands: Tensor) -> Tensor:
         phase, amplitude = bands.angle(), bands.abs() + 1e-10
@@ -144,8 +178,3 @@ class Turned:
             state[3 + 2 * i] = b2 * given - a2 * value
         turn = (FACTOR - 1) * self._blur(amplitude * value) / self._blur(amplitude)
         return bands * torch.polar(torch.ones_like(turn), turn)
-
-    def _blur(self, planes: Tensor) -> Tensor:
-        taps = self._taps.to(planes)
-        planes = F.conv2d(planes[:, None], taps.view(1, 1, -1, 1), padding=(5, 0))
-        return F.conv2d(planes, taps.view(1, 1, 1, -1), padding=(0, 5))[:, 0]

@@ -54,13 +54,29 @@ inline std::vector<bool> wanted_parts(
   return wanted;
 }
 
-// The coefficients of images [*batch, H, W]: highpass, the bands of each scale, lowpass.
+// How many bands a scale has: of these orientations alone, all of `nbands` if there are none.
+inline int64_t check_orientations(
+    const char* op, const std::vector<int64_t>& orientations, int64_t nbands) {
+  for (size_t i = 0; i < orientations.size(); ++i) {
+    const auto here = orientations.begin() + static_cast<int64_t>(i);
+    STD_TORCH_CHECK(
+        *here >= 0 && *here < nbands && std::find(orientations.begin(), here, *here) == here,
+        op,
+        ": orientations: expected distinct numbers below ",
+        nbands,
+        ", got ",
+        *here);
+  }
+  return orientations.empty() ? nbands : static_cast<int64_t>(orientations.size());
+}
+
+// The coefficients of images [*batch, H, W]: highpass, so many bands of each scale, lowpass.
 template <typename T>
 std::vector<TensorSpec> coefficient_specs(
     const std::vector<int64_t>& batch,
     Size image,
     int64_t height,
-    int64_t nbands,
+    int64_t bands,
     Octave octave,
     const std::vector<bool>& wanted) {
   std::vector<TensorSpec> specs;
@@ -74,7 +90,7 @@ std::vector<TensorSpec> coefficient_specs(
   const std::vector<Size> sizes = level_sizes(image, height, octave.count);
   add({}, image, Dtypes<T>::real);
   for (size_t scale = 0; scale + 1 < sizes.size(); ++scale) {
-    add({nbands}, sizes[scale], Dtypes<T>::complex);
+    add({bands}, sizes[scale], Dtypes<T>::complex);
   }
   add({}, sizes.back(), Dtypes<T>::real);
   return specs;
@@ -86,6 +102,8 @@ struct Coefficients {
   Tensor lowpass;
   Octave octave;
   std::vector<int64_t> parts;  // those that are read, see wanted_parts()
+  int64_t nbands = 0;          // of the pyramid, where these are only
+  std::vector<int64_t> orientations;
 
   int64_t height() const {
     return static_cast<int64_t>(bands.size()) / octave.count + 2;
@@ -103,7 +121,8 @@ inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
       op,
       ": expected highpass [..., H, W], bands [..., nbands, h, w], lowpass [..., h, w]");
   const Size image = image_size(coeffs.highpass);
-  const int64_t nbands = coeffs.bands[0].size(coeffs.bands[0].dim() - 3);
+  const int64_t planes = coeffs.bands[0].size(coeffs.bands[0].dim() - 3);
+  const int64_t nbands = coeffs.orientations.empty() ? planes : coeffs.nbands;
   check_pyramid(op, image, coeffs.height(), nbands, coeffs.octave);
   const auto sizes = level_sizes(image, coeffs.height(), coeffs.octave.count);
   const int64_t count = product(leading(coeffs.highpass, 2));
@@ -114,10 +133,11 @@ inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
                              is_product(x.numel(), {count, planes, size.area()}));
   };
   const size_t scales = coeffs.bands.size();
-  bool good = sizes.size() == scales + 1 && fits(scales + 1, coeffs.lowpass, sizes.back(), 1) &&
+  bool good = check_orientations(op, coeffs.orientations, nbands) == planes &&
+              sizes.size() == scales + 1 && fits(scales + 1, coeffs.lowpass, sizes.back(), 1) &&
               coeffs.lowpass.scalar_type() == coeffs.highpass.scalar_type();
   for (size_t i = 0; good && i < scales; ++i) {
-    good = fits(i + 1, coeffs.bands[i], sizes[i], nbands) &&
+    good = fits(i + 1, coeffs.bands[i], sizes[i], planes) &&
            coeffs.bands[i].scalar_type() == coeffs.bands[0].scalar_type();
   }
   const bool is_double = coeffs.highpass.scalar_type() == ScalarType::Double;

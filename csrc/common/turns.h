@@ -44,6 +44,10 @@ inline void check_turned(const char* op, const Tensor& bands, double smoothing) 
       smoothing);
 }
 
+inline void check_limit(const char* op, double limit) {
+  STD_TORCH_CHECK(limit >= 0, op, ": limit: expected an angle of at least 0, got ", limit);
+}
+
 template <typename T>
 void check_turns(const char* op, const Tensor& bands, const Tensor& turns) {
   STD_TORCH_CHECK(

@@ -18,7 +18,8 @@ std::vector<Tensor> pyramid(
     int64_t nbands,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts);
+    std::vector<int64_t> parts,
+    std::vector<int64_t> orientations = {});
 void pyramid_out(
     const Tensor& images,
     int64_t height,
@@ -32,14 +33,18 @@ Tensor pyramid_backward(
     const Tensor& lowpass_grad,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts);
+    std::vector<int64_t> parts,
+    int64_t nbands = 0,
+    std::vector<int64_t> orientations = {});
 Tensor pyramid_inverse(
     const Tensor& highpass,
     std::vector<Tensor> bands,
     const Tensor& lowpass,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts);
+    std::vector<int64_t> parts,
+    int64_t nbands = 0,
+    std::vector<int64_t> orientations = {});
 void pyramid_inverse_out(
     const Tensor& highpass,
     std::vector<Tensor> bands,
@@ -53,7 +58,8 @@ std::vector<Tensor> pyramid_inverse_backward(
     int64_t nbands,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts);
+    std::vector<int64_t> parts,
+    std::vector<int64_t> orientations = {});
 std::vector<Tensor> phase_difference_windows(
     const Tensor& frames,
     int64_t num_phase,
@@ -91,6 +97,7 @@ void turn_phase_push(
     std::vector<double> filter,
     double gain,
     bool still,
-    double smoothing);
+    double smoothing,
+    double limit = 0);
 
 }  // namespace phasenet::cuda

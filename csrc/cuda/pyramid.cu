@@ -6,6 +6,7 @@
 #include "fft_pyramid.h"
 #include "filters.cuh"
 #include "operators.h"
+#include "orientations.h"
 #include "pyramid.h"
 
 namespace phasenet::cuda {
@@ -259,13 +260,17 @@ std::vector<Tensor> pyramid(
     int64_t nbands,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts) {
+    std::vector<int64_t> parts,
+    std::vector<int64_t> orientations) {
   constexpr const char* op = "phasenet::pyramid";
   const Octave octave{bands_per_octave, width};
   check_pyramid(op, image_size(images), height, nbands, octave);
+  check_orientations(op, orientations, nbands);
   const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_compute_dtype("images", images.scalar_type(), [&](auto zero) {
-    return coefficients<decltype(zero)>(images, height, nbands, octave, Bands::analytic, wanted);
+    return with_orientations(
+        coefficients<decltype(zero)>(images, height, nbands, octave, Bands::analytic, wanted),
+        orientations);
   });
 }
 
@@ -304,13 +309,17 @@ std::vector<Tensor> pyramid_inverse_backward(
     int64_t nbands,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts) {
+    std::vector<int64_t> parts,
+    std::vector<int64_t> orientations) {
   constexpr const char* op = "phasenet::pyramid_inverse_backward";
   const Octave octave{bands_per_octave, width};
   check_pyramid(op, image_size(grad), height, nbands, octave);
+  check_orientations(op, orientations, nbands);
   const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_compute_dtype("grad", grad.scalar_type(), [&](auto zero) {
-    return coefficients<decltype(zero)>(grad, height, nbands, octave, Bands::real, wanted);
+    return with_orientations(
+        coefficients<decltype(zero)>(grad, height, nbands, octave, Bands::real, wanted),
+        orientations);
   });
 }
 

@@ -6,6 +6,7 @@
 #include "fft_pyramid.h"
 #include "filters.cuh"
 #include "operators.h"
+#include "orientations.h"
 #include "pyramid.h"
 
 namespace phasenet::cuda {
@@ -234,6 +235,17 @@ Tensor images_of(
 // `out`: where to write it, or null.
 Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const Tensor* out) {
   const int64_t nbands = check_coefficients(op, coeffs);
+  if (!coeffs.orientations.empty()) {
+    Coefficients all = coeffs;
+    const auto wanted = coeffs.wanted(op);
+    for (size_t i = 0; i < all.bands.size(); ++i) {
+      Tensor& bands = all.bands[i];  // of those that are not wanted only their number is read
+      bands = wanted[i + 1] ? with_all_orientations(bands, coeffs.orientations, nbands)
+                            : torch::stable::new_empty(bands, {nbands, 0, 0});
+    }
+    all.orientations.clear();
+    return image_of(op, all, adjoint, out);
+  }
   const Tensor& like = coeffs.highpass;
   const std::vector<int64_t> shape = leading(like, 0);
   if (out != nullptr) {
@@ -288,9 +300,17 @@ Tensor pyramid_inverse(
     const Tensor& lowpass,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts) {
+    std::vector<int64_t> parts,
+    int64_t nbands,
+    std::vector<int64_t> orientations) {
   const Coefficients coeffs{
-      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
+      highpass,
+      std::move(bands),
+      lowpass,
+      {bands_per_octave, width},
+      std::move(parts),
+      nbands,
+      std::move(orientations)};
   return image_of("phasenet::pyramid_inverse", coeffs, false, nullptr);
 }
 
@@ -301,7 +321,8 @@ void pyramid_inverse_out(
     int64_t bands_per_octave,
     double width,
     Tensor out) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}};
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}, 0, {}};
   image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 
@@ -311,9 +332,17 @@ Tensor pyramid_backward(
     const Tensor& lowpass,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts) {
+    std::vector<int64_t> parts,
+    int64_t nbands,
+    std::vector<int64_t> orientations) {
   const Coefficients coeffs{
-      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
+      highpass,
+      std::move(bands),
+      lowpass,
+      {bands_per_octave, width},
+      std::move(parts),
+      nbands,
+      std::move(orientations)};
   return image_of("phasenet::pyramid_backward", coeffs, true, nullptr);
 }
 

@@ -21,7 +21,7 @@ struct Taps {
 template <typename T>
 struct Sections {
   int count;
-  T gain;
+  T gain, limit;
   bool still, first;
   T numbers[kMostSections * kSectionNumbers];
 };
@@ -129,7 +129,12 @@ __global__ void filter_phases(
     *first = c[1] * in - c[3] * value + two;
     *second = c[2] * in - c[4] * value;
   }
-  turns[i] = sections.gain * value;
+  value *= sections.gain;
+  if (sections.limit > T(0)) {
+    const T part = value / sections.limit, square_part = part * part;
+    value /= sqrt(sqrt(1 + square_part * square_part));
+  }
+  turns[i] = value;
 }
 
 template <typename T>
@@ -212,15 +217,18 @@ void turn_phase_push(
     std::vector<double> filter,
     double gain,
     bool still,
-    double smoothing) {
+    double smoothing,
+    double limit) {
   constexpr const char* kName = "phasenet::turn_phase_push";
   check_turned(kName, bands, smoothing);
+  check_limit(kName, limit);
   with_band_dtype(kName, bands, [&](auto zero) {
     using T = decltype(zero);
     const std::vector<T> numbers = section_numbers<T>(kName, filter);
     Sections<T> sections{
         static_cast<int>(numbers.size() / kSectionNumbers),
         static_cast<T>(gain),
+        static_cast<T>(limit),
         still,
         t == 0,
         {}};

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,6 @@ from torch import Tensor
 from phasenet import (
     SteerablePyramid,
     local_motion,
-    magnify_motion,
     phase_difference,
     reference,
     viz,
@@ -105,26 +108,26 @@ def pictures(folder: Path) -> None:
     viz.save(folder / "arrows.png", viz.draw_motion(frames[4], measured, weight, scale=20))
 
 
-def slices(folder: Path) -> None:
-    """A row of a film over time, before and after magnification; the tutorial's."""
-    fps = 30
-    t = torch.arange(4 * fps) / fps
-
-    def bar(middle: Tensor) -> Tensor:
-        return torch.sigmoid(1.5 * (8 - (torch.arange(144.0) - middle[:, None]).abs()))
-
-    swing = 0.15 * torch.sin(math.tau * 2 * t)
-    rows = 0.2 + 0.5 * bar(26 + swing) + 0.3 * bar(112 + 0.5 * t)
-    film = rows[:, None, :].expand(-1, 64, -1)
-    both = (film, magnify_motion(film, 20, fps=fps, low=1, high=4))
-    drawn = [viz.grey(video[:, 32].repeat_interleave(3, -1), 0) for video in both]
-    viz.save(folder / "slice.png", viz.tile([drawn]))
+def magnified(folder: Path) -> None:
+    """The pictures of the tutorial on magnification, by its own snippets."""
+    page = folder.parent / "tutorials/magnify.md"
+    snippets = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    before, names = Path.cwd(), {"__name__": page.stem}
+    with TemporaryDirectory() as temporary:
+        os.chdir(temporary)
+        try:
+            for snippet in snippets:
+                exec(compile(snippet, str(page), "exec"), names)
+        finally:
+            os.chdir(before)
+        for picture in Path(temporary).glob("*.png"):
+            shutil.copy(picture, folder)
 
 
 def make(app: Any) -> None:
     folder = Path(app.srcdir) / "figures"
     folder.mkdir(exist_ok=True)
-    for figure in (filters, radial, motion, pictures, slices):
+    for figure in (filters, radial, motion, pictures, magnified):
         figure(folder)
 
 

@@ -47,6 +47,14 @@ def magnify(
     attenuate: Annotated[
         bool, flag("--attenuate", "Take away what moves at other frequencies.")
     ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            show_default=False,
+            help="Pixels that the added motion stays below, for films in which something moves "
+            "far, such as 4.",
+        ),
+    ] = None,
     faces: Annotated[
         bool, flag("--faces", "Magnify the main face alone, cut out and held still.")
     ] = False,
@@ -83,6 +91,7 @@ def magnify(
         bands_per_octave=bands_per_octave,
         smoothing=smoothing,
         attenuate=attenuate,
+        limit=limit,
         side_by_side=side_by_side,
         faces=faces,
         slice=None if slice_ is None else Slice.parsed(slice_),

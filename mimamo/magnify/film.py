@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mimamo.faces import Detector
 
 _UNEVEN = 0.25  # of a frame's duration, by which a step in time differs
+_PERIODS = 2  # of the lowest frequency, from which on the factor is nearly what is asked
 _OFTEN = 0.05  # the share of such steps that is said
 _FACE_SIDE, _FACE_MARGIN = 256, 24  # pixels of the stabilised face, and around its 112 x 112 crop
 
@@ -35,8 +36,8 @@ class MagnifySettings:
     """How a film is magnified.
 
     Attributes:
-        factor, low, high, temporal, nbands, height, bands_per_octave, smoothing, attenuate: as for
-            `phasenet.magnify_motion`.
+        factor, low, high, temporal, nbands, height, bands_per_octave, smoothing, attenuate, limit:
+            as for `phasenet.magnify_motion`.
         side_by_side: write the film as it was beside it.
         faces: magnify the main face alone, cut out and held still. Frames without one are left out.
         slice: also draw how the pixels of a column or a row change in time.
@@ -53,6 +54,7 @@ class MagnifySettings:
     bands_per_octave: int = 2
     smoothing: float = 2.0
     attenuate: bool = False
+    limit: float | None = None
     side_by_side: bool = False
     faces: bool = False
     slice: Slice | None = None
@@ -83,7 +85,7 @@ def magnify_film(
         out: the MP4 to write; the picture of a slice is put beside it, ``<name>.slice.png``.
         settings: see there.
         detector: finds the faces; CenterFace if None.
-        progress: is called with each frame.
+        progress: is called as frames are magnified.
         warn: is called with a line for each thing about the film that a user should know.
 
     Raises:
@@ -102,6 +104,7 @@ def magnify_film(
     times: list[float] = []
     slices: list[tuple[np.ndarray, np.ndarray]] = []
     cuts: list[float] = []
+    lengths: list[int] = []  # of the scenes
     is_cut = CutDetector()
 
     def pictures() -> Iterator[np.ndarray]:
@@ -114,26 +117,41 @@ def magnify_film(
             cuts.append(read[-1][0])
         return len(cuts)
 
+    def moved(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        before = sum(lengths)
+        lengths.append(0)
+
+        def told(done: float) -> None:
+            progress("magnifying", before + int(done), film.frame_count)
+
+        return _magnified(frames, settings, film.fps, told)
+
     with VideoWriter(target, film.fps, sound=film.path, warn=warn) as writer:
         scenes = (frames for _, frames in groupby(pictures(), scene))
-        for image in chain.from_iterable(_magnified(x, settings, film.fps) for x in scenes):
+        for image in chain.from_iterable(map(moved, scenes)):
             time, original = read.popleft()
             times.append(time)
+            lengths[-1] += 1
             if settings.slice is not None:
                 slices.append((settings.slice.of(original), settings.slice.of(image)))
             shown = np.concatenate([original, image], 1) if settings.side_by_side else image
             writer.write(shown, time)
-            progress("magnifying", len(times), film.frame_count)
         if not times:
             raise InputError(f"{film.path}: no face found; nothing to magnify")
     if settings.slice is not None:
         save_slices(files[1], slices, times, settings.slice, settings.factor)
-    for line in (*film.warnings, *_remarks(film, times, cuts)):
+    for line in (*film.warnings, *_remarks(film, times, cuts, lengths, settings)):
         warn(line)
     return MagnifiedFilm(files, film.missing)
 
 
-def _remarks(film: VideoReader, times: Sequence[float], cuts: Sequence[float]) -> Iterator[str]:
+def _remarks(
+    film: VideoReader,
+    times: Sequence[float],
+    cuts: Sequence[float],
+    lengths: Sequence[int],
+    settings: MagnifySettings,
+) -> Iterator[str]:
     if cuts:
         yield (
             f"{film.path}: {counted(len(cuts), 'cut')}, the first at {cuts[0]:.1f} s; each scene "
@@ -145,10 +163,20 @@ def _remarks(film: VideoReader, times: Sequence[float], cuts: Sequence[float]) -
             f"{film.path}: its frames are {steps.min():.3f} to {steps.max():.3f} s apart, so "
             f"frequencies are those of --band only where it has {film.fps:.4g} a second"
         )
+    least = _PERIODS * film.fps / settings.low if settings.low > 0 else 0
+    if short := [length for length in lengths if length < least]:
+        yield (
+            f"{film.path}: {counted(len(short), 'scene')} shorter than {_PERIODS} periods of "
+            f"{settings.low:g} Hz, which are {_PERIODS / settings.low:.3g} s; there motion does "
+            f"not become {settings.factor:g} times as large"
+        )
 
 
 def _magnified(
-    pictures: Iterator[np.ndarray], settings: MagnifySettings, fps: float
+    pictures: Iterator[np.ndarray],
+    settings: MagnifySettings,
+    fps: float,
+    progress: Callable[[float], object],
 ) -> Iterator[np.ndarray]:
     try:
         yield from magnified(
@@ -159,11 +187,13 @@ def _magnified(
             high=settings.high,
             temporal=settings.temporal,
             device=settings.device,
+            progress=progress,
             nbands=settings.nbands,
             height=settings.height,
             bands_per_octave=settings.bands_per_octave,
             smoothing=settings.smoothing,
             attenuate=settings.attenuate,
+            limit=settings.limit,
         )
     except (TypeError, ValueError) as error:
         raise InputError(str(error)) from error

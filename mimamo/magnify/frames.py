@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
-from phasenet import MotionMagnifier, magnify_frames
+from mimamo import check_phasenet
+
+check_phasenet()  # another package of that name has nothing of what follows
+
+from phasenet import MotionMagnifier, magnify_frames  # noqa: E402
 
 
 def magnified(
@@ -20,6 +24,7 @@ def magnified(
     high: float,
     temporal: str = "fir",
     device: torch.device | str = "cpu",
+    progress: Callable[[float], object] | None = None,
     **options: Any,
 ) -> Iterator[np.ndarray]:
     """Yield every frame, uint8 ``[H, W, 3]`` RGB of one size, with its motion magnified.
@@ -30,6 +35,7 @@ def magnified(
         frames: at least one.
         factor, fps, low, high, temporal, options: as for `phasenet.magnify_motion`.
         device: where it is computed.
+        progress: called with how many frames' work is done.
     """
 
     def tensor(image: np.ndarray) -> torch.Tensor:
@@ -40,6 +46,12 @@ def magnified(
 
     band: dict[str, Any] = {"fps": fps, "low": low, "high": high, "color": True, **options}
     if temporal == "iir":
-        yield from map(picture, map(MotionMagnifier(factor, **band).push, map(tensor, frames)))
+        magnifier = MotionMagnifier(factor, **band)
+        for number, frame in enumerate(frames, 1):
+            moved = picture(magnifier.push(tensor(frame)))
+            if progress is not None:
+                progress(number)
+            yield moved
     else:
-        yield from map(picture, magnify_frames(map(tensor, frames), factor, **band))
+        moving = magnify_frames(map(tensor, frames), factor, progress=progress, **band)
+        yield from map(picture, moving)

@@ -42,6 +42,7 @@ ELSEWHERE = {
         "it needs nvcc; tests/phasenet/test_cuda_build.py compiles for it"
     ),
     "python -m build": "make wheel-check runs it",
+    "python -m benchmarks.magnification": "it takes minutes; test_magnification.py",
     "tensorboard --logdir run": "it serves until it is stopped",
 }
 #: What makes a command quick; the last option counts.

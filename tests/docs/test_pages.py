@@ -130,6 +130,9 @@ def test_snippets_run(page, tmp_path, monkeypatch):
     if page.stem == "motion-features":
         made = {path.name for path in tmp_path.glob("*.png")}
         assert made == {"pyramid.png", "strip.png", "arrows.png"}
+    if page.stem == "magnify":
+        made = {path.name for path in tmp_path.iterdir()}
+        assert made == {"before.png", "after.png", "slice.png", "tower.mp4", "large.mp4"}
 
 
 def test_the_readme_is_one_page():

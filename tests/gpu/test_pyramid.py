@@ -130,3 +130,22 @@ def test_build_info_tells_the_architectures(device):
     info = phasenet.build_info()
     assert info["cuda"]
     assert info["cuda_reason"]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (17, 23)])
+def test_orientations_alone(device, size):
+    """Bit for bit those of all, and the pictures that they make with zeros for the others."""
+    images, some = torch.rand(2, *size, device=device), [3, 1]
+    highpass, *bands, lowpass = torch.ops.phasenet.pyramid(images, 4, 4)
+    got = torch.ops.phasenet.pyramid(images, 4, 4, orientations=some)
+    assert torch.equal(got[0], highpass)
+    for x, y in zip(got[1:-1], bands, strict=True):
+        assert torch.equal(x, y[..., some, :, :])
+    coeffs = PyramidCoeffs(highpass, tuple(bands), lowpass)
+    zeros = [x.clone() for x in bands]
+    for x in zeros:
+        x[..., [0, 2], :, :] = 0
+    for options in ({}, {"levels": (2,)}, {"levels": (1,), "residuals": False}):
+        alone = SteerablePyramid(4, 4).inverse(coeffs, bands=some, **options)
+        expected = SteerablePyramid(4, 4).inverse(coeffs._replace(bands=tuple(zeros)), **options)
+        assert error(alone, expected.cpu(), expected) < 1e-6

@@ -8,6 +8,7 @@ from torch import Tensor
 
 import phasenet
 from phasenet import magnify_motion, reference
+from phasenet.motion_pyramid import limited
 from phasenet.temporal_filters import iir_sections
 
 pytestmark = pytest.mark.cuda
@@ -41,8 +42,10 @@ def test_no_turn_changes_no_bit(device):
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
 @pytest.mark.parametrize(("low", "high"), [(0, 15), (0, 4), (2, 4), (2, 15)])
-@pytest.mark.parametrize(("smoothing", "still"), [(2.0, False), (0.0, True), (1.3, True)])
-def test_a_stream_equals_its_filter_and_turns(device, dtype, low, high, smoothing, still):
+@pytest.mark.parametrize(
+    ("smoothing", "still", "limit"), [(2.0, False, 0.0), (0.0, True, 0.7), (1.3, True, 0.3)]
+)
+def test_a_stream_equals_its_filter_and_turns(device, dtype, low, high, smoothing, still, limit):
     """With the filter as a recurrence over frames, written out, on unwrapped phases."""
     filter_ = iir_sections(low, high, 30.0)
     sections = [filter_[i : i + 5] for i in range(0, len(filter_), 5)]
@@ -63,9 +66,11 @@ def test_a_stream_equals_its_filter_and_turns(device, dtype, low, high, smoothin
     state = state.to(device)
     for t, band in enumerate(frames.to(device)):
         turned = band.clone()
-        options = (filter_, 1.7, still, smoothing)
+        options = (filter_, 1.7, still, smoothing, limit)
         torch.ops.phasenet.turn_phase_push(turned, state, t, *options)
-        angle = reference._smoothed(wide[t].abs() + 1e-10, 1.7 * filtered[t], smoothing)
+        turns = 1.7 * filtered[t]
+        turns = limited(turns, limit) if limit else turns
+        angle = reference._smoothed(wide[t].abs() + 1e-10, turns, smoothing)
         angle = angle - moved[t] if still else angle
         expected = wide[t] * torch.polar(torch.ones_like(angle), angle)
         assert error(turned.cpu(), expected) < (1e-5 if dtype == torch.complex64 else 1e-12)

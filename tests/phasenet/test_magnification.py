@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from support.moved_pictures import KINDS, MovingPicture, psnr
@@ -104,6 +105,17 @@ def test_a_film_in_parts_is_the_whole_film(monkeypatch):
     monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
     monkeypatch.setattr(fir_magnification, "_RUN_PIXELS", 50_000)
     torch.testing.assert_close(magnify_motion(frames, 3, **options), whole, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("most", [1, 5, 9, 40, 83, 1000])
+def test_bands_whose_phases_are_there_at_a_time(most):
+    """Each is once, and no more than may be, but for one that is larger by itself."""
+    sizes, seen = [16, 16, 4, 4, 1], []
+    for group in fir_magnification._groups(sizes, 4, most):
+        held = sum(sizes[scale] for scale in group.scales) * len(group.bands)
+        assert held <= most or (len(group.scales), len(group.bands)) == (1, 1)
+        seen += [(scale, band) for scale in group.scales for band in group.bands]
+    assert sorted(seen) == [(scale, band) for scale in range(5) for band in range(4)]
 
 
 @pytest.mark.parametrize("which", [0, 3, 117])
@@ -212,6 +224,53 @@ def test_nothing_changes_where_nothing_moves_or_shall():
     assert magnify_motion(torch.rand(0, 20, 24), 2, **options).shape == (0, 20, 24)
 
 
+def test_arrays_are_taken_with_their_dtype():
+    frames = torch.randint(0, 4096, (4, 3, 18, 22)).to(torch.uint16)  # a 12-bit camera's
+    options = {"fps": FPS, "low": 1, "high": 10, "nbands": 2, "color": True}
+    expected = magnify_motion(frames, 3, **options)
+    assert torch.equal(magnify_motion(frames.numpy(), 3, **options), expected)
+    assert torch.equal(torch.stack(list(magnify_frames(frames.numpy(), 3, **options))), expected)
+    magnifier = MotionMagnifier(3, **options)
+    pushed = torch.stack([magnifier.push(frame) for frame in frames.numpy()])
+    assert torch.equal(pushed, magnify_motion(frames.numpy(), 3, temporal="iir", **options))
+    with_mean = magnify_motion(frames, 3, reference=frames[1], **options)
+    given = frames[1].numpy()
+    assert torch.equal(magnify_motion(frames.numpy(), 3, reference=given, **options), with_mean)
+
+
+@pytest.mark.parametrize("temporal", ["fir", "iir"])
+def test_a_limit_bounds_how_far_structure_is_moved(temporal):
+    """A wave that is asked to move by 30 pixels; one asked for half of what may be does."""
+    x = torch.arange(96, dtype=torch.float64)
+    options = {"fps": FPS, "low": 0, "high": FPS / 2, "temporal": temporal, "attenuate": True}
+
+    def moved(factor, limit):
+        wave = lambda d: torch.cos(2 * math.pi * (x - d) / 12).expand(48, -1)  # noqa: E731
+        frames = torch.stack([wave(d) for d in (0.0, 0.1)])
+        row = magnify_motion(frames, factor, limit=limit, **options)[1, 24, 24:72]
+        turn = (row * torch.exp(2j * math.pi * x[24:72] / 12)).sum()
+        return float(turn.angle()) / (2 * math.pi) * 12  # in pixels
+
+    assert moved(16, None) == pytest.approx(1.6, rel=0.15)
+    assert moved(16, 3.5) == pytest.approx(moved(16, None), rel=0.02)
+    for limit in (0.5, 2):  # filters answer to waves somewhat longer and shorter, too
+        assert moved(300, limit) == pytest.approx(limit, rel=0.3)
+    assert abs(moved(300, 100)) == pytest.approx(6, abs=0.3)  # half of its wavelength
+
+
+def test_progress_is_told_as_work_is_done(monkeypatch):
+    monkeypatch.setattr(magnification, "_STEP", 20)
+    monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
+    told: list[float] = []
+    options = {"fps": FPS, "low": 4, "high": 15, "nbands": 2, "progress": told.append}
+    frames = torch.rand(90, 16, 16)
+    came = [(told[-1], frame) for frame in magnify_frames(frames, 3, **options)]
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(90)
+    assert len(told) > 30
+    assert all(done >= number for number, (done, _) in enumerate(came, 1))
+
+
 REFUSED = [
     ({"low": 5, "high": 2}, ValueError, "low, high: expected low < high <= fps / 2 = 15 Hz"),
     ({"high": 16}, ValueError, "low, high: expected"),
@@ -224,6 +283,9 @@ REFUSED = [
     ({"height": 7}, ValueError, "height: expected at most 6 for frames of shape"),
     ({"bands_per_octave": 5}, ValueError, "bands_per_octave: expected at most 4"),
     ({"temporal": "ideal"}, ValueError, "temporal: expected 'fir' or 'iir'"),
+    ({"limit": 0}, ValueError, "limit: expected a finite number above 0"),
+    ({"frames": np.zeros((4, 8, 8), np.int64)}, TypeError, "frames: expected dtype"),
+    ({"frames": np.zeros((4, 8, 8), "U1")}, TypeError, "frames: expected an array of uint8"),
     ({"reference": 4}, ValueError, "reference: expected at most 3"),
     ({"reference": "last"}, ValueError, "reference: expected 'first' or 'mean'"),
     ({"reference": 1, "temporal": "iir"}, ValueError, "reference: expected 'first' for temporal"),
@@ -303,6 +365,35 @@ def test_filters_without_delay_pass_the_band_alone(low, high):
         gain = float((taps * torch.cos(2 * math.pi * hertz / FPS * n)).sum())
         if all(abs(hertz - edge) > width for edge in edges):
             assert gain == pytest.approx(float(low <= hertz <= high), abs=2e-3)
+
+
+@pytest.mark.parametrize(("periods", "least"), [(1, 0.5), (2, 0.75), (4, 0.9)])
+def test_a_short_film_is_magnified_less(periods, least):
+    """How much of a swing in the middle of the band passes, whatever its phase."""
+    passed = []
+    for low, high in ((0.8, 1.6), (1, 4), (0.5, 3), (2, 6)):
+        length = round(periods * FPS / low)
+        matrix = fir_matrix(fir_taps(low, high, FPS, length - 1), length)
+        for phase in range(8):
+            cycles = (low + high) / 2 / FPS * torch.arange(length, dtype=torch.float64) + phase / 8
+            swing = torch.sin(2 * math.pi * cycles)
+            swing = swing - swing.mean()
+            moved = matrix @ swing
+            passed.append(float(swing @ (moved - moved.mean()) / (swing @ swing)))
+    assert least < min(passed) < 0.99
+    assert max(passed) < 1.05
+
+
+def test_what_a_single_wave_moves_too_far():
+    """As the tutorial says: 4 %, and 10 % where filters are octaves in 4 orientations."""
+    x = torch.arange(160, dtype=torch.float64)
+    for options, expected in (({"nbands": 4, "bands_per_octave": 1}, 1.1), ({}, 1.04)):
+        wave = lambda d: torch.cos(2 * math.pi * (x - d) / 11.3).expand(64, -1)  # noqa: E731
+        frames = torch.stack([wave(d) for d in (0.0, 0.1)])
+        row = magnify_motion(frames, 11, fps=FPS, low=0, high=FPS / 2, **options)[1, 32, 47:-45]
+        angle = (row * torch.exp(2j * math.pi * x[47:-45] / 11.3)).sum().angle()
+        added = float(angle) / (2 * math.pi) * 11.3 - 0.1
+        assert added == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize("length", [2, 7, 100])

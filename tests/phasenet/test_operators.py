@@ -45,6 +45,18 @@ def narrow_calls():
     }
 
 
+def calls_of_orientations():
+    some, images = [2, 0], torch.rand(2, 13, 10, requires_grad=True)
+    whole = ops.pyramid(images.detach(), 4, 4, 2, 0.5, [1, 3], some)
+    highpass, *bands, lowpass = [x.requires_grad_() for x in (images.detach(), *whole[1:])]
+    return {
+        "pyramid": (images, 4, 3, 1, 1.0, [0, 1], some),
+        "pyramid_backward": (highpass, bands, lowpass, 2, 0.5, [1, 3], 4, some),
+        "pyramid_inverse": (highpass, bands, lowpass, 2, 0.5, [1, 3], 4, some),
+        "pyramid_inverse_backward": (images, 4, 3, 1, 1.0, [0, 1], some),
+    }
+
+
 def operator_calls():
     images = torch.rand(2, 18, 21, requires_grad=True)
     frames = torch.rand(2, 6, 18, 21, requires_grad=True)
@@ -85,6 +97,11 @@ def test_opcheck(name):
 @pytest.mark.parametrize("name", sorted(narrow_calls()))
 def test_opcheck_narrow_filters(name):
     torch.library.opcheck(getattr(ops, name).default, narrow_calls()[name])
+
+
+@pytest.mark.parametrize("name", sorted(calls_of_orientations()))
+def test_opcheck_orientations(name):
+    torch.library.opcheck(getattr(ops, name).default, calls_of_orientations()[name])
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,64 @@ def test_images_of_all_parts_add_up():
     assert min(float(part.norm()) for part in parts) > 0.01 * float(image.norm())
 
 
+@pytest.mark.parametrize("parts", [[], [1, 3], [2], [0, 3]])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("some", [[1], [3, 0], [2, 1, 0, 3]])
+def test_orientations_alone_are_those_of_the_whole(parts, count, some):
+    """Of the pyramid, its inverse and their adjoints, of one image and of several."""
+    octave = count, 1 / count
+    for images in (torch.randn(3, 33, 46, dtype=torch.float64), torch.rand(1, 1, 16, 24)):
+        _, *bands, lowpass = ops.pyramid(images, 4, 4, *octave, parts)
+        for name in ("pyramid", "pyramid_inverse_backward"):
+            whole = getattr(ops, name)(images, 4, 4, *octave, parts)
+            got = getattr(ops, name)(images, 4, 4, *octave, parts, some)
+            assert torch.equal(got[0], whole[0])
+            assert torch.equal(got[-1], whole[-1])
+            for x, y in zip(got[1:-1], whole[1:-1], strict=True):
+                assert torch.equal(x, y[..., some, :, :])
+        chosen = [x[..., some, :, :] for x in bands]
+        alone = [torch.zeros_like(x) for x in bands]
+        for x, y in zip(alone, chosen, strict=True):
+            x[..., some, :, :] = y
+        for name in ("pyramid_inverse", "pyramid_backward"):
+            whole = getattr(ops, name)(images, alone, lowpass, *octave, parts)
+            got = getattr(ops, name)(images, chosen, lowpass, *octave, parts, 4, some)
+            assert relative_error(got, whole) < (1e-13 if images.dtype == torch.float64 else 1e-6)
+
+
+def test_other_orientations_than_there_are():
+    image = torch.rand(16, 16)
+    highpass, *bands, lowpass = ops.pyramid(image, 3, 3, orientations=[1])
+    for wrong in ([3], [-1], [0, 0]):
+        with pytest.raises(RuntimeError, match=r"pyramid: orientations: expected distinct numbers"):
+            ops.pyramid(image, 3, 3, orientations=wrong)
+    for nbands, some in ((3, [0, 1]), (0, [0]), (33, [0]), (1, [1])):
+        with pytest.raises(RuntimeError, match="pyramid_inverse: "):
+            ops.pyramid_inverse(highpass, bands, lowpass, nbands=nbands, orientations=some)
+
+
+def test_gradients_of_orientations_alone():
+    image = torch.rand(8, 9, dtype=torch.float64, requires_grad=True)
+
+    def some(x):
+        return ops.pyramid(x, 3, 3, parts=[1], orientations=[2, 0])[1]
+
+    def back(x):
+        return ops.pyramid_inverse(image.detach(), [x], image[:4, :4], 1, 1.0, [1], 3, [2, 0])
+
+    whole = SteerablePyramid(3, 3)
+    coeffs = whole(image.detach())
+    planes = coeffs.bands[0].requires_grad_()
+
+    def inverse(x):
+        return whole.inverse(coeffs._replace(bands=(x,)), bands=(2, 0))
+
+    assert gradcheck(some, image)
+    assert gradcheck(inverse, planes)
+    assert gradgradcheck(some, image, fast_mode=True)
+    assert gradcheck(back, some(image.detach()).requires_grad_())
+
+
 def test_the_inverse_takes_what_forward_gave_of_these_levels():
     image = torch.randn(45, 70)
     pyramid = SteerablePyramid(5, 3)

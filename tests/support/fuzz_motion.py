@@ -55,6 +55,7 @@ def magnify_calls(draw: st.DrawFn) -> Call:
         "bands_per_octave": st.integers(1, 4),
         "smoothing": st.sampled_from([0, 1.0]),
         "attenuate": st.booleans(),
+        "limit": st.sampled_from([None, 0.25, 2]),
     }
     options = {name: draw(one_in(30, NONSENSE, right)) for name, right in given.items()}
     whole = {

@@ -68,18 +68,24 @@ def sensible(name: str, rng: Random) -> Call:
         sections = rng.randint(0, 3)
         state = torch.zeros(2 + 2 * sections, *bands.shape, dtype=real)
         numbers = [rng.uniform(-1, 1) for _ in range(5 * sections)]
-        return function, [bands, state, rng.randint(0, 2), numbers, 2.0, True, smoothing], {}
+        limit = rng.choice([0.0, 1.5])
+        return function, [bands, state, rng.randint(0, 2), numbers, 2.0, True, smoothing, limit], {}
     if name.startswith("pyramid"):
         images = torch.randn(*lead, *size, dtype=real)
+        some = [] if overload else rng.sample(range(nbands), rng.randint(0, nbands))
+        parts = rng.choice([[], [0, 1], [height - 2]])
         if name == "pyramid_inverse_backward":
-            return function, [images, height, nbands], {}
-        coeffs = OPERATORS.pyramid(images, height, nbands)
+            return function, [images, height, nbands, 1, 1.0, parts, some], {}
+        coeffs = OPERATORS.pyramid(images, height, nbands, orientations=some)
         if name == "pyramid":
             given = [_read(images, rng), height, nbands]
-            out = {"out": OPERATORS.pyramid(*given)} if overload else {}
-            return function, given, out
+            if overload:
+                return function, given, {"out": OPERATORS.pyramid(*given)}
+            return function, [*given, 1, 1.0, parts, some], {}
         given = [coeffs[0], coeffs[1:-1], coeffs[-1]]
-        return function, given, {"out": torch.full_like(images, math.nan)} if overload else {}
+        if overload:
+            return function, given, {"out": torch.full_like(images, math.nan)}
+        return function, [*given, 1, 1.0, parts, nbands, some], {}
     frames = _read(torch.rand(*lead, num_phase + rng.randint(1, 4), *size, dtype=real), rng)
     options = [num_phase, height, nbands, levels, *modes]
     if name == "phase_difference_windows":

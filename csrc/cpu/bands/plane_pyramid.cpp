@@ -47,8 +47,11 @@ Plane<T, Number> plane_of(
   const FilterUse<T> use =
       residual ? FilterUse<T>{scale, 0, false}
                : FilterUse<T>{scale / 2, static_cast<int>(quarters % 4), plan.nbands % 2 == 1};
-  Number* data = planes[number];
-  data = data == nullptr ? data : data + n * part.numbers + 2 * band * part.size.area();
+  const int64_t bands = planes.bands(plan.nbands), place = residual ? 0 : planes.place(band);
+  const int64_t numbers = residual ? part.numbers : 2 * bands * part.size.area();
+  Number* data = planes.parts[number];
+  const bool is_wanted = data != nullptr && (residual || place < bands);
+  data = is_wanted ? data + n * numbers + 2 * place * part.size.area() : nullptr;
   return {data, part.size, part.plane, part.filter(band), use, residual ? 1 : 2};
 }
 

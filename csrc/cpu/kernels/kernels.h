@@ -60,6 +60,7 @@ struct PhaseFilter {
   const T* coefficients;
   int64_t sections;
   T gain;      // of what is filtered
+  T limit;     // what the turns stay below, or 0
   bool still;  // take off all that the phase has moved
   bool first;  // there is no frame before
 };
@@ -164,7 +165,8 @@ struct Kernels {
       T* out,
       T* scratch);
 
-  // The same in place, the turns being what the filter makes of the phases. Of `state` there are 2
+  // The same in place, the turns being what the filter makes of the phases: x, or with a limit
+  // x / (1 + (x / limit)^4)^(1/4). Of `state` there are 2
   // + 2 sections planes, `state_stride` apart: the phase, how far it has come, the sections' own.
   void (*turn_and_filter)(
       T* band,

@@ -264,6 +264,13 @@ void turn_and_filter(
     for (int64_t x = 0; x < w; ++x) {
       turns[x] *= filter.gain;
     }
+    if (filter.limit > 0) {
+#pragma omp simd
+      for (int64_t x = 0; x < w; ++x) {
+        const T part = turns[x] / filter.limit, square = part * part;
+        turns[x] /= T(root(root(1 + square * square)));
+      }
+    }
   };
   const auto finish = [&](int64_t y, T* turns) {
     const T* moved = state + state_stride + y * w;

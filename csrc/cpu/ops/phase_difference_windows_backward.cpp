@@ -283,9 +283,9 @@ template <typename T>
 Tensor analytic_bands_adjoint(
     const std::vector<Tensor>& band_grads, const PhaseOptions& options, Size image) {
   const auto plan = pyramid_plan<T>(image, options.height, options.nbands);
-  PyramidPlanes<const T> planes(plan->parts.size(), nullptr);
+  PyramidPlanes<const T> planes{std::vector<const T*>(plan->parts.size(), nullptr), {}};
   for (size_t i = 0; i < band_grads.size(); ++i) {
-    const T*& level = planes[options.levels[i]];
+    const T*& level = planes.parts[options.levels[i]];
     STD_TORCH_CHECK(level == nullptr, "levels: expected distinct levels");
     level = static_cast<const T*>(band_grads[i].const_data_ptr());
   }

@@ -51,17 +51,21 @@ void analyze(
     int64_t nbands,
     Octave octave,
     bool adjoint,
+    const std::vector<int64_t>& orientations,
     const std::vector<Tensor>& out) {
   if (images.numel() == 0) {
     return;  // of no images: tables of their size may be larger than any memory
   }
   const auto plan = pyramid_plan<T>(image_size(images), height, nbands, octave);
   in_chunks<T>(images, [&](const Tensor& part, int64_t first, int64_t last) {
-    PyramidPlanes<T> planes;
+    PyramidPlanes<T> planes{{}, orientations};
     for (size_t i = 0; i < out.size(); ++i) {
-      const int64_t before = first * plan->parts[i].numbers;
+      const bool residual = i == 0 || i + 1 == out.size();
+      const int64_t numbers = plan->parts[i].numbers;
+      const int64_t each = residual ? numbers : numbers / nbands * planes.bands(nbands);
       const bool is_wanted = out[i].numel() > 0;
-      planes.push_back(is_wanted ? static_cast<T*>(out[i].mutable_data_ptr()) + before : nullptr);
+      auto* data = is_wanted ? static_cast<T*>(out[i].mutable_data_ptr()) : nullptr;
+      planes.parts.push_back(is_wanted ? data + first * each : nullptr);
     }
     analyze_planes(part.const_data_ptr<T>(), last - first, *plan, adjoint, planes);
   });
@@ -76,18 +80,20 @@ std::vector<Tensor> coefficients(
     Octave octave,
     bool adjoint,
     const std::vector<int64_t>& parts,
+    const std::vector<int64_t>& orientations,
     const std::vector<Tensor>* out = nullptr) {
   check_pyramid(op, image_size(images), height, nbands, octave);
+  const int64_t bands = check_orientations(op, orientations, nbands);
   const auto wanted = wanted_parts(op, parts, octave.count * (height - 2));
   return with_input_dtype("images", images.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto specs = coefficient_specs<T>(
-        leading(images, 2), image_size(images), height, nbands, octave, wanted);
+    const auto specs =
+        coefficient_specs<T>(leading(images, 2), image_size(images), height, bands, octave, wanted);
     if (out != nullptr) {
       check_out(op, images, *out, specs);
     }
     std::vector<Tensor> result = out != nullptr ? *out : empty_cpu(specs);
-    analyze<T>(images, height, nbands, octave, adjoint, result);
+    analyze<T>(images, height, nbands, octave, adjoint, orientations, result);
     return result;
   });
 }
@@ -100,9 +106,11 @@ std::vector<Tensor> pyramid(
     int64_t nbands,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts) {
+    std::vector<int64_t> parts,
+    std::vector<int64_t> orientations) {
   const char* op = kAdjoint ? "phasenet::pyramid_inverse_backward" : "phasenet::pyramid";
-  return coefficients(op, images, height, nbands, {bands_per_octave, width}, kAdjoint, parts);
+  const Octave octave{bands_per_octave, width};
+  return coefficients(op, images, height, nbands, octave, kAdjoint, parts, orientations);
 }
 
 void pyramid_out(
@@ -113,7 +121,7 @@ void pyramid_out(
     double width,
     std::vector<Tensor> out) {
   constexpr const char* op = "phasenet::pyramid";
-  coefficients(op, images, height, nbands, {bands_per_octave, width}, false, {}, &out);
+  coefficients(op, images, height, nbands, {bands_per_octave, width}, false, {}, {}, &out);
 }
 
 }  // namespace

@@ -16,11 +16,11 @@ void synthesize(const Coefficients& coeffs, int64_t nbands, bool adjoint, const 
   dense.insert(dense.end(), coeffs.bands.begin(), coeffs.bands.end());
   dense.push_back(coeffs.lowpass);
   const auto wanted = coeffs.wanted("phasenet::pyramid_inverse");
-  PyramidPlanes<const T> planes(dense.size(), nullptr);
+  PyramidPlanes<const T> planes{std::vector<const T*>(dense.size(), nullptr), coeffs.orientations};
   for (size_t i = 0; i < dense.size(); ++i) {
     if (wanted[i]) {
       dense[i] = torch::stable::contiguous(dense[i]);  // what is dense already is not copied
-      planes[i] = static_cast<const T*>(dense[i].const_data_ptr());
+      planes.parts[i] = static_cast<const T*>(dense[i].const_data_ptr());
     }
   }
   const int64_t count = product(leading(coeffs.highpass, 2));
@@ -51,9 +51,17 @@ Tensor pyramid_inverse(
     const Tensor& lowpass,
     int64_t bands_per_octave,
     double width,
-    std::vector<int64_t> parts) {
+    std::vector<int64_t> parts,
+    int64_t nbands,
+    std::vector<int64_t> orientations) {
   const Coefficients coeffs{
-      highpass, std::move(bands), lowpass, {bands_per_octave, width}, std::move(parts)};
+      highpass,
+      std::move(bands),
+      lowpass,
+      {bands_per_octave, width},
+      std::move(parts),
+      nbands,
+      std::move(orientations)};
   return image_of(
       kAdjoint ? "phasenet::pyramid_backward" : "phasenet::pyramid_inverse", coeffs, kAdjoint);
 }
@@ -65,7 +73,8 @@ void pyramid_inverse_out(
     int64_t bands_per_octave,
     double width,
     const Tensor& out) {
-  const Coefficients coeffs{highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}};
+  const Coefficients coeffs{
+      highpass, std::move(bands), lowpass, {bands_per_octave, width}, {}, 0, {}};
   image_of("phasenet::pyramid_inverse", coeffs, false, &out);
 }
 

@@ -46,9 +46,11 @@ void turn_phase_push(
     std::vector<double> filter,
     double gain,
     bool still,
-    double smoothing) {
+    double smoothing,
+    double limit) {
   constexpr const char* kName = "phasenet::turn_phase_push";
   check_turned(kName, bands, smoothing);
+  check_limit(kName, limit);
   with_band_dtype(kName, bands, [&](auto zero) {
     using T = decltype(zero);
     const std::vector<T> numbers = section_numbers<T>(kName, filter);
@@ -57,7 +59,12 @@ void turn_phase_push(
     const std::vector<T> taps = gaussian_taps<T>(smoothing);
     const Smoothing<T> blur{taps.data(), static_cast<int64_t>(taps.size()) - 1};
     const PhaseFilter<T> in_time{
-        numbers.data(), static_cast<int64_t>(sections), static_cast<T>(gain), still, t == 0};
+        numbers.data(),
+        static_cast<int64_t>(sections),
+        static_cast<T>(gain),
+        static_cast<T>(limit),
+        still,
+        t == 0};
     const auto [h, w] = image_size(bands);
     auto* data = static_cast<T*>(bands.mutable_data_ptr());
     auto* planes = state.mutable_data_ptr<T>();

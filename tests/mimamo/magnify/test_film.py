@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -87,6 +91,45 @@ def test_frames_that_come_unevenly_are_said(tmp_path):
     magnify_film(path, tmp_path / "out.mp4", settings, warn=said.append)
     [line] = said
     assert line.startswith(f"{path}: its frames are 0.033 to 0.233 s apart, so frequencies are")
+
+
+def test_a_film_too_short_for_the_band_is_said(tmp_path, film):
+    said, told = [], []
+    settings = MagnifySettings(5, 1, 4, nbands=2, bands_per_octave=1, limit=0.5)
+    magnify_film(
+        film, tmp_path / "out.mp4", settings, warn=said.append, progress=lambda *x: told.append(x)
+    )
+    assert said == [
+        f"{film}: 1 scene shorter than 2 periods of 1 Hz, which are 2 s; there motion does not "
+        "become 5 times as large"
+    ]
+    assert told == sorted(told)
+    assert told[-1] == ("magnifying", LENGTH, LENGTH)
+
+
+@pytest.mark.parametrize("temporal", ["fir", "iir"])
+def test_progress_is_told_before_frames_come(temporal):
+    """The filter without delay computes many at a time."""
+    told: list[float] = []
+    options = {"fps": 30, "low": 4, "high": 15, "nbands": 2, "progress": told.append}
+    frames = magnified(iter(pictures(20, (16, 16))), 3, temporal=temporal, **options)
+    next(frames)
+    assert told[-1] >= (20 if temporal == "fir" else 1)
+    assert len(list(frames)) == 19
+    assert told[-1] == 20
+
+
+def test_another_package_of_that_name_is_named(tmp_path):
+    (tmp_path / "phasenet").mkdir()
+    (tmp_path / "phasenet/__init__.py").write_text("")
+    code = "import mimamo.magnify"
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    found = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths},
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    last = found.stderr.strip().splitlines()[-1]
+    assert "phasenet: expected the package that mimamo comes with, found another" in last
 
 
 @pytest.mark.parametrize("length", [3, 40, 100])

@@ -1,0 +1,52 @@
+"""The tables of the page on magnification are what was measured, by one command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mimamo import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+
+from benchmarks import magnification  # noqa: E402
+
+
+def test_the_tables_are_those_of_the_stored_results() -> None:
+    text = (ROOT / "docs/explanation/magnification.md").read_text(encoding="utf-8")
+    content = magnification.load(magnification.RESULT)
+    for table in magnification.tables(content).values():
+        assert table in text
+    cases = {(row["kind"], row["pixels"], row["factor"]) for row in content["pictures"]}
+    assert len(cases) == len(magnification.KINDS) * len(magnification.CASES)
+    assert {row["seed"] for row in content["pictures"]} == set(magnification.SEEDS)
+
+
+def test_every_case_is_one_that_filters_bear() -> None:
+    for pixels, factor in magnification.CASES:
+        assert 0.05 <= pixels <= 0.3
+        assert 5 <= factor <= 30
+        assert pixels * factor <= magnification.finest_of(pixels, factor) / 4
+
+
+def test_what_is_measured(monkeypatch) -> None:
+    monkeypatch.setattr(magnification, "KINDS", ("soft",))
+    monkeypatch.setattr(magnification, "CASES", ((0.1, 5),))
+    [row] = magnification.pictures([0], (48, 56))
+    ours, *peers = (row["ways"][name] for name in magnification.WAYS)
+    assert ours["factor"] == pytest.approx(5, rel=0.05)
+    assert all(ours["psnr"] > x["psnr"] > row["psnr"] for x in peers)
+    cells = magnification.tables({"pictures": [row, row], "films": []})["pictures"].splitlines()[2]
+    assert cells.startswith(f"| soft | 0.1 | 5 | {ours['factor']:.2f} | {ours['factor']:.2f} |")
+
+
+def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
+    for text in ("{", "[]", json.dumps({"pictures": [{"kind": "soft"}], "films": []})):
+        (tmp_path / "m.json").write_text(text)
+        with pytest.raises(InputError, match=r"^\S+m\.json: expected results of this command"):
+            magnification.load(tmp_path / "m.json")
