@@ -10,6 +10,7 @@ from torch import Tensor
 
 from phasenet import motion_equations as equations
 from phasenet.denoised_phase import mirrored_bands
+from phasenet.motion_weight import weight_of, what_is_known
 from phasenet.pyramid import SteerablePyramid
 from phasenet.warping import warped
 
@@ -19,9 +20,6 @@ _OFF = 0.03  # pixels of a coarser scale that it may be off by at best
 # much the motion differs from one pixel to the next, and of how much from its mean in the window.
 _STEP, _SLOPE, _BEND = 16.0, 0.15, 32.0
 _REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
-_MODEL = 1e-4  # pixels squared: what the equations leave out, so that an edge is known across alone
-_INDEPENDENT = 4.0  # equations of a window, of which many say the same
-_HALF = 0.12  # pixels: the error that halves the weight
 
 
 class Options(NamedTuple):
@@ -73,7 +71,7 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
         for _ in range(_LOOKS * (1 + scale)):
             step, known = _look(picture, before, motion, prior, power, options)
             motion = motion + step
-    return motion, _weight(motion, known, step)
+    return motion, _inside(motion) * weight_of(known, _doubt(motion, step))
 
 
 def _pictures(frames: Tensor, options: Options) -> list[Tensor]:
@@ -115,7 +113,7 @@ def _look(
     prior_xx, prior_xy, prior_yy = (rest * part for part in known.unbind(-3))
     xx, xy, yy = xx + equations.RIDGE + prior_xx, xy + prior_xy, yy + equations.RIDGE + prior_yy
     step = torch.stack(equations.solved(xx, xy, yy, x_q, y_q, 0.0), dim=-3)
-    return step, torch.stack([xx, xy, yy], dim=-3) / (rest + _MODEL)[..., None, :, :]
+    return step, what_is_known(xx, xy, yy, rest)
 
 
 def _inside(motion: Tensor) -> Tensor:
@@ -151,17 +149,3 @@ def _doubt(motion: Tensor, step: Tensor) -> Tensor:
     right, down = torch.gradient(motion, dim=(-1, -2))
     slope = (right.square() + down.square()).sum(-3)
     return _STEP * steps[..., 0, :, :] + _SLOPE * slope + _BEND * bend
-
-
-def _weight(motion: Tensor, known: Tensor, step: Tensor) -> Tensor:
-    """1 / (1 + (e / _HALF)^2), e the error that is expected, in pixels, along where least is known.
-
-    0 where what the pixel shows has left the frame.
-    """
-    xx, xy, yy = known.unbind(-3)
-    apart = ((xx - yy) / 2).square() + xy.square() + torch.finfo(xx.dtype).tiny
-    least = (xx + yy) / 2 - apart.sqrt()
-    # The difference may be less than its rounding.
-    least = torch.maximum(least, (xx + yy) * torch.finfo(least.dtype).eps)
-    error = 1 / (_INDEPENDENT * least) + _doubt(motion, step)
-    return _inside(motion) / (1 + error / _HALF**2)
