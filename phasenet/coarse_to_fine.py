@@ -12,13 +12,14 @@ from phasenet import motion_equations as equations
 from phasenet.denoised_phase import mirrored_bands
 from phasenet.motion_weight import weight_of, what_is_known
 from phasenet.pyramid import SteerablePyramid
-from phasenet.warping import warped
+from phasenet.warping import twice, warped
 
 _LOOKS = 2  # at the frames, and as many more at each coarser scale, where they cost little
 _OFF = 0.03  # pixels of a coarser scale that it may be off by at best
 # The variance that is expected of one motion for a window: so many squares of the last step, of how
 # much the motion differs from one pixel to the next, and of how much from its mean in the window.
 _STEP, _SLOPE, _BEND = 16.0, 0.15, 32.0
+_ALIKE = 1e-4  # pixels squared of a scale: by which a window's motions differ at least
 _REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
 
 
@@ -42,7 +43,8 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
 
     On the coarsest picture of a pyramid of lowpasses the equations are solved as for small motion.
     What is found warps the later picture back; what the phases say then is added to it; and so on,
-    down to the frames. The prior of each step is what the coarser scales know, as in Simoncelli,
+    down to the frames. Between scales, what is not seen to move is taken to move as what is around
+    it. The prior of each step is what the coarser scales know, as in Simoncelli,
     "Bayesian multi-scale differential optical flow", Handbook of Computer Vision and Applications,
     1999: a matrix at each pixel.
 
@@ -63,13 +65,15 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
             small = (2 ** (max(options.levels) - 1) * equations.TYPICAL) ** -2
             known = torch.stack([motion[..., 0, :, :] + part for part in (small, 0, small)], -3)
         else:
-            known = _doubted(known, _OFF**2 + _doubt(motion, step))
+            doubt = _doubt(motion, step)
+            motion = _filled(motion, known)
+            known = _doubted(known, _OFF**2 + doubt)
             motion, known = (equations.doubled(x, size) for x in (2 * motion, known / 4))
         power = equations.noise_power(options.noise, options.levels, picture.dtype) / 4**scale
-        before = _bands(picture[:, :-1], options)
+        before, fine = _bands(picture[:, :-1], options), twice(picture[:, 1:])
         prior = known
         for _ in range(_LOOKS * (1 + scale)):
-            step, known = _look(picture, before, motion, prior, power, options)
+            step, known = _look(picture, fine, before, motion, prior, power, options)
             motion = motion + step
     return motion, _inside(motion) * weight_of(known, _doubt(motion, step))
 
@@ -91,6 +95,7 @@ def _bands(picture: Tensor, options: Options) -> tuple[Tensor, ...]:
 
 def _look(
     picture: Tensor,
+    fine: Tensor,
     before: Sequence[Tensor],
     motion: Tensor,
     known: Tensor,
@@ -99,14 +104,15 @@ def _look(
 ) -> tuple[Tensor, Tensor]:
     """What is to be added to `motion`, and what is known of the sum then.
 
-    Both in pixels of the picture; what is known as in `_doubted`.
+    Both in pixels of the picture; what is known as in `_doubted`. `fine` is `twice` of the later
+    pictures, `before` the bands of the earlier ones.
     """
     seen = _inside(motion)
-    later = torch.where(seen, warped(picture[:, 1:], motion), picture[:, :-1])
+    later = torch.where(seen, warped(picture[:, 1:], motion, fine), picture[:, :-1])
     pairs = [torch.stack(pair, dim=-4) for pair in zip(before, _bands(later, options), strict=True)]
     height = max(options.levels) + 2
     sums = equations.window_sums(
-        pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :]
+        pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :], exactly=False
     )[..., 0, :, :, :]
     (xx, xy, yy, x_q, y_q), rest = equations.unexplained(sums, power)
     rest = rest.clamp(*_REST)
@@ -137,6 +143,25 @@ def _doubted(known: Tensor, doubt: Tensor) -> Tensor:
     below = 1 + doubt * (xx + yy) + doubt.square() * determinant
     more = doubt * determinant
     return torch.stack([xx + more, xy, yy + more], dim=-3) / below[..., None, :, :]
+
+
+def _filled(motion: Tensor, known: Tensor) -> Tensor:
+    """Motion where little is known of its own as what is around it moves; as it is elsewhere.
+
+    That of the window around is one more observation, as good as the window moves alike.
+    """
+    xx, xy, yy = known.unbind(-3)
+    x, y = motion.unbind(-3)
+    right, down = xx * x + xy * y, xy * x + yy * y
+    of_window = equations.blurred(torch.stack([xx, xy, yy, right, down], dim=-3))
+    a, b, c, d, e = of_window.unbind(-3)
+    mean_x, mean_y = equations.solved(a, b, c, d, e, equations.RIDGE * (a + c))
+    off_x, off_y = x - mean_x, y - mean_y
+    off = xx * off_x.square() + 2 * xy * off_x * off_y + yy * off_y.square()
+    spread = equations.blurred(off[..., None, :, :])[..., 0, :, :] / (a + c)
+    share = 1 / (_ALIKE + spread)
+    right, down = right + share * mean_x, down + share * mean_y
+    return torch.stack(equations.solved(xx, xy, yy, right, down, share), dim=-3)
 
 
 def _doubt(motion: Tensor, step: Tensor) -> Tensor:

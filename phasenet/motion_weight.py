@@ -45,6 +45,7 @@ def doubt_of_one_look(motion: Tensor, step: int) -> Tensor:
     right, down = torch.gradient(motion, dim=(-1, -2))
     slope = (right.square() + down.square()).sum(-3, keepdim=True)
     slope = equations.blurred(slope) / equations.blurred(torch.ones_like(slope))
-    taps = reference.BLUR_TAPS
-    nearby = F.max_pool2d(slope.flatten(0, -4), taps, 1, taps // 2)
+    nearby = slope.flatten(0, -4)
+    for taps in ((reference.BLUR_TAPS, 1), (1, reference.BLUR_TAPS)):
+        nearby = F.max_pool2d(nearby, taps, 1, [side // 2 for side in taps])
     return _APART * (step * reference.BLUR_STD) ** 2 * nearby.reshape(slope.shape)[..., 0, :, :]
