@@ -10,15 +10,16 @@ from torch import Tensor
 
 from phasenet import motion_equations as equations
 from phasenet.denoised_phase import mirrored_bands
-from phasenet.motion_weight import weight_of, what_is_known
+from phasenet.motion_weight import weight_of, what_is_known, worst_nearby
 from phasenet.pyramid import SteerablePyramid
 from phasenet.warping import twice, warped
 
 _LOOKS = 2  # at the frames, and as many more at each coarser scale, where they cost little
 _OFF = 0.03  # pixels of a coarser scale that it may be off by at best
 # The variance that is expected of one motion for a window: so many squares of the last step, of how
-# much the motion differs from one pixel to the next, and of how much from its mean in the window.
-_STEP, _SLOPE, _BEND = 16.0, 0.15, 32.0
+# much the motion differs from one pixel to the next, and of how much from its mean in the window,
+# here or where that is most.
+_STEP, _SLOPE, _BEND, _WORST = 16.0, 0.15, 32.0, 24.0
 _ALIKE = 1e-4  # pixels squared of a scale: by which a window's motions differ at least
 _REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
 
@@ -75,7 +76,7 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
         for _ in range(_LOOKS * (1 + scale)):
             step, known = _look(picture, fine, before, motion, prior, power, options)
             motion = motion + step
-    return motion, _inside(motion) * weight_of(known, _doubt(motion, step))
+    return motion, _inside(motion) * weight_of(known, _doubt(motion, step, of_weight=True))
 
 
 def _pictures(frames: Tensor, options: Options) -> list[Tensor]:
@@ -164,8 +165,11 @@ def _filled(motion: Tensor, known: Tensor) -> Tensor:
     return torch.stack(equations.solved(xx, xy, yy, right, down, share), dim=-3)
 
 
-def _doubt(motion: Tensor, step: Tensor) -> Tensor:
-    """Variance ``[..., H, W]`` of what is one motion within a window; `step` was added last."""
+def _doubt(motion: Tensor, step: Tensor, of_weight: bool = False) -> Tensor:
+    """Variance ``[..., H, W]`` of what is one motion within a window; `step` was added last.
+
+    For the weight it is that of the worst window nearby: between crests all seems straight.
+    """
     whole = equations.blurred(torch.ones_like(motion[..., :1, :, :]))
     mean, steps = (
         equations.blurred(x) / whole for x in (motion, step.square().sum(-3, keepdim=True))
@@ -173,4 +177,5 @@ def _doubt(motion: Tensor, step: Tensor) -> Tensor:
     bend = (motion - mean).square().sum(-3)
     right, down = torch.gradient(motion, dim=(-1, -2))
     slope = (right.square() + down.square()).sum(-3)
-    return _STEP * steps[..., 0, :, :] + _SLOPE * slope + _BEND * bend
+    bend = _WORST * worst_nearby(bend) if of_weight else _BEND * bend
+    return _STEP * steps[..., 0, :, :] + _SLOPE * slope + bend

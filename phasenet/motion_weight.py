@@ -43,9 +43,15 @@ def doubt_of_one_look(motion: Tensor, step: int) -> Tensor:
     nearby, times how far that may be. `step` is the distance of the coarsest level's samples.
     """
     right, down = torch.gradient(motion, dim=(-1, -2))
-    slope = (right.square() + down.square()).sum(-3, keepdim=True)
-    slope = equations.blurred(slope) / equations.blurred(torch.ones_like(slope))
-    nearby = slope.flatten(0, -4)
+    slope = (right.square() + down.square()).sum(-3)
+    slope = equations.blurred(slope[..., None, :, :])[..., 0, :, :]
+    slope = slope / equations.blurred(torch.ones_like(slope[:1, :1]))
+    return _APART * (step * reference.BLUR_STD) ** 2 * worst_nearby(slope)
+
+
+def worst_nearby(variance: Tensor) -> Tensor:
+    """The largest ``[..., H, W]`` in each pixel's window."""
+    worst = variance.flatten(0, -3)[:, None]
     for taps in ((reference.BLUR_TAPS, 1), (1, reference.BLUR_TAPS)):
-        nearby = F.max_pool2d(nearby, taps, 1, [side // 2 for side in taps])
-    return _APART * (step * reference.BLUR_STD) ** 2 * nearby.reshape(slope.shape)[..., 0, :, :]
+        worst = F.max_pool2d(worst, taps, 1, [side // 2 for side in taps])
+    return worst.reshape(variance.shape)
