@@ -137,6 +137,11 @@ class TestColours:
         with pytest.warns(UserWarning, match=r"frames: \[2, 3, 72, 81\] is taken .* color=True"):
             local_motion(frames.expand(2, 3, 72, 81))
 
+    @pytest.mark.parametrize("color", [None, 1, "rgb"])
+    def test_yes_or_no(self, frames, color) -> None:
+        with pytest.raises(TypeError, match="color: expected True or False, got"):
+            local_motion(frames, color=color)
+
     @pytest.mark.parametrize("shape", [(2, 40, 40), (2, 4, 40, 40), (40, 40)])
     def test_what_has_none_is_refused(self, shape) -> None:
         with pytest.raises(ValueError, match=r"frames: expected shape \[\.\.\., T, 3, H, W\]"):
