@@ -82,7 +82,7 @@ def local_motion(
     with the later frame warped back by what has been found, on larger ones, down to the frames
     (Simoncelli, "Bayesian multi-scale differential optical flow", 1999). Motion is then that of
     what the earlier frame has at the pixel, follows fields that change from place to place, and is
-    right up to the borders but for what leaves the frame. For 8 pixels it takes about eight times
+    right up to the borders but for what leaves the frame. For 8 pixels it takes about six times
     as long as one look; ``python -m benchmarks --suite motion`` measures that, and the errors
     beside those of OpenCV's and scikit-image's optical flow.
 
@@ -114,8 +114,7 @@ def local_motion(
         color: the frames are RGB, of which the luma (ITU-R BT.601) is taken.
         largest: motion in pixels a frame that is to be measured; None for one look at the frames,
             for motion below a pixel. Frames that are small have no scales for large motion: a side
-            of `largest` times ``2 ** max(levels)`` pixels has. No larger than motion is: scales on
-            which there is nothing to see add errors, on small textures of fine waves 0.01 pixels.
+            of `largest` times ``2 ** max(levels)`` pixels has.
         return_weight: also return what the motion is worth.
 
     Returns:
