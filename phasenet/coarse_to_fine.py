@@ -10,18 +10,18 @@ from torch import Tensor
 
 from phasenet import motion_equations as equations
 from phasenet.denoised_phase import mirrored_bands
+from phasenet.motion_weight import weight_of, what_is_known, worst_nearby
 from phasenet.pyramid import SteerablePyramid
-from phasenet.warping import warped
+from phasenet.warping import twice, warped
 
 _LOOKS = 2  # at the frames, and as many more at each coarser scale, where they cost little
 _OFF = 0.03  # pixels of a coarser scale that it may be off by at best
 # The variance that is expected of one motion for a window: so many squares of the last step, of how
-# much the motion differs from one pixel to the next, and of how much from its mean in the window.
-_STEP, _SLOPE, _BEND = 16.0, 0.15, 32.0
+# much the motion differs from one pixel to the next, and of how much from its mean in the window,
+# here or where that is most.
+_STEP, _SLOPE, _BEND, _WORST = 16.0, 0.15, 32.0, 24.0
+_ALIKE = 1e-4  # pixels squared of a scale: by which a window's motions differ at least
 _REST = (1e-12, 1e6)  # pixels squared that no motion explains; so that nothing overflows
-_MODEL = 1e-4  # pixels squared: what the equations leave out, so that an edge is known across alone
-_INDEPENDENT = 4.0  # equations of a window, of which many say the same
-_HALF = 0.12  # pixels: the error that halves the weight
 
 
 class Options(NamedTuple):
@@ -44,7 +44,8 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
 
     On the coarsest picture of a pyramid of lowpasses the equations are solved as for small motion.
     What is found warps the later picture back; what the phases say then is added to it; and so on,
-    down to the frames. The prior of each step is what the coarser scales know, as in Simoncelli,
+    down to the frames. Between scales, what is not seen to move is taken to move as what is around
+    it. The prior of each step is what the coarser scales know, as in Simoncelli,
     "Bayesian multi-scale differential optical flow", Handbook of Computer Vision and Applications,
     1999: a matrix at each pixel.
 
@@ -65,15 +66,17 @@ def motion_by_warping(frames: Tensor, options: Options) -> tuple[Tensor, Tensor]
             small = (2 ** (max(options.levels) - 1) * equations.TYPICAL) ** -2
             known = torch.stack([motion[..., 0, :, :] + part for part in (small, 0, small)], -3)
         else:
-            known = _doubted(known, _OFF**2 + _doubt(motion, step))
+            doubt = _doubt(motion, step)
+            motion = _filled(motion, known)
+            known = _doubted(known, _OFF**2 + doubt)
             motion, known = (equations.doubled(x, size) for x in (2 * motion, known / 4))
         power = equations.noise_power(options.noise, options.levels, picture.dtype) / 4**scale
-        before = _bands(picture[:, :-1], options)
+        before, fine = _bands(picture[:, :-1], options), twice(picture[:, 1:])
         prior = known
         for _ in range(_LOOKS * (1 + scale)):
-            step, known = _look(picture, before, motion, prior, power, options)
+            step, known = _look(picture, fine, before, motion, prior, power, options)
             motion = motion + step
-    return motion, _weight(motion, known, step)
+    return motion, _inside(motion) * weight_of(known, _doubt(motion, step, of_weight=True))
 
 
 def _pictures(frames: Tensor, options: Options) -> list[Tensor]:
@@ -93,6 +96,7 @@ def _bands(picture: Tensor, options: Options) -> tuple[Tensor, ...]:
 
 def _look(
     picture: Tensor,
+    fine: Tensor,
     before: Sequence[Tensor],
     motion: Tensor,
     known: Tensor,
@@ -101,21 +105,22 @@ def _look(
 ) -> tuple[Tensor, Tensor]:
     """What is to be added to `motion`, and what is known of the sum then.
 
-    Both in pixels of the picture; what is known as in `_doubted`.
+    Both in pixels of the picture; what is known as in `_doubted`. `fine` is `twice` of the later
+    pictures, `before` the bands of the earlier ones.
     """
     seen = _inside(motion)
-    later = torch.where(seen, warped(picture[:, 1:], motion), picture[:, :-1])
+    later = torch.where(seen, warped(picture[:, 1:], motion, fine), picture[:, :-1])
     pairs = [torch.stack(pair, dim=-4) for pair in zip(before, _bands(later, options), strict=True)]
     height = max(options.levels) + 2
     sums = equations.window_sums(
-        pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :]
+        pairs, picture.shape[-2:], height, options.levels, seen[..., None, :, :], exactly=False
     )[..., 0, :, :, :]
     (xx, xy, yy, x_q, y_q), rest = equations.unexplained(sums, power)
     rest = rest.clamp(*_REST)
     prior_xx, prior_xy, prior_yy = (rest * part for part in known.unbind(-3))
     xx, xy, yy = xx + equations.RIDGE + prior_xx, xy + prior_xy, yy + equations.RIDGE + prior_yy
     step = torch.stack(equations.solved(xx, xy, yy, x_q, y_q, 0.0), dim=-3)
-    return step, torch.stack([xx, xy, yy], dim=-3) / (rest + _MODEL)[..., None, :, :]
+    return step, what_is_known(xx, xy, yy, rest)
 
 
 def _inside(motion: Tensor) -> Tensor:
@@ -141,8 +146,30 @@ def _doubted(known: Tensor, doubt: Tensor) -> Tensor:
     return torch.stack([xx + more, xy, yy + more], dim=-3) / below[..., None, :, :]
 
 
-def _doubt(motion: Tensor, step: Tensor) -> Tensor:
-    """Variance ``[..., H, W]`` of what is one motion within a window; `step` was added last."""
+def _filled(motion: Tensor, known: Tensor) -> Tensor:
+    """Motion where little is known of its own as what is around it moves; as it is elsewhere.
+
+    That of the window around is one more observation, as good as the window moves alike.
+    """
+    xx, xy, yy = known.unbind(-3)
+    x, y = motion.unbind(-3)
+    right, down = xx * x + xy * y, xy * x + yy * y
+    of_window = equations.blurred(torch.stack([xx, xy, yy, right, down], dim=-3))
+    a, b, c, d, e = of_window.unbind(-3)
+    mean_x, mean_y = equations.solved(a, b, c, d, e, equations.RIDGE * (a + c))
+    off_x, off_y = x - mean_x, y - mean_y
+    off = xx * off_x.square() + 2 * xy * off_x * off_y + yy * off_y.square()
+    spread = equations.blurred(off[..., None, :, :])[..., 0, :, :] / (a + c)
+    share = 1 / (_ALIKE + spread)
+    right, down = right + share * mean_x, down + share * mean_y
+    return torch.stack(equations.solved(xx, xy, yy, right, down, share), dim=-3)
+
+
+def _doubt(motion: Tensor, step: Tensor, of_weight: bool = False) -> Tensor:
+    """Variance ``[..., H, W]`` of what is one motion within a window; `step` was added last.
+
+    For the weight it is that of the worst window nearby: between crests all seems straight.
+    """
     whole = equations.blurred(torch.ones_like(motion[..., :1, :, :]))
     mean, steps = (
         equations.blurred(x) / whole for x in (motion, step.square().sum(-3, keepdim=True))
@@ -150,18 +177,5 @@ def _doubt(motion: Tensor, step: Tensor) -> Tensor:
     bend = (motion - mean).square().sum(-3)
     right, down = torch.gradient(motion, dim=(-1, -2))
     slope = (right.square() + down.square()).sum(-3)
-    return _STEP * steps[..., 0, :, :] + _SLOPE * slope + _BEND * bend
-
-
-def _weight(motion: Tensor, known: Tensor, step: Tensor) -> Tensor:
-    """1 / (1 + (e / _HALF)^2), e the error that is expected, in pixels, along where least is known.
-
-    0 where what the pixel shows has left the frame.
-    """
-    xx, xy, yy = known.unbind(-3)
-    apart = ((xx - yy) / 2).square() + xy.square() + torch.finfo(xx.dtype).tiny
-    least = (xx + yy) / 2 - apart.sqrt()
-    # The difference may be less than its rounding.
-    least = torch.maximum(least, (xx + yy) * torch.finfo(least.dtype).eps)
-    error = 1 / (_INDEPENDENT * least) + _doubt(motion, step)
-    return _inside(motion) / (1 + error / _HALF**2)
+    bend = _WORST * worst_nearby(bend) if of_weight else _BEND * bend
+    return _STEP * steps[..., 0, :, :] + _SLOPE * slope + bend

@@ -70,7 +70,7 @@ def mirrored_bands(
     pyramid = SteerablePyramid(height, nbands, boundary="symmetric")
 
     def of_run(run: Tensor) -> tuple[Tensor, ...]:
-        bands = pyramid(run).unmirrored().bands
-        return tuple(bands[level - 1].contiguous() for level in levels)  # the rest is let go
+        bands = pyramid(run, levels=levels, residuals=False).unmirrored().bands
+        return tuple(bands[level - 1].contiguous() for level in levels)  # without the mirror images
 
     return in_runs(of_run, frames)

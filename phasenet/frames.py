@@ -33,31 +33,48 @@ def grey_frames(
         The frames, and the standard deviation of the noise that rounding to their dtype has added.
 
     Raises:
-        TypeError: no dense tensor of one of these dtypes, or a `full_scale` that is no number.
+        TypeError: no dense tensor of one of these dtypes, a `full_scale` that is no number, or a
+            `color` that is no boolean.
         ValueError: a `full_scale` that is not positive and finite, or another shape.
     """
-    frames = as_tensor("frames", frames)
+    checks.check_flag("color", color)
     shape = "[..., T, 3, H, W]" if color else "[..., T, H, W]"
-    is_integer = isinstance(frames, Tensor) and frames.dtype in _FULL_SCALES
-    if not is_integer:
-        checks.check_images("frames", frames, 3 + color, shape)
-    if frames.dim() < 3 + color or (color and frames.shape[-3] != 3):
+    frames, scale, rounding = taken("frames", frames, full_scale, 3 + color, shape)
+    if color and frames.shape[-3] != 3:
         raise ValueError(f"frames: expected shape {shape}, got {list(frames.shape)}")
     if not color and frames.dim() > 3 and frames.shape[-3] == 3:
         _warn_of_colours(frames)
-    scale = _FULL_SCALES.get(frames.dtype, 1.0)
+    if color:
+        frames = luma(frames.to(compute_dtype(frames.dtype)))
+        rounding *= math.hypot(*_LUMA)
+    return scaled(frames, scale), rounding
+
+
+def taken(
+    name: str, images: Tensor | np.ndarray, full_scale: float | None, least: int, shape: str
+) -> tuple[Tensor, float, float]:
+    """Images as a tensor of at least so many axes, the value that stands for 1, and rounding.
+
+    Args and errors as for `grey_frames`; `name` and `shape` are for messages.
+    """
+    images = as_tensor(name, images)
+    checks.check_frames(name, images, least, shape)
+    scale = _FULL_SCALES.get(images.dtype, 1.0)
     if full_scale is not None:
         scale = checks.check_positive("full_scale", full_scale)
     # Between a half and 1 the steps of a floating dtype are half its epsilon.
-    rounding = _UNIFORM * (1 / scale if is_integer else torch.finfo(frames.dtype).eps / 2)
-    if frames.dtype == torch.uint8 and scale == 255.0 and not color:
-        return frames, rounding  # the operators scale them
-    if color or is_integer or scale != 1.0:
-        frames = frames.to(compute_dtype(frames.dtype))
-    if color:
-        frames = luma(frames)
-        rounding *= math.hypot(*_LUMA)
-    return frames if scale == 1.0 else frames / scale, rounding
+    is_integer = images.dtype in _FULL_SCALES
+    steps = 1 / scale if is_integer else torch.finfo(images.dtype).eps / 2
+    return images, scale, _UNIFORM * steps
+
+
+def scaled(images: Tensor, scale: float) -> Tensor:
+    """What the operators take: images whose full scale is 1, or bytes, which they scale."""
+    if images.dtype == torch.uint8 and scale == 255.0:
+        return images
+    if images.dtype in _FULL_SCALES or scale != 1.0:
+        images = images.to(compute_dtype(images.dtype))
+    return images if scale == 1.0 else images / scale
 
 
 def luma(frames: Tensor) -> Tensor:
@@ -71,17 +88,17 @@ def integer_scale(dtype: torch.dtype) -> float | None:
     return _FULL_SCALES.get(dtype)
 
 
-def as_tensor(name: str, frames: Tensor | np.ndarray) -> Tensor:
-    """An array as a tensor, what is none as it is. Raises TypeError for values of another kind."""
-    if not isinstance(frames, np.ndarray):
-        return frames
+def as_tensor(name: str, value: Tensor | np.ndarray) -> Tensor:
+    """An array as a tensor on its memory; whatever else as it is."""
+    if not isinstance(value, np.ndarray):
+        return value
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of arrays that cannot be written to
-            return torch.from_numpy(np.ascontiguousarray(frames))
+            return torch.from_numpy(np.ascontiguousarray(value))
     except (TypeError, ValueError):
         raise TypeError(
-            f"{name}: expected an array of uint8, uint16, int16 or floats, got {frames.dtype}"
+            f"{name}: expected an array of uint8, uint16, int16 or floats, got {value.dtype}"
         ) from None
 
 

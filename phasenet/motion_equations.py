@@ -18,6 +18,7 @@ RIDGE = 1e-4  # of the trace: what has one direction only stays solvable
 _NOISE_POWER = 0.612 * 25.1
 TYPICAL = 0.5  # pixels: standard deviation of the prior for level 1
 _TILE = 32  # samples that one product of matrices blurs
+_SMALL = 160  # samples a side, of which one product is faster than tiles
 
 
 def window_sums(
@@ -26,6 +27,7 @@ def window_sums(
     height: int,
     levels: Sequence[int],
     seen: Tensor | None = None,
+    exactly: bool = True,
 ) -> Tensor:
     """Sums of `_sums` over the windows of all levels, on the grid of frames of `size`.
 
@@ -35,6 +37,7 @@ def window_sums(
         height: of the pyramid.
         levels: of the bands.
         seen: ``[..., T - 1, H, W]``, which pixels count; None for all of them.
+        exactly: as for `blurred`.
 
     Returns:
         ``[..., T - 1, 6, H, W]``.
@@ -42,11 +45,11 @@ def window_sums(
     found: dict[int, Tensor] = {}
     for level, of_level in zip(levels, bands, strict=True):
         step = 2 ** (level - 1)
-        sums = _sums(of_level, step)
+        sums = _sums(of_level, step, exactly)
         if seen is not None:
             h, w = sums.shape[-2:]
             sums = sums * seen[..., None, ::step, ::step][..., :h, :w]
-        sums = blurred(sums)
+        sums = blurred(sums, exactly)
         found[level] = found[level] + sums if level in found else sums
     coarsest = max(levels)
     total = found[coarsest]
@@ -66,26 +69,34 @@ def noise_power(noise: float, levels: Sequence[int], dtype: torch.dtype) -> floa
     return sum(_NOISE_POWER * 4 ** (level - 1) for level in levels) * noise**2
 
 
-def _sums(bands: Tensor, step: int) -> Tensor:
+def _sums(bands: Tensor, step: int, exactly: bool) -> Tensor:
     """Sums of weighted products over bands, [..., T - 1, 6, h, w].
 
     With q = -p_t they are those of k_x^2, k_x k_y, k_y^2, k_x q, k_y q and q^2. `step` is the
-    distance of the level's samples in pixels.
+    distance of the level's samples in pixels. What is not summed `exactly` is summed at once if it
+    is small.
     """
+    if not exactly and max(bands.shape[-2:]) <= _SMALL:
+        found = _products(bands.movedim(-3, -4), step)
+        return torch.stack([(a * b).sum(-4) for a, b in found], dim=-3)
     sums: list[Tensor] = []
     for band in bands.unbind(-3):  # one at a time stays in the cache
-        turn = band[..., 1:, :, :] * band[..., :-1, :, :].conj()
-        q = -step * band_phase(turn)
-        # Amplitude squared times cos^2(p_t / 2): a change by half a turn may have either sign.
-        weight = (turn.abs() + turn.real) * (0.5 / step**2)
-        k_x, k_y = (_frequency(band, dim) for dim in (-1, -2))
-        w_x, w_y, w_q = weight * k_x, weight * k_y, weight * q
-        pairs = ((w_x, k_x), (w_x, k_y), (w_y, k_y), (w_x, q), (w_y, q), (w_q, q))
         sums = [
             torch.addcmul(sums[i], *pair) if sums else pair[0] * pair[1]
-            for i, pair in enumerate(pairs)
+            for i, pair in enumerate(_products(band, step))
         ]
     return torch.stack(sums, dim=-3)
+
+
+def _products(band: Tensor, step: int) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The factors of what `_sums` adds up, of bands [..., T, h, w]."""
+    turn = band[..., 1:, :, :] * band[..., :-1, :, :].conj()
+    q = -step * band_phase(turn)
+    # Amplitude squared times cos^2(p_t / 2): a change by half a turn may have either sign.
+    weight = (turn.abs() + turn.real) * (0.5 / step**2)
+    k_x, k_y = (_frequency(band, dim) for dim in (-1, -2))
+    w_x, w_y, w_q = weight * k_x, weight * k_y, weight * q
+    return (w_x, k_x), (w_x, k_y), (w_y, k_y), (w_x, q), (w_y, q), (w_q, q)
 
 
 def _frequency(band: Tensor, dim: int) -> Tensor:
@@ -106,21 +117,36 @@ def frequency(turn: Tensor, dim: int) -> Tensor:
     return band_phase(torch.cat([turn, zero], dim) + torch.cat([zero, turn], dim))
 
 
-def blurred(planes: Tensor) -> Tensor:
-    """`reference._blur` as products of matrices, a few times as fast as convolutions."""
-    reach = reference.BLUR_TAPS // 2
+def blurred(planes: Tensor, exactly: bool = False) -> Tensor:
+    """`reference._blur` as products of matrices.
+
+    What is blurred `exactly` has the same last bits whatever else is: smaller planes are blurred by
+    one product along each axis, larger ones by tiles that are copied first, which is faster.
+    """
     height, width = planes.shape[-2:]
-    offset = torch.arange(_TILE + 2 * reach) - torch.arange(_TILE)[:, None] - reach
-    taps = torch.exp(-offset.double().square() / (2 * reference.BLUR_STD**2))
-    taps = torch.where(offset.abs() <= reach, taps, 0).to(planes)  # [tile, tile + 2 reach]
+    if not exactly and max(height, width) <= _SMALL:
+        down, across = (_taps(torch.arange(side), 0, planes) for side in (height, width))
+        with without_autocast(planes.device):
+            return down @ (planes @ across)
+    reach = reference.BLUR_TAPS // 2
     size = _TILE + 2 * reach
+    taps = _taps(torch.arange(_TILE), reach, planes)
     more = (reach, reach - width % -_TILE, reach, reach - height % -_TILE)
     planes = F.pad(planes, more)
     with without_autocast(planes.device):
         rows = planes.unfold(-1, size, _TILE) @ taps.transpose(0, 1)
         rows = rows.flatten(-2).narrow(-1, 0, width)
-        columns = taps @ rows.unfold(-2, size, _TILE).transpose(-1, -2)
+        tiles = rows.unfold(-2, size, _TILE).transpose(-1, -2)
+        columns = taps @ (tiles if exactly else tiles.contiguous())
     return columns.flatten(-3, -2).narrow(-2, 0, height)
+
+
+def _taps(places: Tensor, more: int, like: Tensor) -> Tensor:
+    """The blur at `places`, of samples from `more` before the first to `more` after the last."""
+    samples = torch.arange(-more, len(places) + more)
+    offset = samples - places[:, None]
+    taps = torch.exp(-offset.double().square() / (2 * reference.BLUR_STD**2))
+    return torch.where(offset.abs() <= reference.BLUR_TAPS // 2, taps, 0).to(like)
 
 
 def doubled(planes: Tensor, size: Sequence[int]) -> Tensor:

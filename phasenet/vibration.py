@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.band_phase import band_phase
-from phasenet.frames import grey_frames
+from phasenet.frames import as_tensor, grey_frames
 from phasenet.motion_equations import frequency, turns
 from phasenet.motion_pyramid import MotionPyramid
 from phasenet.precision import complex_dtype, compute_dtype
@@ -100,7 +100,7 @@ def vibration(
     height: int = 5,
     nbands: int = 4,
     levels: Sequence[int] = (1, 2, 3),
-    weight: Tensor | None = None,
+    weight: Tensor | np.ndarray | None = None,
     full_scale: float | None = None,
     color: bool = False,
 ) -> Vibration:
@@ -131,8 +131,9 @@ def vibration(
         fps: frames a second.
         height, nbands, levels: as for `local_motion`.
         weight: ``[H, W]``, at least 0, how much each pixel counts, such as 1 on the thing that
-            vibrates and 0 elsewhere; None for all alike. The border, two samples of each level,
-            does not count where there is three times that.
+            vibrates and 0 elsewhere, a tensor or an array; or a mask of booleans; None for all
+            alike. The border, two samples of each level, does not count where there is three times
+            that.
         full_scale, color: as for `local_motion`.
 
     Returns:
@@ -155,6 +156,9 @@ def vibration(
     dtype = compute_dtype(frames.dtype)
     if weight is None:
         weight = torch.ones(h, w, dtype=dtype, device=frames.device)
+    weight = as_tensor("weight", weight)
+    if isinstance(weight, Tensor) and weight.dtype == torch.bool:
+        weight = weight.to(dtype)
     checks.check_images("weight", weight, 2, "[H, W]")
     if tuple(weight.shape) != (h, w) or weight.device != frames.device:
         raise ValueError(

@@ -24,7 +24,7 @@ from phasenet.viz_checks import Picture
 _LONGEST = 1e4  # pixels of an arrow, beyond any picture
 _BRIGHT = 98.0  # percentile of a level's amplitudes that is shown in full brightness
 DARK = (24, 28, 34)
-LEAST_WEIGHT = 0.5  # below it, noise may be what an arrow shows
+LEAST_WEIGHT = 0.1  # below it, an arrow may be off by a third of a pixel
 
 __all__ = [
     "colour_phase",

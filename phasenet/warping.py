@@ -11,7 +11,7 @@ from phasenet import reference
 _NODES = (-1, 0, 1, 2)  # samples around a place that is at 0 to 1
 
 
-def warped(frames: Tensor, motion: Tensor) -> Tensor:
+def warped(frames: Tensor, motion: Tensor, fine: Tensor | None = None) -> Tensor:
     """Frames at the places that `motion` leads to: ``frames[y + motion_y, x + motion_x]``.
 
     Sampled twice as finely by their spectrum, which is exact, then by the cubic through four
@@ -21,9 +21,10 @@ def warped(frames: Tensor, motion: Tensor) -> Tensor:
     Args:
         frames: float32 or float64 ``[..., H, W]``; beyond the border they are mirrored.
         motion: ``[..., 2, H, W]`` in pixels along x and y.
+        fine: `twice` of the frames, where they are warped several times.
     """
     height, width = frames.shape[-2:]
-    fine = _twice(frames).flatten(-2)
+    fine = (twice(frames) if fine is None else fine).flatten(-2)
     # Parts of a sample from the motion alone: float32 would lose digits of a place far from 0.
     whole = torch.floor(2 * motion)
     right, down = (2 * motion - whole).unbind(-3)
@@ -40,8 +41,8 @@ def warped(frames: Tensor, motion: Tensor) -> Tensor:
     return torch.where((motion == 0).all(-3), frames, result)
 
 
-def _twice(frames: Tensor) -> Tensor:
-    """Of the mirrored frames, ``[..., 4 H, 4 W]``; sample 2 j is their sample j."""
+def twice(frames: Tensor) -> Tensor:
+    """Samples of the mirrored frames, ``[..., 4 H, 4 W]``; number 2 j is their number j."""
     height, width = frames.shape[-2:]
     if frames.numel() == 0:  # torch.fft refuses to transform nothing
         return frames.new_zeros(*frames.shape[:-2], 4 * height, 4 * width)

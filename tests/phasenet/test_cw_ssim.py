@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from support.moved_pictures import KINDS, MovingPicture
@@ -85,6 +86,24 @@ def test_equal_and_flat_pictures():
     assert float(cw_ssim_loss(a, b)) == pytest.approx(1 - float(cw_ssim(a, b).mean()))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
+def test_pictures_of_cameras_and_libraries(dtype):
+    """In their full scale, and 12 bits where they are told."""
+    a, b = np.random.default_rng().random((2, 33, 40))
+    want = float(cw_ssim(torch.from_numpy(a), torch.from_numpy(b)))
+    integer = np.issubdtype(dtype, np.integer)
+    for full_scale in (None, 100.0) if dtype == np.uint8 else (None, 4095.0):
+        most = full_scale or (np.iinfo(dtype).max if integer else 1.0)
+        given = [(most * x).round().astype(dtype) if integer else (most * x).astype(dtype)
+                 for x in (a, b)]  # fmt: skip
+        for pair in (given, [torch.from_numpy(x) for x in given]):
+            got = cw_ssim(*pair, full_scale=full_scale)
+            assert got.dtype == (torch.float64 if dtype == np.float64 else torch.float32)
+            assert float(got) == pytest.approx(want, abs=2e-3)
+            loss = cw_ssim_loss(*pair, full_scale=full_scale)
+            assert float(loss) == pytest.approx(1 - float(got), abs=1e-6)
+
+
 def test_gradients():
     a, b = torch.rand(2, 9, 12, dtype=torch.float64, requires_grad=True).unbind(0)
     options = {"height": 3, "nbands": 2, "window": 3}
@@ -115,6 +134,10 @@ def test_a_picture_is_found_again():
         (torch.rand(16, 16), torch.rand(16, 16).double(), {}, TypeError, "b: expected dtype"),
         (torch.rand(16), torch.rand(16), {}, ValueError, r"a: expected shape \[..., H, W\]"),
         (None, torch.rand(16, 16), {}, TypeError, "a: expected a torch.Tensor"),
+        (np.zeros((16, 16), np.int64), torch.rand(16, 16), {}, TypeError, "a: expected dtype"),
+        (np.array(["a"]), torch.rand(16, 16), {}, TypeError, "a: expected an array of uint8"),
+        (torch.rand(16, 16), np.zeros((16, 16)), {}, TypeError, "b: expected dtype torch.float32"),
+        (torch.rand(16, 16), torch.rand(16, 16), {"full_scale": 0}, ValueError, "full_scale: exp"),
         (torch.rand(16, 16), None, {}, TypeError, "b: expected a torch.Tensor"),
         (torch.rand(8, 8), torch.rand(8, 8), {}, ValueError, "height: expected at most 4"),
         (torch.rand(16, 16), torch.rand(16, 16), {"k": 0}, ValueError, "k: expected .* above 0"),

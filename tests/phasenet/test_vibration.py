@@ -89,7 +89,10 @@ def test_only_what_is_weighted_counts():
     weight[:, 80:120] = 1
     assert float(vibration(frames, 60, weight=weight).peak().amplitude) < 0.002
     weight = weight.flip(-1)
-    assert float(vibration(frames, 60, weight=weight).peak().amplitude) > 0.15
+    found = vibration(frames, 60, weight=weight)
+    assert float(found.peak().amplitude) > 0.15
+    for mask in (weight > 0, weight.numpy() > 0, weight.numpy()):
+        assert torch.equal(vibration(frames, 60, weight=mask).signal, found.signal)
 
 
 def test_batches_dtypes_and_gradients():
@@ -133,6 +136,7 @@ def test_tiny_pictures_and_the_shortest_film():
         (torch.rand(3, 32, 32), {"fps": 0}, "fps: expected a finite number above 0, got 0"),
         (torch.rand(3, 32, 32), {"weight": torch.ones(32, 31)}, r"weight: expected shape \[32, 32"),
         (torch.rand(3, 32, 32), {"weight": -torch.ones(32, 32)}, "weight: .* at least 0, got -1"),
+        (torch.rand(3, 32, 32), {"weight": np.zeros(3, bool)}, "weight: expected shape"),
         (torch.rand(3, 32, 32), {"levels": (1, 4)}, "levels: "),
         (torch.rand(3, 7, 32), {}, "height: expected at most 4"),
     ],

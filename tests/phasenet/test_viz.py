@@ -85,7 +85,7 @@ def test_arrows_point_where_things_move():
 def test_no_arrow_where_motion_is_not_known():
     motion, weight = torch.ones(2, 24, 24), torch.ones(24, 24)
     motion[:, :, 4:8] = 100.0
-    weight[:, 4:8], weight[:, 8:16] = 0.0, 0.1
+    weight[:, 4:8], weight[:, 8:16] = 0.0, 0.05
     arrows = viz.motion_arrows(motion, weight, scale=1, step=8)
     assert sorted(set(arrows[:, 0, 0])) == [4, 20]  # not the cells in the middle
     np.testing.assert_allclose(arrows[:, 1] - arrows[:, 0], 1)  # of what has weight

@@ -72,6 +72,9 @@ def phase_calls(draw: st.DrawFn) -> Call:
     else:
         options["return_weight"] = draw(st.booleans())
         options["largest"] = draw(one_in(15, NONSENSE, st.sampled_from([None, None, 0.5, 3])))
+        options["noise"] = draw(one_in(15, NONSENSE, st.sampled_from([None, 0, 0.01])))
+        options["full_scale"] = draw(one_in(15, NONSENSE, st.sampled_from([None, None, 4095.0])))
+        options["color"] = draw(one_in(15, NONSENSE, st.just(False)))
     if not own and module is phasenet:
         options["dtype"] = draw(one_in(15, NONSENSE, st.sampled_from([None, *FLOATS, *HALVES])))
     if name == "phase_difference_windows":
@@ -88,6 +91,22 @@ def phase_calls(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def chosen(draw: st.DrawFn, of_inverse: bool = False) -> dict[str, Any]:
+    """Which parts: all of them, most often."""
+    if draw(st.booleans()):
+        return {}
+    some = st.lists(st.integers(1, 3), max_size=3, unique=True)
+    parts = {
+        "levels": draw(one_in(15, NONSENSE, st.one_of(st.none(), some))),
+        "residuals": draw(one_in(15, NONSENSE, st.booleans())),
+    }
+    if of_inverse:
+        kept = st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True)
+        parts["bands"] = draw(one_in(15, NONSENSE, st.one_of(st.none(), kept)))
+    return parts
+
+
+@st.composite
 def pyramid_calls(draw: st.DrawFn) -> Call:
     module = draw(st.sampled_from([phasenet, phasenet, reference]))
     height, nbands = draw(HEIGHTS), draw(BANDS)
@@ -98,6 +117,7 @@ def pyramid_calls(draw: st.DrawFn) -> Call:
         "width": draw(one_in(15, NONSENSE, st.sampled_from([None, 0.2, 1 / 3]))),
     }
     flags = {name: draw(one_in(15, NONSENSE, st.booleans())) for name in LAYOUT}
+    parts = draw(chosen())
 
     def forward(x: Any) -> PyramidCoeffs:
         if module is reference:
@@ -108,13 +128,13 @@ def pyramid_calls(draw: st.DrawFn) -> Call:
         else:
             options = {"boundary": boundary, **octave, **flags}
             pyramid = phasenet.SteerablePyramid(height, nbands, **options)
-            coeffs = pyramid(x)
+            coeffs = pyramid(x, **parts)
         assert repr(pyramid)
         assert repr(coeffs)
         return coeffs
 
     with_out, wrong = draw(st.booleans()), draw(OUT)
-    names = ("height", "nbands", "boundary", "images", "out", *octave, *LAYOUT)
+    names = ("height", "nbands", "boundary", "images", "out", *octave, *LAYOUT, *parts)
     own = ("SteerablePyramid", "SteerablePyramid.forward", "SteerablePyramid.extra_repr")
     theirs = ("reference.SteerablePyramid", "reference.SteerablePyramid.forward")
     covers = frozenset(theirs if module is reference else (*own, "PyramidCoeffs"))
@@ -176,15 +196,15 @@ def inverse_calls(draw: st.DrawFn) -> Call:
     boundary = draw(one_in(4, st.just("symmetric"), st.just("periodic")))
     module = draw(one_in(4, st.just(reference), st.just(phasenet)))
     covers = frozenset({"SteerablePyramid.inverse"})
-    inverse = SteerablePyramid(height, nbands, boundary=boundary).inverse
+    inverse, parts = SteerablePyramid(height, nbands, boundary=boundary).inverse, draw(chosen(True))
     if draw(st.booleans()):
         inverse = writing(inverse, draw(OUT))
     if module is reference and isinstance(coeffs, PyramidCoeffs):
-        inverse = reference.SteerablePyramid(height, nbands).inverse
+        inverse, parts = reference.SteerablePyramid(height, nbands).inverse, {}
         covers = frozenset({"reference.SteerablePyramid.inverse"})
-    names = ("coeffs", "height", "out")
+    names = ("coeffs", "height", "out", *parts)
     name = f"{module.__name__}.SteerablePyramid({height}, {nbands}).inverse"
-    return Call(name, inverse, (coeffs,), {}, names, covers)
+    return Call(name, inverse, (coeffs,), parts, names, covers)
 
 
 def _turned(coeffs: PyramidCoeffs) -> PyramidCoeffs:

@@ -96,8 +96,9 @@ def magnify_calls(draw: st.DrawFn) -> Call:
 @st.composite
 def similarity_calls(draw: st.DrawFn) -> Call:
     a = draw(one_in(15, wrong_images(), images(2)))
-    like = isinstance(a, Tensor) and a.is_floating_point() and draw(st.integers(0, 9))
-    b = a.flip(0) * 0.5 if like and a.dim() else draw(one_in(15, wrong_images(), images(2)))
+    dense = isinstance(a, Tensor) and a.layout == torch.strided and a.dim() > 0
+    like = dense and a.is_floating_point() and draw(st.integers(0, 9))
+    b = a.flip(0) * 0.5 if like else draw(one_in(15, wrong_images(), images(2)))
     level_lists = st.one_of(st.none(), st.lists(st.integers(1, 3), min_size=1, unique=True))
     options = {
         "height": draw(HEIGHTS),
@@ -105,6 +106,7 @@ def similarity_calls(draw: st.DrawFn) -> Call:
         "levels": draw(one_in(15, NONSENSE, level_lists)),
         "window": draw(one_in(15, NONSENSE, st.integers(1, 40))),
         "k": draw(one_in(15, NONSENSE, st.sampled_from([1e-5, 1.0, 1]))),
+        "full_scale": draw(one_in(15, NONSENSE, st.sampled_from([None, None, 4095.0]))),
     }
     name = draw(st.sampled_from(["cw_ssim", "cw_ssim_loss"]))
     names = ("a", "b", "images", *options)
@@ -116,12 +118,16 @@ def vibration_calls(draw: st.DrawFn) -> Call:
     frames = draw(one_in(15, wrong_images(), images(3)))
     like = isinstance(frames, Tensor) and frames.dim() > 1 and frames.layout == torch.strided
     alone = torch.rand(frames.shape[-2:]) if like else None
-    weight = draw(one_in(8, st.one_of(NONSENSE, wrong_images()), st.sampled_from([None, alone])))
+    mask = alone > 0.5 if like else None
+    weights = st.sampled_from([None, alone, mask])
+    weight = draw(one_in(8, st.one_of(NONSENSE, wrong_images()), weights))
     fps = draw(one_in(15, NONSENSE, st.sampled_from([25, 240.0])))
     options = {
         "height": draw(HEIGHTS),
         "nbands": draw(BANDS),
         "levels": draw(one_in(15, NONSENSE, st.lists(st.integers(1, 2), min_size=1, unique=True))),
+        "full_scale": draw(one_in(15, NONSENSE, st.sampled_from([None, None, 4095.0]))),
+        "color": draw(one_in(15, NONSENSE, st.just(False))),
     }
     low = draw(one_in(8, NONSENSE, st.sampled_from([0, 3])))
 

@@ -138,7 +138,7 @@ class TestMotion:
     def test_no_arrow_where_motion_is_not_known(self, predictions):
         renderer = Renderer("a", predictions("x"), faces(1))
         field, weight = np.full((2, 48, 48), 0.2, np.float32), np.ones((48, 48), np.float32)
-        weight[:24] = 0.1
+        weight[:24] = 0.05
         motion = moved(np.zeros((2, 48, 48)), field, weight)
         crop = CROP.of(renderer.draw(0, None, grey(112, 112), motion)).astype(int)
         drawn = np.argwhere(crop[..., 0] - crop[..., 2] > 60)
