@@ -72,7 +72,7 @@ class FieldComparison(Comparison):
         motion, weight = from_coarse_to_fine(self.on_device(), return_weight=True)
         off = self.off(motion)
         trusted = inside(weight.cpu()) > TRUSTED
-        told = f"{float(off.square().mean().sqrt()):.3f} px off (root mean square)"
+        told = f"{self.work}: {float(off.square().mean().sqrt()):.3f} px off (root mean square)"
         if not trusted.any():
             return f"{told}; no weight above {TRUSTED}"
         within = float(off[trusted].quantile(0.95))
