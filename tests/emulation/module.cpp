@@ -256,15 +256,18 @@ PYBIND11_MODULE(phasenet_emulated, m) {
             int64_t nbands,
             int64_t count,
             double width,
-            std::vector<int64_t> parts) {
-          return to_arrays(operator_of(to_tensor(images), height, nbands, count, width, parts));
+            std::vector<int64_t> parts,
+            std::vector<int64_t> orientations) {
+          return to_arrays(
+              operator_of(to_tensor(images), height, nbands, count, width, parts, orientations));
         },
         py::arg("images"),
         py::arg("height"),
         py::arg("nbands"),
         py::arg("bands_per_octave") = 1,
         py::arg("width") = 1.0,
-        py::arg("parts") = std::vector<int64_t>());
+        py::arg("parts") = std::vector<int64_t>(),
+        py::arg("orientations") = std::vector<int64_t>());
   };
   analysis("pyramid", &ops::pyramid);
   analysis("pyramid_inverse_backward", &ops::pyramid_inverse_backward);
@@ -277,16 +280,27 @@ PYBIND11_MODULE(phasenet_emulated, m) {
             const py::array& lowpass,
             int64_t count,
             double width,
-            std::vector<int64_t> parts) {
+            std::vector<int64_t> parts,
+            int64_t nbands,
+            std::vector<int64_t> orientations) {
           return to_array(operator_of(
-              to_tensor(highpass), to_tensors(bands), to_tensor(lowpass), count, width, parts));
+              to_tensor(highpass),
+              to_tensors(bands),
+              to_tensor(lowpass),
+              count,
+              width,
+              parts,
+              nbands,
+              orientations));
         },
         py::arg("highpass"),
         py::arg("bands"),
         py::arg("lowpass"),
         py::arg("bands_per_octave") = 1,
         py::arg("width") = 1.0,
-        py::arg("parts") = std::vector<int64_t>());
+        py::arg("parts") = std::vector<int64_t>(),
+        py::arg("nbands") = 0,
+        py::arg("orientations") = std::vector<int64_t>());
   };
   synthesis("pyramid_backward", &ops::pyramid_backward);
   synthesis("pyramid_inverse", &ops::pyramid_inverse);

@@ -288,3 +288,19 @@ def test_coefficients_of_different_pyramids_are_refused(emulated):
     ):
         with pytest.raises(RuntimeError, match="do not belong to one pyramid"):
             emulated.pyramid_inverse(*parts)
+
+
+@pytest.mark.parametrize("size", [(33, 40), (32, 32)])
+def test_some_orientations_are_those_of_all(emulated, size):
+    images = torch.rand(2, *size).numpy()
+    highpass, *bands, lowpass = emulated.pyramid(images, 4, 4)
+    some = emulated.pyramid(images, 4, 4, orientations=[3, 1])
+    for got, whole in zip(some[1:-1], bands, strict=True):
+        np.testing.assert_array_equal(got, whole[:, [3, 1]])
+    kept = [band.copy() for band in bands]
+    for band in kept:
+        band[:, [0, 2]] = 0
+    want = emulated.pyramid_inverse(highpass, kept, lowpass)
+    np.testing.assert_array_equal(
+        emulated.pyramid_inverse(highpass, some[1:-1], lowpass, nbands=4, orientations=[3, 1]), want
+    )
