@@ -18,6 +18,7 @@ from phasenet import (
     magnify_motion,
     reference,
 )
+from phasenet.temporal_filters import fir_reach
 
 FPS = 30.0
 
