@@ -21,10 +21,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from mimamo.data.annotation_files import ORIGINAL, AnnotationFile, sort_texts
-from mimamo.data.archive import Archive, FaceFolder, is_of_faces, search
+from mimamo.data.archive import Archive, FaceFolder, is_of_faces, parts_of, search, set_of
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION, DatasetVideo, Side, Unit, Unused
 from mimamo.data.folds import recording_of
 from mimamo.data.lists import read_names
@@ -138,21 +139,21 @@ class AffWild2:
                 self.unused.append(Unused(f"{where}: {self._no_faces(name)}; not used", name))
             else:
                 found.append(self._video(name, TEST, source, side))
-        annotated = {recording_of(name) for name in self.annotations}
         rest = self.nobodys()
         if self.listed and rest:
             self.remarks.append(
                 f"{self.root}: {counted(len(rest), 'video')} that neither annotations nor lists "
                 f"name, such as {rest[0]}, left out"
             )
+        of_test = self.of_test(rest)
         for name in () if self.listed else rest:
-            source = self.faces[name].path if self.faces else self.films[name]
-            if recording_of(name) not in annotated:
+            source = self._where(name)
+            if name in of_test:
                 found.append(self._video(name, TEST, source, None))
-            elif self.faces:
-                # Both people of a video are in one set, so this is nobody of the test set.
-                remark = f"{source}: beside annotated faces, but not annotated; not used"
-                self.remarks.append(remark)
+            elif self.faces or recording_of(name) not in self._recordings:
+                own = self._named_set(source)
+                beside = f"videos of {own}" if own else "annotated faces"
+                self.remarks.append(f"{source}: beside {beside}, but not annotated; not used")
         if not found:
             raise NothingFoundError(
                 f"{self.root}: expected videos with faces, as folders of 00001.jpg, … or as films, "
@@ -164,6 +165,32 @@ class AffWild2:
         """Names of faces, or without faces films, that no annotation or list has."""
         sources = self.faces or self.films
         return sorted(sources.keys() - self.annotations.keys() - self.listed.keys())
+
+    def of_test(self, names: Sequence[str]) -> set[str]:
+        """Which of `nobodys` are of the test set.
+
+        Both people of a video are in one set, so the other one of an annotated video is not; nor is
+        what lies in a folder of another set.
+        """
+        return {
+            name
+            for name in names
+            if recording_of(name) not in self._recordings and not self._named_set(self._where(name))
+        }
+
+    @cached_property
+    def _recordings(self) -> set[str]:
+        return {recording_of(name) for name in self.annotations}
+
+    def _where(self, name: str) -> Path:
+        return self.faces[name].path if self.faces else self.films[name]
+
+    def _named_set(self, source: Path) -> str | None:
+        """Training or validation, if a folder above a video says so."""
+        folder, root = source.parent.absolute(), self.root.absolute()
+        parts = parts_of(root, folder) if folder.is_relative_to(root) else [folder.name]
+        found = set_of(parts)
+        return None if found == TEST else found
 
     def source_of(self, name: str) -> tuple[Path | None, Side | None]:
         """Where a video's faces are, and which of them are meant."""

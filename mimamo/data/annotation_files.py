@@ -86,7 +86,7 @@ def sort_texts(root: Path, paths: Sequence[Path], known: set[str]) -> Texts:
     for folder, inside in by_folder.items():
         parts = parts_of(root, folder)
         subset = set_of(parts)
-        if is_other_task(parts):
+        if is_other_task(parts[1:]):  # what is searched may be called anything
             continue
         heads = {path: _head(path) for path in inside}
         is_ours = {path: header_of(head).strip() == HEADER for path, head in heads.items()}

@@ -36,7 +36,7 @@ def read_annotations(path: str | os.PathLike[str], problems: Problems | None = N
     """
     problems = problems or Problems(strict=True)
     header, *lines = read_text(path).rstrip().split("\n")
-    if header.replace(" ", "") != HEADER:
+    if header.replace(" ", "").lower() != HEADER:
         raise InputError(f"{path}:1: expected the header {HEADER!r}, got {header[:80]!r}")
     values = np.full((len(lines), 2), np.nan, np.float32)
     for number, line in enumerate(lines, start=2):

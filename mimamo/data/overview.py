@@ -33,12 +33,9 @@ def overview(dataset: AffWild2 | OMGEmotion) -> list[str]:
         sets[file.subset].append(name)
     sets[TEST] += [name for name in dataset.listed if name not in dataset.annotations]
     rest = dataset.nobodys()
-    annotated = {recording_of(name) for name in dataset.annotations}
-    if dataset.listed:
-        sets[_NO_LIST] = rest
-    else:
-        sets[TEST] += [name for name in rest if recording_of(name) not in annotated]
-        sets[_NO_LIST] = [name for name in rest if recording_of(name) in annotated]
+    of_test = set() if dataset.listed else dataset.of_test(rest)
+    sets[TEST] += [name for name in rest if name in of_test]
+    sets[_NO_LIST] = [name for name in rest if name not in of_test]
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for title, names in sets.items():
         if not names:

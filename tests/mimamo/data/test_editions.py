@@ -12,6 +12,7 @@ import pytest
 
 from mimamo import InputError
 from mimamo.data import AffWild2, Problems
+from mimamo.data.annotations import read_annotations
 from mimamo.data.archive import is_other_task, search, set_of, words_of
 from mimamo.data.overview import overview
 from mimamo.errors import NothingFoundError
@@ -115,6 +116,31 @@ def test_a_set_may_be_what_is_given(tmp_path: Path) -> None:
     faces(tmp_path / "faces/1")
     given = [tmp_path / "Validation_Set", tmp_path / "faces"]
     assert subsets(AffWild2(given)) == {"1": VALIDATION}
+
+
+@pytest.mark.parametrize("name", ["exp", "AU", "multi"])
+def test_what_is_searched_may_be_called_as_another_task(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    write(root / "annotations/Train_Set/1.txt", HEADER.title())
+    faces(root / "cropped_aligned/1")
+    assert subsets(AffWild2(root)) == {"1": TRAIN}
+    assert read_annotations(root / "annotations/Train_Set/1.txt").shape == (1, 2)
+
+
+def test_films_of_another_set_are_not_the_test_sets(tmp_path: Path) -> None:
+    write(tmp_path / "annotations/Train_Set/1_left.txt", HEADER)
+    for name in ("train/1.mp4", "train/2.mp4", "test/3.mp4", "4.mp4"):
+        write(tmp_path / "videos" / name)
+    dataset = AffWild2(tmp_path)
+    assert subsets(dataset) == {"1_left": TRAIN, "3": TEST, "4": TEST}
+    assert dataset.remarks == [
+        f"{tmp_path}/videos/train/2.mp4: beside videos of {TRAIN}, but not annotated; not used"
+    ]
+    assert [line.split()[-6:] for line in overview(dataset)[2:5]] == [
+        [TRAIN, "1", "0", "1", "1", "0"],
+        [TEST, "2", "0", "2", "0", "0"],
+        ["list", "2", "0", "2", "0", "0"],
+    ]
 
 
 def test_an_archive_given_with_its_own_folder_is_read_once(tmp_path: Path) -> None:

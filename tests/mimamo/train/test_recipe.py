@@ -45,7 +45,7 @@ OTHER = {
 
 
 class TestRecipe:
-    def test_the_defaults_are_the_reports(self) -> None:
+    def test_the_defaults_are_the_published_codes(self) -> None:
         config = TrainingConfig()
         assert (config.clip_length, config.stride, config.batch_size) == (64, 32, 16)
         assert (config.learning_rate, config.momentum, config.weight_decay) == (1e-3, 0.9, 5e-4)
