@@ -59,7 +59,8 @@ class Foreign:
     def __post_init__(self) -> None:
         if self.outputs not in (None, OUTPUTS, OUTPUTS[::-1]):
             raise InputError(
-                f"outputs: expected valence,arousal or arousal,valence, got {shown(self.outputs)}"
+                "outputs: expected valence,arousal or arousal,valence, got "
+                f"{shown(','.join(self.outputs))}"
             )
 
 

@@ -288,7 +288,8 @@ def _known(
     for name, line in lines.items():
         if name not in cache.manifest.videos:
             raise InputError(
-                f"{source}:{line}: expected a video of {cache.root}, got {shown(name)}"
+                f"{source}:{line}: expected a video of {cache.root}, got {shown(name)}; to predict "
+                "one without faces, extract again with an empty folder of its name beside others'"
             )
     return list(lines)
 
