@@ -18,7 +18,8 @@ from typing import Annotated, Any, NamedTuple
 import torch
 import typer
 
-from benchmarks.drawn_faces import SUBSET, expect_same, prepare, save, stored_recipe
+from benchmarks import documented
+from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
 from benchmarks.machine import ROOT, machine, versions
 from mimamo.errors import InputError
 from mimamo.evaluate import evaluate_runs
@@ -107,7 +108,7 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
         )
     order = [row.title for row in ROWS]
     content["rows"].sort(key=lambda entry: (order.index(entry["row"]), entry["seed"]))
-    save(result, content)
+    documented.save(result, content)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -126,14 +127,14 @@ def load(path: Path) -> dict[str, Any]:
 
 def table(content: dict[str, Any]) -> str:
     """The table as Markdown, one line a row and seed; what has learnt something is bold."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS)]
+    lines = []
     blinded = {row.title for row in ROWS if row.streams != "both"}  # of a network that has both
     for entry in content["rows"]:
         cells = [_cell(entry[name], entry["interval_95"][name]) for name in ("valence", "arousal")]
         minutes, seconds = divmod(round(entry["training"]["cpu_seconds"]), 60)
         took = "" if entry["row"] in blinded else f"{minutes} min {seconds} s"
         lines.append((entry["row"], str(entry["seed"]), *cells, took))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return documented.markdown(HEADINGS, lines)
 
 
 def _cell(value: float, ends: Sequence[float] | None) -> str:

@@ -1,8 +1,7 @@
-"""What the measurements on drawn faces share: their cache, and the JSON they are stored in."""
+"""What the measurements on drawn faces share: their cache, and of what their results are."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.errors import InputError
 from mimamo.extract import extract
-from mimamo.files import output_folder, replacing
 from mimamo.train import TrainingConfig
 
 SUBSET = "Test_Set"
@@ -46,10 +44,3 @@ def expect_same(
                 f"{result}: expected results of the same {name} as now, got those of another; "
                 "give another file"
             )
-
-
-def save(result: Path, content: Mapping[str, Any]) -> None:
-    """Write results as JSON, whole or not at all."""
-    output_folder(result.parent)
-    with replacing(result) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

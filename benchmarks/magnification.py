@@ -8,7 +8,6 @@ motion that is taken away. It is written as JSON; a test compares the two.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,10 +18,9 @@ import torch
 import typer
 from torch import Tensor
 
-from benchmarks.machine import ROOT, machine, versions
+from benchmarks import documented
+from benchmarks.machine import ROOT
 from benchmarks.moved_pictures import KINDS, MovingPicture, psnr
-from mimamo.errors import InputError
-from mimamo.files import output_folder, replacing
 from phasenet import SteerablePyramid, magnify_motion, turn_phase
 from phasenet.checks import max_height
 
@@ -65,15 +63,8 @@ def main(
     result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
 ) -> None:
     """Render, magnify and compare; write the JSON and print the tables."""
-    content = {
-        "pictures": list(pictures()),
-        "films": list(films()),
-        "machine": machine("cpu"),
-        "versions": versions(),
-    }
-    output_folder(result.parent)
-    with replacing(result) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    content = {"pictures": list(pictures()), "films": list(films()), **documented.here()}
+    documented.save(result, content)
     print("\n\n".join(tables(content).values()))
 
 
@@ -144,23 +135,18 @@ def films(
 
 def load(path: Path) -> dict[str, Any]:
     """Read what the command wrote. Raises InputError, naming the file, if it is something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        tables(content)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: expected results of this command: {error}") from error
-    return content
+    return documented.load(path, ("pictures", "films"), tables)
 
 
 def tables(content: Mapping[str, Any]) -> dict[str, str]:
     """The tables as Markdown, by name."""
     return {
-        "pictures": _table(
+        "pictures": documented.markdown(
             ("picture", "motion in px", "factor", "came out, mean", "furthest", "PSNR in dB",
              "not magnified", *(f"more than {name}: mean (least)" for name in PEERS)),
             map(_picture_cells, _groups(content["pictures"], "kind", "pixels", "factor")),
         ),
-        "films": _table(
+        "films": documented.markdown(
             ("picture", "filter", "10 times, furthest", "beside the band, furthest from 1",
              "factor 0 leaves at most", "`attenuate` leaves at most"),
             map(_film_cells, _groups(content["films"], "kind", "temporal")),
@@ -205,11 +191,6 @@ def _film_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         rows[0]["kind"], rows[0]["temporal"], f"{furthest[0]:.2f}", f"{furthest[1]:.3f}",
         *(f"{abs(x):.1%}" for x in furthest[2:]),
     ]  # fmt: skip
-
-
-def _table(heads: Sequence[str], rows: Any) -> str:
-    lines: list[Sequence[str]] = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

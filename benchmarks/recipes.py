@@ -9,7 +9,6 @@ computed; a test compares the two. What is there already is kept.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import sys
 import time
@@ -24,8 +23,9 @@ import torch
 import typer
 from scipy.stats import t as student_t
 
-from benchmarks.drawn_faces import SUBSET, expect_same, prepare, save, stored_recipe
-from benchmarks.machine import ROOT, machine, versions
+from benchmarks import documented
+from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
+from benchmarks.machine import ROOT
 from benchmarks.whole_video import in_a_process, whole_growth
 from mimamo.data.cache import Cache
 from mimamo.errors import InputError
@@ -115,10 +115,10 @@ def measure(out: Path, result: Path, seeds: Sequence[int], jobs: int, memory: bo
     for entry in _done(partial(on_the_set, out, cache), due, jobs):
         content["rows"].append(entry)
         content["rows"].sort(key=lambda own: (rows.index(own["row"]), own["seed"]))
-        _save(result, content)
+        documented.save(result, content | documented.here())
     if memory:
         content["memory"] = memories()
-        _save(result, content)
+        documented.save(result, content | documented.here())
 
 
 def _done(work: partial[dict[str, Any]], due: Sequence[Run], jobs: int) -> Iterator[dict[str, Any]]:
@@ -218,14 +218,7 @@ def interval(
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `measure` wrote. Raises InputError, naming the file, if it is something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        whole = content.keys() >= _content().keys() and bool(tables(content))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: expected results of this command: {error}") from error
-    if not whole:
-        raise InputError(f"{path}: expected results of this command")
-    return content
+    return documented.load(path, _content(), tables)
 
 
 def tables(content: Mapping[str, Any]) -> dict[str, str]:
@@ -236,10 +229,10 @@ def tables(content: Mapping[str, Any]) -> dict[str, str]:
             "recipe", "valence", "arousal", "mean (95 %)", "minus strong (95 %)", "by seed",
             "on validation", "CPU time",
         )  # fmt: skip
-        found["set"] = _table(heads, _set_rows(content["rows"]))
+        found["set"] = documented.markdown(heads, _set_rows(content["rows"]))
     if content["memory"]:
         heads = ("`--temporal`", "weights", "`--whole`, a frame")
-        found["memory"] = _table(heads, map(_memory_cells, content["memory"]))
+        found["memory"] = documented.markdown(heads, map(_memory_cells, content["memory"]))
     return found
 
 
@@ -276,15 +269,6 @@ def _with_ends(value: float, ends: tuple[float, float], sign: str) -> str:
 def _memory_cells(row: Mapping[str, Any]) -> list[str]:
     a_frame = row["bytes"] / row["frames"] / 1000
     return [row["temporal"], f"{row['weights']:,}", f"{a_frame:.1f} KB"]
-
-
-def _table(heads: Sequence[str], rows: Any) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _save(result: Path, content: Mapping[str, Any]) -> None:
-    save(result, dict(content) | {"machine": machine("cpu"), "versions": versions()})
 
 
 def _content() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from benchmarks import documented
 from benchmarks.rows import Measured, Row
 
 HEADINGS = ("Work", "Against", "Size", "Ours", "Theirs", "Ratio", "Target", "Errors")
@@ -29,8 +30,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return documented.markdown(HEADINGS, map(cells, rows))
 
 
 def columns(rows: Iterable[Row]) -> Iterator[str]:

@@ -9,7 +9,6 @@ is written as JSON; a test compares the two. What is there already is kept.
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,9 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.drawn_faces import SUBSET, expect_same, prepare, save, stored_recipe
-from benchmarks.machine import ROOT, machine, versions
+from benchmarks import documented
+from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
+from benchmarks.machine import ROOT
 from benchmarks.suites.memory import RESET, resident
 from benchmarks.suites.train import TrainingStep
 from mimamo.data.cache import Cache
@@ -102,14 +102,14 @@ def measure(out: Path, result: Path, seeds: Sequence[int], film: Path | None, me
             if not any(x["seed"] == seed and x["clip_length"] == length for x in content["rows"]):
                 run = _run(out, seed, length)
                 content["rows"] += on_the_set(run, cache, seed, length)
-                _save(result, content)
+                documented.save(result, content | documented.here())
     if film is not None:
         find, content["film"] = remembering(CenterFace()), []
         for length in LENGTHS:
             content["film"] += on_a_film(_run(out, 0, length), film, out, find)
     if memory:
         content["memory"] = memories()
-    _save(result, content)
+    documented.save(result, content | documented.here())
 
 
 def _run(out: Path, seed: int, length: int) -> Path:
@@ -261,14 +261,7 @@ def _clip(start: int, is_last: bool = False) -> ClipInput:
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `measure` wrote. Raises InputError, naming the file, if it is something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        whole = content.keys() >= _content().keys() and bool(tables(content))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: expected results of this command: {error}") from error
-    if not whole:
-        raise InputError(f"{path}: expected results of this command")
-    return content
+    return documented.load(path, _content(), tables)
 
 
 def tables(content: Mapping[str, Any]) -> dict[str, str]:
@@ -276,12 +269,16 @@ def tables(content: Mapping[str, Any]) -> dict[str, str]:
     heads = ("the GRU sees", "valence", "arousal", "step", "at borders", "largest")
     found = {}
     if content["rows"]:
-        found["set"] = _table(("trained on", "seed", *heads), map(_set_cells, content["rows"]))
+        found["set"] = documented.markdown(
+            ("trained on", "seed", *heads), map(_set_cells, content["rows"])
+        )
     if content["film"]:
         film_heads = ("trained on", heads[0], *heads[3:], "at frame")
-        found["film"] = _table(film_heads, map(_film_cells, content["film"]))
+        found["film"] = documented.markdown(film_heads, map(_film_cells, content["film"]))
     if content["memory"]:
-        found["memory"] = _table(("work", "frames", "bytes"), map(_memory_cells, content["memory"]))
+        found["memory"] = documented.markdown(
+            ("work", "frames", "bytes"), map(_memory_cells, content["memory"])
+        )
     return found
 
 
@@ -309,15 +306,6 @@ def _memory_cells(row: Mapping[str, Any]) -> list[str]:
         return [row["work"], str(frames), held]
     what = f"{row['work']} on {row['clips']} clips of {row['clip_length']}"
     return [what, str(frames), f"{row['bytes'] / 1e9:.2f} GB in all"]
-
-
-def _table(heads: Sequence[str], rows: Any) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _save(result: Path, content: Mapping[str, Any]) -> None:
-    save(result, dict(content) | {"machine": machine("cpu"), "versions": versions()})
 
 
 def _content() -> dict[str, Any]:

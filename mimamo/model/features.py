@@ -62,12 +62,11 @@ class SpatialFeatures(nn.Module):
         self.note = ""
         if isinstance(backbone, OnnxBackbone):
             self.backbone = backbone.opened(device)
-            self.note, self._device = self.backbone.note, torch.device("cpu")
+            self.note = self.backbone.note
             batch_size = self.backbone.batch or batch_size
         else:
             # Folded before it is rounded to `dtype`, and rounded once.
             self.backbone = move(fold_batch_norm(backbone), device, dtype)
-            self._device = self.backbone.stem.conv.weight.device
         self.batch_size = batch_size
         self._home = torch.device(home or "cpu")
 
@@ -87,12 +86,15 @@ class SpatialFeatures(nn.Module):
         Raises:
             ValueError: another dtype or shape.
         """
+        device = torch.device("cpu")  # of what an ONNX file takes
+        if not isinstance(self.backbone, OnnxSession):
+            device = self.backbone.stem.conv.weight.device
         # Made outside inference mode: a tensor made inside could not be trained on.
         features = torch.empty(len(crops), self.backbone.feature_dim, device=self._home)
         with torch.inference_mode():
             for start in range(0, len(crops), self.batch_size):
                 batch = crops[start : start + self.batch_size]
-                images = self.backbone.preprocess(torch.as_tensor(batch).to(self._device))
+                images = self.backbone.preprocess(torch.as_tensor(batch).to(device))
                 images = images.contiguous(memory_format=torch.channels_last)
                 features[start : start + len(batch)] = self.backbone(images)
         return features

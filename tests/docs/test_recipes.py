@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.recipes import TINY_FILE
 
 from mimamo import InputError
 
@@ -22,18 +23,6 @@ from mimamo.train import TrainingConfig  # noqa: E402
 from mimamo.train.recipe import FEATURE_DROPOUT, STRONG  # noqa: E402
 
 PAGE = ROOT / "docs/explanation/recipes.md"
-TINY = """
-epochs = 1
-clip_length = 8
-stride = 8
-batch_size = 8
-spatial = "small"
-[network]
-num_phase = 4
-channels = [4, 6, 8]
-hidden = 16
-rnn_hidden = 8
-"""
 
 
 def test_the_tables_are_those_of_the_stored_results() -> None:
@@ -121,7 +110,7 @@ class TestCommand:
         """What the command wrote, with less to draw and to learn."""
         for name in ("PUBLISHED", "STRONG"):
             path = tmp_path / f"{name}.toml"
-            path.write_text(("" if name == "PUBLISHED" else 'recipe = "strong"\n') + TINY)
+            path.write_text(("" if name == "PUBLISHED" else 'recipe = "strong"\n') + TINY_FILE)
             monkeypatch.setattr(recipes, name, path)
         small = {"identities": 8, "takes": 1, "frames": 16, "seed": 0}
         monkeypatch.setattr(recipes, "SYNTH", small)
@@ -141,7 +130,7 @@ class TestCommand:
         assert recipes.tables(recipes.load(result))["set"] in capsys.readouterr().out
 
     def test_results_of_something_else_are_refused(self, result: Path) -> None:
-        recipes.PUBLISHED.write_text(TINY.replace("epochs = 1", "epochs = 2"))
+        recipes.PUBLISHED.write_text(TINY_FILE.replace("epochs = 1", "epochs = 2"))
         with pytest.raises(InputError, match=r"r\.json: expected results of the same published"):
             recipes.measure(result.parent / "out", result, [4], 1, False)
         for text in ("{", "[]", json.dumps(recipes.load(result) | {"rows": [{"row": "x"}]})):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.recipes import TINY_FILE
 
 from mimamo import InputError
 
@@ -16,19 +17,6 @@ if str(ROOT) not in sys.path:
 
 from benchmarks import ablation  # noqa: E402
 from mimamo.train import TrainingConfig  # noqa: E402
-
-TINY = """
-epochs = 1
-clip_length = 8
-stride = 8
-batch_size = 8
-spatial = "small"
-[network]
-num_phase = 4
-channels = [4, 6, 8]
-hidden = 16
-rnn_hidden = 8
-"""
 
 
 def test_the_table_is_that_of_the_stored_results() -> None:
@@ -63,7 +51,7 @@ class TestCommand:
     @pytest.fixture
     def result(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """What the command wrote, with less to draw and to learn."""
-        (tmp_path / "recipe.toml").write_text(TINY)
+        (tmp_path / "recipe.toml").write_text(TINY_FILE)
         monkeypatch.setattr(ablation, "RECIPE", tmp_path / "recipe.toml")
         small = {"identities": 8, "takes": 1, "frames": 16, "seed": 0}
         monkeypatch.setattr(ablation, "SYNTH", small)
@@ -82,7 +70,7 @@ class TestCommand:
         assert ablation.table(after) in capsys.readouterr().out
 
     def test_results_of_another_recipe_are_not_added_to(self, result: Path) -> None:
-        ablation.RECIPE.write_text(TINY.replace("epochs = 1", "epochs = 2"))
+        ablation.RECIPE.write_text(TINY_FILE.replace("epochs = 1", "epochs = 2"))
         with pytest.raises(InputError, match=r"l\.json: expected results of the same recipe as"):
             ablation.measure(result.parent, result.parent, result, 4, "both")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.recipes import TINY_FILE
 
 from mimamo import InputError
 from mimamo.predict.clips import Cut
@@ -18,19 +19,6 @@ if str(ROOT) not in sys.path:
 
 from benchmarks import whole_video  # noqa: E402
 from mimamo.train import TrainingConfig  # noqa: E402
-
-TINY = """
-epochs = 1
-clip_length = 8
-stride = 8
-batch_size = 8
-spatial = "small"
-[network]
-num_phase = 4
-channels = [4, 6, 8]
-hidden = 16
-rnn_hidden = 8
-"""
 
 
 def test_the_tables_are_those_of_the_stored_results() -> None:
@@ -78,7 +66,7 @@ class TestCommand:
     @pytest.fixture
     def result(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """What the command wrote, with less to draw and to learn."""
-        (tmp_path / "recipe.toml").write_text(TINY)
+        (tmp_path / "recipe.toml").write_text(TINY_FILE)
         monkeypatch.setattr(whole_video, "RECIPE", tmp_path / "recipe.toml")
         small = {"identities": 5, "takes": 1, "frames": 20, "seed": 0}
         monkeypatch.setattr(whole_video, "SYNTH", small)
@@ -98,7 +86,7 @@ class TestCommand:
         assert whole_video.tables(whole_video.load(result))["set"] in capsys.readouterr().out
 
     def test_results_of_something_else_are_refused(self, result: Path) -> None:
-        whole_video.RECIPE.write_text(TINY.replace("epochs = 1", "epochs = 2"))
+        whole_video.RECIPE.write_text(TINY_FILE.replace("epochs = 1", "epochs = 2"))
         with pytest.raises(InputError, match=r"w\.json: expected results of the same recipe"):
             whole_video.measure(result.parent / "out", result, [4], None, False)
         for text in ("{", "[]", json.dumps(whole_video.load(result) | {"rows": [{"way": "x"}]})):
