@@ -1,14 +1,16 @@
 # make demo   everything from nothing to predictions on a rendered video
 # make test   everything from nothing through the quick tests: every edit
+# make check  the slower tests: before merging, after make test
+# make nightly   the checks that take longer: fuzzing, very large images, oldest and newest torch
+# make lint, types, format   style and types, and mending the style: every commit
 # make docs   the documentation, in build/docs
+# make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make wheel-check  a wheel and a source archive, installed and used in fresh environments, of
 #                   PYTHONS (python3.12@2.10.0: an interpreter and its torch), else of this one
-# make check  the slower tests: before merging, after make test
 # make torch-check  everything built from source and tried with each torch of VERSIONS, in
 #                   environments of their own (python3.12@2.11.0: an interpreter and its torch)
-# make nightly   the checks that take longer: fuzzing, very large images, oldest and newest torch
-# make sanitize  the tests of phasenet under AddressSanitizer and UndefinedBehaviorSanitizer
 # make gpu-check  what needs a GPU, where there is one
+# make clean  removes what make has built, the environment too
 # Variables: PYTHON (3.10 or newer), VENV (where the environment goes), OUT (the folder of the demo,
 # or of gpu-check).
 PYTHON ?= python3
@@ -20,6 +22,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGE := setup.py pyproject.toml constraints.txt $(shell find csrc phasenet mimamo -type f \
 	-not -name '*.so' -not -name '*.pyc' -not -name build_info.json)
+CPP := $(shell find csrc tests benchmarks -name "*.cpp" -o -name "*.h" -o -name "*.inl" -o -name "*.cu" \
+	-o -name "*.cuh")
 
 .PHONY: demo test check docs nightly sanitize wheel-check torch-check gpu-check lint types format clean
 
@@ -42,7 +46,7 @@ sanitize: $(VENV)/.tests
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(VENV)/.tests
 	$(BIN)/mypy
@@ -66,7 +70,7 @@ gpu-check:
 format: $(VENV)/.tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
+	$(BIN)/clang-format -i $(CPP)
 
 # torch comes first and the package is then built against it, so that it is fetched only once.
 $(VENV)/.torch: constraints.txt

@@ -7,7 +7,6 @@ goes on where it was stopped.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ import typer
 
 from benchmarks import documented
 from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
-from benchmarks.machine import ROOT, machine, versions
+from benchmarks.machine import ROOT
 from mimamo.errors import InputError
 from mimamo.evaluate import evaluate_runs
 from mimamo.files import output_folder
@@ -102,8 +101,7 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
                 "frames": summary.faces.count,
                 "training": {name: round(value, 1) for name, value in took.items()},
                 "threads": torch.get_num_threads(),
-                "machine": machine("cpu"),
-                "versions": {name: found for name, found in versions().items() if found},
+                **documented.here(),
             }
         )
     order = [row.title for row in ROWS]
@@ -113,26 +111,17 @@ def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> No
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `measure` wrote. Raises InputError, naming the file, if it is something else."""
-    titles = {row.title for row in ROWS}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        whole = content.keys() >= _content().keys()
-        whole = whole and titles >= {entry["row"] for entry in content["rows"]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: expected results of the stream ablation: {error}") from error
-    if not whole:
-        raise InputError(f"{path}: expected all of the stream ablation, and no other rows")
-    return content
+    return documented.load(path, _content(), lambda content: {"rows": table(content)})
 
 
 def table(content: dict[str, Any]) -> str:
     """The table as Markdown, one line a row and seed; what has learnt something is bold."""
-    lines = []
-    blinded = {row.title for row in ROWS if row.streams != "both"}  # of a network that has both
+    lines, known = [], {row.title: row for row in ROWS}
     for entry in content["rows"]:
         cells = [_cell(entry[name], entry["interval_95"][name]) for name in ("valence", "arousal")]
         minutes, seconds = divmod(round(entry["training"]["cpu_seconds"]), 60)
-        took = "" if entry["row"] in blinded else f"{minutes} min {seconds} s"
+        is_blinded = known[entry["row"]].streams != "both"  # a network that has both
+        took = "" if is_blinded else f"{minutes} min {seconds} s"
         lines.append((entry["row"], str(entry["seed"]), *cells, took))
     return documented.markdown(HEADINGS, lines)
 

@@ -2,7 +2,7 @@
 
 Compiles them for one architecture, runs their machine code on the CPU for a small part of the
 standard work, counts instructions and memory accesses, and predicts times on an H100. NOTES.md
-tells the method. Needs nvcc and what `pip install 'phasenet-mimamo[benchmark,test]'` brings; ends
+tells the method. Needs nvcc and what `pip install '.[benchmark,test]'` brings; ends
 with 2 without the CUDA tools.
 """
 

@@ -392,6 +392,6 @@ def _opencv() -> ModuleType:
         import cv2
     except ImportError:
         raise ImportError(
-            "phasenet.viz: OpenCV is not installed; pip install opencv-python (the extra viz)"
+            "phasenet.viz: OpenCV is not installed; pip install opencv-python"
         ) from None
     return cv2

@@ -69,7 +69,7 @@ def find_tools() -> dict[str, str]:
     if missing:
         raise Missing(
             f"no {', no '.join(missing)}; nvcc comes with CUDA (or set NVCC), the others with "
-            "pip install 'phasenet-mimamo[benchmark]'"
+            "pip install '.[benchmark]'"
         )
     return {tool: str(path) for tool, path in found.items()}
 

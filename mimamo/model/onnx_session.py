@@ -234,8 +234,7 @@ def _opened(name: str, content: bytes, device: torch.device) -> Any:
         import onnxruntime
     except ImportError as error:
         raise InputError(
-            f"{name}: needs the package onnxruntime; install it by `pip install "
-            "'phasenet-mimamo[onnx]'`"
+            f"{name}: needs the package onnxruntime; install it by `pip install onnxruntime`"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

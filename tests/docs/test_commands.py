@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ELSEWHERE = {
     "make demo": "tests/mimamo/demo/test_run.py runs it in small",
     "mimamo demo --out demo-out": "tests/mimamo/demo/test_run.py runs it in small",
-    "mimamo live 0 --weights run": "it needs a camera; tests/mimamo/test_live.py",
+    "mimamo live 0 --weights run": "it needs a camera; tests/mimamo/predict/test_live.py",
     "mimamo train cache --out strong --recipe strong": (
         "its network has the published sizes; tests/mimamo/train/test_strong.py trains it in small"
     ),

@@ -130,7 +130,7 @@ def test_opencv_is_asked_for_only_where_needed():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == (
-        "phasenet.viz: OpenCV is not installed; pip install opencv-python (the extra viz)"
+        "phasenet.viz: OpenCV is not installed; pip install opencv-python"
     ), result.stderr
 
 
