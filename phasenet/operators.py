@@ -192,8 +192,7 @@ def _writes(*args: Any, **kwargs: Any) -> None:
 
 def has_tangent(args: tuple[Any, ...]) -> bool:
     """Whether any of the tensors is dual and forward mode is on."""
-    # Within a torch.autograd.Function forward mode is off, while its inputs are still dual.
-    return torch._C._is_fwd_grad_enabled() and any(
+    return any(
         forward_ad.unpack_dual(x).tangent is not None
         for x in _flatten(args)[1]
         if isinstance(x, Tensor)

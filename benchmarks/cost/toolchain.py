@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,15 +74,15 @@ def find_tools() -> dict[str, str]:
 
 
 def compile_kernels(
-    sources: list[Path], folder: Path, arch: int, tools: dict[str, str], jobs: int = 1
+    sources: list[Path], folder: Path, arch: int, tools: dict[str, str]
 ) -> dict[str, Kernel]:
     """Kernels of `sources` by their names, compiled as setup.py does for one architecture."""
     folder.mkdir(parents=True, exist_ok=True)
     # Other processes may want the same files.
-    with (folder / "lock").open("w") as lock, ThreadPoolExecutor(jobs) as pool:
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        parts = pool.map(lambda source: _compile(source, folder, arch, tools), sources)
-    return {kernel.name: kernel for part in parts for kernel in part}
+        kernels = [x for source in sources for x in _compile(source, folder, arch, tools)]
+    return {kernel.name: kernel for kernel in kernels}
 
 
 def _compile(source: Path, folder: Path, arch: int, tools: dict[str, str]) -> list[Kernel]:

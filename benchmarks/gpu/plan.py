@@ -43,7 +43,7 @@ def steps(rehearse: bool) -> list[Step]:
     threads = {"OMP_NUM_THREADS": "1"} if rehearse else {}  # the emulation has one
 
     def measure(group: str, least: float, limit: float) -> Step:
-        command = [*python, "-m", "benchmarks.suites.cuda", group, *emulated]
+        command = [*python, "-m", "benchmarks.gpu.groups", group, *emulated]
         return Step(group, command, least, limit, threads)
 
     small = [*python, str(SMALL_CASE), *emulated]

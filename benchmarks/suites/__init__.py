@@ -1,4 +1,4 @@
-"""The suites: each module takes settings and returns its rows."""
+"""The suites: each module takes settings and returns its rows; those of a GPU are in `gpu`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import phasenet
 from benchmarks.paired_timing import Budget
 from benchmarks.rows import Row
 
-SUITES = ("phase", "pyramid", "magnify", "motion", "predict", "train", "epoch", "cuda")
+#: What there is to measure, and the modules that do.
+SUITES = {
+    name: f"benchmarks.suites.{name}"
+    for name in ("phase", "pyramid", "magnify", "motion", "predict", "train", "epoch")
+} | {"cuda": "benchmarks.gpu.groups"}
 #: The rows of a suite, and what is known of its input (numbers and texts by name).
 SuiteRun = tuple[list[Row], dict[str, Any]]
 
@@ -63,4 +67,4 @@ class Settings:
 
 def run(suite: str, settings: Settings) -> SuiteRun:
     """Run the suite of that name; only what it needs is imported."""
-    return import_module(f"benchmarks.suites.{suite}").run(settings)
+    return import_module(SUITES[suite]).run(settings)

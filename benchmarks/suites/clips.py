@@ -39,11 +39,11 @@ def moving_texture(length: int, size: tuple[int, int] = (48, 48), seed: int = 0)
     return (255 * frames + noise).round().clamp(0, 255).to(torch.uint8)
 
 
-def wrap_shares(frames: Tensor, height: int = 4, nbands: int = 2) -> dict[str, float]:
+def wrap_shares(frames: Tensor) -> dict[str, float]:
     """Share of the phases that jump by more than pi between two frames, per level and of all."""
     mirrored = reference._mirror(frames.double() / 255)
     jumps = {}
-    for level, band in enumerate(reference.SteerablePyramid(height, nbands)(mirrored).bands, 1):
+    for level, band in enumerate(reference.SteerablePyramid(4, 2)(mirrored).bands, 1):
         kept = band[..., : band.shape[-2] // 2, : band.shape[-1] // 2]
         jumps[f"level {level}"] = (kept.angle().diff(dim=0).abs() > math.pi).double().flatten()
     jumps["all"] = torch.cat(list(jumps.values()))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -49,24 +47,13 @@ class BatchedCenterFace:
 
     Args:
         device: where it computes.
-        model, sides, threshold, overlap: as for `CenterFace`.
 
-    Raises InputError if the model is missing or is not a CenterFace network.
+    Raises InputError if the bundled model is missing.
     """
 
-    def __init__(
-        self,
-        device: torch.device | str,
-        model: str | os.PathLike[str] | None = None,
-        *,
-        sides: Sequence[int] = SIDES,
-        threshold: float = THRESHOLD,
-        overlap: float = OVERLAP,
-    ) -> None:
-        self.sides, self.threshold, self.overlap = tuple(sides), threshold, overlap
+    def __init__(self, device: torch.device | str) -> None:
         self._device = torch.device(device)
-        path = bundled_model() if model is None else Path(model)
-        self._network = move(CenterFaceNetwork(path), self._device)
+        self._network = move(CenterFaceNetwork(bundled_model()), self._device)
         self._stream = None
         if self._device.type == "cuda":
             self._stream = torch.cuda.Stream(self._device)
@@ -121,7 +108,7 @@ class BatchedCenterFace:
         count, height, width, _ = frames.shape
         left = list(range(count) if numbers is None else numbers)
         found: dict[int, list[Detection]] = {number: [] for number in left}
-        for shape in search_sizes((width, height), self.sides):
+        for shape in search_sizes((width, height), SIDES):
             if not left:
                 break
             small = shrink(frames if len(left) == count else frames[left], shape)
@@ -140,15 +127,14 @@ class BatchedCenterFace:
 
     def _pass(self, pictures: Tensor) -> list[list[Detection]]:
         outputs = self._network(pictures)
-        cells = (outputs[:, 0] >= self.threshold).nonzero()  # [M, 3], picture by picture
+        cells = (outputs[:, 0] >= THRESHOLD).nonzero()  # [M, 3], picture by picture
         number, row, column = cells.unbind(1)
         # Only what is seen is transferred.
         table = torch.cat([cells, outputs[number, :, row, column]], dim=1).cpu().numpy()
         boxes, landmarks, scores = decode(table[:, 1:3], table[:, 3:])
         edges = np.searchsorted(table[:, 0], np.arange(len(pictures) + 1))
         parts = [slice(*edge) for edge in pairwise(edges.tolist())]
-        limits = self.threshold, self.overlap
-        return [merged(boxes[x], landmarks[x], scores[x], *limits) for x in parts]
+        return [merged(boxes[x], landmarks[x], scores[x], THRESHOLD, OVERLAP) for x in parts]
 
 
 def centerface(device: torch.device | str) -> Detector:

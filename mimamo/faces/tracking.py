@@ -16,6 +16,9 @@ _VIEW_MARGIN = 24  # around the crop, so that the detector sees a whole head
 VIEW_SIZE = CROP_SIZE + 2 * _VIEW_MARGIN
 _VIEW_PASSES = 2
 NEAR = 0.7  # how far a face may be from where it was expected, in face sizes
+# The landmarks' cut-off frequency: in hertz at rest, and what each face radius (root mean square
+# of the landmarks about their mean) moved per second adds.
+_REST, _GAIN = 3.0, 6.0
 
 
 def look_closer(detector: Detector, image: np.ndarray, face: Detection) -> Detection | None:
@@ -79,16 +82,9 @@ class LandmarkFilter:
     at rest and does not lag behind a moving one. All landmarks share the cut-off, so their shape
     is kept. It uses the past only. Unlike the original, it takes the speed from the last step
     alone, so a sudden motion is followed at once.
-
-    Args:
-        rest: cut-off frequency at rest, in hertz.
-        gain: hertz added for each face radius (root mean square of the landmarks about their
-            mean) moved per second.
     """
 
-    def __init__(self, rest: float = 3.0, gain: float = 6.0) -> None:
-        self._rest = rest
-        self._gain = gain
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
@@ -105,7 +101,7 @@ class LandmarkFilter:
             return landmarks
         radius = np.sqrt(((landmarks - landmarks.mean(axis=0)) ** 2).sum(axis=1).mean())
         moved = np.linalg.norm((landmarks - self._value).mean(axis=0))
-        cutoff_times_passed = self._rest * passed + self._gain * moved / radius
+        cutoff_times_passed = _REST * passed + _GAIN * moved / radius
         weight = 1 / (1 + 1 / (2 * math.pi * cutoff_times_passed))
         self._value = (self._value + weight * (landmarks - self._value)).astype(np.float32)
         return self._value

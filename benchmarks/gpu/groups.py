@@ -1,4 +1,4 @@
-"""`python -m benchmarks.suites.cuda GROUP`: one group of rows of a GPU, a JSON line each on stdout.
+"""`python -m benchmarks.gpu.groups GROUP`: one group of rows of a GPU, a JSON line each on stdout.
 
 Phase differences and pyramids, beside what the memory allows and beside peers; each row on its own,
 so that one that fails ends no other. A line is printed the moment its number is there: what was
@@ -78,7 +78,7 @@ def is_dead(device: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.suites.cuda", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.groups", description=__doc__)
     parser.add_argument("group", choices=(*GROUPS, "kernels", "epoch", "predict"))
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument(
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if record.get("gap") and is_dead(options.device):
             # A process of its own for the rest: this one would fail at all of it.
             rest = [options.group, "--device", options.device, "--start", str(number + 1)]
-            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.suites.cuda", *rest])
+            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.gpu.groups", *rest])
 
 
 if __name__ == "__main__":
