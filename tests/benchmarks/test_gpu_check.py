@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from benchmarks import gpu_check
-from benchmarks.gpu import plan, predict, store, summary, windows
+from benchmarks.gpu import groups, plan, predict, store, summary, windows
 from benchmarks.gpu.plan import Step
 from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
 from benchmarks.rows import Measured, Row
-from benchmarks.suites import Settings, cuda, phase
+from benchmarks.suites import Settings, phase
 from benchmarks.suites.phase import MODES
 from benchmarks.table import WIDTH
 
@@ -253,7 +253,7 @@ def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypat
     rows = {
         record["id"]: record
         for group in ("own", "peers")
-        for _, record in cuda.records(group, settings)
+        for _, record in groups.records(group, settings)
     }
     for mode in MODES:
         for name in ("write", "latency", "strong"):
@@ -276,14 +276,14 @@ def test_a_dead_context_is_left_and_the_next_row_measured_in_another_process(mon
     def replace_process(program, command):
         assert program == sys.executable
         processes.append(command)
-        cuda.main(command[3:])  # behind -m and the module
+        groups.main(command[3:])  # behind -m and the module
         raise SystemExit
 
-    monkeypatch.setattr(cuda, "measure", measure)
-    monkeypatch.setattr(cuda, "is_dead", lambda device: True)
+    monkeypatch.setattr(groups, "measure", measure)
+    monkeypatch.setattr(groups, "is_dead", lambda device: True)
     monkeypatch.setattr(os, "execv", replace_process)
     with pytest.raises(SystemExit):
-        cuda.main(["own", "--device", "cpu"])
+        groups.main(["own", "--device", "cpu"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     rows = [line for line in lines if line["record"] == "row"]
     every = [one.row["id"] for one in windows.tasks(Settings(quick=True)) if one.group == "own"]
@@ -297,7 +297,7 @@ def test_a_wrong_result_shows_in_the_table(monkeypatch):
     monkeypatch.setattr(
         windows.Windows, "call", lambda self, clips: tuple(1.001 * x for x in right(self, clips))
     )
-    found = [record for _, record in cuda.records("own", Settings(quick=True, threads=1))]
+    found = [record for _, record in groups.records("own", Settings(quick=True, threads=1))]
     told = [line for line in summary.summary(found).splitlines() if "cuda/windows" in line]
     assert len(told) == 8
     assert all(line.endswith("WRONG") for line in told)
