@@ -24,6 +24,7 @@ from mimamo.settings import shown
 from mimamo.terminal import no_warnings
 
 _ZIP = b"PK\x03\x04"  # what the present format begins with
+_FOLDER = 0x10  # an entry's attribute, of MS-DOS
 _LEGACY_PICKLES = 5  # a mark, a version, sizes of numbers, the content, its storages' keys
 _MOST_PICKLE = 1 << 20  # bytes, without the numbers; those of a ResNet50 are 40,000
 _STORAGES = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
@@ -95,6 +96,9 @@ def _expect_plain(stream: BinaryIO, numbers: bool) -> None:
         (pickled,) = (e for e in entries if e.filename.lower().endswith("data.pkl"))
         if archive.comment or min(entry.header_offset for entry in entries):
             raise ValueError("other bytes around the archive")
+        # Of a folder torch reads nothing, and gives whatever was in memory.
+        if any(entry.is_dir() or entry.external_attr & _FOLDER for entry in entries):
+            raise ValueError("a folder")
         # torch compresses nothing. What is packed may be a thousand times as large.
         packed = sum(entry.file_size for entry in entries)
         if packed > os.fstat(stream.fileno()).st_size or pickled.file_size > _MOST_PICKLE:

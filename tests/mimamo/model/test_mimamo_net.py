@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
 
 from mimamo import MIMAMOConfig, MIMAMONet, load_weights
+
+DROPOUTS = [field.name for field in fields(MIMAMOConfig) if field.name.endswith("_dropout")]
 
 
 def make_input(config: MIMAMOConfig, clips: int, frames: int, seed: int = 0):
@@ -136,6 +140,15 @@ class TestTraining:
         assert torch.equal(tiny_network(*inputs), tiny_network(*inputs))
         tiny_network.train()
         assert not torch.equal(tiny_network(*inputs), tiny_network(*inputs))
+
+    @pytest.mark.parametrize("dropout", [None, *DROPOUTS])
+    def test_each_dropout_acts_by_itself(self, tiny_config, dropout):
+        config = replace(
+            tiny_config, rnn_layers=2, **{name: 0.5 * (name == dropout) for name in DROPOUTS}
+        )
+        network, inputs = MIMAMONet(config).train(), make_input(config, clips=2, frames=8)
+        passes = [network(*inputs) for _ in range(2)]
+        assert torch.equal(*passes) == (dropout is None)
 
 
 class TestShapes:

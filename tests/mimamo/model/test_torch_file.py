@@ -127,6 +127,16 @@ def test_a_tensor_that_repeats_a_number_without_end(tmp_path: Path) -> None:
         read_weights(path)
 
 
+def test_numbers_that_are_a_folder(tmp_path: Path) -> None:
+    """A bit of an archive's list says so, and torch would give what was in memory before."""
+    content, path = bytearray(bytes_of(True)), tmp_path / "w.pth"
+    listed = content.rindex(b"PK\x01\x02", 0, content.rindex(b"data/0"))
+    content[listed + 38] |= 0x10
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"w\.pth: expected a PyTorch file of tensors alone"):
+        read_weights(path)
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_what_is_read(tmp_path: Path, zipped: bool) -> None:
     """Parameters and shared numbers too, which state dicts of others hold."""
