@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -174,48 +175,26 @@ def extract(
         source = FeatureFolders(tuple(map(Path, features)))
     else:
         source = backbone if isinstance(backbone, torch.nn.Module) else str(backbone)
-    dataset: Dataset
-    if isinstance(data, str | os.PathLike | Sequence):
-        opened = open_dataset(
-            data, videos, annotations=annotations, faces=faces, names=names, crop=crop
-        )
-        dataset = opened
-        for line in overview(opened) if shard.index == 0 else ():
-            report(line)
-    else:
-        dataset = data
-    try:
-        everything = dataset.videos()
-    except NothingFoundError:
-        for unused in dataset.unused:
-            report(unused.line)
-        raise
+    where = {"annotations": annotations, "faces": faces, "names": names, "crop": crop}
+    first = shard.index == 0
+    dataset, everything = _opened(data, videos, where, report if first else silent)
     if isinstance(source, FeatureFolders):
         everything = [source.beside(video) for video in everything]
-    there = {video.subset for video in everything}
-    chosen = there if subsets is None else set(subsets)
-    if missing := sorted(chosen - there):
-        raise InputError(
-            f"subsets: expected some of {', '.join(sorted(there))}, got {', '.join(missing)}"
-        )
-    wanted = [video for video in everything if video.subset in chosen]
+    wanted = _chosen(everything, subsets)
     problems = Problems(strict, report)
     dtype = choose_precision(precision, device)
-    if shard.index == 0:
-        for line in dataset.remarks:
-            report(line)
-    if shard.index == 0 or strict:  # told and counted by one process, fatal in each
-        for unused in dataset.unused:
-            problems.add(unused.line)
+    for line in dataset.remarks if first else ():
+        report(line)
+    tell = problems.add if first or strict else silent  # counted by one process, fatal in each
+    for unused in dataset.unused:
+        tell(unused.line)
     root = cache_folder(out)
     with locked(root, shard.lock):
-        if shard.index:
+        if not first:
             wait_for_manifest(root)
         settings = CacheSettings(
             source, image_size, seed, phase_size, device, dtype, detector, onnx
         )
-        first = shard.index == 0
-        tell = problems.add if first or strict else silent
         model, manifest = prepare(
             root, dataset, everything, wanted, settings, write=first, tell=tell
         )
@@ -243,6 +222,42 @@ def extract(
     for line in _summary(result, shard, spatial is None):
         report(line)
     return result
+
+
+def _opened(
+    data: Given | Sequence[Given] | Dataset,
+    videos: Given | None,
+    where: dict[str, Any],
+    report: Report,
+) -> tuple[Dataset, list[DatasetVideo]]:
+    """A data set, opened if it is in folders, and its videos; `report` is told what is in them.
+
+    Raises NothingFoundError if there is no video.
+    """
+    dataset: Dataset
+    if isinstance(data, str | os.PathLike | Sequence):
+        dataset = opened = open_dataset(data, videos, **where)
+        for line in overview(opened):
+            report(line)
+    else:
+        dataset = data
+    try:
+        return dataset, dataset.videos()
+    except NothingFoundError:
+        for unused in dataset.unused:
+            report(unused.line)
+        raise
+
+
+def _chosen(videos: Sequence[DatasetVideo], subsets: Sequence[str] | None) -> list[DatasetVideo]:
+    """Those of some subsets, or all. Raises InputError if one of these has none."""
+    there = {video.subset for video in videos}
+    chosen = there if subsets is None else set(subsets)
+    if missing := sorted(chosen - there):
+        raise InputError(
+            f"subsets: expected some of {', '.join(sorted(there))}, got {', '.join(missing)}"
+        )
+    return [video for video in videos if video.subset in chosen]
 
 
 @dataclass

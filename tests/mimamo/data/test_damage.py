@@ -165,6 +165,15 @@ class TestWhileItIsUsed:
         with pytest.raises(InputError, match=r"a\.safetensors: was changed while it was used"):
             video.features[:]
 
+    def test_one_that_was_written_into_is_named(self, root: Path) -> None:
+        """Of the same size, in the same place."""
+        video, path = Cache(root).videos[0], video_path(root, "a")
+        written = path.stat()
+        path.write_bytes(flipped(path.read_bytes(), written.st_size - 1, 0))
+        os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns + 1))
+        with pytest.raises(InputError, match=r"a\.safetensors: was changed while it was used"):
+            video.features[:]
+
     def test_rows_are_those_of_the_array(self, root: Path) -> None:
         video, expected = CachedVideo.load(video_path(root, "a")), a_video("a")
         for rows in (slice(None), slice(3, 7), slice(7, 3), slice(490, 900), slice(-3, None)):
