@@ -87,11 +87,11 @@ class Function:
         """Natural loops, outer ones first; loops of one header are one."""
         successors = self.successors()
         roots = {0} | {i.target // STEP for i in self.code if i.name == "CALL" and i.target}
-        dominators = _dominators(successors, roots)
         before: dict[int, list[int]] = {block: [] for block in successors}
         for block, after in successors.items():
             for other in after:
                 before[other].append(block)
+        dominators = _dominators(before, roots)
         leaders = [*successors, len(self.code)]
         end_of = dict(pairwise(leaders))
         found: dict[int, tuple[list[int], set[int]]] = {}
@@ -116,17 +116,14 @@ def _reach_back(block: int, before: dict[int, list[int]], body: set[int]) -> Non
             stack += before[at]
 
 
-def _dominators(successors: dict[int, list[int]], roots: set[int]) -> dict[int, set[int]]:
-    everything = set(successors)
-    dominators = {block: {block} if block in roots else everything for block in successors}
-    before: dict[int, list[int]] = {block: [] for block in successors}
-    for block, after in successors.items():
-        for other in after:
-            before[other].append(block)
+def _dominators(before: dict[int, list[int]], roots: set[int]) -> dict[int, set[int]]:
+    """Which blocks lie on every way to each, of blocks with those that come just before them."""
+    everything = set(before)
+    dominators = {block: {block} if block in roots else everything for block in before}
     changed = True
     while changed:
         changed = False
-        for block in successors:
+        for block in before:
             if block in roots or not before[block]:
                 continue
             new = {block} | set.intersection(*(dominators[other] for other in before[block]))
