@@ -138,8 +138,8 @@ typename DctBands<T>::Level DctBands<T>::make_level(const SpectralTables& tables
 template <typename T>
 DctBands<T>::DctBands(const SpectralTables& tables, const std::vector<int64_t>& levels)
     : frame_{tables.image.h / 2, tables.image.w / 2} {
-  const auto scratch_for = [&](const DctMatrix<T>& waves, int64_t columns) {
-    matrix_scratch_ = std::max(matrix_scratch_, waves.scratch_rows() * padded(columns));
+  const auto scratch_for = [&](const DctMatrix<T>& matrix, int64_t columns) {
+    matrix_scratch_ = std::max(matrix_scratch_, matrix.scratch_rows() * padded(columns));
   };
   for (const int64_t number : levels) {
     levels_.push_back(make_level(tables, number));
@@ -173,7 +173,7 @@ double DctBands<T>::cost(
   const std::vector<Size> sizes = level_sizes({2 * frame.h, 2 * frame.w}, height);
   double total = 0;
   int64_t rows = 0, columns = 0;
-  const auto waves = [](const DctShape& shape, int64_t across) {
+  const auto cost = [](const DctShape& shape, int64_t across) {
     return DctMatrix<T>::cost(shape) * static_cast<double>(padded(across));
   };
   for (const int64_t number : levels) {
@@ -185,12 +185,12 @@ double DctBands<T>::cost(
     const double products = (has_y ? 3 : 2) + 4 * others, terms = 2 * axes + 4 * others;
     const DctShape x = level_shape(frame, whole, number, true, kCosine);
     const DctShape y = level_shape(frame, whole, number, false, kCosine);
-    total += products * waves(x, u) + terms * waves(y, whole.w / 2);
+    total += products * cost(x, u) + terms * cost(y, whole.w / 2);
     rows = std::max(rows, u);
     columns = std::max(columns, v);
   }
-  total += waves(spectrum_shape(frame.h, rows, 1), frame.w);
-  return 2 * (total + waves(spectrum_shape(frame.w, columns, 1), rows));
+  total += cost(spectrum_shape(frame.h, rows, 1), frame.w);
+  return 2 * (total + cost(spectrum_shape(frame.w, columns, 1), rows));
 }
 
 template <typename T>
@@ -199,10 +199,10 @@ void DctBands<T>::spectrum(T* scratch) const {
   const Matrix<const T> frame{this->frame(scratch), columns};
   T* along_y = scratch + spectrum_size() + 2 * part_size();
   T* transposed = along_y + part_size();
-  T* waves = scratch + spectrum_size() + 8 * part_size();
-  analysis_[0].analyse(frame, columns, {along_y, columns}, waves);
+  T* work = scratch + spectrum_size() + 8 * part_size();
+  analysis_[0].analyse(frame, columns, {along_y, columns}, work);
   kernels<T>().transpose_rows({along_y, columns}, stride, columns, {transposed, stride});
-  analysis_[1].analyse({transposed, stride}, stride, {scratch, stride}, waves);
+  analysis_[1].analyse({transposed, stride}, stride, {scratch, stride}, work);
 }
 
 template <typename T>
@@ -215,13 +215,13 @@ Parts<const T> DctBands<T>::band(size_t level_index, int64_t band, T* scratch) c
   T* weighted = im + part_size();
   T* along_x = weighted + part_size();
   T* products = along_x + part_size();
-  T* waves = products + 4 * part_size();
+  T* work = products + 4 * part_size();
   for (size_t i = 0; i < recipe.products.size(); ++i) {
     const Product& product = recipe.products[i];
     const Matrix<const T> spectrum{scratch, padded(rows_)};
     T* out = products + static_cast<int64_t>(i) * part_size();
     kernels<T>().multiply_rows(spectrum, product.weights.data(), level.columns, rows, weighted);
-    level.along_x[product.sine].synthesize({weighted, rows}, rows, false, {along_x, rows}, waves);
+    level.along_x[product.sine].synthesize({weighted, rows}, rows, false, {along_x, rows}, work);
     kernels<T>().transpose_rows({along_x, rows}, stride, rows, {out, stride});
   }
   const auto combine = [&](const std::vector<Term>& terms, T* out) {
@@ -229,7 +229,7 @@ Parts<const T> DctBands<T>::band(size_t level_index, int64_t band, T* scratch) c
     for (const Term& term : terms) {
       const T* product = products + static_cast<int64_t>(term.product) * part_size();
       level.along_y[term.basis].synthesize(
-          {product, stride}, stride, accumulate, {out, stride}, waves);
+          {product, stride}, stride, accumulate, {out, stride}, work);
       accumulate = true;
     }
     if (!accumulate) {  // no weight at all: a level without frequencies
@@ -245,8 +245,8 @@ template <typename T>
 size_t DctBands<T>::bytes() const {
   int64_t entries = 0;
   const auto add = [&](const std::vector<DctMatrix<T>>& all) {
-    for (const DctMatrix<T>& waves : all) {
-      entries += waves.elements();
+    for (const DctMatrix<T>& matrix : all) {
+      entries += matrix.elements();
     }
   };
   add(analysis_);

@@ -68,7 +68,7 @@ class DctBands {
   };
 
   // The scratch: the spectrum [V, padded(U)]; then a frame or the two parts of a band; then two
-  // intermediate planes and the products along x, and what the waves need.
+  // intermediate planes and the products along x, and what the matrices need.
   int64_t spectrum_size() const {
     return columns_ * padded(rows_);
   }

@@ -54,16 +54,16 @@ void DctMatrix<T>::synthesize(
     Matrix<const T> in, int64_t columns, bool accumulate, Matrix<T> out, T* scratch) const {
   const auto& kernel = kernels<T>();
   if (even_ == nullptr) {
-    const Matrix<const T> waves{matrix_.data(), frequencies_};
-    kernel.matmul(waves, in, samples_, frequencies_, columns, accumulate, out);
+    const Matrix<const T> matrix{matrix_.data(), frequencies_};
+    kernel.matmul(matrix, in, samples_, frequencies_, columns, accumulate, out);
     return;
   }
   const int64_t half = (samples_ + 1) / 2, odd_count = frequencies_ / 2;
   const Matrix<T> even{scratch, columns}, odd{scratch + half * columns, columns};
   even_->synthesize({in.data, 2 * in.stride}, columns, false, even, odd.data);
-  const Matrix<const T> waves{matrix_.data(), odd_count};
+  const Matrix<const T> matrix{matrix_.data(), odd_count};
   const Matrix<const T> odd_rows{in.data + in.stride, 2 * in.stride};
-  kernel.matmul(waves, odd_rows, half, odd_count, columns, false, odd);
+  kernel.matmul(matrix, odd_rows, half, odd_count, columns, false, odd);
   kernel.unfold_rows(even.data, odd.data, samples_, columns, antisymmetric_, accumulate, out);
 }
 
@@ -71,19 +71,19 @@ template <typename T>
 void DctMatrix<T>::analyse(Matrix<const T> in, int64_t columns, Matrix<T> out, T* scratch) const {
   const auto& kernel = kernels<T>();
   if (even_ == nullptr) {
-    const Matrix<const T> waves{transposed_.data(), samples_};
-    kernel.matmul(waves, in, frequencies_, samples_, columns, false, out);
+    const Matrix<const T> matrix{transposed_.data(), samples_};
+    kernel.matmul(matrix, in, frequencies_, samples_, columns, false, out);
     return;
   }
   const int64_t half = (samples_ + 1) / 2;
   T* sum = scratch;
   T* difference = sum + half * columns;
   kernel.fold_rows(in, samples_, columns, sum, difference);
-  const Matrix<const T> waves{transposed_.data(), half};
+  const Matrix<const T> matrix{transposed_.data(), half};
   const Matrix<const T> for_odd{antisymmetric_ ? sum : difference, columns};
   const Matrix<const T> for_even{antisymmetric_ ? difference : sum, columns};
   const Matrix<T> odd_rows{out.data + out.stride, 2 * out.stride};
-  kernel.matmul(waves, for_odd, frequencies_ / 2, half, columns, false, odd_rows);
+  kernel.matmul(matrix, for_odd, frequencies_ / 2, half, columns, false, odd_rows);
   // What the odd half was made of is done with, or comes after what the even half needs.
   even_->analyse(for_even, columns, {out.data, 2 * out.stride}, difference + half * columns);
 }

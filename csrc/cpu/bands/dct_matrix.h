@@ -17,7 +17,7 @@ struct DctShape {
   double sign;
 };
 
-// Waves that are symmetric about the middle of the samples for one parity of k and
+// Matrices that are symmetric about the middle of the samples for one parity of k and
 // antisymmetric for the other (step pi / samples, offset half a step) need a quarter of the
 // products twice; the half with even k is again such a matrix of half the samples.
 template <typename T>
