@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+# The benchmarks are not installed: they are found in the checkout, behind all that is.
+ROOT = str(Path(__file__).resolve().parents[1])
+if ROOT not in sys.path:
+    sys.path.append(ROOT)
 
 # A shell's background job is started with SIGINT ignored, nohup's with SIGHUP; what tests start
 # would inherit that, and rightly not end by them.

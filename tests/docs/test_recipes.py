@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.recipes import TINY_FILE
 
+from benchmarks import recipes
 from mimamo import InputError
+from mimamo.evaluate.scores import products
+from mimamo.metrics import concordance_cc
+from mimamo.train import TrainingConfig
+from mimamo.train.recipe import FEATURE_DROPOUT, STRONG
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
-
-from benchmarks import recipes  # noqa: E402
-from mimamo.evaluate.scores import products  # noqa: E402
-from mimamo.metrics import concordance_cc  # noqa: E402
-from mimamo.train import TrainingConfig  # noqa: E402
-from mimamo.train.recipe import FEATURE_DROPOUT, STRONG  # noqa: E402
-
 PAGE = ROOT / "docs/explanation/recipes.md"
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from support.recipes import TINY_FILE
 
+from benchmarks import ablation
 from mimamo import InputError
+from mimamo.train import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
-
-from benchmarks import ablation  # noqa: E402
-from mimamo.train import TrainingConfig  # noqa: E402
 
 
 def test_the_table_is_that_of_the_stored_results() -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.recipes import TINY_FILE
 
+from benchmarks import whole_video
 from mimamo import InputError
 from mimamo.predict.clips import Cut
+from mimamo.train import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
-
-from benchmarks import whole_video  # noqa: E402
-from mimamo.train import TrainingConfig  # noqa: E402
 
 
 def test_the_tables_are_those_of_the_stored_results() -> None:

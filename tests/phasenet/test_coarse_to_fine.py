@@ -7,10 +7,10 @@ import math
 import cv2
 import pytest
 import torch
-from support.moved_pictures import KINDS, MovingPicture
 from support.textures import moving_texture
 from torch.autograd import gradcheck
 
+from benchmarks.moved_pictures import KINDS, MovingPicture
 from phasenet import local_motion, runs
 from phasenet.coarse_to_fine import _doubted
 from phasenet.warping import warped

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support.moved_pictures import KINDS, MovingPicture
 from torch.autograd import gradcheck
 
+from benchmarks.moved_pictures import KINDS, MovingPicture
 from phasenet import SteerablePyramid, cw_ssim, cw_ssim_loss
 
 

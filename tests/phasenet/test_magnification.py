@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.moved_pictures import KINDS, MovingPicture, psnr
 
 import phasenet
+from benchmarks.moved_pictures import KINDS, MovingPicture, psnr
 from phasenet import (
     MotionMagnifier,
     fir_magnification,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from support.moved_pictures import MovingPicture
 from torch import Tensor
 
+from benchmarks.moved_pictures import MovingPicture
 from phasenet import SteerablePyramid, local_motion, phase_difference_windows
 
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.moved_pictures import KINDS, MovingPicture
 
+from benchmarks.moved_pictures import KINDS, MovingPicture
 from phasenet import vibration
 from phasenet.parity import relative_error
 from phasenet.vibration import Vibration
