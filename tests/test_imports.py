@@ -19,10 +19,13 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
-def imported(name: str, path: Path, known: set[str]) -> set[str]:
-    """What a module imports of `known` when it is imported itself; packages above it are not."""
+def imported(name: str, path: Path, known: set[str], *, later: bool = False) -> set[str]:
+    """What a module imports of `known` when it is imported itself, or, with `later`, ever.
+
+    Packages above it are not.
+    """
     tree, found = ast.parse(path.read_text(encoding="utf-8")), set()
-    for node in tree.body:
+    for node in ast.walk(tree) if later else tree.body:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -36,6 +39,19 @@ def test_no_module_imports_itself_by_others(package):
     known = modules(package)
     assert len(known) > 10
     graph = {name: imported(name, path, set(known)) for name, path in known.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+@pytest.mark.parametrize("package", ["phasenet", "mimamo", "benchmarks"])
+def test_no_room_leads_back_to_itself(package):
+    """A room is a folder, or a module beside them; what functions import counts as well."""
+    known, graph = modules(package), {}
+    for name, path in known.items():
+        room, *others = (
+            ".".join(x.split(".")[:2])
+            for x in (name, *imported(name, path, set(known), later=True))
+        )
+        graph.setdefault(room, set()).update({*others} - {room})
     TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
 
 
