@@ -24,6 +24,7 @@ from mimamo.settings import shown
 from mimamo.terminal import no_warnings
 
 _ZIP = b"PK\x03\x04"  # what the present format begins with
+_FOLDER = 0x10  # among the attributes of an entry
 _LEGACY_PICKLES = 5  # a mark, a version, sizes of numbers, the content, its storages' keys
 _MOST_PICKLE = 1 << 20  # bytes, without the numbers; those of a ResNet50 are 40,000
 _STORAGES = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
@@ -93,6 +94,9 @@ def _expect_plain(stream: BinaryIO, numbers: bool) -> None:
         entries = archive.infolist()
         # torch finds entries in its own way: this one and that must see the same.
         (pickled,) = (e for e in entries if e.filename.lower().endswith("data.pkl"))
+        # torch leaves memory as it finds it where an entry is called a folder, whatever it holds.
+        if any(entry.external_attr & _FOLDER for entry in entries):
+            raise ValueError("folders")
         if archive.comment or min(entry.header_offset for entry in entries):
             raise ValueError("other bytes around the archive")
         # torch compresses nothing. What is packed may be a thousand times as large.

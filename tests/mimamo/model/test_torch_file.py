@@ -146,3 +146,20 @@ def test_what_is_read(tmp_path: Path, zipped: bool) -> None:
         outline = file.outline[name]
         assert (outline.shape, outline.dtype, outline.is_meta) == (value.shape, value.dtype, True)
         assert torch.equal(file.tensors[name], value)
+
+
+def test_an_entry_that_is_called_a_folder(tmp_path: Path) -> None:
+    """torch would return memory as it finds it."""
+    path = tmp_path / "w.pth"
+    whole = bytes_of(True)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        place = archive.start_dir
+    while whole[place : place + 4] == b"PK\1\2":
+        damaged = bytearray(whole)
+        damaged[place + 38] ^= 0x10  # of the attributes
+        path.write_bytes(damaged)
+        for read in (read_torch, torch_outline):
+            with pytest.raises(InputError, match=r"w\.pth: expected a PyTorch file"):
+                read(path)
+        place += 46 + sum(struct.unpack_from("<3H", whole, place + 28))
+    assert place > len(whole) - 200  # all of them
