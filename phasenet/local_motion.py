@@ -106,7 +106,7 @@ def local_motion(
             ``[..., T, 3, H, W]``.
         height, levels: as in `phasenet.phase_difference`.
         nbands: orientations; at least 2, so that motion has two components.
-        noise: standard deviation of the noise that each frame has, 1 being the full scale; None for
+        noise: standard deviation of the noise that each frame has, 0 to 1, the full scale; None for
             what rounding to the frames' dtype adds, ``1 / (255 * sqrt(12))`` for uint8 and next to
             nothing for float32. Frames that have been rounded and scaled since want to be told.
         full_scale: the value that stands for 1, such as 4095 of a camera of 12 bits; None for the
@@ -137,6 +137,8 @@ def local_motion(
     """
     frames, rounding = grey_frames(frames, full_scale, color)
     noise = rounding if noise is None else checks.check_positive("noise", noise, zero=True)
+    if noise > 1:  # such as one in grey values
+        raise ValueError(f"noise: expected at most 1, the full scale, got {noise}")
     largest = None if largest is None else checks.check_positive("largest", largest)
     height, nbands, levels = checks.check_phase_options(
         "frames", frames, height, nbands, levels, "full", "[..., T, H, W]"

@@ -18,8 +18,13 @@ def level_sizes(
     size: Sequence[int], height: int, bands_per_octave: int = 1
 ) -> list[tuple[int, int]]:
     """Sizes (h, w) of each scale of levels 1 to ``height - 2`` and of the lowpass, for `size`."""
-    if height > checks.MAX_HEIGHT:  # an operator may be called with any, on the meta device too
-        raise ValueError(f"height: expected at most {checks.MAX_HEIGHT}, got {height}")
+    # An operator may be called with any, on the meta device too.
+    for name, value, most in (
+        ("height", height, checks.MAX_HEIGHT),
+        ("bands_per_octave", bands_per_octave, checks.MAX_BANDS_PER_OCTAVE),
+    ):
+        if value > most:
+            raise ValueError(f"{name}: expected at most {most}, got {value}")
     h, w = size
     sizes = []
     for _ in range(height - 2):

@@ -30,7 +30,8 @@ def steer(coeffs: PyramidCoeffs, angles: Any) -> tuple[Tensor, ...]:
         One real tensor ``[..., A, h, w]`` for each of ``coeffs.bands``; a number is one angle.
 
     Raises:
-        TypeError, ValueError: `coeffs` are no coefficients of images, or `angles` no numbers.
+        TypeError, ValueError: `coeffs` are no coefficients of images, or `angles` no numbers, or
+            infinite ones (not looked for in a tensor).
     """
     coeffs = PyramidCoeffs.map(coeffs, lambda x: x)  # which checks them
     like = coeffs.highpass
@@ -55,6 +56,10 @@ def _as_angles(angles: Any, like: Tensor) -> Tensor:
         result = torch.as_tensor(angles, dtype=like.dtype, device=like.device)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"angles: expected numbers, got {angles!r}") from None
+    most = torch.finfo(like.dtype).max
+    values = angles if isinstance(angles, Sequence) else [angles]
+    if any(isinstance(x, (int, float)) and not abs(x) <= most for x in values):
+        raise ValueError(f"angles: expected finite numbers, got {angles!r}")
     if result.dim() > 1:
         raise ValueError(f"angles: expected a number or shape [A], got {list(result.shape)}")
     return result.reshape(-1)

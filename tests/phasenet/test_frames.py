@@ -66,6 +66,7 @@ class TestNoise:
             (True, TypeError, "noise: expected a number, got bool"),
             (-1, ValueError, "noise: expected a finite number of at least 0, got -1"),
             (float("nan"), ValueError, "noise: expected a finite number of at least 0, got nan"),
+            (2, ValueError, "noise: expected at most 1, the full scale, got 2.0"),
         ],
     )
     def test_others_are_refused(self, frames, noise, error, words) -> None:

@@ -53,3 +53,5 @@ def test_nor_are_absurd_pyramids_described() -> None:
         ops.pyramid(torch.empty(8, 8, device="meta"), 2**47, 2)
     with pytest.raises(ValueError, match="height: expected at most 62"):
         ops.phase_stream_state(torch.empty(1, 8, 8, device="meta"), 2, 2**61, 2, [1])
+    with pytest.raises(ValueError, match="bands_per_octave: expected at most 4"):
+        ops.pyramid(torch.empty(8, 8, device="meta"), 3, 2, 2**47)

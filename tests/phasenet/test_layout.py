@@ -128,6 +128,13 @@ def test_steering_has_gradients():
     assert gradcheck(lambda a: steer(coeffs, a), angles)
 
 
+@pytest.mark.parametrize("angles", [math.nan, [0.1, math.inf], [1e300]])
+def test_angles_are_finite(angles):
+    coeffs = SteerablePyramid(3, 3)(torch.randn(6, 7))
+    with pytest.raises(ValueError, match="angles: expected finite numbers"):
+        steer(coeffs, angles)
+
+
 @pytest.mark.parametrize(
     "options",
     [
