@@ -12,7 +12,7 @@ import numpy as np
 
 from mimamo.progress import Report, silent
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
-from mimamo.video.container import open_film
+from mimamo.video.container import open_film, start_of
 from mimamo.video.letterbox import letterbox
 from mimamo.video.picture import is_upright
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 64 << 20  # bytes that are embedded as they are
 _LONGEST_SIDE = 960  # pixels of a copy
+_LATE = 1e-3  # seconds after 0 at which a film may begin: browsers count them, the tables do not
 # What browsers play everywhere: by container, the codecs of picture and sound.
 _PLAYED = {
     "mp4": ({"h264"}, {"aac", "mp3"}),
@@ -55,9 +56,9 @@ def write_playable(
     A copy is H.264 with the frames' `times` and the sound, its longer side 960 pixels at most. One
     is made of pictures in a folder, of a thinned film, whose frames stay until the next that is
     taken, of what not all browsers play as it is shown here (other codecs, turned, interlaced or
-    damaged films, pixels that are not square), of pictures of several sizes, and of files above
-    64 MiB. Where the size changes, pictures are fitted into the first one's, with black beside
-    them. A frame without an aligned face is grey.
+    damaged films, pixels that are not square, stamps that do not begin at 0), of pictures of
+    several sizes, and of files above 64 MiB. Where the size changes, pictures are fitted into the
+    first one's, with black beside them. A frame without an aligned face is grey.
 
     `video` has been read to its end. Raises InputError if the film can no longer be read, or
     `copy`, an ``.mp4``, not be written.
@@ -91,6 +92,7 @@ def _is_played(path: Path) -> bool:
             and len(streams.video) == 1
             and all(x.codec_context and x.codec_context.name in codecs[0] for x in streams.video)
             and all(x.codec_context and x.codec_context.name in codecs[1] for x in streams.audio)
+            and start_of(container) < _LATE
             and _is_shown_as_stored(container)
         )
 

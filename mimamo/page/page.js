@@ -14,6 +14,7 @@
 
   let video = null; // the one of content.videos that is shown
   let shown = []; // which people are
+  let broken = new Set(); // the frames right before which others are missing
   let index = 0; // the frame
   let charts = [];
   let limit = 1;
@@ -22,27 +23,11 @@
 
   // Time ---------------------------------------------------------------------------------------
 
-  /** The frame that is on at a time: the last that has begun. */
-  function frameAt(time) {
-    const times = video.times;
-    let low = 0, high = times.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (times[middle] <= time + 1e-4) low = middle; else high = middle - 1;
-    }
-    return low;
-  }
-
-  /** A moment within a frame, so that rounding shows none beside it. */
-  function within(frame) {
-    const times = video.times, last = times.length - 1;
-    const next = frame < last ? times[frame + 1] : times[last] + (last ? times[last] - times[last - 1] : 0.04);
-    return (times[frame] + next) / 2;
-  }
+  const frameAt = (time) => timeline.at(video.times, time);
 
   function go(frame) {
     index = Math.max(0, Math.min(video.times.length - 1, frame));
-    const time = within(index);
+    const time = timeline.moment(video.times, index);
     // At the end, going to where it is would make Chromium go on to the film's duration.
     if (video.film && Math.abs(film.currentTime - time) > 1e-3) film.currentTime = time;
     draw();
@@ -177,7 +162,7 @@
       context.strokeStyle = context.fillStyle = ink(line);
       context.setLineDash(line.truth ? [3, 3] : []);
       for (let i = start + 1; i <= index; i++) {
-        if (valence[i] === null || valence[i - 1] === null) continue;
+        if (valence[i] === null || valence[i - 1] === null || broken.has(i)) continue;
         context.globalAlpha = 0.15 + 0.85 * (i - start) / (index - start);
         context.beginPath();
         context.moveTo(x(valence[i - 1]), y(arousal[i - 1]));
@@ -200,10 +185,11 @@
     holder.replaceChildren();
     const series = [{}], data = [video.times];
     for (const line of lines()) {
+      const lone = timeline.alone(line.values[column], broken);
       // Where people's values are nearly equal, a line above another has gaps to see it through.
       const dash = line.truth ? [4, 4] : line.k ? [8, 8 * Math.min(line.k, 3)] : [];
       series.push({ label: line.name, stroke: () => ink(line), width: line.truth ? 1.2 : 1.6, pxAlign: 0, dash,
-        show: shown[line.k], spanGaps: false, points: { show: false } });
+        show: shown[line.k], gaps: missing, points: { show: false, filter: () => lone } });
       data.push(line.values[column]);
     }
     const splits = ticks(column);
@@ -226,6 +212,13 @@
     made.over.addEventListener("wheel", (event) => zoom(made, event), { passive: false });
     made.over.addEventListener("dblclick", () => charts.forEach((each) => each.setScale("x", whole())));
     return made;
+  }
+
+  /** Where a line is broken, in pixels: at frames without a value, and where frames are missing. */
+  function missing(made, _, first, last, found) {
+    const at = (i) => made.valToPos(video.times[i], "x", true);
+    const some = video.breaks.filter((i) => i > first && i <= last).map((i) => [at(i - 1), at(i)]);
+    return found.concat(some).sort((one, other) => one[0] - other[0]);
   }
 
   /** From end to end of the axis of valence (0) or arousal (1), through 0: to the limit, or less for small values. */
@@ -271,7 +264,7 @@
     } else if (video.people.length === 1) {
       ctx.fillStyle = style("--faint");
       ctx.globalAlpha = 0.18;
-      for (const [from, to] of gaps(video.people[0].found)) ctx.fillRect(at(from), bbox.top, Math.max(at(to) - at(from), 1), bbox.height);
+      for (const [from, to] of timeline.without(video.times, video.people[0].found)) ctx.fillRect(at(from), bbox.top, Math.max(at(to) - at(from), 1), bbox.height);
       ctx.globalAlpha = 1;
     }
     ctx.strokeStyle = style("--mark");
@@ -284,23 +277,13 @@
     ctx.restore();
   }
 
-  function gaps(found) {
-    const times = video.times, list = [];
-    for (let i = 0; i < found.length; i++) {
-      if (found[i]) continue;
-      const from = i;
-      while (i + 1 < found.length && !found[i + 1]) i++;
-      list.push([times[from], times[Math.min(i + 1, times.length - 1)]]);
-    }
-    return list;
-  }
-
   // A video ------------------------------------------------------------------------------------
 
   function open(which) {
     if (video) play(false);
     video = content.videos[which];
     shown = video.people.map(() => true);
+    broken = new Set(video.breaks);
     index = 0;
     limit = 1;
     for (const { values } of lines())

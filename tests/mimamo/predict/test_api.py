@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from dataclasses import replace
 from fractions import Fraction
@@ -267,6 +268,7 @@ class TestWarnings:
             f"{cut}: frames missing after {(count - 1) / 25:.1f} s; they have no rows in {table}"
         )
         assert len(read_predictions(table)) == count
+        assert result.predictions.gaps == [(result.predictions.times[-1], math.inf)]
         assert list(digests(table.parent)) == [f"cut.{s}" for s in ("csv", "mp4", "png")]
         assert log.warnings == [f"{cut}: no face found; all predictions are -5"]
 

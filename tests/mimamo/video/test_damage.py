@@ -50,6 +50,8 @@ class TestHoles:
         kept = {round(25 * time) for time in times}
         assert kept >= set(range(30)) | set(range(40, 50))  # up to the next key frame at most
         assert not kept & set(range(31, 33))
+        ((before, after),) = video.gaps
+        assert times.index(after) == times.index(before) + 1
 
     def test_several_are_one_line(self, tmp_path):
         path = write_film(tmp_path / "x.mp4", noise(60), "mjpeg", pix_fmt="yuvj420p")
@@ -72,6 +74,7 @@ class TestHoles:
         video, times = read(path)
         assert len(times) == 17
         assert video.missing == f"{path}: frames missing {place}"
+        assert len(video.gaps) == 1
 
     def test_a_frame_of_a_variable_rate(self, tmp_path):
         """It is missed though its neighbours are nearer than frames are on average."""
