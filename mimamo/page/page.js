@@ -4,6 +4,7 @@
   const content = JSON.parse($("content").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const TRAIL = 3; // seconds of the path in the plane
+  const HEIGHT = 150; // of a chart, pixels
   const film = $("film");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (person) => video.people[person].colours[dark.matches ? 1 : 0];
@@ -195,12 +196,12 @@
     const splits = ticks(column);
     const axis = { stroke: () => style("--faint"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { show: false } };
     const made = new uPlot({
-      width: Math.max(holder.clientWidth, 100), height: 150,
+      width: Math.max(holder.clientWidth, 100), height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
       scales: { x: { time: false }, y: { range: [splits[0], splits[splits.length - 1]] } },
       series,
-      axes: [{ ...axis, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
+      axes: [{ ...axis, size: 30, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
         { ...axis, splits: () => splits, values: (_, all) => all.map((t) => +t.toFixed(3)), label: name[0].toUpperCase() + name.slice(1), size: 52, labelSize: 20 }],
       hooks: { draw: [mark] },
     }, data, holder);
@@ -285,10 +286,7 @@
     shown = video.people.map(() => true);
     broken = new Set(video.breaks);
     index = 0;
-    limit = 1;
-    for (const { values } of lines())
-      for (const column of values)
-        for (const value of column) if (value !== null) limit = Math.max(limit, 1.08 * Math.abs(value) * (Math.abs(value) > 1));
+    limit = timeline.limit(lines().flatMap(({ values }) => values));
     if (address) URL.revokeObjectURL(address);
     address = null;
     document.body.classList.toggle("nofilm", !video.film);
@@ -368,7 +366,7 @@
     film.addEventListener("timeupdate", () => onFrame(film.currentTime));
   }
   addEventListener("resize", () => {
-    charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: 150 }));
+    charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: HEIGHT }));
     draw();
   });
   dark.addEventListener("change", () => {

@@ -30,6 +30,16 @@ const timeline = {
     return spans;
   },
 
+  /** What an axis goes to on either side: 1, or a round number that all values of these columns lie within. */
+  limit(columns) {
+    let farthest = 0;
+    for (const column of columns)
+      for (const value of column) farthest = Math.max(farthest, Math.abs(value)); // null counts as 0
+    if (farthest <= 1) return 1;
+    const power = 10 ** Math.floor(Math.log10(farthest));
+    return power * [1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12].find((one) => one * power >= 1.02 * farthest);
+  },
+
   /** Those whose value has none beside it, so that a line would not show it; `broken` has where others are missing. */
   alone(values, broken) {
     const apart = (i, before) => broken.has(i) || (values[before] ?? null) === null;
