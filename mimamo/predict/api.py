@@ -200,8 +200,9 @@ def predict_many(
     planned = _planned(sources, out_dir, settings)
     mine = [(sources[number], planned[number]) for number in sorted(shard.share(sources))]
     for source, outputs in mine:
-        if outputs.table.stem != (name := source_name(source)):
-            warn(f"{source}: others are called {name} too; its results are {outputs.table.stem}.*")
+        if (own := outputs.table.stem) != (name := source_name(source)):
+            why = "a long name" if name.startswith(own) else f"others are called {name} too"
+            warn(f"{source}: {why}; its results are {own}.*")
     results = []
     with workers(settings.device) as pool:
         predictor = _Predictor(checkpoint, settings, pool, progress, warn)
