@@ -296,10 +296,11 @@ class _Predictor:
             predictions = observed.predictions
             times.frames = predictions.frame_count
             warnings, missing = list(video.warnings), None
-            if not isinstance(video, AlignedFolder) and video.missing:
+            if video.missing:
                 missing = no_rows(video.missing, outputs.table)
             if rate := far_rate(source, video.fps):
-                warnings.append(rate + "; --thin takes fewer" * (video.fps > NETWORK_FPS))
+                can = not isinstance(video, AlignedFolder) and video.fps > NETWORK_FPS
+                warnings.append(rate + "; --thin takes fewer" * can)
             if not predictions.found.any():
                 warnings.append(no_face(source))
             if observed.others and settings.faces == "main":

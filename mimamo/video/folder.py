@@ -38,7 +38,7 @@ class AlignedFolder:
         fps: as given; such a folder does not say.
         images: the image files by number.
         frame_count: the highest number, or the video's true length where it was given.
-        gaps: none, as every frame up to the last is there, with a face or without.
+        gaps, missing: none, as every frame up to the last is there, with a face or without.
         warnings: one line for each thing about the folder that a user should know.
 
     Args:
@@ -67,6 +67,7 @@ class AlignedFolder:
         self.size = (CROP_SIZE, CROP_SIZE)
         self.fps = fps
         self.gaps: list[Gap] = []
+        self.missing: str | None = None
         self.warnings: list[str] = []
         self._crop = crop
         self._resized = False

@@ -46,4 +46,6 @@ def gaps_in_words(gaps: Sequence[Gap]) -> str:
 def _place(before: float, after: float) -> str:
     if after == math.inf:
         return f"after {before:.1f} s"
-    return f"between {before:.1f} s and {after:.1f} s"
+    # As many digits as tell the two apart, up to milliseconds.
+    digits = next((n for n in (1, 2) if f"{before:.{n}f}" != f"{after:.{n}f}"), 3)
+    return f"between {before:.{digits}f} s and {after:.{digits}f} s"

@@ -307,6 +307,10 @@ class TestThinned:
         Image.new("RGB", (112, 112)).save(tmp_path / "f" / "00001.jpg")
         with pytest.raises(InputError, match="expected a film or whole frames to thin, got al"):
             predict_video(tmp_path / "f", checkpoint, tmp_path, PredictSettings(thin=5))
+        log, settings = Log(), PredictSettings(folder_fps=200, plot=False)
+        predict_video(tmp_path / "f", checkpoint, tmp_path, settings, warn=log.warn)
+        told = f"{tmp_path / 'f'}: has 200 frames a second, far from the 30 of Aff-Wild2"
+        assert log.warnings == [told]  # without the way out that is none
 
 
 class TestPage:

@@ -60,8 +60,8 @@ class TestHoles:
         video, times = read(path)
         assert len(times) == 54
         assert video.missing == (
-            f"{path}: frames missing between 0.2 s and 0.2 s, between 0.6 s and 0.6 s, "
-            "between 1.0 s and 1.0 s and in 3 more places"
+            f"{path}: frames missing between 0.16 s and 0.24 s, between 0.56 s and 0.64 s, "
+            "between 0.96 s and 1.04 s and in 3 more places"
         )
         list(video)
         assert video.warnings == []
