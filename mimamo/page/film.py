@@ -58,8 +58,9 @@ def write_playable(
     is made of pictures in a folder, of a thinned film, whose frames stay until the next that is
     taken, of what not all browsers play as it is shown here (other codecs, turned, interlaced or
     damaged films, pixels that are not square, stamps that do not begin at 0, reordered frames that
-    come unevenly), of pictures of several sizes, and of files above 64 MiB. Where the size changes, pictures are fitted into the
-    first one's, with black beside them. A frame without an aligned face is grey.
+    come unevenly), of pictures of several sizes, and of files above 64 MiB. Where the size changes,
+    pictures are fitted into the first one's, with black beside them. A frame without an aligned
+    face is grey.
 
     `video` has been read to its end. Raises InputError if the film can no longer be read, or
     `copy`, an ``.mp4``, not be written.

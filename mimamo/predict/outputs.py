@@ -45,7 +45,8 @@ def distinct_names(sources: Sequence[Path]) -> list[str]:
 
     ``a/talk.mp4`` and ``b/talk.mp4`` become ``a_talk`` and ``b_talk``; ``talk.mp4`` and
     ``talk.avi`` of one folder, ``talk_mp4`` and ``talk_avi``. No two are equal where upper and
-    lower case are one, and none is too long for a file's. Raises InputError for paths of which no such names can be made.
+    lower case are one, and none is too long for a file's. Raises InputError for paths of which no
+    such names can be made.
     """
     names = [_fitting(source_name(source)) for source in sources]
     alike: dict[str, list[int]] = {}
