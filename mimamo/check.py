@@ -74,7 +74,7 @@ def check_folder(
             wrong[str(error)] = None
         progress("checking", done, len(checks))
     if len(wrong) > _MOST_LINES:
-        report(f"{root}: and {len(wrong) - _MOST_LINES} more are wrong")
+        report(f"{root}: and {counted(len(wrong) - _MOST_LINES, 'more is', 'more are')} wrong")
     told = "\n".join(wrong)
     if old := [path for path in old if str(path) not in told]:
         report(

@@ -28,7 +28,7 @@ from mimamo.evaluate.cross_validation import (
 from mimamo.files import MOST_TEXT, csv_text, read_bytes, read_json, read_text, read_toml
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.description import METADATA_KEY
-from mimamo.progress import Report
+from mimamo.progress import Report, counted
 from mimamo.settings import shown
 from mimamo.tensor_file import lacks_checksum, load_note
 from mimamo.train.recipe import TrainingConfig
@@ -179,7 +179,7 @@ def crossval_checks(root: Path, report: Report) -> Iterator[Check]:
         yield partial(_check_fold, folder, f"{fold}/{total}", needed=begun or copied)
     for fold in found:
         if fold > total:
-            yield partial(_fail, f"{root / f'fold-{fold}'}: expected {total} folds")
+            yield partial(_fail, f"{root / f'fold-{fold}'}: expected {counted(total, 'fold')}")
     if not begun:
         report(f"{root}: its folds are not joined yet")
     elif (root / SUMS).exists():

@@ -15,9 +15,12 @@ def silent(*_: object) -> None:
     """Called where nobody wants to know."""
 
 
-def counted(number: int, noun: str, several: str = "") -> str:
-    """``1 video``, ``2 videos``; `several` where it is not the noun with an s."""
-    return f"{number} {noun if number == 1 else several or noun + 's'}"
+def counted(number: int | str, noun: str, several: str = "") -> str:
+    """``1 video``, ``2 videos``; `several` where it is not the noun with an s.
+
+    The number may be written already, as one with digits behind the point is.
+    """
+    return f"{number} {noun if str(number) == '1' else several or noun + 's'}"
 
 
 def shortened(name: str, length: int) -> str:

@@ -40,6 +40,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 def _measured(settings: Settings, row: dict[str, Any]) -> Iterator[Row]:
     # Not every GPU machine has what these need.
+    from benchmarks.gpu.stages import alone, in_words
     from benchmarks.suites.reading import repeated
     from mimamo.demo.synth.video import write_video
     from mimamo.faces import CenterFace, Detector
@@ -52,9 +53,8 @@ def _measured(settings: Settings, row: dict[str, Any]) -> Iterator[Row]:
     torch.manual_seed(0)
     backbone = ResNet50(image_size=64 if settings.quick else 224, seed=0).eval()
     checkpoint = Checkpoint(MIMAMONet().eval(), backbone)
-    detectors: dict[str, Detector] = {
-        "ours": BatchedCenterFace(settings.device), "opencv": CenterFace()
-    }  # fmt: skip
+    ours = BatchedCenterFace(settings.device)
+    detectors: dict[str, Detector] = {"ours": ours, "opencv": CenterFace()}
     with tempfile.TemporaryDirectory() as folder:
 
         def predict(video: Path, detector: str) -> StageTimes:
@@ -74,12 +74,14 @@ def _measured(settings: Settings, row: dict[str, Any]) -> Iterator[Row]:
         runs: list[StageTimes] = []
         while not runs or (len(runs) < rounds and sum(x.elapsed for x in runs) < SECONDS):
             runs.append(predict(long, "ours"))
+        settings.tell("predict: its stages, each alone")
+        stages = alone(short, checkpoint, ours, settings.device)
         size = f"{{}} frames of 640x360, ResNet50 at {backbone.image_size}"
         yield compared(
             Outcome.of([x.elapsed for x in runs], settings.threads),
             Outcome.of([frames * times / RATE]),
             kind="cost", target=1.0, size=size.format(frames * times),
-            note=reduce(add, runs).summary(), **row,
+            note=f"{reduce(add, runs).summary()}; {in_words(stages, frames)}", **row,
         )  # fmt: skip
         settings.tell("predict: the command with both detectors")
         pairs: dict[str, list[StageTimes]] = {name: [] for name in detectors}

@@ -28,6 +28,7 @@ class OpenCVFilm:
         self.path, self.name = path, path.stem
         self.warnings: list[str] = []
         self.missing, self.frame_count = None, None
+        self.gaps: list[tuple[float, float]] = []
 
     def __iter__(self) -> Iterator[VideoFrame]:
         capture = cv2.VideoCapture(str(self.path))

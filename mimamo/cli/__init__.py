@@ -44,6 +44,7 @@ from mimamo.cli.magnify import magnify
 from mimamo.cli.training import crossval, train
 from mimamo.errors import InputError, NothingFoundError
 from mimamo.memory import MESSAGE, is_out_of_memory
+from mimamo.progress import counted
 from mimamo.terminal import print_line, warnings_as_lines
 
 if TYPE_CHECKING:
@@ -230,11 +231,12 @@ def demo(
 
 def _say_found(result: VideoResult) -> None:
     if result.predictions is not None:
-        seen, frames = result.predictions.seen_frames, result.predictions.frame_count
+        seen = result.predictions.seen_frames
+        frames = counted(result.predictions.frame_count, "frame")
         count = len(result.predictions.numbers)
-        faces = f", {count} faces" if count > 1 else ""
+        faces = f", {counted(count, 'face')}" if count > 1 else ""
         read_as = f" ({result.read_as})" if result.read_as else ""
-        say(f"{result.outputs.table}: face found in {seen} of {frames} frames{faces}{read_as}")
+        say(f"{result.outputs.table}: face found in {seen} of {frames}{faces}{read_as}")
 
 
 _DATA, _MODELS = (data, extract, synth), (train, crossval, evaluate, submit, check)

@@ -29,6 +29,7 @@ from mimamo.cli.common import (
     with_options,
 )
 from mimamo.errors import InputError
+from mimamo.progress import counted
 from mimamo.signals import Ended
 from mimamo.terminal import print_line
 
@@ -82,6 +83,7 @@ def live(
         from mimamo.given_weights import load_checkpoints
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
         from mimamo.predict.notices import far_rate, no_face, no_rows, others_there, too_slow
+        from mimamo.video.gaps import LostFrames
 
         chosen = choose_device(device)
         if slow := slow_precision(precision, chosen):
@@ -105,6 +107,7 @@ def live(
             window = stack.enter_context(LiveWindow(paced=not source.isdecimal()))
         write = None if out is None else stack.enter_context(live_table(out))
         speed, ended, every = LiveSpeed(), None, predictor.features_every
+        lost = LostFrames(video)
         adapted = False
 
         def count(predictions: list[LivePrediction]) -> None:
@@ -115,7 +118,7 @@ def live(
 
         try:
             for frame in itertools.islice(video, frames):
-                predictions = predictor.push(frame)
+                predictions = predictor.push(frame, lost.before(frame.time))
                 count(predictions)
                 if every != predictor.features_every:
                     every, adapted = predictor.features_every, True
@@ -134,9 +137,9 @@ def live(
         raise ended
     say(f"{video.name}: {speed.summary()}")
     if missed := getattr(video, "missed", 0):
-        say(f"{missed} frames came while others were worked on, and were left out")
+        say(f"left out {counted(missed, 'frame')} that came while others were worked on")
     if out is not None:
-        say(f"{out}: {speed.frames} frames")
+        say(f"{out}: {counted(speed.frames, 'frame')}")
     name = video.name if source.isdecimal() else source
     warnings = [*getattr(video, "warnings", ()), far_rate(name, video.fps)]
     if adapted and not source.isdecimal():  # of a camera, frames were left out instead

@@ -11,6 +11,7 @@ import numpy as np
 from mimamo.data.dataset import Problems
 from mimamo.errors import InputError
 from mimamo.files import read_text
+from mimamo.progress import counted
 
 HEADER = "valence,arousal"
 NOT_ANNOTATED = -5
@@ -82,8 +83,8 @@ def read_two(
     if shorter != longer:
         short, long = (valence, arousal) if len(columns[0]) == shorter else (arousal, valence)
         problems.add(
-            f"{short}:{shorter + 1}: expected {longer} lines, as {long} has, got {shorter}; the "
-            "other frames are not annotated"
+            f"{short}:{shorter + 1}: expected {counted(longer, 'line')}, as {long} has, got "
+            f"{shorter}; the other frames are not annotated"
         )
     values = np.full((longer, 2), np.nan, np.float32)
     for place, column in enumerate(columns):
@@ -124,15 +125,16 @@ def check_length(
     lines = len(annotations)
     if lines < frames:
         problems.add(
-            f"{path}:{lines + 1}: shorter than the frames: it ends after {lines} frames, but there "
-            f"are {frames} ({last}); the others are not annotated"
+            f"{path}:{lines + 1}: shorter than the frames: it ends after {lines} of "
+            f"{counted(frames, 'frame')} ({last}); the others are not annotated"
         )
         return
     extra = np.flatnonzero(~np.isnan(annotations[frames:]).any(axis=1))
     if len(extra):
         problems.add(
-            f"{path}:{frames + int(extra[0]) + 2}: longer than the frames: {len(extra)} annotated "
-            f"lines lie after the last frame, {frames} ({last}); they have no face to train on"
+            f"{path}:{frames + int(extra[0]) + 2}: longer than the frames: "
+            f"{counted(len(extra), 'annotated line')} after the last frame, {frames} ({last}), "
+            "with no face to train on"
         )
 
 

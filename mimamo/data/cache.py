@@ -181,8 +181,9 @@ class Cache:
                 missing.append(name)
         if missing:
             raise InputError(
-                f"{self.root}: incomplete: {len(missing)} of {len(self.manifest.videos)} videos "
-                f"are missing, such as {missing[0]}; run `mimamo extract` again to complete it"
+                f"{self.root}: incomplete: {len(missing)} of "
+                f"{counted(len(self.manifest.videos), 'video')} missing, such as {missing[0]}; "
+                "run `mimamo extract` again to complete it"
             )
         if old := sum(not video.has_checksum for video in self.videos):
             report(

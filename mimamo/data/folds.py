@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from mimamo.errors import InputError
+from mimamo.progress import counted
 from mimamo.settings import shown
 
 MOST_FOLDS = 1000
@@ -53,7 +54,7 @@ def split(frames: Mapping[str, int], folds: int) -> list[list[str]]:
     if len(subjects) < folds:
         raise InputError(
             f"folds: fold {len(subjects) + 1} of {folds} would have no data: the videos show only "
-            f"{len(subjects)} different subjects"
+            f"{counted(len(subjects), 'different subject')}"
         )
     totals = [0] * folds
     home: dict[str, int] = {}

@@ -35,6 +35,7 @@ from mimamo.data.dataset import (
 )
 from mimamo.errors import InputError
 from mimamo.files import read_text
+from mimamo.progress import counted
 from mimamo.video import is_video
 
 FILES = {
@@ -178,7 +179,7 @@ def _wrong(row: dict[str, str], columns: int) -> str | None:
     # It puts None for what is missing, and a list of what is too much under the key None.
     count = sum(len(v) if isinstance(v, list) else v is not None for v in row.values())
     if count != columns:
-        return f"expected {columns} columns, got {count}"
+        return f"expected {counted(columns, 'column')}, got {count}"
     for name in ("video", "utterance"):
         if not row[name].strip():
             return f"expected the name of {name}, got an empty cell"

@@ -10,6 +10,7 @@ from mimamo.data.dataset import TEST
 from mimamo.data.folds import recording_of
 from mimamo.data.omg import OMGEmotion
 from mimamo.errors import NothingFoundError
+from mimamo.progress import counted
 
 _COLUMNS = ("set", "videos", "faces", "films", "annotations", "neither")
 _NO_LIST = "in no list"
@@ -62,7 +63,10 @@ def _places(kind: str, folders: Iterable[Path]) -> list[str]:
         counts[folder] = counts.get(folder, 0) + 1
     lines = [f"{kind} of {number}: {folder}" for folder, number in sorted(counts.items())]
     more = len(lines) - _MOST_PLACES
-    return [*lines[:_MOST_PLACES], *([f"and {kind} in {more} other folders"] if more > 0 else [])]
+    return [
+        *lines[:_MOST_PLACES],
+        *([f"and {kind} in {counted(more, 'other folder')}"] if more > 0 else []),
+    ]
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -36,7 +36,7 @@ from mimamo.model.config import MIMAMOConfig
 from mimamo.predict.api import PredictSettings, predict_video
 from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
 from mimamo.predict.table import Predictions
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent
 from mimamo.terminal import print_line
 from mimamo.train import TrainingConfig, train
 
@@ -149,7 +149,9 @@ class _Demo:
 
     def render_data(self) -> None:
         clips = self.size.clips
-        with self._stage("data", f"1. Rendering {sum(clips.values())} clips of its face"):
+        with self._stage(
+            "data", f"1. Rendering {counted(sum(clips.values()), 'clip')} of its face"
+        ):
             faces = write_photo_set(
                 self.out / "data",
                 clips,
@@ -158,7 +160,8 @@ class _Demo:
                 progress=partial(self.progress, "rendering clips"),
             )
             self._say(
-                f"{faces} aligned faces in the layout of Aff-Wild2: {clips[TRAIN]} clips to train",
+                f"{counted(faces, 'aligned face')} in the layout of Aff-Wild2: "
+                f"{counted(clips[TRAIN], 'clip')} to train",
                 f"on, {clips[VALIDATION]} to choose the best epoch by, {clips[TEST]} unseen.",
             )
 
@@ -168,7 +171,8 @@ class _Demo:
             self._say(
                 "No pretrained ResNet50 comes with this package: this one has random weights and",
                 f"sees {side}x{side} pixels. The network behind it is smaller than the published",
-                f"one, with a recipe of its own ({recipe.epochs} epochs at a learning rate of",
+                f"one, with a recipe of its own ({counted(recipe.epochs, 'epoch')} at a learning "
+                "rate of",
                 f"{recipe.learning_rate:g}).",
             )
             extract(
@@ -205,7 +209,7 @@ class _Demo:
     def predict(self) -> Score:
         frames, folder = self.size.video_frames, self.out / "predictions"
         video = output_folder(self.out / "video") / "astronaut.mp4"
-        with self._stage("video", f"4. Rendering a video of {frames} frames"):
+        with self._stage("video", f"4. Rendering a video of {counted(frames, 'frame')}"):
             show = partial(self.progress, "rendering the video")
             truth = write_video(video, frames=frames, seed=self.seed, progress=show)
             self._say(f"In {(~truth.in_view).sum()} of them the camera looks away from the face.")
@@ -222,8 +226,8 @@ class _Demo:
             ccc = score([(predictions.values[found], truth.values[found])])
             save_comparison(folder / "truth.png", predictions, truth.values, ccc)
             self._say(
-                f"Face found in {ccc.count} frames. The others repeat the last prediction, or say "
-                "-5 before the first.",
+                f"Face found in {counted(ccc.count, 'frame')}. The others repeat the last "
+                "prediction, or say -5 before the first.",
                 f"CCC on these frames: valence {ccc.valence:.3f}, arousal {ccc.arousal:.3f}",
             )
         return ccc

@@ -41,7 +41,7 @@ from mimamo.files import (
 )
 from mimamo.locks import locked
 from mimamo.predict.clips import OVERLAPPING
-from mimamo.progress import Progress, Report, silent, which_are
+from mimamo.progress import Progress, Report, counted, silent, which_are
 from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
@@ -202,8 +202,8 @@ def _join(
         for video in own:
             if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
-                    f"{path}: expected predictions of {len(video)} faces of {video.name}, as "
-                    f"{cache.root} holds them; train this fold again"
+                    f"{path}: expected predictions of {counted(len(video), 'face')} of "
+                    f"{video.name}, as {cache.root} holds them; train this fold again"
                 )
         predicted = rules.values(own, predicted)
         values |= predicted

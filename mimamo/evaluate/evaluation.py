@@ -21,7 +21,7 @@ from mimamo.files import expect_free, output_folder
 from mimamo.given_weights import Foreign
 from mimamo.predict.clips import Cut
 from mimamo.predict.smoothing import AUTO, smooth_line
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent
 from mimamo.train.videos import choose_videos
 
 SUBSETS = ("held-out", TRAIN, VALIDATION, TEST, "all")
@@ -107,7 +107,7 @@ def evaluate_runs(
             if "trained_on" not in member.info:
                 report(f"warning: {member.path}: does not tell which videos it was trained on")
     elif known := ensemble.trained_on & {v.name for v in videos}:
-        report(f"warning: {len(known)} of these {len(videos)} videos were trained on")
+        report(f"warning: trained on {len(known)} of {counted(len(videos), 'video')} here")
     if smooth == AUTO:
         report(smooth_line(rules.smooth))
         if subset != TEST:
@@ -169,7 +169,8 @@ def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], ca
             trained_on = set(member.info.get("trained_on", []))
             if known := [video.name for video in videos if video.name in trained_on]:
                 raise InputError(
-                    f"{member.path}: was trained on {len(known)} of the {len(videos)} videos that "
-                    f"{cache.root} holds out for it, such as {known[0]}; evaluate it with the "
-                    "videos it was trained with, or give --subset"
+                    f"{member.path}: was trained on {len(known)} of "
+                    f"{counted(len(videos), 'video')} that {cache.root} holds out for it, "
+                    f"such as {known[0]}; evaluate it with the videos it was trained with, or "
+                    "give --subset"
                 )

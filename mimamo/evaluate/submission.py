@@ -324,7 +324,7 @@ def _job(
             "--videos or --sample"
         )
     if last > frames + 1 and sample is None:
-        raise InputError(f"{name}: has a face in frame {last}, but its video only {frames} frames")
+        raise InputError(f"{name}: has a face in frame {last}, but its video only {frames}")
     # The last picture's number, a film's header and what is decoded of it often differ by one.
     return _Job(name, video, max(frames, last), counted, longer=last > frames)
 

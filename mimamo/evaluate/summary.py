@@ -64,7 +64,7 @@ class Summary:
         ends = (("valence", self.interval.valence), ("arousal", self.interval.arousal))
         known = [f"{name} {pair[0]:.3f} to {pair[1]:.3f}" for name, pair in ends if pair]
         if known:
-            subjects = f"{self.interval.subjects} subjects resampled"
+            subjects = f"{counted(self.interval.subjects, 'subject')} resampled"
             lines.append(f"  95 % interval, {subjects}: {', '.join(known)}")
         if self.frames.count != self.faces.count:
             lines.append(row("all, without a face as submitted", self.frames))

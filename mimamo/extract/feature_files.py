@@ -51,8 +51,9 @@ class GivenRows:
         if len(self.values) == frame_count:
             return np.arange(1, frame_count + 1)
         raise InputError(
-            f"{self.path}: expected a row for each of {len(faces)} faces or {frame_count} frames, "
-            f"or frame numbers, got {len(self.values)} rows; not used"
+            f"{self.path}: expected a row for each of {counted(len(faces), 'face')} or "
+            f"{counted(frame_count, 'frame')}, or frame numbers, got "
+            f"{counted(len(self.values), 'row')}; not used"
         )
 
 
@@ -72,7 +73,8 @@ class GivenVideos:
         for rows, (_, width) in zip(found, self.expected.folders, strict=True):
             if (got := rows.values.shape[1]) != width:
                 raise InputError(
-                    f"{rows.path}: expected {width} features a row, as of other videos, got {got}; "
+                    f"{rows.path}: expected {counted(width, 'feature')} a row, as of other "
+                    f"videos, got {got}; "
                     "not used"
                 )
         return found
@@ -197,7 +199,7 @@ def _read_file(path: Path) -> GivenRows:
         return GivenRows(path, values, None)
     if numbers.dtype.kind not in "iu" or numbers.shape != values.shape[:1]:
         raise InputError(
-            f"{path}: expected a frame number for each of {len(values)} rows, got "
+            f"{path}: expected a frame number for each of {counted(len(values), 'row')}, got "
             f"{numbers.dtype} {list(numbers.shape)}"
         )
     return _in_order(path, values, numbers)
@@ -211,7 +213,7 @@ def _read_folder(folder: Path) -> GivenRows:
     def row(path: Path) -> np.ndarray:
         values = _features(path, read_arrays(path), (1, 2))
         if values.ndim == 2 and len(values) != 1:
-            raise InputError(f"{path}: expected features of one frame, got {len(values)} rows")
+            raise InputError(f"{path}: expected one row, of one frame, got {len(values)}")
         return _half(path, values.reshape(-1))
 
     with pool_of(_READERS) as pool:
@@ -219,7 +221,8 @@ def _read_folder(folder: Path) -> GivenRows:
     for path, values in zip(files, rows, strict=True):
         if values.shape != rows[0].shape:
             raise InputError(
-                f"{path}: expected {len(rows[0])} features, as in others, got {len(values)}"
+                f"{path}: expected {counted(len(rows[0]), 'feature')}, as in others, got "
+                f"{len(values)}"
             )
     return _in_order(folder, np.stack(rows), np.array([int(path.stem) for path in files]))
 

@@ -27,6 +27,7 @@ from mimamo.model.checkpoint import FeatureSource, save_backbone, weights_hash
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
+from mimamo.progress import counted
 
 _WAIT, _POLL = 1800.0, 0.2  # seconds for the first process to prepare the cache
 _LOOKED_AT = 16  # videos of a cache, to tell a data set that was moved from another one
@@ -134,8 +135,8 @@ def _expect_same_data(
     if 2 * len(other) > len(some):
         raise InputError(
             f"{root}: made of {earlier.data or 'a data set without a folder'}, not of "
-            f"{now.data or 'one without'}, where {len(other)} of the {len(some)} videos looked at "
-            f"differ or are missing, such as {other[0]}; give another --out"
+            f"{now.data or 'one without'}, with {len(other)} of {counted(len(some), 'video')} "
+            f"looked at different or missing, such as {other[0]}; give another --out"
         )
 
 

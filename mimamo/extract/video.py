@@ -21,7 +21,7 @@ from mimamo.faces import Detector, observe_faces
 from mimamo.faces.small_grey import small_grey, stacked
 from mimamo.files import unreadable
 from mimamo.model.features import SpatialFeatures
-from mimamo.progress import silent
+from mimamo.progress import counted, silent
 from mimamo.threads import ahead, pool_of
 from mimamo.video import AlignedFolder, VideoReader
 
@@ -162,7 +162,9 @@ def _aligned_faces(
     length.frames, length.counted = numbers[-1], False
     length.last = f"{highest} is the last image"
     if announced is not None and announced < length.frames:
-        problems.add(f"{highest}: is numbered beyond the {announced} frames of {video.recording}")
+        problems.add(
+            f"{highest}: is numbered beyond the {counted(announced, 'frame')} of {video.recording}"
+        )
     elif announced is not None:
         length.frames, length.counted = announced, True
         length.last = f"as in {video.recording}"

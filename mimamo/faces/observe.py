@@ -12,6 +12,7 @@ from mimamo.faces.detection import Detector
 from mimamo.faces.tracks import PATIENCE, FaceChoice, FaceTracks
 from mimamo.faces.views import BatchDetector
 from mimamo.video.folder import AlignedFolder
+from mimamo.video.gaps import LostFrames
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,17 +96,17 @@ def observe_faces(
     tracks = FaceTracks(
         detector, faces, steady=steady, patience=patience, search_every=search_every
     )
-    return _from_video(read(_batches(source, detector)), tracks)
+    return _from_video(read(_batches(source, detector)), tracks, LostFrames(source))
 
 
 def _from_video(
-    batches: Iterable[Sequence[VideoFrame]], tracks: FaceTracks
+    batches: Iterable[Sequence[VideoFrame]], tracks: FaceTracks, lost: LostFrames
 ) -> Iterator[FaceObservation]:
     for some in batches:
         batch = tracks.prepare([frame.image for frame in some])
         found, others = [], []
         for frame, view in zip(some, batch.views, strict=True):
-            found.append(tracks.follow(view, frame.time))
+            found.append(tracks.follow(view, frame.time, lost.before(frame.time)))
             others.append(tracks.others)
         numbers = [number for number, faces in enumerate(found) for _ in faces]
         crops = iter(batch.align(numbers, [face for faces in found for _, face in faces]))

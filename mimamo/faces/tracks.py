@@ -75,7 +75,8 @@ class FaceTracks:
 
     - at a cut of the picture (`CutDetector`), and where the frames' size changes;
     - when a face that looks different, of a score of at least 0.5, is in its place;
-    - after `patience` frames without its face: a shorter gap does not end it.
+    - after `patience` frames without its face, those that a film has lost among them: a shorter
+      gap does not end it.
 
     So one number never goes on as another person's. The same person after a cut, or a longer gap,
     has a new number; and of people who look alike, or change places unseen, nobody can tell.
@@ -141,16 +142,19 @@ class FaceTracks:
         most = None if self._faces == "all" else _MAIN
         return self._detector.batch(images, most, search, [x.last for x in self._chosen])
 
-    def __call__(self, image: np.ndarray, time: float) -> list[tuple[int, Detection]]:
+    def __call__(
+        self, image: np.ndarray, time: float, lost: int = 0
+    ) -> list[tuple[int, Detection]]:
         """Return number and face of those in the next frame, in order of their numbers.
 
         Args:
             image: the frame, uint8 [H, W, 3] RGB.
             time: of it, in seconds.
+            lost: frames that are missing before it.
         """
-        return self.follow(FrameView(image, self._detector), time)
+        return self.follow(FrameView(image, self._detector), time, lost)
 
-    def follow(self, frame: FrameView, time: float) -> list[tuple[int, Detection]]:
+    def follow(self, frame: FrameView, time: float, lost: int = 0) -> list[tuple[int, Detection]]:
         """As calling it, with a view of the next frame."""
         image = frame.image
         changed = image.shape != self._shape  # its places are other pixels
@@ -158,17 +162,24 @@ class FaceTracks:
             self._shape, self._cut = image.shape, CutDetector()
         if self._cut(frame.thumbnail()) or changed:
             self._tracks, self._chosen, self._others = [], [], 0
+        self._miss(lost)
         for track in self._tracks:
             track.missed += 1
         if not self._find(frame):
             self._search(frame)
         self._next += 1
+        self._miss(0)
+        return [(track.number, _steadied(track, time)) for track in self._chosen if _seen(track)]
+
+    def _miss(self, frames: int) -> None:
+        """Count more frames in which no face was seen, and let go of who was not for too long."""
+        for track in self._tracks:
+            track.missed += frames
         self._tracks = [track for track in self._tracks if track.missed < self._patience]
         for track in self._tracks:
             if track.filter is not None and track.missed:
                 track.filter.reset()
         self._chosen = [track for track in self._chosen if track in self._tracks]
-        return [(track.number, _steadied(track, time)) for track in self._chosen if _seen(track)]
 
     def _find(self, frame: FrameView) -> bool:
         """Find the chosen faces where they were; whether that is enough for this frame."""

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from mimamo.model.config import MIMAMOConfig
 from mimamo.model.over_frames import OverFrames
+from mimamo.progress import counted
 
 if TYPE_CHECKING:
     from mimamo.model.checkpoint import Extractor
@@ -282,7 +283,9 @@ class MIMAMONet(nn.Module):
             )
         clips, frames, _ = features.shape
         if len(phases) != len(config.levels):
-            raise ValueError(f"phases: expected {len(config.levels)} levels, got {len(phases)}")
+            raise ValueError(
+                f"phases: expected {counted(len(config.levels), 'level')}, got {len(phases)}"
+            )
         for level, phase in zip(config.levels, phases, strict=True):
             size = config.phase_size // 2 ** (level - 1)
             expected = [clips, frames, config.phase_channels, size, size]

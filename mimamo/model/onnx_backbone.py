@@ -15,6 +15,7 @@ from mimamo.files import MOST_WEIGHTS
 from mimamo.model.config import MOST_WIDTH
 from mimamo.model.onnx_file import OnnxFile
 from mimamo.model.onnx_session import MOST_SIDE, OnnxSession, OnnxSettings
+from mimamo.progress import counted
 from mimamo.settings import is_whole, shown
 
 KIND = "onnx"
@@ -109,8 +110,7 @@ class OnnxBackbone(nn.Module):
         return (
             f"{self.label}: pictures of {self.image_size} pixels, {self.use.colours} from 0 to "
             f"{self.use.white}, less {mean}, over {std}; its output {shown(self.use.output)} has "
-            f""
-            f"{self.feature_dim} features"
+            f"{counted(self.feature_dim, 'feature')}"
         )
 
     def opened(self, device: torch.device | str = "cpu") -> OnnxSession:
@@ -125,7 +125,7 @@ class OnnxBackbone(nn.Module):
         found = session.image_size, session.feature_dim
         if found != (self.image_size, self.feature_dim):
             raise InputError(
-                f"{self.file}: expected {self.feature_dim} features of pictures of "
+                f"{self.file}: expected {counted(self.feature_dim, 'feature')} of pictures of "
                 f"{self.image_size} pixels, got {found[1]} of {found[0]}"
             )
         return session

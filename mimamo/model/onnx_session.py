@@ -15,6 +15,7 @@ from mimamo.errors import InputError
 from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.config import MOST_WIDTH
 from mimamo.model.onnx_file import expect_alone
+from mimamo.progress import counted
 from mimamo.settings import Settings, is_real, is_whole, shown
 
 COLOURS = ("rgb", "bgr")
@@ -169,7 +170,7 @@ class OnnxSession:
         if found.shape[2:] not in ((), (1, 1)) or len(found) != len(values) or not wide:
             raise InputError(
                 f"{self._gives}: expected [{len(values)}, D] of "
-                f"{len(values)} faces, got {list(found.shape)}"
+                f"{counted(len(values), 'face')}, got {list(found.shape)}"
             )
         return torch.from_numpy(found.reshape(len(found), wide)[:count].astype(np.float32))
 
@@ -201,7 +202,9 @@ class OnnxSession:
         self.batch = fixed[0]
         most = _MOST_PIXELS // self.image_size**2
         if self.batch is not None and self.batch > most:
-            raise InputError(f"{where}: expected at most {most} pictures at a time, {got}")
+            raise InputError(
+                f"{where}: expected at most {counted(most, 'picture')} at a time, {got}"
+            )
 
     @property
     def _gives(self) -> str:
@@ -212,7 +215,7 @@ class OnnxSession:
         names = [output.name for output in self._session.get_outputs()]
         wanted = self._use.output or (names[0] if len(names) == 1 else "")
         if wanted not in names:
-            asked = f"no output {shown(wanted)}" if wanted else f"{len(names)} outputs"
+            asked = f"no output {shown(wanted)}" if wanted else counted(len(names), "output")
             raise InputError(
                 f"{self.name}: has {asked}; --onnx-output says which of "
                 f"{_names(self._session.get_outputs())}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from mimamo.progress import Report, silent
 from mimamo.video import AlignedFolder, VideoReader, VideoWriter
-from mimamo.video.container import open_film
+from mimamo.video.container import open_film, start_of
 from mimamo.video.letterbox import letterbox
 from mimamo.video.picture import is_upright
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 64 << 20  # bytes that are embedded as they are
 _LONGEST_SIDE = 960  # pixels of a copy
+_UNEVEN = 2.0  # times the usual step from frame to frame, beyond which one is long
+_LATE = 1e-3  # seconds after 0 at which a film may begin: browsers count them, the tables do not
 # What browsers play everywhere: by container, the codecs of picture and sound.
 _PLAYED = {
     "mp4": ({"h264"}, {"aac", "mp3"}),
@@ -55,9 +57,10 @@ def write_playable(
     A copy is H.264 with the frames' `times` and the sound, its longer side 960 pixels at most. One
     is made of pictures in a folder, of a thinned film, whose frames stay until the next that is
     taken, of what not all browsers play as it is shown here (other codecs, turned, interlaced or
-    damaged films, pixels that are not square), of pictures of several sizes, and of files above
-    64 MiB. Where the size changes, pictures are fitted into the first one's, with black beside
-    them. A frame without an aligned face is grey.
+    damaged films, pixels that are not square, stamps that do not begin at 0, reordered frames that
+    come unevenly), of pictures of several sizes, and of files above 64 MiB. Where the size changes,
+    pictures are fitted into the first one's, with black beside them. A frame without an aligned
+    face is grey.
 
     `video` has been read to its end. Raises InputError if the film can no longer be read, or
     `copy`, an ``.mp4``, not be written.
@@ -66,7 +69,7 @@ def write_playable(
     if (
         isinstance(video, VideoReader)
         and not (video.missing or video.size_changes)
-        and _is_played(video.path)
+        and _is_played(video.path, times)
     ):
         return PlayableFilm(video.path, video.size, scale, shift)
     sound = video.path if video.path.is_file() else None
@@ -79,7 +82,7 @@ def write_playable(
     return PlayableFilm(copy, (width + width % 2, height + height % 2), scale, shift)
 
 
-def _is_played(path: Path) -> bool:
+def _is_played(path: Path, times: np.ndarray) -> bool:
     kind = path.suffix.lower().removeprefix(".")
     codecs = _PLAYED.get(kind)
     if codecs is None or os.stat(path).st_size > _LARGEST_FILE:
@@ -91,7 +94,9 @@ def _is_played(path: Path) -> bool:
             and len(streams.video) == 1
             and all(x.codec_context and x.codec_context.name in codecs[0] for x in streams.video)
             and all(x.codec_context and x.codec_context.name in codecs[1] for x in streams.audio)
+            and start_of(container) < _LATE
             and _is_shown_as_stored(container)
+            and not (streams.video[0].codec_context.has_b_frames and _is_uneven(times))
         )
 
 
@@ -106,6 +111,16 @@ def _is_shown_as_stored(container: InputContainer) -> bool:
         and is_upright(frame)
         and frame.format.name in ("yuv420p", "yuvj420p")
     )
+
+
+def _is_uneven(times: np.ndarray) -> bool:
+    """Whether some frames are shown much longer than most.
+
+    Where frames are not stored in the order they are shown in, an MP4 gives such a time to another
+    frame, and Chromium, going to one after it, shows that instead.
+    """
+    steps = np.diff(times)
+    return len(steps) > 0 and bool(steps.max() > _UNEVEN * np.median(steps))
 
 
 def _shrunk(width: int, height: int) -> tuple[int, int]:

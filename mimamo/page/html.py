@@ -51,6 +51,7 @@ class PageVideo:
         film: a file that browsers play (`write_playable`), embedded as it is; None for none.
         size: (width, height) in pixels, which the boxes are in.
         timed: whether `times` are known; else frames are shown by their numbers alone.
+        breaks: frames, from 0, right before which others are missing; curves are broken there.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PageVideo:
     film: Path | None = None
     size: tuple[int, int] | None = None
     timed: bool = True
+    breaks: Sequence[int] = ()
 
 
 def write_page(path: str | os.PathLike[str], title: str, videos: Sequence[PageVideo]) -> None:
@@ -85,8 +87,8 @@ def _page(title: str, videos: Sequence[PageVideo]) -> Iterator[bytes]:
                 while piece := stream.read(_CHUNK):
                     yield base64.b64encode(piece)
             yield b"</script>\n"
-    scripts = _asset("uPlot.iife.min.js") + _asset("page.js")
-    yield tail.replace("/* script */", scripts).encode()
+    scripts = map(_asset, ("uPlot.iife.min.js", "timeline.js", "page.js"))
+    yield tail.replace("/* script */", "\n".join(scripts)).encode()
 
 
 def _video(video: PageVideo) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def _video(video: PageVideo) -> dict[str, Any]:
         "times": np.round(video.times.astype(np.float64), 6).tolist(),
         "size": video.size,
         "timed": video.timed,
+        "breaks": [int(frame) for frame in video.breaks],
         "film": None if video.film is None else mime,
         "people": [_person(person) for person in video.people],
     }

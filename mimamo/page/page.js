@@ -4,6 +4,7 @@
   const content = JSON.parse($("content").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const TRAIL = 3; // seconds of the path in the plane
+  const HEIGHT = 150; // of a chart, pixels
   const film = $("film");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (person) => video.people[person].colours[dark.matches ? 1 : 0];
@@ -14,6 +15,7 @@
 
   let video = null; // the one of content.videos that is shown
   let shown = []; // which people are
+  let broken = new Set(); // the frames right before which others are missing
   let index = 0; // the frame
   let charts = [];
   let limit = 1;
@@ -22,27 +24,11 @@
 
   // Time ---------------------------------------------------------------------------------------
 
-  /** The frame that is on at a time: the last that has begun. */
-  function frameAt(time) {
-    const times = video.times;
-    let low = 0, high = times.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (times[middle] <= time + 1e-4) low = middle; else high = middle - 1;
-    }
-    return low;
-  }
-
-  /** A moment within a frame, so that rounding shows none beside it. */
-  function within(frame) {
-    const times = video.times, last = times.length - 1;
-    const next = frame < last ? times[frame + 1] : times[last] + (last ? times[last] - times[last - 1] : 0.04);
-    return (times[frame] + next) / 2;
-  }
+  const frameAt = (time) => timeline.at(video.times, time);
 
   function go(frame) {
     index = Math.max(0, Math.min(video.times.length - 1, frame));
-    const time = within(index);
+    const time = timeline.moment(video.times, index);
     // At the end, going to where it is would make Chromium go on to the film's duration.
     if (video.film && Math.abs(film.currentTime - time) > 1e-3) film.currentTime = time;
     draw();
@@ -177,7 +163,7 @@
       context.strokeStyle = context.fillStyle = ink(line);
       context.setLineDash(line.truth ? [3, 3] : []);
       for (let i = start + 1; i <= index; i++) {
-        if (valence[i] === null || valence[i - 1] === null) continue;
+        if (valence[i] === null || valence[i - 1] === null || broken.has(i)) continue;
         context.globalAlpha = 0.15 + 0.85 * (i - start) / (index - start);
         context.beginPath();
         context.moveTo(x(valence[i - 1]), y(arousal[i - 1]));
@@ -200,21 +186,22 @@
     holder.replaceChildren();
     const series = [{}], data = [video.times];
     for (const line of lines()) {
+      const lone = timeline.alone(line.values[column], broken);
       // Where people's values are nearly equal, a line above another has gaps to see it through.
       const dash = line.truth ? [4, 4] : line.k ? [8, 8 * Math.min(line.k, 3)] : [];
       series.push({ label: line.name, stroke: () => ink(line), width: line.truth ? 1.2 : 1.6, pxAlign: 0, dash,
-        show: shown[line.k], spanGaps: false, points: { show: false } });
+        show: shown[line.k], gaps: missing, points: { show: false, filter: () => lone } });
       data.push(line.values[column]);
     }
     const splits = ticks(column);
     const axis = { stroke: () => style("--faint"), grid: { stroke: () => style("--line"), width: 1 }, ticks: { show: false } };
     const made = new uPlot({
-      width: Math.max(holder.clientWidth, 100), height: 150,
+      width: Math.max(holder.clientWidth, 100), height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
       scales: { x: { time: false }, y: { range: [splits[0], splits[splits.length - 1]] } },
       series,
-      axes: [{ ...axis, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
+      axes: [{ ...axis, size: 30, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
         { ...axis, splits: () => splits, values: (_, all) => all.map((t) => +t.toFixed(3)), label: name[0].toUpperCase() + name.slice(1), size: 52, labelSize: 20 }],
       hooks: { draw: [mark] },
     }, data, holder);
@@ -226,6 +213,13 @@
     made.over.addEventListener("wheel", (event) => zoom(made, event), { passive: false });
     made.over.addEventListener("dblclick", () => charts.forEach((each) => each.setScale("x", whole())));
     return made;
+  }
+
+  /** Where a line is broken, in pixels: at frames without a value, and where frames are missing. */
+  function missing(made, _, first, last, found) {
+    const at = (i) => made.valToPos(video.times[i], "x", true);
+    const some = video.breaks.filter((i) => i > first && i <= last).map((i) => [at(i - 1), at(i)]);
+    return found.concat(some).sort((one, other) => one[0] - other[0]);
   }
 
   /** From end to end of the axis of valence (0) or arousal (1), through 0: to the limit, or less for small values. */
@@ -271,7 +265,7 @@
     } else if (video.people.length === 1) {
       ctx.fillStyle = style("--faint");
       ctx.globalAlpha = 0.18;
-      for (const [from, to] of gaps(video.people[0].found)) ctx.fillRect(at(from), bbox.top, Math.max(at(to) - at(from), 1), bbox.height);
+      for (const [from, to] of timeline.without(video.times, video.people[0].found)) ctx.fillRect(at(from), bbox.top, Math.max(at(to) - at(from), 1), bbox.height);
       ctx.globalAlpha = 1;
     }
     ctx.strokeStyle = style("--mark");
@@ -284,28 +278,15 @@
     ctx.restore();
   }
 
-  function gaps(found) {
-    const times = video.times, list = [];
-    for (let i = 0; i < found.length; i++) {
-      if (found[i]) continue;
-      const from = i;
-      while (i + 1 < found.length && !found[i + 1]) i++;
-      list.push([times[from], times[Math.min(i + 1, times.length - 1)]]);
-    }
-    return list;
-  }
-
   // A video ------------------------------------------------------------------------------------
 
   function open(which) {
     if (video) play(false);
     video = content.videos[which];
     shown = video.people.map(() => true);
+    broken = new Set(video.breaks);
     index = 0;
-    limit = 1;
-    for (const { values } of lines())
-      for (const column of values)
-        for (const value of column) if (value !== null) limit = Math.max(limit, 1.08 * Math.abs(value) * (Math.abs(value) > 1));
+    limit = timeline.limit(lines().flatMap(({ values }) => values));
     if (address) URL.revokeObjectURL(address);
     address = null;
     document.body.classList.toggle("nofilm", !video.film);
@@ -385,7 +366,7 @@
     film.addEventListener("timeupdate", () => onFrame(film.currentTime));
   }
   addEventListener("resize", () => {
-    charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: 150 }));
+    charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: HEIGHT }));
     draw();
   });
   dark.addEventListener("change", () => {

@@ -200,8 +200,9 @@ def predict_many(
     planned = _planned(sources, out_dir, settings)
     mine = [(sources[number], planned[number]) for number in sorted(shard.share(sources))]
     for source, outputs in mine:
-        if outputs.table.stem != (name := source_name(source)):
-            warn(f"{source}: others are called {name} too; its results are {outputs.table.stem}.*")
+        if (own := outputs.table.stem) != (name := source_name(source)):
+            why = "a long name" if name.startswith(own) else f"others are called {name} too"
+            warn(f"{source}: {why}; its results are {own}.*")
     results = []
     with workers(settings.device) as pool:
         predictor = _Predictor(checkpoint, settings, pool, progress, warn)
@@ -295,10 +296,11 @@ class _Predictor:
             predictions = observed.predictions
             times.frames = predictions.frame_count
             warnings, missing = list(video.warnings), None
-            if not isinstance(video, AlignedFolder) and video.missing:
+            if video.missing:
                 missing = no_rows(video.missing, outputs.table)
             if rate := far_rate(source, video.fps):
-                warnings.append(rate + "; --thin takes fewer" * (video.fps > NETWORK_FPS))
+                can = not isinstance(video, AlignedFolder) and video.fps > NETWORK_FPS
+                warnings.append(rate + "; --thin takes fewer" * can)
             if not predictions.found.any():
                 warnings.append(no_face(source))
             if observed.others and settings.faces == "main":

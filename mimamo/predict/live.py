@@ -35,6 +35,7 @@ from mimamo.predict.interpolation import FeatureInterpolation
 from mimamo.predict.networks import averaged, joined
 from mimamo.predict.pace import Pace
 from mimamo.predict.table import HEADER, NO_FACE, table_row
+from mimamo.progress import counted
 from mimamo.threads import Workers
 from mimamo.video import VideoFrame
 from phasenet import PhaseStream
@@ -162,17 +163,20 @@ class LivePredictor:
         #: In how many frames a face was found that was not chosen.
         self.others = 0
 
-    def push(self, frame: VideoFrame) -> list[LivePrediction]:
-        """Take the next frame; returns the predictions that it completes, in order of frames."""
+    def push(self, frame: VideoFrame, lost: int = 0) -> list[LivePrediction]:
+        """Take the next frame; returns the predictions that it completes, in order of frames.
+
+        `lost` frames are missing before it (`mimamo.video.gaps.LostFrames`).
+        """
         came = perf_counter()
-        predictions = self._push(frame, came)
+        predictions = self._push(frame, came, lost)
         if self._pace is not None:
             self.features_every = self._pace.frame(perf_counter() - came, self.features_every)
         return predictions
 
-    def _push(self, frame: VideoFrame, came: float) -> list[LivePrediction]:
+    def _push(self, frame: VideoFrame, came: float, lost: int) -> list[LivePrediction]:
         batch = self._tracks.prepare([frame.image])
-        found = self._tracks.follow(batch.views[0], frame.time)
+        found = self._tracks.follow(batch.views[0], frame.time, lost)
         self.boxes = [(number, face.box) for number, face in found]
         self.others += self._tracks.others > 0
         self._end(set(self._sequences) - self._tracks.alive)
@@ -181,7 +185,9 @@ class LivePredictor:
             return list(self._complete())
         crops = stacked([*batch.align([0] * len(found), [face for _, face in found])])
         self._ask([number for number, _ in found], crops)
-        grey = small_grey(crops, self._networks[0].config.phase_size).cpu()
+        # The windows, much larger than the frames, are made where the networks take them.
+        home = self._networks[0].head.fc.weight.device
+        grey = small_grey(crops, self._networks[0].config.phase_size).to(home)
         for (number, face), picture in zip(found, grey, strict=True):
             self._pending.append(
                 _Row(frame.index, frame.time, came, number, face.box, face.score)
@@ -352,9 +358,12 @@ class LiveSpeed:
             return f"0 frames in {seconds:.1f} s"
         median, slow = np.percentile(1000 * np.array(self.latencies), [50, 95])
         kept = len(self.latencies)
-        which = "latency" if kept == self.frames else f"latency of the last {kept} frames"
+        which = (
+            "latency" if kept == self.frames else f"latency of the last {counted(kept, 'frame')}"
+        )
         return (
-            f"{self.frames} frames in {seconds:.1f} s, {self.frames / seconds:.1f} frames/s; "
+            f"{counted(self.frames, 'frame')} in {seconds:.1f} s, "
+            f"{self.frames / seconds:.1f} frames/s; "
             f"{which} {median:.0f} ms median, {slow:.0f} ms for the slowest 5 %"
         )
 

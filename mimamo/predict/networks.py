@@ -17,6 +17,7 @@ from mimamo.model.features import SpatialFeatures
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.predict.clips import Cut, beside
+from mimamo.progress import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +100,8 @@ def joined(
         wanted, given = own.network.config.feature_dim, own.backbone.feature_dim
         if wanted != given:
             raise InputError(
-                f"{own.path}: its network is for {wanted} spatial features, but its backbone gives "
-                f"{given}"
+                f"{own.path}: its network is for {counted(wanted, 'spatial feature')}, but its "
+                f"backbone gives {given}"
             )
         size, expected = (x.network.config.phase_size for x in (own, first))
         if size != expected:

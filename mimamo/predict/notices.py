@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mimamo.predict.table import NO_FACE
+from mimamo.progress import counted
 
 NETWORK_FPS = 30.0  # which networks for Aff-Wild2 were trained at
 _KEPT_UP = 0.95  # of the frames a second that come, reached
@@ -14,7 +15,8 @@ def far_rate(source: object, fps: float) -> str | None:
     """Of a frame rate that is not near to `NETWORK_FPS`; None of one that is."""
     if NETWORK_FPS / 2.1 <= fps <= NETWORK_FPS * 2.1:  # 15 and 60 a second, or almost so
         return None
-    return f"{source}: has {fps:.4g} frames a second, far from the {NETWORK_FPS:g} of Aff-Wild2"
+    has = counted(f"{fps:.4g}", "frame")
+    return f"{source}: has {has} a second, far from the {NETWORK_FPS:g} of Aff-Wild2"
 
 
 def too_slow(source: object, reached: float, fps: float) -> str | None:
@@ -32,8 +34,8 @@ def no_face(source: object) -> str:
 def others_there(source: object, others: int, frames: int) -> str:
     """Of faces in so many of the frames that were found and not predicted."""
     return (
-        f"{source}: another face is in {others} of {frames} frames as well; --faces all predicts"
-        " every one"
+        f"{source}: another face is in {others} of {counted(frames, 'frame')} as well; --faces all"
+        " predicts every one"
     )
 
 

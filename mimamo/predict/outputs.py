@@ -16,6 +16,7 @@ SOFTWARE = "mimamo"  # a PNG's "Software" text, which marks the file as one of o
 # An MP4 is a row of boxes (length, kind, content), and players skip those of kind "free". One at
 # the end marks a rendered video as ours.
 _VIDEO_MARK = (8 + len(SOFTWARE)).to_bytes(4, "big") + b"free" + SOFTWARE.encode("ascii")
+_LONGEST = 250  # bytes of a name, which a suffix makes 255
 _PNG_MARK = b"Software\0" + SOFTWARE.encode("ascii")
 
 
@@ -44,9 +45,10 @@ def distinct_names(sources: Sequence[Path]) -> list[str]:
 
     ``a/talk.mp4`` and ``b/talk.mp4`` become ``a_talk`` and ``b_talk``; ``talk.mp4`` and
     ``talk.avi`` of one folder, ``talk_mp4`` and ``talk_avi``. No two are equal where upper and
-    lower case are one. Raises InputError for paths of which no such names can be made.
+    lower case are one, and none is too long for a file's. Raises InputError for paths of which no
+    such names can be made.
     """
-    names = [source_name(source) for source in sources]
+    names = [_fitting(source_name(source)) for source in sources]
     alike: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         alike.setdefault(name.casefold(), []).append(index)
@@ -122,7 +124,7 @@ def _longer_names(paths: Sequence[Path]) -> Iterator[list[str]]:
     """Names with suffixes, with a folder more, with both, and so on up to the whole path."""
     for folders in range(max(len(path.parts) for path in paths)):
         for suffix in (False, True):
-            yield [_longer_name(path, folders, suffix) for path in paths]
+            yield [_fitting(_longer_name(path, folders, suffix)) for path in paths]
 
 
 def _longer_name(path: Path, folders: int, suffix: bool) -> str:
@@ -131,6 +133,13 @@ def _longer_name(path: Path, folders: int, suffix: bool) -> str:
         name += path.suffix.replace(".", "_")
     above = path.parent.parts[1:]  # without the root
     return "_".join([*above[max(len(above) - folders, 0) :], name])
+
+
+def _fitting(name: str) -> str:
+    """As much of a name as a file's can hold."""
+    while len(os.fsencode(name)) > _LONGEST:
+        name = name[:-1]
+    return name
 
 
 def _are_distinct(names: Sequence[str], taken: set[str]) -> bool:

@@ -55,6 +55,7 @@ from mimamo.threads import Workers, ahead
 
 if TYPE_CHECKING:
     from mimamo.video import Film
+    from mimamo.video.gaps import Gap
 
 _FRAMES_AHEAD = 8  # decoded frames, or batches of them, and observed faces, that wait
 _CROPS = 8  # of a batch, for each whose features are computed
@@ -153,7 +154,7 @@ def observe(
         for face in working("detection", faces):
             if gathering.add(face):
                 advance()
-        return gathering.finish()
+        return gathering.finish(video.gaps)
 
 
 class _Crop(NamedTuple):
@@ -240,8 +241,8 @@ class _Gathering:
                 self._collect(self._limit)
         return is_new
 
-    def finish(self) -> Observed:
-        """Wait for all that is under way, and put everything together."""
+    def finish(self, gaps: Sequence[Gap]) -> Observed:
+        """Wait for all that is under way, and put everything together; `gaps` are the video's."""
         if self._crops:
             self._submit_batch()
         self._collect(0)
@@ -254,7 +255,7 @@ class _Gathering:
         rows = np.array(self._rows, _ROW)
         face = rows["face"]
         return Observed(
-            Predictions(rows["time"], face, self._values(face, rows["frame"]), rows["frame"]),
+            Predictions(rows["time"], face, self._values(face, rows["frame"]), rows["frame"], gaps),
             Faces(
                 np.array(self._boxes, np.float32).reshape(-1, 4),
                 np.array(self._landmarks, np.float32).reshape(-1, 5, 2),

@@ -11,6 +11,8 @@ from operator import add
 from time import perf_counter
 from typing import TypeVar
 
+from mimamo.progress import counted
+
 T = TypeVar("T")
 
 #: Reading frames; finding, following and aligning the face; its spatial features; grey frames and
@@ -82,7 +84,8 @@ class StageTimes:
         names = {"backbone": self.backbone}
         shares = [f"{names.get(stage, stage)} {_percent(self.share(stage))}" for stage in STAGES]
         return (
-            f"{self.frames} frames in {self.elapsed:.1f} s, {self.frames_per_second:.1f} frames/s; "
+            f"{counted(self.frames, 'frame')} in {self.elapsed:.1f} s, "
+            f"{self.frames_per_second:.1f} frames/s; "
             f"{', '.join(shares)}"
         )
 
@@ -109,7 +112,9 @@ def speed_lines(times: Mapping[str, StageTimes], process: str = "") -> list[str]
         return []
     lines = [f"{name}: {each.summary()}" for name, each in times.items()]
     if len(times) > 1:
-        lines.append(f"all {len(times)} videos{process}: {reduce(add, times.values()).summary()}")
+        lines.append(
+            f"all {counted(len(times), 'video')}{process}: {reduce(add, times.values()).summary()}"
+        )
     return [*lines, "Stages work side by side: their shares of the time may exceed 100 %."]
 
 

@@ -14,6 +14,7 @@ from mimamo.files import write_text
 
 if TYPE_CHECKING:  # it needs OpenCV
     from mimamo.faces.observe import Faces
+    from mimamo.video.gaps import Gap
 
 #: The value of frames before the first face, as in Aff-Wild2, where it marks "not annotated".
 NO_FACE = -5.0
@@ -33,12 +34,14 @@ class Predictions:
         face: int ``[T]``, number of the face, from 1; 0 where none was found.
         values: float32 ``[T, 2]``, valence and arousal; `NO_FACE` where there are none.
         frames: int ``[T]``, the frames, from 0; left out, every frame has one row.
+        gaps: between which times frames of the video are missing, see `VideoReader.gaps`.
     """
 
     times: np.ndarray
     face: np.ndarray
     values: np.ndarray
     frames: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    gaps: Sequence[Gap] = ()
 
     def __post_init__(self) -> None:
         count = len(self.times)
@@ -85,6 +88,11 @@ class Predictions:
         return times[1:][face[1:] != face[:-1]]
 
     @property
+    def parts(self) -> np.ndarray:
+        """int ``[T]``: behind how many of the gaps a row is; no line is drawn from part to part."""
+        return np.searchsorted([start for start, _ in self.gaps], self.times)
+
+    @property
     def known(self) -> np.ndarray:
         """bool ``[T]``: where `values` are real, be it those of a frame before."""
         return self.found | (self.values != NO_FACE).all(axis=1)
@@ -127,14 +135,15 @@ def fill_missing(values: np.ndarray, found: np.ndarray) -> np.ndarray:
     return filled
 
 
-def runs(values: np.ndarray) -> list[tuple[int, int]]:
+def runs(values: np.ndarray, parts: np.ndarray | None = None) -> list[tuple[int, int]]:
     """The stretches of one value in ``[T]``, as half-open ``(start, stop)`` pairs.
 
-    Those of 0, or False, are left out.
+    Those of 0, or False, are left out. With `parts`, int ``[T]``, none reaches from one to another.
     """
-    padded = np.concatenate(([0], np.asarray(values, np.int64), [0]))
-    edges = np.flatnonzero(np.diff(padded)).tolist()
-    return [(start, stop) for start, stop in pairwise(edges) if padded[start + 1]]
+    both = np.stack([values, np.zeros(len(values)) if parts is None else parts]).astype(np.int64)
+    padded = np.pad(both, ((0, 0), (1, 1)))
+    edges = np.flatnonzero(np.diff(padded).any(axis=0)).tolist()
+    return [(start, stop) for start, stop in pairwise(edges) if padded[0, start + 1]]
 
 
 def write_predictions(

@@ -58,7 +58,7 @@ def begin(model: TrainedModel, config: TrainingConfig, chosen: Chosen, report: R
     held_out = {video.name for video in chosen.validation}
     if seen := held_out & set(trained_on(file.notes)):
         report(
-            f"warning: {config.init}: was trained on {len(seen)} of the "
+            f"warning: {config.init}: was trained on {len(seen)} of "
             f"{counted(len(held_out), 'video')} to validate on, so their CCC says little"
         )
 

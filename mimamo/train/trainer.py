@@ -21,6 +21,7 @@ from mimamo.metrics import ccc_loss, pooled_ccc
 from mimamo.model.features import phase_windows
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import evaluating, predict_sequence
+from mimamo.progress import counted
 from mimamo.threads import ahead
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.optimisation import WeightAverage, optimizer_of, rate_at
@@ -188,7 +189,8 @@ class Trainer:
             clips = clips.moved(random.integers(-most, most + 1, len(clips)).tolist())
         if min(map(len, batches)) < processes.count:
             raise InputError(
-                f"batch_size: expected batches of at least {processes.count} clips, one a process, "
+                f"batch_size: expected batches of at least "
+                f"{counted(processes.count, 'clip')}, one a process, "
                 f"got {min(map(len, batches))}"
             )
         for number, batch in enumerate(batches[done:], start=done):

@@ -37,7 +37,7 @@ from mimamo.model.onnx_file import OnnxFile
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.smoothing import NOTE, choose_smooth, smooth_line
-from mimamo.progress import Progress, Report, silent
+from mimamo.progress import Progress, Report, counted, silent
 from mimamo.train.begin import begin, seen_before
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.processes import is_first, joined_processes
@@ -175,7 +175,8 @@ def train(
                 chosen.check(folder / STATE, trainer.state.identity)
                 done = len(trainer.state.epochs)
                 report(
-                    f"{folder}: resumed after {done} epochs and {len(trainer.state.losses)} steps"
+                    f"{folder}: resumed after {counted(done, 'epoch')} and "
+                    f"{counted(len(trainer.state.losses), 'step')}"
                 )
             elif resume:
                 report(f"{folder}: nothing to resume yet; begins")
@@ -206,7 +207,7 @@ def train(
             del trainer, model, files  # while the group that DDP uses is there
     result = TrainResult(folder, epochs, stopped_early=len(epochs) < config.epochs, videos=chosen)
     if result.stopped_early:
-        report(f"stopped early: no better CCC in {config.patience} epochs")
+        report(f"stopped early: no better CCC in {counted(config.patience, 'epoch')}")
     best = result.best
     report(
         f"best epoch {best.number}: CCC valence {best.valence:.3f}, arousal {best.arousal:.3f}; "

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from mimamo.errors import InputError
+from mimamo.progress import counted
+from mimamo.video.gaps import Gap
 from mimamo.video.image import read_image
 
 CROP_SIZE = 112
@@ -36,6 +38,7 @@ class AlignedFolder:
         fps: as given; such a folder does not say.
         images: the image files by number.
         frame_count: the highest number, or the video's true length where it was given.
+        gaps, missing: none, as every frame up to the last is there, with a face or without.
         warnings: one line for each thing about the folder that a user should know.
 
     Args:
@@ -63,6 +66,8 @@ class AlignedFolder:
         self.name = Path(os.path.realpath(self.path)).name
         self.size = (CROP_SIZE, CROP_SIZE)
         self.fps = fps
+        self.gaps: list[Gap] = []
+        self.missing: str | None = None
         self.warnings: list[str] = []
         self._crop = crop
         self._resized = False
@@ -74,7 +79,8 @@ class AlignedFolder:
         self.frame_count = highest if frame_count is None else frame_count
         if self.frame_count < highest:
             raise InputError(
-                f"{self.images[highest]}: is numbered beyond the video's {frame_count} frames"
+                f"{self.images[highest]}: is numbered beyond the video's "
+                f"{counted(self.frame_count, 'frame')}"
             )
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -110,7 +116,7 @@ class AlignedFolder:
         main = min(faces, key=lambda face: (-len(faces[face]), face))
         if len(faces) > 1:
             self.warnings.append(
-                f"{self.path}: holds {len(faces)} faces; that of most images is used,"
+                f"{self.path}: holds {counted(len(faces), 'face')}; that of most images is used,"
                 f" {next(iter(faces[main].values())).name} and so on"
             )
         _check_numbers(faces[main])

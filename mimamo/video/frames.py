@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -10,9 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from mimamo.errors import InputError
+from mimamo.progress import counted
 from mimamo.video.folder import FOLDER_FPS, is_picture, listed
+from mimamo.video.gaps import Gap, gaps_in_words
 from mimamo.video.image import read_image
-from mimamo.video.reader import VideoFrame, gaps_in_words
+from mimamo.video.reader import VideoFrame
 
 
 class FrameFolder:
@@ -30,8 +33,8 @@ class FrameFolder:
         images: the pictures, in order.
         size: (width, height) in pixels of the first that can be read.
         frame_count: how many pictures there are.
-        missing: after a whole pass, where pictures could not be read, in one line; None if all
-            could.
+        gaps: the times of the frames before and after each place where frames are missing: their
+            pictures cannot be read, or by their numbers are not there. As of `VideoReader`.
         warnings: one line for each other thing about the folder that a user should know.
 
     Raises InputError if `path` is not a folder, or holds no picture that can be read.
@@ -43,8 +46,9 @@ class FrameFolder:
         self.path = Path(path)
         self.name = Path(os.path.realpath(self.path)).name
         self.fps = fps
-        self.missing: str | None = None
         self.warnings: list[str] = []
+        self.gaps: list[Gap] = []
+        self._unread: list[Gap] = []
         self._first: tuple[int, ...] = ()
         self._size_changes = False
         names = sorted((x.name for x in listed(self.path) if is_picture(x.name)), key=natural)
@@ -55,22 +59,32 @@ class FrameFolder:
         self._places = _places(numbers_of(names) or range(len(names)))
         if absent := round(self._places[-1]) + 1 - len(names):
             self.warnings.append(
-                f"{self.path}: by their numbers, {absent} of its frames are not there"
+                f"{self.path}: by their numbers, "
+                f"{counted(absent, 'of its frames is', 'of its frames are')} not there"
             )
         first = next(iter(self), None)
         if first is None:
             raise InputError(self._refused)
         self.size = (first.image.shape[1], first.image.shape[0])
 
+    @property
+    def missing(self) -> str | None:
+        """After a whole pass, where pictures could not be read, in one line; None if all could."""
+        if not self._unread:
+            return None
+        return f"{self._refused}; frames missing {gaps_in_words(self._unread)}"
+
     def __iter__(self) -> Iterator[VideoFrame]:
         return self.taken(lambda time: True)
 
     def taken(self, wanted: Callable[[float], bool]) -> Iterator[VideoFrame]:
         """As iterating over it, but only frames whose time is `wanted`; others are not read."""
-        gaps: list[tuple[float, float]] = []
-        before, index, whole = 0.0, 0, True
+        unread: list[Gap] = []
+        self.gaps = gaps = []
+        before, index, last, whole, absent = 0.0, 0, 0.0, True, False
         for path, place in zip(self.images, self._places, strict=True):
             time = place / self.fps
+            absent, last = absent or place - last > 1, place
             if not wanted(time):
                 continue
             try:
@@ -79,15 +93,16 @@ class FrameFolder:
                 self._refused, whole = str(error), False
                 continue
             if not whole:
+                unread.append((before, time))
+            if absent or not whole:
                 gaps.append((before, time))
             self._compare(path, image.shape[:2])
             yield VideoFrame(index, time, image)
-            before, index, whole = time, index + 1, True
+            before, index, whole, absent = time, index + 1, True, False
         if not whole:
-            gaps.append((before, float("inf")))
-        self.missing = None
-        if gaps:
-            self.missing = f"{self._refused}; frames missing {gaps_in_words(gaps)}"
+            unread.append((before, math.inf))
+            gaps.append((before, math.inf))
+        self._unread = unread
 
     def _compare(self, path: Path, shape: tuple[int, ...]) -> None:
         self._first = self._first or shape

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from mimamo.errors import InputError
+from mimamo.progress import counted
 from mimamo.video.container import (
     codec_name,
     explained,
@@ -25,11 +25,11 @@ from mimamo.video.container import (
 )
 from mimamo.video.decoding import Decoding, DoubtfulFilmError
 from mimamo.video.folder import MOST_FRAMES
+from mimamo.video.gaps import Gap, gaps_in_words
 from mimamo.video.picture import Pictures, progressive
 
 ASSUMED_FPS = 30.0
 _HIGHEST_FPS = 500.0  # some containers state their clock (1000, 90000) instead of a frame rate
-_NAMED_GAPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,8 @@ class VideoReader:
         fps: frames per second on average, as the file states it, 30 if it does not; after a whole
             pass, as its frames came.
         frame_count: how many frames the container announces, or None. Only a claim.
-        missing: after a whole pass, where frames are missing, in one line; None if none are.
+        gaps: the times of the frames before and after each place where frames are missing; 0 before
+            the first frame, infinity after the last. Each is there when the frame after it comes.
         size_changes: after a whole pass, whether not all frames have the size of the first.
         warnings: one line for each other thing about the file that a user should know.
 
@@ -73,7 +74,7 @@ class VideoReader:
         self.path = Path(path)
         self._threads = threads
         self.name = self.path.stem
-        self.missing: str | None = None
+        self.gaps: list[Gap] = []
         self.size_changes = False
         self.warnings: list[str] = []
         self._pass: Generator[VideoFrame, None, None] | None = None
@@ -94,8 +95,15 @@ class VideoReader:
         else:
             raise InputError(f"{self.path}: expected a video with frames; none can be decoded")
         if len(streams) > 1:
-            self._warn(f"has {len(streams)} video streams; the first that decodes is used")
+            self._warn(
+                f"has {counted(len(streams), 'video stream')}; the first that decodes is used"
+            )
         self.size = (first.image.shape[1], first.image.shape[0])
+
+    @property
+    def missing(self) -> str | None:
+        """After a whole pass, where frames are missing, in one line; None if none are."""
+        return f"{self.path}: frames missing {gaps_in_words(self.gaps)}" if self.gaps else None
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """Read from the first frame on; a new iteration ends one that is still under way."""
@@ -151,6 +159,7 @@ class VideoReader:
         shown: np.ndarray | None = None
         index = -1
         with closing(Decoding(container, stream, step, doubtful, cut, threads)) as decoding:
+            self.gaps = decoding.gaps
             for index, (decoded, time) in enumerate(progressive(decoding)):
                 times[1:] = [time]
                 is_new = index >= self._passed  # else several threads gave it
@@ -168,8 +177,6 @@ class VideoReader:
 
     def _conclude(self, decoding: Decoding, steps: int, seconds: float) -> None:
         """What a whole pass has shown."""
-        if decoding.gaps:
-            self.missing = f"{self.path}: frames missing {gaps_in_words(decoding.gaps)}"
         if decoding.filled and not self._facts.fps:
             self._warn(
                 f"has frames without times and no frame rate; {ASSUMED_FPS:g} a second assumed"
@@ -210,18 +217,3 @@ class _Facts:
 def _is_cover(stream: VideoStream) -> bool:
     """Whether a stream is one picture, such as the cover of a record."""
     return bool(stream.disposition & Disposition.attached_pic)
-
-
-def gaps_in_words(gaps: Sequence[tuple[float, float]]) -> str:
-    """Where frames are missing, in words."""
-    named = [_place(before, after) for before, after in gaps[:_NAMED_GAPS]]
-    more = len(gaps) - len(named)
-    if more:
-        named.append(f"in {more} more place{'s' * (more > 1)}")
-    return ", ".join(named[:-1]) + " and " * (len(named) > 1) + named[-1]
-
-
-def _place(before: float, after: float) -> str:
-    if after == math.inf:
-        return f"after {before:.1f} s"
-    return f"between {before:.1f} s and {after:.1f} s"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mimamo.video.frames import FrameFolder
+from mimamo.video.gaps import Gap
 from mimamo.video.reader import VideoFrame, VideoReader
 
 _ROUNDING = 1e-3  # seconds by which the distance of two times may be wrong, as in Matroska
@@ -54,6 +55,10 @@ class ThinnedFilm:
     @property
     def missing(self) -> str | None:
         return self.film.missing
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return self.film.gaps
 
     @property
     def warnings(self) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from benchmarks import gpu_check
-from benchmarks.gpu import groups, plan, predict, store, summary, windows
+from benchmarks.gpu import groups, plan, predict, stages, store, summary, windows
 from benchmarks.gpu.plan import Step
 from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
@@ -141,6 +141,23 @@ def test_predict_is_measured_where_all_it_needs_is_there():
     assert rows["cuda/predict/rate"].peer.median == 24 / 1000  # twelve frames, twice
     assert rows["cuda/predict/rate"].size.startswith("24 frames of 640x360")
     assert all(stage in row.note for row in rows.values() for stage in ("decode", "detection"))
+    alone = rows["cuda/predict/rate"].note.split("ms a frame: ")[1]
+    each = dict(part.split() for part in alone.split(", "))
+    assert list(each) == ["decode", "detection", "crops", "backbone", "phase", "network"]
+    assert all(float(seconds) > 0 for seconds in each.values())
+
+
+def test_a_stage_has_what_is_waited_for_and_nothing_else():
+    """What a GPU was given before is over when a stage begins, and its own when it ends."""
+    done: list[str] = []
+    times = stages.WaitedFor(lambda: done.append("waited for"))
+    with times.stage("crops"):
+        done.append("given")
+    assert done == ["waited for", "given", "waited for"]
+    assert list(times.seconds) == ["crops"]
+    assert stages.in_words({"decode": 0.5, "crops": 0.25}, 100) == (
+        "each stage alone, the GPU waited for, ms a frame: decode 5.000, crops 2.500"
+    )
 
 
 def test_predict_is_not_measured_without_a_gpu():

@@ -108,10 +108,10 @@ def write_ablation_set(
             f"{subset}: {counted(number * takes, 'video')} of {counted(number, 'person', 'people')}"
             for subset, number in people.items()
         ),
-        f"{root}: {faces} aligned faces in the layout of Aff-Wild2; the test set's annotations "
-        "are there too"
+        f"{root}: {counted(faces, 'aligned face')} in the layout of Aff-Wild2; the test set's "
+        "annotations are there too"
         if edition is None
-        else f"{root}: {faces} aligned faces, and films, in the layout of {edition}",
+        else f"{root}: {counted(faces, 'aligned face')}, and films, in the layout of {edition}",
     ]
 
 

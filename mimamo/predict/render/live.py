@@ -143,4 +143,7 @@ class LivePicture:
                 values = np.clip([getattr(x, name) for x in known], -1, 1)
                 points = axes.pixels(np.array([x.time for x in known]), values)
                 own = colour if len(people) == 1 else colour_of(number)
-                canvas.line(picture, points, own, 2 if len(people) == 1 or not row else 1)
+                # Not across frames without the face.
+                breaks = np.flatnonzero(np.diff([x.index for x in known]) > 1) + 1
+                for some in np.split(points, breaks):
+                    canvas.line(picture, some, own, 2 if len(people) == 1 or not row else 1)

@@ -39,11 +39,15 @@ def save_page(
 
     Raises InputError if `video` can no longer be read, or `path` cannot be written.
     """
-    times = predictions.times[[rows[0] for rows in predictions.rows_of_frames()]]
+    firsts = [rows[0] for rows in predictions.rows_of_frames()]
+    times, breaks = (
+        predictions.times[firsts],
+        np.flatnonzero(np.diff(predictions.parts[firsts])) + 1,
+    )
     with TemporaryDirectory() as folder:
         film = write_playable(Path(folder) / "film.mp4", video, times, warn)
         people = list(_people(predictions, faces, film))
-        page = PageVideo(video.name, times, people, film.path, film.size)
+        page = PageVideo(video.name, times, people, film.path, film.size, breaks=breaks.tolist())
         write_page(path, video.name, [page])
 
 

@@ -85,6 +85,7 @@ class Renderer:
     ) -> None:
         self._predictions = predictions
         self._known, self._seams = predictions.known, predictions.seams
+        self._parts = predictions.parts
         self._faces = faces
         self._people = People(predictions) if people and len(predictions.numbers) > 1 else None
         self._rows = list(predictions.rows_of_frames())
@@ -223,9 +224,9 @@ class Renderer:
         for column, name, colour in ((0, "valence", VALENCE), (1, "arousal", AROUSAL)):
             values = self._predictions.values[shown, column]
             points = inside.pixels(times[shown], values)
-            for start, stop in runs(held):
+            for start, stop in runs(held, self._parts[shown]):
                 canvas.line(panel, points[start:stop], _mixed(colour, _PANEL, 0.5), 1)
-            for start, stop in runs(self._predictions.face[shown]):
+            for start, stop in runs(self._predictions.face[shown], self._parts[shown]):
                 canvas.line(panel, points[start:stop], colour, 2)
             text = "\N{EN DASH}"
             if known[-1]:
@@ -253,10 +254,10 @@ class Renderer:
         times, values = self._predictions.times, self._predictions.values
         found = self._predictions.found
         first = int(np.searchsorted(times, times[index] - _TRAIL))
-        shown = values[first : index + 1]
-        points = self._plane.pixels(shown[:, 0], shown[:, 1])
-        for start, stop in runs(self._predictions.face[first : index + 1]):
-            for a, b in _pieces(start, stop, max(1, len(shown) // _TRAIL_STEPS)):
+        shown = slice(first, index + 1)
+        points = self._plane.pixels(*values[shown].T)
+        for start, stop in runs(self._predictions.face[shown], self._parts[shown]):
+            for a, b in _pieces(start, stop, max(1, len(points) // _TRAIL_STEPS)):
                 age = (times[index] - times[first + a]) / _TRAIL
                 canvas.line(picture, points[a:b], _mixed(_PANEL, INK, 0.9 * age), 2)
         if self._known[index]:

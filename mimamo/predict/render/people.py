@@ -30,14 +30,14 @@ def css_colour_of(number: int) -> str:
 
 
 class People:
-    """The faces of a video's predictions, as stretches of frames without a gap."""
+    """The faces of a video's predictions, as stretches of frames of which none is missing."""
 
     def __init__(self, predictions: Predictions) -> None:
         self._predictions = predictions
-        face, frames = predictions.face, predictions.frames
+        face, frames, parts = predictions.face, predictions.frames, predictions.parts
         order = np.lexsort((frames, face))
         order = order[face[order] > 0]
-        breaks = (np.diff(face[order]) > 0) | (np.diff(frames[order]) > 1)
+        breaks = np.diff([face[order], parts[order]]).any(axis=0) | (np.diff(frames[order]) > 1)
         #: The rows of each stretch, int arrays.
         self.stretches = np.split(order, np.flatnonzero(breaks) + 1) if len(order) else []
         self._starts = np.array([frames[rows[0]] for rows in self.stretches])

@@ -54,9 +54,10 @@ def draw_plot(predictions: Predictions, name: str, *, people: bool = False) -> F
     """The figure of `save_plot`: valence and arousal over time, and the path in the plane.
 
     Frames without a face are shaded; the value they hold is dotted, and frames before the first
-    face have none; a dotted line across is where another face begins. With `people`, several faces
-    are each in a colour, broken where a track has a gap, and no value is held. The axes span
-    [-1, 1], or more where predictions lie outside it.
+    face have none; a dotted line across is where another face begins. Lines are broken where frames
+    of the video are missing. With `people`, several faces are each in a colour, broken where a
+    track has a gap as well, and no value is held. The axes span [-1, 1], or more where predictions
+    lie outside it.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -144,12 +145,14 @@ def _draw_over_time(
     before = predictions.found & np.append(~predictions.found[1:], False)
     held[before] = values[before]
     label = "last prediction held" if gaps.any() else None
+    parts = np.flatnonzero(np.diff(predictions.parts)) + 1
+    times, held = (np.insert(x, parts, np.nan) for x in (times, held))
     axes.plot(times, held, linestyle=(0, (1, 1.6)), linewidth=width, color=colour, label=label)
     # The dots are seen where a frame is alone. Faces that follow each other are not joined.
     for parity in (1, 0):
         own = predictions.found & (predictions.face % 2 == parity)
         if own.any():
-            shown = np.where(own, values, np.nan)
+            shown = np.insert(np.where(own, values, np.nan), parts, np.nan)
             axes.plot(times, shown, ".-", linewidth=width, markersize=2 * width, color=colour)
     for seam in predictions.seams * scale:
         axes.axvline(seam - step / 2, color=_FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
@@ -216,5 +219,5 @@ def _frame_time(predictions: Predictions) -> float:
 def _summary(predictions: Predictions) -> str:
     seconds = f"{predictions.times[-1]:.1f} s" if len(predictions) else "0 s"
     frames, count = counted(predictions.frame_count, "frame"), len(predictions.numbers)
-    faces = f", {count} faces" if count > 1 else ""
+    faces = f", {counted(count, 'face')}" if count > 1 else ""
     return f"{frames}, {seconds}, face found in {predictions.seen_frames}{faces}"

@@ -120,8 +120,8 @@ class TestCheckLength:
         ("lines", "frames", "message"),
         [
             (5, 5, None),
-            (5, 7, r":6: shorter than the frames: it ends after 5 frames, but there are 7 \(last"),
-            (7, 5, r":7: longer than the frames: 2 annotated lines lie after .* frame, 5 \(last"),
+            (5, 7, r":6: shorter than the frames: it ends after 5 of 7 frames \(last"),
+            (7, 5, r":7: longer than the frames: 2 annotated lines after .* frame, 5 \(last"),
         ],
     )
     def test_against_the_frames(

@@ -103,7 +103,7 @@ class TestCutShort:
 
     def test_a_missing_file_is_named(self, root: Path) -> None:
         video_path(root, "b").unlink()
-        with pytest.raises(InputError, match=r"incomplete: 1 of 3 videos are missing, such as b"):
+        with pytest.raises(InputError, match=r"incomplete: 1 of 3 videos missing, such as b"):
             Cache(root)
 
     def test_another_file_in_its_place(self, root: Path) -> None:

@@ -92,7 +92,7 @@ class TestSubsets:
     def test_videos_trained_on_are_a_warning(self, small_run: Path, small_cache: Path) -> None:
         lines: list[str] = []
         evaluate_runs([small_run], small_cache, subset="all", report=lines.append)
-        assert lines[0] == "warning: 3 of these 6 videos were trained on"
+        assert lines[0] == "warning: trained on 3 of 6 videos here"
         lines.clear()
         evaluate_runs([small_run], small_cache, report=lines.append)
         assert not any("warning" in line for line in lines)
@@ -142,9 +142,7 @@ class TestSubsets:
         run = shutil.copytree(small_folds / "fold-1", tmp_path / "run")
         best = run / "best.safetensors"
         update_info(best, {"training": load_checkpoint(best).info["training"] | {"fold": "2/3"}})
-        match = (
-            rf"^{best}: was trained on 2 of the 2 videos that {small_cache} holds out for it, such"
-        )
+        match = rf"^{best}: was trained on 2 of 2 videos that {small_cache} holds out for it, such"
         with pytest.raises(InputError, match=match):
             evaluate_runs([run], small_cache)
         assert evaluate_runs([run], small_cache, subset="all").summary.faces.count == 336

@@ -90,7 +90,7 @@ class TestBadInput:
     def test_annotations_shorter_than_the_frames(self, run, data: Path, tmp_path: Path) -> None:
         path = data / "annotations/Validation_Set/plain.txt"
         path.write_text("valence,arousal\n" + "0,0\n" * 15)
-        pattern = r"plain\.txt:16: shorter than the frames: .* 15 frames, .* 20 \(.*00020\.jpg"
+        pattern = r"plain\.txt:16: shorter than the frames: .* 15 of 20 frames \(.*00020\.jpg"
         cache = self.check(run, pattern, tmp_path)
         assert cache.videos[1].annotated_frames == 15
 

@@ -299,7 +299,7 @@ class TestResume:
             whole = {name: of for name, of in found.items() if not name.startswith(".")}
             assert 0 < len(whole) < len(expected)
             assert whole.items() <= expected.items()
-            with pytest.raises(InputError, match=rf"{14 - len(whole)} of 14 videos are missing"):
+            with pytest.raises(InputError, match=rf"{14 - len(whole)} of 14 videos missing"):
                 Cache(tmp_path / "cache")
         result = run()
         assert (result.made, result.kept) == (14 - len(whole), len(whole))

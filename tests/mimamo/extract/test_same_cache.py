@@ -157,8 +157,8 @@ class TestSameCacheAgain:
         for given in (other, AffWild2(other)):
             with pytest.raises(
                 InputError,
-                match=r"cache: made of .*/data, not of .*/other, where 2 of the 2 videos looked at "
-                r"differ or are missing, such as gaps; give another --out",
+                match=r"cache: made of .*/data, not of .*/other, with 2 of 2 videos looked at "
+                r"different or missing, such as gaps; give another --out",
             ):
                 extract(given, tmp_path / "cache", backbone="small")
         assert digests(tmp_path / "cache") == before

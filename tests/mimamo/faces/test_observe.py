@@ -104,6 +104,18 @@ class TestVideo:
         next(faces)
         assert read == [0, 1]
 
+    @pytest.mark.parametrize(("lost", "numbers"), [(11, [1, 1, 1]), (12, [1, 1, 2])])
+    def test_a_hole_of_a_film_is_a_gap_of_its_faces(self, moving_face, detector, lost, numbers):
+        """Of as many frames as the hole's seconds are at the film's rate."""
+
+        class Torn(list):
+            fps, gaps = 25.0, ((1 / 25, (2 + lost) / 25),)
+
+        times = (0.0, 1 / 25, (2 + lost) / 25)
+        frames = zip(times, moving_face.frames[:3], strict=True)
+        film = Torn(VideoFrame(index, *each) for index, each in enumerate(frames))
+        assert [face.face for face in observe_faces(film, detector)] == numbers
+
     def test_a_detector_is_needed(self, moving_face, make_film):
         with pytest.raises(ValueError, match="detector"):
             observe_faces(VideoReader(make_film(moving_face.frames[:1])), None)

@@ -76,6 +76,18 @@ class TestChoice:
     def test_a_missed_frame_is_no_face_and_the_face_is_found_again(self):
         assert _follow([face_at(100)], [], [face_at(110)]) == [100, None, 110]
 
+    @pytest.mark.parametrize("faces", ["main", "all"])
+    @pytest.mark.parametrize(("unseen", "lost", "number"), [(0, 3, 1), (0, 4, 2), (2, 1, 1),
+                                                            (2, 2, 2)])  # fmt: skip
+    def test_frames_a_film_has_lost_are_frames_without_a_face(self, faces, unseen, lost, number):
+        """With a patience of four; those in which the face was not found count as well."""
+        frames = [[face_at(100)], *([[]] * unseen), [face_at(100)], [face_at(101)]]
+        tracks = FaceTracks(Script(*frames), faces, steady=False, patience=4)
+        found = [
+            tracks(IMAGE, step / 30, lost * (step == unseen + 1)) for step in range(len(frames))
+        ]
+        assert [number for each in found for number, _ in each] == [1, number, number]
+
     def test_begins_anew_once_its_patience_is_over(self):
         frames = [[face_at(100)], *([[face_at(400)]] * 4)]
         assert _follow(*frames, patience=3) == [100, None, None, None, 400]

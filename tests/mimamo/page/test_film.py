@@ -70,6 +70,8 @@ def test_what_browsers_play_is_taken_as_it_is(tmp_path, name, codec):
         ("a.mp4", "libx264", {"rotation": (0, True)}),
         ("a.mp4", "libx264", {"pix_fmt": "yuv444p"}),
         ("a.mp4", "libx264", {"interlaced": True}),
+        ("a.mp4", "libx264", {"times": [10 + index / FPS for index in range(6)]}),
+        ("a.webm", "libvpx", {"times": [10 + index / FPS for index in range(6)]}),
     ],
 )
 def test_other_films_are_copied(tmp_path, name, codec, how):
@@ -81,6 +83,15 @@ def test_other_films_are_copied(tmp_path, name, codec, how):
     assert copy.size == video.size
     assert played(copy, tmp_path / "other.mp4")[0] == film  # which browsers play
     np.testing.assert_allclose([frame.time for frame in copy], times, atol=1e-4)
+
+
+def test_frames_that_come_unevenly_are_copied_if_they_are_reordered(tmp_path):
+    times = [0.0, 0.04, 0.08, 1.0, 1.04, 1.08]
+    for name, reordered in (("a.mp4", "2"), ("b.mp4", "0")):
+        write_film(tmp_path / name, images(), times=times, options={"bf": reordered})
+        film, found = played(VideoReader(tmp_path / name), tmp_path / "copy.mp4")
+        assert film == tmp_path / ("copy.mp4" if reordered == "2" else name)
+        np.testing.assert_allclose([frame.time for frame in VideoReader(film)], found, atol=1e-4)
 
 
 def test_a_film_that_is_only_called_mp4_is_copied(tmp_path):

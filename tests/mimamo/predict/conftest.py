@@ -33,6 +33,17 @@ def two_people() -> Predictions:
 
 
 @pytest.fixture(scope="session")
+def torn() -> Predictions:
+    """Ten frames at 10 a second; between 0.4 and 1.4 s others are missing. Face 2 comes after."""
+    times = np.arange(10) / 10 + np.repeat([0, 0.9], 5)
+    frames = np.concatenate([np.arange(10), np.arange(5, 10)])
+    order = np.argsort(frames, kind="stable")
+    face = np.concatenate([np.ones(10, int), np.full(5, 2)])[order]
+    values = np.float32([[0.5, -0.5], [0.2, -0.2]])[face - 1]
+    return Predictions(times[frames[order]], face, values, frames[order], [(times[4], times[5])])
+
+
+@pytest.fixture(scope="session")
 def predictions() -> Callable[..., Predictions]:
     return make_predictions
 

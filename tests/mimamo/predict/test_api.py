@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from dataclasses import replace
 from fractions import Fraction
@@ -267,6 +268,7 @@ class TestWarnings:
             f"{cut}: frames missing after {(count - 1) / 25:.1f} s; they have no rows in {table}"
         )
         assert len(read_predictions(table)) == count
+        assert result.predictions.gaps == [(result.predictions.times[-1], math.inf)]
         assert list(digests(table.parent)) == [f"cut.{s}" for s in ("csv", "mp4", "png")]
         assert log.warnings == [f"{cut}: no face found; all predictions are -5"]
 
@@ -305,6 +307,10 @@ class TestThinned:
         Image.new("RGB", (112, 112)).save(tmp_path / "f" / "00001.jpg")
         with pytest.raises(InputError, match="expected a film or whole frames to thin, got al"):
             predict_video(tmp_path / "f", checkpoint, tmp_path, PredictSettings(thin=5))
+        log, settings = Log(), PredictSettings(folder_fps=200, plot=False)
+        predict_video(tmp_path / "f", checkpoint, tmp_path, settings, warn=log.warn)
+        told = f"{tmp_path / 'f'}: has 200 frames a second, far from the 30 of Aff-Wild2"
+        assert log.warnings == [told]  # without the way out that is none
 
 
 class TestPage:

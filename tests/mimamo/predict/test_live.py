@@ -23,6 +23,7 @@ from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.model import Checkpoint, MIMAMOConfig, MIMAMONet, SmallBackbone, load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict.live import LivePrediction, LivePredictor, LiveSpeed
+from mimamo.predict.render.canvas import VALENCE
 from mimamo.predict.render.live import LivePicture
 from mimamo.predict.render.people import colour_of
 from mimamo.predict.table import NO_FACE
@@ -87,6 +88,13 @@ def test_nothing_waits_for_a_face_that_has_gone(weights, film, tmp_path):
     predictor = LivePredictor(load_checkpoint(weights), CenterFace())
     counts = [len(predictor.push(frame)) for frame in VideoReader(path)]
     assert counts == [0] * 13 + [14, 1, 1]
+
+
+def test_frames_that_a_film_has_lost_end_a_track_as_in_predict(weights, film, tmp_path):
+    predictor = LivePredictor(load_checkpoint(weights), CenterFace())
+    for index, frame in enumerate(VideoReader(film(tmp_path / "a.mp4", "xxx"))):
+        predictor.push(frame, lost=12 * (index == 2))
+        assert predictor.boxes[0][0] == 1 + (index == 2)
 
 
 @pytest.mark.slow
@@ -288,6 +296,20 @@ def test_a_picture_of_two_people():
         np.testing.assert_allclose(in_frame.min(axis=0), 4.5 * box[:2], atol=3)
         np.testing.assert_allclose(in_frame.max(axis=0), 4.5 * box[2:], atol=3)
         assert len(drawn) > len(in_frame) + 100  # curves
+
+
+def test_no_curve_goes_across_frames_without_the_face():
+    """Three of forty, at half the strip; in the frames before and after there is a curve."""
+    rows = [
+        LivePrediction(frame, frame / 4, int(not 19 <= frame < 22), 0.5, -0.5, 0.0)
+        for frame in range(41)
+    ]
+    picture = LivePicture().draw(np.zeros((90, 160, 3), np.uint8), [], rows, LiveSpeed())
+    strip = picture[405:, 250:708]
+    columns = np.flatnonzero((strip == VALENCE).all(axis=-1).any(axis=0)) / strip.shape[1]
+    assert columns.min() < 0.02 < 0.98 < columns.max()
+    missing = (columns > 18.4 / 40) & (columns < 21.6 / 40)
+    assert not missing.any()
 
 
 class FakeCapture:

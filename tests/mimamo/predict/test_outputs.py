@@ -57,6 +57,18 @@ def test_equal_names_are_told_apart(tmp_path, paths, names):
     assert distinct_names([tmp_path / path for path in paths]) == names
 
 
+def test_long_names_leave_room_for_a_suffix(tmp_path):
+    """Of 250 bytes at most, whole characters, and still told apart."""
+    long, wide = 251 * "a", 125 * "\u00e9" + "b"
+    short, other = distinct_names([tmp_path / f"{long}.mp4", tmp_path / f"{wide}.mp4"])
+    assert (short, other) == (long[:250], wide[:125])
+    names = distinct_names([tmp_path / folder / f"{long}.mp4" for folder in "xy"])
+    assert [(name[:3], len(name)) for name in names] == [("x_a", 250), ("y_a", 250)]
+    for name in (short, other, *names):
+        outputs = outputs_of(name, tmp_path, plot=True, render=True, page=True)
+        check_outputs([], [outputs], False)
+
+
 def test_names_that_nothing_tells_apart_are_refused_naming_both(tmp_path):
     one, other = tmp_path / "a_b" / "c.mp4", tmp_path / "a" / "b_c.mp4"
     paths = [one, tmp_path / "c.mp4", other]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.predictions import read_predictions
@@ -132,3 +135,15 @@ def test_runs_are_the_stretches_of_true(pattern, expected):
 
 def test_runs_of_numbers_are_of_one_each():
     assert runs(np.array([0, 1, 1, 2, 0, 2, 2])) == [(1, 3), (3, 4), (5, 7)]
+
+
+def test_runs_do_not_reach_from_part_to_part():
+    values, parts = np.array([1, 1, 1, 0, 2, 2]), np.array([0, 0, 1, 1, 1, 3])
+    assert runs(values, parts) == [(0, 2), (2, 3), (4, 5), (5, 6)]
+
+
+def test_parts_count_the_gaps_before_a_row(torn):
+    assert torn.parts.tolist() == 5 * [0] + 10 * [1]
+    assert replace(torn, gaps=[]).parts.tolist() == 15 * [0]
+    late, ends = torn.times + 1, [(0.0, 1.0), (torn.times[-1] + 1, math.inf)]
+    assert len(set(replace(torn, times=late, gaps=ends).parts)) == 1

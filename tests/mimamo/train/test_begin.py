@@ -53,7 +53,7 @@ def test_what_it_saw_before_is_noted(
     known = held_out & set(load_checkpoint(first.out).info["trained_on"])
     assert known
     assert any(
-        line.startswith(f"warning: {first.out}: was trained on {len(known)} of the 2 videos")
+        line.startswith(f"warning: {first.out}: was trained on {len(known)} of 2 videos")
         for line in lines
     )
     trained_on = load_checkpoint(result.out).info["trained_on"]

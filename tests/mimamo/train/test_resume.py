@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mimamo import InputError
 from mimamo.extract import extract
+from mimamo.progress import counted
 from mimamo.train import TrainingConfig, train
 from mimamo.train.run_folder import FILES
 
@@ -91,7 +92,8 @@ class TestBitForBit:
         train(small_cache, run, resume=True, report=lines.append)
         assert contents(run) == whole
         epochs, steps = divmod(step - 1, 5)  # the last step's state was not written any more
-        assert f"resumed after {epochs} epochs and {steps} steps" in "".join(lines) or step == 1
+        done = f"resumed after {counted(epochs, 'epoch')} and {counted(steps, 'step')}"
+        assert done in "".join(lines) or step == 1
 
     @pytest.mark.slow
     def test_killed_and_extended_by_the_command(

@@ -50,6 +50,8 @@ class TestHoles:
         kept = {round(25 * time) for time in times}
         assert kept >= set(range(30)) | set(range(40, 50))  # up to the next key frame at most
         assert not kept & set(range(31, 33))
+        ((before, after),) = video.gaps
+        assert times.index(after) == times.index(before) + 1
 
     def test_several_are_one_line(self, tmp_path):
         path = write_film(tmp_path / "x.mp4", noise(60), "mjpeg", pix_fmt="yuvj420p")
@@ -58,8 +60,8 @@ class TestHoles:
         video, times = read(path)
         assert len(times) == 54
         assert video.missing == (
-            f"{path}: frames missing between 0.2 s and 0.2 s, between 0.6 s and 0.6 s, "
-            "between 1.0 s and 1.0 s and in 3 more places"
+            f"{path}: frames missing between 0.16 s and 0.24 s, between 0.56 s and 0.64 s, "
+            "between 0.96 s and 1.04 s and in 3 more places"
         )
         list(video)
         assert video.warnings == []
@@ -72,6 +74,7 @@ class TestHoles:
         video, times = read(path)
         assert len(times) == 17
         assert video.missing == f"{path}: frames missing {place}"
+        assert len(video.gaps) == 1
 
     def test_a_frame_of_a_variable_rate(self, tmp_path):
         """It is missed though its neighbours are nearer than frames are on average."""

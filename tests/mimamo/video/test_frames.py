@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -47,10 +49,12 @@ class TestReading:
         assert [frame.time for frame in film] == [0.0, 0.1, 0.2, 0.5]
         assert film.warnings == [f"{film.path}: by their numbers, 2 of its frames are not there"]
         assert film.missing is None
+        assert film.gaps == [(0.2, 0.5)]
 
     def test_every_fifth_frame_of_a_film_has_no_gaps(self, tmp_path):
         film = FrameFolder(folder_of(tmp_path / "f", [f"f{n}.png" for n in (0, 5, 10, 20)]), fps=10)
         assert [frame.time for frame in film] == [0.0, 0.1, 0.2, 0.4]
+        assert film.gaps == [(0.2, 0.4)]
 
     def test_numbers_that_count_something_else_are_an_order_only(self, tmp_path):
         film = FrameFolder(folder_of(tmp_path / "f", [f"{n}.png" for n in (0, 33, 67, 100)]), fps=2)
@@ -68,6 +72,7 @@ class TestReading:
                 f"{folder / '5.png'}: expected an image, got something else; "
                 "frames missing between 0.1 s and 0.4 s and after 0.4 s"
             )
+            assert film.gaps == [(0.1, 0.4), (0.4, math.inf)]
         for number in (2, 3, 5):
             Image.new("RGB", (48, 32)).save(folder / f"{number}.png")
         assert len(list(film)) == 6

@@ -80,8 +80,10 @@ def test_pictures_of_a_folder_are_read_if_they_are_taken(tmp_path, monkeypatch):
 def test_what_is_missing_is_the_films(tmp_path):
     video = film(tmp_path / "a.mp4", np.arange(4) / 25)
     thinned = ThinnedFilm(video, 5)
-    video.missing = "a.mp4: frames missing after 1.0 s"
-    assert thinned.missing == video.missing
+    assert (thinned.missing, thinned.gaps) == (None, [])
+    video.gaps = [(1.0, float("inf"))]
+    assert thinned.missing == f"{video.path}: frames missing after 1.0 s"
+    assert thinned.gaps == video.gaps
     assert thinned.warnings is video.warnings
 
 

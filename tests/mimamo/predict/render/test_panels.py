@@ -10,6 +10,7 @@ from mimamo.predict.render import panels
 from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.render.panels import MOTION_LIMIT, Renderer
 from mimamo.predict.render.people import colour_of
+from mimamo.predict.table import Predictions
 
 VIDEO, CROP, BANDS = panels._VIDEO, panels._CROP, panels._BANDS
 
@@ -203,6 +204,23 @@ class TestTrajectories:
         for colour in (panels.FACE, panels._FAINT, panels.VALENCE):
             assert len(pixels_of(panels._PLANE.of(picture), colour)) == 0
         assert len(pixels_of(panels._OVER_TIME.of(picture), panels.VALENCE)) == 0
+
+    def test_nothing_is_drawn_across_frames_that_are_missing(self, torn):
+        """Of one face and of two, in its colour; and in the plane."""
+        one = torn.face == 1
+        lone = Predictions(torn.times[one], torn.face[one], torn.values[one], gaps=torn.gaps)
+        lone.values[:, 0] = np.linspace(-0.9, 0.9, 10)
+        for made, colour, people in ((lone, panels.VALENCE, False), (torn, colour_of(1), True)):
+            picture = Renderer("a", made, faces(len(made)), people=people).draw(9, None)
+            strip = panels._OVER_TIME
+            across = pixels_of(strip.of(picture), colour)[:, 0] / strip.width * made.times[-1]
+            assert (across < 0.42).any()
+            assert (across > 1.38).any()
+            assert not ((across > 0.42) & (across < 1.38)).any()
+        plane = panels._PLANE.of(Renderer("a", lone, faces(10)).draw(9, None))
+        columns = np.flatnonzero((plane > 100).all(axis=-1).any(axis=0)) / panels._PLANE.width
+        assert not ((columns > 0.47) & (columns < 0.53)).any()
+        assert ((columns > 0.37) & (columns < 0.44)).any()
 
     def test_values_out_of_range_stay_inside_the_plane(self, predictions):
         made = predictions("x" * 20, scale=4.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ class TestOverTime:
             "last prediction held",
         ]
 
+    def test_lines_are_broken_where_frames_are_missing(self, predictions):
+        whole = predictions("xxxx..xxx", fps=10)
+        made = replace(whole, gaps=[(whole.times[1], 5.0), (whole.times[4], 5.0)])
+        for column, axes in enumerate(panels(draw_plot(made, "a"))[:2]):
+            dotted, solid = curves(axes)
+            for line in (dotted, solid):
+                times = line.get_xdata()
+                assert np.flatnonzero(np.isnan(times)).tolist() == [2, 6]
+                np.testing.assert_array_equal(times[~np.isnan(times)], made.times)
+            shown = ~np.isnan(solid.get_ydata())
+            np.testing.assert_array_equal(solid.get_ydata()[shown], made.values[made.found, column])
+
     def test_nothing_is_shaded_where_every_frame_has_a_face(self, predictions):
         axes = panels(draw_plot(predictions("xxxx"), "a"))[0]
         assert not axes.collections
@@ -106,6 +119,11 @@ class TestPlane:
 
 
 class TestPeople:
+    def test_none_is_drawn_across_frames_that_are_missing(self, torn):
+        for axes in panels(draw_plot(torn, "a", people=True))[:2]:
+            lines = [line.get_xdata() for line in axes.lines if line.get_marker() == "."]
+            assert [len(line) for line in lines] == [5, 5, 5]
+
     def test_each_is_in_a_colour_as_far_as_it_is_seen_without_a_gap(self, two_people):
         figure = draw_plot(two_people, "a", people=True)
         for axes, column in zip(panels(figure)[:2], (0, 1), strict=True):
