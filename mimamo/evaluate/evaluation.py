@@ -110,7 +110,7 @@ def evaluate_runs(
     if without := [name for name in cache.faceless if cache.manifest.videos[name] in subsets]:
         report(
             f"warning: in {counted(len(without), 'video')} no face was found, such as "
-            f"{min(without)}; `submit` writes what it can, but nothing of it is scored here"
+            f"{min(without)}; what `submit` would write of it is not scored"
         )
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
