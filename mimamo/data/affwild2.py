@@ -136,7 +136,10 @@ class AffWild2:
                 continue
             source, side = self.source_of(name, TEST)
             if source is None:
-                self.unused.append(Unused(f"{where}: {self._no_faces(name)}; not used", name))
+                line = f"{where}: {self._no_faces(name)}; not used, nor submitted"
+                if self.faces:
+                    line += " (an empty folder says that it has no face)"
+                self.unused.append(Unused(line, name))
             else:
                 found.append(self._video(name, TEST, source, side))
         if self.faces and (films := [v.name for v in found if v.name not in self.faces]):

@@ -196,7 +196,11 @@ class TestLists:
         assert subsets(dataset) == {"1": TEST}
         (unused,) = dataset.unused
         where = f"{tmp_path}/VA_test_set.txt:2"
-        assert unused.line == f"{where}: no faces in {tmp_path}/cropped_aligned/missing; not used"
+        folder = tmp_path / "cropped_aligned/missing"
+        assert unused.line == (
+            f"{where}: no faces in {folder}; not used, nor submitted (an empty folder says that it "
+            "has no face)"
+        )
 
     def test_of_what_has_a_film_alone_the_film_is_used(self, tmp_path: Path) -> None:
         """A submission has to have all of the test set."""
