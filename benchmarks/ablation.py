@@ -63,10 +63,11 @@ def main(
 ) -> None:
     """Make what is missing of the data, the runs and the JSON, and print the table."""
     try:
-        cache = prepare(output_folder(out), SYNTH)
-        for number in seed or [0]:
-            for streams in trained or STREAMS:
-                measure(cache, out, result, number, streams)
+        with documented.kept(result):
+            cache = prepare(output_folder(out), SYNTH)
+            for number in seed or [0]:
+                for streams in trained or STREAMS:
+                    measure(cache, out, result, number, streams)
         print(table(load(result)))
     except InputError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)

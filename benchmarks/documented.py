@@ -1,20 +1,39 @@
-"""Results that a page of the documentation shows as tables: their JSON, and a table's lines."""
+"""Results that a page of the documentation shows as tables: their JSON, and a table's lines.
+
+And what else a page holds that is run: its commands.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine, versions
 from mimamo.errors import InputError
 from mimamo.files import output_folder, replacing
+from mimamo.locks import locked
+
+_STARTS = ("make ", "mimamo ", "torchrun ", "pip ", "python ", "tensorboard ", "for ")
+_LOOP = re.compile(r"for (\w+) in (.*?); do\n(.*?)done\n", re.S)
 
 
 def here() -> dict[str, Any]:
     """On what it was measured."""
     return {"machine": machine("cpu"), "versions": versions()}
+
+
+@contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Keep a file of results to this command: another that adds to it would lose what this adds.
+
+    Raises InputError if another has it.
+    """
+    with locked(output_folder(path.parent), [path.name]):
+        yield
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -39,6 +58,24 @@ def load(
     if not whole:
         raise InputError(f"{path}: expected results of this command")
     return content
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: language and text."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def commands(page: Path) -> list[str]:
+    """Every command of a page, loops unrolled and comments gone."""
+    found: list[str] = []
+    for language, text in blocks(page):
+        if language not in ("", "sh") or (
+            not re.match(r"[A-Z_]+=", text) and not text.startswith(_STARTS)
+        ):
+            continue
+        text = _LOOP.sub(lambda m: "".join(m[3].replace(f"${m[1]}", x) for x in m[2].split()), text)
+        found += [line.split("  #")[0].strip() for line in text.replace("\\\n", "").splitlines()]
+    return [line for line in found if line]
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -97,7 +97,8 @@ def main(
 ) -> None:
     """Make what is missing of the data, the runs and the JSON, and print the tables."""
     try:
-        measure(output_folder(out), result, seed or [0], jobs, memory)
+        with documented.kept(result):
+            measure(output_folder(out), result, seed or [0], jobs, memory)
     except InputError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error

@@ -11,7 +11,6 @@ from mimamo.check_runs import (
     Check,
     crossval_checks,
     existing,
-    folds_in,
     is_run,
     run_checks,
     without_checksum,
@@ -33,6 +32,7 @@ from mimamo.files import read_json
 from mimamo.model.checkpoint import load_backbone
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.tensor_file import CHECKSUM
+from mimamo.train.run_folder import folds_in
 
 _MOST_LINES = 1000  # of what is wrong with a folder; more are counted
 

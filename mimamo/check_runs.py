@@ -7,7 +7,6 @@ else says, there are sums.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -41,6 +40,7 @@ from mimamo.train.run_folder import (
     LAST,
     STATE,
     flat,
+    folds_in,
     results_in,
 )
 from mimamo.train.state import STATE_KEY, TrainingState, read_state
@@ -64,12 +64,6 @@ def existing(path: Path) -> Path:
 def is_run(folder: Path) -> bool:
     """Whether there is any file of a run in a folder."""
     return any((folder / name).exists() for name in FILES)
-
-
-def folds_in(folder: Path) -> list[int]:
-    """The numbers of the folds that a folder has."""
-    found = (re.fullmatch(r"fold-([1-9][0-9]{0,3})", path.name) for path in folder.glob("fold-*/"))
-    return sorted(int(match[1]) for match in found if match)
 
 
 def without_checksum(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ All commands that predict read them here.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -32,7 +31,7 @@ from mimamo.model.config import OUTPUTS
 from mimamo.model.hub import fetched, is_on_hub
 from mimamo.progress import Report, counted, silent, which_are
 from mimamo.settings import shown
-from mimamo.train.run_folder import BEST, STATE
+from mimamo.train.run_folder import BEST, STATE, folds_in
 from mimamo.train.state import is_unfinished
 
 
@@ -120,14 +119,10 @@ def checkpoints_in(path: str | os.PathLike[str]) -> list[Path]:
     for name in (BEST, SHARED_BEST):
         if (path / name).exists():
             return [path if name == SHARED_BEST else path / name]
-    folds = {  # what else is called fold-..., such as a copy, is none
-        int(number[1]): found
-        for found in path.glob(f"fold-*/{BEST}")
-        if (number := re.fullmatch(r"fold-([1-9][0-9]*)", found.parent.name))
-    }
-    if not folds:
+    folds = [path / f"fold-{number}" / BEST for number in folds_in(path)]
+    if not (found := [fold for fold in folds if fold.exists()]):
         raise InputError(f"{path}: expected a run or a cross-validation, found no {BEST} in it")
-    return [folds[number] for number in sorted(folds)]
+    return found
 
 
 def _outputs(

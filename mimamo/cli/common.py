@@ -196,6 +196,41 @@ class Passes:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class Written(Passes):
+    """What is made of predictions before they are scored or written."""
+
+    format: Annotated[
+        Literal["files", "abaw"],
+        typer.Option(
+            help="files: <video>.txt (ABAW until 2022); abaw: one file with a row per picture."
+        ),
+    ] = "files"
+    leading: Annotated[
+        Literal["first", "-5"] | None,
+        typer.Option(
+            show_default="-5 in files, first in abaw",
+            help="Of frames before the first face: the first prediction, or -5.",
+        ),
+    ] = None
+    gaps: Annotated[
+        Literal["previous", "interpolate"] | None,
+        typer.Option(
+            show_default="previous in files, interpolate in abaw",
+            help="Of other frames without a face.",
+        ),
+    ] = None
+    rescale: Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")] = (
+        False
+    )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As the functions call them."""
+        rest = super().given
+        return {"rescaled": rest.pop("rescale"), **rest}
+
+
 class ProgressBar:
     """A line on stderr, where that is a terminal, with the stage of the work and its progress."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,10 +12,10 @@ from mimamo.cli.common import (
     OK,
     Device,
     Overwrite,
-    Passes,
     ProgressBar,
     Untold,
     Videos,
+    Written,
     argument,
     flag,
     option,
@@ -38,41 +37,6 @@ Streams = Annotated[
     Literal["spatial", "temporal", "both"],
     typer.Option(help="Blind the other stream of networks that have both."),
 ]
-
-
-@dataclass(frozen=True)
-class Written(Passes):
-    """What is made of predictions before they are scored or written."""
-
-    format: Annotated[
-        Literal["files", "abaw"],
-        typer.Option(
-            help="files: <video>.txt (ABAW until 2022); abaw: one file with a row per picture."
-        ),
-    ] = "files"
-    leading: Annotated[
-        Literal["first", "-5"] | None,
-        typer.Option(
-            show_default="-5 in files, first in abaw",
-            help="Of frames before the first face: the first prediction, or -5.",
-        ),
-    ] = None
-    gaps: Annotated[
-        Literal["previous", "interpolate"] | None,
-        typer.Option(
-            show_default="previous in files, interpolate in abaw",
-            help="Of other frames without a face.",
-        ),
-    ] = None
-    rescale: Annotated[bool, flag("--rescale", "Give predictions the training labels' spread.")] = (
-        False
-    )
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """As the functions call them."""
-        rest = super().given
-        return {"rescaled": rest.pop("rescale"), **rest}
 
 
 @with_options(Untold)

@@ -15,6 +15,7 @@ from mimamo.cli.common import (
     Device,
     Overwrite,
     ProgressBar,
+    Written,
     fail,
     flag,
     option,
@@ -193,10 +194,12 @@ def train(
 
 
 @with_options(Recipe)
+@with_options(Written)
 def crossval(
     cache: CacheFolder,
     out: Annotated[Path, option("Folder for all folds.", "DIR")],
     recipe: Recipe,
+    written: Written,
     folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
     fold: Annotated[
         list[int] | None, option("Train this fold only (may be repeated); the last job joins them.")
@@ -208,7 +211,8 @@ def crossval(
     """Train every fold of the annotated videos, and score each video by who has not seen it.
 
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
-    the settings of the folds that are there where no option says others.
+    the settings of the folds that are there where no option says others. Scored is what `submit`
+    would write with the same options.
     """
     from mimamo.data.folds import expect_folds
     from mimamo.device import choose_device
@@ -217,7 +221,7 @@ def crossval(
     from mimamo.train.run_folder import saved_config
 
     if join:
-        joined = run_join(cache, out, folds, say)
+        joined = run_join(cache, out, folds, say, **written.given)
         return fail(f"{out}: cannot be joined: {joined.waiting}", FAILED) if joined.missing else OK
     expect_folds(folds)
     begun = (saved_config(out / f"fold-{number}") for number in range(1, folds + 1))
@@ -229,6 +233,7 @@ def crossval(
             folds=folds,
             only=fold or None,
             config=recipe.settings(base=base),
+            **written.given,
             device=choose_device(device),
             resident=resident,
             report=say,

@@ -13,7 +13,8 @@ The i-th line after the header is the annotation of image i. A video with two pe
 annotation and a folder per person (``<video>``, ``<video>_left``, ``<video>_right``): they pair up
 by their full names. Faces without annotation are taken for the test set where no list names it,
 unless the other person of their video is annotated. Where the videos stand in for the faces, both
-sides are found in ``<video>.mp4``.
+sides are found in ``<video>.mp4``; so they are of a video of the test set that alone has no folder,
+for a submission has to have all of it. An empty folder says that there is no face in a video.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class AffWild2:
         self.unused = [Unused(line) for line in self._unread]
         self.remarks = list(self._notes)
         for name, file in self.annotations.items():
-            source, side = self.source_of(name)
+            source, side = self.source_of(name, file.subset)
             if source is None:
                 self.unused.append(Unused(f"{file.path}: {self._no_faces(name)}; not used", name))
             else:
@@ -133,12 +134,20 @@ class AffWild2:
         for name, where in self.listed.items():
             if name in self.annotations:
                 continue
-            folder = self.faces.get(name)
-            source, side = (folder.path, None) if folder else self.source_of(name)
+            source, side = self.source_of(name, TEST)
             if source is None:
-                self.unused.append(Unused(f"{where}: {self._no_faces(name)}; not used", name))
+                line = f"{where}: {self._no_faces(name)}; not used, nor submitted"
+                if self.faces:
+                    line += " (an empty folder says that it has no face)"
+                self.unused.append(Unused(line, name))
             else:
                 found.append(self._video(name, TEST, source, side))
+        if self.faces and (films := [v.name for v in found if v.name not in self.faces]):
+            self.remarks.append(
+                f"{self.root}: {counted(len(films), 'video')} of {TEST} without a folder of faces, "
+                f"such as {films[0]}: faces are found in the film, and aligned otherwise than the "
+                "others may be (an empty folder says that there are none)"
+            )
         rest = self.nobodys()
         if self.listed and rest:
             self.remarks.append(
@@ -192,11 +201,12 @@ class AffWild2:
         found = set_of(parts)
         return None if found == TEST else found
 
-    def source_of(self, name: str) -> tuple[Path | None, Side | None]:
+    def source_of(self, name: str, subset: str) -> tuple[Path | None, Side | None]:
         """Where a video's faces are, and which of them are meant."""
-        if self.faces:
-            folder = self.faces.get(name)
-            return (None if folder is None or folder.empty else folder.path), None
+        if folder := self.faces.get(name):
+            return (None if folder.empty and subset != TEST else folder.path), None
+        if self.faces and subset != TEST:  # what was found in a film is not like the rest
+            return None, None
         source, side = self.films.get(name), _SIDES.get(name.rpartition("_")[2])
         if source is None and side:
             return self.films.get(recording_of(name)), side

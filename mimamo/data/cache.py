@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from mimamo.data.cached_video import CachedVideo, made_otherwise
+from mimamo.data.cached_video import DETECTOR, CachedVideo, made_otherwise
 from mimamo.data.dataset import Unit
 from mimamo.errors import InputError
 from mimamo.files import (
@@ -73,7 +73,7 @@ class Manifest:
         feature_dim: D; 0 where the backbone is trained with the network.
         phase_size: S.
         videos: the subset of each video.
-        detector: what found the faces; empty where they all come aligned.
+        detector: what found the faces of films; empty where all come aligned.
     """
 
     layout: str
@@ -92,7 +92,7 @@ class Manifest:
         """What features and frames depend on, weights, sizes and so on; each video says it too."""
         rest = {"weights_sha256": self.weights_sha256, "phase_size": self.phase_size}
         if self.detector:
-            rest["detector"] = self.detector
+            rest[DETECTOR] = self.detector
         return {name: self.backbone[name] for name in self.backbone if name not in ASKED} | rest
 
     def save(self, root: Path) -> None:

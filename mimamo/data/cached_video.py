@@ -29,6 +29,7 @@ from mimamo.tensor_file import (
     save_tensors,
 )
 from mimamo.video.folder import MOST_FRAMES
+from mimamo.video.names import is_video
 
 _KEY = "mimamo_cache"
 _TENSORS = {  # of a cached video
@@ -42,6 +43,7 @@ _NOTE = {  # beside them
     "problems": list, "fingerprint": str, "stamp": str, "made_with": dict,
 }  # fmt: skip
 _ANEW = "run `mimamo extract` again, which makes it anew"
+DETECTOR = "detector"  # of `Manifest.made_with`
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +194,10 @@ def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | Non
     """How the video was made with other things than `expected`; None if it was not."""
     if not video.made_with:
         return "does not say which weights and settings it was made with"
-    other = difference(video.made_with, expected)
+    found = dict(video.made_with)
+    if DETECTOR in expected and not is_video(Path(video.source)):  # made before there was a film
+        found.setdefault(DETECTOR, expected[DETECTOR])
+    other = difference(found, expected)
     return other and f"made with {other}"
 
 

@@ -40,7 +40,9 @@ from mimamo.files import (
     write_text,
 )
 from mimamo.locks import locked
-from mimamo.predict.clips import OVERLAPPING
+from mimamo.model.description import METADATA_KEY
+from mimamo.predict.clips import Cut
+from mimamo.predict.smoothing import NOTE, reach_of
 from mimamo.progress import Progress, Report, counted, silent, which_are
 from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
@@ -85,6 +87,13 @@ def crossval(
     folds: int = 5,
     only: Sequence[int] | None = None,
     config: TrainingConfig | None = None,
+    format: str = "files",
+    leading: str | None = None,
+    gaps: str | None = None,
+    smooth: int | str = 0,
+    stride: int | None = None,
+    whole: bool = False,
+    rescaled: bool = False,
     device: torch.device | str = "cpu",
     resident: bool = False,
     report: Report = silent,
@@ -94,9 +103,9 @@ def crossval(
 
     Training and validation set are merged and split by subject (:mod:`mimamo.data.folds`). Fold i
     is a run in ``fold-<i>``, gone on with where it was stopped; what its best network predicted is
-    kept in ``held_out.safetensors`` as long as network and cache are the same. Folds may be trained
-    by several calls, on several machines, no two of which may have the same; the call that finds
-    them all joins them (`join`).
+    kept in ``held_out.safetensors`` as long as network, cache and clips are the same. Folds may be
+    trained by several calls, on several machines, no two of which may have the same; the call that
+    finds them all joins them (`join`).
 
     Args:
         cache: made by :func:`mimamo.extract.extract`.
@@ -104,6 +113,8 @@ def crossval(
         folds: how many.
         only: which of them to train now, from 1; None for all.
         config: the recipe, the same for all folds; its `fold` is not looked at.
+        format, leading, gaps, smooth, stride, whole, rescaled: as for `mimamo.evaluate.submit`,
+            which would write what is scored; they change nothing of the training.
         device, resident: as for `train`.
         report: called with each line of the account.
         progress: called with the name of a stage, the work done in it, and all of it.
@@ -114,6 +125,11 @@ def crossval(
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report if is_first() else silent)
     expect_folds(folds)
+    way = _Way(
+        Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled), smooth, Cut(stride, whole)
+    )
+    config = config or TrainingConfig()
+    way.cut.of(config.clip_length)  # what cannot be is said before hours of training
     root = output_folder(out)
     _check_folder(root, folds)
     for fold in only or ():
@@ -125,7 +141,7 @@ def crossval(
     with keep, joined_processes(device) as processes:
         for fold in only or range(1, folds + 1):
             folder = root / f"fold-{fold}"
-            own = replace(config or TrainingConfig(), fold=f"{fold}/{folds}")
+            own = replace(config, fold=f"{fold}/{folds}")
             report(f"fold {fold} of {folds}")
             result = train(
                 cache,
@@ -140,16 +156,17 @@ def crossval(
             known[fold] = chosen = result.videos
             if processes.is_first:
                 best, path = result.best_checkpoint, folder / PREDICTIONS
-                origin = {"fold": own.fold, "identity": chosen.identity, "cut": asdict(OVERLAPPING)}
+                origin = {"fold": own.fold, "identity": chosen.identity, "cut": asdict(way.cut)}
                 origin["checkpoint"] = sum_of(best)
                 if load_note(path, PREDICTIONS_KEY) != origin:
-                    values = Ensemble([best], cache, processes.device).predict(chosen.validation)
+                    ensemble = Ensemble([best], cache, processes.device, cut=way.cut)
+                    values = ensemble.predict(chosen.validation)
                     tensors = {name: torch.from_numpy(own) for name, own in values.items()}
                     save_tensors(path, tensors, PREDICTIONS_KEY, origin)
             processes.wait()
     if not processes.is_first:
         return CrossvalResult(root, ())
-    joined = join(cache, root, folds, report, known, patience=_PATIENCE)
+    joined = _joined(cache, root, folds, way, report, known, _PATIENCE)
     if joined.missing:
         report(f"{root}: {joined.waiting}; joined later")
     return joined
@@ -160,56 +177,98 @@ def join(
     out: str | os.PathLike[str],
     folds: int = 5,
     report: Report = silent,
-    known: Mapping[int, Chosen] | None = None,
     *,
-    patience: float = 0,
+    format: str = "files",
+    leading: str | None = None,
+    gaps: str | None = None,
+    smooth: int | str = 0,
+    stride: int | None = None,
+    whole: bool = False,
+    rescaled: bool = False,
 ) -> CrossvalResult:
     """Join the folds in `out`: ``folds.csv``, ``videos.csv``, ``summary.json``, ``crossval.png``.
 
     Their sums and those of the predictions, as ``sha256sum --check`` reads them, are written last.
-    Of the folds in `known` the videos need not be chosen again. Nothing is written if folds are
-    missing, which the result then names. Raises InputError if they
-    do not fit together, or are of other videos or annotations than the cache's, if `out` holds
-    the results of something else, or if another process, that trains all folds or joins them, does
-    not end in `patience` seconds.
+    Nothing is written if folds are missing, which the result then names.
+
+    Arguments are as for `crossval`. Raises InputError if the folds do not fit together, are of
+    other videos or annotations than the cache's, or were predicted in other clips, if `out` holds
+    the results of something else, or if another process trains all folds or joins them.
     """
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
-    root, known = Path(out), known or {}
+    way = _Way(
+        Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled), smooth, Cut(stride, whole)
+    )
     expect_folds(folds)
-    _check_folder(root, folds)
+    _check_folder(Path(out), folds)
+    return _joined(cache, Path(out), folds, way, report)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How videos are predicted, and what is made of it before it is scored."""
+
+    rules: Rules
+    smooth: int | str
+    cut: Cut
+
+    def __post_init__(self) -> None:
+        reach_of(self.smooth, [("", {NOTE: 0})])  # what it cannot be
+
+
+def _joined(
+    cache: Cache,
+    root: Path,
+    folds: int,
+    way: _Way,
+    report: Report,
+    known: Mapping[int, Chosen] | None = None,
+    patience: float = 0,
+) -> CrossvalResult:
+    """Join the folds if all are there. Of those in `known` the videos need not be chosen again.
+
+    Raises InputError if another process does not end in `patience` seconds.
+    """
     paths = [root / f"fold-{fold}" / PREDICTIONS for fold in range(1, folds + 1)]
     missing = tuple(fold for fold, path in enumerate(paths, start=1) if not path.exists())
     if missing:
         return CrossvalResult(root, missing)
     with locked(root, ["join"], patience):
-        return _join(cache, root, paths, report, known)
+        return _join(cache, root, paths, way, report, known or {})
 
 
 def _join(
-    cache: Cache, root: Path, paths: Sequence[Path], report: Report, known: Mapping[int, Chosen]
+    cache: Cache,
+    root: Path,
+    paths: Sequence[Path],
+    way: _Way,
+    report: Report,
+    known: Mapping[int, Chosen],
 ) -> CrossvalResult:
     """Join the predictions of all folds, which are there."""
     folds = len(paths)
     _check_settings(root, folds)
-    values: dict[str, np.ndarray] = {}
-    videos: list[CachedVideo] = []
-    scores: dict[str, tuple[Score, Interval]] = {}
-    rules = Rules()
+    predicted: dict[str, np.ndarray] = {}
+    parts: list[list[CachedVideo]] = []
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own = chosen.validation
-        predicted = _load_predictions(path, f"{fold}/{folds}", chosen, report)
-        for video in own:
-            if predicted.get(video.name, np.empty(0)).shape != (len(video), 2):
+        own = _load_predictions(path, f"{fold}/{folds}", chosen, way.cut, report)
+        for video in chosen.validation:
+            if own.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
                     f"{path}: expected predictions of {counted(len(video), 'face')} of "
                     f"{video.name}, as {cache.root} holds them; train this fold again"
                 )
-        predicted = rules.values(own, predicted)
-        values |= predicted
-        videos += own
-        pairs = {video.name: face_pairs(video, predicted[video.name]) for video in own}
-        scores[f"fold {fold}"] = score(list(pairs.values())), interval_by_subject(own, pairs)
+        predicted |= own
+        parts.append(chosen.validation)
+    videos = [video for part in parts for video in part]
+    notes = [_noted(path.with_name(BEST)) for path in paths]
+    rules, label_std = way.rules.settled(way.smooth, notes, report, seen=True)
+    values = rules.values(videos, predicted, label_std)
+    scores: dict[str, tuple[Score, Interval]] = {}
+    for fold, part in enumerate(parts, start=1):
+        pairs = {video.name: face_pairs(video, values[video.name]) for video in part}
+        scores[f"fold {fold}"] = score(list(pairs.values())), interval_by_subject(part, pairs)
     summary = summary_of(videos, values, rules)
     for title, (pooled, _) in scores.items():
         report(
@@ -222,9 +281,8 @@ def _join(
         report(line)
     if cache.manifest.layout == "Aff-Wild2":  # which the report is of
         report(against_report({"pooled": summary.faces, "mean of the folds": mean}))
-    written = write_summary(
-        root, summary, _NAME, {"cache": str(cache.root), "folds": folds}, scores
-    )
+    settings = {"cache": str(cache.root), "folds": folds, **asdict(way.cut), **asdict(rules)}
+    written = write_summary(root, summary, _NAME, settings, scores)
     table = root / _FOLDS
     write_csv(table, _rows_of(scores, summary))
     files = joined_files(root, folds)
@@ -245,6 +303,12 @@ def joined_files(root: Path, folds: int) -> list[Path]:
 def sum_of(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file."""
     return file_hash(path, MOST_TENSORS)
+
+
+def _noted(best: Path) -> tuple[Path, dict[str, Any]]:
+    """A fold's network, and what it notes; nothing where only predictions were copied."""
+    info = load_note(best, METADATA_KEY).get("info")
+    return best, info if isinstance(info, dict) else {}
 
 
 def _rows_of(scores: Mapping[str, tuple[Score, Interval]], summary: Summary) -> list[list[object]]:
@@ -295,7 +359,7 @@ def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _load_predictions(
-    path: Path, fold: str, chosen: Chosen, report: Report
+    path: Path, fold: str, chosen: Chosen, cut: Cut, report: Report
 ) -> dict[str, np.ndarray]:
     tensors, content = read_predictions(path)
     if content.get("fold") != fold:
@@ -311,5 +375,11 @@ def _load_predictions(
         report(
             f"warning: {path}: predicted in clips that do not overlap, by an earlier version; "
             "`crossval` without --join predicts it again"
+        )
+    elif content["cut"] != asdict(cut):
+        raise InputError(
+            f"{path}: expected predictions with {shown(asdict(cut))}, got some with "
+            f"{shown(content['cut'])}; say the same, or predict it again by `crossval` without "
+            "--join"
         )
     return {name: values.numpy() for name, values in tensors.items()}

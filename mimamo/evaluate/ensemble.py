@@ -17,6 +17,7 @@ from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.errors import InputError
+from mimamo.evaluate.written import label_std, spread_in
 from mimamo.given_weights import Foreign, fold_of, load_checkpoints
 from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
@@ -29,7 +30,7 @@ from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
 from mimamo.predict.networks import averaged, checked_cut
 from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, silent
-from mimamo.settings import is_real, shown
+from mimamo.settings import shown
 from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
 
@@ -99,22 +100,21 @@ class Ensemble:
         self._means: dict[Path, Tensor] = {}
 
     @property
+    def notes(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Each member's checkpoint, and what it notes."""
+        return [(member.path, member.info) for member in self.members]
+
+    @property
     def label_std(self) -> list[float]:
         """Deviation of valence and arousal in the training labels; the members' mean.
 
         Raises InputError if a member does not tell it.
         """
-        for member in self.members:
-            if "labels" not in member.info:
-                raise InputError(
-                    f"{member.path}: its predictions cannot be rescaled: it does not tell the "
-                    "spread of the labels it was trained on"
-                )
-        return np.mean([m.info["labels"]["std"] for m in self.members], axis=0).tolist()
+        return label_std(self.notes)
 
     def reach(self, smooth: int | str) -> int:
         """Frames to smooth over, see `mimamo.predict.smoothing.reach_of`."""
-        return reach_of(smooth, [(member.path, member.info) for member in self.members])
+        return reach_of(smooth, self.notes)
 
     @property
     def trained_on(self) -> set[str]:
@@ -229,13 +229,10 @@ def _member(
 
 def _of_training(info: Mapping[str, Any]) -> bool:
     """Whether a checkpoint's notes are those of `mimamo train`."""
-    labels, names = info.get("labels"), info.get("trained_on", [])
-    std = labels.get("std") if isinstance(labels, dict) else None
+    names = info.get("trained_on", [])
     return (
         "training" in info
-        and isinstance(std, list)
-        and len(std) == 2
-        and all(is_real(value, 0, 1) for value in std)
+        and spread_in(info) is not None
         and isinstance(names, list)
         and all(isinstance(name, str) for name in names)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
 from mimamo.given_weights import Foreign
 from mimamo.predict.clips import Cut
-from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.train.videos import choose_videos
 
@@ -95,8 +94,7 @@ def evaluate_runs(
     for path in files:
         expect_free(path, overwrite)
     ensemble = Ensemble(paths, cache, device, streams, report, cut, foreign)
-    rules = replace(rules, smooth=ensemble.reach(smooth))
-    label_std = ensemble.label_std if rescaled else ()
+    rules, label_std = rules.settled(smooth, ensemble.notes, report, seen=subset != TEST)
     groups = _groups(ensemble, cache, subset)
     videos = [video for chosen, _ in groups for video in chosen]
     if not videos:
@@ -108,10 +106,12 @@ def evaluate_runs(
                 report(f"warning: {member.path}: does not tell which videos it was trained on")
     elif known := ensemble.trained_on & {v.name for v in videos}:
         report(f"warning: trained on {len(known)} of {counted(len(videos), 'video')} here")
-    if smooth == AUTO:
-        report(smooth_line(rules.smooth))
-        if subset != TEST:
-            report("warning: if it was chosen on these videos, their scores are a little too good")
+    subsets = {video.subset for video in videos}
+    if without := [name for name in cache.faceless if cache.manifest.videos[name] in subsets]:
+        report(
+            f"warning: in {counted(len(without), 'video')} no face was found, such as "
+            f"{min(without)}; what `submit` would write of it is not scored"
+        )
     values: dict[str, np.ndarray] = {}
     for chosen, members in groups:
         values |= ensemble.predict(chosen, members, progress)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from mimamo.data.cached_video import CachedVideo
-from mimamo.evaluate.written import Rules, utterance_value
+from mimamo.evaluate.written import Rules, length_of, utterance_value
 from mimamo.metrics import Pairs, pooled_ccc
 
 RESAMPLES = 2000
@@ -74,14 +74,17 @@ def face_pairs(video: CachedVideo, values: np.ndarray) -> Pairs:
 
 
 def frame_pairs(video: CachedVideo, values: np.ndarray, rules: Rules) -> Pairs:
-    """Predictions and labels of all annotated frames; those without a face by the rules."""
+    """Predictions and labels of all annotated frames that are written.
+
+    Those without a face are by the rules. Lines of annotations after the last frame of a video
+    whose frames are counted are of none.
+    """
     if video.unit == "utterance":
         return face_pairs(video, values)
-    labels = video.annotations.numpy()
-    count = max(video.frame_count, len(labels))
-    predicted = rules.frames(values, video.numbers.numpy(), count)[: len(labels)]
+    predicted = rules.frames(values, video.numbers.numpy(), length_of(video)[0])
+    labels = video.annotations.numpy()[: len(predicted)]
     mask = ~np.isnan(labels).any(axis=1)
-    return predicted[mask].astype(np.float64), labels[mask].astype(np.float64)
+    return predicted[: len(labels)][mask].astype(np.float64), labels[mask].astype(np.float64)
 
 
 def score(pairs: Sequence[Pairs]) -> Score:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from mimamo.evaluate.utterances import (
     rows_of_table,
     write_utterances,
 )
-from mimamo.evaluate.written import Rules
+from mimamo.evaluate.written import Rules, length_of
 from mimamo.files import (
     expect_free,
     file_below,
@@ -36,7 +36,6 @@ from mimamo.files import (
 from mimamo.given_weights import Foreign
 from mimamo.locks import locked
 from mimamo.predict.clips import Cut
-from mimamo.predict.smoothing import AUTO, smooth_line
 from mimamo.predict.table import NO_FACE
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.settings import shown
@@ -146,10 +145,7 @@ def submit(
     cache = cache if isinstance(cache, Cache) else Cache(cache, report)
     rows = None if sample is None else Sample(sample)
     ensemble = Ensemble(paths, cache, device, streams, report, cut, foreign)
-    rules = replace(rules, smooth=ensemble.reach(smooth))
-    label_std = ensemble.label_std if rescaled else ()
-    if smooth == AUTO:
-        report(smooth_line(rules.smooth))
+    rules, label_std = rules.settled(smooth, ensemble.notes, report)
 
     def predict(videos: Sequence[CachedVideo]) -> dict[str, np.ndarray]:
         values = ensemble.predict(videos, progress=progress)
@@ -315,7 +311,7 @@ def _job(
             raise InputError(f"{folder}: expected a video of {name}, found none")
         frames, counted = _length_of(path, decode), True
     elif video is not None:
-        frames, counted = video.frame_count, video.counted
+        frames, counted = length_of(video)
     elif sample is not None:
         frames, counted = int(sample.frames(name).max()), False
     else:

@@ -46,6 +46,8 @@ class Summary:
         frames: over all annotated frames; those without a face as in a submission.
         interval: of `faces`.
         videos: each video alone, by its faces, with an interval of its own where it is of frames.
+        beyond: annotated lines after the last frames of the videos, which are neither written nor
+            scored.
     """
 
     unit: str
@@ -53,6 +55,7 @@ class Summary:
     frames: Score
     interval: Interval
     videos: tuple[VideoScore, ...]
+    beyond: int = 0
 
     def lines(self) -> list[str]:
         """A small table."""
@@ -68,6 +71,9 @@ class Summary:
             lines.append(f"  95 % interval, {subjects}: {', '.join(known)}")
         if self.frames.count != self.faces.count:
             lines.append(row("all, without a face as submitted", self.frames))
+        if self.beyond:
+            after = f"{self.beyond} annotated after a video's last frame"
+            lines.append(f"  {after}: not submitted, so not scored")
         return lines
 
 
@@ -79,11 +85,14 @@ def summary_of(
     At least one video, all annotated.
     """
     faces = {video.name: face_pairs(video, values[video.name]) for video in videos}
+    frames = score([frame_pairs(video, values[video.name], rules) for video in videos])
+    annotated = [int((~video.annotations.isnan()).all(dim=1).sum()) for video in videos]
     return Summary(
         unit=videos[0].unit,
         faces=score(list(faces.values())),
-        frames=score([frame_pairs(video, values[video.name], rules) for video in videos]),
+        frames=frames,
         interval=interval_by_subject(videos, faces),
+        beyond=sum(annotated) - frames.count,
         videos=tuple(
             VideoScore(video.name, video.subset, score([pairs]), block_bootstrap(pairs))
             for video, pairs in ((video, faces[video.name]) for video in videos)

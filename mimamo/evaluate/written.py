@@ -6,14 +6,19 @@ Evaluation scores and submission writes what comes of this, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mimamo.data.cached_video import CachedVideo
 from mimamo.errors import InputError
-from mimamo.predict.smoothing import reach_of, smoothed
+from mimamo.predict.smoothing import AUTO, reach_of, smooth_line, smoothed
 from mimamo.predict.table import NO_FACE, fill_missing
+from mimamo.progress import Report
+from mimamo.settings import is_real
+
+Notes = Sequence[tuple[object, Mapping[str, Any]]]  # networks' files, and what they note
 
 FORMATS = ("files", "abaw")
 LEADING, GAPS = ("first", "-5"), ("previous", "interpolate")
@@ -58,6 +63,32 @@ class Rules:
                 raise InputError(f"{name}: expected {' or '.join(known)}, got {value!r}")
         first, after = _USUAL[format]
         return cls(rescaled, reach_of(smooth), leading or first, gaps or after)
+
+    def settled(
+        self, smooth: int | str, notes: Notes, report: Report, *, seen: bool = False
+    ) -> tuple[Rules, list[float]]:
+        """The same with what networks note: how far to smooth, and their labels' spread.
+
+        Args:
+            smooth: as for `mimamo.predict.smoothing.reach_of`.
+            notes: of the networks that predict.
+            report: told what is smoothed over, where they say it.
+            seen: whether it may have been chosen on the videos that are predicted, which is said.
+
+        Returns:
+            The rules, and the deviation of valence and arousal in the training labels, where it is
+            needed to rescale, the networks' mean.
+
+        Raises InputError if a network notes something else, or nothing.
+        """
+        rules = replace(self, smooth=reach_of(smooth, notes))
+        if smooth == AUTO:
+            report(smooth_line(rules.smooth))
+            if seen:
+                report(
+                    "warning: if it was chosen on these videos, their scores are a little too good"
+                )
+        return rules, label_std(notes) if self.rescaled else []
 
     def values(
         self,
@@ -111,6 +142,45 @@ class Rules:
             filled = fill_missing(values, found)
         filled[: numbers[0] - 1] = values[0] if self.leading == "first" else NO_FACE
         return filled[:count]
+
+
+def length_of(video: CachedVideo) -> tuple[int, bool]:
+    """How many of its frames are written where neither its film nor a sample is given.
+
+    As many as it has, if they were counted, else up to the last face or the last line of its
+    annotations, which has one for each frame.
+
+    Returns:
+        The number, and whether anything but the last face tells it.
+    """
+    if video.counted:
+        return video.frame_count, True
+    lines = len(video.annotations)
+    return max(video.frame_count, lines), lines >= video.frame_count
+
+
+def label_std(notes: Notes) -> list[float]:
+    """Deviation of valence and arousal in the training labels; the networks' mean.
+
+    Raises InputError if one does not tell it.
+    """
+    found = []
+    for path, info in notes:
+        if (std := spread_in(info)) is None:
+            raise InputError(
+                f"{path}: its predictions cannot be rescaled: it does not tell the spread of the "
+                "labels it was trained on"
+            )
+        found.append(std)
+    return np.mean(found, axis=0).tolist()
+
+
+def spread_in(info: Mapping[str, Any]) -> list[float] | None:
+    """The deviation of the training labels in a checkpoint's notes; None if there is none."""
+    labels = info.get("labels")
+    std = labels.get("std") if isinstance(labels, dict) else None
+    is_it = isinstance(std, list) and len(std) == 2 and all(is_real(x, 0, 1) for x in std)
+    return std if is_it else None
 
 
 def rescale(values: Mapping[str, np.ndarray], std: Sequence[float]) -> dict[str, np.ndarray]:

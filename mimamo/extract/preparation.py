@@ -11,6 +11,7 @@ from typing import Any
 from mimamo.data.cache import (
     ASKED,
     BACKBONE,
+    DETECTOR,
     MANIFEST,
     VIDEOS,
     Manifest,
@@ -59,11 +60,15 @@ def prepare(
         model = stored_backbone(root, earlier)
     else:
         model = choose_backbone(settings, videos)
-    detector = "" if all(v.source.is_dir() for v in everything) else settings.detector_name
+    # What was found once stays so: a film may have come to folders of faces, or become one.
+    detector = "" if earlier is None else earlier.detector
+    if not all(video.source.is_dir() for video in everything):
+        detector = settings.detector_name
     manifest = _manifest(dataset, listed, model, settings, detector, times, earlier)
     if earlier is not None:
         was, now = ({"layout": made.layout, **made.made_with} for made in (earlier, manifest))
-        if other := difference(was, now):
+        was.setdefault(DETECTOR, detector)
+        if other := difference(was, {DETECTOR: detector, **now}):
             raise InputError(f"{root}: made with {other}; give another --out")
         _expect_same_data(root, earlier, manifest, everything)
         for line in _gone(root, earlier, manifest, dataset.unused):

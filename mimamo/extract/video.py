@@ -73,13 +73,14 @@ def extract_video(
         if video.subset != TEST:  # whose annotations may be handed out empty
             raise InputError(f"{video.labels}: no frame is annotated; {video.name} is not used")
         annotations = None
-    given = spatial.read(video) if isinstance(spatial, GivenVideos) else None
     aligned = video.source.is_dir()
     try:
         if aligned and all(name.startswith(".") for name in os.listdir(video.source)):
             raise NoFaceError(video)
     except OSError as error:
         raise unreadable(video.source, error) from error
+    # After that, as nobody has features of no face.
+    given = spatial.read(video) if isinstance(spatial, GivenVideos) else None
     length = _Length()
     if aligned:
         faces = _aligned_faces(video, announced, length, told)

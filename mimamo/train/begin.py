@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from mimamo.errors import InputError
 from mimamo.model.checkpoint import config_of, in_order
-from mimamo.model.checkpoint_file import backbone_hash, open_checkpoint, untold_order, with_backbone
+from mimamo.model.checkpoint_file import (
+    RUN_BEST,
+    CheckpointFile,
+    backbone_hash,
+    open_checkpoint,
+    untold_order,
+    with_backbone,
+)
 from mimamo.model.config import OUTPUTS, MIMAMOConfig
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.model.weights import fit
 from mimamo.progress import Report, counted
 from mimamo.train.model import TrainedModel
 from mimamo.train.recipe import TrainingConfig
+from mimamo.train.run_folder import folds_in
 from mimamo.train.videos import Chosen
+
+_CHOICES = ("temporal", "streams")  # options that choose other layers, not other sizes
 
 
 def network_of(init: str, outputs: str = "") -> MIMAMOConfig:
     """The settings of the network that training is to begin with. Raises InputError as `begin`."""
-    file = open_checkpoint(init)
+    file = _opened(init)
     if file.columns < len(OUTPUTS):
         raise InputError(f"{init}: expected a network of valence and arousal, got one output")
     if outputs and file.is_told:
@@ -34,8 +45,15 @@ def begin(model: TrainedModel, config: TrainingConfig, chosen: Chosen, report: R
 
     Raises InputError if they cannot be read or do not fit.
     """
-    file, order = open_checkpoint(config.init), _order(config.init_outputs)
+    file, order = _opened(config.init), _order(config.init_outputs)
     settings = network_of(config.init, config.init_outputs)
+    for name in _CHOICES:
+        wanted, found = getattr(config.network, name), getattr(settings, name)
+        if wanted != found:
+            raise InputError(
+                f"{config.init}: expected weights of a network with {name} {wanted!r}, got one "
+                f"with {found!r}; take --{name} {found} with it, or train without --init"
+            )
     if order is None and not file.is_told and file.is_published:
         report(f"warning: {untold_order(config.init, '--init-outputs')}")
     in_order(fit(model.network, file), order)
@@ -75,6 +93,18 @@ def trained_on(info: dict[str, Any]) -> list[str]:
     """The names of videos in a checkpoint's notes; none where they are not names."""
     names = info.get("trained_on", [])
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _opened(init: str) -> CheckpointFile:
+    """The weights to begin with. Raises InputError if they are no network's, or several."""
+    is_run = os.path.exists(os.path.join(init, RUN_BEST))
+    if os.path.isdir(init) and not is_run and (folds := folds_in(Path(init))):
+        raise InputError(
+            f"{init}: expected one network for --init, got a cross-validation of "
+            f"{counted(len(folds), 'fold')}; give one of them, such as "
+            f"{os.path.join(init, f'fold-{folds[0]}')}"
+        )
+    return open_checkpoint(init)
 
 
 def _order(outputs: str) -> tuple[str, ...] | None:

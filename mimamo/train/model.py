@@ -104,7 +104,8 @@ class FaceImages:
                 raise InputError(
                     f"{source}: expected the folder of aligned faces that {video.name} was "
                     f"extracted from, got {found}; a ResNet50 that is trained with the network "
-                    "sees the images, not the cache"
+                    "sees the images, not the cache, until it has one of its own by `mimamo "
+                    "extract --backbone RUN/best.safetensors`"
                 )
             folder, numbers = AlignedFolder(source, crop="centre"), video.numbers.numpy()
             missing = [number for number in numbers if number not in folder.images]

@@ -28,12 +28,9 @@ class TrainingConfig(Settings):
     """Settings of :func:`mimamo.train.train`.
 
     The phase transform belongs to the network, so its choices, ``unwrap`` among them, are in
-    `network`. Raises InputError, naming the setting, if one has the wrong type or an impossible
-    value.
+    `network`. Another recipe than the published code's is ``TrainingConfig().with_recipe(…)``.
+    Raises InputError, naming the setting, if one has the wrong type or an impossible value.
     """
-
-    # Where the settings began, for who reads them: `with_recipe` sets them, this name does not.
-    recipe: str = "published"
 
     epochs: int = 25
     patience: int = 5  # training stops after so many epochs without a better validation CCC
@@ -113,19 +110,32 @@ class TrainingConfig(Settings):
     def with_recipe(self, name: str) -> TrainingConfig:
         """The same with the settings of a recipe, "published" or "strong", in what they differ."""
         if name not in RECIPES:
-            raise bad("recipe", _CHECKS["recipe"][1], name)
+            raise bad("recipe", _one_of(RECIPES)[1], name)
         chosen, published = STRONG, TrainingConfig()
         if name == "published":
             chosen = {setting: getattr(published, setting) for setting in STRONG}
         dropout = FEATURE_DROPOUT if name == "strong" else published.network.feature_dropout
         network = replace(self.network, feature_dropout=dropout)
-        return replace(self, recipe=name, network=network, **chosen)
+        return replace(self, network=network, **chosen)
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that most settings are of, of those in which the two differ."""
+        nearer = sum(
+            (getattr(self, name) == strong) - (getattr(self, name) == getattr(TrainingConfig, name))
+            for name, strong in STRONG.items()
+        )
+        return "strong" if nearer > 0 else "published"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `Settings.to_dict`, with the name of the `recipe`, for who reads it."""
+        return {"recipe": self.recipe, **super().to_dict()}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainingConfig:
         """As `Settings.from_dict`, `network` being a mapping as well.
 
-        What is not there is as in the settings' `recipe`.
+        What is not there is as in the recipe that ``recipe`` names.
         """
         if not isinstance(settings, Mapping):
             return super().from_dict(settings)
@@ -134,6 +144,7 @@ class TrainingConfig(Settings):
         if isinstance(network, Mapping):
             network = {**base.network.to_dict(), **network}
         given = {**base.to_dict(), **settings, "network": MIMAMOConfig.from_dict(network)}
+        del given["recipe"]
         return super().from_dict(given)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -193,7 +204,6 @@ def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
 
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "recipe": _one_of(RECIPES),
     "epochs": _COUNT,
     "patience": _COUNT,
     "seed": _whole(0, 2**63 - 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,15 @@ def run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> P
 def results_in(folder: Path) -> list[str]:
     """The files with results that a run has left in `folder`."""
     return [name for name in RESULTS if (folder / name).exists()]
+
+
+def folds_in(folder: Path) -> list[int]:
+    """The numbers of the folds that a cross-validation has in `folder`.
+
+    What else is called fold-..., such as a copy, is none.
+    """
+    found = (re.fullmatch(r"fold-([1-9][0-9]{0,3})", path.name) for path in folder.glob("fold-*/"))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def saved_config(folder: str | os.PathLike[str]) -> TrainingConfig | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -19,12 +18,20 @@ from skimage import data
 from support.onnx_files import write
 
 from mimamo.cli import main
-from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, save_checkpoint
+from mimamo.model import MIMAMONet, ResNet50, save_checkpoint
 from mimamo.model.weights import FERPLUS
 from mimamo.train import TrainingConfig
 from mimamo.video import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+
+from benchmarks import editions  # noqa: E402
+from benchmarks.documented import blocks  # noqa: E402
+from benchmarks.documented import commands as lines  # noqa: E402
+from benchmarks.editions import SMALLER  # noqa: E402
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Commands that are not run here, and why.
@@ -45,36 +52,12 @@ ELSEWHERE = {
     "python -m benchmarks.magnification": "it takes minutes; test_magnification.py",
     "tensorboard --logdir run": "it serves until it is stopped",
 }
-#: What makes a command quick; the last option counts.
-SMALLER = {
-    "train": ["--epochs", "1", "--config", "tiny.toml"],
-    "crossval": ["--folds", "3", "--epochs", "1", "--config", "tiny.toml"],
-    "synth": ["--identities", "5", "--takes", "1", "--frames", "20"],
-}
-
-
-def blocks(page: Path) -> list[tuple[str, str]]:
-    return re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-
-
-def lines(page: Path) -> list[str]:
-    """Every command of a page, loops unrolled and comments gone."""
-    found = []
-    for language, text in blocks(page):
-        starts = ("make ", "mimamo ", "torchrun ", "pip ", "python ", "tensorboard ", "for ")
-        if language not in ("", "sh") or (
-            not re.match(r"[A-Z_]+=", text) and not text.startswith(starts)
-        ):
-            continue
-        loop = re.compile(r"for (\w+) in (.*?); do\n(.*?)done\n", re.S)
-        text = loop.sub(lambda m: "".join(m[3].replace(f"${m[1]}", x) for x in m[2].split()), text)
-        found += [line.split("  #")[0].strip() for line in text.replace("\\\n", "").splitlines()]
-    return [line for line in found if line]
 
 
 HOWTO = ROOT / "docs/howto"
 CONTINUED = {HOWTO / "train.md": HOWTO / "submit.md"}  # the latter starts from what the former made
-WITH_COMMANDS = [page for page in PAGES if lines(page) and page not in CONTINUED.values()]
+RUN_BY_ANOTHER = {*CONTINUED.values(), editions.PAGE}  # the latter by test_editions.py
+WITH_COMMANDS = [page for page in PAGES if lines(page) and page not in RUN_BY_ANOTHER]
 
 
 def film(path: Path, length: int) -> None:
@@ -133,12 +116,7 @@ def prepared(tmp_path_factory):
     (folder / "run").mkdir()
     TrainingConfig().save(folder / "run/config.toml")
     save_checkpoint(folder / "run/best.safetensors", MIMAMONet(), ResNet50(image_size=64, seed=0))
-    TrainingConfig(
-        clip_length=8,
-        stride=8,
-        batch_size=4,
-        network=MIMAMOConfig(num_phase=4, channels=(4, 6, 8), hidden=16, rnn_hidden=8),
-    ).save(folder / "tiny.toml")
+    editions.TINY.save(folder / editions.TINY_FILE)
     (folder / "docs/explanation").mkdir(parents=True)
     for recipe in (ROOT / "docs/explanation").glob("*.toml"):
         shutil.copy(recipe, folder / "docs/explanation")

@@ -196,7 +196,37 @@ class TestLists:
         assert subsets(dataset) == {"1": TEST}
         (unused,) = dataset.unused
         where = f"{tmp_path}/VA_test_set.txt:2"
-        assert unused.line == f"{where}: no faces in {tmp_path}/cropped_aligned/missing; not used"
+        folder = tmp_path / "cropped_aligned/missing"
+        assert unused.line == (
+            f"{where}: no faces in {folder}; not used, nor submitted (an empty folder says that it "
+            "has no face)"
+        )
+
+    def test_of_what_has_a_film_alone_the_film_is_used(self, tmp_path: Path) -> None:
+        """A submission has to have all of the test set."""
+        for name in ("1", "2"):
+            write(tmp_path / f"annotations/Train_Set/{name}.txt", HEADER)
+            write(tmp_path / f"videos/{name}.mp4")
+        faces(tmp_path / "cropped_aligned/1")
+        for name in ("3.mp4", "4.mp4", "5.mp4"):
+            write(tmp_path / "videos" / name)
+        (tmp_path / "cropped_aligned/5").mkdir()
+        write(tmp_path / "VA_test_set.txt", "3\n4_left\n5\n6\n")
+        dataset = AffWild2(tmp_path)
+        assert [(v.name, v.subset, v.source, v.side) for v in dataset.videos()] == [
+            ("1", TRAIN, tmp_path / "cropped_aligned/1", None),
+            ("3", TEST, tmp_path / "videos/3.mp4", None),
+            ("4_left", TEST, tmp_path / "videos/4.mp4", "left"),
+            ("5", TEST, tmp_path / "cropped_aligned/5", None),
+        ]
+        assert [unused.video for unused in dataset.unused] == ["2", "6"]
+        (remark,) = (line for line in dataset.remarks if "without" in line)
+        assert remark.startswith(
+            f"{tmp_path}: 2 videos of {TEST} without a folder of faces, such as 3: faces are found "
+            "in the film"
+        )
+        rows = [line.split() for line in overview(dataset)]
+        assert [TEST, "4", "0", "3", "0", "1"] in rows
 
     def test_none_of_whose_videos_is_there(self, tmp_path: Path) -> None:
         """Those that are in no list are not the test set for that."""

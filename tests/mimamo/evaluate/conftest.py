@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.recipes import TINY
 
-from mimamo.evaluate import crossval
+from mimamo.evaluate import Ensemble, crossval
 from mimamo.train import TrainingConfig, train
 
 CONFIG = replace(TINY, learning_rate=0.01)
@@ -37,3 +37,17 @@ def small_folds(tmp_path_factory: pytest.TempPathFactory, small_cache: Path) -> 
     """A cross-validation of three folds with a small backbone. It is shared."""
     out = tmp_path_factory.mktemp("folds") / "folds"
     return crossval(small_cache, out, folds=3, config=replace(CONFIG, spatial="small")).out
+
+
+@pytest.fixture
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The checkpoints that predict while the test runs."""
+    checkpoints: list[Path] = []
+    predict = Ensemble.predict
+
+    def noted(self: Ensemble, *arguments):
+        checkpoints.extend(member.path for member in self.members)
+        return predict(self, *arguments)
+
+    monkeypatch.setattr(Ensemble, "predict", noted)
+    return checkpoints

@@ -30,20 +30,6 @@ from mimamo.train import TrainingConfig
 from mimamo.train.videos import Chosen, choose_videos
 
 
-@pytest.fixture
-def predicted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The checkpoints that predict while the test runs."""
-    checkpoints: list[Path] = []
-    predict = Ensemble.predict
-
-    def noted(self: Ensemble, *arguments):
-        checkpoints.extend(member.path for member in self.members)
-        return predict(self, *arguments)
-
-    monkeypatch.setattr(Ensemble, "predict", noted)
-    return checkpoints
-
-
 class TestOutOfFold:
     def test_every_video_is_predicted_by_who_has_not_seen_its_subject(
         self, small_folds: Path, small_cache: Path

@@ -93,6 +93,27 @@ class TestFiles:
         assert lines(root / "out/test.txt")[1:] == ["-5,-5"] * 5
         assert "in 1 video no face was found, such as test; all is -5 there" in said[-1]
 
+    def test_a_listed_video_without_a_folder_of_faces_is_predicted_from_its_film(
+        self, root: Path, small_run: Path, film
+    ) -> None:
+        """Beside what the cache has, whose faces nobody found; and a folder may come later."""
+        data, cache = root / "data", root / "cache"
+        (data / "VA_test_set.txt").write_text("test\nfilmed\n")
+        (data / "films").mkdir()
+        film(data / "films/filmed.mp4", ".xx.")
+        result = extract(data, cache, backbone="small")
+        assert (result.made, result.kept, result.problems) == (1, 2, ())
+        assert extract(data, cache, backbone="small").kept == 3
+        result = submit([small_run], cache, root / "out")
+        assert [path.name for path in result.files] == ["filmed.txt", "test.txt"]
+        found = np.loadtxt(root / "out/filmed.txt", delimiter=",", skiprows=1)
+        assert found.shape == (4, 2)
+        assert (found == -5).all(axis=1).tolist() == [True, False, False, False]
+        (data / "cropped_aligned/test").rename(data / "cropped_aligned/filmed")
+        result = extract(data, cache, backbone="small")
+        assert (result.made, result.kept) == (1, 1)
+        assert Cache(cache).manifest.videos == {"train": "Train_Set", "filmed": TEST}
+
     @pytest.mark.parametrize("wrong", ["unreadable", "twice"])
     def test_a_video_that_has_faces_is_not_all_minus_five(
         self, root: Path, small_run: Path, film, wrong: str

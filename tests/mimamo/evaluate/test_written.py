@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from mimamo import InputError
 from mimamo.data import Cache
+from mimamo.data.cache import Manifest, save_skipped, skipped_path, video_path
 from mimamo.evaluate import Rules, evaluate_runs, submit
 from mimamo.evaluate.written import smoothed
 from mimamo.metrics import concordance_cc
@@ -90,6 +92,51 @@ def test_the_score_is_that_of_the_files(
     assert len(x) == found.summary.frames.count
     expected = found.summary.frames.valence, found.summary.frames.arousal
     np.testing.assert_allclose(concordance_cc(x, y, dim=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("format", ["files", "abaw"])
+def test_lines_of_annotations_are_scored_as_far_as_frames_are_written(
+    small_run: Path, small_cache: Path, tmp_path: Path, counted: bool, format: str
+) -> None:
+    """Those after the last frame of a film are of none; without it they tell how many there are."""
+    root = shutil.copytree(small_cache, tmp_path / "cache")
+    videos = Cache(root).subset("Validation_Set")
+    more = torch.tensor([[0.5, -0.5], [torch.nan, torch.nan], [-1, 1]])
+    longer = torch.cat([videos[0].annotations, more])
+    replace(videos[0], annotations=longer, counted=counted).save(video_path(root, videos[0].name))
+    names = tmp_path / "names.txt"
+    names.write_text(f"{videos[0].name}\n")
+    replace(Manifest.load(root), videos={videos[0].name: "Validation_Set"}).save(root)
+    said: list[str] = []
+    summary = evaluate_runs(
+        [small_run], root, subset="Validation_Set", format=format, report=said.append
+    ).summary
+    result = submit([small_run], root, tmp_path / "out", names=names, format=format)
+    rows = result.files[0].read_text().splitlines()[1:]
+    written = np.array([row.split(",")[-2:] for row in rows], float)
+    labels = longer.numpy()[: len(written)]
+    scored = ~np.isnan(labels).any(axis=1)
+    assert (result.frames, len(written)) == (56 if counted else 59,) * 2
+    assert (summary.frames.count, summary.beyond) == ((56, 2) if counted else (58, 0))
+    expected = concordance_cc(written[scored], labels[scored].astype(float), dim=0)
+    found = summary.frames.valence, summary.frames.arousal
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    line = "  2 annotated after a video's last frame: not submitted, so not scored"
+    assert (line in said) is counted
+    assert result.uncounted == ()
+
+
+def test_a_video_without_a_face_is_said_not_to_be_scored(
+    small_run: Path, small_cache: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(small_cache, tmp_path / "cache")
+    name = Cache(root).subset("Validation_Set")[0].name
+    video_path(root, name).unlink()
+    save_skipped(skipped_path(root, name), "no face in it", faceless=True)
+    said: list[str] = []
+    evaluate_runs([small_run], root, report=said.append)
+    assert said[0].startswith(f"warning: in 1 video no face was found, such as {name}; ")
 
 
 def test_what_is_scored_is_clipped(small_cache: Path) -> None:

@@ -75,6 +75,13 @@ class TestFiles:
         assert (manifest.feature_dim, len(manifest.weights_sha256)) == (3, 64)
         assert check_folder(tmp_path / "cache") == []
 
+    def test_of_a_video_without_a_face_nobody_has_any(
+        self, data: Path, tmp_path: Path, give: Give
+    ) -> None:
+        (data / "cropped_aligned/faceless").mkdir()
+        extract(data, tmp_path / "cache", features=[give()])
+        assert Cache(tmp_path / "cache").faceless == {"faceless"}
+
     def test_a_row_a_frame(self, data: Path, tmp_path: Path, give: Give) -> None:
         np.save(give() / "gaps.npy", rows(np.arange(1, 38)).astype(np.float32))
         extract(data, tmp_path / "cache", features=[tmp_path / "mae"], strict=True)

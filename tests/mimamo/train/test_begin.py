@@ -104,6 +104,28 @@ class TestRefused:
         path = tmp_path / "none.pth"
         assert self.refused(run, replace(small, init=str(path))) == f"{path}: no such weights file"
 
+    def test_several_networks(self, run: Run, small: TrainingConfig, tmp_path: Path) -> None:
+        folds = tmp_path / "folds"
+        for name in ("fold-2", "fold-3", "fold-1-old"):
+            (folds / name).mkdir(parents=True)
+        assert self.refused(run, replace(small, init=str(folds))) == (
+            f"{folds}: expected one network for --init, got a cross-validation of 2 folds; give "
+            f"one of them, such as {folds}/fold-2"
+        )
+
+    @pytest.mark.parametrize(("name", "other"), [("temporal", "tcn"), ("streams", "spatial")])
+    def test_other_layers(
+        self, run: Run, small: TrainingConfig, tmp_path: Path, name: str, other: str
+    ) -> None:
+        path = tmp_path / "c.safetensors"
+        save_checkpoint(path, MIMAMONet(replace(small.network, feature_dim=128)))
+        network = replace(small.network, **{name: other})
+        found = getattr(small.network, name)
+        assert self.refused(run, replace(small, init=str(path), network=network)) == (
+            f"{path}: expected weights of a network with {name} {other!r}, got one with "
+            f"{found!r}; take --{name} {found} with it, or train without --init"
+        )
+
     def test_one_output(self, run: Run, cached: TrainingConfig, tmp_path: Path) -> None:
         state = MIMAMONet(replace(cached.network, outputs=("valence",))).state_dict()
         torch.save(state, tmp_path / "v.pth")

@@ -13,7 +13,6 @@ from mimamo.train.recipe import FEATURE_DROPOUT, STRONG
 
 # Every setting, with a value that is not its default.
 OTHER = {
-    "recipe": "strong",
     "epochs": 3,
     "patience": 2,
     "seed": 7,
@@ -107,13 +106,30 @@ class TestStrong:
         strong = own.with_recipe("strong")
         assert {name: getattr(strong, name) for name in STRONG} == STRONG
         assert replace(
-            strong, recipe="published", network=own.network,
+            strong, network=own.network,
             **{name: getattr(published, name) for name in STRONG},
         ) == published  # fmt: skip
         assert strong.network == replace(own.network, feature_dropout=FEATURE_DROPOUT)
         assert strong.with_recipe("published") == published
-        with pytest.raises(InputError, match="recipe: expected 'published', 'strong', got 'best'"):
-            own.with_recipe("best")
+        match = "^config: recipe: expected 'published', 'strong', got 'best'"
+        for call in (own.with_recipe, lambda name: TrainingConfig.from_dict({"recipe": name})):
+            with pytest.raises(InputError, match=match):
+                call("best")
+
+    def test_its_name_cannot_be_set_alone(self) -> None:
+        with pytest.raises(TypeError, match="recipe"):
+            TrainingConfig(recipe="strong")
+        with pytest.raises(TypeError, match="recipe"):
+            replace(TrainingConfig(), recipe="strong")
+
+    def test_its_name_is_that_of_most_of_its_settings(self) -> None:
+        published, strong = TrainingConfig(), TrainingConfig().with_recipe("strong")
+        others = {"epochs": 3, "learning_rate": 0.5, "network": MIMAMOConfig(temporal="tcn")}
+        for config in (published, replace(published, patience=25, optimizer="adamw", **others)):
+            assert config.recipe == config.to_dict()["recipe"] == "published"
+        for config in (strong, replace(strong, ema=0.0, pool=1, mixed_stride=False, **others)):
+            assert config.recipe == config.to_dict()["recipe"] == "strong"
+        assert list(published.to_dict())[:2] == ["recipe", "epochs"]
 
     def test_a_file_may_name_it_and_leave_parts_out(self, tmp_path: Path) -> None:
         path = tmp_path / "config.toml"
@@ -181,7 +197,6 @@ class TestChecks:
             ("precision", "float16"),
             ("fold", "6/5"),
             ("fold", 1),
-            ("recipe", "stronger"),
             ("optimizer", "adam"),
             ("schedule", None),
             ("warmup", -1),
