@@ -75,79 +75,69 @@ constexpr int64_t kSquareAdjointBytes = 16 * (kAllGradFactors + 1);  // and each
 constexpr int kPartStride = kFrameSide + 8;
 static_assert(kPlaneWarps * kFrameSide * kPartStride <= 4 * kAllGradFactors);
 
-// A lane's part of the gradients of a level's coefficients, of both bands in blocks of 8 x 8.
-template <int kSide>
-class CoefficientGrads {
+// Calls visit(band, where a piece lies, a pair of coefficients' gradients, another) for each of the
+// pieces of a level's factors that a lane has: neighbours along the band's direction, and those 8
+// behind. Both bands lie in blocks of 8 x 8.
+template <int kSide, typename Visit>
+__device__ __forceinline__ void for_coefficient_grads(
+    const Complex<float>* grads, const PlaneThread& self, const Visit& visit) {
   using Square = SquareTables<kSide>;
-  static constexpr int kPieces = Square::tiles * Square::steps / kPlaneWarps;
-
- public:
-  // Returns the largest of it and `peak`.
-  __device__ __forceinline__ float load(
-      const Complex<float>* grads, const PlaneThread& self, float peak) {
 #pragma unroll
-    for (int band = 0; band < 2; ++band) {
+  for (int band = 0; band < 2; ++band) {
 #pragma unroll
-      for (int i = 0; i < kPieces; ++i) {
-        const int tile = tile_of(self, i), step = step_of(self, i);
+    for (int i = 0; i < Square::tiles * Square::steps / kPlaneWarps; ++i) {
+      // Warps have a step each of all tiles or, of the smaller level, a tile.
+      const int tile = kSide == kFrameSide ? i : self.warp;
+      const int step = kSide == kFrameSide ? self.warp : i;
+      Two<Complex<float>> pairs[2] = {};
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const int group = 2 * step + half;  // of eight samples along the band's direction
-          Two<Complex<float>>& pair = values_[band][i][half];
-          pair = {};
-          if (group >= Square::tiles) {
-            continue;
-          }
-          const Complex<float>* from = grads + band * (kSide * kSide);
-          if (band == 1) {  // upright
-            from += (group * Square::tiles + tile) * 64 + self.lane * 2;
-            pair = *reinterpret_cast<const Two<Complex<float>>*>(from);
-          } else {
-            from += (tile * Square::tiles + group) * 64 + self.q * 16 + self.r;
-            pair = {{from[0], from[8]}};
-          }
-#pragma unroll
-          for (const Complex<float>& value : pair.at) {
-            // NaN stays out of it
-            peak = std::fmax(peak, std::fmax(std::fabs(value.re), std::fabs(value.im)));
-          }
+      for (int half = 0; half < 2; ++half) {
+        const int group = 2 * step + half;  // of eight samples along the band's direction
+        if (group >= Square::tiles) {
+          continue;
+        }
+        const Complex<float>* from = grads + band * (kSide * kSide);
+        if (band == 1) {  // upright
+          from += (group * Square::tiles + tile) * 64 + self.lane * 2;
+          pairs[half] = *reinterpret_cast<const Two<Complex<float>>*>(from);
+        } else {
+          from += (tile * Square::tiles + group) * 64 + self.q * 16 + self.r;
+          pairs[half] = {{from[0], from[8]}};
         }
       }
+      visit(band, (tile * Square::steps + step) * 32 + self.lane, pairs[0], pairs[1]);
     }
-    return peak;
   }
+}
 
-  __device__ __forceinline__ void put(
-      const PlaneThread& self, float scale, Four<Halves>* factors) const {
+__device__ __forceinline__ float largest_part(float than, const Two<Complex<float>>& pair) {
 #pragma unroll
-    for (int band = 0; band < 2; ++band) {
-#pragma unroll
-      for (int i = 0; i < kPieces; ++i) {
-        const Two<Complex<float>>(&of)[2] = values_[band][i];
+  for (const Complex<float>& value : pair.at) {
+    // NaN stays out of it
+    than = std::fmax(than, std::fmax(std::fabs(value.re), std::fabs(value.im)));
+  }
+  return than;
+}
+
+// Writes them as right factors, scaled.
+template <int kSide>
+__device__ __forceinline__ void put_coefficient_grads(
+    const Complex<float>* grads, float scale, Four<Halves>* factors) {
+  const PlaneThread self;  // and so addresses anew, for which there are no registers
+  using Pair = Two<Complex<float>>;
+  for_coefficient_grads<kSide>(
+      grads, self, [&](int band, int at, const Pair& one, const Pair& two) {
         const auto piece = [&](const auto& part) {
-          const SplitPair upper = split(part(of[0].at[0]) * scale, part(of[0].at[1]) * scale);
-          const SplitPair lower = split(part(of[1].at[0]) * scale, part(of[1].at[1]) * scale);
+          const SplitPair upper = split(part(one.at[0]) * scale, part(one.at[1]) * scale);
+          const SplitPair lower = split(part(two.at[0]) * scale, part(two.at[1]) * scale);
           return Four<Halves>{{upper.high, lower.high, upper.low, lower.low}};
         };
-        Four<Halves>* to = factors + 2 * band * Square::rights +
-                           (tile_of(self, i) * Square::steps + step_of(self, i)) * 32 + self.lane;
+        Four<Halves>* to = factors + 2 * band * SquareTables<kSide>::rights + at;
         to[0] = piece([](const Complex<float>& value) { return -value.im; });
-        to[Square::rights] = piece([](const Complex<float>& value) { return value.re; });
-      }
-    }
-  }
-
- private:
-  // Warps have a step each of all tiles or, of the smaller level, a tile.
-  __device__ static int tile_of(const PlaneThread& self, int i) {
-    return kSide == kFrameSide ? i : self.warp;
-  }
-  __device__ static int step_of(const PlaneThread& self, int i) {
-    return kSide == kFrameSide ? self.warp : i;
-  }
-
-  Two<Complex<float>> values_[2][kPieces][2];
-};
+        to[SquareTables<kSide>::rights] =
+            piece([](const Complex<float>& value) { return value.re; });
+      });
+}
 
 // Writes the gradients of both levels as right factors, scaled by a power of two, of which the
 // biased exponent is returned, that makes the frame's largest 1 to 2: by Parseval's equation all
@@ -157,9 +147,12 @@ __device__ __forceinline__ uint32_t load_coefficient_grads(
     const Complex<float>* second,
     const PlaneThread& self,
     Four<Halves>* factors) {
-  CoefficientGrads<kFrameSide> whole;
-  CoefficientGrads<kFrameSide / 2> half;
-  const float peak = half.load(second, self, whole.load(first, self, 0.0f));
+  float peak = 0;
+  const auto visit = [&](int, int, const auto& one, const auto& two) {
+    peak = largest_part(largest_part(peak, one), two);
+  };
+  for_coefficient_grads<kFrameSide>(first, self, visit);
+  for_coefficient_grads<kFrameSide / 2>(second, self, visit);
   uint32_t* peaks = reinterpret_cast<uint32_t*>(factors + kAllGradFactors);
   uint32_t exponent = __reduce_max_sync(0xffffffffu, __float_as_uint(peak));
   if (self.lane == 0) {
@@ -173,8 +166,9 @@ __device__ __forceinline__ uint32_t load_coefficient_grads(
   exponent = exponent >> 23;
   const uint32_t scale_exponent = exponent == 255 ? 127 : (exponent == 254 ? 1 : 254 - exponent);
   const float scale = __uint_as_float(scale_exponent << 23);
-  whole.put(self, scale, factors);
-  half.put(self, scale, factors + kGradFactors<kFrameSide>);
+  // Read again: there are no registers for all of them.
+  put_coefficient_grads<kFrameSide>(first, scale, factors);
+  put_coefficient_grads<kFrameSide / 2>(second, scale, factors + kGradFactors<kFrameSide>);
   return scale_exponent;
 }
 
@@ -256,7 +250,7 @@ __device__ __forceinline__ void put_rows(
 
 // Of one frame a block, from the gradients of both levels' coefficients, in blocks of 8 x 8 as
 // planes are.
-static __global__ void __launch_bounds__(kPlaneThreads, 4) frames_of_squares(
+static __global__ void __launch_bounds__(kPlaneThreads, 2) frames_of_squares(
     const Complex<float>* first,
     const Complex<float>* second,
     const Four<Halves>* tables,
@@ -269,20 +263,35 @@ static __global__ void __launch_bounds__(kPlaneThreads, 4) frames_of_squares(
   const uint32_t exponent = load_coefficient_grads(
       first + frame * (2 * whole * whole), second + frame * (2 * half * half), self, factors);
   __syncthreads();
-  const auto spectrum_of = [&](int band) {
+  // A band's spectrum is parked where its factors were.
+  const auto parked = [&](int band, int n) -> Four<float>& {
+    Four<Halves>* place = factors + 2 * band * SquareTables<whole>::rights;
+    return reinterpret_cast<Four<float>*>(place)[(self.warp * tiles + n) * 32 + self.lane];
+  };
+#pragma unroll 1
+  for (int band = 0; band < 2; ++band) {
     float sums[tiles][4] = {};
-    add_spectrum<whole>(
-        tables, self.lane, self.warp, factors + 2 * band * SquareTables<whole>::rights, 1.0f, sums);
-    add_spectrum<half>(
-        tables + kAdjointTwo,
-        self.lane,
-        self.warp,
-        factors + kGradFactors<whole> + 2 * band * SquareTables<half>::rights,
-        4.0f,
-        sums);
+    const Four<Halves>* of_band = factors + 2 * band * SquareTables<whole>::rights;
+    add_spectrum<whole>(tables, self.lane, self.warp, of_band, 1.0f, sums);
+    of_band = factors + kGradFactors<whole> + 2 * band * SquareTables<half>::rights;
+    add_spectrum<half>(tables + kAdjointTwo, self.lane, self.warp, of_band, 4.0f, sums);
+    __syncthreads();  // they have been read
+#pragma unroll
+    for (int n = 0; n < tiles; ++n) {
+      parked(band, n) = {{sums[n][0], sums[n][1], sums[n][2], sums[n][3]}};
+    }
+  }
+  const auto spectrum_of = [&](int band) {
+    float sums[tiles][4];
+#pragma unroll
+    for (int n = 0; n < tiles; ++n) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        sums[n][j] = parked(band, n).at[j];
+      }
+    }
     return SplitRow<tiles>(sums);
   };
-  const SplitRow<tiles> flat = spectrum_of(0);
   const auto columns_of = [&](const SplitRow<tiles>& upright, int part) {
     float columns[2][4] = {};  // 16 samples along x by 16 frequencies along y
     add_split_products<whole>(
@@ -294,7 +303,8 @@ static __global__ void __launch_bounds__(kPlaneThreads, 4) frames_of_squares(
   const SplitRow<tiles> upright = spectrum_of(1);
   const SplitRow<2> columns[steps] = {
       columns_of(upright, 0), columns_of(upright, 1), columns_of(upright, 2)};
-  __syncthreads();  // the factors have been read
+  const SplitRow<tiles> flat = spectrum_of(0);
+  __syncthreads();  // what was parked has been read
   float* parts = shared_memory<float>();
   constexpr int part_size = whole * kPartStride;
 #pragma unroll 1

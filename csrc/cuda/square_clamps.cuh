@@ -24,20 +24,32 @@ __host__ __device__ constexpr uint32_t pass_bit(int n, int i) {
 }
 constexpr uint32_t kAllPass = (1u << (4 * kTilesAcross)) - 1;
 
-// Two neighbours of a window's gradient, columns 2 q and 2 q + 1 of row r of an 8 x 8 block of a
-// square. `targets` says where the planes' windows begin, and `to_window` how many planes behind.
-template <int kSide>
-__device__ __forceinline__ Two<float> grad_pair(
+// Calls visit(group, n, two neighbours of a window's gradient) for the 8 x 8 blocks of kGroups
+// groups of rows from `first` on: columns 2 q and 2 q + 1 of row r of it. `targets` says where the
+// planes' windows begin, and `to_window` how many planes behind.
+template <int kSide, int kGroups, typename Visit>
+__device__ __forceinline__ void for_grad_pairs(
     const GradientSquares& level,
     const int64_t* targets,
     int64_t to_window,
-    int group,
-    int n,
-    int lane) {
+    int first,
+    const Visit& visit) {
   using Planes = SquarePlanes<kSide>;
-  const float* from = level.grads + targets[Planes::at(group, n)] + to_window * Planes::area;
-  const int within = (Planes::within(group) * 8 + lane / 4) * kSide + Planes::within(n) * 8;
-  return *reinterpret_cast<const Two<float>*>(from + within + lane % 4 * 2);
+  const int lane = thread_index() % 32;
+#pragma unroll
+  for (int i = 0; i < kGroups; ++i) {
+    const int group = first + i;
+    const int64_t within =
+        to_window * Planes::area + ((Planes::within(group) * 8 + lane / 4) * kSide + lane % 4 * 2);
+    const float* from = nullptr;
+#pragma unroll
+    for (int n = 0; n < kTilesAcross; ++n) {
+      if (Planes::within(n) == 0) {
+        from = level.grads + targets[Planes::at(group, n)] + within;
+      }
+      visit(i, n, *reinterpret_cast<const Two<float>*>(from + Planes::within(n) * 8));
+    }
+  }
 }
 
 template <int kSide>
@@ -50,12 +62,6 @@ class SquareClamps {
 
   __device__ __forceinline__ void finish(
       int t, int age, const float (&values)[kSquareTiles][4], bool clamps) const {
-    const SquareThread self;
-    const int first = static_cast<int>(level_.shape.first_window(t, age));
-    const int last = static_cast<int>(level_.shape.last_window(t, age));
-    if (first > last) {
-      return;
-    }
     uint32_t passes[kTilesDown] = {kAllPass, kAllPass, kAllPass};
     if (clamps) {  // rarely
 #pragma unroll
@@ -71,6 +77,12 @@ class SquareClamps {
         }
       }
     }
+    const int first = static_cast<int>(level_.shape.first_window(t, age));
+    const int last = static_cast<int>(level_.shape.last_window(t, age));
+    if (first > last) {
+      return;
+    }
+    const SquareThread self;
     const int64_t place = (*memory_.place + t) * level_.shape.num_phase + age - 1;
     float sums[Planes::count] = {};
 #pragma unroll 1  // one window, but for those at the video's begin
@@ -105,22 +117,17 @@ class SquareClamps {
   template <bool clamps>
   __device__ __forceinline__ void add_grads(
       int64_t to_window, const uint32_t (&passes)[kTilesDown], float (&sums)[Planes::count]) const {
-    const int lane = SquareThread().lane;
+    for_grad_pairs<kSide, kRowGroups>(
+        level_, memory_.targets, to_window, 0, [&](int group, int n, Two<float> grads) {
+          if (clamps) {
 #pragma unroll
-    for (int group = 0; group < kRowGroups; ++group) {
-#pragma unroll
-      for (int n = 0; n < kTilesAcross; ++n) {
-        Two<float> grads = grad_pair<kSide>(level_, memory_.targets, to_window, group, n, lane);
-        if (clamps) {
-#pragma unroll
-          for (int i = 0; i < 2; ++i) {
-            const bool pass = (passes[group / 2] & pass_bit(n, group % 2 * 2 + i)) != 0;
-            grads.at[i] = pass ? grads.at[i] : 0.0f;
+            for (int i = 0; i < 2; ++i) {
+              const bool pass = (passes[group / 2] & pass_bit(n, group % 2 * 2 + i)) != 0;
+              grads.at[i] = pass ? grads.at[i] : 0.0f;
+            }
           }
-        }
-        sums[Planes::at(group, n)] += grads.at[0] + grads.at[1];
-      }
-    }
+          sums[Planes::at(group, n)] += grads.at[0] + grads.at[1];
+        });
   }
 
   const Level& level_;

@@ -23,9 +23,11 @@ struct SquareSumsMemory {
   Four<float>* exchanged;  // factors with the axes exchanged
   Four<float>* zeros;      // [kTilesAcross, 32]
   Four<float>* taps;
-  Four<float>* inverse;  // [kSquareTiles, 32]: 2 pi / B(a), by rows
-  int64_t* origins;      // [4]: where the frame's planes begin; others' where there is none
-  int64_t* targets;      // [4]: where these units' windows begin
+  Four<float>* inverse;     // [kSquareTiles, 32]: 2 pi / B(a), by rows
+  Four<float>* sum;         // of q, by rows
+  Four<float>* with_field;  // of q B(a k), by rows
+  int64_t* origins;         // [4]: where the frame's planes begin; others' where there is none
+  int64_t* targets;         // [4]: where these units' windows begin
 
   __device__ SquareSumsMemory() {
     plain = shared_memory<Four<float>>();
@@ -33,12 +35,19 @@ struct SquareSumsMemory {
     zeros = exchanged + kSingleFactors;
     taps = zeros + kTilesAcross * 32;
     inverse = taps + kSingleTapFours;
-    origins = reinterpret_cast<int64_t*>(inverse + kSquareFours);
+    sum = inverse + kSquareFours;
+    with_field = sum + kSquareFours;
+    origins = reinterpret_cast<int64_t*>(with_field + kSquareFours);
     targets = origins + 4;
   }
 };
 constexpr int64_t kSquareSumsBytes =
-    16 * (2 * kSingleFactors + kTilesAcross * 32 + kSingleTapFours + kSquareFours) + 8 * 8;
+    16 * (2 * kSingleFactors + kTilesAcross * 32 + kSingleTapFours + 3 * kSquareFours) + 8 * 8;
+
+// Which thread this is. Made where it is used, and addresses with it: registers are scarce.
+struct SumThread {
+  const int index = thread_index(), warp = index / 32, lane = index % 32;
+};
 
 template <int kSide>
 class SquareSums {
@@ -50,46 +59,46 @@ class SquareSums {
   __device__ __forceinline__ void run() const {
     begin();
     __syncthreads();
-    put_factors([](int, int, Two<float> amplitude) { return amplitude; });
+    put_factors([&](int, int, int64_t at) { return load(level_.amplitude, at); });
     __syncthreads();
+    Four<float>* all = own(memory_.inverse);
     blur(memory_.plain, [&](int n, const float (&values)[4]) {
-      Four<float>& to = inverse(n);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        to.at[i] = reciprocal(values[i]) * float(2 * kPi);
+        all[n * 32].at[i] = reciprocal(values[i]) * float(2 * kPi);
       }
+      all[kSquareFours + n * 32] = all[2 * kSquareFours + n * 32] = {};
     });
-    Values sum = {}, with_field = {};  // of q, and of q B(a k), by rows
-    Values at_wraps = {};              // of k B(q), by columns
+    Values at_wraps = {};  // of k B(q), by columns
     Four<Halves> wraps[kTilesDown] = {};
     const int last = static_cast<int>(t_ < num_phase() ? t_ : num_phase());
 #pragma unroll 1
     for (int i = 0; i <= last; ++i) {
       Values q;
       divide_grads(i, q);
-#pragma unroll
-      for (int n = 0; n < kTilesAcross; ++n) {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          sum[n][j] += q[n][j];
-        }
-      }
+      add_to(own(memory_.sum), q);
       if (i == 0) {
         continue;
       }
       count_wraps(i, wraps);
       __syncthreads();  // factors of before have been read
-      put_factors([&](int n, int half, Two<float> amplitude) {
-        const Two<float> k = wraps_of(wraps, n, half);
+      put_factors([&](int n, int half, int64_t at) {
+        const Two<float> amplitude = load(level_.amplitude, at), k = wraps_of(wraps, n, half);
         return Two<float>{{amplitude.at[0] * k.at[0], amplitude.at[1] * k.at[1]}};
       });
-      put_rows(q, memory_.exchanged);
+      put_rows([&](int n) { return Four<float>{{q[n][0], q[n][1], q[n][2], q[n][3]}}; });
       __syncthreads();
+      Four<float>* with_field = own(memory_.with_field);
+      const Four<float>* exchanged = own_exchanged();
       blur(memory_.plain, [&](int n, const float (&field)[4]) {
+        const Four<float>* parts = exchanged + n * kRowGroups * 32;
+        Four<float> sum = with_field[n * 32];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          with_field[n][j] += q[n][j] * field[j];
+          const Four<float>& pair = parts[j / 2 * 32];  // of q: there are no registers to keep it
+          sum.at[j] += (pair.at[j % 2] + pair.at[j % 2 + 2]) * field[j];
         }
+        with_field[n * 32] = sum;
       });
       blur(memory_.exchanged, [&](int n, const float (&blurred)[4]) {
 #pragma unroll
@@ -103,34 +112,32 @@ class SquareSums {
       });
     }
     __syncthreads();
-    finish(sum, with_field, at_wraps);
+    finish(at_wraps);
   }
 
  private:
   using Planes = SquarePlanes<kSide>;
   using Values = float[kTilesAcross][4];
 
-  __device__ static int warp() {
-    return static_cast<int>(threadIdx.x) / 32;
-  }
-  __device__ static int lane() {
-    return static_cast<int>(threadIdx.x) % 32;
-  }
   __device__ int num_phase() const {
     return level_.shape.num_phase;
   }
-  __device__ __forceinline__ Four<float>& inverse(int n) const {
-    return memory_.inverse[(warp() * kTilesAcross + n) * 32 + lane()];
+  // The lane's part of a square: of the tiles of its warp's row of tiles.
+  template <typename Part>
+  __device__ __forceinline__ static Part* own(Part* square) {
+    const SumThread self;
+    return square + self.warp * kTilesAcross * 32 + self.lane;
   }
 
   __device__ __forceinline__ void begin() const {
-    if (warp() == 0) {
-      write_single_taps(lane(), memory_.taps);
+    const SumThread self;
+    if (self.warp == 0) {
+      write_single_taps(self.lane, memory_.taps);
     }
-    for (int i = static_cast<int>(threadIdx.x); i < kTilesAcross * 32; i += kSumThreads) {
+    for (int i = self.index; i < kTilesAcross * 32; i += kSumThreads) {
       memory_.zeros[i] = {};
     }
-    const int plane = static_cast<int>(threadIdx.x);
+    const int plane = self.index;
     if (plane < Planes::count) {
       const WindowShape& shape = level_.shape;
       const int64_t wanted = group_ * Planes::count + plane;
@@ -145,52 +152,80 @@ class SquareSums {
   // A warp's row of tiles of what the factors are of, blurred.
   template <typename Visit>
   __device__ __forceinline__ void blur(const Four<float>* factors, const Visit& visit) const {
-    for_blurred_singles<kSide>(factors, memory_.zeros, memory_.taps, lane(), warp(), visit);
+    const SumThread self;
+    for_blurred_singles<kSide>(factors, memory_.zeros, memory_.taps, self.lane, self.warp, visit);
   }
 
-  // Of a plane in blocks, the lane's pair by columns: of group `n` of rows and the `half`-th of the
-  // warp's two groups of columns.
-  __device__ __forceinline__ int64_t pair_at(int n, int half) const {
-    const int across = 2 * warp() + half;
-    const int block = Planes::within(n) * Planes::groups + Planes::within(across);
-    return memory_.origins[Planes::at(n, across)] + block * 64 + lane() * 2;
+  // Calls visit(n, half, where it lies in a plane in blocks) for the lane's pairs by columns, of
+  // group `n` of rows and the `half`-th of the warp's two groups of columns.
+  template <typename Visit>
+  __device__ __forceinline__ void for_pairs(const Visit& visit) const {
+    const SumThread self;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int across = 2 * self.warp + half;
+      int64_t at = 0;
+#pragma unroll
+      for (int n = 0; n < kRowGroups; ++n) {
+        if (Planes::within(n) == 0) {
+          at = memory_.origins[Planes::at(n, across)] + Planes::within(across) * 64 + self.lane * 2;
+        }
+        visit(n, half, at + Planes::within(n) * (Planes::groups * 64));
+      }
+    }
   }
   __device__ __forceinline__ static Two<float> load(const float* from, int64_t at) {
     return *reinterpret_cast<const Two<float>*>(from + at);
   }
 
-  // Writes what of(n, half, amplitudes) gives, by columns, as factors.
+  // Writes what of(n, half, where a pair lies) gives, by columns, as factors.
   template <typename Of>
   __device__ __forceinline__ void put_factors(const Of& of) const {
+    const SumThread self;
+    Four<float>* to = memory_.plain + 2 * self.warp * 32 + self.lane;
+    for_pairs([&](int n, int half, int64_t at) {
+      const Two<float> values = of(n, half, at);
+      to[(n * kTilesAcross + half) * 32] = cut_pair(values.at[0], values.at[1]);
+    });
+  }
+
+  // Where the lane's pairs by rows lie as factors with the axes exchanged.
+  __device__ __forceinline__ Four<float>* own_exchanged() const {
+    const SumThread self;
+    return memory_.exchanged + 2 * self.warp * 32 + self.lane;
+  }
+
+  // Writes of(tile), by rows, as such factors.
+  template <typename Of>
+  __device__ __forceinline__ void put_rows(const Of& of) const {
+    Four<float>* to = own_exchanged();
 #pragma unroll
-    for (int n = 0; n < kRowGroups; ++n) {
+    for (int n = 0; n < kTilesAcross; ++n) {
+      const Four<float> values = of(n);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const Two<float> values = of(n, half, load(level_.amplitude, pair_at(n, half)));
-        memory_.plain[(n * kTilesAcross + 2 * warp() + half) * 32 + lane()] =
-            cut_pair(values.at[0], values.at[1]);
+        to[(n * kRowGroups + half) * 32] = cut_pair(values.at[2 * half], values.at[2 * half + 1]);
       }
     }
   }
 
-  // Writes values by rows as factors with the axes exchanged.
-  __device__ __forceinline__ void put_rows(const Values& values, Four<float>* factors) const {
+  __device__ __forceinline__ static void add_to(Four<float>* own, const Values& values) {
 #pragma unroll
     for (int n = 0; n < kTilesAcross; ++n) {
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        factors[(n * kRowGroups + 2 * warp() + half) * 32 + lane()] =
-            cut_pair(values[n][2 * half], values[n][2 * half + 1]);
+      for (int j = 0; j < 4; ++j) {
+        own[n * 32].at[j] += values[n][j];
       }
     }
   }
 
   // Adds the wraps i - 1 frames ago.
   __device__ __forceinline__ void count_wraps(int i, Four<Halves> (&wraps)[kTilesDown]) const {
+    const SumThread self;
     const int64_t frame = group_ * level_.shape.length + t_ - (i - 1);
 #pragma unroll
     for (int down = 0; down < kTilesDown; ++down) {
-      const int at = (down * kTilesDown + warp()) * 32 + lane();
+      const int at = (down * kTilesDown + self.warp) * 32 + self.lane;
       const Four<Halves> fresh = level_.wraps[frame * kFactorThreads + at];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
@@ -220,7 +255,8 @@ class SquareSums {
       load_grads<false>(planes_to_window(level_, window, t), grads);
     }
     const int64_t place = (group_ * level_.shape.length + t) * num_phase() + i - 1;
-    const uint32_t passes = level_.passes[(place * kTilesDown + warp()) * 32 + lane()];
+    const SumThread self;
+    const uint32_t passes = level_.passes[place * kSumThreads + self.index];
     if (__ballot_sync(0xffffffffu, passes != kAllPass) != 0) {  // rarely
 #pragma unroll
       for (int n = 0; n < kTilesAcross; ++n) {
@@ -235,7 +271,7 @@ class SquareSums {
     for (int n = 0; n < kTilesAcross; ++n) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        const float grad = grads[n][j] - means[Planes::at(2 * warp() + j / 2, n)];
+        const float grad = grads[n][j] - means[Planes::at(2 * self.warp + j / 2, n)];
         to[n][j] += adds ? grad : -grad;
       }
     }
@@ -243,18 +279,17 @@ class SquareSums {
 
   template <bool is_first>
   __device__ __forceinline__ void load_grads(int64_t to_window, Values& to) const {
+    for_grad_pairs<kSide, 2>(
+        level_,
+        memory_.targets,
+        to_window,
+        2 * SumThread().warp,
+        [&](int half, int n, Two<float> pair) {
 #pragma unroll
-    for (int n = 0; n < kTilesAcross; ++n) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const Two<float> pair =
-            grad_pair<kSide>(level_, memory_.targets, to_window, 2 * warp() + half, n, lane());
-#pragma unroll
-        for (int j = 0; j < 2; ++j) {
-          to[n][2 * half + j] = (is_first ? 0.0f : to[n][2 * half + j]) + pair.at[j];
-        }
-      }
-    }
+          for (int j = 0; j < 2; ++j) {
+            to[n][2 * half + j] = (is_first ? 0.0f : to[n][2 * half + j]) + pair.at[j];
+          }
+        });
   }
 
   // q(t, i), times 2 pi, by rows.
@@ -272,9 +307,10 @@ class SquareSums {
     if (i < num_phase() && t_ + 1 < level_.shape.length) {
       add_grads<false>(t_ + 1, i + 1, q);
     }
+    const Four<float>* inverse = own(memory_.inverse);
 #pragma unroll
     for (int n = 0; n < kTilesAcross; ++n) {
-      const Four<float> by = inverse(n);
+      const Four<float> by = inverse[n * 32];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         q[n][j] *= by.at[j];
@@ -283,36 +319,38 @@ class SquareSums {
   }
 
   // From the sums over windows, 2 pi times too large, to the coefficients.
-  __device__ __forceinline__ void finish(
-      const Values& sum, const Values& with_field, const Values& at_wraps) const {
-    put_factors([&](int n, int half, Two<float> amplitude) {
-      const Two<float> phase = load(level_.phase, pair_at(n, half));
+  __device__ __forceinline__ void finish(const Values& at_wraps) const {
+    put_factors([&](int, int, int64_t at) {
+      const Two<float> amplitude = load(level_.amplitude, at), phase = load(level_.phase, at);
       return Two<float>{{amplitude.at[0] * phase.at[0], amplitude.at[1] * phase.at[1]}};
     });
-    put_rows(sum, memory_.exchanged);
+    Four<float>* all = own(memory_.inverse);
+    Four<float>*sums = all + kSquareFours, *with_field = all + 2 * kSquareFours;
+    put_rows([&](int n) { return sums[n * 32]; });
     __syncthreads();
-    Values with_phase, blurred;
     blur(memory_.plain, [&](int n, const float (&values)[4]) {
-      const Four<float> by = inverse(n);
+      const Four<float> by = all[n * 32], sum = sums[n * 32];
+      Four<float>& with_phase = with_field[n * 32];  // in its place
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float denoised = values[j] * by.at[j] * float(0.5 / kPi);
-        with_phase[n][j] = sum[n][j] * denoised + with_field[n][j] * by.at[j];
+        with_phase.at[j] = sum.at[j] * denoised + with_phase.at[j] * by.at[j];
       }
     });
     blur(memory_.exchanged, [&](int n, const float (&values)[4]) {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        blurred[n][j] = values[j];
-      }
+      sums[n * 32] = {{values[0], values[1], values[2], values[3]}};  // in their place, by columns
     });
     __syncthreads();
-    put_rows(with_phase, memory_.exchanged);
+    put_rows([&](int n) { return with_field[n * 32]; });
     __syncthreads();
+    const SumThread self;
     blur(memory_.exchanged, [&](int n, const float (&values)[4]) {
+      const Four<float> blurred = sums[n * 32];
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const int64_t at = pair_at(n, half);
+        const int across = 2 * self.warp + half, plane = Planes::at(n, across);
+        const int block = Planes::within(n) * Planes::groups + Planes::within(across);
+        const int64_t at = memory_.origins[plane] + block * 64 + self.lane * 2;
         const Two<float> phase = load(level_.phase, at), amplitude = load(level_.amplitude, at);
         Two<Complex<float>> grads;
 #pragma unroll
@@ -321,10 +359,9 @@ class SquareSums {
           grads.at[i] = grad_of(
               phase.at[i],
               amplitude.at[i],
-              blurred[n][j] * float(0.5 / kPi),
+              blurred.at[j] * float(0.5 / kPi),
               at_wraps[n][j] - values[j] * float(0.5 / kPi));
         }
-        const int plane = Planes::at(n, 2 * warp() + half);
         if (Planes::count == 1 || group_ * Planes::count + plane < level_.units) {
           *reinterpret_cast<Two<Complex<float>>*>(level_.out + at) = grads;
         }
@@ -350,7 +387,7 @@ class SquareSums {
   const int64_t group_, t_;
 };
 
-static __global__ void __launch_bounds__(kSumThreads, 3)
+static __global__ void __launch_bounds__(kSumThreads, 2)
     sum_squares(GradientSquares whole, GradientSquares half) {
   const int64_t block = blockIdx.x, blocks = whole.groups * whole.shape.length;
   if (block < blocks) {
