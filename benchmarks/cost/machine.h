@@ -98,7 +98,8 @@ inline int partner(const std::string& how, int l, u32 by, u32 clamp) {
 }
 
 // Registers `to` to `to` + 3 of all lanes: what those of `sum` have and the product of matrices in
-// registers from `left` and from `right` on.
+// registers from `left` and from `right` on, of so many blocks of 8 columns of halves; of numbers
+// of single precision if there are none.
 inline void add_product(Warp& w, u32 lanes, u32 to, u32 left, u32 right, u32 sum, int blocks) {
   if (lanes != ~0u) throw std::runtime_error("a product of matrices of some lanes only");
   const auto factor = [&](int lane, int which) {
@@ -107,7 +108,8 @@ inline void add_product(Warp& w, u32 lanes, u32 to, u32 left, u32 right, u32 sum
   float values[32][4];
   for (int l = 0; l < 32; ++l) {
     for (int i = 0; i < 4; ++i) values[l][i] = sum == kZero ? 0.0f : f32(w.r[sum + i][l]);
-    emulation::add_product(values[l], l, blocks, factor);
+    blocks > 0 ? emulation::add_product(values[l], l, blocks, factor)
+               : emulation::add_single_product(values[l], l, factor);
   }
   for (int l = 0; l < 32; ++l) {
     for (int i = 0; i < 4; ++i) w.r[to + i][l] = b32(values[l][i]);

@@ -50,8 +50,9 @@ def _vote(i: Instruction) -> str:
 
 
 def _matrix(i: Instruction) -> str:
-    """A product of matrices of halves, summed in single precision."""
-    blocks = {("16816", "F32"): 2, ("1688", "F32"): 1}.get(tuple(i.modifiers))
+    """A product of matrices of halves or of single precision, summed in single precision."""
+    kinds = {("16816", "F32"): 2, ("1688", "F32"): 1, ("1688", "F32", "TF32"): 0}
+    blocks = kinds.get(tuple(i.modifiers))
     places = [REGISTER.match(operand) for operand in i.operands]
     if blocks is None or i.guard or not all(place and place[1] == "R" for place in places):
         raise Unknown(i.opcode)

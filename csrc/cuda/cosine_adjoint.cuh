@@ -341,18 +341,4 @@ __global__ void __launch_bounds__(kAdjointThreads, kCosineBlocks<T>) frames_by_c
   put_frame(along_y, along_x, out + frame * along_y.frame * along_x.frame);
 }
 
-// Of levels 1 and 2 of frames of 48 x 48 with two bands, known when compiling.
-template <typename T>
-__global__ void __launch_bounds__(kAdjointThreads, kCosineBlocks<T>) square_frames_by_cosines(
-    CosineGrads<T> grads, CosinePlan plan, const T* tables, int phase_turns, T* out) {
-  constexpr int side = 48;
-  constexpr CosineLevel one = cosine_level(side, side, 2 * side, 2 * side, 1, 2);
-  constexpr CosineLevel two = cosine_level(side, side, side, side, 2, 2);
-  const int64_t frame = blockIdx.x;
-  const auto tables_of = [&](int i) { return tables + plan.levels[i].begin; };
-  add_level(one, grads.of[0], frame, 2, tables_of(0), phase_turns, true);
-  add_level(two, grads.of[1], frame, 2, tables_of(1), phase_turns, false);
-  put_frame(one.y, one.x, out + frame * side * side);
-}
-
 }  // namespace phasenet::cuda

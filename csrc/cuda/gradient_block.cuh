@@ -25,6 +25,7 @@ struct GradientLevel {
   WindowShape shape;
   Walk walk;
   int h, w, nbands;
+  bool in_blocks;  // how all planes but the windows' lie, see Planes
 };
 
 // A plane of a block, in shared memory: read where it is used, since registers are scarce.
@@ -152,6 +153,17 @@ class GradientBlock {
   __device__ __forceinline__ int pixel() const {
     return y_ * w() + x_;
   }
+  // Whether the eight rows of a column lie behind one another.
+  __device__ __forceinline__ bool in_blocks() const {
+    return kSide > 0 && level_.in_blocks;
+  }
+  // Where a thread's rows begin in a plane, and how far they are apart.
+  __device__ __forceinline__ int first_row() const {
+    return in_blocks() ? y_ * w() + x_ * kRun : pixel();
+  }
+  __device__ __forceinline__ int row_step() const {
+    return in_blocks() ? 1 : w();
+  }
 
   __device__ __forceinline__ float* elements() const {
     return shared_memory<float>();
@@ -180,7 +192,18 @@ class GradientBlock {
   }
 
   __device__ __forceinline__ void load(const float* from, int t, float* to) const {
-    const float* at = from + plane_at(t) + pixel();
+    const float* at = from + plane_at(t) + first_row();
+    if (in_blocks()) {
+#pragma unroll
+      for (int j = 0; j < kRun; j += 4) {
+        const Four<float> values = *reinterpret_cast<const Four<float>*>(at + j);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          to[j + i] = values.at[i];
+        }
+      }
+      return;
+    }
 #pragma unroll
     for (int j = 0; j < kRun; ++j) {
       to[j] = inside(j) ? at[j * w()] : 0.0f;

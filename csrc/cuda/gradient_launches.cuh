@@ -4,6 +4,10 @@
 #include "cosine_adjoint.cuh"
 #include "cosine_launches.cuh"
 #include "gradient_walk.cuh"
+#include "square_adjoint.cuh"
+#include "square_launches.cuh"
+#include "square_sums.cuh"
+#include "workspace.h"
 
 namespace phasenet::cuda {
 
@@ -29,7 +33,8 @@ inline void walk_levels(
          walks[i],
          planes.h,
          planes.w,
-         planes.nbands});
+         planes.nbands,
+         planes.in_blocks});
   }
   const auto bytes = [&](const GradientLevel& level) {
     return gradient_bytes(level.walk, level.shape.num_phase, level.h, level.w);
@@ -75,6 +80,69 @@ inline void walk_levels(
       options.only_down);
 }
 
+// Whether walk_square_clamps and sum_squares take all levels: of frames of squares, on devices that
+// walk along squares.
+inline bool are_gradient_squares(
+    const Launch& launch,
+    const std::vector<Tensor>& grads,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    const CosinePlan& plan) {
+  // Neighbours are read at once.
+  const auto is_aligned = [](const Tensor& grad) {
+    return reinterpret_cast<uintptr_t>(grad.const_data_ptr<float>()) % sizeof(Two<float>) == 0;
+  };
+  return videos.numel() > 0 && are_frames_of_squares(plan) && are_squares(videos, options) &&
+         fits_squares(launch, walk_square_clamps) &&
+         std::all_of(grads.begin(), grads.end(), is_aligned);
+}
+
+// Memory for the planes of a level, of side x side.
+inline GradientSquares take_gradient_squares(
+    Pieces& pieces, const Tensor& videos, const PhaseOptions& options, int64_t side) {
+  const int64_t units = videos.size(0) * options.nbands, together = side == kSquare ? 1 : 4;
+  const int64_t frames = blocks_for(units, together) * videos.size(1);
+  GradientSquares level{};
+  level.passes = pieces.take<uint32_t>(frames * options.num_phase * kSumThreads);
+  level.means = pieces.take<float>(frames * options.num_phase * together);
+  level.wraps = pieces.take<Four<Halves>>(frames * kFactorThreads);
+  level.out = pieces.take<Complex<float>>(units * videos.size(1) * side * side);
+  return level;
+}
+
+// From the windows' gradients to those of the coefficients of both levels, whose memory these are.
+inline void launch_gradient_squares(
+    const Launch& launch,
+    const std::vector<Planes<float>>& levels,
+    const std::vector<Tensor>& grads,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    GradientSquares& whole,
+    GradientSquares& half) {
+  const int64_t length = videos.size(1);
+  for (size_t i = 0; i < levels.size(); ++i) {
+    GradientSquares& level = levels[i].h == kSquare ? whole : half;
+    static_cast<SquareLevel&>(level) = square_level(levels[i], options, length, videos.size(0));
+    level.grads = grads[i].const_data_ptr<float>();
+  }
+  share_out(launch, length, whole, half);
+  launch(
+      walk_square_clamps,
+      whole.blocks + half.blocks,
+      dim3(kSquareThreads),
+      kSquareBytes,
+      whole,
+      half,
+      options.only_down);
+  launch(
+      sum_squares,
+      (whole.groups + half.groups) * length,
+      dim3(kSumThreads),
+      kSquareSumsBytes,
+      whole,
+      half);
+}
+
 // From the coefficients' gradients to those of `count` frames.
 template <typename T>
 void launch_adjoint(
@@ -87,18 +155,8 @@ void launch_adjoint(
     T* result) {
   CosineGrads<T> of{};
   std::copy(grads.begin(), grads.end(), of.of);
-  auto* kernel = frames_by_cosines<T>;
-  if constexpr (std::is_same_v<T, float>) {
-    const auto is = [&](int i, int number) {
-      const CosineLevel& level = plan.levels[i];
-      return level.y.frame == 48 && level.x.frame == 48 && level.number == number;
-    };
-    if (plan.nbands == 2 && plan.count == 2 && is(0, 1) && is(1, 2)) {
-      kernel = square_frames_by_cosines<T>;
-    }
-  }
   launch(
-      kernel,
+      frames_by_cosines<T>,
       count,
       dim3(kAdjointThreads),
       adjoint_bytes<T>(plan),
@@ -107,6 +165,39 @@ void launch_adjoint(
       tables,
       static_cast<int>((options.nbands - 1) % 4),
       result);
+}
+
+// From the gradients of both levels' coefficients to those of `count` frames of 48 x 48.
+template <typename T>
+void launch_square_adjoint(
+    const Launch& launch,
+    const T* tables,
+    const Complex<T>* whole,
+    const Complex<T>* half,
+    int64_t count,
+    T* result) {
+  if constexpr (std::is_same_v<T, float>) {
+    launch(
+        frames_of_squares,
+        count,
+        dim3(kPlaneThreads),
+        kSquareAdjointBytes,
+        whole,
+        half,
+        reinterpret_cast<const Four<Halves>*>(tables),
+        result);
+  }
+}
+
+template <typename T>
+void fill_square_adjoint_tables(const Launch& launch, T* tables) {
+  launch(
+      square_adjoint_tables,
+      blocks_for(kAdjointTables, 128),
+      dim3(128),
+      0,
+      directions<double>(2),
+      reinterpret_cast<Four<Halves>*>(tables));
 }
 
 }  // namespace phasenet::cuda

@@ -75,6 +75,7 @@ class GradientWalk : private GradientWraps<kSide> {
   using Base::elements;
   using Base::field;
   using Base::find_wraps;
+  using Base::first_row;
   using Base::held;
   using Base::inside;
   using Base::length;
@@ -89,11 +90,11 @@ class GradientWalk : private GradientWraps<kSide> {
   using Base::pixel;
   using Base::plane_at;
   using Base::put;
+  using Base::row_step;
   using Base::self;
   using Base::slot;
   using Base::take_rows;
   using Base::thread;
-  using Base::w;
   using Base::wrapped;
 
   // What was not clamped in the windows that begin i frames before now, and the mean of what
@@ -134,9 +135,9 @@ class GradientWalk : private GradientWraps<kSide> {
         if (inside(j)) {
           inverse_[j] = reciprocal(inverse_[j]);
           const float denoised = difference_[j] * inverse_[j];
-          difference_[j] = has_before ? denoised - before[j * w()].im : 0.0f;
+          difference_[j] = has_before ? denoised - before[j * row_step()].im : 0.0f;
           if (in_run) {
-            now[j * w()].im = denoised;
+            now[j * row_step()].im = denoised;
           }
           inverse_[j] *= float(2 * kPi);
         }
@@ -156,7 +157,7 @@ class GradientWalk : private GradientWraps<kSide> {
   // Where a frame of the run, until it ends, has d and what is known of the sum of q F: registers
   // are scarce. The run's first frame has d of the frame before it first.
   __device__ __forceinline__ Complex<float>* parked(int t) const {
-    return level_.out + plane_at(t) + pixel();
+    return level_.out + plane_at(t) + first_row();
   }
 
   // Leaves F(t, i) to the next frame.
@@ -219,7 +220,7 @@ class GradientWalk : private GradientWraps<kSide> {
         const float grad = values[j] - mean;
         grads[j] -= grad;
         if (parks && inside(j)) {
-          parked(t)[j * w()].re = grad * now[j];
+          parked(t)[j * row_step()].re = grad * now[j];
         }
       }
     }
@@ -266,12 +267,12 @@ class GradientWalk : private GradientWraps<kSide> {
 #pragma unroll
         for (int j = 0; j < kRun; ++j) {
           sum_[j] += grads[j] * inverse_before_[j];
-          with_field_[j] += inside(j) ? parked(t)[j * w()].re : 0.0f;
+          with_field_[j] += inside(j) ? parked(t)[j * row_step()].re : 0.0f;
         }
       }
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
-        const float denoised = inside(j) ? parked(t)[j * w()].im : 0.0f;
+        const float denoised = inside(j) ? parked(t)[j * row_step()].im : 0.0f;
         with_phase[j] = sum_[j] * denoised + with_field_[j] * inverse_before_[j];
       }
       put(0, sum_);
@@ -300,9 +301,9 @@ class GradientWalk : private GradientWraps<kSide> {
       sine_and_cosine(phase[j], &sine, &cosine);
       if (inside(j)) {
         // At zero neither phase nor amplitude has a derivative.
-        out[j * w()] = magnitude > 0
-                           ? Complex<float>{da * cosine - dp * sine, da * sine + dp * cosine}
-                           : Complex<float>{0.0f, 0.0f};
+        out[j * row_step()] = magnitude > 0
+                                  ? Complex<float>{da * cosine - dp * sine, da * sine + dp * cosine}
+                                  : Complex<float>{0.0f, 0.0f};
       }
     }
   }

@@ -1,13 +1,14 @@
 // Phase differences of every window of a video (Deng et al., AAAI 2020);
 // csrc/cpu/ops/phase_difference_windows.cpp tells the algorithm. Planes of 48 x 48 and 24 x 24 go
-// to square_walk.cuh, other small ones to window_walk.cuh. Of larger ones a block here makes one
+// to square_windows.cuh, other small ones to window_walk.cuh. Of larger ones a block here makes one
 // tile of the differences of one frame from the one before, in every window that has both, and
 // writes each once; their means are known beforehand (phase_planes.h), so nothing is read back.
 #include <optional>
 #include <type_traits>
 
 #include "operators.h"
-#include "square_walk.cuh"
+#include "square_launches.cuh"
+#include "square_windows.cuh"
 #include "window_tiles.cuh"
 #include "window_walk.cuh"
 
@@ -101,18 +102,6 @@ void launch_walk(
       out);
 }
 
-// Whether walk_squares takes all levels: planes of 48 x 48 and 24 x 24.
-bool are_squares(const Tensor& videos, const PhaseOptions& options) {
-  const Size frame = image_size(videos);
-  const auto sizes = level_sizes({2 * frame.h, 2 * frame.w}, options.height);
-  const auto is_square = [&](int64_t level) {
-    const Size size = sizes[level - 1];
-    return size.h == size.w && (size.h == 2 * kSquare || size.h == kSquare);
-  };
-  return videos.size(1) <= (int64_t{1} << 30) && options.num_phase <= kWindowWarps &&
-         std::all_of(options.levels.begin(), options.levels.end(), is_square);
-}
-
 // The windows of `count` videos from video `first` on, whose planes these are.
 template <typename Out>
 void launch_squares(
@@ -123,41 +112,16 @@ void launch_squares(
     int64_t first,
     int64_t count,
     const std::vector<Tensor>& results) {
-  SquareLevel<Out> whole{}, half{};
+  WindowSquares<Out> whole{}, half{};
   for (size_t i = 0; i < results.size(); ++i) {
     const Planes<float>& planes = levels[i];
-    const bool is_whole = planes.h == kSquare;
-    SquareLevel<Out>& level = is_whole ? whole : half;
-    level.phase = planes.phase;
-    level.amplitude = planes.amplitude;
-    level.shape = WindowShape(options, length, planes);
-    level.nbands = planes.nbands;
-    level.in_blocks = planes.in_blocks;
-    level.units = count * planes.nbands;
-    level.groups = static_cast<int>(blocks_for(level.units, is_whole ? 1 : 4));
+    WindowSquares<Out>& level = planes.h == kSquare ? whole : half;
+    static_cast<SquareLevel&>(level) = square_level(planes, options, length, count);
     level.out = results[i].mutable_data_ptr<Out>() +
                 level.shape.output_plane(first, 0, level.nbands, 0, 1 - level.shape.shift) *
                     planes.h * planes.w;
   }
-  // A multiprocessor has one block at a time; a run costs a step more than it has frames.
-  const auto blocks = [&](int64_t run) {
-    return blocks_for(whole.groups * length, run) + blocks_for(half.groups * length, run);
-  };
-  int64_t run = 1, least = 0;
-  for (int64_t waves = 1; waves <= 8; ++waves) {
-    // Both levels' last runs are shorter: one block more.
-    const int64_t most = std::max<int64_t>(1, waves * launch.multiprocessors() - 1);
-    const int64_t frames = blocks_for((whole.groups + half.groups) * length, most);
-    const int64_t steps = blocks_for(blocks(frames), launch.multiprocessors()) * (frames + 1);
-    if (least == 0 || steps < least) {
-      least = steps;
-      run = frames;
-    }
-  }
-  for (SquareLevel<Out>* level : {&whole, &half}) {
-    level->run = run;
-    level->blocks = blocks_for(level->groups * length, run);
-  }
+  share_out(launch, length, whole, half);
   launch(
       walk_squares<Out>,
       whole.blocks + half.blocks,
@@ -204,7 +168,8 @@ void fill_windows(
     with_output_type(dtype, results[0], [&](auto* data) {
       using Out = std::remove_pointer_t<decltype(data)>;
       if constexpr (!std::is_same_v<Out, double>) {
-        done = results[0].numel() > 0 && are_squares(videos, options) && fits_squares<Out>(launch);
+        done = results[0].numel() > 0 && are_squares(videos, options) &&
+               fits_squares(launch, walk_squares<Out>);
         if (done) {
           fill_squares<Out>(launch, videos, options, results);
         }

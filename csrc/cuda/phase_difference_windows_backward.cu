@@ -1,7 +1,7 @@
 // The gradient of the phase differences with respect to the frames; the formulas are those of
 // csrc/cpu/ops/phase_difference_windows_backward.cpp. Planes are walked along (gradient_walk.cuh)
-// and transformed back by products with cosines (cosine_adjoint.cuh) where they are small; larger
-// ones go by tiles (window_sums.cuh) and by FFT.
+// and transformed back by products with cosines (cosine_adjoint.cuh, square_adjoint.cuh) where they
+// are small; larger ones go by tiles (window_sums.cuh) and by FFT.
 #include <cmath>
 
 #include "denoise.cuh"
@@ -188,23 +188,31 @@ void backward_by_cosines(
     const CosinePlan& plan,
     T* result) {
   const int64_t count = videos.size(0) * videos.size(1);
+  std::vector<Walk> walks;  // none in double precision, for which registers do not suffice
+  if constexpr (std::is_same_v<T, float>) {
+    walks = walks_of<T>(launch, videos, options, gradient_threads, gradient_bytes, kFramesAround);
+  }
+  const bool squares = !walks.empty() && are_frames_of_squares(plan);
   T* tables = nullptr;
   std::vector<Complex<T>*> out;  // of each level's coefficients
   const Tensor memory = divide(videos, [&](Pieces& pieces) {
-    tables = pieces.take<T>(plan.table_elements);
+    tables = pieces.take<T>(squares ? 4 * kAdjointTables : plan.table_elements);
     out.clear();
     for (int i = 0; i < plan.count; ++i) {
       const int64_t area = int64_t{plan.levels[i].y.kept} * plan.levels[i].x.kept;
       out.push_back(pieces.take<Complex<T>>(count * options.nbands * area));
     }
   });
-  fill_tables<T>(launch, options, plan, tables);
-  std::vector<Walk> walks;  // none in double precision, for which registers do not suffice
+  if (squares) {
+    fill_square_adjoint_tables(launch, tables);
+  } else {
+    fill_tables<T>(launch, options, plan, tables);
+  }
   if constexpr (std::is_same_v<T, float>) {
-    walks = walks_of<T>(launch, videos, options, gradient_threads, gradient_bytes, kFramesAround);
     if (!walks.empty()) {
-      const PhasePlanes<T> all = phase_planes<T>(videos, options, false);
-      walk_levels(launch, all.levels, walks, options, videos, grads, out);
+      for_phase_planes<T>(videos, options, videos.size(0), [&](const auto& levels, auto...) {
+        walk_levels(launch, levels, walks, options, videos, grads, out);
+      });
     }
   }
   if (walks.empty()) {
@@ -216,7 +224,33 @@ void backward_by_cosines(
       grads_by_tiles(launch, all.levels[i], sums[i], kept, 0, count, out[i]);
     }
   }
-  launch_adjoint<T>(launch, plan, options, tables, out, count, result);
+  if (squares) {
+    launch_square_adjoint<T>(launch, tables, out[0], out[1], count, result);
+  } else {
+    launch_adjoint<T>(launch, plan, options, tables, out, count, result);
+  }
+}
+
+// Of frames of squares, on tensor cores, of which a device has the shared memory.
+void backward_of_squares(
+    const Launch& launch,
+    const std::vector<Tensor>& grads,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    float* result) {
+  float* tables = nullptr;
+  GradientSquares whole{}, half{};
+  const Tensor memory = divide(videos, [&](Pieces& pieces) {
+    tables = pieces.take<float>(4 * kAdjointTables);
+    whole = take_gradient_squares(pieces, videos, options, kSquare);
+    half = take_gradient_squares(pieces, videos, options, kSquare / 2);
+  });
+  fill_square_adjoint_tables(launch, tables);
+  for_phase_planes<float>(videos, options, videos.size(0), [&](const auto& levels, auto...) {
+    launch_gradient_squares(launch, levels, grads, videos, options, whole, half);
+  });
+  const int64_t count = videos.size(0) * videos.size(1);
+  launch_square_adjoint<float>(launch, tables, whole.out, half.out, count, result);
 }
 
 template <typename T>
@@ -235,6 +269,12 @@ Tensor backward_of(
   const Tensor result = empty_like_device(frames, leading(frames, 0), Dtypes<T>::real);
   const CosinePlan plan = cosine_plan<T>(size, sizes, options, launch.shared_limit());
   T* out = result.mutable_data_ptr<T>();
+  if constexpr (std::is_same_v<T, float>) {
+    if (are_gradient_squares(launch, given, videos, options, plan)) {
+      backward_of_squares(launch, given, videos, options, out);
+      return result;
+    }
+  }
   if (plan.pays && adjoint_bytes<T>(plan) <= launch.shared_limit()) {
     backward_by_cosines<T>(launch, given, videos, options, plan, out);
   } else {

@@ -24,16 +24,18 @@ struct BlurBlocks {
 };
 constexpr int kBlockFours = 2 * 3 * 32;
 
+// A tap, of a distance known only when running; zero where there is none.
+__device__ __forceinline__ float tap_at(int distance) {
+  float value = 0;
+#pragma unroll
+  for (int k = 0; k <= kReach; ++k) {
+    value = distance == k || distance == -k ? tap<float>(k) : value;
+  }
+  return value;
+}
+
 // A warp's lanes write them: the upper halves of taps, then the lower ones.
 __device__ __forceinline__ void write_blocks(int lane, Four<Halves>* out) {
-  const auto tap_at = [](int distance) {
-    float value = 0;
-#pragma unroll
-    for (int k = 0; k <= kReach; ++k) {
-      value = distance == k || distance == -k ? tap<float>(k) : value;
-    }
-    return value;
-  };
   const int first = lane / 4 - lane % 4 * 2;
   const auto block = [&](int from) {
     return split(tap_at(from + first), tap_at(from + first - 1));

@@ -17,11 +17,9 @@ constexpr int kSquareFours = kSquare * kSquare / 4;
 constexpr int kParked = 8;  // halves of tiles for which registers do not suffice
 
 // One level of some videos, a unit being a plane of one video along all frames.
-template <typename Out>
 struct SquareLevel {
   const float* phase;
   const float* amplitude;
-  Out* out;
   WindowShape shape;
   int64_t units, blocks;
   int64_t run;  // frames of a block
@@ -29,6 +27,12 @@ struct SquareLevel {
   bool in_blocks;  // how planes lie, see Planes
   int groups;      // of units
 };
+
+// From where a unit's windows begin to the plane of one of them at frame `time`, in planes.
+__device__ __forceinline__ int64_t
+planes_to_window(const SquareLevel& level, int64_t window, int64_t time) {
+  return window * (level.nbands * level.shape.num_phase - 1) + time;
+}
 
 constexpr int64_t kNowhere = INT64_MIN;
 
@@ -47,6 +51,7 @@ struct SquareMemory {
   Four<Halves>* blocks;  // of taps
   int64_t* origins;      // [4]: where the planes' first frames begin; others' where there is none
   int64_t* targets;      // [4]: where their windows begin, kNowhere where there is no plane
+  int64_t* place;        // of the planes' first frames among all groups'
   int* frames;           // the first that is walked along, the one behind the last, the one at hand
   int* ages;             // [kWindowWarps]: of a warp's windows, in frames
   uint32_t* peaks;       // [4, 16]: the largest amplitude of parts of each plane, as bits
@@ -64,7 +69,8 @@ struct SquareMemory {
     blocks = reinterpret_cast<Four<Halves>*>(parked + kWindowWarps * kParked * 32);
     origins = reinterpret_cast<int64_t*>(blocks + kBlockFours);
     targets = origins + 4;
-    frames = reinterpret_cast<int*>(targets + 4);
+    place = targets + 4;
+    frames = reinterpret_cast<int*>(place + 1);
     ages = frames + 3;
     peaks = reinterpret_cast<uint32_t*>(ages + kWindowWarps);
   }
@@ -73,7 +79,7 @@ struct SquareMemory {
 constexpr int kSquareSixteens = (kWindowWarps + 2) * kSquareFours +
                                 (kWindowWarps + 2) * kFactorThreads + kWindowWarps * kParked * 16 +
                                 kBlockFours;
-constexpr int64_t kSquareBytes = 16 * kSquareSixteens + 8 * 8 + 4 * (3 + kWindowWarps + 64);
+constexpr int64_t kSquareBytes = 16 * kSquareSixteens + 9 * 8 + 4 * (3 + kWindowWarps + 64);
 
 static_assert(kWindowWarps * kParked * 16 >= 2 * kFactorThreads);
 
@@ -114,10 +120,11 @@ struct SquarePlanes {
   }
 };
 
-template <int kSide, typename Out>
+// Where `Level` is that of a gradient, wraps are written to it.
+template <int kSide, typename Level>
 class SquareFrame {
  public:
-  __device__ SquareFrame(const SquareLevel<Out>& level, bool only_down)
+  __device__ SquareFrame(const Level& level, bool only_down)
       : level_(level), only_down_(only_down) {
   }
 
@@ -354,6 +361,9 @@ class SquareFrame {
 
   __device__ __forceinline__ void count_wraps(int t, const Four<Halves>& fresh) const {
     Four<Halves>* wraps = memory_.wraps + thread_index();
+    if constexpr (Level::is_gradient) {
+      level_.wraps[(*memory_.place + t) * kFactorThreads + thread_index()] = fresh;
+    }
 #pragma unroll 4
     for (int slot = 0; slot < level_.shape.num_phase; ++slot) {
       Four<Halves> sum = wraps[slot * kFactorThreads];
@@ -368,7 +378,7 @@ class SquareFrame {
   }
 
   const SquareMemory memory_;
-  const SquareLevel<Out>& level_;
+  const Level& level_;
   const bool only_down_;
   // Of the frame at hand and the one before, until they are in shared memory.
   float before_[8], phase_[8], amplitude_[8];

@@ -89,6 +89,23 @@ __device__ Four<Halves> right_piece(int i, int steps, const Value& value) {
   return {{upper.high, lower.high, upper.low, lower.low}};
 }
 
+// Of a level's filter, as a product's sums lie: frequencies along the band's direction by those
+// across it.
+template <int kSide>
+__device__ inline Four<Halves> filter_piece(const Directions<double>& all, int i) {
+  using Tables = SquareTables<kSide>;
+  constexpr int number = kSide == kFrameSide ? 1 : 2;
+  const int tile = i / 32, lane = i % 32;
+  const int along = tile / Tables::tiles * 16 + lane / 4;
+  const int across = tile % Tables::tiles * 8 + lane % 4 * 2;
+  Four<Halves> piece;
+  for (int part = 0; part < 4; ++part) {
+    piece.at[part] =
+        __float_as_uint(square_filter(all, along + part / 2 * 8, across + part % 2, number));
+  }
+  return piece;
+}
+
 template <int kSide>
 __device__ inline Four<Halves> level_piece(const Directions<double>& all, int i) {
   using Tables = SquareTables<kSide>;
@@ -104,16 +121,7 @@ __device__ inline Four<Halves> level_piece(const Directions<double>& all, int i)
       return square_wave(k, sample, number, i >= Tables::sine_right);
     });
   }
-  // As a product's sums lie: frequencies along the band's direction by those across it.
-  const int tile = (i - Tables::filter) / 32, lane = i % 32;
-  const int along = tile / Tables::tiles * 16 + lane / 4;
-  const int across = tile % Tables::tiles * 8 + lane % 4 * 2;
-  Four<Halves> piece;
-  for (int part = 0; part < 4; ++part) {
-    piece.at[part] =
-        __float_as_uint(square_filter(all, along + part / 2 * 8, across + part % 2, number));
-  }
-  return piece;
+  return filter_piece<kSide>(all, i - Tables::filter);
 }
 
 static __global__ void square_tables(Directions<double> all, Four<Halves>* out) {

@@ -1,20 +1,25 @@
-// Windows of planes of 48 x 48 and 24 x 24 in single precision. A block walks along the frames of
-// one plane of 48 x 48, or of four of 24 x 24; of its warps each follows the windows that begin at
-// one frame in P. At frame t it has counted the wraps k since the window's first frame, makes the
-// field B(a_t k) on tensor cores (square_blur.cuh) and with it the phase, denoised and unwrapped,
-// of which it needs that of the step before; that is its own and stays in shared memory. The whole
-// plane is one warp's, so no other is waited for until the next frame. Fields depend on a_t and k
-// alone: equal frames give equal phases.
+// The walk along planes of 48 x 48 and 24 x 24 in single precision. A block walks along the frames
+// of one plane of 48 x 48, or of four of 24 x 24; of its warps each follows the windows that begin
+// at one frame in P. At frame t it has counted the wraps k since the window's first frame, makes
+// the field B(a_t k) on tensor cores (square_blur.cuh) and with it the phase, denoised and
+// unwrapped, of which it needs that of the step before; that is its own and stays in shared memory.
+// The whole plane is one warp's, so no other is waited for until the next frame. Fields depend on
+// a_t and k alone: equal frames give equal phases.
 #pragma once
 
 #include "square_frame.cuh"
 
 namespace phasenet::cuda {
 
-template <int kSide, typename Out>
+// `Use` has the windows' values: use.finish(t, age, values, whether one is to be clamped), which a
+// warp calls for frame t of the windows that began `age` frames before it, and use.repeat(t), which
+// the block calls where windows repeat the video's first or last frame.
+template <int kSide, typename Use>
 class SquareWalk {
+  using Level = typename Use::Level;
+
  public:
-  __device__ explicit SquareWalk(const SquareLevel<Out>& level) : level_(level) {
+  __device__ explicit SquareWalk(const Level& level) : level_(level), use_(level) {
   }
 
   // A run is so many frames one after another, from one group of planes to the next.
@@ -39,7 +44,7 @@ class SquareWalk {
     const int length = static_cast<int>(level_.shape.length), num_phase = level_.shape.num_phase;
     // Read where they are used: registers are scarce.
     const int &first = memory_.frames[0], &end = memory_.frames[1], &t = memory_.frames[2];
-    SquareFrame<kSide, Out> frame(level_, only_down);
+    SquareFrame<kSide, Level> frame(level_, only_down);
     frame.count_before(t + 1);
     frame.load(t + 1);
     do {
@@ -68,7 +73,7 @@ class SquareWalk {
         finish(t, age(), values);
       }
       if (t >= first && level_.shape.replicate && (t == 0 || t == length - 1)) {
-        repeat(t);
+        use_.repeat(t);
       }
     } while (t + 1 < end);
   }
@@ -80,6 +85,7 @@ class SquareWalk {
       write_blocks(self.lane, memory_.blocks);
     }
     if (self.index == 0) {
+      *memory_.place = group * level_.shape.length;
       memory_.frames[0] = first;
       memory_.frames[1] = end;
       memory_.frames[2] = first > 0 ? first - 2 : -1;
@@ -93,7 +99,9 @@ class SquareWalk {
       const int band = static_cast<int>(unit % level_.nbands);
       memory_.origins[self.index] = (video * shape.length * level_.nbands + band) * Planes::area;
       memory_.targets[self.index] =
-          exists ? shape.output_plane(video, 0, level_.nbands, band, 0) * Planes::area : kNowhere;
+          exists || Level::is_gradient
+              ? shape.output_plane(video, 0, level_.nbands, band, 0) * Planes::area
+              : kNowhere;
     }
     __syncthreads();
     // A warp's windows begin at frames that are its number modulo P.
@@ -193,7 +201,7 @@ class SquareWalk {
     }
   }
 
-  // Without its mean, clamped and written.
+  // Without its mean.
   __device__ __forceinline__ void finish(int t, int age, float (&values)[kSquareTiles][4]) const {
     const SquareThread self;
 #pragma unroll
@@ -234,99 +242,12 @@ class SquareWalk {
       value -= means[plane];
       largest = std::fmax(largest, std::fabs(value));
     });
-    if (__ballot_sync(0xffffffffu, largest > kLimit<float>) != 0) {  // rarely
-      for_values([](float& value, int) { value = clamped(value); });
-    }
-    const int first = static_cast<int>(level_.shape.first_window(t, age));
-    const int last = static_cast<int>(level_.shape.last_window(t, age));
-    if (first > last) {
-      return;
-    }
-    put(last, t, values);
-    __syncwarp();
-    for (int window = first; window < last; ++window) {  // that begin before the video, too
-      copy(last, window, t);
-    }
+    use_.finish(t, age, values, __ballot_sync(0xffffffffu, largest > kLimit<float>) != 0);
   }
 
-  __device__ __forceinline__ Out* target(int plane, int64_t window, int64_t time) const {
-    const int64_t planes = window * (level_.nbands * level_.shape.num_phase - 1) + time;
-    return level_.out + memory_.targets[plane] + planes * Planes::area;
-  }
-  __device__ bool exists(int plane) const {
-    return Planes::count == 1 || memory_.targets[plane] != kNowhere;
-  }
-
-  __device__ __forceinline__ void put(
-      int window, int time, const float (&values)[kSquareTiles][4]) const {
-    const SquareThread self;
-#pragma unroll
-    for (int plane = 0; plane < Planes::count; ++plane) {
-      if (!exists(plane)) {
-        continue;
-      }
-      Out* out = target(plane, window, time) + self.r * kSide + self.q * 2;
-#pragma unroll
-      for (int tile = 0; tile < kSquareTiles; ++tile) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const int group = tile / kTilesAcross * 2 + half, n = tile % kTilesAcross;
-          if (Planes::at(group, n) == plane) {
-            store_once(
-                reinterpret_cast<Two<Out>*>(
-                    out + Planes::within(group) * 8 * kSide + Planes::within(n) * 8),
-                rounded_pair<Out>(values[tile][2 * half], values[tile][2 * half + 1]));
-          }
-        }
-      }
-    }
-  }
-
-  // What the warp has put into a window, into another.
-  __device__ __forceinline__ void copy(int from, int to, int time) const {
-    for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
-      const auto* source = reinterpret_cast<const Two<Out>*>(target(plane, from, time));
-      auto* out = reinterpret_cast<Two<Out>*>(target(plane, to, time));
-      for (int i = SquareThread().lane; i < Planes::area / 2; i += 32) {
-        store_once(out + i, source[i]);
-      }
-    }
-  }
-
-  // The first and the last frame repeated: no difference.
-  __device__ __forceinline__ void repeat(int t) const {
-    for_repeats(level_.shape, t, [&](int64_t window, int64_t time) {
-      for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
-        auto* out = reinterpret_cast<Two<Out>*>(target(plane, window, time));
-        for (int i = thread_index(); i < Planes::area / 2; i += kSquareThreads) {
-          store_once(out + i, {{Out(0), Out(0)}});
-        }
-      }
-    });
-  }
-
-  const SquareLevel<Out>& level_;
+  const Level& level_;
+  const Use use_;
   const SquareMemory memory_;
 };
-
-template <typename Out>
-__global__ void __launch_bounds__(kSquareThreads, 1)
-    walk_squares(SquareLevel<Out> whole, SquareLevel<Out> half, bool only_down) {
-  // As `fits_squares` says: others have less shared memory, and on sm_100 registers do not suffice.
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900
-  const int64_t block = blockIdx.x;
-  if (block < whole.blocks) {
-    SquareWalk<kSquare, Out>(whole).run(block, only_down);
-  } else {
-    SquareWalk<kSquare / 2, Out>(half).run(block - whole.blocks, only_down);
-  }
-#endif
-}
-
-// Whether a device takes it.
-template <typename Out>
-bool fits_squares(const Launch& launch) {
-  return kSquareBytes <= launch.shared_limit() && launch.compiled_for(walk_squares<Out>) == 90;
-}
 
 }  // namespace phasenet::cuda

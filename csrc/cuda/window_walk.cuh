@@ -32,13 +32,19 @@ __device__ __forceinline__ void for_wraps(
   }
 }
 
-// Spreads the wraps of one row, of which `bit` is the first in both masks, times amplitudes along
-// x.
+// Spreads the wraps of one row, of which `bit` is the first in both masks, times amplitudes, `step`
+// apart, along x.
 template <typename T>
 __device__ __forceinline__ void spread_wraps(
-    const uint32_t* up, const uint32_t* down, int bit, int width, const T* amplitude, T* field) {
+    const uint32_t* up,
+    const uint32_t* down,
+    int bit,
+    int width,
+    const T* amplitude,
+    T* field,
+    int step = 1) {
   for_wraps(up, down, bit, width, [&](int x, bool rises) {
-    const T a = amplitude[x], wrap = rises ? a : -a;
+    const T a = amplitude[x * step], wrap = rises ? a : -a;
     T* at = field + x;
     T values[kTaps];
 #pragma unroll

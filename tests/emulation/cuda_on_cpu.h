@@ -169,6 +169,13 @@ inline void add_product(float (&sum)[4], const uint32_t (&own)[6], int blocks) {
   add_product(sum, block.lane(), blocks, [&](int lane, int which) { return all[lane][which]; });
 }
 
+inline void add_single_product(float (&sum)[4], const uint32_t (&own)[6]) {
+  Block& block = Block::current();
+  const auto* all = block.exchange_factors("add_single_product", own);
+  const ordering::Unseen unseen;
+  add_single_product(sum, block.lane(), [&](int lane, int which) { return all[lane][which]; });
+}
+
 }  // namespace emulation
 
 inline void __syncthreads() {

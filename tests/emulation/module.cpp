@@ -8,6 +8,7 @@
 #include "../../csrc/cuda/device.h"
 #include "../../csrc/cuda/halves.cuh"
 #include "../../csrc/cuda/operators.h"
+#include "../../csrc/cuda/singles.cuh"
 
 namespace py = pybind11;
 using phasenet::cuda::ScalarType;
@@ -187,6 +188,30 @@ __global__ void matrix_product(const float* values, int columns, float* out) {
   }
 }
 
+// The product of [16, 8] with [8, 8], which lies behind it, of single precision: `parts` of the
+// three that its factors' parts make.
+__global__ void single_product(const float* values, int parts, float* out) {
+  using namespace phasenet::cuda;
+  const int lane = static_cast<int>(threadIdx.x), r = lane / 4, q = lane % 4 * 2;
+  const float* right = values + 16 * 8;
+  Four<float> left[2];
+  for (int i = 0; i < 4; ++i) {
+    const CutSingle number = cut(values[(r + i % 2 * 8) * 8 + q + i / 2]);
+    left[0].at[i] = number.high;
+    left[1].at[i] = number.low;
+  }
+  const Four<float> pair = cut_pair(right[q * 8 + r], right[(q + 1) * 8 + r]);
+  float sum[4] = {};
+  if (parts == 3) {
+    add_product(sum, left[0], pair.at[2], pair.at[3]);
+    add_product(sum, left[1], pair.at[0], pair.at[1]);
+  }
+  add_product(sum, left[0], pair.at[0], pair.at[1]);
+  for (int i = 0; i < 4; ++i) {
+    out[(r + i / 2 * 8) * 8 + q + i % 2] = sum[i];
+  }
+}
+
 // Of pairs of numbers, each split, times a whole number: what the halves' sums are.
 __global__ void split_times(const float* values, float by, float* out) {
   using namespace phasenet::cuda;
@@ -205,6 +230,8 @@ py::array_t<float> probe(const std::string& kernel, const py::array_t<float>& va
   const int64_t outputs = kernel == "warp_sums"     ? 2 * count
                           : kernel == "split_times" ? count
                           : kernel == "product"     ? 128
+                          : kernel == "singles"     ? 128
+                          : kernel == "cut_singles" ? 128
                                                     : 1;
   py::array_t<float> out(outputs);
   float* target = out.mutable_data();
@@ -218,6 +245,8 @@ py::array_t<float> probe(const std::string& kernel, const py::array_t<float>& va
     launch(beyond_shared, 1, 64, 64 * 4, target);
   } else if (kernel == "product") {
     launch(matrix_product, 1, 32, 0, values.data(), count / 24, target);
+  } else if (kernel == "singles" || kernel == "cut_singles") {
+    launch(single_product, 1, 32, 0, values.data(), kernel == "singles" ? 3 : 1, target);
   } else if (kernel == "split_times") {
     launch(split_times, 1, count / 2, 0, values.data(), 3.0f, target);
   } else if (kernel == "warp_sums") {

@@ -82,6 +82,16 @@ struct Windows {
   double most = 255;
 };
 
+// On a device that has no walk along squares on tensor cores.
+template <typename Run>
+void with_other_device(const Run& run) {
+  auto& settings = emulation::settings;
+  const int64_t usual = settings.architecture;
+  settings.architecture = 80;
+  run();
+  settings.architecture = usual;
+}
+
 // With runs of several frames.
 template <typename Run>
 void with_few_blocks(const Run& run) {
@@ -213,6 +223,7 @@ const std::map<std::string, std::function<void()>> kRuns = {
        windows({{1, 3, 48, 48}, 2, 2, "full", "replicate"});
        with_few_blocks(
            [] { windows({{1, 3, 48, 48}, 1, 2, "published", "valid", kBytes, ScalarType::Half}); });
+       with_other_device([] { windows({{1, 3, 48, 48}, 2, 2, "full", "replicate"}); });
        // By tiles, as planes too large for a walk.
        windows({{1, 4, 20, 19}, 3, 3, "full", "replicate", kFloat, kDouble});
        windows({{1, 3, 20, 19}, 2, 2, "full", "valid", kDouble});

@@ -1,5 +1,5 @@
-// Half-precision numbers and what tensor cores make of them, without a GPU: for the emulated
-// kernels and for machine code that runs on the CPU.
+// Half-precision numbers, and what tensor cores make of them and of others, without a GPU: for the
+// emulated kernels and for machine code that runs on the CPU.
 #pragma once
 
 #include <algorithm>
@@ -91,6 +91,28 @@ inline void add_product(float (&sum)[4], int lane, int blocks, const Factor& fac
       right[k] = number(column * 4 + k % 8 / 2, 4 + k / 8, k);
     }
     sum[i] = add_products(sum[i], left, right, 8 * blocks);
+  }
+}
+
+// As tensor cores read a number of single precision: cut to 11 bits.
+inline float cut_to_11_bits(uint32_t bits) {
+  bits &= 0xffffe000u;
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// The same of numbers of single precision, for sum [16, 8] += left [16, 8] right [8, 8].
+template <typename Factor>
+inline void add_single_product(float (&sum)[4], int lane, const Factor& factor) {
+  for (int i = 0; i < 4; ++i) {
+    const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+    float left[8], right[8];
+    for (int k = 0; k < 8; ++k) {
+      left[k] = cut_to_11_bits(factor(row % 8 * 4 + k % 4, row / 8 + k / 4 * 2));
+      right[k] = cut_to_11_bits(factor(column * 4 + k % 4, 4 + k / 4));
+    }
+    sum[i] = add_products(sum[i], left, right, 8);
   }
 }
 

@@ -52,6 +52,20 @@ def test_a_warp_multiplies_matrices_of_halves(emulated, order, columns):
     assert (np.abs(got.reshape(16, 8) - left @ right.T) < 2.0**-22 * columns * largest).all()
 
 
+@pytest.mark.parametrize("kind", ["singles", "cut_singles"])
+def test_a_warp_multiplies_matrices_of_single_precision(emulated, kind):
+    """Whatever their range; tensor cores by themselves keep 11 bits of a number."""
+    random = np.random.default_rng()
+    left, right = (random.standard_normal((n, 8)).astype(np.float32) for n in (16, 8))
+    left *= np.float32(1e-30)
+    got = emulated.probe(kind, np.concatenate([left.ravel(), right.ravel()])).reshape(16, 8)
+    largest = np.abs(left[:, :, None] * right).max(1)
+    if kind == "cut_singles":
+        left, right = ((x.view(np.uint32) >> 13 << 13).view(np.float32) for x in (left, right))
+    off = np.abs(got - left.astype(np.float64) @ right)
+    assert (off < 2.0**-18 * largest).all()
+
+
 def test_two_halves_are_nearly_a_number_and_its_multiples(emulated):
     values = np.random.default_rng().standard_normal(64).astype(np.float32)
     got = emulated.probe("split_times", values)

@@ -1,0 +1,150 @@
+// The gradient of windows of planes of 48 x 48 and 24 x 24, first half: what square_walk.cuh makes
+// says which differences were not clamped, and what comes back through these has a mean. Wraps are
+// written too, as square_sums.cuh needs them.
+#pragma once
+
+#include "filters.cuh"
+#include "square_walk.cuh"
+
+namespace phasenet::cuda {
+
+// A level of videos whose gradient is sought. Planes lie in blocks.
+struct GradientSquares : SquareLevel {
+  static constexpr bool is_gradient = true;
+  const float* grads;   // of the windows
+  uint32_t* passes;     // [groups, frames, P, kTilesDown, 32], see pass_bit
+  float* means;         // [groups, frames, P, planes of a square]
+  Four<Halves>* wraps;  // [groups, frames, kFactorThreads]: from the frame before
+  Complex<float>* out;  // of the coefficients
+};
+
+// A lane's bit of a row of tiles, of its value `i` of tile `n`, says that this was not clamped.
+__host__ __device__ constexpr uint32_t pass_bit(int n, int i) {
+  return 1u << (n * 4 + i);
+}
+constexpr uint32_t kAllPass = (1u << (4 * kTilesAcross)) - 1;
+
+// Calls visit(group, n, two neighbours of a window's gradient) for the 8 x 8 blocks of kGroups
+// groups of rows from `first` on: columns 2 q and 2 q + 1 of row r of it. `targets` says where the
+// planes' windows begin, and `to_window` how many planes behind.
+template <int kSide, int kGroups, typename Visit>
+__device__ __forceinline__ void for_grad_pairs(
+    const GradientSquares& level,
+    const int64_t* targets,
+    int64_t to_window,
+    int first,
+    const Visit& visit) {
+  using Planes = SquarePlanes<kSide>;
+  const int lane = thread_index() % 32;
+#pragma unroll
+  for (int i = 0; i < kGroups; ++i) {
+    const int group = first + i;
+    const int64_t within =
+        to_window * Planes::area + ((Planes::within(group) * 8 + lane / 4) * kSide + lane % 4 * 2);
+    const float* from = nullptr;
+#pragma unroll
+    for (int n = 0; n < kTilesAcross; ++n) {
+      if (Planes::within(n) == 0) {
+        from = level.grads + targets[Planes::at(group, n)] + within;
+      }
+      visit(i, n, *reinterpret_cast<const Two<float>*>(from + Planes::within(n) * 8));
+    }
+  }
+}
+
+template <int kSide>
+class SquareClamps {
+ public:
+  using Level = GradientSquares;
+
+  __device__ explicit SquareClamps(const Level& level) : level_(level) {
+  }
+
+  __device__ __forceinline__ void finish(
+      int t, int age, const float (&values)[kSquareTiles][4], bool clamps) const {
+    uint32_t passes[kTilesDown] = {kAllPass, kAllPass, kAllPass};
+    if (clamps) {  // rarely
+#pragma unroll
+      for (int m = 0; m < kTilesDown; ++m) {
+        passes[m] = 0;
+#pragma unroll
+        for (int n = 0; n < kTilesAcross; ++n) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            const float value = values[m * kTilesAcross + n][i];
+            passes[m] |= std::fabs(value) <= kLimit<float> ? pass_bit(n, i) : 0;
+          }
+        }
+      }
+    }
+    const int first = static_cast<int>(level_.shape.first_window(t, age));
+    const int last = static_cast<int>(level_.shape.last_window(t, age));
+    if (first > last) {
+      return;
+    }
+    const SquareThread self;
+    const int64_t place = (*memory_.place + t) * level_.shape.num_phase + age - 1;
+    float sums[Planes::count] = {};
+#pragma unroll 1  // one window, but for those at the video's begin
+    for (int window = first; window <= last; ++window) {
+      const int64_t to_window = planes_to_window(level_, window, t);
+      clamps ? add_grads<true>(to_window, passes, sums) : add_grads<false>(to_window, passes, sums);
+    }
+#pragma unroll
+    for (int m = 0; m < kTilesDown; ++m) {
+      level_.passes[(place * kTilesDown + m) * 32 + self.lane] = passes[m];
+    }
+#pragma unroll
+    for (int plane = 0; plane < Planes::count; ++plane) {
+      float sum = sums[plane];
+#pragma unroll
+      for (int apart = 16; apart > 0; apart /= 2) {
+        sum += __shfl_xor_sync(0xffffffffu, sum, apart);
+      }
+      if (self.lane == 0) {
+        level_.means[place * Planes::count + plane] = sum * (1.0f / Planes::area);
+      }
+    }
+  }
+
+  // Nothing comes back through no difference.
+  __device__ __forceinline__ void repeat(int) const {
+  }
+
+ private:
+  using Planes = SquarePlanes<kSide>;
+
+  template <bool clamps>
+  __device__ __forceinline__ void add_grads(
+      int64_t to_window, const uint32_t (&passes)[kTilesDown], float (&sums)[Planes::count]) const {
+    for_grad_pairs<kSide, kRowGroups>(
+        level_, memory_.targets, to_window, 0, [&](int group, int n, Two<float> grads) {
+          if (clamps) {
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+              const bool pass = (passes[group / 2] & pass_bit(n, group % 2 * 2 + i)) != 0;
+              grads.at[i] = pass ? grads.at[i] : 0.0f;
+            }
+          }
+          sums[Planes::at(group, n)] += grads.at[0] + grads.at[1];
+        });
+  }
+
+  const Level& level_;
+  const SquareMemory memory_;
+};
+
+static __global__ void __launch_bounds__(kSquareThreads, 1)
+    walk_square_clamps(GradientSquares whole, GradientSquares half, bool only_down) {
+  // As `fits_squares` says: others have less shared memory, and on sm_100 registers do not suffice.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900
+  const int64_t block = blockIdx.x;
+  if (block < whole.blocks) {
+    SquareWalk<kSquare, SquareClamps<kSquare>>(whole).run(block, only_down);
+  } else {
+    SquareWalk<kSquare / 2, SquareClamps<kSquare / 2>>(half).run(block - whole.blocks, only_down);
+  }
+#endif
+}
+
+}  // namespace phasenet::cuda
