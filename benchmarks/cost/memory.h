@@ -113,7 +113,7 @@ inline void count_access(
     const u64* addresses,
     int bytes,
     bool write,
-    bool once = false) {
+    bool once) {
   if (space == Space::shared) {
     count_shared(w, count, lanes, addresses, bytes);
   } else if (space == Space::global) {
@@ -132,10 +132,11 @@ inline void load(
     u32 to,
     const u64* at,
     int bytes,
-    bool is_signed) {
+    bool is_signed,
+    bool once) {
   if (lanes == 0) return;
   const Space space = resolve(given, at, lanes);
-  count_access(w, count, space, lanes, at, bytes, false);
+  count_access(w, count, space, lanes, at, bytes, false, once);
   LANES(lanes) {
     u32 words[4] = {};
     std::memcpy(words, memory_at(w, space, at[l], l, bytes), bytes);

@@ -25,7 +25,7 @@ def _memory(i: Instruction) -> str:
     index = 255 if match[2] == "Z" else int(match[2])
     signed = str(bool({"S8", "S16"} & set(i.modifiers))).lower()
     once = str("EF" in i.modifiers).lower()  # evict first: not kept for others
-    call = f"load({{}}, {signed})" if loads else f"store({{}}, {once})"
+    call = f"load({{}}, {signed}, {once})" if loads else f"store({{}}, {once})"
     access = call.format(f"w, c, Space::{SPACES[i.name]}, m, {index}, at, {size}")
     return f"{{ u64 at[32]; LANES(m) at[l] = {address(place)}; {access}; }}"
 

@@ -94,10 +94,10 @@ class Sectors {
   u32 begin_block() {
     return ++block_;
   }
-  // Whether device memory takes part in an access. What is written to be the first to leave L2,
-  // `once`, takes no other's place there.
+  // Whether device memory takes part in an access. What is written or read to be the first to leave
+  // L2, `once`, takes no other's place there.
   bool miss(Page& page, u64 at, bool write, bool once) {
-    if (once) {
+    if (once && write) {
       const bool is_first = page.written_in[at] != launch_;
       page.written_in[at] = launch_;
       page.accessed_at[at] = 0;
@@ -108,6 +108,10 @@ class Sectors {
     const bool is_held =
         capacity_ == 0 ? !is_first
                        : page.accessed_at[at] > 0 && clock_ - page.accessed_at[at] < capacity_;
+    if (once) {
+      page.accessed_in[at] = launch_;
+      return is_first && !is_held;
+    }
     const bool is_dirty =
         capacity_ == 0 ? page.written_in[at] == launch_ : is_held && page.dirty[at];
     page.dirty[at] = write || is_dirty;

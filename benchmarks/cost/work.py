@@ -50,21 +50,19 @@ def windows_backward(module: ModuleType, clips: int) -> Callable[[], object]:
     )
 
 
-def pyramid(
-    side: int, height: int, nbands: int
+def analysis(
+    operator: str, side: int, height: int, nbands: int
 ) -> Callable[[ModuleType, int], Callable[[], object]]:
     def prepare(module: ModuleType, images: int) -> Callable[[], object]:
         values = np.random.default_rng(0).random((images, side, side), np.float32)
-        return lambda: module.pyramid(values, height, nbands)
+        return lambda: getattr(module, operator)(values, height, nbands)
 
     return prepare
 
 
-def pyramid_inverse(
-    side: int, height: int, nbands: int, operator: str = "pyramid_inverse"
+def synthesis(
+    operator: str, side: int, height: int, nbands: int
 ) -> Callable[[ModuleType, int], Callable[[], object]]:
-    """`operator`: pyramid_inverse, or pyramid_backward, whose arguments are the same."""
-
     def prepare(module: ModuleType, images: int) -> Callable[[], object]:
         random = np.random.default_rng(0)
         high = random.random((images, side, side), np.float32)
@@ -86,25 +84,30 @@ def turns(module: ModuleType, images: int) -> Callable[[], object]:
     return lambda: module.turn_phase(real + 1j * imaginary, angles, 2.0)
 
 
+# Of a pyramid of 4 bands: what makes a call of the operator, and what it is called.
+PYRAMIDS = {
+    "pyramid": (analysis, "pyramid", "pyramid"),
+    "inverse": (synthesis, "pyramid_inverse", "pyramid's inverse"),
+    "backward": (synthesis, "pyramid_backward", "pyramid's backward"),
+    "inverse-backward": (analysis, "pyramid_inverse_backward", "inverse's backward"),
+}
+IMAGES = ((16, 256, 5), (64, 512, 6))  # how many, their side, the pyramid's height
 WORKS = {
     "windows": Work(
         "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 4, True
     ),
     "one-clip": Work("windows, one such clip", 1, windows, 1, True),
     "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward, 2, True),
-    "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4), 16, True),
-    "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4), 64, True),
-    "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4), 16, True),
-    "backward-256": Work(
-        "pyramid's backward, 16x256x256",
-        16,
-        pyramid_inverse(256, 5, 4, "pyramid_backward"),
-        16,
-        True,
-    ),
     "turns": Work("phases turned, 16x256x256, smoothed over 2 pixels", 16, turns, 2),
-    "inverse-512": Work("pyramid's inverse, 64x512x512", 64, pyramid_inverse(512, 6, 4), 64, True),
-}
+    **{
+        f"{name}-{side}": Work(
+            f"{words}, {images}x{side}x{side}, height {height}, 4 bands",
+            images, make(operator, side, height, 4), images, keeps=True,
+        )
+        for name, (make, operator, words) in PYRAMIDS.items()
+        for images, side, height in IMAGES
+    },
+}  # fmt: skip
 
 
 def count(

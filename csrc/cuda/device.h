@@ -68,6 +68,32 @@ __device__ __forceinline__ void store_once(Two<T>* to, Two<T> value) {
 #endif
 }
 
+__device__ __forceinline__ void store_once(float* to, float value) {
+#if defined(PHASENET_EMULATED)
+  *to = value;
+#else
+  __stcs(to, value);
+#endif
+}
+
+// Reads what nothing reads again soon, likewise.
+__device__ __forceinline__ float load_once(const float* from) {
+#if defined(PHASENET_EMULATED)
+  return *from;
+#else
+  return __ldcs(from);
+#endif
+}
+
+__device__ __forceinline__ Two<float> load_once(const Two<float>* from) {
+#if defined(PHASENET_EMULATED)
+  return *from;
+#else
+  const float2 value = __ldcs(reinterpret_cast<const float2*>(from));
+  return {{value.x, value.y}};
+#endif
+}
+
 // The thread's number in its block, read anew rather than kept in a register.
 __device__ __forceinline__ int thread_index() {
 #if defined(PHASENET_EMULATED)

@@ -38,6 +38,16 @@ __device__ __forceinline__ Value unit_root(float part) {
   return {1.0f + cosine * s, -(x + x * (sine * s))};
 }
 
+// As of pairs of values.
+__device__ __forceinline__ Value load_once(const Value* from) {
+  const Two<float> value = load_once(reinterpret_cast<const Two<float>*>(from));
+  return {value.at[0], value.at[1]};
+}
+
+__device__ __forceinline__ void store_once(Value* to, Value value) {
+  store_once(reinterpret_cast<Two<float>*>(to), {{value.re, value.im}});
+}
+
 __device__ __forceinline__ void transform2(Value& a, Value& b) {
   const Value difference = a - b;
   a = a + b;
@@ -75,6 +85,58 @@ __device__ __forceinline__ void transform8(Value (&v)[8]) {
   v[5] = {even.re - kHalfRoot * sum.re, even.im - kHalfRoot * sum.im};
   v[6] = fourth;
   v[7] = {odd.re - kHalfRoot * difference.re, odd.im - kHalfRoot * difference.im};
+}
+
+// a + root b and a - root b, in six operations, each a multiplication and an addition.
+__device__ __forceinline__ void combine(Value& a, Value& b, Value root) {
+  const Value sum{a.re + root.re * b.re - root.im * b.im, a.im + root.re * b.im + root.im * b.re};
+  b = {fmaf(2.0f, a.re, -sum.re), fmaf(2.0f, a.im, -sum.im)};
+  a = sum;
+}
+
+// What passes take of a root of unity u. A quarter of a turn more costs nothing.
+struct Roots {
+  Value first, eighth, second, fourth;  // u, an eighth of a turn from it, u^2, u^4
+
+  __device__ __forceinline__ void set(Value root) {
+    constexpr float kHalfRoot = 0.70710678118654752f;
+    first = root;
+    eighth = Value{root.re + root.im, root.im - root.re} * kHalfRoot;
+    second = root * root;
+    fourth = second * second;
+  }
+};
+
+// Transforms of values i times u^i.
+__device__ __forceinline__ void transform4(
+    Value& a, Value& b, Value& c, Value& d, Value first, Value second) {
+  combine(a, c, second);
+  combine(b, d, second);
+  combine(a, b, first);
+  combine(c, d, turned(first));
+  const Value last = b;
+  b = c;
+  c = last;
+}
+
+__device__ __forceinline__ void transform8(Value (&v)[8], const Roots& roots) {
+  combine(v[0], v[4], roots.fourth);
+  combine(v[1], v[5], roots.fourth);
+  combine(v[2], v[6], roots.fourth);
+  combine(v[3], v[7], roots.fourth);
+  combine(v[0], v[2], roots.second);
+  combine(v[1], v[3], roots.second);
+  combine(v[4], v[6], turned(roots.second));
+  combine(v[5], v[7], turned(roots.second));
+  combine(v[0], v[1], roots.first);
+  combine(v[2], v[3], turned(roots.first));
+  combine(v[4], v[5], roots.eighth);
+  combine(v[6], v[7], turned(roots.eighth));
+  const Value one = v[4], three = v[6], four = v[1], six = v[3];
+  v[1] = one;
+  v[3] = three;
+  v[4] = four;
+  v[6] = six;
 }
 
 constexpr int log2_of_size(int size) {
@@ -180,26 +242,13 @@ class Fft {
  public:
   __device__ explicit Fft(int thread) {
     if constexpr (Shape::kFull > 1) {
-      set_powers(second_, unit_root(static_cast<float>(thread % 8) / 64));
+      second_.set(unit_root(static_cast<float>(thread % 8) / 64));
     }
     if constexpr (Shape::kFull > 2) {
-      set_powers(third_, unit_root(static_cast<float>(thread % 64) / 512));
+      third_.set(unit_root(static_cast<float>(thread % 64) / 512));
     }
     if constexpr (Shape::kFull > 0 && Shape::kLast > 1) {
-      // Value i's is an eighth of a turn from that before.
-      constexpr float kHalfRoot = 0.70710678118654752f;
-      Value root = unit_root(static_cast<float>(thread) / kSize);
-#pragma unroll
-      for (int i = 0; i < 8 / Shape::kLast; ++i) {
-        if (i > 0) {
-          root = Value{root.re + root.im, root.im - root.re} * kHalfRoot;
-        }
-        last_[i * (Shape::kLast - 1)] = root;
-        if constexpr (Shape::kLast == 4) {
-          last_[i * 3 + 1] = root * root;
-          last_[i * 3 + 2] = root * root * root;
-        }
-      }
+      last_.set(unit_root(static_cast<float>(thread) / kSize));
     }
   }
 
@@ -212,15 +261,13 @@ class Fft {
       exchange.template after_pass<1>(v);
     }
     if constexpr (Shape::kFull > 1) {
-      turn(v, second_);
-      transform8(v);
+      transform8(v, second_);
       if constexpr (kSize > 64) {
         exchange.template after_pass<8>(v);
       }
     }
     if constexpr (Shape::kFull > 2) {
-      turn(v, third_);
-      transform8(v);
+      transform8(v, third_);
       if constexpr (kSize > 512) {
         exchange.template after_pass<64>(v);
       }
@@ -229,44 +276,24 @@ class Fft {
   }
 
  private:
-  static __device__ __forceinline__ void set_powers(Value (&powers)[7], Value root) {
-    powers[0] = root;
-    powers[1] = root * root;
-    powers[2] = powers[1] * root;
-    powers[3] = powers[1] * powers[1];
-    powers[4] = powers[3] * root;
-    powers[5] = powers[2] * powers[2];
-    powers[6] = powers[3] * powers[2];
-  }
-
-  static __device__ __forceinline__ void turn(Value (&v)[8], const Value (&powers)[7]) {
-#pragma unroll
-    for (int i = 0; i < 7; ++i) {
-      v[i + 1] = v[i + 1] * powers[i];
-    }
-  }
-
   __device__ __forceinline__ void last_pass(Value (&v)[Shape::kEach]) const {
-    constexpr int kLast = Shape::kLast, kSets = Shape::kEach / kLast;
-    if constexpr (kLast > 1) {
-#pragma unroll
-      for (int i = 0; i < kSets; ++i) {
-        if constexpr (Shape::kFull > 0) {
-#pragma unroll
-          for (int m = 1; m < kLast; ++m) {
-            v[i + m * kSets] = v[i + m * kSets] * last_[i * (kLast - 1) + m - 1];
-          }
-        }
-        if constexpr (kLast == 4) {
-          transform4(v[i], v[i + kSets], v[i + 2 * kSets], v[i + 3 * kSets]);
-        } else {
-          transform2(v[i], v[i + kSets]);
-        }
-      }
+    if constexpr (kSize == 4) {
+      transform4(v[0], v[1], v[2], v[3]);
+    } else if constexpr (kSize == 2) {
+      transform2(v[0], v[1]);
+    } else if constexpr (Shape::kLast == 4) {
+      // The second set's root is an eighth of a turn from the first's.
+      transform4(v[0], v[2], v[4], v[6], last_.first, last_.second);
+      transform4(v[1], v[3], v[5], v[7], last_.eighth, turned(last_.second));
+    } else if constexpr (Shape::kLast == 2) {
+      combine(v[0], v[4], last_.first);
+      combine(v[1], v[5], last_.eighth);
+      combine(v[2], v[6], turned(last_.first));
+      combine(v[3], v[7], turned(last_.eighth));
     }
   }
 
-  Value second_[7], third_[7], last_[6];
+  Roots second_, third_, last_;
 };
 
 // Calls run(size) with the size of a transform as a type that tells it when compiling.

@@ -13,29 +13,30 @@
 namespace phasenet::cuda {
 namespace {
 
-// Neighbouring columns of a block: at least a sector of memory.
+// Neighbouring columns of a block: at least a sector of memory. Where there are few blocks, those
+// that make bands share them; those that sum bands up cannot, and take fewer columns, a warp's at
+// least.
 template <int kSize>
-constexpr int kSideBySide = kSize <= 16 ? 32 : (kSize <= 128 ? 16 : (kSize <= 256 ? 8 : 4));
+constexpr int kAnalyzed = kSize <= 16 ? 32 : (kSize <= 128 ? 16 : (kSize <= 256 ? 8 : 4));
+template <int kSize>
+constexpr int kSummed = kSize <= 64 ? 32 / FftShape<kSize>::kThreads : (kSize <= 256 ? 8 : 4);
 
-template <int kSize>
-constexpr int kColumnThreads = kSideBySide<kSize> * FftShape<kSize>::kThreads;
+template <int kSize, int kColumns>
+constexpr int kColumnThreads = kColumns * FftShape<kSize>::kThreads;
 
 // Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
-template <int kSize>
-constexpr int kColumnBlocks = 512 / kColumnThreads<kSize>;
+template <int kSize, int kColumns>
+constexpr int kColumnBlocks = 512 / kColumnThreads<kSize, kColumns>;
 
-template <int kSize>
-using ColumnExchange = Exchange<kSize, kSideBySide<kSize>>;
-
-template <int kSize>
-constexpr int64_t kColumnBytes = ColumnExchange<kSize>::bytes(kSideBySide<kSize>);
+template <int kSize, int kColumns>
+constexpr int64_t kColumnBytes = Exchange<kSize, kColumns>::bytes(kColumns);
 
 // A block's columns begin at `first`; this thread's is `x` of image `image`. The last blocks take
 // the Nyquist frequency of several images each: for one column an image's own would stand idle.
-template <int kSize>
+template <int kSize, int kColumns>
 struct Place {
-  int column = static_cast<int>(threadIdx.x) % kSideBySide<kSize>;
-  int thread = static_cast<int>(threadIdx.x) / kSideBySide<kSize>;
+  int column = static_cast<int>(threadIdx.x) % kColumns;
+  int thread = static_cast<int>(threadIdx.x) / kColumns;
   int pitch, image_pitch, group, first, x, image;
   bool exists;
 
@@ -43,15 +44,15 @@ struct Place {
     const int half = p.w / 2;
     pitch = p.one_sided ? p.w : p.w / 2 + 4;
     image_pitch = p.image_w / 2 + 4;
-    const int across = (half + kSideBySide<kSize> - 1) / kSideBySide<kSize>;
+    const int across = (half + kColumns - 1) / kColumns;
     group = static_cast<int>(blockIdx.x) % p.groups;
     const int block = static_cast<int>(blockIdx.x) / p.groups;
     image = block / across;
-    first = block % across * kSideBySide<kSize>;
+    first = block % across * kColumns;
     x = first + column;
     exists = x < half;
     if (image >= p.images) {
-      image = (block - p.images * across) * kSideBySide<kSize> + column;
+      image = (block - p.images * across) * kColumns + column;
       first = x = half;
       exists = image < p.images;
     }
@@ -80,9 +81,9 @@ class Filters {
   using Shape = FftShape<kSize>;
 
  public:
-  __device__ Filters(const Columns& p, const Place<kSize>& at)
-      : f_x_(static_cast<float>(at.x) * p.steps.x),
-        f_y_(static_cast<float>(at.thread) * p.steps.y),
+  __device__ Filters(const Columns& p, int x, int thread)
+      : f_x_(static_cast<float>(x) * p.steps.x),
+        f_y_(static_cast<float>(thread) * p.steps.y),
         step_(static_cast<float>(Shape::kThreads) * p.steps.y) {
   }
 
@@ -107,14 +108,14 @@ class Filters {
     }
   }
 
-  // Powers of the projections on a band's direction that are positive, or if `opposite` negative.
-  template <bool opposite>
+  // Powers of the projections on a band's direction. Of analytic bands they have the projections'
+  // signs, of others those that the powers have.
   __device__ __forceinline__ void angular(
-      const Columns& p, int band, float (&weights)[Shape::kEach]) const {
+      const Columns& p, int band, float (&powers)[Shape::kEach]) const {
     if (p.order == 0) {
 #pragma unroll
       for (int i = 0; i < Shape::kEach; ++i) {
-        weights[i] = 1.0f;
+        powers[i] = 1.0f;
       }
       return;
     }
@@ -122,14 +123,13 @@ class Filters {
     float projections[Shape::kEach];
 #pragma unroll
     for (int i = 0; i < Shape::kEach; ++i) {
-      const float projection = first + step * signed_index(i);
-      projections[i] = opposite ? fminf(projection, 0.0f) : fmaxf(projection, p.least);
-      weights[i] = projections[i];
+      projections[i] = first + step * signed_index(i);
+      powers[i] = projections[i];
     }
     if (p.order == 3) {
 #pragma unroll
       for (int i = 0; i < Shape::kEach; ++i) {
-        weights[i] *= projections[i] * projections[i];
+        powers[i] *= projections[i] * projections[i];
       }
       return;
     }
@@ -137,7 +137,7 @@ class Filters {
     for (int n = 1; n < p.order; ++n) {
 #pragma unroll
       for (int i = 0; i < Shape::kEach; ++i) {
-        weights[i] *= projections[i];
+        powers[i] *= p.one_sided ? fabsf(projections[i]) : projections[i];
       }
     }
   }
@@ -185,13 +185,32 @@ class Filters {
   float f_x_, f_y_, step_;
 };
 
-template <int kSize>
-__global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>) analyze(Columns p) {
+// The filters' angular parts in one half of an analytic band, or the whole of others: powers of
+// projections that are positive, or if `opposite` negative.
+template <bool opposite, int kEach>
+__device__ __forceinline__ void take_half(
+    const Columns& p, const float (&powers)[kEach], float (&weights)[kEach]) {
+  if (opposite && p.order % 2 == 0) {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      weights[i] = fmaxf(-powers[i], 0.0f);
+    }
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    weights[i] = opposite ? fminf(powers[i], 0.0f) : fmaxf(powers[i], p.least);
+  }
+}
+
+template <int kSize, int kColumns>
+__global__ void __launch_bounds__(kColumnThreads<kSize, kColumns>, kColumnBlocks<kSize, kColumns>)
+    analyze(Columns p) {
   using Shape = FftShape<kSize>;
   constexpr int kEach = Shape::kEach, kThreads = Shape::kThreads;
-  const Place<kSize> at(p);
-  const Filters<kSize> filters(p, at);
-  ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
+  const Place<kSize, kColumns> at(p);
+  const Filters<kSize> filters(p, at.x, at.thread);
+  Exchange<kSize, kColumns> exchange(kColumns, at.column, at.thread);
   const Fft<kSize> fft(at.thread);
   Value spectrum[kEach] = {};
   if (at.exists) {
@@ -207,13 +226,13 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>) a
     }
   }
   Value* const plane = at.plane(p);
-  const auto side = [&](int band, auto opposite) {
+  const auto side = [&](int band, const auto& powers, auto opposite) {
     constexpr bool kOpposite = decltype(opposite)::value;
     if (at.first >= p.limits[band][kOpposite]) {
       return;
     }
     float weights[kEach];
-    filters.template angular<kOpposite>(p, band, weights);
+    take_half<kOpposite>(p, powers, weights);
     Value v[kEach];
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
@@ -231,23 +250,25 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>) a
   const int share = (p.count + p.groups - 1) / p.groups;
   const int end = (at.group + 1) * share, last = end < p.count ? end : p.count;
   for (int band = at.group * share; band < last; ++band) {
-    side(band, std::false_type());
-    side(band, std::true_type());
+    float powers[kEach];
+    filters.angular(p, band, powers);
+    side(band, powers, std::false_type());
+    side(band, powers, std::true_type());
   }
 }
 
-template <int kSize>
-__global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>)
+template <int kSize, int kColumns>
+__global__ void __launch_bounds__(kColumnThreads<kSize, kColumns>, kColumnBlocks<kSize, kColumns>)
     synthesize(Columns p) {
   using Shape = FftShape<kSize>;
   constexpr int kEach = Shape::kEach, kThreads = Shape::kThreads;
-  const Place<kSize> at(p);
-  const Filters<kSize> filters(p, at);
-  ColumnExchange<kSize> exchange(kSideBySide<kSize>, at.column, at.thread);
+  const Place<kSize, kColumns> at(p);
+  const Filters<kSize> filters(p, at.x, at.thread);
+  Exchange<kSize, kColumns> exchange(kColumns, at.column, at.thread);
   const Fft<kSize> fft(at.thread);
   Value sum[kEach] = {};
   const Value* const plane = at.plane(p);
-  const auto side = [&](int band, auto opposite) {
+  const auto side = [&](int band, const auto& powers, auto opposite) {
     constexpr bool kOpposite = decltype(opposite)::value;
     if (at.first >= p.limits[band][kOpposite]) {
       return;
@@ -265,15 +286,17 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>)
     }
     fft(v, exchange);
     float weights[kEach];
-    filters.template angular<kOpposite>(p, band, weights);
+    take_half<kOpposite>(p, powers, weights);
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
       sum[i] = sum[i] + v[i] * weights[i];
     }
   };
   for (int band = 0; band < p.count; ++band) {
-    side(band, std::false_type());
-    side(band, std::true_type());
+    float powers[kEach];
+    filters.angular(p, band, powers);
+    side(band, powers, std::false_type());
+    side(band, powers, std::true_type());
   }
   if (!at.exists) {
     return;
@@ -290,9 +313,8 @@ __global__ void __launch_bounds__(kColumnThreads<kSize>, kColumnBlocks<kSize>)
   }
 }
 
-template <int kSize>
+template <int kColumns>
 int64_t column_blocks(const Columns& p) {
-  constexpr int kColumns = kSideBySide<kSize>;
   return p.images * blocks_for(p.w / 2, kColumns) +
          (p.mask == Mask::band ? 0 : blocks_for(p.images, kColumns));
 }
@@ -301,29 +323,37 @@ int64_t column_blocks(const Columns& p) {
 
 void analyze_columns(const Launch& launch, Columns p) {
   with_fft_size(p.h, [&](auto size) {
-    constexpr int kSize = decltype(size)::value;
-    const int64_t blocks = column_blocks<kSize>(p);
+    constexpr int kSize = decltype(size)::value, kColumns = kAnalyzed<kSize>;
+    const int64_t blocks = column_blocks<kColumns>(p);
     const int64_t idle = launch.multiprocessors() / std::max<int64_t>(blocks, 1);
     p.groups = static_cast<int>(std::clamp<int64_t>(idle, 1, p.count));
-    launch(analyze<kSize>, blocks * p.groups, dim3(kColumnThreads<kSize>), kColumnBytes<kSize>, p);
+    launch(
+        analyze<kSize, kColumns>,
+        blocks * p.groups,
+        dim3(kColumnThreads<kSize, kColumns>),
+        kColumnBytes<kSize, kColumns>,
+        p);
   });
 }
 
 void synthesize_columns(const Launch& launch, const Columns& p) {
   with_fft_size(p.h, [&](auto size) {
-    constexpr int kSize = decltype(size)::value;
+    constexpr int kSize = decltype(size)::value, kColumns = kSummed<kSize>;
     launch(
-        synthesize<kSize>,
-        column_blocks<kSize>(p),
-        dim3(kColumnThreads<kSize>),
-        kColumnBytes<kSize>,
+        synthesize<kSize, kColumns>,
+        column_blocks<kColumns>(p),
+        dim3(kColumnThreads<kSize, kColumns>),
+        kColumnBytes<kSize, kColumns>,
         p);
   });
 }
 
 int64_t most_shared_bytes(Size size) {
   int64_t columns = 0;
-  with_fft_size(size.h, [&](auto h) { columns = kColumnBytes<decltype(h)::value>; });
+  with_fft_size(size.h, [&](auto h) {
+    constexpr int kSize = decltype(h)::value;  // what sums bands up takes no more
+    columns = kColumnBytes<kSize, kAnalyzed<kSize>>;
+  });
   return std::max<int64_t>(columns, Exchange<kMostFft, 1>::bytes(1));
 }
 

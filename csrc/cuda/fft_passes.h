@@ -54,7 +54,7 @@ struct Columns {
   Steps<float> steps;    // to radii of which the mask's octave is that of 1
   Complex<float> scale;  // of every value
   int order;             // of angular filters, or 0 if there are none
-  float least;           // of an angular filter's cosine: 0 of analytic bands
+  float least;           // of an angular filter: 0 of analytic bands
   bool one_sided;        // analytic bands, with both halves as BandRows has them; else half spectra
   bool add;              // to the spectra, rather than overwriting them
   int count;

@@ -9,7 +9,6 @@ namespace phasenet::cuda {
 namespace {
 
 constexpr int64_t kLeastSide = 8, kMostSide = 1024;
-constexpr float kMostProjection = 8;  // no frequency's is as large
 
 bool is_power_of_two(int64_t n) {
   return (n & (n - 1)) == 0;
@@ -153,7 +152,7 @@ class Plan {
     p.steps = steps<float>(image_);
     p.steps = {p.steps.y * octaves, p.steps.x * octaves};
     p.one_sided = !part.is_real;
-    p.least = part.is_real ? -kMostProjection : 0.0f;
+    p.least = part.is_real ? -INFINITY : 0.0f;
     p.count = static_cast<int>(count);
     p.groups = 1;
     const int half = p.w / 2;

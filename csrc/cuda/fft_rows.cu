@@ -1,4 +1,5 @@
-// Fourier transforms along the rows of planes.
+// Fourier transforms along the rows of planes. Images and coefficients are read and written once,
+// and leave L2 to the planes.
 #include "fft.cuh"
 #include "fft_passes.h"
 
@@ -43,8 +44,8 @@ __global__ void __launch_bounds__(kRowThreads) real_to_half(RealRows p, int turn
     if (exists) {
 #pragma unroll
       for (int i = 0; i < Shape::kEach; ++i) {
-        v[i].re = row[i * kThreads * kApart];
-        v[i].im = row[(i * kThreads + kSize) * kApart];
+        v[i].re = load_once(row + i * kThreads * kApart);
+        v[i].im = load_once(row + (i * kThreads + kSize) * kApart);
       }
     }
     fft(v, exchange);
@@ -101,12 +102,12 @@ __global__ void __launch_bounds__(kRowThreads) half_to_real(RealRows p, int turn
 #pragma unroll
     for (int i = 0; i < Shape::kEach; ++i) {
       if constexpr (kApart == 1) {
-        row[i * kThreads] = v[i].im;
-        row[i * kThreads + kSize] = v[i].re;
+        store_once(row + i * kThreads, v[i].im);
+        store_once(row + i * kThreads + kSize, v[i].re);
       } else {
         Value* to = reinterpret_cast<Value*>(row);
-        to[i * kThreads] = {v[i].im, 0.0f};
-        to[i * kThreads + kSize] = {v[i].re, 0.0f};
+        store_once(to + i * kThreads, Value{v[i].im, 0.0f});
+        store_once(to + i * kThreads + kSize, Value{v[i].re, 0.0f});
       }
     }
   }
@@ -154,14 +155,14 @@ __global__ void __launch_bounds__(kRowThreads) band_rows(BandRows p, int turns) 
       if (exists) {
 #pragma unroll
         for (int i = 0; i < Shape::kEach; ++i) {
-          band_row[i * kThreads] = swapped(v[i]);
+          store_once(band_row + i * kThreads, swapped(v[i]));
         }
       }
     } else {
       if (exists) {
 #pragma unroll
         for (int i = 0; i < Shape::kEach; ++i) {
-          v[i] = band_row[i * kThreads];
+          v[i] = load_once(band_row + i * kThreads);
         }
       }
       fft(v, exchange);

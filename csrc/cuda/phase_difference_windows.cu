@@ -153,6 +153,30 @@ void fill_squares(
       });
 }
 
+// The same where results may lie anywhere: walk_squares writes pairs of values at once.
+template <typename Out>
+void fill_any_squares(
+    const Launch& launch,
+    const Tensor& videos,
+    const PhaseOptions& options,
+    const std::vector<Tensor>& results) {
+  std::vector<Tensor> aligned;
+  for (const Tensor& result : results) {
+    const auto address = reinterpret_cast<uintptr_t>(result.const_data_ptr());
+    aligned.push_back(
+        address % sizeof(Two<Out>) == 0
+            ? result
+            : empty_like_device(result, leading(result, 0), result.scalar_type()));
+  }
+  fill_squares<Out>(launch, videos, options, aligned);
+  for (size_t i = 0; i < results.size(); ++i) {
+    Tensor result = results[i];
+    if (result.const_data_ptr() != aligned[i].const_data_ptr()) {
+      torch::stable::copy_(result, aligned[i]);
+    }
+  }
+}
+
 // Into `results`, of `dtype`.
 template <typename T>
 void fill_windows(
@@ -171,7 +195,7 @@ void fill_windows(
         done = results[0].numel() > 0 && are_squares(videos, options) &&
                fits_squares(launch, walk_squares<Out>);
         if (done) {
-          fill_squares<Out>(launch, videos, options, results);
+          fill_any_squares<Out>(launch, videos, options, results);
         }
       }
     });

@@ -36,6 +36,8 @@ def compiled():
         "inverse",
         "own_pyramid",
         "own_inverse",
+        "own_pyramid_backward",
+        "own_inverse_backward",
     ],
 )
 def test_machine_code_computes_what_the_source_does(compiled, operator):
@@ -67,6 +69,8 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
         ],
         "pyramid": lambda: module.pyramid(images, 4, 3),
         "inverse": lambda: [module.pyramid_inverse(parts[0], parts[1:-1], parts[-1])],
+        "pyramid_backward": lambda: [module.pyramid_backward(parts[0], parts[1:-1], parts[-1])],
+        "inverse_backward": lambda: module.pyramid_inverse_backward(images, 4, 3),
     }[operator.removeprefix("own_")]
     ran, got = launches(module, machine, call)
     assert all(launched.column("issued").sum() > 0 for launched in ran)

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 from emulation import build
+from emulation.every_operator import CALLS
 
 
 def pyramid(module) -> None:
@@ -60,6 +61,13 @@ def phase(module) -> None:
         state = np.zeros((4, *shape), np.float32)
         for t in range(2):
             module.turn_phase_push(bands, state, t, [1.0, 0, 0, 0, 0], 2.0, True, smoothing)
+
+
+def unaligned(module) -> None:
+    """Tensors that begin an element behind what is aligned."""
+    for call in CALLS.values():
+        module.configure(offset=1)
+        call(module)
 
 
 def beyond_shared(module) -> None:

@@ -1,86 +1,23 @@
 // The CUDA operators on numpy arrays, run by fibers on the CPU. Only the tests build this.
 #include <pybind11/complex.h>
-#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
-#include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
 
 #include "../../csrc/cuda/device.h"
 #include "../../csrc/cuda/halves.cuh"
 #include "../../csrc/cuda/operators.h"
 #include "../../csrc/cuda/singles.cuh"
+#include "arrays.h"
 
 namespace py = pybind11;
+using emulation::in_given_memory;
+using emulation::to_array;
+using emulation::to_arrays;
+using emulation::to_tensor;
+using emulation::to_tensors;
 using phasenet::cuda::ScalarType;
 using phasenet::cuda::Tensor;
 
 namespace {
-
-ScalarType dtype_of(const py::array& array) {
-  const std::string name = py::str(array.dtype().attr("name"));
-  if (name == "uint8") return ScalarType::Byte;
-  if (name == "float32") return ScalarType::Float;
-  if (name == "float64") return ScalarType::Double;
-  if (name == "complex64") return ScalarType::ComplexFloat;
-  if (name == "complex128") return ScalarType::ComplexDouble;
-  throw py::type_error("no operator takes arrays of " + name);
-}
-
-py::dtype numpy_dtype(ScalarType dtype) {
-  switch (dtype) {
-    case ScalarType::Float:
-      return py::dtype("float32");
-    case ScalarType::Double:
-      return py::dtype("float64");
-    case ScalarType::ComplexFloat:
-      return py::dtype("complex64");
-    case ScalarType::ComplexDouble:
-      return py::dtype("complex128");
-    case ScalarType::Half:
-      return py::dtype("float16");
-    case ScalarType::BFloat16:  // numpy has no such dtype: the bits
-      return py::dtype("uint16");
-    default:
-      throw py::type_error("no operator returns this dtype");
-  }
-}
-
-Tensor to_tensor(const py::array& given) {
-  const py::array array = py::array::ensure(given, py::array::c_style);
-  const std::vector<int64_t> sizes(array.shape(), array.shape() + array.ndim());
-  const Tensor tensor = torch::stable::empty(sizes, dtype_of(array));
-  if (array.nbytes() > 0) {  // nothing has no address
-    std::memcpy(tensor.mutable_data_ptr(), array.data(), static_cast<size_t>(array.nbytes()));
-  }
-  return tensor;
-}
-
-std::vector<Tensor> to_tensors(const std::vector<py::array>& arrays) {
-  std::vector<Tensor> tensors;
-  for (const py::array& array : arrays) {
-    tensors.push_back(to_tensor(array));
-  }
-  return tensors;
-}
-
-py::array to_array(const Tensor& given) {
-  const Tensor tensor = torch::stable::contiguous(given);
-  const auto sizes = tensor.sizes();
-  py::array array(
-      numpy_dtype(tensor.scalar_type()), std::vector<py::ssize_t>(sizes.begin(), sizes.end()));
-  if (array.nbytes() > 0) {
-    std::memcpy(array.mutable_data(), tensor.const_data_ptr(), static_cast<size_t>(array.nbytes()));
-  }
-  return array;
-}
-
-std::vector<py::array> to_arrays(const std::vector<Tensor>& tensors) {
-  std::vector<py::array> arrays;
-  for (const Tensor& tensor : tensors) {
-    arrays.push_back(to_array(tensor));
-  }
-  return arrays;
-}
 
 std::optional<ScalarType> output_dtype(const std::optional<std::string>& name) {
   if (!name) return std::nullopt;
@@ -97,7 +34,8 @@ void configure(
     int64_t shared_limit,
     int64_t multiprocessors,
     int64_t l2_bytes,
-    int64_t architecture) {
+    int64_t architecture,
+    int64_t offset) {
   auto& settings = emulation::settings;
   settings.order = order == "backward"   ? emulation::Order::backward
                    : order == "shuffled" ? emulation::Order::shuffled
@@ -107,6 +45,7 @@ void configure(
   settings.multiprocessors = multiprocessors;
   settings.l2_bytes = l2_bytes;
   settings.architecture = architecture;
+  emulation::offset = offset;
 }
 
 // What the emulator itself promises, for its own tests.
@@ -269,7 +208,8 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       py::arg("shared_limit") = static_cast<int64_t>(emulation::kSharedLimit),
       py::arg("multiprocessors") = 132,
       py::arg("l2_bytes") = int64_t{50} << 20,
-      py::arg("architecture") = 90);
+      py::arg("architecture") = 90,
+      py::arg("offset") = 0);
   m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
     emulation::settings.instead =
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);
@@ -382,6 +322,37 @@ PYBIND11_MODULE(phasenet_emulated, m) {
                 levels,
                 unwrap,
                 boundary));
+      });
+  // What they write into memory that is given.
+  m.def("pyramid_out", [](const py::array& images, int64_t height, int64_t nbands) {
+    const Tensor given = to_tensor(images);
+    const std::vector<Tensor> results = ops::pyramid(given, height, nbands, 1, 1, {});
+    return to_arrays(in_given_memory(
+        results, [&](const auto& out) { ops::pyramid_out(given, height, nbands, 1, 1, out); }));
+  });
+  m.def(
+      "pyramid_inverse_out",
+      [](const py::array& highpass, const std::vector<py::array>& bands, const py::array& lowpass) {
+        const Tensor high = to_tensor(highpass), low = to_tensor(lowpass);
+        const std::vector<Tensor> levels = to_tensors(bands);
+        return to_arrays(in_given_memory({high}, [&](const auto& out) {
+          ops::pyramid_inverse_out(high, levels, low, 1, 1, out[0]);
+        }));
+      });
+  m.def(
+      "phase_difference_windows_out",
+      [](const py::array& frames,
+         int64_t num_phase,
+         const std::vector<int64_t>& levels,
+         const std::string& dtype) {
+        const Tensor given = to_tensor(frames);
+        const auto run = [&](auto operator_of, const auto&... out) {
+          return operator_of(
+              given, num_phase, 4, 2, levels, "full", "replicate", output_dtype(dtype), out...);
+        };
+        return to_arrays(in_given_memory(run(&ops::phase_difference_windows), [&](const auto& out) {
+          run(&ops::phase_difference_windows_out, out);
+        }));
       });
   m.def("band_phase", [](const py::array& bands) {
     return to_array(ops::band_phase(to_tensor(bands)));

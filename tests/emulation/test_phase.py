@@ -176,14 +176,38 @@ def test_less_shared_memory_is_enough_for_fewer_planes_a_block(emulated, kilobyt
     assert all(map(torch.equal, got, expected))
 
 
+@pytest.mark.parametrize("size", [(24, 20), (48, 48)])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype):
-    frames = torch.rand(3, 24, 20)
+def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype, size):
+    frames = torch.rand(3, *size)
     whole = run(emulated, frames, 2, 4, 2, (1, 2))
     half = emulated.phase_difference_windows(frames.numpy(), 2, dtype=dtype)
     kind = getattr(torch, dtype)
     for rounded, planes in zip(half, whole, strict=True):
         assert torch.equal(torch.from_numpy(rounded).view(kind), planes.to(kind))
+
+
+@pytest.mark.parametrize(
+    ("num_phase", "unwrap", "boundary"),
+    [(3, "full", "replicate"), pytest.param(12, "published", "valid", marks=pytest.mark.slow)],
+)
+def test_half_outputs_of_tensor_cores_match_the_reference(emulated, num_phase, unwrap, boundary):
+    options = {"height": 4, "nbands": 2, "levels": (1, 2), "boundary": boundary}
+    length = num_phase + 2
+    frames, ambiguous = clear_noise(
+        length, (48, 48), num_phase, dtype=torch.float32, rounding=2e-6, **options
+    )
+    expected = reference.phase_difference_windows(
+        frames.double(), num_phase, unwrap=unwrap, **options
+    )
+    for kind in (torch.float16, torch.bfloat16):
+        name = str(kind).removeprefix("torch.")
+        before = emulated.launches()
+        got = run(emulated, frames, num_phase, 4, 2, (1, 2), unwrap, boundary, name)
+        assert emulated.launches() - before == 3
+        for planes, right, unclear in zip(got, expected, ambiguous, strict=True):
+            error, _ = phase_error(planes.view(kind).double(), right, unclear)
+            assert error < torch.finfo(kind).eps / 2  # rounding alone is at most that
 
 
 def test_bytes_are_scaled(emulated):

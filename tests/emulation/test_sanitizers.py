@@ -35,7 +35,7 @@ def run(what: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["pyramid", "phase"])
+@pytest.mark.parametrize("what", ["pyramid", "phase", "unaligned"])
 def test_the_operators_are_clean(what):
     done = run(what)
     assert done.returncode == 0, done.stderr[-4000:]

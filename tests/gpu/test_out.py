@@ -12,7 +12,7 @@ pytestmark = pytest.mark.cuda
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32, torch.float64])
-@pytest.mark.parametrize("size", [(32, 32), (18, 21), (131, 24)])
+@pytest.mark.parametrize("size", [(32, 32), (18, 21), (131, 24), (48, 48)])
 def test_results_lie_in_given_memory(device, size, dtype):
     if device == "cpu" and dtype == torch.float16:
         pytest.skip("float16 is cast for CUDA tensors alone, and the emulated operators read none")
