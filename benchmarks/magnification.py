@@ -3,12 +3,16 @@
 The tables in ``docs/explanation/magnification.md``: pictures are rendered where they are, a part of
 a pixel further, and as far as the factor says; what `phasenet.magnify_motion` makes of the first
 two is compared with the third. Beside it stands what is left of motion outside the band, and of
-motion that is taken away. It is written as JSON; a test compares the two.
+motion that is taken away, and the memory that a film takes. It is written as JSON; a test compares
+the two.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +25,7 @@ from torch import Tensor
 from benchmarks import documented
 from benchmarks.machine import ROOT
 from benchmarks.moved_pictures import KINDS, MovingPicture, psnr
+from benchmarks.suites.memory import RESET, resident
 from phasenet import SteerablePyramid, magnify_motion, turn_phase
 from phasenet.checks import max_height
 
@@ -32,6 +37,7 @@ CASES = (
     (0.2, 15), (0.3, 5), (0.3, 10),
 )  # fmt: skip
 FILM_SIZE, FINEST = (64, 80), 6.0
+LARGE_SIZE, LENGTH = (360, 640), 300  # of the film whose memory is measured
 
 
 def by_function(frames: Tensor, factor: float, **options: int) -> Tensor:
@@ -63,7 +69,10 @@ def main(
     result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
 ) -> None:
     """Render, magnify and compare; write the JSON and print the tables."""
-    content = {"pictures": list(pictures()), "films": list(films()), **documented.here()}
+    content = {
+        "pictures": list(pictures()), "films": list(films()), "memory": list(memory()),
+        **documented.here(),
+    }  # fmt: skip
     documented.save(result, content)
     print("\n\n".join(tables(content).values()))
 
@@ -133,9 +142,35 @@ def films(
                 }
 
 
+def memory() -> Iterator[dict[str, Any]]:
+    """Of each filter, on grey and on coloured frames: the most that a process grows by, bytes."""
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    for temporal in ("fir", "iir"):
+        for color in (False, True):
+            asked = f"print(magnification.grown({temporal!r}, {color}))"
+            done = subprocess.run(
+                [sys.executable, "-c", f"from benchmarks import magnification; {asked}"],
+                cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True,
+            )  # fmt: skip
+            yield {"temporal": temporal, "color": color, "bytes": int(done.stdout)}
+
+
+def grown(
+    temporal: str, color: bool, size: tuple[int, int] = LARGE_SIZE, length: int = LENGTH
+) -> int:
+    """By how much the memory of this process grows at most while a film is magnified (Linux)."""
+    frames = torch.empty(length, *([3] if color else []), *size, dtype=torch.uint8).random_()
+    options: dict[str, Any] = {"fps": FPS, "temporal": temporal, "color": color, **BAND}
+    magnify_motion(frames[:3], 10, **options)  # tables and threads
+    before = resident("VmRSS")
+    RESET.write_text("5", encoding="ascii")
+    magnify_motion(frames, 10, **options)
+    return resident("VmHWM") - before
+
+
 def load(path: Path) -> dict[str, Any]:
     """Read what the command wrote. Raises InputError, naming the file, if it is something else."""
-    return documented.load(path, ("pictures", "films"), tables)
+    return documented.load(path, ("pictures", "films", "memory"), tables)
 
 
 def tables(content: Mapping[str, Any]) -> dict[str, str]:
@@ -150,6 +185,11 @@ def tables(content: Mapping[str, Any]) -> dict[str, str]:
             ("picture", "filter", "10 times, furthest", "beside the band, furthest from 1",
              "factor 0 leaves at most", "`attenuate` leaves at most"),
             map(_film_cells, _groups(content["films"], "kind", "temporal")),
+        ),
+        "memory": documented.markdown(
+            ("300 frames of 640 x 360, uint8", "filter", "MB"),
+            ((("grey", "colour")[row["color"]], row["temporal"], f"{row['bytes'] / 1e6:.0f}")
+             for row in content["memory"]),
         ),
     }  # fmt: skip
 

@@ -371,6 +371,7 @@ class _Stream:
     def __init__(self, options: MagnifyOptions, pyramid: MotionPyramid) -> None:
         self._options, self._pyramid = options, pyramid
         self._filter = iir_sections(options.low, options.high, options.fps)
+        self._gains = options.gains(pyramid.scales)
         self._limits = options.limit_angles(pyramid.scales)
         self._states: list[Tensor] = []
         self._frames = 0
@@ -380,13 +381,14 @@ class _Stream:
         bands, coeffs = self._pyramid.bands(frame)
         if not self._states:
             self._states = [new_state(band, len(self._filter) // 5) for band in bands]
-        for band, state, limit in zip(bands, self._states, self._limits, strict=True):
+        of_scales = zip(bands, self._states, self._gains, self._limits, strict=True)
+        for band, state, gain, limit in of_scales:
             torch.ops.phasenet.turn_phase_push(
                 band,
                 state,
                 self._frames,
                 self._filter,
-                options.gain,
+                gain,
                 options.attenuate,
                 options.smoothing,
                 limit,

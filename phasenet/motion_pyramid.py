@@ -13,6 +13,7 @@ from torch import Tensor
 
 from phasenet import checks, reference
 from phasenet import pyramid_operators as operators
+from phasenet.carried_share import carried_shares
 from phasenet.coefficients import PyramidCoeffs
 from phasenet.pyramid import SteerablePyramid
 from phasenet.shapes import coefficient_specs, level_sizes
@@ -43,15 +44,15 @@ class MagnifyOptions(NamedTuple):
             for scale in range(scales)
         ]
 
-    @property
-    def gain(self) -> float:
+    def gains(self, scales: int) -> list[float]:
         """Of the filtered phases, of which those that are attenuated are taken away beside.
 
-        It makes up for what phases do not carry along, so that textures move by the factor; a
+        They make up for what phases do not carry along, so that textures move by the factor; a
         single wave then moves by that much more.
         """
-        share = carried_share(self.nbands, self.bands_per_octave)
-        return (self.factor - 1) / share + float(self.attenuate)
+        *octave, low = carried_shares(self.nbands, self.bands_per_octave, self.smoothing)
+        shares = [octave[scale % len(octave)] for scale in range(scales - 1)]
+        return [(self.factor - 1) / share + float(self.attenuate) for share in (*shares, low)]
 
     def pyramid(self, values: Tensor) -> MotionPyramid:
         return MotionPyramid(
@@ -215,24 +216,6 @@ class MotionPyramid:
         there, rest = lines.split((behind.shape[dim], before.shape[dim]), dim)
         behind.copy_(there)
         before.copy_(rest)
-
-
-def carried_share(nbands: int, bands_per_octave: int) -> float:
-    """Which part of a motion turning all phases alike makes of isotropic noise.
-
-    A turn moves the waves of a band, and leaves where they are strong. Of the mean square of their
-    frequencies k along any direction, E|k|^2, the share |E k|^2 lies in what the whole band has in
-    common; of the rest, half is in the phases and half in the amplitudes that stay.
-    """
-    n = nbands - 1
-    # E k along the band's direction, for an energy of cos(angle)^(2n).
-    common = math.gamma(n + 1) ** 2 / (math.gamma(n + 0.5) * math.gamma(n + 1.5))
-    octaves = torch.linspace(-1, 1, 1001, dtype=torch.float64) / bands_per_octave
-    radius = 2**octaves
-    energy = torch.cos(math.pi / 2 * octaves * bands_per_octave) ** 2 * radius**2
-    moments = [float((energy * radius**power).sum() / energy.sum()) for power in (1, 2)]
-    rest = 1 - (moments[0] * common) ** 2 / moments[1]
-    return 1 - rest / 2
 
 
 def _fast_side(least: int) -> int:

@@ -120,7 +120,8 @@ def vibration(
     Motion against the first frame has to stay below about half a pixel on level 1, one on level 2,
     and so on: choose coarser levels for more. A phase change of nearly half a turn, which may have
     either sign, has little weight. With noise amplitudes come out too small, frequencies do not
-    (``tests/phasenet/test_vibration.py`` has numbers).
+    (``tests/phasenet/test_vibration.py`` has numbers). No `noise` is asked for as in
+    `local_motion`: there is no prior that it would be weighed against, so nothing depends on it.
 
     Plain PyTorch on the compiled pyramid, some frames at a time, differentiable.
 

@@ -7,7 +7,13 @@ import math
 import pytest
 import torch
 
-from phasenet.temporal_filters import fir_matrix, fir_reach, fir_taps, iir_sections
+from phasenet.temporal_filters import (
+    filter_from_both_ends,
+    fir_matrix,
+    fir_reach,
+    fir_taps,
+    iir_sections,
+)
 
 FPS = 30.0
 
@@ -80,3 +86,12 @@ def test_a_matrix_filters_and_takes_nothing_of_what_grows_evenly(length):
         values = torch.randn(length, dtype=torch.float64)
         middle = torch.nn.functional.conv1d(values[None, None], taps[None, None])[0, 0]
         torch.testing.assert_close((matrix @ values)[reach : length - reach], middle)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 100])
+def test_half_as_many_products_filter_alike(length):
+    matrix = fir_matrix(fir_taps(2, 6, FPS, length - 1), length)
+    values = torch.randn(length, 5, dtype=torch.float64)
+    expected = matrix @ values
+    filter_from_both_ends(matrix, values)
+    torch.testing.assert_close(values, expected, rtol=0, atol=1e-12)

@@ -74,18 +74,19 @@ def sensible(name: str, rng: Random) -> Call:
         images = torch.randn(*lead, *size, dtype=real)
         some = [] if overload else rng.sample(range(nbands), rng.randint(0, nbands))
         parts = rng.choice([[], [0, 1], [height - 2]])
+        octave = rng.choice([[1, 1.0], [1, 0.3], [2, 0.5], [3, 0.2], [4, 0.25]])
         if name == "pyramid_inverse_backward":
-            return function, [images, height, nbands, 1, 1.0, parts, some], {}
-        coeffs = OPERATORS.pyramid(images, height, nbands, orientations=some)
+            return function, [images, height, nbands, *octave, parts, some], {}
+        coeffs = OPERATORS.pyramid(images, height, nbands, *octave, orientations=some)
         if name == "pyramid":
-            given = [_read(images, rng), height, nbands]
+            given = [_read(images, rng), height, nbands, *octave]
             if overload:
                 return function, given, {"out": OPERATORS.pyramid(*given)}
-            return function, [*given, 1, 1.0, parts, some], {}
+            return function, [*given, parts, some], {}
         given = [coeffs[0], coeffs[1:-1], coeffs[-1]]
         if overload:
-            return function, given, {"out": torch.full_like(images, math.nan)}
-        return function, [*given, 1, 1.0, parts, nbands, some], {}
+            return function, [*given, *octave], {"out": torch.full_like(images, math.nan)}
+        return function, [*given, *octave, parts, nbands, some], {}
     frames = _read(torch.rand(*lead, num_phase + rng.randint(1, 4), *size, dtype=real), rng)
     options = [num_phase, height, nbands, levels, *modes]
     if name == "phase_difference_windows":
