@@ -134,8 +134,8 @@ def test_live_follows_by_the_same_rules(checkpoint, video, faces, result, tmp_pa
 
 
 def test_live_values_of_a_person_are_those_of_the_person_alone(checkpoint, video):
-    """Two people side by side, together and each by itself."""
-    images = list(VideoReader(video))[4:7]
+    """Two people side by side, together and each by itself, and then nobody."""
+    images = list(VideoReader(video))[4:8]
     both = LivePredictor(checkpoint, CenterFace(), faces="all")
     together = [x for frame in images for x in both.push(frame)] + both.finish()
     for side in ("left", "right"):
@@ -143,9 +143,13 @@ def test_live_values_of_a_person_are_those_of_the_person_alone(checkpoint, video
         alone = [x for frame in images for x in one.push(frame)] + one.finish()
         number = next(x.face for x in together if (x.box[0] < 256) == (side == "left"))
         own = [x for x in together if x.face == number]
-        assert len(own) == len(alone) == 3
-        for a, b in zip(own, alone, strict=True):
+        assert len(own) == 3
+        for a, b in zip(own, alone[:3], strict=True):
             assert [a.valence, a.arousal] == pytest.approx([b.valence, b.arousal], abs=1e-5)
+        held, last = alone[2:]
+        assert (last.face, last.valence, last.arousal) == (0, held.valence, held.arousal)
+    last = together[6]
+    assert (last.face, last.valence, last.arousal) == (0, NO_FACE, NO_FACE)
 
 
 def test_the_commands(tmp_path, weights, film, capsys):
