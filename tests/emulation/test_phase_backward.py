@@ -103,10 +103,8 @@ def test_walks_and_tiles_agree(emulated, what, unwrap):
 @pytest.mark.parametrize("boundary", ["replicate", "valid"])
 @pytest.mark.slow
 def test_squares_on_tensor_cores_and_walks_agree(emulated, unwrap, boundary):
-    """Where phases wrap and are clamped; others than sm_90 walk along single columns."""
-    frames = torch.stack(
-        [torch.rand(9, 48, 48), clashing_waves(9, 48, 48).float(), *torch.rand(1, 9, 48, 48)]
-    )
+    """Where phases wrap and differences are clamped. Others than sm_90 walk along single columns."""
+    frames = torch.stack([torch.rand(9, 48, 48), clashing_waves(9, 48, 48).float(), *torch.rand(1, 9, 48, 48)])
     planes = phasenet.phase_difference_windows(frames, 7, unwrap=unwrap, boundary=boundary)
     assert sum(int((p.abs() == np.float32(5 * math.pi)).sum()) for p in planes) > 0
     results = []
@@ -120,14 +118,7 @@ def test_squares_on_tensor_cores_and_walks_agree(emulated, unwrap, boundary):
         assert (ours - walked).norm() / walked.norm() < 1e-5
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        (24, 24),
-        pytest.param((48, 48), marks=pytest.mark.slow),
-        pytest.param((40, 70), marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("size", [(24, 24), pytest.param((48, 48), marks=pytest.mark.slow), pytest.param((40, 70), marks=pytest.mark.slow)])
 def test_every_order_of_threads_gives_the_same_bits(emulated, size):
     frames = torch.rand(2, 4, *size)
     grads = [p.numpy() for p in phasenet.phase_difference_windows(frames, 3)]
