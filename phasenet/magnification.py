@@ -16,7 +16,7 @@ from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.fir_magnification import FilmMagnifier
-from phasenet.frames import as_tensor, integer_scale, luma
+from phasenet.frames import as_tensor, integer_scale, luma, warn_of_colours
 from phasenet.motion_pyramid import MagnifyOptions, MotionPyramid, magnify_options
 from phasenet.operators import has_tangent
 from phasenet.precision import compute_dtype
@@ -83,6 +83,8 @@ def magnify_motion(
         TypeError: no dense tensor of such a dtype, or an option of another type.
         ValueError: another shape, an option out of its range, frames that need a gradient, or
             phases of one band that exceed the machine's memory.
+
+    Warns of frames ``[..., 3, H, W]`` without `color`, which may be 3 grey frames.
     """
     checks.check_choice("temporal", temporal, _TEMPORAL)
     options = magnify_options(
@@ -340,6 +342,8 @@ def _checked(
     checks.check_frames(name, frames, axes, shape)
     if (color and frames.shape[-3] != 3) or (exact and frames.dim() != axes):
         raise ValueError(f"{name}: expected shape {shape}, got {list(frames.shape)}")
+    if dims == 3:  # a film; of one frame with three channels each may be magnified by itself
+        warn_of_colours(frames, color)
     _extension.check_device(name, frames)
     if (torch.is_grad_enabled() and frames.requires_grad) or has_tangent((frames,)):
         raise ValueError(
