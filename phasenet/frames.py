@@ -42,8 +42,7 @@ def grey_frames(
     frames, scale, rounding = taken("frames", frames, full_scale, 3 + color, shape)
     if color and frames.shape[-3] != 3:
         raise ValueError(f"frames: expected shape {shape}, got {list(frames.shape)}")
-    if not color and frames.dim() > 3 and frames.shape[-3] == 3:
-        _warn_of_colours(frames)
+    warn_of_colours(frames, color)
     if color:
         frames = luma(frames.to(compute_dtype(frames.dtype)))
         rounding *= math.hypot(*_LUMA)
@@ -95,15 +94,19 @@ def as_tensor(name: str, value: Tensor | np.ndarray) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of arrays that cannot be written to
-            return torch.from_numpy(np.ascontiguousarray(value))
+            # Files of 16 bits often come with the other order of bytes.
+            native = value.dtype.newbyteorder("=")
+            return torch.from_numpy(np.ascontiguousarray(value, dtype=native))
     except (TypeError, ValueError):
         raise TypeError(
             f"{name}: expected an array of uint8, uint16, int16 or floats, got {value.dtype}"
         ) from None
 
 
-def _warn_of_colours(frames: Tensor) -> None:
-    if not torch.compiler.is_compiling():
+def warn_of_colours(frames: Tensor, color: bool) -> None:
+    """Warn, where the caller was called, of what looks like colours and is taken for frames."""
+    like_colours = not color and frames.dim() > 3 and frames.shape[-3] == 3
+    if like_colours and not torch.compiler.is_compiling():
         warnings.warn(
             f"frames: {list(frames.shape)} is taken for sequences of 3 grey frames; "
             "color=True takes frames of 3 colours",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from phasenet import _extension, checks
 from phasenet.fir_magnification import FilmMagnifier
-from phasenet.frames import as_tensor, integer_scale, luma
+from phasenet.frames import as_tensor, integer_scale, luma, warn_of_colours
 from phasenet.motion_pyramid import MagnifyOptions, MotionPyramid, magnify_options
 from phasenet.operators import has_tangent
 from phasenet.precision import compute_dtype
@@ -67,7 +67,7 @@ def magnify_motion(
             seconds around each for ``low=0.5``). "iir": a Butterworth filter of order 3, which only
             looks back and delays what lies beside the middle of the band; `MotionMagnifier`.
         attenuate: also take away what moves outside the band.
-        limit: pixels that the added motion stays below, so that what moves far in itself is not
+        limit: about how many pixels the added motion stays below, so that what moves far is not
             torn apart; in each filter it also stays below half of its wavelength then. What is less
             than half as far is added as it is, to 1.5 %. None for no limit.
         reference: the frame that motion is counted from, where `low` is 0 or with `attenuate`:
@@ -83,6 +83,8 @@ def magnify_motion(
         TypeError: no dense tensor of such a dtype, or an option of another type.
         ValueError: another shape, an option out of its range, frames that need a gradient, or
             phases of one band that exceed the machine's memory.
+
+    Warns of frames ``[..., 3, H, W]`` without `color`, which may be 3 grey frames.
     """
     checks.check_choice("temporal", temporal, _TEMPORAL)
     options = magnify_options(
@@ -340,6 +342,8 @@ def _checked(
     checks.check_frames(name, frames, axes, shape)
     if (color and frames.shape[-3] != 3) or (exact and frames.dim() != axes):
         raise ValueError(f"{name}: expected shape {shape}, got {list(frames.shape)}")
+    if dims == 3:  # a film; of one frame with three channels each may be magnified by itself
+        warn_of_colours(frames, color)
     _extension.check_device(name, frames)
     if (torch.is_grad_enabled() and frames.requires_grad) or has_tangent((frames,)):
         raise ValueError(
@@ -371,8 +375,8 @@ class _Stream:
     def __init__(self, options: MagnifyOptions, pyramid: MotionPyramid) -> None:
         self._options, self._pyramid = options, pyramid
         self._filter = iir_sections(options.low, options.high, options.fps)
-        self._gains = options.gains(pyramid.scales)
-        self._limits = options.limit_angles(pyramid.scales)
+        gains, limits = options.gains(pyramid.scales), options.limit_angles(pyramid.scales)
+        self._turning = [*zip(gains, limits, strict=True)]
         self._states: list[Tensor] = []
         self._frames = 0
 
@@ -381,8 +385,7 @@ class _Stream:
         bands, coeffs = self._pyramid.bands(frame)
         if not self._states:
             self._states = [new_state(band, len(self._filter) // 5) for band in bands]
-        of_scales = zip(bands, self._states, self._gains, self._limits, strict=True)
-        for band, state, gain, limit in of_scales:
+        for band, state, (gain, limit) in zip(bands, self._states, self._turning, strict=True):
             torch.ops.phasenet.turn_phase_push(
                 band,
                 state,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from support.textures import moving_texture
 
-from phasenet import local_motion
+from phasenet import local_motion, magnify_motion, vibration
 
 SHIFT = (0.1, 0.25)  # down, to the right
 MARGIN = 16
+BAND = {"fps": 30, "low": 1, "high": 4}
 
 
 def error_of(motion: torch.Tensor) -> float:
@@ -93,7 +95,7 @@ class TestScale:
         for found, expected in zip(in_words, of_bytes, strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
-    @pytest.mark.parametrize("layout", ["read-only", "strided", "float"])
+    @pytest.mark.parametrize("layout", ["read-only", "strided", "float", "other bytes first"])
     def test_arrays(self, frames, layout) -> None:
         array = (255 * frames.numpy()).round().astype(np.uint8)
         expected = local_motion(torch.from_numpy(array))
@@ -101,6 +103,9 @@ class TestScale:
             array.setflags(write=False)
         elif layout == "strided":
             array = np.asfortranarray(array)
+        elif layout == "other bytes first":  # as PGM and FITS have them
+            array = (257 * array.astype(np.uint16)).astype(">u2")
+            expected = local_motion(torch.from_numpy(array.astype(np.uint16)))
         else:
             array, expected = frames.numpy(), local_motion(frames)
         with warnings.catch_warnings():
@@ -134,9 +139,17 @@ class TestColours:
         of_bytes = local_motion((255 * colours).round().byte(), color=True)
         assert error_of(of_bytes) < 0.01
 
-    def test_colours_that_are_taken_for_time_are_said(self, frames) -> None:
-        with pytest.warns(UserWarning, match=r"frames: \[2, 3, 72, 81\] is taken .* color=True"):
-            local_motion(frames.expand(2, 3, 72, 81))
+    @pytest.mark.parametrize(
+        "measure",
+        [local_motion, partial(vibration, fps=30), partial(magnify_motion, factor=2, **BAND)],
+        ids=["local_motion", "vibration", "magnify_motion"],
+    )
+    def test_colours_that_are_taken_for_time_are_said(self, frames, measure) -> None:
+        with pytest.warns(
+            UserWarning, match=r"frames: \[2, 3, 72, 81\] is taken .* color=True"
+        ) as w:
+            measure(frames.expand(2, 3, 72, 81))
+        assert w[0].filename == __file__
 
     @pytest.mark.parametrize("color", [None, 1, "rgb"])
     def test_yes_or_no(self, frames, color) -> None:
