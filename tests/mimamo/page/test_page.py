@@ -178,6 +178,19 @@ def test_light_and_dark(page):
     assert colours == {"rgb(255, 255, 255)", "rgb(18, 22, 27)"}
 
 
+@pytest.mark.parametrize("has_film", [True, False])
+def test_nothing_is_wider_than_a_telephone(opened, tmp_path, film, has_film):
+    name = f"{'a-long-name-' * 8}.of-a-film"
+    video = PageVideo(
+        name, TIMES, [person("face 1"), person("face 2")], film if has_film else None, (SIZE,) * 2
+    )
+    write_page(tmp_path / "p.html", name, [video, video])
+    page = opened(tmp_path / "p.html")
+    for width in (320, 390, 700):
+        page.set_viewport_size({"width": width, "height": 700})
+        until(page, f"document.documentElement.scrollWidth <= {width}")
+
+
 def test_several_videos_without_a_film_beside_their_truth(opened, tmp_path):
     truth = np.where(np.arange(FRAMES)[:, None] < 5, np.nan, VALUES)
     found = np.ones(FRAMES, bool)
