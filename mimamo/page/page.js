@@ -366,8 +366,8 @@
     film.addEventListener("timeupdate", () => onFrame(film.currentTime));
   }
   addEventListener("resize", () => {
+    draw(); // before: it would call off what a new size asks for
     charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: HEIGHT }));
-    draw();
   });
   dark.addEventListener("change", () => {
     document.querySelectorAll("[data-person]").forEach((one) => { one.style.background = colour(+one.dataset.person); });

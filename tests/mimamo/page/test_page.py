@@ -178,6 +178,16 @@ def test_light_and_dark(page):
     assert colours == {"rgb(255, 255, 255)", "rgb(18, 22, 27)"}
 
 
+def test_a_wider_window_has_more_ticks(page):
+    counts = []
+    for width in (360, 1200, 360):
+        page.evaluate("written.length = 0")
+        page.set_viewport_size({"width": width, "height": 700})
+        until(page, "written.some((text) => / s$/.test(text))")
+        counts.append(page.evaluate("new Set(written.filter((text) => / s$/.test(text))).size"))
+    assert counts[0] == counts[2] < counts[1] / 2
+
+
 @pytest.mark.parametrize("has_film", [True, False])
 def test_nothing_is_wider_than_a_telephone(opened, tmp_path, film, has_film):
     name = f"{'a-long-name-' * 8}.of-a-film"
