@@ -184,11 +184,12 @@
   function chart(name, column) {
     const holder = $(name);
     holder.replaceChildren();
-    const series = [{}], data = [video.times];
+    const series = [{}], data = [video.times], drawn = new Uint16Array(video.times.length); // lines in each frame
     for (const line of lines()) {
       const lone = timeline.alone(line.values[column], broken);
-      // Where people's values are nearly equal, a line above another has gaps to see it through.
-      const dash = line.truth ? [4, 4] : line.k ? [8, 8 * Math.min(line.k, 3)] : [];
+      // Where people's values are nearly equal, a line above others has gaps to see them through.
+      const below = line.truth ? 0 : timeline.below(line.values[column], drawn);
+      const dash = line.truth ? [4, 4] : below ? [8, 8 * Math.min(below, 3)] : [];
       series.push({ label: line.name, stroke: () => ink(line), width: line.truth ? 1.2 : 1.6, pxAlign: 0, dash,
         show: shown[line.k], gaps: missing, points: { show: false, filter: () => lone } });
       data.push(line.values[column]);

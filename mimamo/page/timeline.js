@@ -40,6 +40,13 @@ const timeline = {
     return power * [1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12].find((one) => one * power >= 1.02 * farthest);
   },
 
+  /** How many curves a further one lies above at most; `drawn` counts those of each frame, and then this one. */
+  below(values, drawn) {
+    let most = 0;
+    values.forEach((value, i) => { if (value !== null) most = Math.max(most, drawn[i]++); });
+    return most;
+  },
+
   /** Those whose value has none beside it, so that a line would not show it; `broken` has where others are missing. */
   alone(values, broken) {
     const apart = (i, before) => broken.has(i) || (values[before] ?? null) === null;

@@ -170,6 +170,15 @@ def test_faces_can_be_hidden_and_those_not_found_are_told(page):
     assert "face 1" in page.get_attribute("#time", "aria-valuetext")
 
 
+def test_the_curves_stay_in_sight_of_the_film_however_many_faces_there_are(opened, tmp_path, film):
+    faces = [person(f"face {number}") for number in range(1, 61)]
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, faces, film, (SIZE,) * 2)])
+    page = opened(tmp_path / "p.html")
+    assert page.query_selector("#valence").bounding_box()["y"] < 800
+    page.get_by_label("face 60", exact=True).uncheck()  # further down in the table
+    assert "face 60" not in page.get_attribute("#time", "aria-valuetext")
+
+
 def test_light_and_dark(page):
     colours = set()
     for scheme in ("light", "dark"):
@@ -297,6 +306,34 @@ def test_one_line_above_another_hides_it_not(opened, tmp_path):
     assert np.min(shown) > 100
 
 
+COLUMNS = (  # of each curve: whether something red or blue is there
+    "[...document.querySelectorAll('.uplot')].map((chart) => {"
+    "const canvas = chart.querySelector('canvas');"
+    "const area = chart.querySelector('.u-over');"
+    "const scale = canvas.width / canvas.clientWidth, left = area.offsetLeft * scale;"
+    "const width = area.clientWidth * scale, height = canvas.height;"
+    "const data = canvas.getContext('2d').getImageData(left, 0, width, height).data;"
+    "const shown = Array(width).fill(0);"
+    "for (let i = 0; i < data.length; i += 4)"
+    "  shown[(i / 4) % width] += data[i + 1] < 60 && Math.max(data[i], data[i + 2]) > 200;"
+    "return shown.map(Number); })"
+)
+
+
+def test_who_follows_another_has_a_whole_line(opened, tmp_path):
+    """Only one that is above another has gaps."""
+    first, second = VALUES.copy(), VALUES.copy()
+    first[20:], second[:20] = np.nan, np.nan
+    people = [
+        Curves(name, values, ~np.isnan(values[:, 0]), colours=(colour,) * 2)
+        for name, values, colour in (("a", first, "#ff0000"), ("b", second, "#0000ff"))
+    ]
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, people)])
+    for shown in opened(tmp_path / "p.html").evaluate(COLUMNS):
+        at = np.linspace(0, FRAMES - 1, len(shown))
+        assert np.array(shown)[(at > 20.1) & (at < FRAMES - 1.2)].all()
+
+
 def test_no_line_goes_across_frames_that_are_missing(opened, tmp_path):
     """From the 20th frame to the 21st a second passes; after the 30th nothing but the frame is."""
     times = TIMES + (np.arange(FRAMES) >= 20)
@@ -308,20 +345,7 @@ def test_no_line_goes_across_frames_that_are_missing(opened, tmp_path):
         video = PageVideo("p", times, [curves], breaks=breaks)
         write_page(tmp_path / "p.html", "p", [video])
         page = opened(tmp_path / "p.html")
-        columns.append(
-            page.evaluate(
-                "[...document.querySelectorAll('.uplot')].map((chart) => {"
-                "const canvas = chart.querySelector('canvas');"
-                "const area = chart.querySelector('.u-over');"
-                "const scale = canvas.width / canvas.clientWidth, left = area.offsetLeft * scale;"
-                "const width = area.clientWidth * scale, height = canvas.height;"
-                "const data = canvas.getContext('2d').getImageData(left, 0, width, height).data;"
-                "const shown = Array(width).fill(0);"
-                "for (let i = 0; i < data.length; i += 4)"
-                "  shown[(i / 4) % width] += data[i] > 200 && data[i + 1] < 60;"
-                "return shown.map(Number); })"
-            )
-        )
+        columns.append(page.evaluate(COLUMNS))
     for whole, broken in zip(*columns, strict=True):
         inside = slice(3, -3)  # the first frame's line is drawn above
         at = np.linspace(0, times[-1], len(whole))[inside]
