@@ -284,6 +284,7 @@
   function open(which) {
     if (video) play(false);
     video = content.videos[which];
+    video.people.forEach((person) => timeline.spread(person, video.times.length));
     shown = video.people.map(() => true);
     broken = new Set(video.breaks);
     index = 0;

@@ -1,6 +1,16 @@
 "use strict";
 /** Which frames, of a video's times and of a curve's values, a page shows where. */
 const timeline = {
+  /** Give a person, of whom only frames from `start` on are known, an entry for each of `count` frames. */
+  spread(person, count) {
+    const whole = (some, none = null) => Array.from({ length: count }, (_, i) => some[i - person.start] ?? none);
+    person.values = person.values.map((some) => whole(some));
+    person.truth = person.truth && person.truth.map((some) => whole(some));
+    person.boxes = person.boxes && whole(person.boxes);
+    person.found = whole(person.found, 0);
+    person.start = 0; // so that a second time changes nothing
+  },
+
   /** The frame that is on at a time: the last that has begun. */
   at(times, time) {
     let low = 0, high = times.length - 1;

@@ -325,11 +325,20 @@ def test_who_follows_another_has_a_whole_line(opened, tmp_path):
     first, second = VALUES.copy(), VALUES.copy()
     first[20:], second[:20] = np.nan, np.nan
     people = [
-        Curves(name, values, ~np.isnan(values[:, 0]), colours=(colour,) * 2)
-        for name, values, colour in (("a", first, "#ff0000"), ("b", second, "#0000ff"))
+        Curves(name, own, ~np.isnan(own[:, 0]), colours=(colour,) * 2)
+        for name, own, colour in (("a", first, "#ff0000"), ("b", second, "#0000ff"))
     ]
-    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, people)])
-    for shown in opened(tmp_path / "p.html").evaluate(COLUMNS):
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, people)] * 2)
+    page = opened(tmp_path / "p.html")
+    page.select_option("#videos", "1")
+    page.select_option("#videos", "0")  # again
+    assert values(page) == [["0.000", "0.600"], [NONE, NONE]]
+    page.keyboard.press("Home")
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    assert values(page) == [[NONE, NONE], [f"{value:.3f}" for value in VALUES[25]]]
+    page.keyboard.press("Home")
+    for shown in page.evaluate(COLUMNS):
         at = np.linspace(0, FRAMES - 1, len(shown))
         assert np.array(shown)[(at > 20.1) & (at < FRAMES - 1.2)].all()
 
