@@ -100,18 +100,25 @@ def _video(video: PageVideo) -> dict[str, Any]:
         "timed": video.timed,
         "breaks": [int(frame) for frame in video.breaks],
         "film": None if video.film is None else mime,
-        "people": [_person(person) for person in video.people],
+        "people": [_person(person, len(video.people) > 1) for person in video.people],
     }
 
 
-def _person(person: Curves) -> dict[str, Any]:
+def _person(person: Curves, some: bool) -> dict[str, Any]:
+    """One of a page's people; with `some`, from the first frame to the last that has values."""
+    known = ~np.isnan(person.values).all(axis=1) | person.found
+    if person.truth is not None:
+        known |= ~np.isnan(person.truth).all(axis=1)
+    places = np.flatnonzero(known) if some else np.arange(len(known))
+    part = slice(places[0], places[-1] + 1) if len(places) else slice(0, 0)
     return {
         "name": printable(person.name),
-        "values": _columns(person.values, 6),
+        "start": int(part.start),
+        "values": _columns(person.values[part], 6),
         "colours": person.colours,
-        "found": person.found.astype(int).tolist(),
-        "boxes": None if person.boxes is None else _rows(person.boxes),
-        "truth": None if person.truth is None else _columns(person.truth, 6),
+        "found": person.found[part].astype(int).tolist(),
+        "boxes": None if person.boxes is None else _rows(person.boxes[part]),
+        "truth": None if person.truth is None else _columns(person.truth[part], 6),
     }
 
 

@@ -184,11 +184,12 @@
   function chart(name, column) {
     const holder = $(name);
     holder.replaceChildren();
-    const series = [{}], data = [video.times];
+    const series = [{}], data = [video.times], drawn = new Uint16Array(video.times.length); // lines in each frame
     for (const line of lines()) {
       const lone = timeline.alone(line.values[column], broken);
-      // Where people's values are nearly equal, a line above another has gaps to see it through.
-      const dash = line.truth ? [4, 4] : line.k ? [8, 8 * Math.min(line.k, 3)] : [];
+      // Where people's values are nearly equal, a line above others has gaps to see them through.
+      const below = line.truth ? 0 : timeline.below(line.values[column], drawn);
+      const dash = line.truth ? [4, 4] : below ? [8, 8 * Math.min(below, 3)] : [];
       series.push({ label: line.name, stroke: () => ink(line), width: line.truth ? 1.2 : 1.6, pxAlign: 0, dash,
         show: shown[line.k], gaps: missing, points: { show: false, filter: () => lone } });
       data.push(line.values[column]);
@@ -283,6 +284,7 @@
   function open(which) {
     if (video) play(false);
     video = content.videos[which];
+    video.people.forEach((person) => timeline.spread(person, video.times.length));
     shown = video.people.map(() => true);
     broken = new Set(video.breaks);
     index = 0;
@@ -366,8 +368,8 @@
     film.addEventListener("timeupdate", () => onFrame(film.currentTime));
   }
   addEventListener("resize", () => {
+    draw(); // before: it would call off what a new size asks for
     charts.forEach((made) => made.setSize({ width: Math.max(made.root.parentNode.clientWidth, 100), height: HEIGHT }));
-    draw();
   });
   dark.addEventListener("change", () => {
     document.querySelectorAll("[data-person]").forEach((one) => { one.style.background = colour(+one.dataset.person); });

@@ -1,6 +1,16 @@
 "use strict";
 /** Which frames, of a video's times and of a curve's values, a page shows where. */
 const timeline = {
+  /** Give a person, of whom only frames from `start` on are known, an entry for each of `count` frames. */
+  spread(person, count) {
+    const whole = (some, none = null) => Array.from({ length: count }, (_, i) => some[i - person.start] ?? none);
+    person.values = person.values.map((some) => whole(some));
+    person.truth = person.truth && person.truth.map((some) => whole(some));
+    person.boxes = person.boxes && whole(person.boxes);
+    person.found = whole(person.found, 0);
+    person.start = 0; // so that a second time changes nothing
+  },
+
   /** The frame that is on at a time: the last that has begun. */
   at(times, time) {
     let low = 0, high = times.length - 1;
@@ -38,6 +48,13 @@ const timeline = {
     if (farthest <= 1) return 1;
     const power = 10 ** Math.floor(Math.log10(farthest));
     return power * [1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12].find((one) => one * power >= 1.02 * farthest);
+  },
+
+  /** How many curves a further one lies above at most; `drawn` counts those of each frame, and then this one. */
+  below(values, drawn) {
+    let most = 0;
+    values.forEach((value, i) => { if (value !== null) most = Math.max(most, drawn[i]++); });
+    return most;
   },
 
   /** Those whose value has none beside it, so that a line would not show it; `broken` has where others are missing. */

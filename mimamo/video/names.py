@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 _SUFFIXES = (
-    *(".264", ".265", ".3gp", ".asf", ".avi", ".flv", ".h264", ".hevc", ".ivf", ".m2ts"),
-    *(".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob"),
-    *(".webm", ".wmv", ".y4m"),
+    *(".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".h264", ".hevc"),
+    *(".ivf", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
+    *(".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
 
 

@@ -167,9 +167,11 @@ class Renderer:
             y = self._over_time(0).pixels(0, value)[1]
             canvas.line(still, [(_OVER_TIME.left, y), (_OVER_TIME.right, y)], colour)
             canvas.write(still, text, _OVER_TIME.left - 7, y, _FAINT, 12, anchor="right")
-        canvas.write(still, "arousal", _PLANE.left, _PLANE.top - 15, AROUSAL, 14, bold=True)
+        # Of several people, these colours are faces'.
+        up, across = (AROUSAL, VALENCE) if self._people is None else (INK, INK)
+        canvas.write(still, "arousal", _PLANE.left, _PLANE.top - 15, up, 14, bold=True)
         x, y = _PLANE.right, _PLANE.bottom + 34
-        canvas.write(still, "valence", x, y, VALENCE, 14, bold=True, anchor="right")
+        canvas.write(still, "valence", x, y, across, 14, bold=True, anchor="right")
         return still
 
     def _draw_video(self, picture: np.ndarray, index: int, image: np.ndarray | None) -> None:

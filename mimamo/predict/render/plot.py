@@ -167,8 +167,9 @@ def _draw_plane(
     axes.set_xlim(-limit, limit)
     axes.xaxis.set_major_locator(_value_ticks())
     axes.axvline(0, color=_FAINT, linewidth=0.8, zorder=1)
-    axes.set_xlabel("Valence", fontsize=12, color=VALENCE_COLOUR, fontweight="bold")
-    axes.set_ylabel("Arousal", fontsize=12, color=AROUSAL_COLOUR, fontweight="bold")
+    across, up = (VALENCE_COLOUR, AROUSAL_COLOUR) if time else ("black", "black")
+    axes.set_xlabel("Valence", fontsize=12, color=across, fontweight="bold")
+    axes.set_ylabel("Arousal", fontsize=12, color=up, fontweight="bold")
     if not predictions.found.any():
         return
     if time is None:

@@ -170,12 +170,44 @@ def test_faces_can_be_hidden_and_those_not_found_are_told(page):
     assert "face 1" in page.get_attribute("#time", "aria-valuetext")
 
 
+def test_the_curves_stay_in_sight_of_the_film_however_many_faces_there_are(opened, tmp_path, film):
+    faces = [person(f"face {number}") for number in range(1, 61)]
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, faces, film, (SIZE,) * 2)])
+    page = opened(tmp_path / "p.html")
+    assert page.query_selector("#valence").bounding_box()["y"] < 800
+    page.get_by_label("face 60", exact=True).uncheck()  # further down in the table
+    assert "face 60" not in page.get_attribute("#time", "aria-valuetext")
+
+
 def test_light_and_dark(page):
     colours = set()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours == {"rgb(255, 255, 255)", "rgb(18, 22, 27)"}
+
+
+def test_a_wider_window_has_more_ticks(page):
+    counts = []
+    for width in (360, 1200, 360):
+        page.evaluate("written.length = 0")
+        page.set_viewport_size({"width": width, "height": 700})
+        until(page, "written.some((text) => / s$/.test(text))")
+        counts.append(page.evaluate("new Set(written.filter((text) => / s$/.test(text))).size"))
+    assert counts[0] == counts[2] < counts[1] / 2
+
+
+@pytest.mark.parametrize("has_film", [True, False])
+def test_nothing_is_wider_than_a_telephone(opened, tmp_path, film, has_film):
+    name = f"{'a-long-name-' * 8}.of-a-film"
+    video = PageVideo(
+        name, TIMES, [person("face 1"), person("face 2")], film if has_film else None, (SIZE,) * 2
+    )
+    write_page(tmp_path / "p.html", name, [video, video])
+    page = opened(tmp_path / "p.html")
+    for width in (320, 390, 700):
+        page.set_viewport_size({"width": width, "height": 700})
+        until(page, f"document.documentElement.scrollWidth <= {width}")
 
 
 def test_several_videos_without_a_film_beside_their_truth(opened, tmp_path):
@@ -274,6 +306,43 @@ def test_one_line_above_another_hides_it_not(opened, tmp_path):
     assert np.min(shown) > 100
 
 
+COLUMNS = (  # of each curve: whether something red or blue is there
+    "[...document.querySelectorAll('.uplot')].map((chart) => {"
+    "const canvas = chart.querySelector('canvas');"
+    "const area = chart.querySelector('.u-over');"
+    "const scale = canvas.width / canvas.clientWidth, left = area.offsetLeft * scale;"
+    "const width = area.clientWidth * scale, height = canvas.height;"
+    "const data = canvas.getContext('2d').getImageData(left, 0, width, height).data;"
+    "const shown = Array(width).fill(0);"
+    "for (let i = 0; i < data.length; i += 4)"
+    "  shown[(i / 4) % width] += data[i + 1] < 60 && Math.max(data[i], data[i + 2]) > 200;"
+    "return shown.map(Number); })"
+)
+
+
+def test_who_follows_another_has_a_whole_line(opened, tmp_path):
+    """Only one that is above another has gaps."""
+    first, second = VALUES.copy(), VALUES.copy()
+    first[20:], second[:20] = np.nan, np.nan
+    people = [
+        Curves(name, own, ~np.isnan(own[:, 0]), colours=(colour,) * 2)
+        for name, own, colour in (("a", first, "#ff0000"), ("b", second, "#0000ff"))
+    ]
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", TIMES, people)] * 2)
+    page = opened(tmp_path / "p.html")
+    page.select_option("#videos", "1")
+    page.select_option("#videos", "0")  # again
+    assert values(page) == [["0.000", "0.600"], [NONE, NONE]]
+    page.keyboard.press("Home")
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    assert values(page) == [[NONE, NONE], [f"{value:.3f}" for value in VALUES[25]]]
+    page.keyboard.press("Home")
+    for shown in page.evaluate(COLUMNS):
+        at = np.linspace(0, FRAMES - 1, len(shown))
+        assert np.array(shown)[(at > 20.1) & (at < FRAMES - 1.2)].all()
+
+
 def test_no_line_goes_across_frames_that_are_missing(opened, tmp_path):
     """From the 20th frame to the 21st a second passes; after the 30th nothing but the frame is."""
     times = TIMES + (np.arange(FRAMES) >= 20)
@@ -285,20 +354,7 @@ def test_no_line_goes_across_frames_that_are_missing(opened, tmp_path):
         video = PageVideo("p", times, [curves], breaks=breaks)
         write_page(tmp_path / "p.html", "p", [video])
         page = opened(tmp_path / "p.html")
-        columns.append(
-            page.evaluate(
-                "[...document.querySelectorAll('.uplot')].map((chart) => {"
-                "const canvas = chart.querySelector('canvas');"
-                "const area = chart.querySelector('.u-over');"
-                "const scale = canvas.width / canvas.clientWidth, left = area.offsetLeft * scale;"
-                "const width = area.clientWidth * scale, height = canvas.height;"
-                "const data = canvas.getContext('2d').getImageData(left, 0, width, height).data;"
-                "const shown = Array(width).fill(0);"
-                "for (let i = 0; i < data.length; i += 4)"
-                "  shown[(i / 4) % width] += data[i] > 200 && data[i + 1] < 60;"
-                "return shown.map(Number); })"
-            )
-        )
+        columns.append(page.evaluate(COLUMNS))
     for whole, broken in zip(*columns, strict=True):
         inside = slice(3, -3)  # the first frame's line is drawn above
         at = np.linspace(0, times[-1], len(whole))[inside]

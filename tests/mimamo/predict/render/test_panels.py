@@ -249,6 +249,12 @@ class TestPeople:
                 np.testing.assert_allclose(middle, np.array((place, 50)) * 5, atol=8)
                 assert len(dot) > 80
 
+    def test_no_word_has_a_faces_colour(self, two_people):
+        below = slice(panels._PLANE.bottom, panels.HEIGHT), slice(panels._PLANE.left, panels.WIDTH)
+        for people, coloured in ((False, True), (True, False)):
+            words = self.draw(two_people, 0, people=people)[below]
+            assert (len(pixels_of(words, panels.VALENCE)) > 0) == coloured
+
     def test_curves_are_of_one_face_as_far_as_it_goes(self, two_people):
         strip = panels._OVER_TIME
         picture = self.draw(two_people, 9, people=True)

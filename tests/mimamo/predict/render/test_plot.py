@@ -139,6 +139,10 @@ class TestPeople:
         names = [text.get_text() for text in legend.get_texts()]
         assert names == ["no face found", "face 1", "face 2"]
         assert not panels(figure)[2].collections  # no colours of time
+        labels = [
+            label for axes in panels(figure) for label in (axes.xaxis.label, axes.yaxis.label)
+        ]
+        assert {label.get_color() for label in labels} == {"black"}  # others are faces'
         assert "11 frames, 1.0 s, face found in 10, 2 faces" in texts(figure)
 
     def test_a_lone_face_is_drawn_as_ever(self, tmp_path, predictions):
