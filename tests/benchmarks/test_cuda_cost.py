@@ -56,6 +56,13 @@ STRIDED = """
         /*00b0*/                   EXIT ;
 """
 
+# The same with accesses that are the first to leave L2.
+STREAMED = (
+    STRIDED.replace(".text.strided", ".text.streamed")
+    .replace("LDG.E", "LDG.E.EF")
+    .replace("STG.E", "STG.E.EF")
+)
+
 # Two warps leave their numbers in shared memory, at a stride, and take those of the other.
 BANKS = """
 .text.banks:
@@ -130,6 +137,9 @@ UNKNOWN = """
 """
 
 
+TEXTS = (TRIPS, STRIDED, STREAMED, BANKS, MATRIX, LEAVING, UNKNOWN)
+
+
 def kernel_of(text: str, registers: int = 16) -> Kernel:
     [function] = parse(text)
     return Kernel(function.name, function, 0x210, [], registers, 1024, 0)
@@ -137,7 +147,7 @@ def kernel_of(text: str, registers: int = 16) -> Kernel:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    kernels = [kernel_of(text) for text in (TRIPS, STRIDED, BANKS, MATRIX, LEAVING, UNKNOWN)]
+    kernels = [kernel_of(text) for text in TEXTS]
     return Machine({kernel.name: kernel for kernel in kernels}, tmp_path_factory.mktemp("machine"))
 
 
@@ -235,6 +245,22 @@ def test_l2_keeps_what_was_accessed_last(machine):
     with machine.l2(8 * 32) as l2:
         assert device_sectors(8, l2) == [32, 4]
         assert device_sectors(8, l2) == [32, 4]  # given up meanwhile
+
+
+def test_what_is_streamed_takes_no_place_in_l2(machine):
+    values, others, out = aligned(32 * 32), aligned(32 * 32), aligned(32)
+    load = 9
+
+    def device_sectors(name, given, l2):
+        parameters = pointer(given) + pointer(out) + (8).to_bytes(4, "little")
+        launched = run(machine, name, parameters, blocks=2, l2=l2)
+        return launched.column("device_sectors")[load]
+
+    with machine.l2(40 * 32) as l2:
+        assert device_sectors("strided", values, l2) == 32
+        assert device_sectors("streamed", others, l2) == 32  # each once, by the first block
+        assert device_sectors("streamed", values, l2) == 0  # kept meanwhile
+        assert device_sectors("strided", others, l2) == 32  # not kept
 
 
 @pytest.mark.parametrize(("stride", "wavefronts"), [(4, 1), (8, 2), (16, 4), (128, 32), (132, 1)])
