@@ -134,7 +134,7 @@ def statement(i: Instruction) -> str:
         return _matrix(i)
     if i.name == "REDUX":
         return _largest(i)
-    if i.name == "VOTE":
+    if i.name in ("VOTE", "VOTEU"):
         return _vote(i)
     if i.name == "R2UR":
         return f"{{ const int l = std::countr_zero(a); {put(i.operands[0], bits(i.operands[1]))} }}"

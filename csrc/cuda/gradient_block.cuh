@@ -25,7 +25,6 @@ struct GradientLevel {
   WindowShape shape;
   Walk walk;
   int h, w, nbands;
-  bool in_blocks;  // how all planes but the windows' lie, see Planes
 };
 
 // A plane of a block, in shared memory: read where it is used, since registers are scarce.
@@ -78,8 +77,9 @@ inline int64_t gradient_bytes(const Walk& walk, int num_phase, int height, int w
 }
 
 // Planes of kSide x kSide, a multiple of kRun, or where it is 0 of any size. A thread owns kRun
-// rows of a column of one plane.
-template <int kSide>
+// rows of a column of one plane. All planes but the windows' lie in blocks if kInBlocks, see
+// Planes.
+template <int kSide, bool kInBlocks>
 class GradientBlock {
  public:
   __device__ __forceinline__ GradientBlock(const GradientLevel& level, int64_t block)
@@ -153,16 +153,12 @@ class GradientBlock {
   __device__ __forceinline__ int pixel() const {
     return y_ * w() + x_;
   }
-  // Whether the eight rows of a column lie behind one another.
-  __device__ __forceinline__ bool in_blocks() const {
-    return kSide > 0 && level_.in_blocks;
-  }
   // Where a thread's rows begin in a plane, and how far they are apart.
   __device__ __forceinline__ int first_row() const {
-    return in_blocks() ? y_ * w() + x_ * kRun : pixel();
+    return kInBlocks ? y_ * w() + x_ * kRun : pixel();
   }
   __device__ __forceinline__ int row_step() const {
-    return in_blocks() ? 1 : w();
+    return kInBlocks ? 1 : w();
   }
 
   __device__ __forceinline__ float* elements() const {
@@ -193,7 +189,7 @@ class GradientBlock {
 
   __device__ __forceinline__ void load(const float* from, int t, float* to) const {
     const float* at = from + plane_at(t) + first_row();
-    if (in_blocks()) {
+    if constexpr (kInBlocks) {
 #pragma unroll
       for (int j = 0; j < kRun; j += 4) {
         const Four<float> values = *reinterpret_cast<const Four<float>*>(at + j);

@@ -33,8 +33,7 @@ inline void walk_levels(
          walks[i],
          planes.h,
          planes.w,
-         planes.nbands,
-         planes.in_blocks});
+         planes.nbands});
   }
   const auto bytes = [&](const GradientLevel& level) {
     return gradient_bytes(level.walk, level.shape.num_phase, level.h, level.w);
@@ -71,7 +70,7 @@ inline void walk_levels(
     level->walk.units = videos.size(0) * level->nbands * level->walk.runs;
   }
   launch(
-      walk_square_gradients,
+      levels[0].in_blocks ? walk_square_gradients<true> : walk_square_gradients<false>,
       whole.walk.blocks() + half.walk.blocks(),
       dim3(kSquareGradientThreads),
       std::max(whole.nbands > 0 ? bytes(whole) : 0, half.nbands > 0 ? bytes(half) : 0),
@@ -90,7 +89,7 @@ inline bool are_gradient_squares(
     const CosinePlan& plan) {
   // Neighbours are read at once.
   const auto is_aligned = [](const Tensor& grad) {
-    return reinterpret_cast<uintptr_t>(grad.const_data_ptr<float>()) % sizeof(Two<float>) == 0;
+    return reinterpret_cast<uintptr_t>(grad.const_data_ptr<float>()) % sizeof(Four<float>) == 0;
   };
   return videos.numel() > 0 && are_frames_of_squares(plan) && are_squares(videos, options) &&
          fits_squares(launch, walk_square_clamps) &&

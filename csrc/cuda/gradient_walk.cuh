@@ -17,9 +17,9 @@
 
 namespace phasenet::cuda {
 
-template <int kSide>
-class GradientWalk : private GradientWraps<kSide> {
-  using Base = GradientWraps<kSide>;
+template <int kSide, bool kInBlocks = false>
+class GradientWalk : private GradientWraps<kSide, kInBlocks> {
+  using Base = GradientWraps<kSide, kInBlocks>;
 
  public:
   __device__ __forceinline__ GradientWalk(const GradientLevel& level, bool only_down, int64_t block)
@@ -322,13 +322,14 @@ __global__ void __launch_bounds__(kGradientThreads, 1)
 }
 
 // Levels of 48 x 48 and of 24 x 24.
+template <bool kInBlocks>
 __global__ void __launch_bounds__(kSquareGradientThreads, 1)
     walk_square_gradients(GradientLevel whole, GradientLevel half, bool only_down) {
   const int64_t block = blockIdx.x, blocks = whole.walk.blocks();
   if (block < blocks) {
-    GradientWalk<48>(whole, only_down, block).run();
+    GradientWalk<48, kInBlocks>(whole, only_down, block).run();
   } else {
-    GradientWalk<24>(half, only_down, block - blocks).run();
+    GradientWalk<24, kInBlocks>(half, only_down, block - blocks).run();
   }
 }
 

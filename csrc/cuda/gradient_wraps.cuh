@@ -7,9 +7,9 @@
 
 namespace phasenet::cuda {
 
-template <int kSide>
-class GradientWraps : public GradientBlock<kSide> {
-  using Base = GradientBlock<kSide>;
+template <int kSide, bool kInBlocks>
+class GradientWraps : public GradientBlock<kSide, kInBlocks> {
+  using Base = GradientBlock<kSide, kInBlocks>;
 
  public:
   __device__ __forceinline__
@@ -84,16 +84,15 @@ class GradientWraps : public GradientBlock<kSide> {
       const int bit = part * this->lanes() + row / kRun * this->w();
       const int at = (row + kReach) * this->memory_.spread_stride;
       if (!reads && spread <= plane.last) {
-        const bool in_blocks = this->in_blocks();
-        const int first = in_blocks ? row - row % kRun : row, within = in_blocks ? row % kRun : 0;
+        const int within = kInBlocks ? row % kRun : 0;
         spread_wraps(
             ups,
             downs,
             bit,
             this->w(),
-            this->level_.amplitude + plane.here + first * this->w() + within,
+            this->level_.amplitude + plane.here + (row - within) * this->w() + within,
             this->plane(part, 0) + at,
-            in_blocks ? kRun : 1);
+            kInBlocks ? kRun : 1);
       } else if (reads && read > 0 && plane.ends) {
         const float* from = this->plane(part, 2) + at;
         float* to =

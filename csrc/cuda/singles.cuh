@@ -12,8 +12,12 @@ struct CutSingle {
   float high, low;
 };
 
-__device__ __forceinline__ CutSingle cut(float x) {
-  const float high = __uint_as_float(__float_as_uint(x) & 0xffffe000u);
+constexpr uint32_t kHighBits = 0xffffe000;
+
+// `high_bits` may be read from memory: where a compiler knows that products ignore the others, it
+// takes the number itself and moves it to where the factor's registers are.
+__device__ __forceinline__ CutSingle cut(float x, uint32_t high_bits = kHighBits) {
+  const float high = __uint_as_float(__float_as_uint(x) & high_bits);
   return {high, x - high};
 }
 
@@ -48,6 +52,27 @@ __device__ __forceinline__ void add_product(
         "r"(__float_as_uint(left.at[3])),
         "r"(__float_as_uint(right)),
         "r"(__float_as_uint(below)));
+#endif
+}
+
+// sum = left right
+__device__ __forceinline__ void make_product(
+    float (&sum)[4], const Four<float>& left, float right, float below) {
+#if defined(PHASENET_EMULATED)
+  sum[0] = sum[1] = sum[2] = sum[3] = 0;
+  add_product(sum, left, right, below);
+#else
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %10, %10, %10};"
+      : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
+      : "r"(__float_as_uint(left.at[0])),
+        "r"(__float_as_uint(left.at[1])),
+        "r"(__float_as_uint(left.at[2])),
+        "r"(__float_as_uint(left.at[3])),
+        "r"(__float_as_uint(right)),
+        "r"(__float_as_uint(below)),
+        "f"(0.0f));
 #endif
 }
 

@@ -88,7 +88,7 @@ class SquareClamps {
 #pragma unroll 1  // one window, but for those at the video's begin
     for (int window = first; window <= last; ++window) {
       const int64_t to_window = planes_to_window(level_, window, t);
-      clamps ? add_grads<true>(to_window, passes, sums) : add_grads<false>(to_window, passes, sums);
+      clamps ? add_passing(to_window, passes, sums) : add_all(to_window, sums);
     }
 #pragma unroll
     for (int m = 0; m < kTilesDown; ++m) {
@@ -114,19 +114,33 @@ class SquareClamps {
  private:
   using Planes = SquarePlanes<kSide>;
 
-  template <bool clamps>
-  __device__ __forceinline__ void add_grads(
+  // Of a window's gradient, by planes.
+  __device__ __forceinline__ void add_all(int64_t to_window, float (&sums)[Planes::count]) const {
+    constexpr int fours = Planes::area / 4;
+    const int lane = SquareThread().lane;
+#pragma unroll
+    for (int plane = 0; plane < Planes::count; ++plane) {
+      const float* from = level_.grads + memory_.targets[plane] + to_window * Planes::area;
+#pragma unroll
+      for (int at = 0; at < fours; at += 32) {
+        if (fours % 32 == 0 || at + lane < fours) {
+          const Four<float> grads = reinterpret_cast<const Four<float>*>(from)[at + lane];
+          sums[plane] += (grads.at[0] + grads.at[1]) + (grads.at[2] + grads.at[3]);
+        }
+      }
+    }
+  }
+
+  // Of what was not clamped.
+  __device__ __forceinline__ void add_passing(
       int64_t to_window, const uint32_t (&passes)[kTilesDown], float (&sums)[Planes::count]) const {
     for_grad_pairs<kSide, kRowGroups>(
         level_, memory_.targets, to_window, 0, [&](int group, int n, Two<float> grads) {
-          if (clamps) {
 #pragma unroll
-            for (int i = 0; i < 2; ++i) {
-              const bool pass = (passes[group / 2] & pass_bit(n, group % 2 * 2 + i)) != 0;
-              grads.at[i] = pass ? grads.at[i] : 0.0f;
-            }
+          for (int i = 0; i < 2; ++i) {
+            const bool pass = (passes[group / 2] & pass_bit(n, group % 2 * 2 + i)) != 0;
+            sums[Planes::at(group, n)] += pass ? grads.at[i] : 0.0f;
           }
-          sums[Planes::at(group, n)] += grads.at[0] + grads.at[1];
         });
   }
 

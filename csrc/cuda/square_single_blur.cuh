@@ -40,12 +40,14 @@ __device__ __forceinline__ void write_single_taps(int lane, Four<float>* out) {
 }
 
 // Calls visit(n, values) for each tile of row m of tiles, blurred: columns 2 q and 2 q + 1 of row
-// r, then of row r + 8. `zeros` are as long as a group of rows.
+// r, then of row r + 8. `zeros` are as long as a group of rows; `high_bits`
+// as cut() takes them.
 template <int kSide, typename Visit>
 __device__ __forceinline__ void for_blurred_singles(
     const Four<float>* factors,
     const Four<float>* zeros,
     const Four<float>* taps,
+    uint32_t high_bits,
     int lane,
     int m,
     const Visit& visit) {
@@ -65,53 +67,60 @@ __device__ __forceinline__ void for_blurred_singles(
     left[2][part] = own[(2 + part) * 32];
     left[3][part] = taps[(6 + part) * 32 + lane];
   }
+  // Tiles are made side by side: a product waits for the one before of the same tile.
+  float sums[kTilesAcross][4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    Four<float> right[kTilesAcross];
+#pragma unroll
+    for (int n = 0; n < kTilesAcross; ++n) {
+      right[n] = groups[i][n * 32];
+    }
+#pragma unroll
+    for (int kind = 0; kind < 3; ++kind) {  // what is small comes first
+      const int part = kind == 1 ? 1 : 0, of_right = kind == 0 ? 2 : 0;
+#pragma unroll
+      for (int n = 0; n < kTilesAcross; ++n) {
+        const float one = right[n].at[of_right], two = right[n].at[of_right + 1];
+        i == 0 && kind == 0 ? make_product(sums[n], left[i][part], one, two)
+                            : add_product(sums[n], left[i][part], one, two);
+      }
+    }
+  }
+  Four<float> tiles[kTilesAcross][2];  // blurred along one axis, as left factors
+#pragma unroll
+  for (int n = 0; n < kTilesAcross; ++n) {
+    const CutSingle one = cut(sums[n][0], high_bits), two = cut(sums[n][1], high_bits);
+    const CutSingle three = cut(sums[n][2], high_bits), four = cut(sums[n][3], high_bits);
+    tiles[n][0] = {{one.high, three.high, two.high, four.high}};
+    tiles[n][1] = {{one.low, three.low, two.low, four.low}};
+  }
   Four<float> rights[3];
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
     rights[i] = taps[(kRightTaps + i) * 32 + lane];
   }
-  Four<float> tiles[kTilesAcross][2];  // blurred along one axis, as left factors
 #pragma unroll
-  for (int n = 0; n <= kTilesAcross; ++n) {
-    if (n < kTilesAcross) {
-      float sum[4] = {};
-      Four<float> right[4];
+  for (int kind = 0; kind < 3; ++kind) {
+    const int part = kind == 1 ? 1 : 0, of_right = kind == 0 ? 2 : 0;
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        right[i] = groups[i][n * 32];
+    for (int step = 0; step < 3; ++step) {
+      const int i = (step + 1) % 3;  // at, behind, before: the first is always there
+#pragma unroll
+      for (int n = 0; n < kTilesAcross; ++n) {
+        const int from = n + i - 1;
+        if (from < 0 || from >= kTilesAcross || from / a_plane != n / a_plane) {
+          continue;
+        }
+        const float one = rights[i].at[of_right], two = rights[i].at[of_right + 1];
+        kind == 0 && step == 0 ? make_product(sums[n], tiles[from][part], one, two)
+                               : add_product(sums[n], tiles[from][part], one, two);
       }
-      const auto add = [&](int part, int of_right) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          add_product(sum, left[i][part], right[i].at[of_right], right[i].at[of_right + 1]);
-        }
-      };
-      // What is small comes first.
-      add(0, 2);
-      add(1, 0);
-      add(0, 0);
-      const CutSingle one = cut(sum[0]), two = cut(sum[1]), three = cut(sum[2]), four = cut(sum[3]);
-      tiles[n][0] = {{one.high, three.high, two.high, four.high}};
-      tiles[n][1] = {{one.low, three.low, two.low, four.low}};
     }
-    if (n > 0) {
-      const int to = n - 1;
-      float values[4] = {};
-      const auto add = [&](int part, int of_right) {
+  }
 #pragma unroll
-        for (int i = 0; i < 3; ++i) {
-          const int from = to + i - 1;
-          if (from >= 0 && from < kTilesAcross && from / a_plane == to / a_plane) {
-            add_product(
-                values, tiles[from][part], rights[i].at[of_right], rights[i].at[of_right + 1]);
-          }
-        }
-      };
-      add(0, 2);
-      add(1, 0);
-      add(0, 0);
-      visit(to, values);
-    }
+  for (int n = 0; n < kTilesAcross; ++n) {
+    visit(n, sums[n]);
   }
 }
 

@@ -28,6 +28,7 @@ struct SquareSumsMemory {
   Four<float>* with_field;  // of q B(a k), by rows
   int64_t* origins;         // [4]: where the frame's planes begin; others' where there is none
   int64_t* targets;         // [4]: where these units' windows begin
+  uint32_t* high_bits;      // see cut()
 
   __device__ SquareSumsMemory() {
     plain = shared_memory<Four<float>>();
@@ -39,10 +40,11 @@ struct SquareSumsMemory {
     with_field = sum + kSquareFours;
     origins = reinterpret_cast<int64_t*>(with_field + kSquareFours);
     targets = origins + 4;
+    high_bits = reinterpret_cast<uint32_t*>(targets + 4);
   }
 };
 constexpr int64_t kSquareSumsBytes =
-    16 * (2 * kSingleFactors + kTilesAcross * 32 + kSingleTapFours + 3 * kSquareFours) + 8 * 8;
+    16 * (2 * kSingleFactors + kTilesAcross * 32 + kSingleTapFours + 3 * kSquareFours) + 8 * 8 + 4;
 
 // Which thread this is. Made where it is used, and addresses with it: registers are scarce.
 struct SumThread {
@@ -53,7 +55,9 @@ template <int kSide>
 class SquareSums {
  public:
   __device__ SquareSums(const GradientSquares& level, int64_t block)
-      : level_(level), group_(block / level.shape.length), t_(block - group_ * level.shape.length) {
+      : level_(level),
+        group_(block / level.shape.length),
+        t_(static_cast<int>(block - group_ * level.shape.length)) {
   }
 
   __device__ __forceinline__ void run() const {
@@ -71,12 +75,11 @@ class SquareSums {
     });
     Values at_wraps = {};  // of k B(q), by columns
     Four<Halves> wraps[kTilesDown] = {};
-    const int last = static_cast<int>(t_ < num_phase() ? t_ : num_phase());
+    const int last = t_ < num_phase() ? t_ : num_phase();
 #pragma unroll 1
     for (int i = 0; i <= last; ++i) {
       Values q;
       divide_grads(i, q);
-      add_to(own(memory_.sum), q);
       if (i == 0) {
         continue;
       }
@@ -89,16 +92,11 @@ class SquareSums {
       put_rows([&](int n) { return Four<float>{{q[n][0], q[n][1], q[n][2], q[n][3]}}; });
       __syncthreads();
       Four<float>* with_field = own(memory_.with_field);
-      const Four<float>* exchanged = own_exchanged();
       blur(memory_.plain, [&](int n, const float (&field)[4]) {
-        const Four<float>* parts = exchanged + n * kRowGroups * 32;
-        Four<float> sum = with_field[n * 32];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          const Four<float>& pair = parts[j / 2 * 32];  // of q: there are no registers to keep it
-          sum.at[j] += (pair.at[j % 2] + pair.at[j % 2 + 2]) * field[j];
+          with_field[n * 32].at[j] += q[n][j] * field[j];
         }
-        with_field[n * 32] = sum;
       });
       blur(memory_.exchanged, [&](int n, const float (&blurred)[4]) {
 #pragma unroll
@@ -118,6 +116,7 @@ class SquareSums {
  private:
   using Planes = SquarePlanes<kSide>;
   using Values = float[kTilesAcross][4];
+  using Means = float[2][2];
 
   __device__ int num_phase() const {
     return level_.shape.num_phase;
@@ -133,6 +132,7 @@ class SquareSums {
     const SumThread self;
     if (self.warp == 0) {
       write_single_taps(self.lane, memory_.taps);
+      *memory_.high_bits = kHighBits;
     }
     for (int i = self.index; i < kTilesAcross * 32; i += kSumThreads) {
       memory_.zeros[i] = {};
@@ -153,7 +153,8 @@ class SquareSums {
   template <typename Visit>
   __device__ __forceinline__ void blur(const Four<float>* factors, const Visit& visit) const {
     const SumThread self;
-    for_blurred_singles<kSide>(factors, memory_.zeros, memory_.taps, self.lane, self.warp, visit);
+    for_blurred_singles<kSide>(
+        factors, memory_.zeros, memory_.taps, *memory_.high_bits, self.lane, self.warp, visit);
   }
 
   // Calls visit(n, half, where it lies in a plane in blocks) for the lane's pairs by columns, of
@@ -209,16 +210,6 @@ class SquareSums {
     }
   }
 
-  __device__ __forceinline__ static void add_to(Four<float>* own, const Values& values) {
-#pragma unroll
-    for (int n = 0; n < kTilesAcross; ++n) {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        own[n * 32].at[j] += values[n][j];
-      }
-    }
-  }
-
   // Adds the wraps i - 1 frames ago.
   __device__ __forceinline__ void count_wraps(int i, Four<Halves> (&wraps)[kTilesDown]) const {
     const SumThread self;
@@ -240,80 +231,85 @@ class SquareSums {
     return pair;
   }
 
-  // Adds to `to`, by rows, the gradient of the difference of frame t in the windows that begin i
-  // frames before it, or subtracts it.
-  template <bool adds>
-  __device__ __forceinline__ void add_grads(int64_t t, int i, Values& to) const {
-    const int64_t first = level_.shape.first_window(t, i), last = level_.shape.last_window(t, i);
+  // By rows, what comes back through the clamp of the difference of frame t in the windows that
+  // begin i frames before it, and its means by halves of the warp's rows and of the columns. False
+  // where there is no window.
+  __device__ __forceinline__ bool load_grads(int t, int i, Values& to, Means& means) const {
+    const int first = static_cast<int>(level_.shape.first_window(t, i));
+    const int last = static_cast<int>(level_.shape.last_window(t, i));
     if (first > last) {
-      return;
+      return false;
     }
-    Values grads;
-    load_grads<true>(planes_to_window(level_, last, t), grads);
+    for_pairs_by_rows(last, t, [&](float& value, float grad) { value = grad; }, to);
 #pragma unroll 1
-    for (int64_t window = first; window < last; ++window) {  // that begin before the video, too
-      load_grads<false>(planes_to_window(level_, window, t), grads);
+    for (int window = first; window < last; ++window) {  // that begin before the video, too
+      for_pairs_by_rows(window, t, [&](float& value, float grad) { value += grad; }, to);
     }
-    const int64_t place = (group_ * level_.shape.length + t) * num_phase() + i - 1;
     const SumThread self;
+    const int64_t place = (group_ * level_.shape.length + t) * num_phase() + i - 1;
     const uint32_t passes = level_.passes[place * kSumThreads + self.index];
     if (__ballot_sync(0xffffffffu, passes != kAllPass) != 0) {  // rarely
 #pragma unroll
       for (int n = 0; n < kTilesAcross; ++n) {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-          grads[n][j] = (passes & pass_bit(n, j)) != 0 ? grads[n][j] : 0.0f;
+          to[n][j] = (passes & pass_bit(n, j)) != 0 ? to[n][j] : 0.0f;
         }
       }
     }
-    const float* means = level_.means + place * Planes::count;
+    const float* all = level_.means + place * Planes::count;
 #pragma unroll
-    for (int n = 0; n < kTilesAcross; ++n) {
+    for (int half = 0; half < 2; ++half) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const float grad = grads[n][j] - means[Planes::at(2 * self.warp + j / 2, n)];
-        to[n][j] += adds ? grad : -grad;
+      for (int side = 0; side < 2; ++side) {
+        means[half][side] = all[Planes::at(2 * self.warp + half, side * kTilesAcross / 2)];
       }
     }
+    return true;
   }
 
-  template <bool is_first>
-  __device__ __forceinline__ void load_grads(int64_t to_window, Values& to) const {
+  template <typename Put>
+  __device__ __forceinline__ void for_pairs_by_rows(
+      int window, int t, const Put& put, Values& to) const {
+    const int64_t to_window = planes_to_window(level_, window, t);
     for_grad_pairs<kSide, 2>(
-        level_,
-        memory_.targets,
-        to_window,
-        2 * SumThread().warp,
-        [&](int half, int n, Two<float> pair) {
-#pragma unroll
-          for (int j = 0; j < 2; ++j) {
-            to[n][2 * half + j] = (is_first ? 0.0f : to[n][2 * half + j]) + pair.at[j];
-          }
+        level_, memory_.targets, to_window, 2 * SumThread().warp, [&](int half, int n, auto pair) {
+          put(to[n][2 * half], pair.at[0]);
+          put(to[n][2 * half + 1], pair.at[1]);
         });
   }
 
-  // q(t, i), times 2 pi, by rows.
+  // q(t, i), times 2 pi, by rows; it is added to the sum too.
   __device__ __forceinline__ void divide_grads(int i, Values& q) const {
+    Means means = {};
+    if (i == 0 || !load_grads(t_, i, q, means)) {
 #pragma unroll
-    for (auto& tile : q) {
-#pragma unroll
-      for (float& value : tile) {
-        value = 0;
+      for (int i = 0; i < 4 * kTilesAcross; ++i) {
+        q[i / 4][i % 4] = 0;
       }
     }
-    if (i > 0) {
-      add_grads<true>(t_, i, q);
-    }
-    if (i < num_phase() && t_ + 1 < level_.shape.length) {
-      add_grads<false>(t_ + 1, i + 1, q);
-    }
-    const Four<float>* inverse = own(memory_.inverse);
-#pragma unroll
-    for (int n = 0; n < kTilesAcross; ++n) {
-      const Four<float> by = inverse[n * 32];
+    Values next;
+    Means next_means;
+    if (i < num_phase() && t_ + 1 < level_.shape.length &&
+        load_grads(t_ + 1, i + 1, next, next_means)) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        q[n][j] *= by.at[j];
+        means[j / 2][j % 2] -= next_means[j / 2][j % 2];
+#pragma unroll
+        for (int n = 0; n < kTilesAcross; ++n) {
+          q[n][j] -= next[n][j];
+        }
+      }
+    }
+    Four<float>* all = own(memory_.inverse);
+#pragma unroll
+    for (int n = 0; n < kTilesAcross; ++n) {
+      const Four<float> by = all[n * 32];
+      Four<float>& sum = all[kSquareFours + n * 32];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        q[n][j] = (q[n][j] - means[j / 2][n / (kTilesAcross / 2)]) * by.at[j];
+        sum.at[j] += q[n][j];
       }
     }
   }
@@ -384,17 +380,20 @@ class SquareSums {
 
   const GradientSquares& level_;
   const SquareSumsMemory memory_;
-  const int64_t group_, t_;
+  const int64_t group_;
+  const int t_;
 };
 
 static __global__ void __launch_bounds__(kSumThreads, 2)
     sum_squares(GradientSquares whole, GradientSquares half) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 900  // as walk_square_clamps, which goes before
   const int64_t block = blockIdx.x, blocks = whole.groups * whole.shape.length;
   if (block < blocks) {
     SquareSums<kSquare>(whole, block).run();
   } else {
     SquareSums<kSquare / 2>(half, block - blocks).run();
   }
+#endif
 }
 
 }  // namespace phasenet::cuda

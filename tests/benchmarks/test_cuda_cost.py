@@ -108,6 +108,23 @@ MATRIX = """
         /*0130*/                   EXIT ;
 """
 
+# A lane has six words of factors of single precision and writes the product's four, if all agree.
+SINGLES = """
+.text.singles:
+        /*0000*/                   S2R R0, SR_TID.X ;
+        /*0010*/                   LDC.64 R2, c[0x0][0x210] ;
+        /*0020*/                   LDC.64 R4, c[0x0][0x218] ;
+        /*0030*/                   IMAD.WIDE.U32 R2, R0, 0x20, R2 ;
+        /*0040*/                   IMAD.WIDE.U32 R4, R0, 0x10, R4 ;
+        /*0050*/                   LDG.E.128 R8, desc[UR4][R2.64] ;
+        /*0060*/                   LDG.E.64 R12, desc[UR4][R2.64+0x10] ;
+        /*0070*/                   HMMA.1688.F32.TF32 R16, R8, R12, RZ ;
+        /*0080*/                   ISETP.GE.U32.AND P0, PT, R0, c[0x0][0x220], PT ;
+        /*0090*/                   VOTEU.ALL UP0, P0 ;
+        /*00a0*/              @UP0 STG.E.128 desc[UR4][R4.64], R16 ;
+        /*00b0*/                   EXIT ;
+"""
+
 # Eight lanes do not meet the others at the barrier, but behind it.
 LEAVING = """
 .text.leaving:
@@ -137,7 +154,7 @@ UNKNOWN = """
 """
 
 
-TEXTS = (TRIPS, STRIDED, STREAMED, BANKS, MATRIX, LEAVING, UNKNOWN)
+TEXTS = (TRIPS, STRIDED, STREAMED, BANKS, MATRIX, SINGLES, LEAVING, UNKNOWN)
 
 
 def kernel_of(text: str, registers: int = 16) -> Kernel:
@@ -315,6 +332,29 @@ def test_products_of_matrices_and_pairs_of_halves(machine):
     assert (out[:, 8] == 31).all()
     np.testing.assert_array_equal(out[:, 9], np.minimum(lane, 7))
     assert launched.column("issued").tolist() == [1] * 20
+
+
+def test_products_of_matrices_of_single_precision(machine):
+    """Of numbers cut to 11 bits, as the factors' lanes have them."""
+    random = np.random.default_rng()
+    left, right = (random.standard_normal(size, np.float32) for size in ((16, 8), (8, 8)))
+    lane = np.arange(32)
+    r, q = lane // 4, lane % 4
+    factors = np.zeros((32, 8), np.float32)
+    for word in range(4):
+        factors[:, word] = left[r + word % 2 * 8, q + word // 2 * 4]
+    for word in range(2):
+        factors[:, 4 + word] = right[q + word * 4, r]
+    left, right = (
+        (x.view(np.uint32) >> 13 << 13).view(np.float32).astype(np.float64) for x in (left, right)
+    )
+    for least in (1, 0):  # lane 0 does not agree; all do
+        out = np.zeros((32, 4), np.float32)
+        run(machine, "singles", pointer(factors) + pointer(out) + least.to_bytes(4, "little"))
+        got = np.zeros((16, 8))
+        for i in range(4):
+            got[r + i // 2 * 8, q * 2 + i % 2] = out[:, i]
+        np.testing.assert_allclose(got, left @ right if least == 0 else 0 * got, atol=1e-5)
 
 
 def test_lanes_that_leave_a_barrier_are_not_waited_for(machine):

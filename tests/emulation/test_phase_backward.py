@@ -99,26 +99,31 @@ def test_walks_and_tiles_agree(emulated, what, unwrap):
     assert (results[0] - results[1]).norm() / results[1].norm() < 1e-5
 
 
-@pytest.mark.parametrize("unwrap", ["full", "published"])
-@pytest.mark.parametrize("boundary", ["replicate", "valid"])
 @pytest.mark.slow
-def test_squares_on_tensor_cores_and_walks_agree(emulated, unwrap, boundary):
-    """Where phases wrap and differences are clamped. Others than sm_90 walk along single columns."""
-    frames = torch.stack([torch.rand(9, 48, 48), clashing_waves(9, 48, 48).float(), *torch.rand(1, 9, 48, 48)])
-    planes = phasenet.phase_difference_windows(frames, 7, unwrap=unwrap, boundary=boundary)
-    assert sum(int((p.abs() == np.float32(5 * math.pi)).sum()) for p in planes) > 0
+@pytest.mark.parametrize("what", ["noise", "clamped"])
+def test_squares_on_tensor_cores_and_walks_agree(emulated, what):
+    """Others than sm_90 walk along single columns; planes are the same."""
+    if what == "noise":  # of three videos: the smaller level's planes do not fill two squares
+        frames, num_phase = torch.rand(3, 5, 48, 48), 3
+        options = {"unwrap": "published", "boundary": "valid"}
+    else:
+        frames, num_phase = clashing_waves(14, 48, 48, frequency=1.7, speed=1.6).float(), 12
+        options = {"unwrap": "full", "boundary": "replicate"}
+        planes = phasenet.phase_difference_windows(frames, num_phase, **options)
+        assert sum(int((p.abs() == np.float32(5 * math.pi)).sum()) for p in planes) > 0
     results = []
     for architecture in (90, 80):
         emulated.configure(architecture=architecture)
         torch.manual_seed(0)
-        got, _ = gradients(emulated, frames, 7, 4, 2, (1, 2), unwrap, boundary)
+        got, _ = gradients(emulated, frames, num_phase, 4, 2, (1, 2), **options)
         results.append(got.double())
-    for ours, walked in zip(*results, strict=True):
-        assert not torch.equal(ours, walked)
-        assert (ours - walked).norm() / walked.norm() < 1e-5
+    assert not torch.equal(*results)
+    assert (results[0] - results[1]).norm() / results[1].norm() < 1e-5
 
 
-@pytest.mark.parametrize("size", [(24, 24), pytest.param((48, 48), marks=pytest.mark.slow), pytest.param((40, 70), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "size", [(24, 24), *(pytest.param(n, marks=pytest.mark.slow) for n in [(48, 48), (40, 70)])]
+)
 def test_every_order_of_threads_gives_the_same_bits(emulated, size):
     frames = torch.rand(2, 4, *size)
     grads = [p.numpy() for p in phasenet.phase_difference_windows(frames, 3)]

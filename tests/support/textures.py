@@ -37,7 +37,9 @@ def moving_texture(
     return 0.5 + 0.4 * frames / frames.abs().max()
 
 
-def clashing_waves(length: int, height: int, width: int) -> Tensor:
+def clashing_waves(
+    length: int, height: int, width: int, *, frequency: float = 1.6, speed: float = 2.0
+) -> Tensor:
     """Frames [length, height, width] whose phase differences reach the clamp, float64.
 
     Waves run apart from the middle and their halves are bright in turn: where they meet, the
@@ -46,7 +48,7 @@ def clashing_waves(length: int, height: int, width: int) -> Tensor:
     x = torch.arange(width, dtype=torch.float64)
     t = torch.arange(length, dtype=torch.float64)[:, None]
     left = x < width // 2
-    waves = torch.cos(1.6 * x + torch.where(left, 2.0, -2.0) * t)
+    waves = torch.cos(frequency * x + torch.where(left, speed, -speed) * t)
     brightness = torch.where((t % 2 == 0) == left, 1.0, 0.02)
     rows = 0.9 + 0.2 * torch.rand(height, 1, dtype=torch.float64)
     return 0.5 + 0.4 * (brightness * waves)[:, None, :] * rows
