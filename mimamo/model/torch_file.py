@@ -24,6 +24,7 @@ from mimamo.settings import shown
 from mimamo.terminal import no_warnings
 
 _ZIP = b"PK\x03\x04"  # what the present format begins with
+_FOLDER = 0x10  # of an entry's attributes, as DOS has them
 _LEGACY_PICKLES = 5  # a mark, a version, sizes of numbers, the content, its storages' keys
 _MOST_PICKLE = 1 << 20  # bytes, without the numbers; those of a ResNet50 are 40,000
 _STORAGES = ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
@@ -99,6 +100,8 @@ def _expect_plain(stream: BinaryIO, numbers: bool) -> None:
         packed = sum(entry.file_size for entry in entries)
         if packed > os.fstat(stream.fileno()).st_size or pickled.file_size > _MOST_PICKLE:
             raise ValueError("compressed, or too large")
+        if any(entry.external_attr & _FOLDER for entry in entries):
+            raise ValueError("a folder, of which torch would read memory that nobody has written")
         if numbers and archive.testzip() is not None:  # torch does not look at the checksums
             raise ValueError("damaged")
         _expect_names(io.BytesIO(archive.read(pickled)))

@@ -95,6 +95,18 @@ def test_nor_anything_else(tmp_path: Path, value: object, zipped: bool) -> None:
         read_weights(path)
 
 
+def test_numbers_that_say_they_are_a_folder(tmp_path: Path) -> None:
+    """Of which torch would give whatever was in the memory."""
+    content = bytearray(bytes_of(True))
+    directory = content.index(b"PK\x01\x02")
+    content[content.index(b"archive/data/0", directory) - 46 + 38] |= 0x10
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    for numbers in (True, False):
+        with pytest.raises(InputError, match=r"w\.pth: expected a PyTorch file of tensors alone"):
+            read_torch(path, numbers=numbers)
+
+
 def test_a_pickle_of_marks_is_not_read(tmp_path: Path) -> None:
     """Each of its bytes would be a list."""
     path = tmp_path / "w.pth"
