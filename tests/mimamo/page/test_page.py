@@ -179,6 +179,22 @@ def test_the_curves_stay_in_sight_of_the_film_however_many_faces_there_are(opene
     assert "face 60" not in page.get_attribute("#time", "aria-valuetext")
 
 
+@pytest.mark.parametrize("size", [(64, 48), (48, 112), (300, 100)])
+def test_a_small_film_is_shown_larger_and_undistorted(opened, tmp_path, size):
+    with VideoWriter(tmp_path / "small.mp4", FPS) as writer:
+        for _ in range(FRAMES):
+            writer.write(np.full((*size[::-1], 3), 90, np.uint8))
+    video = PageVideo("p", TIMES, [person("face")], tmp_path / "small.mp4", size)
+    write_page(tmp_path / "p.html", "p", [video])
+    page = opened(tmp_path / "p.html")
+    until(page, "document.getElementById('film').readyState >= 2")
+    for width in (390, 810, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        shown = page.query_selector("#film").bounding_box()
+        assert shown["width"] / shown["height"] == pytest.approx(size[0] / size[1], rel=0.02)
+        assert shown["height"] >= min(300, 0.18 * width) - 1
+
+
 def test_light_and_dark(page):
     colours = set()
     for scheme in ("light", "dark"):

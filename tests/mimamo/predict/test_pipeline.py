@@ -56,7 +56,7 @@ class Noise:
     It is of one scene, or there is a cut after so many frames.
     """
 
-    frame_count = None
+    frame_count, gaps = None, ()
 
     def __init__(self, length: int, cut: int | None = None) -> None:
         self.length, self.read, self.cut = length, 0, cut
