@@ -9,7 +9,10 @@ from emulation.every_operator import CALLS
 
 
 @pytest.mark.parametrize("offset", [1, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if "squares" in n else n for n in CALLS],
+)
 def test_where_tensors_begin_changes_nothing(emulated, name, offset):
     """`test_sanitizers.py` finds accesses wider than what lies there is aligned to."""
     aligned = CALLS[name](emulated)
