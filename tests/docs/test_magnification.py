@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import magnification
 from mimamo import InputError
@@ -37,12 +38,21 @@ def test_what_is_measured(monkeypatch) -> None:
     ours, *peers = (row["ways"][name] for name in magnification.WAYS)
     assert ours["factor"] == pytest.approx(5, rel=0.05)
     assert all(ours["psnr"] > x["psnr"] > row["psnr"] for x in peers)
-    cells = magnification.tables({"pictures": [row, row], "films": []})["pictures"].splitlines()[2]
+    content = {"pictures": [row, row], "films": [], "memory": []}
+    cells = magnification.tables(content)["pictures"].splitlines()[2]
     assert cells.startswith(f"| soft | 0.1 | 5 | {ours['factor']:.2f} | {ours['factor']:.2f} |")
 
 
+@pytest.mark.skipif(not magnification.RESET.exists(), reason="only Linux tells it")
+@pytest.mark.parametrize("taken", [0, 64 << 20])
+def test_what_a_process_grows_by(taken, monkeypatch) -> None:
+    monkeypatch.setattr(magnification, "magnify_motion", lambda *_, **__: torch.ones(taken // 4))
+    assert taken <= magnification.grown("fir", True, (4, 4), 5) + (4 << 20) <= taken + (32 << 20)
+
+
 def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
-    for text in ("{", "[]", json.dumps({"pictures": [{"kind": "soft"}], "films": []})):
+    other = json.dumps({"pictures": [{"kind": "soft"}], "films": [], "memory": []})
+    for text in ("{", "[]", other):
         (tmp_path / "m.json").write_text(text)
         with pytest.raises(InputError, match=r"^\S+m\.json: expected results of this command"):
             magnification.load(tmp_path / "m.json")

@@ -38,7 +38,7 @@ def test_share_of_noise(nbands, bands_per_octave, smoothing):
         turn = (band.conj() * moved).imag / amplitude**2
         turn = blurred(amplitude * turn, smoothing) / blurred(amplitude, smoothing)
         carried = (turn * (band.conj() * moved).imag).sum() / moved.abs().square().sum()
-        assert float(carried) == pytest.approx(share, abs=0.008)
+        assert float(carried) == pytest.approx(share, abs=0.014)
 
 
 def test_shares_fall_with_smoothing_and_width():
