@@ -33,13 +33,15 @@ struct WindowShape {
 
   // The windows whose first frame lies `i` >= 1 frames before frame t, `first` to `last`. Several
   // begin at the video's first frame where it is repeated before it.
-  __device__ __forceinline__ int64_t first_window(int64_t t, int i) const {
-    const int64_t reaching = t + shift - num_phase;
+  template <typename Frame>
+  __device__ __forceinline__ Frame first_window(Frame t, int i) const {
+    const Frame reaching = t + shift - num_phase;
     return t == i ? (reaching < 0 ? 0 : reaching) : t - i + shift;
   }
-  __device__ __forceinline__ int64_t last_window(int64_t t, int i) const {
-    const int64_t last = t - i + shift;
-    return last < windows ? last : windows - 1;
+  template <typename Frame>
+  __device__ __forceinline__ Frame last_window(Frame t, int i) const {
+    const Frame last = t - i + shift, count = static_cast<Frame>(windows);
+    return last < count ? last : count - 1;
   }
   // Where the plane lies that has the difference of frame t from the one before in a window.
   __device__ __forceinline__ int64_t
