@@ -14,7 +14,7 @@ constexpr int kSquareThreads = 32 * kWindowWarps;
 // column r, of two groups of rows times two tiles' columns: [kRowGroups / 2, kTilesAcross / 2, 32].
 constexpr int kFactorWarps = kRowGroups * kTilesAcross / 4, kFactorThreads = 32 * kFactorWarps;
 constexpr int kSquareFours = kSquare * kSquare / 4;
-constexpr int kParked = 5;  // halves of 16 x 16 values for which registers do not suffice
+constexpr int kParked = 4;  // halves of 16 x 16 values for which registers do not suffice
 // Phases in shared memory are in units of 4 rad, so that a bit of a difference tells whether it is
 // within 8 rad.
 constexpr float kPhaseUnit = 4;
@@ -122,17 +122,6 @@ struct SquarePlanes {
   }
 };
 
-// 1 where a < b, else 0.
-__device__ __forceinline__ float one_if_less(float a, float b) {
-#if defined(PHASENET_EMULATED)
-  return a < b ? 1.0f : 0.0f;
-#else
-  float result;
-  asm("set.lt.f32.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
-  return result;
-#endif
-}
-
 template <int kSide, typename Out>
 class SquareFrame {
  public:
@@ -143,10 +132,12 @@ class SquareFrame {
   // All threads do, so that nothing has to be kept for those that would not.
   __device__ __forceinline__ void load(int t) {
     const int64_t frame = t > 0 ? level_.nbands * Planes::area : 0;
-    for_pairs(t, [&](auto in_blocks, int pair, int64_t at) {
-      load(in_blocks, level_.phase, at - frame, before_ + 2 * pair);
-      load(in_blocks, level_.phase, at, phase_ + 2 * pair);
-      load(in_blocks, level_.amplitude, at, amplitude_ + 2 * pair);
+    with_layout([&](auto in_blocks) {
+      for_pairs(in_blocks, t, [&](int pair, int64_t at) {
+        load(in_blocks, level_.phase + at - frame, before_ + 2 * pair);
+        load(in_blocks, level_.phase + at, phase_ + 2 * pair);
+        load(in_blocks, level_.amplitude + at, amplitude_ + 2 * pair);
+      });
     });
   }
 
@@ -157,24 +148,39 @@ class SquareFrame {
     if (!self.has_factors()) {
       return;
     }
-    Four<Halves> total = {};
-    float after[8];
-    load_phases(first, after);
-    for (int t = first; t > 0 && t > first + 1 - level_.shape.num_phase; --t) {
-      float before[8];
-      load_phases(t - 1, before);
-      const Four<Halves> wraps = wraps_between(before, after);
+    with_layout([&](auto in_blocks) {
+      const float* phases[4];
+      for_pairs(in_blocks, first, [&](int pair, int64_t at) { phases[pair] = level_.phase + at; });
+      const auto load_phases = [&](float (&to)[8]) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        total.at[i] = add(total.at[i], wraps.at[i]);
-      }
-      memory_.wraps[slot * kFactorThreads + self.index] = total;
-      slot = (slot > 0 ? slot : level_.shape.num_phase) - 1;
+        for (int pair = 0; pair < 4; ++pair) {
+          load(in_blocks, phases[pair], to + 2 * pair);
+        }
+      };
+      Four<Halves> total = {};
+      float after[8];
+      load_phases(after);
+#pragma unroll 2
+      for (int t = first; t > 0 && t > first + 1 - level_.shape.num_phase; --t) {
 #pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        after[i] = before[i];
+        for (const float*& phase : phases) {
+          phase -= level_.nbands * Planes::area;
+        }
+        float before[8];
+        load_phases(before);
+        const Four<Halves> wraps = wraps_between(before, after);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          total.at[i] = add(total.at[i], wraps.at[i]);
+        }
+        memory_.wraps[slot * kFactorThreads + self.index] = total;
+        slot = (slot > 0 ? slot : level_.shape.num_phase) - 1;
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+          after[i] = before[i];
+        }
       }
-    }
+    });
   }
 
   __device__ __forceinline__ void find_peaks() const {
@@ -321,40 +327,36 @@ class SquareFrame {
  private:
   using Planes = SquarePlanes<kSide>;
 
-  // Calls visit(how planes lie, pair, where its upper pixel lies).
   template <typename Visit>
-  __device__ __forceinline__ void for_pairs(int t, const Visit& visit) const {
-    const auto each = [&](auto in_blocks) {
-      constexpr bool blocks = decltype(in_blocks)::value;
-      const SquareThread self;
-      const int64_t frame = int64_t{t} * (level_.nbands * Planes::area) +
-                            (blocks ? self.lane * 2 : self.q * 2 * kSide + self.r);
+  __device__ __forceinline__ void with_layout(const Visit& visit) const {
+    level_.in_blocks ? visit(std::true_type()) : visit(std::false_type());
+  }
+
+  // Calls visit(pair, where its upper pixel lies).
+  template <typename InBlocks, typename Visit>
+  __device__ __forceinline__ void for_pairs(InBlocks, int t, const Visit& visit) const {
+    constexpr bool blocks = InBlocks::value;
+    const SquareThread self;
+    const int64_t frame = int64_t{t} * (level_.nbands * Planes::area) +
+                          (blocks ? self.lane * 2 : self.q * 2 * kSide + self.r);
 #pragma unroll
-      for (int pair = 0; pair < 4; ++pair) {
-        const int group = self.group(pair), n = self.tile(pair);
-        const int64_t origin = memory_.origins[Planes::at(group, n)];
-        const int down = Planes::within(group), across = Planes::within(n);
-        const int within =
-            blocks ? (down * Planes::groups + across) * 64 : (down * kSide + across) * 8;
-        visit(in_blocks, pair, origin + frame + within);
-      }
-    };
-    level_.in_blocks ? each(std::true_type()) : each(std::false_type());
+    for (int pair = 0; pair < 4; ++pair) {
+      const int group = self.group(pair), n = self.tile(pair);
+      const int64_t origin = memory_.origins[Planes::at(group, n)];
+      const int down = Planes::within(group), across = Planes::within(n);
+      visit(
+          pair,
+          origin + frame +
+              (blocks ? (down * Planes::groups + across) * 64 : (down * kSide + across) * 8));
+    }
   }
 
   template <typename InBlocks>
-  __device__ __forceinline__ static void load(
-      InBlocks in_blocks, const float* from, int64_t at, float* to) {
-    const Two<float> both = InBlocks::value ? *reinterpret_cast<const Two<float>*>(from + at)
-                                            : Two<float>{{from[at], from[at + kSide]}};
+  __device__ __forceinline__ static void load(InBlocks, const float* from, float* to) {
+    const Two<float> both = InBlocks::value ? *reinterpret_cast<const Two<float>*>(from)
+                                            : Two<float>{{from[0], from[kSide]}};
     to[0] = both.at[0];
     to[1] = both.at[1];
-  }
-
-  __device__ __forceinline__ void load_phases(int t, float (&to)[8]) const {
-    for_pairs(t, [&](auto in_blocks, int pair, int64_t at) {
-      load(in_blocks, level_.phase, at, to + 2 * pair);
-    });
   }
 
   __device__ __forceinline__ Four<Halves> wraps_between(

@@ -65,18 +65,17 @@ class SquareWalk {
       frame.divide();
       __syncthreads();
       const auto age = [&] { return memory_.ages[SquareThread().warp]; };
-      const auto follows = [&] {
-        return SquareThread().warp < num_phase && age() <= t && (t >= first || age() < num_phase);
-      };
+      const bool follows =
+          SquareThread().warp < num_phase && age() <= t && (t >= first || age() < num_phase);
       SquareValues values;
-      if (follows()) {
+      if (follows) {
         follow(values);
       }
       if (age() == num_phase && SquareThread().warp < num_phase) {
         begin_window();
       }
       frame.load(t + 1 < end ? t + 1 : t);  // always, so that none is kept meanwhile
-      if (follows() && t >= first) {
+      if (follows && t >= first) {
         finish(t, age(), values);
       }
       if (t >= first && level_.shape.replicate && (t == 0 || t == length - 1)) {
@@ -143,7 +142,6 @@ class SquareWalk {
     BlurredRows rows[kTilesDown];
 #pragma unroll
     for (int pair = 0; pair < kTilesDown; ++pair) {
-      __syncwarp();  // keeps compilers from loading early what there are no registers for
       SplitRights factors[2][kTilesDown];  // amplitudes times wraps
 #pragma unroll
       for (int i = 0; i < kTilesDown; ++i) {
@@ -169,7 +167,6 @@ class SquareWalk {
       }
 #pragma unroll
       for (int m = 0; m < kTilesDown; ++m) {
-        __syncwarp();
         blur_across<kSide>(
             blocks, rows[m], pair, [&](int across, int half, const float (&field)[4]) {
               const int at = ((m * kTilesDown + across) * 2 + half) * 32;
@@ -333,21 +330,23 @@ class SquareWalk {
     }
   }
 
-  // The first and the last frame repeated: no difference.
+  // The first and the last frame repeated: no difference. A warp has some of the windows.
   __device__ __forceinline__ void repeat(int t) const {
+    const SquareThread self;
     WindowShape shape = level_.shape;  // of which nothing is kept for these few frames
     shape.length = anew(shape.length);
     shape.windows = anew(shape.windows);
     shape.num_phase = anew(shape.num_phase);
     shape.shift = anew(shape.shift);
-    for_repeats(shape, t, [&](int64_t window, int64_t time) {
+    const auto clear = [&](int64_t window, int64_t time) {
       for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
         auto* out = reinterpret_cast<Two<Out>*>(target(plane, window, time));
-        for (int i = thread_index(); i < Planes::area / 2; i += kSquareThreads) {
+        for (int i = self.lane; i < Planes::area / 2; i += 32) {
           store_once(out + i, {{Out(0), Out(0)}});
         }
       }
-    });
+    };
+    for_repeats(shape, t, clear, self.warp, kWindowWarps);
   }
 
   const SquareLevel<Out>& level_;

