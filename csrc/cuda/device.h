@@ -99,9 +99,10 @@ __device__ __forceinline__ int thread_index() {
 #if defined(PHASENET_EMULATED)
   return static_cast<int>(threadIdx.x);
 #else
-  int index;
+  uint32_t index;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
-  return index;
+  __builtin_assume(index < 1024);
+  return static_cast<int>(index);
 #endif
 }
 
@@ -110,6 +111,20 @@ __device__ __forceinline__ void forget_shared() {
 #if !defined(PHASENET_EMULATED)
   asm volatile("" ::: "memory");
 #endif
+}
+
+// The same number, of which nothing is made elsewhere: what is made of it is not kept in registers.
+__device__ __forceinline__ int anew(int number) {
+#if !defined(PHASENET_EMULATED)
+  asm volatile("" : "+r"(number));
+#endif
+  return number;
+}
+__device__ __forceinline__ int64_t anew(int64_t number) {
+#if !defined(PHASENET_EMULATED)
+  asm volatile("" : "+l"(number));
+#endif
+  return number;
 }
 
 // Elements that fill whole Fours.

@@ -68,6 +68,17 @@ __device__ __forceinline__ float reciprocal(float x) {
 #endif
 }
 
+// 1 where a < b, else 0.
+__device__ __forceinline__ float one_if_less(float a, float b) {
+#if defined(PHASENET_EMULATED)
+  return a < b ? 1.0f : 0.0f;
+#else
+  float result;
+  asm("set.lt.f32.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+#endif
+}
+
 // By the functions of multiples of pi, which need no memory to reduce large angles.
 __device__ __forceinline__ void sine_and_cosine(double angle, double* sine, double* cosine) {
 #if defined(PHASENET_EMULATED)

@@ -1,7 +1,7 @@
 // The blur of blur.cuh as products with banded matrices on tensor cores, for squares of 48 x 48: a
 // plane, or four planes of half the side that do not reach into each other. A square is 3 x 6 tiles
-// of 16 x 8; a factor's rows come in six groups of 8. Banded matrices repeat along their diagonal
-// and reach less than 8 to either side, so that three 8 x 8 blocks make all of both.
+// of 16 rows and 8 columns; a factor's rows come in six groups of 8. The bands are the left factor
+// along y and then along x too: sums along y are the right factor of the next product, transposed.
 #pragma once
 
 #include "blur.cuh"
@@ -12,15 +12,12 @@ namespace phasenet::cuda {
 constexpr int kSquare = 48, kTilesDown = 3, kTilesAcross = 6, kRowGroups = 6;
 constexpr int kSquareTiles = kTilesDown * kTilesAcross;
 
-// Blocks of taps before, at and behind the diagonal, as factors of 16 rows or columns need them:
-// their registers have to be neighbours. Read from shared memory, as which a compiler keeps them
-// so.
+// Taps of 16 samples out of the groups of 8 around them, as left factors. Their rows are the even
+// samples and then the odd ones, so that of the last product a lane has two neighbours along x.
 struct BlurBlocks {
-  // at, before; behind, at: of a tile's rows and the two groups of its own, and of the columns of
-  // an odd tile and the even one before it
-  Four<Halves> rows;
-  Four<Halves> edges;   // before, 0; 0, behind: of a tile's rows and the groups around its own
-  Four<Halves> parted;  // as rows, where the upper ones end a plane and the lower ones begin one
+  Four<Halves> rows;    // of the samples' own two groups
+  Four<Halves> edges;   // of the group behind them and of that before
+  Four<Halves> parted;  // as rows, where the first 8 samples end a plane and the others begin one
 };
 constexpr int kBlockFours = 2 * 3 * 32;
 
@@ -36,119 +33,115 @@ __device__ __forceinline__ float tap_at(int distance) {
 
 // A warp's lanes write them: the upper halves of taps, then the lower ones.
 __device__ __forceinline__ void write_blocks(int lane, Four<Halves>* out) {
-  const int first = lane / 4 - lane % 4 * 2;
-  const auto block = [&](int from) {
-    return split(tap_at(from + first), tap_at(from + first - 1));
+  const int sample = lane / 4 * 2, column = lane % 4 * 2;
+  const auto block = [&](int odd, int from) {
+    const int distance = sample + odd - column - from;
+    return split(tap_at(distance), tap_at(distance - 1));
   };
-  const SplitPair before = block(8), at = block(0), behind = block(-8);
-  const auto write = [&](int part, Halves one, Halves two, Halves three) {
-    out[part * 32 + lane] = {{two, one, three, two}};
-    out[(part + 1) * 32 + lane] = {{one, 0, 0, three}};
-    out[(part + 2) * 32 + lane] = {{two, 0, 0, two}};
-  };
-  write(0, before.high, at.high, behind.high);
-  write(3, before.low, at.low, behind.low);
+  Four<Halves> pieces[6];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const SplitPair row = block(i % 2, i / 2 * 8), edge = block(i % 2, i < 2 ? 16 : -8);
+    const bool own = (sample < 8) == (i < 2);
+    const auto write = [&](Four<Halves>* part, Halves of_row, Halves of_edge) {
+      part[0].at[i] = of_row;
+      part[1].at[i] = of_edge;
+      part[2].at[i] = own ? of_row : 0;
+    };
+    write(pieces, row.high, edge.high);
+    write(pieces + 3, row.low, edge.low);
+  }
+#pragma unroll
+  for (int part = 0; part < 6; ++part) {
+    out[part * 32 + lane] = pieces[part];
+  }
 }
 
 struct SplitBlocks {
   BlurBlocks high, low;
 };
 
+// Neighbours in registers, as products need them.
 __device__ __forceinline__ SplitBlocks read_blocks(int lane, const Four<Halves>* from) {
   const auto part = [&](int i) { return from[i * 32 + lane]; };
   return {{part(0), part(1), part(2)}, {part(3), part(4), part(5)}};
 }
 
-// A square's values as right factors: of 8 rows and a tile's columns each.
-struct SquareFactors {
-  SplitPair at[kRowGroups][kTilesAcross];
+// Two groups of 8 of a square's rows as a right factor, as the sum of two halves each.
+struct SplitRights {
+  struct {
+    Halves first, second;
+  } high, low;
 };
 
-// One tile blurred along y; groups of rows keep to the same pairs for all tiles, and so do tiles'
-// columns below.
-template <int kSide>
-__device__ __forceinline__ void blur_down(
-    const SplitBlocks& blocks, const SquareFactors& factors, int m, int n, float (&sum)[4]) {
+// sum [16, 8] += 16 samples of a square, `m` sixteens behind its begin, blurred along a column;
+// around[i] are the samples' groups of 8 at the i-th sixteen.
+template <int kSide, typename Around>
+__device__ __forceinline__ void blur_sixteen(
+    const SplitBlocks& blocks, int m, const Around& around, float (&sum)[4]) {
   const bool parted = kSide < kSquare && m == 1;
-  const auto add = [&](const BlurBlocks& of, const auto& factor) {
-    // The tile's upper rows reach the group before its own two, its lower ones the group behind.
-    if (m > 0) {
-      add_product(sum, {of.edges.at[0], of.edges.at[1]}, factor(2 * m - 1));
-    }
+  const auto add = [&](const BlurBlocks& of, const auto& part) {
     if (m < kTilesDown - 1) {
-      add_product(sum, {of.edges.at[2], of.edges.at[3]}, factor(2 * m + 2));
+      add_product(sum, {of.edges.at[0], of.edges.at[1]}, part(m + 1).first);
+    }
+    if (m > 0) {
+      add_product(sum, {of.edges.at[2], of.edges.at[3]}, part(m - 1).second);
     }
     const Four<Halves>& rows = parted ? of.parted : of.rows;
     add_product(
-        sum, {rows.at[0], rows.at[1]}, {rows.at[2], rows.at[3]}, factor(2 * m), factor(2 * m + 1));
+        sum, {rows.at[0], rows.at[1]}, {rows.at[2], rows.at[3]}, part(m).first, part(m).second);
   };
-  const auto high = [&](int group) { return factors.at[group][n].high; };
-  const auto low = [&](int group) { return factors.at[group][n].low; };
+  const auto high = [&](int i) { return around(i).high; };
+  const auto low = [&](int i) { return around(i).low; };
   // What is small comes first.
   add(blocks.high, low);
   add(blocks.low, high);
   add(blocks.high, high);
 }
 
-// A tile as left factors.
-struct TileFactors {
-  Columns8 high, low;
-};
-
-// One tile blurred along x too.
-template <int kSide>
-__device__ __forceinline__ void blur_across(
-    const SplitBlocks& blocks, const TileFactors (&tiles)[kTilesAcross], int n, float (&sum)[4]) {
-  constexpr int a_plane = kTilesAcross * kSide / kSquare;  // tiles
-  const bool has_left = n % a_plane > 0, has_right = n % a_plane < a_plane - 1;
-  const int even = n / 2 * 2;
-  const auto add = [&](const BlurBlocks& of, const auto& tile) {
-    const Halves at = of.rows.at[0], before = of.rows.at[1], behind = of.rows.at[2];
-    if (n == even) {
-      if (has_left) {
-        add_product(sum, tile(n - 1), before);
-      }
-      has_right ? add_product(sum, tile(n + 1), tile(n), behind, of.rows.at[3])
-                : add_product(sum, tile(n), at);
-    } else {
-      if (has_right) {
-        add_product(sum, tile(n + 1), behind);
-      }
-      has_left ? add_product(sum, tile(n), tile(n - 1), at, before) : add_product(sum, tile(n), at);
-    }
-  };
-  const auto high = [&](int tile) { return tiles[tile].high; };
-  const auto low = [&](int tile) { return tiles[tile].low; };
-  add(blocks.high, low);
-  add(blocks.low, high);
-  add(blocks.high, high);
+// Right factor that takes a left one off sums, whose columns are exchanged in pairs.
+__device__ __forceinline__ Halves minus_exchanged(int lane) {
+  const int row = lane % 4 * 2, column = lane / 4;
+  return column == row + 1 ? 0xbc00u : (column == row ? 0xbc000000u : 0u);
 }
 
-// Calls prepare(n) before tiles n and n + 1 of row m are made of the factors, and visit(n, values)
-// for each tile, blurred: columns 2 q and 2 q + 1 of row r, then of row r + 8.
-template <int kSide, typename Prepare, typename Visit>
-__device__ __forceinline__ void for_blurred_tiles(
-    const SplitBlocks& blocks,
-    const SquareFactors& factors,
-    int m,
-    const Prepare& prepare,
-    const Visit& visit) {
-  TileFactors tiles[kTilesAcross];
+// 16 rows of a square that are blurred along y, of every 16 columns: of a lane the pairs of row
+// 2 r, then of 2 r + 1.
+struct BlurredRows {
+  SplitRights at[2][kTilesDown];
+};
+
+// A tile's sums as part of right factors, transposed. What their upper halves leave over is a
+// product as well, exactly: `minus` is minus_exchanged. The halves are made again for it,
+// exchanged, since in registers they have to lie beside others there.
+__device__ __forceinline__ void put_sums(Halves minus, float (&sum)[4], int n, BlurredRows& rows) {
+  const Halves upper = halves(sum[0], sum[1]), lower = halves(sum[2], sum[3]);
+  add_product(sum, {halves(sum[1], sum[0]), halves(sum[3], sum[2])}, minus);
+  const auto put = [&](SplitRights& to, Halves high, Halves low) {
+    (n % 2 == 0 ? to.high.first : to.high.second) = high;
+    (n % 2 == 0 ? to.low.first : to.low.second) = low;
+  };
+  put(rows.at[0][n / 2], upper, halves(sum[0], sum[1]));
+  put(rows.at[1][n / 2], lower, halves(sum[2], sum[3]));
+}
+
+// Calls visit(across, half, values) for half of the rows of each 16 columns, blurred along x too,
+// as soon as all they need is there, `pair` being the last 16 columns that are. A lane has columns
+// 2 r and 2 r + 1 of the rows 4 q + half (values 0 and 2) and 4 q + half + 2.
+template <int kSide, typename Visit>
+__device__ __forceinline__ void blur_across(
+    const SplitBlocks& blocks, const BlurredRows& rows, int pair, const Visit& visit) {
 #pragma unroll
-  for (int n = 0; n <= kTilesAcross; ++n) {
-    if (n < kTilesAcross) {
-      if (n % 2 == 0) {
-        prepare(n);
-      }
-      float sum[4] = {};
-      blur_down<kSide>(blocks, factors, m, n, sum);
-      const SplitPair upper = split(sum[0], sum[1]), lower = split(sum[2], sum[3]);
-      tiles[n] = {{upper.high, lower.high}, {upper.low, lower.low}};
+  for (int across = 0; across < kTilesDown; ++across) {
+    // They reach into the next 16 columns.
+    if (pair != (across < kTilesDown - 1 ? across + 1 : across)) {
+      continue;
     }
-    if (n > 0) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
       float values[4] = {};
-      blur_across<kSide>(blocks, tiles, n - 1, values);
-      visit(n - 1, values);
+      blur_sixteen<kSide>(blocks, across, [&](int i) { return rows.at[half][i]; }, values);
+      visit(across, half, values);
     }
   }
 }

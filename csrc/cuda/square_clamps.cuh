@@ -61,26 +61,13 @@ class SquareClamps {
   }
 
   __device__ __forceinline__ void finish(
-      int t, int age, const float (&values)[kSquareTiles][4], bool clamps) const {
+      int t, int first, int last, int age, const SquareValues& values, bool clamps) const {
     uint32_t passes[kTilesDown] = {kAllPass, kAllPass, kAllPass};
     if (clamps) {  // rarely
 #pragma unroll
       for (int m = 0; m < kTilesDown; ++m) {
-        passes[m] = 0;
-#pragma unroll
-        for (int n = 0; n < kTilesAcross; ++n) {
-#pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            const float value = values[m * kTilesAcross + n][i];
-            passes[m] |= std::fabs(value) <= kLimit<float> ? pass_bit(n, i) : 0;
-          }
-        }
+        passes[m] = passing(values[m]);
       }
-    }
-    const int first = static_cast<int>(level_.shape.first_window(t, age));
-    const int last = static_cast<int>(level_.shape.last_window(t, age));
-    if (first > last) {
-      return;
     }
     const SquareThread self;
     const int64_t place = (*memory_.place + t) * level_.shape.num_phase + age - 1;
@@ -113,6 +100,30 @@ class SquareClamps {
 
  private:
   using Planes = SquarePlanes<kSide>;
+
+  // Bits of a row of tiles, of what lanes have by rows (for_grad_pairs): of each 16 x 16 values its
+  // four blocks are with one lane each.
+  __device__ __forceinline__ static uint32_t passing(const float (&values)[kTilesDown][2][4]) {
+    const SquareThread self;
+    uint32_t own = 0, result = 0;
+#pragma unroll
+    for (int i = 0; i < 8 * kTilesDown; ++i) {
+      const int across = i / 8, row = i / 2 % 4, column = i % 2;
+      const float value = values[across][row % 2][row / 2 + 2 * column];
+      own |= std::fabs(value) <= kLimit<float> ? 1u << i : 0u;
+    }
+#pragma unroll
+    for (int block = 0; block < 4; ++block) {
+      const int down = block / 2, right = block % 2;
+      const int lane = (right * 4 + self.q) * 4 + down * 2 + self.r / 4;
+      const uint32_t theirs = __shfl_sync(0xffffffffu, own, lane) >> self.r % 4 * 2;
+#pragma unroll
+      for (int across = 0; across < kTilesDown; ++across) {
+        result |= (theirs >> across * 8 & 3u) * pass_bit(2 * across + right, 2 * down);
+      }
+    }
+    return result;
+  }
 
   // Of a window's gradient, by planes.
   __device__ __forceinline__ void add_all(int64_t to_window, float (&sums)[Planes::count]) const {

@@ -12,9 +12,12 @@ constexpr int kWindowWarps = 12;  // the longest windows, P
 constexpr int kSquareThreads = 32 * kWindowWarps;
 // Threads whose 16 bytes of a square's right factors are the pairs of rows 2 q and 2 q + 1 of
 // column r, of two groups of rows times two tiles' columns: [kRowGroups / 2, kTilesAcross / 2, 32].
-constexpr int kFactorThreads = 32 * kRowGroups * kTilesAcross / 4;
+constexpr int kFactorWarps = kRowGroups * kTilesAcross / 4, kFactorThreads = 32 * kFactorWarps;
 constexpr int kSquareFours = kSquare * kSquare / 4;
-constexpr int kParked = 8;  // halves of tiles for which registers do not suffice
+constexpr int kParked = 4;  // halves of 16 x 16 values for which registers do not suffice
+// Phases in shared memory are in units of 4 rad, so that a bit of a difference tells whether it is
+// within 8 rad.
+constexpr float kPhaseUnit = 4;
 
 // One level of some videos, a unit being a plane of one video along all frames.
 struct SquareLevel {
@@ -40,21 +43,24 @@ constexpr int64_t kNowhere = INT64_MIN;
 struct SquareMemory {
   // [kWindowWarps, kSquareTiles, 32]: of the last frame the denoised phases plus 2 pi B(a k) / B(a)
   Four<float>* fields;
-  Four<float>* inverse;   // [kSquareTiles, 32]: B(a), then 2 pi / B(a)
+  Four<float>* inverse;   // [kSquareTiles, 32]: B(a), then 2 pi / B(a), in kPhaseUnit as all phases
   Four<float>* denoised;  // B(a p), then the denoised phases
   Four<Halves>* wraps;    // [kWindowWarps, kFactorThreads]: counted since a window's first frame
   Four<Halves>* high;     // [kFactorThreads]: a times a power of two as the sum of two halves
   Four<Halves>* low;
   Four<Halves>* weighted_high;  // a p, until it is blurred
   Four<Halves>* weighted_low;
-  Two<float>* parked;    // in their place, [kWindowWarps, kParked, 32]: a window's first values
+  Four<float>* parked;   // in their place, [kWindowWarps, kParked, 32]: a window's first values
   Four<Halves>* blocks;  // of taps
   int64_t* origins;      // [4]: where the planes' first frames begin; others' where there is none
   int64_t* targets;      // [4]: where their windows begin, kNowhere where there is no plane
+  int64_t* run;          // [2]: the frame of all groups' that the run has come to, and its end
   int64_t* place;        // of the planes' first frames among all groups'
-  int* frames;           // the first that is walked along, the one behind the last, the one at hand
-  int* ages;             // [kWindowWarps]: of a warp's windows, in frames
-  uint32_t* peaks;       // [4, 16]: the largest amplitude of parts of each plane, as bits
+  // The first that is walked along, the one behind the last, the one at hand, and that modulo P.
+  int* frames;
+  int* ages;        // [kWindowWarps]: of a warp's windows, in frames
+  int* near;        // [kSquareThreads]: whether all of a thread's differences are below 8 rad
+  uint32_t* peaks;  // [4, 16]: the largest amplitude of parts of each plane, as bits
 
   __device__ SquareMemory() {
     fields = shared_memory<Four<float>>();
@@ -65,23 +71,25 @@ struct SquareMemory {
     low = high + kFactorThreads;
     weighted_high = low + kFactorThreads;
     weighted_low = weighted_high + kFactorThreads;
-    parked = reinterpret_cast<Two<float>*>(weighted_high);
+    parked = reinterpret_cast<Four<float>*>(weighted_high);
     blocks = reinterpret_cast<Four<Halves>*>(parked + kWindowWarps * kParked * 32);
     origins = reinterpret_cast<int64_t*>(blocks + kBlockFours);
     targets = origins + 4;
-    place = targets + 4;
+    run = targets + 4;
+    place = run + 2;
     frames = reinterpret_cast<int*>(place + 1);
-    ages = frames + 3;
+    ages = frames + 4;
     peaks = reinterpret_cast<uint32_t*>(ages + kWindowWarps);
+    near = reinterpret_cast<int*>(peaks + 64);
   }
 };
 
 constexpr int kSquareSixteens = (kWindowWarps + 2) * kSquareFours +
-                                (kWindowWarps + 2) * kFactorThreads + kWindowWarps * kParked * 16 +
+                                (kWindowWarps + 2) * kFactorThreads + kWindowWarps * kParked * 32 +
                                 kBlockFours;
-constexpr int64_t kSquareBytes = 16 * kSquareSixteens + 9 * 8 + 4 * (3 + kWindowWarps + 64);
-
-static_assert(kWindowWarps * kParked * 16 >= 2 * kFactorThreads);
+static_assert(kWindowWarps * kParked * 32 >= 2 * kFactorThreads);
+constexpr int64_t kSquareBytes =
+    16 * kSquareSixteens + 8 * 11 + 4 * (4 + kWindowWarps + 64 + kSquareThreads);
 
 // Which thread this is. Made where it is used: registers are scarce.
 struct SquareThread {
@@ -91,9 +99,9 @@ struct SquareThread {
   __device__ bool has_factors() const {
     return index < kFactorThreads;
   }
-  // Of the four pairs of rows that it has.
+  // Of the four pairs of rows that it has, or loads as another does.
   __device__ int group(int pair) const {
-    return warp / 3 * 2 + pair / 2;
+    return warp % kFactorWarps / 3 * 2 + pair / 2;
   }
   __device__ int tile(int pair) const {
     return warp % 3 * 2 + pair % 2;
@@ -128,40 +136,58 @@ class SquareFrame {
       : level_(level), only_down_(only_down) {
   }
 
+  // All threads do, so that nothing has to be kept for those that would not.
   __device__ __forceinline__ void load(int t) {
     const int64_t frame = t > 0 ? level_.nbands * Planes::area : 0;
-    clear(before_);
-    clear(phase_);
-    clear(amplitude_);
-    for_pairs(t, [&](auto in_blocks, int pair, int64_t at) {
-      load(in_blocks, level_.phase, at - frame, before_ + 2 * pair);
-      load(in_blocks, level_.phase, at, phase_ + 2 * pair);
-      load(in_blocks, level_.amplitude, at, amplitude_ + 2 * pair);
+    with_layout([&](auto in_blocks) {
+      for_pairs(in_blocks, t, [&](int pair, int64_t at) {
+        load(in_blocks, level_.phase + at - frame, before_ + 2 * pair);
+        load(in_blocks, level_.phase + at, phase_ + 2 * pair);
+        load(in_blocks, level_.amplitude + at, amplitude_ + 2 * pair);
+      });
     });
   }
 
-  // What the windows that are open at frame `first` have counted until it, back from it.
-  __device__ __forceinline__ void count_before(int first) {
+  // What the windows that are open at frame `first` have counted until it, back from it. `slot` is
+  // that of the windows that begin at the frame before.
+  __device__ __forceinline__ void count_before(int first, int slot) const {
     const SquareThread self;
-    Four<Halves> total = {};
-    float after[8];
-    load_phases(first, after);
-    for (int t = first; t > 0 && t > first + 1 - level_.shape.num_phase; --t) {
-      float before[8];
-      load_phases(t - 1, before);
-      const Four<Halves> wraps = wraps_between(before, after);
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        total.at[i] = add(total.at[i], wraps.at[i]);
-      }
-      if (self.has_factors()) {
-        memory_.wraps[(t - 1) % level_.shape.num_phase * kFactorThreads + self.index] = total;
-      }
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        after[i] = before[i];
-      }
+    if (!self.has_factors()) {
+      return;
     }
+    with_layout([&](auto in_blocks) {
+      const float* phases[4];
+      for_pairs(in_blocks, first, [&](int pair, int64_t at) { phases[pair] = level_.phase + at; });
+      const auto load_phases = [&](float (&to)[8]) {
+#pragma unroll
+        for (int pair = 0; pair < 4; ++pair) {
+          load(in_blocks, phases[pair], to + 2 * pair);
+        }
+      };
+      Four<Halves> total = {};
+      float after[8];
+      load_phases(after);
+#pragma unroll 2
+      for (int t = first; t > 0 && t > first + 1 - level_.shape.num_phase; --t) {
+#pragma unroll
+        for (const float*& phase : phases) {
+          phase -= level_.nbands * Planes::area;
+        }
+        float before[8];
+        load_phases(before);
+        const Four<Halves> wraps = wraps_between(before, after);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          total.at[i] = add(total.at[i], wraps.at[i]);
+        }
+        memory_.wraps[slot * kFactorThreads + self.index] = total;
+        slot = (slot > 0 ? slot : level_.shape.num_phase) - 1;
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+          after[i] = before[i];
+        }
+      }
+    });
   }
 
   __device__ __forceinline__ void find_peaks() const {
@@ -193,8 +219,9 @@ class SquareFrame {
   // Amplitudes times the power of two that makes the plane's largest 512 to 1024: a window's |k| is
   // at most P / 2, so that no sum leaves the halves' range. Nothing counts less than 1e-9 of the
   // largest. Planes that are not finite become zeros, and so 0 / 0. The wraps from the frame before
-  // are added to those of all windows that have begun, if it `counts` them.
-  __device__ __forceinline__ void make_factors(int t, bool counts) {
+  // are added to those of all windows that have begun, if it `counts` them; `slot` is that of the
+  // windows that have just begun.
+  __device__ __forceinline__ void make_factors(bool counts, int slot) {
     const SquareThread self;
     if (!self.has_factors()) {
       return;
@@ -210,12 +237,13 @@ class SquareFrame {
       }
       const uint32_t exponent = peak >> 23;
       const bool is_finite = exponent < 255;
-      const float scale = __uint_as_float((exponent < 20 ? 243 : 263 - exponent) << 23);
+      const float scale =
+          is_finite ? __uint_as_float((exponent < 20 ? 243 : 263 - exponent) << 23) : 0.0f;
+      const float least = is_finite ? 0x1p-20f : 0.0f;
       float values[2], products[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const float scaled = amplitude_[2 * pair + i] * scale;
-        values[i] = is_finite ? (scaled > 0x1p-20f ? scaled : 0x1p-20f) : 0.0f;
+        values[i] = std::fmax(amplitude_[2 * pair + i] * scale, least);  // none is NaN
         products[i] = is_finite ? values[i] * phase_[2 * pair + i] : 0.0f;
       }
       const SplitPair amplitude = split(values[0], values[1]);
@@ -230,11 +258,11 @@ class SquareFrame {
     memory_.weighted_high[self.index] = weighted_high;
     memory_.weighted_low[self.index] = weighted_low;
     if (counts) {
-      count_wraps(t, wraps_between(before_, phase_));
+      count_wraps(slot, wraps_between(before_, phase_));
     }
   }
 
-  // A warp blurs one row of tiles of amplitudes or of weighted phases.
+  // A warp blurs 16 rows of amplitudes or of weighted phases.
   __device__ __forceinline__ void blur() const {
     const SquareThread self;
     if (self.warp >= 2 * kTilesDown) {
@@ -243,36 +271,45 @@ class SquareFrame {
     const bool is_weighted = self.warp >= kTilesDown;
     const Four<Halves>* high = is_weighted ? memory_.weighted_high : memory_.high;
     const Four<Halves>* low = is_weighted ? memory_.weighted_low : memory_.low;
-    SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
-    // As the middle row of tiles; where there is no group of rows, zeros.
+    const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
+    // As the middle rows; where there is no group of rows, zeros.
     constexpr int middle = 1;
     const int m = self.warp % kTilesDown;
+    SplitBlocks down = blocks;
     if (m != middle) {
-      blocks.high.parted = blocks.high.rows;
-      blocks.low.parted = blocks.low.rows;
+      down.high.parted = down.high.rows;
+      down.low.parted = down.low.rows;
     }
-    SquareFactors factors;
-    const auto prepare = [&](int n) {
+    const Halves minus = minus_exchanged(self.lane);
+    BlurredRows rows;
+    Four<float>* to =
+        (is_weighted ? memory_.denoised : memory_.inverse) + m * kTilesAcross * 32 + self.lane;
 #pragma unroll
-      for (int g = 2 * middle - 1; g <= 2 * middle + 2; ++g) {
-        const int group = g + 2 * (m - middle);
-        const bool exists = group >= 0 && group < kRowGroups;
-        const int at = exists ? (group / 2 * 3 + n / 2) * 32 + self.lane : self.lane;
-        const auto part = [&](const Four<Halves>* of) {
-          return reinterpret_cast<const Two<Halves>*>(of + at)[group & 1];
-        };
-        const Two<Halves> highs = part(high), lows = part(low);
+    for (int pair = 0; pair < kTilesDown; ++pair) {
+      SplitRights factors[2][kTilesDown];
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          factors.at[g][n + i] = {exists ? highs.at[i] : 0, exists ? lows.at[i] : 0};
+      for (int i = 0; i < kTilesDown; ++i) {
+        const int from = m + i - middle;
+        const bool exists = from >= 0 && from < kTilesDown;
+        const int at = ((exists ? from : m) * kTilesDown + pair) * 32 + self.lane;
+        const Four<Halves> highs = high[at], lows = low[at];
+        const auto part = [&](Halves of) { return exists ? of : 0; };
+#pragma unroll
+        for (int n = 0; n < 2; ++n) {
+          factors[n][i] = {
+              {part(highs.at[n]), part(highs.at[n + 2])}, {part(lows.at[n]), part(lows.at[n + 2])}};
         }
       }
-    };
-    Four<float>* to = (is_weighted ? memory_.denoised : memory_.inverse) + m * kTilesAcross * 32;
-    for_blurred_tiles<kSide>(
-        blocks, factors, middle, prepare, [&](int n, const float (&values)[4]) {
-          to[n * 32 + self.lane] = {{values[0], values[1], values[2], values[3]}};
-        });
+#pragma unroll
+      for (int n = 0; n < 2; ++n) {
+        float sum[4] = {};
+        blur_sixteen<kSide>(down, middle, [&](int i) { return factors[n][i]; }, sum);
+        put_sums(minus, sum, 2 * pair + n, rows);
+      }
+      blur_across<kSide>(blocks, rows, pair, [&](int across, int half, const float (&values)[4]) {
+        to[(2 * across + half) * 32] = {{values[0], values[1], values[2], values[3]}};
+      });
+    }
   }
 
   // Denoised phases and 2 pi / B(a).
@@ -285,7 +322,7 @@ class SquareFrame {
       Two<float> one = amplitudes[at], other = weighted[at];
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const float inverse = reciprocal(one.at[i]);
+        const float inverse = reciprocal(one.at[i]) * (1 / kPhaseUnit);
         one.at[i] = inverse * float(2 * kPi);
         other.at[i] *= inverse;
       }
@@ -297,51 +334,36 @@ class SquareFrame {
  private:
   using Planes = SquarePlanes<kSide>;
 
-  // Calls visit(how planes lie, pair, where its upper pixel lies), where the thread has factors.
   template <typename Visit>
-  __device__ __forceinline__ void for_pairs(int t, const Visit& visit) const {
-    const auto each = [&](auto in_blocks) {
-      constexpr bool blocks = decltype(in_blocks)::value;
-      const SquareThread self;
-      const int64_t frame = int64_t{t} * (level_.nbands * Planes::area) +
-                            (blocks ? self.lane * 2 : self.q * 2 * kSide + self.r);
+  __device__ __forceinline__ void with_layout(const Visit& visit) const {
+    level_.in_blocks ? visit(std::true_type()) : visit(std::false_type());
+  }
+
+  // Calls visit(pair, where its upper pixel lies).
+  template <typename InBlocks, typename Visit>
+  __device__ __forceinline__ void for_pairs(InBlocks, int t, const Visit& visit) const {
+    constexpr bool blocks = InBlocks::value;
+    const SquareThread self;
+    const int64_t frame = int64_t{t} * (level_.nbands * Planes::area) +
+                          (blocks ? self.lane * 2 : self.q * 2 * kSide + self.r);
 #pragma unroll
-      for (int pair = 0; pair < 4; ++pair) {
-        const int group = self.group(pair), n = self.tile(pair);
-        const int64_t origin = memory_.origins[Planes::at(group, n)];
-        const int down = Planes::within(group), across = Planes::within(n);
-        const int within =
-            blocks ? (down * Planes::groups + across) * 64 : (down * kSide + across) * 8;
-        visit(in_blocks, pair, origin + frame + within);
-      }
-    };
-    if (SquareThread().has_factors()) {
-      level_.in_blocks ? each(std::true_type()) : each(std::false_type());
+    for (int pair = 0; pair < 4; ++pair) {
+      const int group = self.group(pair), n = self.tile(pair);
+      const int64_t origin = memory_.origins[Planes::at(group, n)];
+      const int down = Planes::within(group), across = Planes::within(n);
+      visit(
+          pair,
+          origin + frame +
+              (blocks ? (down * Planes::groups + across) * 64 : (down * kSide + across) * 8));
     }
   }
 
   template <typename InBlocks>
-  __device__ __forceinline__ static void load(
-      InBlocks in_blocks, const float* from, int64_t at, float* to) {
-    const Two<float> both = InBlocks::value ? *reinterpret_cast<const Two<float>*>(from + at)
-                                            : Two<float>{{from[at], from[at + kSide]}};
+  __device__ __forceinline__ static void load(InBlocks, const float* from, float* to) {
+    const Two<float> both = InBlocks::value ? *reinterpret_cast<const Two<float>*>(from)
+                                            : Two<float>{{from[0], from[kSide]}};
     to[0] = both.at[0];
     to[1] = both.at[1];
-  }
-
-  // So that what was loaded before is not kept.
-  __device__ __forceinline__ static void clear(float (&values)[8]) {
-#pragma unroll
-    for (float& value : values) {
-      value = 0;
-    }
-  }
-
-  __device__ __forceinline__ void load_phases(int t, float (&to)[8]) const {
-    clear(to);
-    for_pairs(t, [&](auto in_blocks, int pair, int64_t at) {
-      load(in_blocks, level_.phase, at, to + 2 * pair);
-    });
   }
 
   __device__ __forceinline__ Four<Halves> wraps_between(
@@ -349,7 +371,7 @@ class SquareFrame {
     const float lowest = only_down_ ? -INFINITY : -float(kPi);
     const auto wraps = [&](int i) {
       const float change = after[i] - before[i];
-      return (change < lowest ? 1.0f : 0.0f) - (change > float(kPi) ? 1.0f : 0.0f);
+      return one_if_less(change, lowest) - one_if_less(float(kPi), change);
     };
     Four<Halves> result;
 #pragma unroll
@@ -359,10 +381,11 @@ class SquareFrame {
     return result;
   }
 
-  __device__ __forceinline__ void count_wraps(int t, const Four<Halves>& fresh) const {
+  __device__ __forceinline__ void count_wraps(int fresh_slot, const Four<Halves>& fresh) const {
     Four<Halves>* wraps = memory_.wraps + thread_index();
     if constexpr (Level::is_gradient) {
-      level_.wraps[(*memory_.place + t) * kFactorThreads + thread_index()] = fresh;
+      const int64_t place = *memory_.place + memory_.frames[2] + 1;  // of the frame at hand next
+      level_.wraps[place * kFactorThreads + thread_index()] = fresh;
     }
 #pragma unroll 4
     for (int slot = 0; slot < level_.shape.num_phase; ++slot) {
@@ -373,8 +396,7 @@ class SquareFrame {
       }
       wraps[slot * kFactorThreads] = sum;
     }
-    wraps[(t - 1) % level_.shape.num_phase * kFactorThreads] =
-        fresh;  // of the windows that have just begun
+    wraps[fresh_slot * kFactorThreads] = fresh;
   }
 
   const SquareMemory memory_;

@@ -11,9 +11,31 @@
 
 namespace phasenet::cuda {
 
-// `Use` has the windows' values: use.finish(t, age, values, whether one is to be clamped), which a
-// warp calls for frame t of the windows that began `age` frames before it, and use.repeat(t), which
-// the block calls where windows repeat the video's first or last frame.
+// A square's values as products leave them (blur_across): sixteen rows, sixteen columns, half.
+using SquareValues = float[kTilesDown][kTilesDown][2][4];
+
+// Calls visit(down, across) for the 16 x 16 values of each.
+template <typename Visit>
+__device__ __forceinline__ void for_sixteens(const Visit& visit) {
+#pragma unroll
+  for (int down = 0; down < kTilesDown; ++down) {
+#pragma unroll
+    for (int across = 0; across < kTilesDown; ++across) {
+      visit(down, across);
+    }
+  }
+}
+
+// Which of the planes the thread's values are of.
+template <int kSide>
+__device__ __forceinline__ int plane_of(const SquareThread& self, int down, int across) {
+  return SquarePlanes<kSide>::at(2 * down + self.q / 2, 2 * across + self.r / 4);
+}
+
+// `Use` has the windows' values: use.finish(t, first, last, age, values, whether one may be to be
+// clamped), which a warp calls for frame t of the windows `first` to `last`, which began `age`
+// frames before it, and use.repeat(t), which the block calls where windows repeat the video's first
+// or last frame.
 template <int kSide, typename Use>
 class SquareWalk {
   using Level = typename Use::Level;
@@ -25,16 +47,24 @@ class SquareWalk {
   // A run is so many frames one after another, from one group of planes to the next.
   __device__ void run(int64_t block, bool only_down) {
     const int64_t length = level_.shape.length;
-    int64_t at = block * level_.run, end = at + level_.run;
-    end = end < level_.groups * length ? end : level_.groups * length;
-    while (at < end) {
+    // Read where they are used: registers are scarce.
+    const int64_t &at = memory_.run[0], &end = memory_.run[1];
+    if (SquareThread().index == 0) {
+      const int64_t first = block * level_.run, all = level_.groups * length;
+      memory_.run[0] = first;
+      memory_.run[1] = first + level_.run < all ? first + level_.run : all;
+    }
+    __syncthreads();
+    do {
       const int64_t group = at / length, next = (group + 1) * length;
       const int64_t until = next < end ? next : end;
       begin(group, static_cast<int>(at - group * length), static_cast<int>(until - group * length));
+      if (SquareThread().index == 0) {
+        memory_.run[0] = until;
+      }
       walk(only_down);
-      at = until;
       __syncthreads();
-    }
+    } while (at < end);
   }
 
  private:
@@ -44,13 +74,14 @@ class SquareWalk {
     const int length = static_cast<int>(level_.shape.length), num_phase = level_.shape.num_phase;
     // Read where they are used: registers are scarce.
     const int &first = memory_.frames[0], &end = memory_.frames[1], &t = memory_.frames[2];
+    const int& slot = memory_.frames[3];
     SquareFrame<kSide, Level> frame(level_, only_down);
-    frame.count_before(t + 1);
+    frame.count_before(t + 1, slot);
     frame.load(t + 1);
     do {
       frame.find_peaks();
       __syncthreads();
-      frame.make_factors(t + 1, t + 1 > 0 && t + 1 >= first);
+      frame.make_factors(t + 1 > 0 && t + 1 >= first, slot);
       __syncthreads();
       go_on();
       frame.blur();
@@ -58,18 +89,17 @@ class SquareWalk {
       frame.divide();
       __syncthreads();
       const auto age = [&] { return memory_.ages[SquareThread().warp]; };
-      const auto follows = [&] {
-        return SquareThread().warp < num_phase && age() <= t && (t >= first || age() < num_phase);
-      };
-      float values[kSquareTiles][4];
-      if (follows()) {
+      const bool follows =
+          SquareThread().warp < num_phase && age() <= t && (t >= first || age() < num_phase);
+      SquareValues values;
+      if (follows) {
         follow(values);
       }
       if (age() == num_phase && SquareThread().warp < num_phase) {
         begin_window();
       }
       frame.load(t + 1 < end ? t + 1 : t);  // always, so that none is kept meanwhile
-      if (follows() && t >= first) {
+      if (follows && t >= first) {
         finish(t, age(), values);
       }
       if (t >= first && level_.shape.replicate && (t == 0 || t == length - 1)) {
@@ -81,6 +111,7 @@ class SquareWalk {
   // Which frames of which planes are walked along. The frame before them only leaves its fields.
   __device__ __forceinline__ void begin(int64_t group, int first, int end) const {
     const SquareThread self;
+    const int num_phase = level_.shape.num_phase;
     if (self.warp == 0) {
       write_blocks(self.lane, memory_.blocks);
     }
@@ -89,6 +120,7 @@ class SquareWalk {
       memory_.frames[0] = first;
       memory_.frames[1] = end;
       memory_.frames[2] = first > 0 ? first - 2 : -1;
+      memory_.frames[3] = (memory_.frames[2] + num_phase) % num_phase;
     }
     if (self.index < Planes::count) {
       const WindowShape& shape = level_.shape;
@@ -105,7 +137,6 @@ class SquareWalk {
     }
     __syncthreads();
     // A warp's windows begin at frames that are its number modulo P.
-    const int num_phase = level_.shape.num_phase;
     if (self.lane == 0) {
       memory_.ages[self.warp] =
           (memory_.frames[2] - self.warp + kWindowWarps * num_phase) % num_phase;
@@ -115,79 +146,79 @@ class SquareWalk {
   // To the next frame.
   __device__ __forceinline__ void go_on() const {
     const SquareThread self;
+    const int num_phase = level_.shape.num_phase;
     if (self.lane == 0) {
       const int age = memory_.ages[self.warp];
-      memory_.ages[self.warp] = age < level_.shape.num_phase ? age + 1 : 1;
+      memory_.ages[self.warp] = age < num_phase ? age + 1 : 1;
     }
     if (self.index == kSquareThreads - 1) {
       ++memory_.frames[2];
-    }
-  }
-
-  // Amplitudes times wraps, kCount of them: of two tiles' columns from n on, of one or two groups.
-  template <int kCount>
-  __device__ __forceinline__ static void make_factors(
-      const Four<Halves>* high,
-      const Four<Halves>* wraps,
-      int group,
-      int n,
-      SquareFactors& factors) {
-    struct alignas(4 * kCount) Part {
-      Halves at[kCount];
-    };
-    const auto part = [&](const Four<Halves>* of) {
-      return *reinterpret_cast<const Part*>(&of[(group / 2 * 3 + n / 2) * 32].at[group % 2 * 2]);
-    };
-    const Part highs = part(high), lows = part(high + kFactorThreads), counts = part(wraps);
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      factors.at[group + i / 2][n + i % 2] = multiply({highs.at[i], lows.at[i]}, counts.at[i]);
+      memory_.frames[3] = memory_.frames[3] + 1 < num_phase ? memory_.frames[3] + 1 : 0;
     }
   }
 
   // The difference from the frame before.
-  __device__ __forceinline__ void follow(float (&values)[kSquareTiles][4]) const {
+  __device__ __forceinline__ void follow(SquareValues& values) const {
     const SquareThread self;
     const Four<Halves>* high = memory_.high + self.lane;  // the lower halves lie behind
     const Four<Halves>* wraps = memory_.wraps + self.warp * kFactorThreads + self.lane;
     Four<float>* fields = memory_.fields + self.warp * kSquareFours + self.lane;
-    SquareFactors factors;
+    const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
+    const Halves minus = minus_exchanged(self.lane);
+    memory_.near[self.index] = 1;
+    BlurredRows rows[kTilesDown];
 #pragma unroll
-    for (int m = 0; m < kTilesDown; ++m) {
-      // Four groups of rows for the first two rows of tiles, and one more; then the last three
-      // groups again, since there are no registers to keep one of them.
-      const auto prepare = [&](int n) {
-        __syncwarp();  // keeps compilers from loading early what there are no registers for
-        if (m == 0) {
-          make_factors<4>(high, wraps, 0, n, factors);
-          make_factors<4>(high, wraps, 2, n, factors);
-        } else if (m == 1) {
-          make_factors<2>(high, wraps, 4, n, factors);
-        } else {
-          make_factors<2>(high, wraps, 3, n, factors);
-          make_factors<4>(high, wraps, 4, n, factors);
-        }
-      };
-      forget_shared();
-      const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
-      for_blurred_tiles<kSide>(blocks, factors, m, prepare, [&](int n, const float (&field)[4]) {
-        const int tile = m * kTilesAcross + n;
-        const Four<float> inverse = memory_.inverse[tile * 32 + self.lane];
-        const Four<float> denoised = memory_.denoised[tile * 32 + self.lane];
-        const Four<float> before = fields[tile * 32];
-        Four<float> now;
+    for (int pair = 0; pair < kTilesDown; ++pair) {
+      SplitRights factors[2][kTilesDown];  // amplitudes times wraps
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          now.at[i] = std::fma(field[i], inverse.at[i], denoised.at[i]);
-          values[tile][i] = now.at[i] - before.at[i];
-        }
-        fields[tile * 32] = now;
+      for (int i = 0; i < kTilesDown; ++i) {
+        const int at = (i * kTilesDown + pair) * 32;
+        const Four<Halves> highs = high[at], lows = high[at + kFactorThreads], counts = wraps[at];
 #pragma unroll
-        for (int half = 2 * tile; half < 2 * tile + 2 && half < kParked; ++half) {
-          memory_.parked[(self.warp * kParked + half) * 32 + self.lane] = {
-              {values[tile][half % 2 * 2], values[tile][half % 2 * 2 + 1]}};
+        for (int n = 0; n < 2; ++n) {
+          const auto group = [&](int at) {
+            return multiply({highs.at[at], lows.at[at]}, counts.at[at]);
+          };
+          const SplitPair first = group(n), second = group(n + 2);
+          factors[n][i] = {{first.high, second.high}, {first.low, second.low}};
         }
-      });
+      }
+#pragma unroll
+      for (int n = 0; n < 2; ++n) {
+#pragma unroll
+        for (int m = 0; m < kTilesDown; ++m) {
+          float sum[4] = {};
+          blur_sixteen<kSide>(blocks, m, [&](int i) { return factors[n][i]; }, sum);
+          put_sums(minus, sum, 2 * pair + n, rows[m]);
+        }
+      }
+#pragma unroll
+      for (int m = 0; m < kTilesDown; ++m) {
+        blur_across<kSide>(
+            blocks, rows[m], pair, [&](int across, int half, const float (&field)[4]) {
+              const int at = ((m * kTilesDown + across) * 2 + half) * 32;
+              const Four<float> inverse = memory_.inverse[at + self.lane];
+              const Four<float> denoised = memory_.denoised[at + self.lane];
+              const Four<float> before = fields[at];
+              Four<float> now, change;
+              uint32_t bits = 0;
+#pragma unroll
+              for (int i = 0; i < 4; ++i) {
+                now.at[i] = std::fma(field[i], inverse.at[i], denoised.at[i]);
+                change.at[i] = now.at[i] - before.at[i];
+                values[m][across][half][i] = change.at[i];
+                bits |= __float_as_uint(change.at[i]);
+              }
+              fields[at] = now;
+              if (across == 0 && 2 * m + half < kParked) {
+                memory_.parked[(self.warp * kParked + 2 * m + half) * 32 + self.lane] = change;
+              }
+              // Told at once, so that no difference waits for it in parts, which takes registers.
+              if ((bits & 0x40000000u) != 0) {  // one is 2 or more
+                memory_.near[self.index] = 0;
+              }
+            });
+      }
     }
   }
 
@@ -202,47 +233,56 @@ class SquareWalk {
   }
 
   // Without its mean.
-  __device__ __forceinline__ void finish(int t, int age, float (&values)[kSquareTiles][4]) const {
+  __device__ __forceinline__ void finish(int t, int age, SquareValues& values) const {
     const SquareThread self;
-#pragma unroll
-    for (int half = 0; half < kParked; ++half) {
-      const Two<float> parked = memory_.parked[(self.warp * kParked + half) * 32 + self.lane];
-      values[half / 2][half % 2 * 2] = parked.at[0];
-      values[half / 2][half % 2 * 2 + 1] = parked.at[1];
+    const int first = level_.shape.first_window(t, age);
+    const int last = level_.shape.last_window(t, age);
+    if (first > last) {
+      return;
     }
-    const auto plane_of = [](int tile, int i) {
-      return Planes::at(tile / kTilesAcross * 2 + i / 2, tile % kTilesAcross);
-    };
-    float means[Planes::count] = {};
 #pragma unroll
-    for (int tile = 0; tile < kSquareTiles; ++tile) {
-      for (int i = 0; i < 4; i += 2) {
-        means[plane_of(tile, i)] += values[tile][i] + values[tile][i + 1];
+    for (int i = 0; i < kParked; ++i) {
+      const Four<float> parked = memory_.parked[(self.warp * kParked + i) * 32 + self.lane];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        values[i / 2][0][i % 2][j] = parked.at[j];
       }
     }
+    float means[Planes::count] = {};
+    for_sixteens([&](int down, int across) {
+      float sum = 0;
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        sum += values[down][across][i / 4][i % 4];
+      }
+#pragma unroll
+      for (int plane = 0; plane < Planes::count; ++plane) {
+        means[plane] += plane_of<kSide>(self, down, across) == plane ? sum : 0.0f;
+      }
+    });
+    bool near = memory_.near[self.index] != 0;  // and their means, so that none is to be clamped
 #pragma unroll
     for (int plane = 0; plane < Planes::count; ++plane) {
 #pragma unroll
       for (int apart = 16; apart > 0; apart /= 2) {
         means[plane] += __shfl_xor_sync(0xffffffffu, means[plane], apart);
       }
-      means[plane] *= 1.0f / Planes::area;
+      means[plane] *= kPhaseUnit / Planes::area;
+      near = near && std::fabs(means[plane]) < kLimit<float> - 2 * kPhaseUnit;
     }
-    const auto for_values = [&](const auto& visit) {
+    for_sixteens([&](int down, int across) {
+      float mean = means[0];
 #pragma unroll
-      for (int tile = 0; tile < kSquareTiles; ++tile) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          visit(values[tile][i], plane_of(tile, i));
-        }
+      for (int plane = 1; plane < Planes::count; ++plane) {
+        mean = plane_of<kSide>(self, down, across) == plane ? means[plane] : mean;
       }
-    };
-    float largest = 0;
-    for_values([&](float& value, int plane) {
-      value -= means[plane];
-      largest = std::fmax(largest, std::fabs(value));
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        float& value = values[down][across][i / 4][i % 4];
+        value = std::fma(value, kPhaseUnit, -mean);
+      }
     });
-    use_.finish(t, age, values, __ballot_sync(0xffffffffu, largest > kLimit<float>) != 0);
+    use_.finish(t, first, last, age, values, __ballot_sync(0xffffffffu, !near) != 0);
   }
 
   const Level& level_;

@@ -20,20 +20,15 @@ class SquareWindows {
   }
 
   __device__ __forceinline__ void finish(
-      int t, int age, float (&values)[kSquareTiles][4], bool clamps) const {
+      int t, int first, int last, int, SquareValues& values, bool clamps) const {
     if (clamps) {  // rarely
+      for_sixteens([&](int down, int across) {
 #pragma unroll
-      for (auto& tile : values) {
-#pragma unroll
-        for (float& value : tile) {
+        for (int i = 0; i < 8; ++i) {
+          float& value = values[down][across][i / 4][i % 4];
           value = clamped(value);
         }
-      }
-    }
-    const int first = static_cast<int>(level_.shape.first_window(t, age));
-    const int last = static_cast<int>(level_.shape.last_window(t, age));
-    if (first > last) {
-      return;
+      });
     }
     put(last, t, values);
     __syncwarp();
@@ -42,16 +37,23 @@ class SquareWindows {
     }
   }
 
-  // No difference.
+  // No difference. A warp has some of the windows.
   __device__ __forceinline__ void repeat(int t) const {
-    for_repeats(level_.shape, t, [&](int64_t window, int64_t time) {
+    const SquareThread self;
+    WindowShape shape = level_.shape;  // of which nothing is kept for these few frames
+    shape.length = anew(shape.length);
+    shape.windows = anew(shape.windows);
+    shape.num_phase = anew(shape.num_phase);
+    shape.shift = anew(shape.shift);
+    const auto clear = [&](int64_t window, int64_t time) {
       for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
         auto* out = reinterpret_cast<Two<Out>*>(target(plane, window, time));
-        for (int i = thread_index(); i < Planes::area / 2; i += kSquareThreads) {
+        for (int i = self.lane; i < Planes::area / 2; i += 32) {
           store_once(out + i, {{Out(0), Out(0)}});
         }
       }
-    });
+    };
+    for_repeats(shape, t, clear, self.warp, kWindowWarps);
   }
 
  private:
@@ -65,29 +67,28 @@ class SquareWindows {
     return Planes::count == 1 || memory_.targets[plane] != kNowhere;
   }
 
-  __device__ __forceinline__ void put(
-      int window, int time, const float (&values)[kSquareTiles][4]) const {
+  __device__ __forceinline__ void put(int window, int time, const SquareValues& values) const {
     const SquareThread self;
-#pragma unroll
-    for (int plane = 0; plane < Planes::count; ++plane) {
-      if (!exists(plane)) {
-        continue;
-      }
-      Out* out = target(plane, window, time) + self.r * kSide + self.q * 2;
-#pragma unroll
-      for (int tile = 0; tile < kSquareTiles; ++tile) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const int group = tile / kTilesAcross * 2 + half, n = tile % kTilesAcross;
-          if (Planes::at(group, n) == plane) {
-            store_once(
-                reinterpret_cast<Two<Out>*>(
-                    out + Planes::within(group) * 8 * kSide + Planes::within(n) * 8),
-                rounded_pair<Out>(values[tile][2 * half], values[tile][2 * half + 1]));
-          }
+    Out* out = target(0, window, time) + self.q * 4 * kSide + self.r * 2;
+    for_sixteens([&](int down, int across) {
+      Out* to = out + (down * kSide + across) * 16;
+      if (Planes::count > 1) {
+        const int plane = plane_of<kSide>(self, down, across);
+        if (!exists(plane)) {
+          return;
         }
+        const int y = Planes::within(2 * down + self.q / 2) * 8 + self.q % 2 * 4;
+        const int x = Planes::within(2 * across + self.r / 4) * 8 + self.r % 4 * 2;
+        to = target(plane, window, time) + y * kSide + x;
       }
-    }
+#pragma unroll
+      for (int row = 0; row < 4; ++row) {
+        const float (&pairs)[4] = values[down][across][row % 2];
+        store_once(
+            reinterpret_cast<Two<Out>*>(to + row * kSide),
+            rounded_pair<Out>(pairs[row / 2], pairs[row / 2 + 2]));
+      }
+    });
   }
 
   // What the warp has put into a window, into another.

@@ -33,13 +33,15 @@ struct WindowShape {
 
   // The windows whose first frame lies `i` >= 1 frames before frame t, `first` to `last`. Several
   // begin at the video's first frame where it is repeated before it.
-  __device__ __forceinline__ int64_t first_window(int64_t t, int i) const {
-    const int64_t reaching = t + shift - num_phase;
+  template <typename Frame>
+  __device__ __forceinline__ Frame first_window(Frame t, int i) const {
+    const Frame reaching = t + shift - num_phase;
     return t == i ? (reaching < 0 ? 0 : reaching) : t - i + shift;
   }
-  __device__ __forceinline__ int64_t last_window(int64_t t, int i) const {
-    const int64_t last = t - i + shift;
-    return last < windows ? last : windows - 1;
+  template <typename Frame>
+  __device__ __forceinline__ Frame last_window(Frame t, int i) const {
+    const Frame last = t - i + shift, count = static_cast<Frame>(windows);
+    return last < count ? last : count - 1;
   }
   // Where the plane lies that has the difference of frame t from the one before in a window.
   __device__ __forceinline__ int64_t
@@ -233,12 +235,13 @@ __device__ __forceinline__ T clamped(T value) {
 }
 
 // Calls visit(window, time) where a window repeats frame t, the video's first or last: its
-// difference there is zero. `time` is what the frame's number would be without the repetition.
+// difference there is zero. `time` is what the frame's number would be without the repetition. Of
+// `step` who share the windows, number `first` calls.
 template <typename Visit>
 __device__ __forceinline__ void for_repeats(
-    const WindowShape& shape, int64_t t, const Visit& visit) {
+    const WindowShape& shape, int64_t t, const Visit& visit, int first = 0, int step = 1) {
   const auto repeats = [&](int64_t begin, int64_t end) {
-    for (int64_t window = begin; window < end; ++window) {
+    for (int64_t window = begin + first; window < end; window += step) {
       const int64_t before = window - shape.shift;
       for (int64_t time = before + 1; time <= before + shape.num_phase; ++time) {
         if ((t == 0 && time <= 0) || (t == shape.length - 1 && time >= shape.length)) {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from support.phase_cases import CASES
-from support.textures import clear_noise
+from support.textures import clashing_waves, clear_noise
 
 from phasenet import reference
 from phasenet.parity import phase_error
@@ -121,7 +121,9 @@ def test_a_faint_texture_on_a_bright_frame(emulated):
         emulated.configure(architecture=architecture)
         got = run(emulated, frames, 1, 4, 2, (1, 2), "full", "valid")
         for one, other in zip(got, expected, strict=True):
-            assert (one - other).abs().median() < 3e-5  # a wrap may be seen in one alone
+            # A wrap may be seen in one alone, which moves the others of its plane by their mean.
+            off = (one - other).flatten(-2)
+            assert (off - off.median(-1, keepdim=True).values).abs().median() < 3e-5
 
 
 def test_runs_that_reach_from_one_plane_to_the_next(emulated):
@@ -176,10 +178,10 @@ def test_less_shared_memory_is_enough_for_fewer_planes_a_block(emulated, kilobyt
     assert all(map(torch.equal, got, expected))
 
 
-@pytest.mark.parametrize("size", [(24, 20), (48, 48)])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype, size):
-    frames = torch.rand(3, *size)
+@pytest.mark.parametrize("shape", [(3, 24, 20), (2, 48, 48)])
+def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype, shape):
+    frames = torch.rand(shape)
     whole = run(emulated, frames, 2, 4, 2, (1, 2))
     half = emulated.phase_difference_windows(frames.numpy(), 2, dtype=dtype)
     kind = getattr(torch, dtype)
@@ -220,16 +222,30 @@ def test_bytes_are_scaled(emulated):
         assert torch.equal(planes, right)
 
 
-def test_equal_frames_give_exactly_zero(emulated):
-    frames = torch.rand(4, 24, 24)
+@pytest.mark.parametrize("side", [24, 48])
+def test_equal_frames_give_exactly_zero(emulated, side):
+    frames = torch.rand(4, side, side)
     frames[2] = frames[1]
-    (planes,) = run(emulated, frames, 2, 4, 2, (1,))
-    planes = planes.unflatten(1, (2, 2))
-    # Window t has the frames t - 1, t, t + 1.
-    assert (planes[1, :, 1] == 0).all()
-    assert (planes[2, :, 0] == 0).all()
-    assert (planes[3, :, 1] == 0).all()  # the last frame repeated
-    assert planes[3, :, 0].any()
+    for planes in run(emulated, frames, 2, 4, 2, (1, 2)):
+        planes = planes.unflatten(1, (2, 2))
+        # Window t has the frames t - 1, t, t + 1.
+        assert (planes[1, :, 1] == 0).all()
+        assert (planes[2, :, 0] == 0).all()
+        assert (planes[3, :, 1] == 0).all()  # the last frame repeated
+        assert planes[3, :, 0].any()
+
+
+@pytest.mark.slow
+def test_large_differences_on_tensor_cores(emulated):
+    """Beyond 8 rad each is clamped by itself, where others are known to be within the limit."""
+    frames = clashing_waves(13, 48, 48).float()
+    got = run(emulated, frames, 12, 4, 2, (1, 2), "full", "valid")
+    assert got[0].abs().max() > 8
+    emulated.configure(architecture=100)
+    expected = run(emulated, frames, 12, 4, 2, (1, 2), "full", "valid")
+    for one, other in zip(got, expected, strict=True):
+        # Where the waves meet, phases are those of small amplitudes.
+        assert (one - other).norm() / other.norm() < 5e-2
 
 
 def test_nan_stays_in_the_windows_that_have_it(emulated):
