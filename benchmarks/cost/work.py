@@ -91,7 +91,7 @@ WORKS = {
         "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 4, True
     ),
     "one-clip": Work("windows, one such clip", 1, windows, 1, True),
-    "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward, 2, True),
+    "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward, 4, True),
     "pyramid-256": Work("pyramid, 16x256x256, height 5, 4 bands", 16, pyramid(256, 5, 4), 16, True),
     "pyramid-512": Work("pyramid, 64x512x512, height 6, 4 bands", 64, pyramid(512, 6, 4), 64, True),
     "inverse-256": Work("pyramid's inverse, 16x256x256", 16, pyramid_inverse(256, 5, 4), 16, True),
