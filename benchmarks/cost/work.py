@@ -97,7 +97,7 @@ WORKS = {
         "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 4, True
     ),
     "one-clip": Work("windows, one such clip", 1, windows, 1, True),
-    "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward, 2, True),
+    "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward, 4, True),
     "turns": Work("phases turned, 16x256x256, smoothed over 2 pixels", 16, turns, 2),
     **{
         f"{name}-{side}": Work(

@@ -15,6 +15,12 @@
 
 namespace phasenet::cuda {
 
+// As PlaneThread, made anew and addresses with it: registers are scarce.
+struct AdjointThread {
+  const int index = thread_index(), warp = index / 32, lane = index % 32;
+  const int r = lane / 4, q = lane % 4;
+};
+
 // One level's tables, in pieces of 16 bytes: cosines and sines of frequencies by samples, cosines
 // of samples by frequencies, then the filter.
 template <int kSide>
@@ -80,7 +86,7 @@ static_assert(kPlaneWarps * kFrameSide * kPartStride <= 4 * kAllGradFactors);
 // behind. Both bands lie in blocks of 8 x 8.
 template <int kSide, typename Visit>
 __device__ __forceinline__ void for_coefficient_grads(
-    const Complex<float>* grads, const PlaneThread& self, const Visit& visit) {
+    const Complex<float>* grads, const AdjointThread& self, const Visit& visit) {
   using Square = SquareTables<kSide>;
 #pragma unroll
   for (int band = 0; band < 2; ++band) {
@@ -123,7 +129,7 @@ __device__ __forceinline__ float largest_part(float than, const Two<Complex<floa
 template <int kSide>
 __device__ __forceinline__ void put_coefficient_grads(
     const Complex<float>* grads, float scale, Four<Halves>* factors) {
-  const PlaneThread self;  // and so addresses anew, for which there are no registers
+  const AdjointThread self;  // and so addresses anew, for which there are no registers
   using Pair = Two<Complex<float>>;
   for_coefficient_grads<kSide>(
       grads, self, [&](int band, int at, const Pair& one, const Pair& two) {
@@ -145,7 +151,7 @@ __device__ __forceinline__ void put_coefficient_grads(
 __device__ __forceinline__ uint32_t load_coefficient_grads(
     const Complex<float>* first,
     const Complex<float>* second,
-    const PlaneThread& self,
+    const AdjointThread& self,
     Four<Halves>* factors) {
   float peak = 0;
   const auto visit = [&](int, int, const auto& one, const auto& two) {
@@ -219,7 +225,7 @@ __device__ __forceinline__ void add_spectrum(
 // the band along x, and 16 of those along y of the other band.
 __device__ __forceinline__ void put_rows(
     const Four<Halves>* tables,
-    const PlaneThread& self,
+    const AdjointThread& self,
     int part,
     const SplitRow<FrameTables::tiles>& flat,
     const SplitRow<2> (&columns)[FrameTables::steps],
@@ -258,7 +264,7 @@ static __global__ void __launch_bounds__(kPlaneThreads, 2) frames_of_squares(
   constexpr int whole = kFrameSide, half = kFrameSide / 2;
   constexpr int steps = FrameTables::steps, tiles = FrameTables::tiles;
   const int64_t frame = blockIdx.x;
-  const PlaneThread self;
+  const AdjointThread self;
   Four<Halves>* factors = shared_memory<Four<Halves>>();
   const uint32_t exponent = load_coefficient_grads(
       first + frame * (2 * whole * whole), second + frame * (2 * half * half), self, factors);

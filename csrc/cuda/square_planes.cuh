@@ -22,7 +22,7 @@ constexpr int64_t kPlaneBytes = 16 * (kSpectra + 1);  // and each warp's largest
 static_assert(kPlaneWarps <= 4);
 
 struct PlaneThread {
-  const int index = thread_index(), warp = index / 32, lane = index % 32;
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const int r = lane / 4, q = lane % 4;  // of factors and sums, see halves.cuh
 };
 

@@ -1,12 +1,11 @@
 // The gradient of windows of planes of 48 x 48 and 24 x 24, second half: sums over the windows that
 // a frame is in, back to its coefficients. gradient_walk.cuh tells the formulas; here the wraps k
-// since a window's first frame are counted, and with them da = p B(Q) + sum_i (2 pi k B(q) - B(q (d
-// + F))), F and B(q) being products on tensor cores.
+// since a window's first frame are counted: da = p B(Q) + sum_i (2 pi k B(q) - B(q (d + F))), where
+// F and B(q) are products on tensor cores.
 //
 // A block makes one frame of one plane of 48 x 48, or of four of 24 x 24, each of its warps a third
-// of the rows or, of what is blurred with the axes exchanged, of the columns. A lane has of a
-// square `by rows` columns 2 q and 2 q + 1 of row r of every 8 x 8 block, `by columns` rows 2 q and
-// 2 q + 1 of column r.
+// of the rows or, of what is blurred with the axes exchanged, of the columns. Of every 8 x 8 block
+// a lane has `by rows` columns 2 q and 2 q + 1 of row r, `by columns` these rows of column r.
 #pragma once
 
 #include "polar.cuh"
@@ -132,6 +131,8 @@ class SquareSums {
     const SumThread self;
     if (self.warp == 0) {
       write_single_taps(self.lane, memory_.taps);
+    }
+    if (self.index == 0) {
       *memory_.high_bits = kHighBits;
     }
     for (int i = self.index; i < kTilesAcross * 32; i += kSumThreads) {
