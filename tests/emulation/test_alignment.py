@@ -18,8 +18,10 @@ def test_where_tensors_begin_changes_nothing(emulated, name, offset):
     aligned = CALLS[name](emulated)
     emulated.configure(offset=offset)
     for part, want in zip(CALLS[name](emulated), aligned, strict=True):
-        if "fourier" in name and part.dtype.kind in "fc" and part.dtype != np.float16:
-            # Torch's transforms may go another way.
+        # Torch's transforms may go another way, and gradients that cannot be read four at a time
+        # are walked along, in other sums.
+        another = "fourier" in name or "backward squares" in name
+        if another and part.dtype.kind in "fc" and part.dtype != np.float16:
             assert np.linalg.norm(part - want) <= 1e-5 * np.linalg.norm(want)
         else:
             np.testing.assert_array_equal(part, want)
