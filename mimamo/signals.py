@@ -10,10 +10,16 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import FrameType
 
 _AGAIN = 0.05  # seconds until it is looked again whether exceptions are swallowed
+# Whose functions are called as objects go.
+_CALLED_BACK = {
+    weakref.WeakSet.__init__.__code__.co_filename,
+    weakref.WeakValueDictionary.__init__.__code__.co_filename,
+}
 _SAME = 1.0  # seconds within which several signals are one wish: a key that bounces, a group killed
 
 
@@ -77,12 +83,15 @@ class _Ending:
 def _is_swallowing(frame: FrameType | None) -> bool:
     """Whether what is raised in a frame, or one that it was called from, may get lost.
 
-    That is in an import, in a finaliser, and in a function that a library in C calls back, which
-    says so by a parameter `signals_wait`.
+    That is in an import, in a finaliser, in what is called as an object goes that is referred to
+    weakly, and in a function that a library in C calls back, which says so by a parameter
+    `signals_wait`.
     """
     while frame is not None:
         code = frame.f_code
         if code.co_filename == "<frozen importlib._bootstrap>" or code.co_name == "__del__":
+            return True
+        if code.co_filename in _CALLED_BACK:
             return True
         if "signals_wait" in code.co_varnames:
             return True

@@ -131,8 +131,14 @@ def test_one_during_an_import_waits_for_its_end(tmp_path: Path) -> None:
         "try: av.open(File(), format='mp4')\n"
         "except av.FFmpegError: pass\n",
         "class Last:\n    def __del__(self): kill()\nLast()\n",
+        "import weakref\n"
+        "class Data(set):\n"
+        "    def discard(self, item): kill()\n"
+        "known = weakref.WeakSet([one_of := type('One', (), {})()])\n"
+        "known.data = Data(known.data)\n"
+        "del one_of\n",
     ],
-    ids=["FFmpeg", "finaliser"],
+    ids=["FFmpeg", "finaliser", "weak set"],
 )
 def test_one_where_exceptions_are_swallowed_waits(code: str) -> None:
     """It was lost, and the command went on to its end."""
