@@ -135,8 +135,8 @@ IMPORTED = """
     dataclasses datetime einops errno fcntl fractions functools gc glob hashlib huggingface_hub
     importlib inspect io itertools json math matplotlib mimamo numbers numpy operator os pathlib
     onnxruntime phasenet pickletools platform re rich scipy shutil signal skimage stat statistics
-    subprocess sys tempfile threading time tomli tomli_w tomllib torch typer types typing warnings weakref
-    zipfile zlib
+    subprocess sys tempfile threading time tomli tomli_w tomllib torch typer types typing warnings
+    weakref zipfile zlib
 """
 ALONE = READERS | WRITERS | PRINTERS | OTHERS
 # Of these it is no path that is opened, but what is open already, or a codec.
