@@ -64,8 +64,9 @@ class Decoding:
         self._doubtful_start = doubtful
         self._origin = start_of(container)
         self._time = -math.inf
+        self._ahead = False  # of the container's times, as some did not increase
         self._stamp = -math.inf  # of the last frame, in the stream's units, as all stamps
-        self._read = -math.inf  # the highest of a packet so far
+        self._read = self._sent = -math.inf  # the highest of a packet so far; of its decoding
         # Stamps, and whether that frame is lost for sure; what the end of the file would have had.
         self._lost: list[tuple[float, bool]] = [(math.inf, False)] if cut else []
         self._doubtful = 0  # for how many more frames a long step means a gap
@@ -103,7 +104,9 @@ class Decoding:
         stamps = () if packet is None else (packet.pts, packet.dts)
         known = [float(stamp) for stamp in stamps if stamp is not None]
         stamp = known[0] if known else self._read
-        self._read = max(self._read, *known) if known else self._read
+        self._read = max([self._read, *known])
+        if packet is not None and packet.dts is not None:
+            self._sent = max(self._sent, packet.dts)
         before = logged_errors()
         frames: list[VideoFrame] = []
         try:
@@ -159,9 +162,14 @@ class Decoding:
         if stamp is None or self._stream.time_base is None:
             self.filled = True
             return due
-        time = float(stamp * self._stream.time_base) - self._origin
-        first = self._time < 0
-        if time > self._time and 0 <= time <= max(self._time, 0.0) + _AHEAD:
+        first, time = self._time < 0, float(stamp * self._stream.time_base)
+        if first and self._container.start_time is None:  # a raw stream counts from anywhere
+            self._origin = time
+        time -= self._origin
+        # What is given in the place of others goes on evenly until the container is that far.
+        least = self._time + self._step / 2 * self._ahead
+        self._ahead = time <= least
+        if not self._ahead and 0 <= time <= max(self._time, 0.0) + _AHEAD:
             return time
         if first or self._time - time > _BACK or time > self._time:
             self._origin += time - due  # what follows is counted from here
@@ -169,8 +177,11 @@ class Decoding:
         return due
 
     def _is_cut(self) -> bool:
-        """Whether the last packet is torn, or the file's own index names others after it."""
+        """Whether the last packet is torn, or the file's own index names others after it.
+
+        What it names at the last one's time is no frame: FLV says so that H.264 ends.
+        """
         return self._torn or any(
-            entry.pos > self._place >= 0 or entry.timestamp > self._read
+            entry.timestamp > (self._sent if entry.pos > self._place >= 0 else self._read)
             for entry in self._stream.index_entries
         )

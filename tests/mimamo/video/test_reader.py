@@ -50,10 +50,12 @@ class TestFrames:
             ("x.mp4", "libsvtav1"), ("x.avi", "mpeg4"), ("x.ts", "mpeg2video"),
             ("x.flv", "flv"), ("x.ogv", "libvpx"), ("x.wmv", "wmv2"), ("x.mxf", "mpeg2video"),
             ("x.h264", "libx264"), ("x.265", "libx265"), ("x.264", "libx264"),
+            ("x.m2v", "mpeg2video"), ("x.flv", "libx264"), ("x.flv", "libx265"),
         ],
     )  # fmt: skip
     def test_containers_and_codecs(self, make_video, picture, name, codec):
-        format = {"x.ogv": "ogg", "x.264": "h264", "x.265": "hevc"}.get(name)
+        raw = {"x.264": "h264", "x.265": "hevc", "x.m2v": "mpeg2video"}
+        format = {"x.ogv": "ogg", **raw}.get(name)
         options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         video = VideoReader(make_video(name, 12, codec, format, options=options))
         frames = list(video)
@@ -118,6 +120,14 @@ class TestTimes:
         times = np.array([frame.time for frame in VideoReader(one)])
         assert len(times) == 24
         np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-6)
+
+    def test_times_that_go_back_and_forth_go_on_evenly(self, make_video):
+        """AVI has no times of frames that are stored in another order; FFmpeg guesses them."""
+        reordered = {"preset": "medium", "bf": "3", "g": "12"}
+        times = [frame.time for frame in VideoReader(make_video("x.avi", 72, options=reordered))]
+        assert len(times) == 72
+        assert np.diff(times).min() > 0.019
+        np.testing.assert_allclose(times, 0.04 + np.arange(72) / 25, atol=0.13)
 
     def test_times_that_are_missing_follow_from_the_rate(self, make_video, monkeypatch):
         monkeypatch.setattr(Decoding, "stamp", staticmethod(lambda frame: None))
