@@ -80,7 +80,7 @@ def live(
         # Only what is in order waits for torch.
         from mimamo.device import choose_device, choose_precision, slow_precision
         from mimamo.faces.batched_centerface import centerface
-        from mimamo.given_weights import load_checkpoints
+        from mimamo.predict.given_weights import load_checkpoints
         from mimamo.predict.live import LivePredictor, LiveSpeed, live_table
         from mimamo.predict.notices import far_rate, no_face, no_rows, others_there, too_slow
         from mimamo.video.gaps import LostFrames
