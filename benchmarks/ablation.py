@@ -32,7 +32,7 @@ SYNTH = {"identities": 24, "takes": 4, "frames": 96, "seed": 0}
 HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
 
 
-class Row(NamedTuple):
+class Condition(NamedTuple):
     """A row of the table: how the network was trained, and with what it was evaluated."""
 
     title: str
@@ -41,11 +41,11 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("both", "both", "both"),
-    Row("both, motion blinded (`evaluate --streams spatial`)", "both", "spatial"),
-    Row("both, stills blinded (`evaluate --streams temporal`)", "both", "temporal"),
-    Row("stills alone", "spatial", "both"),
-    Row("motion alone", "temporal", "both"),
+    Condition("both", "both", "both"),
+    Condition("both, motion blinded (`evaluate --streams spatial`)", "both", "spatial"),
+    Condition("both, stills blinded (`evaluate --streams temporal`)", "both", "temporal"),
+    Condition("stills alone", "spatial", "both"),
+    Condition("motion alone", "temporal", "both"),
 )
 
 
