@@ -223,8 +223,8 @@ def check_octave(bands_per_octave: int, width: float | None) -> tuple[int, float
     width = check_positive("width", width)
     if width < MIN_WIDTH or width * count > 1:
         raise ValueError(
-            f"width: expected octaves from {MIN_WIDTH} to 1 / bands_per_octave = {1 / count:.4g}, so "
-            f"that no transition reaches into the next, got {width}"
+            f"width: expected octaves from {MIN_WIDTH} to 1 / bands_per_octave = {1 / count:.4g}, "
+            f"so that no transition reaches into the next, got {width}"
         )
     return count, width
 
