@@ -160,16 +160,7 @@ __device__ __forceinline__ uint32_t load_coefficient_grads(
   for_coefficient_grads<kFrameSide>(first, self, visit);
   for_coefficient_grads<kFrameSide / 2>(second, self, visit);
   uint32_t* peaks = reinterpret_cast<uint32_t*>(factors + kAllGradFactors);
-  uint32_t exponent = __reduce_max_sync(0xffffffffu, __float_as_uint(peak));
-  if (self.lane == 0) {
-    peaks[self.warp] = exponent;
-  }
-  __syncthreads();
-#pragma unroll
-  for (int warp = 0; warp < kPlaneWarps; ++warp) {
-    exponent = peaks[warp] > exponent ? peaks[warp] : exponent;
-  }
-  exponent = exponent >> 23;
+  const uint32_t exponent = largest_exponent(peak, self.warp, self.lane, peaks);
   const uint32_t scale_exponent = exponent == 255 ? 127 : (exponent == 254 ? 1 : 254 - exponent);
   const float scale = __uint_as_float(scale_exponent << 23);
   // Read again: there are no registers for all of them.

@@ -91,6 +91,22 @@ __device__ __forceinline__ LeftFactor left_of(const Four<Halves>* tiles, int til
   return {tiles[tile * 64], tiles[tile * 64 + 32]};
 }
 
+// The biased exponent of the largest of the block's numbers, of which a thread has one that is not
+// negative; `peaks` is a word a warp, in shared memory.
+__device__ __forceinline__ uint32_t
+largest_exponent(float number, int warp, int lane, uint32_t* peaks) {
+  uint32_t largest = __reduce_max_sync(0xffffffffu, __float_as_uint(number));
+  if (lane == 0) {
+    peaks[warp] = largest;
+  }
+  __syncthreads();
+#pragma unroll
+  for (int other = 0; other < kPlaneWarps; ++other) {
+    largest = peaks[other] > largest ? peaks[other] : largest;
+  }
+  return largest >> 23;
+}
+
 // Writes the frame as right factors, samples along x by rows: [6 tiles, 3 steps, 32]. It is scaled
 // by a power of two, of which the biased exponent is returned, that makes its largest 2 to 4: the
 // spectrum and all that follows then stays below 65504, what halves hold.
@@ -116,17 +132,7 @@ load_frame(const In* frame, const PlaneThread& self, Four<Halves>* factors, uint
       peak = std::fmax(peak, std::fabs(values[n][i]));  // NaN stays out of it
     }
   }
-  const uint32_t largest = __reduce_max_sync(0xffffffffu, __float_as_uint(peak));
-  if (self.lane == 0) {
-    peaks[self.warp] = largest;
-  }
-  __syncthreads();
-  uint32_t exponent = largest;
-#pragma unroll
-  for (int warp = 0; warp < kPlaneWarps; ++warp) {
-    exponent = peaks[warp] > exponent ? peaks[warp] : exponent;
-  }
-  exponent = exponent >> 23;
+  const uint32_t exponent = largest_exponent(peak, self.warp, self.lane, peaks);
   const uint32_t scale_exponent = exponent == 0 ? 254 : (exponent == 255 ? 127 : 255 - exponent);
   const float scale = __uint_as_float(scale_exponent << 23);
 #pragma unroll
