@@ -184,15 +184,4 @@ void launch_square_adjoint(
   }
 }
 
-template <typename T>
-void fill_square_adjoint_tables(const Launch& launch, T* tables) {
-  launch(
-      square_adjoint_tables,
-      blocks_for(kAdjointTables, 128),
-      dim3(128),
-      0,
-      directions<double>(2),
-      reinterpret_cast<Four<Halves>*>(tables));
-}
-
 }  // namespace phasenet::cuda
