@@ -107,6 +107,12 @@ largest_exponent(float number, int warp, int lane, uint32_t* peaks) {
   return largest >> 23;
 }
 
+// Half of a tile, transposed, as right factor.
+__device__ __forceinline__ Four<Halves> right_of(const Four<Halves>* tiles, int tile, int half) {
+  const LeftFactor rows = left_of(tiles, tile);
+  return {{rows.high.at[half], rows.high.at[half + 2], rows.low.at[half], rows.low.at[half + 2]}};
+}
+
 // Writes the frame as right factors, samples along x by rows: [6 tiles, 3 steps, 32]. It is scaled
 // by a power of two, of which the biased exponent is returned, that makes its largest 2 to 4: the
 // spectrum and all that follows then stays below 65504, what halves hold.
@@ -222,30 +228,28 @@ __device__ __forceinline__ void make_samples(
   float sums[tiles][4] = {};
   add_split_products<kSide>(
       sums,
-      [&](int step) { return left_of(level + Tables::cosine_left + lane, part * steps + step); },
+      [&](int step) { return left_of(level + Tables::cosine + lane, part * steps + step); },
       [&](int n, int step) { return spectrum[(n * steps + step) * 32 + lane]; });
   const SplitRow<tiles> row(sums);  // samples across by frequencies along
 #pragma unroll(kSide == kFrameSide ? 1 : 2)
   for (int i = 0; i < steps; ++i) {
     float re[2][4] = {}, im[2][4] = {};
-    const auto add = [&](float (&to)[2][4], int lefts, int rights) {
+    const auto add = [&](float (&to)[2][4], int table) {
+      const Four<Halves>* waves = level + table + lane;
       if constexpr (upright) {
         add_split_products<kSide>(
             to,
             [&](int step) { return row.left(step); },
-            [&](int n, int step) {
-              const int tile = 2 * i + n < tiles ? 2 * i + n : 2 * i;
-              return level[rights + (tile * steps + step) * 32 + lane];
-            });
+            [&](int n, int step) { return right_of(waves, i * steps + step, n); });
       } else {
         add_split_products<kSide>(
             to,
-            [&](int step) { return left_of(level + lefts + lane, i * steps + step); },
+            [&](int step) { return left_of(waves, i * steps + step); },
             [&](int n, int step) { return row.right(n, step); });
       }
     };
-    add(re, Tables::cosine_left, Tables::cosine_right);
-    add(im, Tables::sine_left, Tables::sine_right);
+    add(re, Tables::cosine);
+    add(im, Tables::sine);
 #pragma unroll
     for (int n = 0; n < 2; ++n) {
       const int down = 2 * (upright ? i : part) + n;
@@ -276,7 +280,7 @@ __global__ void __launch_bounds__(kPlaneThreads, 5) planes_of_squares(
   add_split_products<whole>(
       sums,
       [&](int step) {
-        return left_of(tables + kForwardLeft + self.lane, self.warp * FrameTables::steps + step);
+        return left_of(tables + kForward + self.lane, self.warp * FrameTables::steps + step);
       },
       [&](int n, int step) { return spectra[(n * FrameTables::steps + step) * 32 + self.lane]; });
   const SplitRow<FrameTables::tiles> rows(sums);  // frequencies along x by the frame's rows
@@ -291,7 +295,7 @@ __global__ void __launch_bounds__(kPlaneThreads, 5) planes_of_squares(
         spectrum,
         [&](int step) { return rows.left(step); },
         [&](int n, int step) {
-          return tables[kForwardRight + (n * FrameTables::steps + step) * 32 + self.lane];
+          return right_of(tables + kForward + self.lane, n / 2 * FrameTables::steps + step, n % 2);
         });
     __syncthreads();  // the frame has been read, and not only just: its loads take registers
 #pragma unroll
@@ -305,7 +309,7 @@ __global__ void __launch_bounds__(kPlaneThreads, 5) planes_of_squares(
     add_split_products<whole>(
         spectrum,
         [&](int step) {
-          return left_of(tables + kForwardLeft + self.lane, m * FrameTables::steps + step);
+          return left_of(tables + kForward + self.lane, m * FrameTables::steps + step);
         },
         [&](int n, int step) { return rows.right(n, step); });
     put(1, m, self.warp, spectrum[0], spectrum[1]);
