@@ -70,6 +70,7 @@ def test_what_browsers_play_is_taken_as_it_is(tmp_path, name, codec):
         ("a.mp4", "libx264", {"rotation": (0, True)}),
         ("a.mp4", "libx264", {"pix_fmt": "yuv444p"}),
         ("a.mp4", "libx264", {"interlaced": True}),
+        ("a.webm", "libvpx-vp9", {"pix_fmt": "yuva420p"}),
         ("a.mp4", "libx264", {"times": [10 + index / FPS for index in range(6)]}),
         ("a.webm", "libvpx", {"times": [10 + index / FPS for index in range(6)]}),
     ],

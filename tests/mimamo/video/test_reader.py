@@ -292,11 +292,18 @@ class TestStreams:
         with pytest.raises(InputError, match=r"song\.mp4: expected a video, found no pictures"):
             VideoReader(path)
 
-    def test_a_codec_that_is_not_there_is_named(self, make_video):
-        path = damage(make_video(), lambda data: data.__setitem__(slice(None), data.replace(
-            b"avc1", b"evc1"
-        )))  # fmt: skip
-        with pytest.raises(InputError, match=r"clip\.mp4: FFmpeg has no decoder .*codec, evc \("):
+    @pytest.mark.parametrize(
+        ("name", "before", "after", "codec"),
+        [
+            ("x.mp4", b"avc1", b"evc1", r"evc \("),
+            ("x.mp4", b"avc1", b"xyz1", "xyz1$"),
+            ("x.mkv", b"ISO/AVC", b"ISO/XYZ", "unknown$"),
+        ],
+    )
+    def test_a_codec_that_is_not_there_is_named(self, make_video, name, before, after, codec):
+        path = make_video(name)
+        path.write_bytes(path.read_bytes().replace(before, after))
+        with pytest.raises(InputError, match=rf"FFmpeg has no decoder here for its codec, {codec}"):
             VideoReader(path)
 
 
