@@ -209,7 +209,7 @@ def test_writes_into_coefficients_that_are_there():
 def test_what_is_no_tight_frame_is_refused(module):
     with pytest.raises(
         ValueError,
-        match=r"width: expected 0.03125 to 1 / bands_per_octave = 0.5 octaves, so that no "
+        match=r"width: expected octaves from 0.03125 to 1 / bands_per_octave = 0.5, so that no "
         r"transition reaches into the next, got 0.75$",
     ):
         module.SteerablePyramid(4, 4, bands_per_octave=2, width=0.75)

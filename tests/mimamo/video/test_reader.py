@@ -50,10 +50,12 @@ class TestFrames:
             ("x.mp4", "libsvtav1"), ("x.avi", "mpeg4"), ("x.ts", "mpeg2video"),
             ("x.flv", "flv"), ("x.ogv", "libvpx"), ("x.wmv", "wmv2"), ("x.mxf", "mpeg2video"),
             ("x.h264", "libx264"), ("x.265", "libx265"), ("x.264", "libx264"),
+            ("x.m2v", "mpeg2video"), ("x.flv", "libx264"), ("x.flv", "libx265"),
         ],
     )  # fmt: skip
     def test_containers_and_codecs(self, make_video, picture, name, codec):
-        format = {"x.ogv": "ogg", "x.264": "h264", "x.265": "hevc"}.get(name)
+        raw = {"x.264": "h264", "x.265": "hevc", "x.m2v": "mpeg2video"}
+        format = {"x.ogv": "ogg", **raw}.get(name)
         options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         video = VideoReader(make_video(name, 12, codec, format, options=options))
         frames = list(video)
@@ -106,6 +108,36 @@ class TestTimes:
         times = [frame.time for frame in VideoReader(path)]
         np.testing.assert_allclose(times, 0.5 + np.arange(5) / 25, atol=0.025)
 
+    @pytest.mark.parametrize("bf", ["0", "2"])
+    @pytest.mark.parametrize("name", ["x.mp4", "x.mov", "x.mkv", "x.ts", "x.avi", "x.flv"])
+    def test_frames_that_wait_for_others_begin_at_0(self, make_video, name, bf):
+        """AVI has no times, and FFmpeg's are late by the frames that wait; H.264 in FLV ends with
+        a tag that holds no frame."""
+        video = VideoReader(make_video(name, 12, options={"bf": bf, "g": "6"}))
+        times = [frame.time for frame in video]
+        np.testing.assert_allclose(times, np.arange(12) / 25, atol=1.1e-3)
+        assert (video.missing, video.warnings) == (None, [])
+
+    @pytest.mark.parametrize(("name", "bf"), [("x.mp4", "2"), ("x.mov", "2"), ("x.mp4", "0")])
+    def test_what_an_edit_list_cuts_off_is_not_shown(self, make_video, name, bf):
+        given = (np.arange(12) - 5) / 25
+        options = {"avoid_negative_ts": "disabled"}
+        path = make_video(name, 12, times=given, options={"bf": bf}, container_options=options)
+        video = VideoReader(path)
+        np.testing.assert_allclose([frame.time for frame in video], np.arange(7) / 25, atol=1e-6)
+        assert video.missing is None
+
+    def test_after_frames_before_0_come_the_others_at_their_own_times(self, make_video):
+        """FFmpeg gives no times for what begins before a Matroska file's first cluster."""
+        given = np.array([-0.08, -0.04, 0.0, 0.04, 0.5, 0.53, 1.2])
+        options = {"avoid_negative_ts": "disabled"}
+        path = make_video("x.mkv", len(given), times=given, container_options=options)
+        video = VideoReader(path)
+        times = [frame.time for frame in video]
+        assert times[0] == 0
+        np.testing.assert_allclose(np.diff(times[1:]), np.diff(given[1:]), atol=0.2)
+        np.testing.assert_allclose(np.diff(times[2:]), np.diff(given[2:]), atol=1e-6)
+
     def test_a_stream_that_starts_at_any_time_starts_at_0(self, make_video):
         path = make_video("x.ts", 12, container_options={"output_ts_offset": "100"})
         with av.open(str(path)) as container:
@@ -118,6 +150,12 @@ class TestTimes:
         times = np.array([frame.time for frame in VideoReader(one)])
         assert len(times) == 24
         np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-6)
+
+    def test_avi_in_any_order_of_frames(self, make_video):
+        """It has no times of frames that are stored in another order; FFmpeg guesses them."""
+        reordered = {"preset": "medium", "bf": "3", "g": "12"}
+        times = [frame.time for frame in VideoReader(make_video("x.avi", 72, options=reordered))]
+        np.testing.assert_allclose(times, np.arange(72) / 25, atol=1e-6)
 
     def test_times_that_are_missing_follow_from_the_rate(self, make_video, monkeypatch):
         monkeypatch.setattr(Decoding, "stamp", staticmethod(lambda frame: None))
