@@ -16,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 
 _LONGEST = 16384  # pixels of a side; what would make it longer is damaged
 _SMALLEST = 4  # that can be deinterlaced
+_UPRIGHT = 1, 0, 0, 1  # a display matrix
 
 
 def progressive(frames: Iterable[tuple[VideoFrame, float]]) -> Iterator[tuple[VideoFrame, float]]:
@@ -81,7 +82,19 @@ class Pictures:
         self._angle = 0
         self._matrix: tuple[int, int, int, int] | None = None
 
+    def turn(self, frame: VideoFrame) -> bool:
+        """Take the next frame, shown or not; whether it is turned otherwise than the one before.
+
+        A codec may say it in key frames alone, of all up to the next one (H.264's messages).
+        """
+        angle, before = _angle(frame), self._matrix
+        if before is None or (angle != self._angle and (angle or frame.key_frame)):
+            # Looked at only where it changes: a frame whose side data were is not freed at once.
+            self._angle, self._matrix = angle, _matrix(frame)
+        return before is not None and self._matrix != before
+
     def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """The picture of the frame that was taken last."""
         width, height = frame.width, frame.height
         if self._pixel > 1:
             width = round(width * self._pixel)
@@ -93,15 +106,11 @@ class Pictures:
         shown = self._reformatter.reformat(
             frame, width, height, "rgb24", interpolation="BICUBIC", threads=1
         )
-        return self._turned(frame, shown.to_ndarray())
+        return self._turned(shown.to_ndarray())
 
-    def _turned(self, frame: VideoFrame, image: np.ndarray) -> np.ndarray:
-        """`image` as the frame's display matrix asks, to the nearest right angle."""
-        angle = _angle(frame)
-        if self._matrix is None or angle != self._angle:
-            # Looked at only where it changes: a frame whose side data were is not freed at once.
-            self._angle, self._matrix = angle, _matrix(frame)
-        a, b, c, d = self._matrix
+    def _turned(self, image: np.ndarray) -> np.ndarray:
+        """`image` as the display matrix asks, to the nearest right angle."""
+        a, b, c, d = self._matrix or _UPRIGHT
         across, down = a, d
         if abs(a) + abs(d) < abs(b) + abs(c):
             image, across, down = cv2.transpose(image), c, b
@@ -132,6 +141,6 @@ def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
         cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][round(_angle(frame) / 90) % 4]
         return cos, -sin, sin, cos
     if matrix is None:
-        return 1, 0, 0, 1
+        return _UPRIGHT
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
     return a, b, c, d
