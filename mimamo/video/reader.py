@@ -155,7 +155,7 @@ class VideoReader:
     ) -> Generator[VideoFrame, None, None]:
         stream = container.streams.video[self._facts.place]
         step = 1 / (self._facts.fps or ASSUMED_FPS)
-        picture = Pictures(stream.sample_aspect_ratio)
+        picture = Pictures(stream)
         times: list[float] = []  # of the first and the last
         shown: np.ndarray | None = None
         index, turned = -1, False

@@ -190,6 +190,16 @@ class TestPictures:
     def test_a_senseless_shape_is_not_believed(self, make_video):
         assert VideoReader(make_video(pixel=Fraction(1000))).size == SIZE
 
+    def test_their_shape_changes_where_the_codec_says_so(self, make_video):
+        """As television does from programme to programme."""
+        path, wide = (make_video(f"{n}.ts", 30, pixel=Fraction(n)) for n in (1, 2))
+        path.write_bytes(path.read_bytes() + wide.read_bytes())
+        for threads in (1, 3):
+            video = VideoReader(path, threads=threads)
+            assert [frame.image.shape[1] for frame in video] == [64] * 30 + [128] * 30
+            said = f"{path}: the picture size changes from 64x48 to 128x48 at 1.2 s"
+            assert video.warnings == [said]
+
     def test_interlaced_frames_are_deinterlaced_one_for_one(self, tmp_path):
         """A bar that moves by 8 pixels a field leaves a comb, which is gone afterwards."""
 
