@@ -11,11 +11,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 from support.films import SIZE, damage, noise, packets_of, with_matrix, write_film
 
 from mimamo.errors import InputError
-from mimamo.video import VideoReader
+from mimamo.video import ThinnedFilm, VideoReader
 from mimamo.video.decoding import Decoding
 
 
@@ -217,6 +218,16 @@ class TestPictures:
     def test_a_senseless_shape_is_not_believed(self, make_video):
         assert VideoReader(make_video(pixel=Fraction(1000))).size == SIZE
 
+    def test_their_shape_changes_where_the_codec_says_so(self, make_video):
+        """As television does from programme to programme."""
+        path, wide = (make_video(f"{n}.ts", 30, pixel=Fraction(n)) for n in (1, 2))
+        path.write_bytes(path.read_bytes() + wide.read_bytes())
+        for threads in (1, 3):
+            video = VideoReader(path, threads=threads)
+            assert [frame.image.shape[1] for frame in video] == [64] * 30 + [128] * 30
+            said = f"{path}: the picture size changes from 64x48 to 128x48 at 1.2 s"
+            assert video.warnings == [said]
+
     def test_interlaced_frames_are_deinterlaced_one_for_one(self, tmp_path):
         """A bar that moves by 8 pixels a field leaves a comb, which is gone afterwards."""
 
@@ -249,6 +260,34 @@ class TestPictures:
         list(video)
         assert video.warnings == [f"{path}: the picture size changes from 64x48 to 96x80 at 0.2 s"]
         assert video.missing is None
+
+    @pytest.mark.parametrize(
+        ("degrees", "how"), [(90, "size changes from 64x48 to 48x64"), (180, "turns")]
+    )
+    def test_a_turn_that_its_key_frames_alone_tell_is_of_all_and_said_once(
+        self, make_video, tmp_path, degrees, how
+    ):
+        plain = make_video("a.h264", 6, format="h264")
+        message = f"h264_metadata=display_orientation=insert:rotate={degrees}"
+        with av.open(str(plain)) as container:
+            turning = BitStreamFilterContext(message, container.streams.video[0])
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            turned = b"".join(bytes(x) for packet in packets for x in turning.filter(packet))
+        path = tmp_path / "b.h264"
+        path.write_bytes(plain.read_bytes() + turned + plain.read_bytes())
+        upright = [frame.image for frame in VideoReader(plain)]
+        expected = [*upright, *(np.rot90(image, degrees // 90) for image in upright), *upright]
+        video = VideoReader(path)
+        frames = [frame.image for frame in video]
+        assert len(frames) == 18
+        for image, other in zip(frames, expected, strict=True):
+            np.testing.assert_array_equal(image, other)
+        assert (video.warnings, video.size_changes) == (
+            [f"{path}: the picture {how} at 0.2 s"],
+            True,
+        )
+        thinned = [frame.image for frame in ThinnedFilm(video, 12.5)]
+        np.testing.assert_array_equal(thinned[4], expected[8])
 
 
 class TestStreams:
