@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import typer
@@ -27,7 +27,10 @@ def test_a_command_as_a_table() -> None:
     commands = extension("commands", "sphinx")
 
     def call(
-        smooth: str = typer.Option("0", metavar="N|auto", help="Of <name>, see --whole|--stride."),
+        films: Annotated[list[Path], typer.Argument(metavar="FILM", help="Films.")],
+        smooth: Annotated[
+            str, typer.Option(metavar="N|auto", help="Of <name>, see --whole|--stride.")
+        ] = "0",
     ) -> None:
         """Say what <it> does."""
 
@@ -37,6 +40,7 @@ def test_a_command_as_a_table() -> None:
     with command.make_context("call", [], resilient_parsing=True) as context:
         lines = commands.section("call", command, context).splitlines()
     assert lines[:3] == ["## mimamo call", "", r"Say what \<it> does."]
+    assert "| `FILM` | Films. [required] |" in lines
     (row,) = [line for line in lines if line.startswith("| `--smooth")]
     assert row.startswith(r"| `--smooth N\|auto` | Of \<name>, see `--whole`\|`--stride`.")
 
