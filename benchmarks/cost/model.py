@@ -110,9 +110,10 @@ def resident_blocks(device: Device, kernel: Kernel, threads: int, dynamic_bytes:
     return min(by_registers, device.shared_bytes // shared, device.warps // warps, device.blocks)
 
 
-def cost(device: Device, kernel: Kernel, launched: Launched, blocks: float) -> Cost:
-    """Of one launch that would have `blocks`, its counts in proportion to them."""
-    scale = blocks / launched.blocks
+def cost(
+    device: Device, kernel: Kernel, launched: Launched, blocks: float, scale: float = 1
+) -> Cost:
+    """Of one launch that would have `blocks` blocks, and do `scale` times what it did."""
     names = [instruction.name for instruction in kernel.function.code]
 
     def total(column: str, of: set[str] | None = None) -> float:
