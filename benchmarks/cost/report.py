@@ -74,8 +74,9 @@ def assumptions(device: Device) -> str:
         "meanwhile; of turns, all within a launch and nothing between launches. Bank conflicts "
         "of 8-byte accesses are those of half warps, of 16-byte accesses of quarter warps. "
         "Blocks are of equal work and go evenly to the multiprocessors. Latency, gaps between "
-        "launches, torch's own kernels and cuFFT's are left out. Of a batch of which a part has "
-        "run, on its share of the device, counts are as many times as large."
+        "launches, torch's own kernels and cuFFT's are left out. Where a part of a batch has "
+        "run, on its share of the device, counts grow with the batch. Memory lies at multiples "
+        f"of {device.alignment} bytes, as torch's allocator gives it."
     )
 
 

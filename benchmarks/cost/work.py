@@ -156,6 +156,7 @@ def count(
         module.configure(
             multiprocessors=max(1, device.multiprocessors * units // work.units),
             l2_bytes=device.l2_bytes * units // work.units,
+            alignment=device.alignment,
         )
         try:
             return launches(module, on, work.prepare(module, units), l2)[0]
@@ -169,22 +170,20 @@ def count(
     twice = run(2 * work.run, None)
     if [launched.kernel for launched in twice] != [launched.kernel for launched in ran]:
         raise ValueError(f"{work.name}: twice the units take other launches")
-    times = work.units / work.run
-    scaled = [
-        (one, round(one.blocks + more * (times - 1)), times if more > 0 else 1.0)
-        for one, two in zip(ran, twice, strict=True)
-        for more in [two.blocks - one.blocks]
-    ]
+    times, scaled = work.units / work.run, []
+    for one, two in zip(ran, twice, strict=True):
+        grown = two.blocks - one.blocks
+        scaled.append((one, round(one.blocks + grown * (times - 1)), times if grown else 1.0))
     return _by_kernel(device, machine, scaled), ran
 
 
 def _by_kernel(
     device: Device, machine: Machine, ran: list[tuple[Launched, int, float]]
 ) -> list[Cost]:
-    """Costs of launches, each as if it had so many blocks and did so many times what it did."""
+    """Costs of launches, each as if it had so many blocks and so many times its counts."""
     by_kernel: dict[str, list[Cost]] = {}
-    for launched, blocks, times in ran:
-        part = cost(device, machine.kernels[launched.kernel], launched, blocks, times)
+    for launched, blocks, scale in ran:
+        part = cost(device, machine.kernels[launched.kernel], launched, blocks, scale)
         by_kernel.setdefault(launched.kernel, []).append(part)
     return [together(parts, name) for name, parts in by_kernel.items()]
 
