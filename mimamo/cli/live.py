@@ -130,7 +130,7 @@ def _predictor(
     """What the options ask for; what is to be said of it is said."""
     from mimamo.device import choose_device, choose_precision, slow_precision
     from mimamo.faces.batched_centerface import centerface
-    from mimamo.given_weights import load_checkpoints
+    from mimamo.predict.given_weights import load_checkpoints
     from mimamo.predict.live import LivePredictor
 
     chosen = choose_device(device)

@@ -169,9 +169,11 @@ class Decoding:
             return due
         if begins and self._is_guessed:  # so many later than the first packet
             self._origin += float((stamp - (self._stream.start_time or 0)) * self._stream.time_base)
-        time = float(stamp * self._stream.time_base) - self._origin
-        first = self._unstamped
-        self._unstamped = False
+        time = float(stamp * self._stream.time_base)
+        first, self._unstamped = self._unstamped, False
+        if first and self._container.start_time is None:  # a raw stream counts from anywhere
+            self._origin = time
+        time -= self._origin
         if time > self._time and 0 <= time <= max(self._time, 0.0) + _AHEAD:
             return time
         if first or self._time - time > _BACK or time > self._time:
@@ -180,7 +182,10 @@ class Decoding:
         return due
 
     def _is_cut(self) -> bool:
-        """Whether the last packet is torn, or the file's own index names others after it."""
+        """Whether the last packet is torn, or the file's own index names others after it.
+
+        What it names at the last one's time is no frame: FLV says so that H.264 ends.
+        """
         return self._torn or any(
             (entry.pos > self._place >= 0 and entry.timestamp > self._due)
             or entry.timestamp > self._read

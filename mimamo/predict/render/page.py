@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mimamo.faces.observe import Faces
+from mimamo.files import temporary_folder
 from mimamo.page import Curves, PageVideo, write_page
 from mimamo.page.film import PlayableFilm, write_playable
 from mimamo.predict.render.people import css_colour_of, plot_colour_of
@@ -44,8 +43,8 @@ def save_page(
         predictions.times[firsts],
         np.flatnonzero(np.diff(predictions.parts[firsts])) + 1,
     )
-    with TemporaryDirectory() as folder:
-        film = write_playable(Path(folder) / "film.mp4", video, times, warn)
+    with temporary_folder() as folder:
+        film = write_playable(folder / "film.mp4", video, times, warn)
         people = list(_people(predictions, faces, film))
         page = PageVideo(video.name, times, people, film.path, film.size, breaks=breaks.tolist())
         write_page(path, video.name, [page])

@@ -44,6 +44,15 @@ def test_short_gaps_are_bridged_and_long_ones_part_the_film():
     assert parts.steps == pytest.approx([1 / FPS] * 3)
 
 
+def test_pictures_of_another_size_are_fitted_into_the_first_one():
+    film = Film(0, 1)
+    film[1] = VideoFrame(1, 1 / FPS, np.full((96, 96, 3), 200, np.uint8))
+    shown = [picture.image for picture in FilmParts(film, False, None, 2.0)]
+    assert [image.shape for image in shown] == [(48, 64, 3)] * 2
+    assert (shown[1][:, 8:56] == 200).all()
+    assert not shown[1][:, [*range(8), *range(56, 64)]].any()
+
+
 def test_nothing_goes_on_over_a_cut():
     film = Film(0, 2, 3, 5, cut=3)
     film[3] = VideoFrame(3, 5 / FPS, film[2].image)
