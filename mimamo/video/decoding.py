@@ -16,8 +16,8 @@ from mimamo.video.container import logged_errors, read_packets, start_of
 
 _GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
 _REORDERED = 8  # frames that a decoder may hold back, as good as ever
-_BACK = 1.0  # seconds back, from which on another recording follows
-_AHEAD = 3600.0  # seconds ahead that no film has nothing for
+BACK = 1.0  # seconds back, from which on another recording follows
+AHEAD = 3600.0  # seconds ahead that no film has nothing for
 _PROBED = 5_000_000  # bytes that FFmpeg reads at most to find out what a film is
 
 
@@ -169,9 +169,9 @@ class Decoding:
         # What is given in the place of others goes on evenly until the container is that far.
         least = self._time + self._step / 2 * self._ahead
         self._ahead = time <= least
-        if not self._ahead and 0 <= time <= max(self._time, 0.0) + _AHEAD:
+        if not self._ahead and 0 <= time <= max(self._time, 0.0) + AHEAD:
             return time
-        if first or self._time - time > _BACK or time > self._time:
+        if first or self._time - time > BACK or time > self._time:
             self._origin += time - due  # what follows is counted from here
         self.filled = self.filled or not first
         return due
