@@ -35,6 +35,7 @@ class Device:
         issue: warp instructions a clock that a multiprocessor issues at best, and as expected.
         memory, l2: bytes a second.
         l2_bytes: what its L2 holds.
+        alignment: bytes of which addresses are multiples that torch's allocator gives.
         rates: warp instructions a clock of a multiprocessor's units.
     """
 
@@ -45,6 +46,7 @@ class Device:
     memory: float = 3.0e12
     l2: float = 5.5e12
     l2_bytes: int = 50 << 20
+    alignment: int = 512
     rates: dict[str, float] = field(
         default_factory=lambda: {
             "fma": 4.0,
@@ -110,9 +112,11 @@ def resident_blocks(device: Device, kernel: Kernel, threads: int, dynamic_bytes:
     return min(by_registers, device.shared_bytes // shared, device.warps // warps, device.blocks)
 
 
-def cost(device: Device, kernel: Kernel, launched: Launched, blocks: float) -> Cost:
-    """Of one launch that would have `blocks`, its counts in proportion to them."""
-    scale = blocks / launched.blocks
+def cost(
+    device: Device, kernel: Kernel, launched: Launched, blocks: float, scale: float | None = None
+) -> Cost:
+    """Of one launch that would have `blocks`, its counts times `scale` or in proportion to them."""
+    scale = blocks / launched.blocks if scale is None else scale
     names = [instruction.name for instruction in kernel.function.code]
 
     def total(column: str, of: set[str] | None = None) -> float:

@@ -59,13 +59,14 @@ def assumptions(device: Device) -> str:
         f"instructions a clock: {rates}; loads and stores one wavefront a clock; L2 "
         f"{device.l2 / 1e12:g} TB/s, of which L1 keeps what a block has read; device memory "
         f"{device.memory / 1e12:g} TB/s, each 32-byte sector that a launch reads or writes once: "
-        "L2 keeps all within a launch, nothing between launches; of a pyramid, which runs whole, "
+        "L2 keeps all within a launch, nothing between launches; of windows and pyramids "
         f"what was accessed last, {device.l2_bytes >> 20} MiB, between launches too, and writes a "
         "sector back once for all writes meanwhile. Bank conflicts of 8-byte accesses are those "
         "of half warps, of 16-byte accesses of quarter warps. Blocks are of equal work "
         "and go evenly to the multiprocessors. Latency, gaps between launches, torch's own kernels "
-        "and cuFFT's are left out. One clip has run, or a pyramid's whole batch, on the CPU; a "
-        "clip's counts grow with the blocks."
+        "and cuFFT's are left out. A part of the clips has run, or a pyramid's whole batch, on "
+        "the CPU; counts grow with the clips. Memory lies at multiples of "
+        f"{device.alignment} bytes, as torch's allocator gives it."
     )
 
 

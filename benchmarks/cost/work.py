@@ -117,13 +117,14 @@ def count(
 
     The units that run have their share of multiprocessors and of L2, so that work is divided as in
     the whole batch. How many blocks a launch has for more of them follows from its grids for so
-    many and for twice as many; everything counted grows with the blocks.
+    many and for twice as many; where it has more, everything counted grows with the units.
     """
 
     def run(units: int, on: Machine | None, l2: object = None) -> list[Launched]:
         module.configure(
             multiprocessors=max(1, device.multiprocessors * units // work.units),
             l2_bytes=device.l2_bytes * units // work.units,
+            alignment=device.alignment,
         )
         try:
             return launches(module, on, work.prepare(module, units), l2)[0]
@@ -133,23 +134,24 @@ def count(
     with machine.l2(device.l2_bytes * work.run // work.units) as l2:
         ran = run(work.run, machine, l2 if work.keeps else None)
     if work.run == work.units:
-        return _by_kernel(device, machine, [(one, one.blocks) for one in ran]), ran
+        return _by_kernel(device, machine, [(one, one.blocks, 1.0) for one in ran]), ran
     twice = run(2 * work.run, None)
     if [launched.kernel for launched in twice] != [launched.kernel for launched in ran]:
         raise ValueError(f"{work.name}: twice the units take other launches")
-    more = work.units / work.run - 1
-    scaled = [
-        (one, round(one.blocks + (two.blocks - one.blocks) * more))
-        for one, two in zip(ran, twice, strict=True)
-    ]
+    times, scaled = work.units / work.run, []
+    for one, two in zip(ran, twice, strict=True):
+        grown = two.blocks - one.blocks
+        scaled.append((one, round(one.blocks + grown * (times - 1)), times if grown else 1.0))
     return _by_kernel(device, machine, scaled), ran
 
 
-def _by_kernel(device: Device, machine: Machine, ran: list[tuple[Launched, int]]) -> list[Cost]:
-    """Costs of launches, each as if it had so many blocks."""
+def _by_kernel(
+    device: Device, machine: Machine, ran: list[tuple[Launched, int, float]]
+) -> list[Cost]:
+    """Costs of launches, each as if it had so many blocks and so many times its counts."""
     by_kernel: dict[str, list[Cost]] = {}
-    for launched, blocks in ran:
-        part = cost(device, machine.kernels[launched.kernel], launched, blocks)
+    for launched, blocks, scale in ran:
+        part = cost(device, machine.kernels[launched.kernel], launched, blocks, scale)
         by_kernel.setdefault(launched.kernel, []).append(part)
     return [together(parts, name) for name, parts in by_kernel.items()]
 

@@ -88,12 +88,18 @@ inline bool are_frames_of_squares(const CosinePlan& plan) {
   return plan.pays && plan.nbands == 2 && plan.count == 2 && is(0, 1) && is(1, 2);
 }
 
+// The tables of frames of squares, of so many pieces of 16 bytes, which threads of `kernel` make
+// one each: few, in small blocks, so that all multiprocessors have some.
 template <typename T>
-void fill_square_tables(const Launch& launch, T* tables) {
+void fill_square_tables(
+    const Launch& launch,
+    void (*kernel)(Directions<double>, Four<Halves>*),
+    int pieces,
+    T* tables) {
   launch(
-      square_tables,
-      blocks_for(kSquareTables, 128),
-      dim3(128),
+      kernel,
+      blocks_for(pieces, 32),
+      dim3(32),
       0,
       directions<double>(2),
       reinterpret_cast<Four<Halves>*>(tables));

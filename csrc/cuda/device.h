@@ -4,6 +4,7 @@
 
 #if defined(PHASENET_EMULATED)
 #include "cuda_on_cpu.h"
+#include "placement.h"
 #else
 #include <cuda_runtime.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
@@ -247,13 +248,14 @@ class Launch {
 inline Tensor empty_like_device(
     const Tensor& like, const std::vector<int64_t>& sizes, ScalarType dtype) {
   try {
-    Tensor memory = torch::stable::new_empty(like, sizes, dtype);
+    const auto make = [&](const std::vector<int64_t>& lengths) {
+      return torch::stable::new_empty(like, lengths, dtype);
+    };
 #if defined(PHASENET_EMULATED)
-    // So that results show what was not written.
-    const size_t bytes = static_cast<size_t>(memory.numel()) * memory.element_size();
-    std::fill_n(static_cast<unsigned char*>(memory.mutable_data_ptr()), bytes, 0xff);
+    return emulation::placed(sizes, 0, make);
+#else
+    return make(sizes);
 #endif
-    return memory;
   } catch (const std::exception&) {
     explain_failure("an allocation", [] {
 #if defined(PHASENET_EMULATED)

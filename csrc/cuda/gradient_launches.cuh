@@ -119,20 +119,16 @@ inline void launch_gradient_squares(
     GradientSquares& whole,
     GradientSquares& half) {
   const int64_t length = videos.size(1);
-  for (size_t i = 0; i < levels.size(); ++i) {
-    GradientSquares& level = levels[i].h == kSquare ? whole : half;
-    static_cast<SquareLevel&>(level) = square_level(levels[i], options, length, videos.size(0));
-    level.grads = grads[i].const_data_ptr<float>();
-  }
-  share_out(launch, length, whole, half);
-  launch(
+  walk_along_squares(
+      launch,
       walk_square_clamps,
-      whole.blocks + half.blocks,
-      dim3(kSquareThreads),
-      kSquareBytes,
+      levels,
+      options,
+      length,
+      videos.size(0),
       whole,
       half,
-      options.only_down);
+      [&](GradientSquares& level, size_t i) { level.grads = grads[i].const_data_ptr<float>(); });
   launch(
       sum_squares,
       (whole.groups + half.groups) * length,
@@ -186,17 +182,6 @@ void launch_square_adjoint(
         reinterpret_cast<const Four<Halves>*>(tables),
         result);
   }
-}
-
-template <typename T>
-void fill_square_adjoint_tables(const Launch& launch, T* tables) {
-  launch(
-      square_adjoint_tables,
-      blocks_for(kAdjointTables, 128),
-      dim3(128),
-      0,
-      directions<double>(2),
-      reinterpret_cast<Four<Halves>*>(tables));
 }
 
 }  // namespace phasenet::cuda

@@ -113,23 +113,20 @@ void launch_squares(
     int64_t count,
     const std::vector<Tensor>& results) {
   WindowSquares<Out> whole{}, half{};
-  for (size_t i = 0; i < results.size(); ++i) {
-    const Planes<float>& planes = levels[i];
-    WindowSquares<Out>& level = planes.h == kSquare ? whole : half;
-    static_cast<SquareLevel&>(level) = square_level(planes, options, length, count);
-    level.out = results[i].mutable_data_ptr<Out>() +
-                level.shape.output_plane(first, 0, level.nbands, 0, 1 - level.shape.shift) *
-                    planes.h * planes.w;
-  }
-  share_out(launch, length, whole, half);
-  launch(
+  walk_along_squares(
+      launch,
       walk_squares<Out>,
-      whole.blocks + half.blocks,
-      dim3(kSquareThreads),
-      kSquareBytes,
+      levels,
+      options,
+      length,
+      count,
       whole,
       half,
-      options.only_down);
+      [&](WindowSquares<Out>& level, size_t i) {
+        level.out = results[i].mutable_data_ptr<Out>() +
+                    level.shape.output_plane(first, 0, level.nbands, 0, 1 - level.shape.shift) *
+                        levels[i].h * levels[i].w;
+      });
 }
 
 // Some videos at a time, so that their planes stay in L2 until they are read; so few that half of

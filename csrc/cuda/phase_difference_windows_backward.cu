@@ -204,7 +204,7 @@ void backward_by_cosines(
     }
   });
   if (squares) {
-    fill_square_adjoint_tables(launch, tables);
+    fill_square_tables(launch, square_adjoint_tables, kAdjointTables, tables);
   } else {
     fill_tables<T>(launch, options, plan, tables);
   }
@@ -245,7 +245,7 @@ void backward_of_squares(
     whole = take_gradient_squares(pieces, videos, options, kSquare);
     half = take_gradient_squares(pieces, videos, options, kSquare / 2);
   });
-  fill_square_adjoint_tables(launch, tables);
+  fill_square_tables(launch, square_adjoint_tables, kAdjointTables, tables);
   for_phase_planes<float>(videos, options, videos.size(0), [&](const auto& levels, auto...) {
     launch_gradient_squares(launch, levels, grads, videos, options, whole, half);
   });

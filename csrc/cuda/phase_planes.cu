@@ -258,7 +258,7 @@ struct PlaneMaker {
           pieces.take<T>(in_blocks ? 4 * kSquareTables : (plan.pays ? plan.table_elements : 0));
     });
     if (in_blocks) {
-      fill_square_tables(launch, tables);
+      fill_square_tables(launch, square_tables, kSquareTables, tables);
       this->tables = tables;
     } else if (plan.pays) {
       fill_tables<T>(launch, options, plan, tables);

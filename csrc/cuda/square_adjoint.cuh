@@ -21,53 +21,21 @@ struct AdjointThread {
   const int r = lane / 4, q = lane % 4;
 };
 
-// One level's tables, in pieces of 16 bytes: cosines and sines of frequencies by samples, cosines
-// of samples by frequencies, then the filter.
-template <int kSide>
-struct AdjointTables {
-  using Square = SquareTables<kSide>;
-  static constexpr int cosine_left = 0, sine_left = Square::lefts;
-  static constexpr int cosine_right = 2 * Square::lefts;
-  static constexpr int filter = cosine_right + Square::rights;
-  static constexpr int size = filter + Square::rights;
-};
-
-// Both levels', then those of the frame: cosines of samples by frequencies, then of frequencies by
-// samples.
-constexpr int kAdjointTwo = AdjointTables<kFrameSide>::size;
-constexpr int kBackLeft = kAdjointTwo + AdjointTables<kFrameSide / 2>::size;
-constexpr int kBackRight = kBackLeft + FrameTables::lefts;
-constexpr int kAdjointTables = kBackRight + FrameTables::rights;
-
-template <int kSide>
-__device__ inline Four<Halves> adjoint_piece(const Directions<double>& all, int i) {
-  using Tables = AdjointTables<kSide>;
-  constexpr int steps = SquareTables<kSide>::steps, number = kSide == kFrameSide ? 1 : 2;
-  if (i < Tables::cosine_right) {
-    return left_piece(i % Tables::sine_left, steps, [&](int k, int sample) {
-      return square_wave(k, sample, number, i >= Tables::sine_left);
-    });
-  }
-  if (i < Tables::filter) {
-    return right_piece(i - Tables::cosine_right, steps, [&](int sample, int k) {
-      return square_wave(k, sample, number, false);
-    });
-  }
-  return filter_piece<kSide>(all, i - Tables::filter);
-}
+// Tables of both levels, transposed, then that of the frame: cosines of samples by frequencies.
+constexpr int kAdjointTwo = FrameTables::size;
+constexpr int kBack = kAdjointTwo + SquareTables<kFrameSide / 2>::size;
+constexpr int kAdjointTables = kBack + FrameTables::lefts;
 
 static __global__ void square_adjoint_tables(Directions<double> all, Four<Halves>* out) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  const auto wave = [](int k, int sample) { return square_wave(k, sample, 1, false); };
   if (i < kAdjointTwo) {
-    out[i] = adjoint_piece<kFrameSide>(all, i);
-  } else if (i < kBackLeft) {
-    out[i] = adjoint_piece<kFrameSide / 2>(all, i - kAdjointTwo);
-  } else if (i < kBackRight) {
-    out[i] = left_piece(
-        i - kBackLeft, FrameTables::steps, [&](int sample, int k) { return wave(k, sample); });
+    out[i] = level_piece<kFrameSide, true>(all, i);
+  } else if (i < kBack) {
+    out[i] = level_piece<kFrameSide / 2, true>(all, i - kAdjointTwo);
   } else if (i < kAdjointTables) {
-    out[i] = right_piece(i - kBackRight, FrameTables::steps, wave);
+    out[i] = left_piece(i - kBack, FrameTables::steps, [](int sample, int k) {
+      return square_wave(k, sample, 1, false);
+    });
   }
 }
 
@@ -160,16 +128,7 @@ __device__ __forceinline__ uint32_t load_coefficient_grads(
   for_coefficient_grads<kFrameSide>(first, self, visit);
   for_coefficient_grads<kFrameSide / 2>(second, self, visit);
   uint32_t* peaks = reinterpret_cast<uint32_t*>(factors + kAllGradFactors);
-  uint32_t exponent = __reduce_max_sync(0xffffffffu, __float_as_uint(peak));
-  if (self.lane == 0) {
-    peaks[self.warp] = exponent;
-  }
-  __syncthreads();
-#pragma unroll
-  for (int warp = 0; warp < kPlaneWarps; ++warp) {
-    exponent = peaks[warp] > exponent ? peaks[warp] : exponent;
-  }
-  exponent = exponent >> 23;
+  const uint32_t exponent = largest_exponent(peak, self.warp, self.lane, peaks);
   const uint32_t scale_exponent = exponent == 255 ? 127 : (exponent == 254 ? 1 : 254 - exponent);
   const float scale = __uint_as_float(scale_exponent << 23);
   // Read again: there are no registers for all of them.
@@ -188,28 +147,27 @@ __device__ __forceinline__ void add_spectrum(
     const Four<Halves>* factors,
     float weight,
     float (&sums)[FrameTables::tiles][4]) {
-  using Square = SquareTables<kSide>;
-  using Tables = AdjointTables<kSide>;
-  constexpr int steps = Square::steps, tiles = Square::tiles;
+  using Tables = SquareTables<kSide>;
+  constexpr int steps = Tables::steps, tiles = Tables::tiles;
   if (2 * part >= tiles) {
     return;
   }
   float along[tiles][4] = {};
-  const auto add = [&](int lefts, const Four<Halves>* rights) {
+  const auto add = [&](int table, const Four<Halves>* rights) {
     add_split_products<kSide>(
         along,
-        [&](int step) { return left_of(tables + lefts + lane, part * steps + step); },
+        [&](int step) { return left_of(tables + table + lane, part * steps + step); },
         [&](int n, int step) { return rights[(n * steps + step) * 32 + lane]; });
   };
-  add(Tables::cosine_left, factors);
-  add(Tables::sine_left, factors + Square::rights);
+  add(Tables::cosine, factors);
+  add(Tables::sine, factors + Tables::rights);
   const SplitRow<tiles> row(along);  // frequencies along by samples across
   float both[tiles][4] = {};
   add_split_products<kSide>(
       both,
       [&](int step) { return row.left(step); },
       [&](int n, int step) {
-        return tables[Tables::cosine_right + (n * steps + step) * 32 + lane];
+        return right_of(tables + Tables::cosine + lane, n / 2 * steps + step, n % 2);
       });
 #pragma unroll
   for (int n = 0; n < tiles; ++n) {
@@ -234,17 +192,19 @@ __device__ __forceinline__ void put_rows(
   float rows[2][4] = {};  // by 16 frequencies along x
   add_split_products<kFrameSide>(
       rows,
-      [&](int step) { return left_of(tables + kBackLeft + self.lane, part * steps + step); },
+      [&](int step) { return left_of(tables + kBack + self.lane, part * steps + step); },
       [&](int n, int step) { return flat.right(n, step); });
   const SplitRow<2> of_rows(rows);
   float sums[tiles][4] = {};
   add_split_products<16>(
       sums,
       [&](int) { return of_rows.left(0); },
-      [&](int n, int) { return tables[kBackRight + (n * steps + self.warp) * 32 + self.lane]; });
+      [&](int n, int) {
+        return right_of(tables + kBack + self.lane, n / 2 * steps + self.warp, n % 2);
+      });
   add_split_products<16>(
       sums,
-      [&](int) { return left_of(tables + kBackLeft + self.lane, part * steps + self.warp); },
+      [&](int) { return left_of(tables + kBack + self.lane, part * steps + self.warp); },
       [&](int n, int) { return columns[n / 2].right(n % 2, 0); });
 #pragma unroll
   for (int n = 0; n < tiles; ++n) {
@@ -302,7 +262,7 @@ static __global__ void __launch_bounds__(kPlaneThreads, 2) frames_of_squares(
     float columns[2][4] = {};  // 16 samples along x by 16 frequencies along y
     add_split_products<whole>(
         columns,
-        [&](int step) { return left_of(tables + kBackLeft + self.lane, part * steps + step); },
+        [&](int step) { return left_of(tables + kBack + self.lane, part * steps + step); },
         [&](int n, int step) { return upright.right(n, step); });
     return SplitRow<2>(columns);
   };

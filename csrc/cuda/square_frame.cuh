@@ -14,8 +14,15 @@ class SquareFrame {
       : level_(level), only_down_(only_down) {
   }
 
-  // All threads do, so that nothing has to be kept for those that would not.
+  // Threads without a part clear theirs, so that nothing has to be kept for them.
   __device__ __forceinline__ void load(int t) {
+    if (!SquareThread().has_factors()) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        before_[i] = phase_[i] = amplitude_[i] = 0;
+      }
+      return;
+    }
     const int64_t frame = t > 0 ? level_.nbands * Planes::area : 0;
     with_layout([&](auto in_blocks) {
       for_pairs(in_blocks, t, [&](int pair, int64_t at) {
@@ -140,53 +147,15 @@ class SquareFrame {
     }
   }
 
-  // A warp blurs 16 rows of amplitudes or of weighted phases.
+  // A warp blurs 16 rows of amplitudes or of weighted phases: which ones of a square is known when
+  // compiling, and so what does not lie beside them.
   __device__ __forceinline__ void blur() const {
-    const SquareThread self;
-    if (self.warp >= 2 * kTilesDown) {
-      return;
-    }
-    const bool is_weighted = self.warp >= kTilesDown;
-    const Four<Halves>* high = is_weighted ? memory_.weighted_high : memory_.high;
-    const Four<Halves>* low = is_weighted ? memory_.weighted_low : memory_.low;
-    const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
-    // As the middle rows; where there is no group of rows, zeros.
-    constexpr int middle = 1;
-    const int m = self.warp % kTilesDown;
-    SplitBlocks down = blocks;
-    if (m != middle) {
-      down.high.parted = down.high.rows;
-      down.low.parted = down.low.rows;
-    }
-    const Halves minus = minus_exchanged(self.lane);
-    BlurredRows rows;
-    Four<float>* to =
-        (is_weighted ? memory_.denoised : memory_.inverse) + m * kTilesAcross * 32 + self.lane;
+    const int warp = SquareThread().warp;
 #pragma unroll
-    for (int pair = 0; pair < kTilesDown; ++pair) {
-      SplitRights factors[2][kTilesDown];
-#pragma unroll
-      for (int i = 0; i < kTilesDown; ++i) {
-        const int from = m + i - middle;
-        const bool exists = from >= 0 && from < kTilesDown;
-        const int at = ((exists ? from : m) * kTilesDown + pair) * 32 + self.lane;
-        const Four<Halves> highs = high[at], lows = low[at];
-        const auto part = [&](Halves of) { return exists ? of : 0; };
-#pragma unroll
-        for (int n = 0; n < 2; ++n) {
-          factors[n][i] = {
-              {part(highs.at[n]), part(highs.at[n + 2])}, {part(lows.at[n]), part(lows.at[n + 2])}};
-        }
+    for (int m = 0; m < kTilesDown; ++m) {
+      if (warp == m || warp == kTilesDown + m) {
+        blur_rows(m, warp != m);
       }
-#pragma unroll
-      for (int n = 0; n < 2; ++n) {
-        float sum[4] = {};
-        blur_sixteen<kSide>(down, middle, [&](int i) { return factors[n][i]; }, sum);
-        put_sums(minus, sum, 2 * pair + n, rows);
-      }
-      blur_across<kSide>(blocks, rows, pair, [&](int across, int half, const float (&values)[4]) {
-        to[(2 * across + half) * 32] = {{values[0], values[1], values[2], values[3]}};
-      });
     }
   }
 
@@ -211,6 +180,39 @@ class SquareFrame {
 
  private:
   using Planes = SquarePlanes<kSide>;
+
+  __device__ __forceinline__ void blur_rows(int m, bool is_weighted) const {
+    const SquareThread self;
+    const Four<Halves>* high = (is_weighted ? memory_.weighted_high : memory_.high) + self.lane;
+    const Four<Halves>* low = (is_weighted ? memory_.weighted_low : memory_.low) + self.lane;
+    const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
+    const Halves minus = minus_exchanged(self.lane);
+    BlurredRows rows;
+    Four<float>* to =
+        (is_weighted ? memory_.denoised : memory_.inverse) + m * kTilesAcross * 32 + self.lane;
+#pragma unroll
+    for (int pair = 0; pair < kTilesDown; ++pair) {
+      SplitRights factors[2][kTilesDown];
+#pragma unroll
+      for (int i = m > 0 ? m - 1 : 0; i < kTilesDown && i <= m + 1; ++i) {
+        const int at = (i * kTilesDown + pair) * 32;
+        const Four<Halves> highs = high[at], lows = low[at];
+#pragma unroll
+        for (int n = 0; n < 2; ++n) {
+          factors[n][i] = {{highs.at[n], highs.at[n + 2]}, {lows.at[n], lows.at[n + 2]}};
+        }
+      }
+#pragma unroll
+      for (int n = 0; n < 2; ++n) {
+        float sum[4] = {};
+        blur_sixteen<kSide>(blocks, m, [&](int i) { return factors[n][i]; }, sum);
+        put_sums(minus, sum, 2 * pair + n, rows);
+      }
+      blur_across<kSide>(blocks, rows, pair, [&](int across, int half, const float (&values)[4]) {
+        to[(2 * across + half) * 32] = {{values[0], values[1], values[2], values[3]}};
+      });
+    }
+  }
 
   template <typename Visit>
   __device__ __forceinline__ void with_layout(const Visit& visit) const {

@@ -26,20 +26,6 @@ bool fits_squares(const Launch& launch, void (*kernel)(Parameters...)) {
   return kSquareBytes <= launch.shared_limit() && launch.compiled_for(kernel) == 90;
 }
 
-// A level of `count` videos, but for how it is shared out.
-inline SquareLevel square_level(
-    const Planes<float>& planes, const PhaseOptions& options, int64_t length, int64_t count) {
-  SquareLevel level{};
-  level.phase = planes.phase;
-  level.amplitude = planes.amplitude;
-  level.shape = WindowShape(options, length, planes);
-  level.nbands = planes.nbands;
-  level.in_blocks = planes.in_blocks;
-  level.units = count * planes.nbands;
-  level.groups = static_cast<int>(blocks_for(level.units, planes.h == kSquare ? 1 : 4));
-  return level;
-}
-
 // Planes of 48 x 48 and those of 24 x 24, to blocks that have equally many frames. A multiprocessor
 // has one block at a time; a run costs a step more than it has frames.
 inline void share_out(const Launch& launch, int64_t length, SquareLevel& whole, SquareLevel& half) {
@@ -61,6 +47,42 @@ inline void share_out(const Launch& launch, int64_t length, SquareLevel& whole, 
     level->run = run;
     level->blocks = blocks_for(level->groups * length, run);
   }
+}
+
+// Launches a kernel that walks along the planes of `count` videos, of one or both sizes; what their
+// levels need besides these, complete(level, its number among the options') adds.
+template <typename Level, typename Complete>
+void walk_along_squares(
+    const Launch& launch,
+    void (*kernel)(Level, Level, bool),
+    const std::vector<Planes<float>>& levels,
+    const PhaseOptions& options,
+    int64_t length,
+    int64_t count,
+    Level& whole,
+    Level& half,
+    const Complete& complete) {
+  for (size_t i = 0; i < levels.size(); ++i) {
+    const Planes<float>& planes = levels[i];
+    Level& level = planes.h == kSquare ? whole : half;
+    level.phase = planes.phase;
+    level.amplitude = planes.amplitude;
+    level.shape = WindowShape(options, length, planes);
+    level.nbands = planes.nbands;
+    level.in_blocks = planes.in_blocks;
+    level.units = count * planes.nbands;
+    level.groups = static_cast<int>(blocks_for(level.units, planes.h == kSquare ? 1 : 4));
+    complete(level, i);
+  }
+  share_out(launch, length, whole, half);
+  launch(
+      kernel,
+      whole.blocks + half.blocks,
+      dim3(kSquareThreads),
+      kSquareBytes,
+      whole,
+      half,
+      options.only_down);
 }
 
 }  // namespace phasenet::cuda

@@ -98,9 +98,9 @@ struct SquareThread {
   __device__ bool has_factors() const {
     return index < kFactorThreads;
   }
-  // Of the four pairs of rows that it has, or loads as another does.
+  // Of the four pairs of rows that it has.
   __device__ int group(int pair) const {
-    return warp % kFactorWarps / 3 * 2 + pair / 2;
+    return warp / 3 * 2 + pair / 2;
   }
   __device__ int tile(int pair) const {
     return warp % 3 * 2 + pair % 2;

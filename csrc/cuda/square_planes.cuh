@@ -91,6 +91,28 @@ __device__ __forceinline__ LeftFactor left_of(const Four<Halves>* tiles, int til
   return {tiles[tile * 64], tiles[tile * 64 + 32]};
 }
 
+// The biased exponent of the largest of the block's numbers, of which a thread has one that is not
+// negative; `peaks` is a word a warp, in shared memory.
+__device__ __forceinline__ uint32_t
+largest_exponent(float number, int warp, int lane, uint32_t* peaks) {
+  uint32_t largest = __reduce_max_sync(0xffffffffu, __float_as_uint(number));
+  if (lane == 0) {
+    peaks[warp] = largest;
+  }
+  __syncthreads();
+#pragma unroll
+  for (int other = 0; other < kPlaneWarps; ++other) {
+    largest = peaks[other] > largest ? peaks[other] : largest;
+  }
+  return largest >> 23;
+}
+
+// Half of a tile, transposed, as right factor.
+__device__ __forceinline__ Four<Halves> right_of(const Four<Halves>* tiles, int tile, int half) {
+  const LeftFactor rows = left_of(tiles, tile);
+  return {{rows.high.at[half], rows.high.at[half + 2], rows.low.at[half], rows.low.at[half + 2]}};
+}
+
 // Writes the frame as right factors, samples along x by rows: [6 tiles, 3 steps, 32]. It is scaled
 // by a power of two, of which the biased exponent is returned, that makes its largest 2 to 4: the
 // spectrum and all that follows then stays below 65504, what halves hold.
@@ -116,17 +138,7 @@ load_frame(const In* frame, const PlaneThread& self, Four<Halves>* factors, uint
       peak = std::fmax(peak, std::fabs(values[n][i]));  // NaN stays out of it
     }
   }
-  const uint32_t largest = __reduce_max_sync(0xffffffffu, __float_as_uint(peak));
-  if (self.lane == 0) {
-    peaks[self.warp] = largest;
-  }
-  __syncthreads();
-  uint32_t exponent = largest;
-#pragma unroll
-  for (int warp = 0; warp < kPlaneWarps; ++warp) {
-    exponent = peaks[warp] > exponent ? peaks[warp] : exponent;
-  }
-  exponent = exponent >> 23;
+  const uint32_t exponent = largest_exponent(peak, self.warp, self.lane, peaks);
   const uint32_t scale_exponent = exponent == 0 ? 254 : (exponent == 255 ? 127 : 255 - exponent);
   const float scale = __uint_as_float(scale_exponent << 23);
 #pragma unroll
@@ -216,30 +228,28 @@ __device__ __forceinline__ void make_samples(
   float sums[tiles][4] = {};
   add_split_products<kSide>(
       sums,
-      [&](int step) { return left_of(level + Tables::cosine_left + lane, part * steps + step); },
+      [&](int step) { return left_of(level + Tables::cosine + lane, part * steps + step); },
       [&](int n, int step) { return spectrum[(n * steps + step) * 32 + lane]; });
   const SplitRow<tiles> row(sums);  // samples across by frequencies along
 #pragma unroll(kSide == kFrameSide ? 1 : 2)
   for (int i = 0; i < steps; ++i) {
     float re[2][4] = {}, im[2][4] = {};
-    const auto add = [&](float (&to)[2][4], int lefts, int rights) {
+    const auto add = [&](float (&to)[2][4], int table) {
+      const Four<Halves>* waves = level + table + lane;
       if constexpr (upright) {
         add_split_products<kSide>(
             to,
             [&](int step) { return row.left(step); },
-            [&](int n, int step) {
-              const int tile = 2 * i + n < tiles ? 2 * i + n : 2 * i;
-              return level[rights + (tile * steps + step) * 32 + lane];
-            });
+            [&](int n, int step) { return right_of(waves, i * steps + step, n); });
       } else {
         add_split_products<kSide>(
             to,
-            [&](int step) { return left_of(level + lefts + lane, i * steps + step); },
+            [&](int step) { return left_of(waves, i * steps + step); },
             [&](int n, int step) { return row.right(n, step); });
       }
     };
-    add(re, Tables::cosine_left, Tables::cosine_right);
-    add(im, Tables::sine_left, Tables::sine_right);
+    add(re, Tables::cosine);
+    add(im, Tables::sine);
 #pragma unroll
     for (int n = 0; n < 2; ++n) {
       const int down = 2 * (upright ? i : part) + n;
@@ -270,7 +280,7 @@ __global__ void __launch_bounds__(kPlaneThreads, 5) planes_of_squares(
   add_split_products<whole>(
       sums,
       [&](int step) {
-        return left_of(tables + kForwardLeft + self.lane, self.warp * FrameTables::steps + step);
+        return left_of(tables + kForward + self.lane, self.warp * FrameTables::steps + step);
       },
       [&](int n, int step) { return spectra[(n * FrameTables::steps + step) * 32 + self.lane]; });
   const SplitRow<FrameTables::tiles> rows(sums);  // frequencies along x by the frame's rows
@@ -285,7 +295,7 @@ __global__ void __launch_bounds__(kPlaneThreads, 5) planes_of_squares(
         spectrum,
         [&](int step) { return rows.left(step); },
         [&](int n, int step) {
-          return tables[kForwardRight + (n * FrameTables::steps + step) * 32 + self.lane];
+          return right_of(tables + kForward + self.lane, n / 2 * FrameTables::steps + step, n % 2);
         });
     __syncthreads();  // the frame has been read, and not only just: its loads take registers
 #pragma unroll
@@ -299,7 +309,7 @@ __global__ void __launch_bounds__(kPlaneThreads, 5) planes_of_squares(
     add_split_products<whole>(
         spectrum,
         [&](int step) {
-          return left_of(tables + kForwardLeft + self.lane, m * FrameTables::steps + step);
+          return left_of(tables + kForward + self.lane, m * FrameTables::steps + step);
         },
         [&](int n, int step) { return rows.right(n, step); });
     put(1, m, self.warp, spectrum[0], spectrum[1]);

@@ -15,21 +15,18 @@ struct LeftFactor {
 };
 
 // One level's tables, in pieces of 16 bytes: cosines and sines of samples (rows) by frequencies,
-// then of frequencies by samples, then the filter. Sides count in steps of 16 or tiles of 8.
+// then the filter. Transposed, they are right factors (right_of). Sides count in steps of 16 or
+// tiles of 8.
 template <int kSide>
 struct SquareTables {
   static constexpr int steps = (kSide + 15) / 16, tiles = kSide / 8;
   static constexpr int lefts = steps * steps * 64, rights = tiles * steps * 32;
-  static constexpr int cosine_left = 0, sine_left = lefts;
-  static constexpr int cosine_right = 2 * lefts, sine_right = cosine_right + rights;
-  static constexpr int filter = sine_right + rights;
-  static constexpr int size = filter + rights;
+  static constexpr int cosine = 0, sine = lefts, filter = 2 * lefts, size = filter + rights;
 };
 
-// Those of the frame: cosines of frequencies by samples, then of samples by frequencies.
+// Those of the frame: cosines of frequencies by samples.
 using FrameTables = SquareTables<kFrameSide>;
-constexpr int kForwardLeft = 0, kForwardRight = FrameTables::lefts;
-constexpr int kLevelOne = kForwardRight + FrameTables::rights;
+constexpr int kForward = 0, kLevelOne = FrameTables::lefts;
 constexpr int kLevelTwo = kLevelOne + FrameTables::size;
 constexpr int kSquareTables = kLevelTwo + SquareTables<kFrameSide / 2>::size;
 
@@ -79,16 +76,6 @@ __device__ Four<Halves> left_piece(int i, int steps, const Value& value) {
   return piece;
 }
 
-// 16 bytes of a right factor's tile: upper halves of both rows of 8, then lower ones.
-template <typename Value>
-__device__ Four<Halves> right_piece(int i, int steps, const Value& value) {
-  const int lane = i % 32, tile = i / 32;
-  const int row = tile % steps * 16 + lane % 4 * 2, column = tile / steps * 8 + lane / 4;
-  const SplitPair upper = split(value(row, column), value(row + 1, column));
-  const SplitPair lower = split(value(row + 8, column), value(row + 9, column));
-  return {{upper.high, lower.high, upper.low, lower.low}};
-}
-
 // Of a level's filter, as a product's sums lie: frequencies along the band's direction by those
 // across it.
 template <int kSide>
@@ -106,19 +93,15 @@ __device__ inline Four<Halves> filter_piece(const Directions<double>& all, int i
   return piece;
 }
 
-template <int kSide>
+// A piece of a level's tables, of samples by frequencies or, transposed, of frequencies by samples.
+template <int kSide, bool transposed = false>
 __device__ inline Four<Halves> level_piece(const Directions<double>& all, int i) {
   using Tables = SquareTables<kSide>;
   constexpr int number = kSide == kFrameSide ? 1 : 2;
-  if (i < Tables::cosine_right) {
-    return left_piece(i % Tables::lefts, Tables::steps, [&](int sample, int k) {
-      return square_wave(k, sample, number, i >= Tables::sine_left);
-    });
-  }
   if (i < Tables::filter) {
-    const int in_table = (i - Tables::cosine_right) % Tables::rights;
-    return right_piece(in_table, Tables::steps, [&](int k, int sample) {
-      return square_wave(k, sample, number, i >= Tables::sine_right);
+    return left_piece(i % Tables::lefts, Tables::steps, [&](int row, int column) {
+      const int k = transposed ? row : column, sample = transposed ? column : row;
+      return square_wave(k, sample, number, i >= Tables::sine);
     });
   }
   return filter_piece<kSide>(all, i - Tables::filter);
@@ -126,15 +109,9 @@ __device__ inline Four<Halves> level_piece(const Directions<double>& all, int i)
 
 static __global__ void square_tables(Directions<double> all, Four<Halves>* out) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  // The frame's cosines, twice.
-  const auto wave = [](int k, int position) {
-    return 2 * square_wave(k, frame_sample(position), 1, false);
-  };
-  if (i < kForwardRight) {
-    out[i] = left_piece(i, FrameTables::steps, wave);
-  } else if (i < kLevelOne) {
-    out[i] = right_piece(i - kForwardRight, FrameTables::steps, [&](int position, int k) {
-      return wave(k, position);
+  if (i < kLevelOne) {  // the frame's cosines, twice
+    out[i] = left_piece(i, FrameTables::steps, [](int k, int position) {
+      return 2 * square_wave(k, frame_sample(position), 1, false);
     });
   } else if (i < kLevelTwo) {
     out[i] = level_piece<kFrameSide>(all, i - kLevelOne);

@@ -165,6 +165,7 @@ class SquareWalk {
     Four<float>* fields = memory_.fields + self.warp * kSquareFours + self.lane;
     const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
     const Halves minus = minus_exchanged(self.lane);
+    const bool is_last = memory_.ages[self.warp] == level_.shape.num_phase;
     memory_.near[self.index] = 1;
     BlurredRows rows[kTilesDown];
 #pragma unroll
@@ -209,7 +210,9 @@ class SquareWalk {
                 values[m][across][half][i] = change.at[i];
                 bits |= __float_as_uint(change.at[i]);
               }
-              fields[at] = now;
+              if (!is_last) {
+                fields[at] = now;
+              }
               if (across == 0 && 2 * m + half < kParked) {
                 memory_.parked[(self.warp * kParked + 2 * m + half) * 32 + self.lane] = change;
               }

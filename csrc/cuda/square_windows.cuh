@@ -32,8 +32,8 @@ class SquareWindows {
     }
     put(last, t, values);
     __syncwarp();
-    for (int window = first; window < last; ++window) {  // that begin before the video, too
-      copy(last, window, t);
+    if (first < last) {  // these begin before the video, too
+      copy(first, last, t);
     }
   }
 
@@ -91,13 +91,18 @@ class SquareWindows {
     });
   }
 
-  // What the warp has put into a window, into another.
-  __device__ __forceinline__ void copy(int from, int to, int time) const {
+  // What the warp has put into window `last`, into those before it from `first` on.
+  __device__ __forceinline__ void copy(int first, int last, int time) const {
+    const int64_t apart = planes_to_window(level_, 1, 0) * (Planes::area / 2);
     for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
-      const auto* source = reinterpret_cast<const Two<Out>*>(target(plane, from, time));
-      auto* out = reinterpret_cast<Two<Out>*>(target(plane, to, time));
+      auto* from = reinterpret_cast<Two<Out>*>(target(plane, last, time));
       for (int i = SquareThread().lane; i < Planes::area / 2; i += 32) {
-        store_once(out + i, source[i]);
+        auto* out = from + i;
+        const Two<Out> values = *out;
+        for (int window = last; window > first; --window) {
+          out -= apart;
+          store_once(out, values);
+        }
       }
     }
   }

@@ -41,6 +41,7 @@ from mimamo.files import (
 )
 from mimamo.locks import locked
 from mimamo.model.description import METADATA_KEY
+from mimamo.model.run_files import BEST, CONFIG
 from mimamo.predict.clips import Cut
 from mimamo.predict.smoothing import NOTE, reach_of
 from mimamo.progress import Progress, Report, counted, silent, which_are
@@ -48,7 +49,6 @@ from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import BEST, CONFIG
 from mimamo.train.training import train
 from mimamo.train.videos import Chosen, choose_videos
 

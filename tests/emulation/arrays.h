@@ -5,11 +5,11 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
-#include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "../../csrc/common/tensors.h"
+#include "placement.h"
 
 namespace emulation {
 
@@ -50,12 +50,8 @@ inline py::dtype numpy_dtype(ScalarType dtype) {
 }
 
 inline Tensor given_memory(const std::vector<int64_t>& sizes, ScalarType dtype) {
-  const int64_t count = phasenet::product(sizes);
-  Tensor memory = torch::stable::empty({count + offset}, dtype);
-  // So that results show what was not written.
-  const size_t bytes = static_cast<size_t>(memory.numel()) * memory.element_size();
-  std::fill_n(static_cast<unsigned char*>(memory.mutable_data_ptr()), bytes, 0xff);
-  return torch::stable::view(torch::stable::narrow(memory, 0, offset, count), sizes);
+  return placed(
+      sizes, offset, [&](const auto& lengths) { return torch::stable::empty(lengths, dtype); });
 }
 
 inline Tensor to_tensor(const py::array& given) {

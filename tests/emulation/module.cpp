@@ -35,7 +35,8 @@ void configure(
     int64_t multiprocessors,
     int64_t l2_bytes,
     int64_t architecture,
-    int64_t offset) {
+    int64_t offset,
+    int64_t alignment) {
   auto& settings = emulation::settings;
   settings.order = order == "backward"   ? emulation::Order::backward
                    : order == "shuffled" ? emulation::Order::shuffled
@@ -46,6 +47,7 @@ void configure(
   settings.l2_bytes = l2_bytes;
   settings.architecture = architecture;
   emulation::offset = offset;
+  emulation::alignment = alignment;
 }
 
 // What the emulator itself promises, for its own tests.
@@ -209,7 +211,8 @@ PYBIND11_MODULE(phasenet_emulated, m) {
       py::arg("multiprocessors") = 132,
       py::arg("l2_bytes") = int64_t{50} << 20,
       py::arg("architecture") = 90,
-      py::arg("offset") = 0);
+      py::arg("offset") = 0,
+      py::arg("alignment") = 0);
   m.def("instead_of_kernels", [](uintptr_t function) {  // null: none
     emulation::settings.instead =
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);
@@ -369,9 +372,10 @@ PYBIND11_MODULE(phasenet_emulated, m) {
          const std::vector<double>& filter,
          double gain,
          bool still,
-         double smoothing) {
+         double smoothing,
+         double limit) {
         const Tensor turned = to_tensor(bands), after = to_tensor(state);
-        ops::turn_phase_push(turned, after, t, filter, gain, still, smoothing);
+        ops::turn_phase_push(turned, after, t, filter, gain, still, smoothing, limit);
         return to_arrays({turned, after});
       });
 }

@@ -10,6 +10,7 @@
 #include <random>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "../../csrc/cuda/device.h"
 #include "../../csrc/cuda/operators.h"
@@ -82,25 +83,16 @@ struct Windows {
   double most = 255;
 };
 
-// On a device that has no walk along squares on tensor cores.
+// On a device that is another in this: of one multiprocessor, for runs of several frames, or of an
+// architecture that has no walk along squares on tensor cores.
 template <typename Run>
-void with_other_device(const Run& run) {
-  auto& settings = emulation::settings;
-  const int64_t usual = settings.architecture;
-  settings.architecture = 80;
+void on_device(int64_t emulation::Settings::* setting, int64_t value, const Run& run) {
+  const int64_t usual = std::exchange(emulation::settings.*setting, value);
   run();
-  settings.architecture = usual;
+  emulation::settings.*setting = usual;
 }
-
-// With runs of several frames.
-template <typename Run>
-void with_few_blocks(const Run& run) {
-  auto& settings = emulation::settings;
-  const int64_t usual = settings.multiprocessors;
-  settings.multiprocessors = 1;
-  run();
-  settings.multiprocessors = usual;
-}
+constexpr auto kMultiprocessors = &emulation::Settings::multiprocessors;
+constexpr auto kArchitecture = &emulation::Settings::architecture;
 
 // The windows and, where there is one, their gradient.
 void windows(const Windows& of) {
@@ -194,7 +186,7 @@ const std::map<std::string, std::function<void()>> kRuns = {
        pyramid({1, 16, 32}, 4, 2, kFloat);
        windows({{1, 3, 11, 18}, 2, 2, "full", "replicate"});
        windows({{1, 2, 8, 65}, 1, 2, "published", "valid"});
-       with_few_blocks([] { windows({{1, 3, 11, 18}, 1, 2, "full", "valid"}); });
+       on_device(kMultiprocessors, 1, [] { windows({{1, 3, 11, 18}, 1, 2, "full", "valid"}); });
        // By tiles, as planes too large for a walk.
        windows({{1, 3, 11, 18}, 2, 2, "full", "replicate", kFloat, kDouble});
        band_phase(ScalarType::ComplexFloat);
@@ -218,12 +210,13 @@ const std::map<std::string, std::function<void()>> kRuns = {
      }},
     {"windows",
      [] {
-       with_few_blocks([] { windows({{1, 4, 20, 19}, 3, 3, "full", "replicate"}); });
+       on_device(kMultiprocessors, 1, [] { windows({{1, 4, 20, 19}, 3, 3, "full", "replicate"}); });
        // By products on tensor cores; several runs, and one.
        windows({{1, 3, 48, 48}, 2, 2, "full", "replicate"});
-       with_few_blocks(
-           [] { windows({{1, 3, 48, 48}, 1, 2, "published", "valid", kBytes, ScalarType::Half}); });
-       with_other_device([] { windows({{1, 3, 48, 48}, 2, 2, "full", "replicate"}); });
+       on_device(kMultiprocessors, 1, [] {
+         windows({{1, 3, 48, 48}, 1, 2, "published", "valid", kBytes, ScalarType::Half});
+       });
+       on_device(kArchitecture, 80, [] { windows({{1, 3, 48, 48}, 2, 2, "full", "replicate"}); });
        // By tiles, as planes too large for a walk.
        windows({{1, 4, 20, 19}, 3, 3, "full", "replicate", kFloat, kDouble});
        windows({{1, 3, 20, 19}, 2, 2, "full", "valid", kDouble});
