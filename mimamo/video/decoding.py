@@ -16,8 +16,9 @@ from mimamo.video.container import logged_errors, read_packets, start_of
 
 _GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
 _REORDERED = 8  # frames that a decoder may hold back, as good as ever
-_BACK = 1.0  # seconds back, from which on another recording follows
-_AHEAD = 3600.0  # seconds ahead that no film has nothing for
+_APART = 1e-6  # seconds that two times have between them at least, as tables have six decimals
+BACK = 1.0  # seconds back, from which on another recording follows
+AHEAD = 3600.0  # seconds ahead that no film has nothing for
 _PROBED = 5_000_000  # bytes that FFmpeg reads at most to find out what a film is
 
 
@@ -174,9 +175,9 @@ class Decoding:
         if first and self._container.start_time is None:  # a raw stream counts from anywhere
             self._origin = time
         time -= self._origin
-        if time > self._time and 0 <= time <= max(self._time, 0.0) + _AHEAD:
+        if time > self._time + _APART and 0 <= time <= max(self._time, 0.0) + AHEAD:
             return time
-        if first or self._time - time > _BACK or time > self._time:
+        if first or self._time - time > BACK or time > self._time:
             self._origin += time - due  # what follows is counted from here
         self.filled = self.filled or not begins
         return due
