@@ -7,7 +7,6 @@ goes on where it was stopped.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -18,7 +17,7 @@ import torch
 import typer
 
 from benchmarks import documented
-from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
+from benchmarks.drawn_faces import SUBSET, Out, Seeds, expect_same, prepare, stored_recipe
 from benchmarks.machine import ROOT
 from mimamo.errors import InputError
 from mimamo.evaluate import evaluate_runs
@@ -32,7 +31,7 @@ SYNTH = {"identities": 24, "takes": 4, "frames": 96, "seed": 0}
 HEADINGS = ("the network sees", "seed", "valence", "arousal", "training, CPU time")
 
 
-class Row(NamedTuple):
+class Condition(NamedTuple):
     """A row of the table: how the network was trained, and with what it was evaluated."""
 
     title: str
@@ -41,37 +40,30 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("both", "both", "both"),
-    Row("both, motion blinded (`evaluate --streams spatial`)", "both", "spatial"),
-    Row("both, stills blinded (`evaluate --streams temporal`)", "both", "temporal"),
-    Row("stills alone", "spatial", "both"),
-    Row("motion alone", "temporal", "both"),
+    Condition("both", "both", "both"),
+    Condition("both, motion blinded (`evaluate --streams spatial`)", "both", "spatial"),
+    Condition("both, stills blinded (`evaluate --streams temporal`)", "both", "temporal"),
+    Condition("stills alone", "spatial", "both"),
+    Condition("motion alone", "temporal", "both"),
 )
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for data, cache and runs.")],
+    out: Out,
     result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(show_default=False, help="Of training, 0 if none is given; may be repeated."),
-    ] = None,
+    seed: Seeds = None,
     trained: Annotated[
         list[str] | None,
         typer.Option(show_default=False, help="Train networks of these streams only."),
     ] = None,
 ) -> None:
     """Make what is missing of the data, the runs and the JSON, and print the table."""
-    try:
-        with documented.kept(result):
-            cache = prepare(output_folder(out), SYNTH)
-            for number in seed or [0]:
-                for streams in trained or STREAMS:
-                    measure(cache, out, result, number, streams)
+    with documented.kept(result):
+        cache = prepare(output_folder(out), SYNTH)
+        for number in seed or [0]:
+            for streams in trained or STREAMS:
+                measure(cache, out, result, number, streams)
         print(table(load(result)))
-    except InputError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
 
 
 def measure(cache: Path, out: Path, result: Path, seed: int, streams: str) -> None:

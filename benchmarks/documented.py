@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from benchmarks.machine import machine, versions
 from mimamo.errors import InputError
@@ -30,10 +33,14 @@ def here() -> dict[str, Any]:
 def kept(path: Path) -> Iterator[None]:
     """Keep a file of results to this command: another that adds to it would lose what this adds.
 
-    Raises InputError if another has it.
+    An InputError within, as where another has it, ends the command with one line and status 2.
     """
-    with locked(output_folder(path.parent), [path.name]):
-        yield
+    try:
+        with locked(output_folder(path.parent), [path.name]):
+            yield
+    except InputError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:

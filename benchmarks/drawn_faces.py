@@ -1,16 +1,23 @@
-"""What the measurements on drawn faces share: their cache, and of what their results are."""
+"""What the measurements on drawn faces share: options, their cache, and what results are of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from mimamo.demo.synth.ablation_set import write_ablation_set
 from mimamo.errors import InputError
 from mimamo.extract import extract
 from mimamo.train import TrainingConfig
 
+Out = Annotated[Path, typer.Option(help="Folder for data, cache and runs.")]
+Seeds = Annotated[
+    list[int] | None,
+    typer.Option(show_default=False, help="Of training, 0 if none is given; may be repeated."),
+]
 SUBSET = "Test_Set"
 RECIPES = ("recipe", "published", "strong")  # what they are called in results
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -58,15 +57,11 @@ def main(
     result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
 ) -> None:
     """Run the commands of the page, write the JSON, and print the table."""
-    try:
-        with documented.kept(result):
-            if any(output_folder(out).iterdir()):
-                raise InputError(f"{out}: expected a new or empty folder, got one with files in it")
-            rows = [measure(out, chain) for chain in chains()]
-            documented.save(result, {"added": SMALLER, "rows": rows, **documented.here()})
-    except InputError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
+    with documented.kept(result):
+        if any(output_folder(out).iterdir()):
+            raise InputError(f"{out}: expected a new or empty folder, got one with files in it")
+        rows = [measure(out, chain) for chain in chains()]
+        documented.save(result, {"added": SMALLER, "rows": rows, **documented.here()})
     print(table(load(result)))
     if not all(is_right(row) for row in rows):
         raise typer.Exit(1)

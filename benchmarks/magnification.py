@@ -103,15 +103,13 @@ def pictures(
                 yield {**row, "psnr": psnr(frames[1], truth), "ways": ways}
 
 
-def films(
-    seeds: Sequence[int] = SEEDS, size: tuple[int, int] = FILM_SIZE
-) -> Iterator[dict[str, Any]]:
+def films() -> Iterator[dict[str, Any]]:
     """Of each kind, filter and seed: what becomes of motion in the band and beside it."""
     middle = math.sqrt(BAND["low"] * BAND["high"])
     for kind in KINDS:
         for temporal in ("fir", "iir"):
-            for seed in seeds:
-                picture = MovingPicture(kind, size, seed, FINEST)
+            for seed in SEEDS:
+                picture = MovingPicture(kind, FILM_SIZE, seed, FINEST)
 
                 def share(
                     hertz: float,

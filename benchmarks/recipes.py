@@ -10,7 +10,6 @@ computed; a test compares the two. What is there already is kept.
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,11 +23,10 @@ import typer
 from scipy.stats import t as student_t
 
 from benchmarks import documented
-from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
+from benchmarks.drawn_faces import SUBSET, Out, Seeds, expect_same, prepare, stored_recipe
 from benchmarks.machine import ROOT
 from benchmarks.whole_video import in_a_process, whole_growth
 from mimamo.data.cache import Cache
-from mimamo.errors import InputError
 from mimamo.evaluate import Ensemble, Rules
 from mimamo.evaluate.scores import ccc_of_sums, face_pairs, products
 from mimamo.files import output_folder
@@ -84,25 +82,18 @@ def recipes() -> dict[str, TrainingConfig]:
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for data, cache and runs.")],
+    out: Out,
     result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(show_default=False, help="Of training, 0 if none is given; may be repeated."),
-    ] = None,
+    seed: Seeds = None,
     jobs: Annotated[int, typer.Option(min=1, help="Networks trained at a time, a core each.")] = 1,
     memory: Annotated[
         bool, typer.Option("--memory", help="Measure the memory of whole passes, too.")
     ] = False,
 ) -> None:
     """Make what is missing of the data, the runs and the JSON, and print the tables."""
-    try:
-        with documented.kept(result):
-            measure(output_folder(out), result, seed or [0], jobs, memory)
-    except InputError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
-    print("\n\n".join(tables(load(result)).values()))
+    with documented.kept(result):
+        measure(output_folder(out), result, seed or [0], jobs, memory)
+        print("\n\n".join(tables(load(result)).values()))
 
 
 def measure(out: Path, result: Path, seeds: Sequence[int], jobs: int, memory: bool) -> None:

@@ -8,11 +8,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import documented, machine
 from benchmarks.rows import Row, expect
 from benchmarks.suites import Settings
 from mimamo.errors import InputError
-from mimamo.files import output_folder, replacing
 
 RESULTS = machine.ROOT / "benchmarks" / "results"
 SCHEMA = 1
@@ -79,9 +78,7 @@ class Result:
     def save(self, path: Path) -> None:
         """Write the JSON; InputError if `path` cannot be written to."""
         data = asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
-        output_folder(path.parent)
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        documented.save(path, data)
 
     @classmethod
     def load_from(cls, path: Path) -> Result:

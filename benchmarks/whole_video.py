@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ import torch
 import typer
 
 from benchmarks import documented
-from benchmarks.drawn_faces import SUBSET, expect_same, prepare, stored_recipe
+from benchmarks.drawn_faces import SUBSET, Out, Seeds, expect_same, prepare, stored_recipe
 from benchmarks.machine import ROOT
 from benchmarks.suites.memory import RESET, resident
 from benchmarks.suites.train import TrainingStep
@@ -70,12 +69,9 @@ WAYS = (
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for data, cache and runs.")],
+    out: Out,
     result: Annotated[Path, typer.Option(help="JSON to write.", show_default=RESULT.name)] = RESULT,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(show_default=False, help="Of training, 0 if none is given; may be repeated."),
-    ] = None,
+    seed: Seeds = None,
     film: Annotated[
         Path | None, typer.Option(show_default=False, help="A film to predict with seed 0's runs.")
     ] = None,
@@ -84,13 +80,9 @@ def main(
     ] = False,
 ) -> None:
     """Make what is missing of the data, the runs and the JSON, and print the tables."""
-    try:
-        with documented.kept(result):
-            measure(output_folder(out), result, seed or [0], film, memory)
-    except InputError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
-    print("\n\n".join(tables(load(result)).values()))
+    with documented.kept(result):
+        measure(output_folder(out), result, seed or [0], film, memory)
+        print("\n\n".join(tables(load(result)).values()))
 
 
 def measure(out: Path, result: Path, seeds: Sequence[int], film: Path | None, memory: bool) -> None:

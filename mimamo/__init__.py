@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from mimamo.errors import InputError
 
 if TYPE_CHECKING:
-    from mimamo.given_weights import Foreign, load_checkpoints
     from mimamo.metrics import concordance_cc
     from mimamo.model import (
         MIMAMOConfig,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         load_weights,
         save_checkpoint,
     )
+    from mimamo.predict.given_weights import Foreign, load_checkpoints
     from phasenet import __version__
 
 __all__ = [
@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Foreign": "mimamo.given_weights",
+    "Foreign": "mimamo.predict.given_weights",
     "concordance_cc": "mimamo.metrics",
-    "load_checkpoints": "mimamo.given_weights",
+    "load_checkpoints": "mimamo.predict.given_weights",
 }  # of what is not the model's
 
 

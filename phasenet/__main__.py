@@ -28,7 +28,7 @@ def main() -> int:
                 f"  {mark}  {check.name:46}error {check.error:7.1e} (at most {check.bar:.0e})"
                 f"{check.milliseconds:10.2f} ms"
             )
-    print(f"\n{failed} checks failed" if failed else "\nall checks passed")
+    print(f"\nchecks that failed: {failed}" if failed else "\nall checks passed")
     return 1 if failed else 0
 
 
@@ -40,7 +40,7 @@ def _facts() -> list[tuple[str, object]]:
         ("torch", f"{torch.__version__}, CUDA {torch.version.cuda}"),
         ("platform", platform.platform()),
         ("processor", _processor()),
-        ("threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores"),
+        ("threads", f"{torch.get_num_threads()}, cores: {os.cpu_count()}"),
     ]
     facts += [(f"build {key}", value) for key, value in info.items() if key != "torch"]
     if torch.cuda.is_available():

@@ -96,7 +96,7 @@ def check_level_tensors(name: str, tensors: object, count: int) -> None:
         raise TypeError(f"{name}: expected a tuple of tensors, got {type(tensors).__name__}")
     if len(tensors) != count:
         raise ValueError(
-            f"{name}: expected one tensor for each of {count} levels, got {len(tensors)}"
+            f"{name}: expected a tensor for each level, {count} in all, got {len(tensors)}"
         )
 
 
@@ -105,11 +105,11 @@ def check_level_count(
 ) -> None:
     """Refuse another number of scales than those of a pyramid of `height`."""
     if bands_per_octave == 1 and len(bands) != height - 2:
-        raise ValueError(f"{name}: expected height - 2 = {height - 2} levels, got {len(bands)}")
+        raise ValueError(f"{name}: expected levels: height - 2 = {height - 2}, got {len(bands)}")
     if len(bands) != bands_per_octave * (height - 2):
         raise ValueError(
-            f"{name}: expected bands_per_octave * (height - 2) = "
-            f"{bands_per_octave * (height - 2)} scales, got {len(bands)}"
+            f"{name}: expected scales: bands_per_octave * (height - 2) = "
+            f"{bands_per_octave * (height - 2)}, got {len(bands)}"
         )
 
 
@@ -223,8 +223,8 @@ def check_octave(bands_per_octave: int, width: float | None) -> tuple[int, float
     width = check_positive("width", width)
     if width < MIN_WIDTH or width * count > 1:
         raise ValueError(
-            f"width: expected {MIN_WIDTH} to 1 / bands_per_octave = {1 / count:.4g} octaves, so "
-            f"that no transition reaches into the next, got {width}"
+            f"width: expected octaves from {MIN_WIDTH} to 1 / bands_per_octave = {1 / count:.4g}, "
+            f"so that no transition reaches into the next, got {width}"
         )
     return count, width
 
@@ -315,7 +315,7 @@ def check_window_count(num_frames: int, num_phase: int, boundary: str) -> int:
     check_choice("boundary", boundary, BOUNDARIES)
     if boundary == "valid" and num_frames < num_phase + 1:
         raise ValueError(
-            f"frames: expected at least num_phase + 1 = {num_phase + 1} frames for "
-            f"boundary='valid', got {num_frames}"
+            f"frames: expected at least num_phase + 1 = {num_phase + 1} for boundary='valid', "
+            f"got {num_frames}"
         )
     return num_phase

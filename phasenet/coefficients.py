@@ -124,7 +124,7 @@ class PyramidCoeffs(NamedTuple):
         levels = [len(coeffs.bands) for coeffs in (self, *others)]
         if len(set(levels)) > 1:
             raise ValueError(
-                f"others: expected coefficients of {levels[0]} levels, got {levels[1:]}"
+                f"others: expected as many levels as the first has, {levels[0]}, got {levels[1:]}"
             )
         parts = [(coeffs.highpass, *coeffs.bands, coeffs.lowpass) for coeffs in (self, *others)]
         highpass, *bands, lowpass = (function(*tensors) for tensors in zip(*parts, strict=True))

@@ -103,8 +103,7 @@ class FilmMagnifier:
         for number, group in enumerate(groups):
             planes = self._moved(frames, group, room)
             for scale, moved in planes.items():
-                if following < length:
-                    group.of(self._known[scale]).copy_(moved[following])
+                group.of(self._known[scale]).copy_(moved[min(following, length - 1)])
                 rows = (self._gains[scale] * matrix).to(result)
                 self._filter(moved, rows, begin, self._limits[scale])
             for run in self._runs(begin, end):

@@ -50,7 +50,9 @@ def magnify_motion(
     how far they move from frame to frame is filtered in time, smoothed with the amplitudes as
     weights (`turn_phase`), and added ``factor - 1`` times. Motion holds up to about a quarter of
     the wavelength of the structure that moves, ``factor`` times the motion counted; finer structure
-    smears. Nothing is recorded for gradients: use `turn_phase` where they are needed.
+    smears. Nothing is recorded for gradients: use `turn_phase` where they are needed. NaN or
+    infinity in a frame stays in all later ones, and with "fir" comes into those before it that are
+    filtered with it, in a short video all.
 
     Args:
         frames: ``[..., T, H, W]`` grey frames, or with `color` RGB ``[..., T, 3, H, W]``, a tensor
@@ -132,7 +134,7 @@ def magnify_frames(
     """The frames of a film of any length, magnified as by `magnify_motion` with ``temporal="fir"``.
 
     It takes frames as it gives them, but for those that the filter reaches over, which are held:
-    up to 4 times as many as it reaches ahead (7 seconds for ``low=0.5``).
+    up to 4 times as many as it reaches ahead (7 seconds for ``low=0.5``). NaN spreads as there.
 
     Args:
         frames: ``[H, W]``, with `color` ``[3, H, W]``, all alike.
@@ -188,8 +190,7 @@ def _magnified_frames(
 
     for given_frame in frames:
         frame = _checked(given_frame, color, ("[H, W]", "[3, H, W]"), 2, "frame", exact=True)
-        like = like or _likeness(frame)
-        _check_alike(like, frame)
+        like = _checked_likeness(like, frame)
         held.append(frame)
         if frame.numel() == 0:
             yield held.pop().clone()
@@ -283,8 +284,7 @@ class MotionMagnifier:
                 or device than the first.
         """
         frame = _checked(frame, self._color, ("[..., H, W]", "[..., 3, H, W]"), 2, "frame")
-        self._first = self._first or _likeness(frame)
-        _check_alike(self._first, frame)
+        self._first = _checked_likeness(self._first, frame)
         if frame.numel() == 0:
             return frame.clone()
         with torch.no_grad():
@@ -294,14 +294,13 @@ class MotionMagnifier:
             return _restored(frame, self._stream.push(values) - values, self._color)
 
 
-def _likeness(frame: Tensor) -> tuple[Any, ...]:
-    return tuple(frame.shape), frame.dtype, frame.device
-
-
-def _check_alike(first: tuple[Any, ...], frame: Tensor) -> None:
-    for expected, got in zip(first, _likeness(frame), strict=True):
+def _checked_likeness(first: tuple[Any, ...], frame: Tensor) -> tuple[Any, ...]:
+    """Shape, dtype and device of a frame; refuse others than the first's, if there was one."""
+    likeness = tuple(frame.shape), frame.dtype, frame.device
+    for expected, got in zip(first or likeness, likeness, strict=True):
         if expected != got:
             raise ValueError(f"frame: expected {expected} as the first frame, got {got}")
+    return likeness
 
 
 def _still(reference: Any, frames: Tensor, color: bool) -> tuple[Tensor, int | None]:

@@ -160,7 +160,7 @@ def _check_memory(
     elements = band_elements(batch, frames.shape[-2:], nbands, levels)
     size = elements * (dtype or compute_dtype(frames.dtype)).itemsize
     checks.check_memory(name, frames, "differences", size)
-    many = f"windows of {num_phase} differences"
+    many = f"windows with num_phase={num_phase}"
     checks.check_memory("num_phase", frames, many, num_phase * size)
 
 

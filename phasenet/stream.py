@@ -83,7 +83,7 @@ class PhaseStream:
 
     def __repr__(self) -> str:
         dtype = "" if self._dtype is None else f", dtype={self._dtype}"
-        return f"PhaseStream({self._options}{dtype}): {self._frames} frames"
+        return f"PhaseStream({self._options}{dtype}), frames so far: {self._frames}"
 
     def reset(self) -> None:
         """Forget all frames: the next one begins a new video, of any size, dtype and device."""
@@ -199,7 +199,7 @@ class KeptPlanes:
         self._options = options
         frames = frame.reshape(-1, *frame.shape[-2:])
         state = _fake_state(frames.to("meta"), *options[:4], dtype)
-        windows = f"windows of {options.num_phase} differences"
+        windows = f"windows with num_phase={options.num_phase}"
         checks.check_memory("num_phase", frame, windows, sum(x.nbytes for x in state))
         self._state = _ops.phase_stream_state(frames, *options[:4], dtype)
 

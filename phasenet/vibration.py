@@ -74,8 +74,8 @@ class Vibration(NamedTuple):
         if not inside.any():
             step = last / max(1, len(self.frequencies) - 1)
             raise ValueError(
-                f"low, high: expected a range that holds one of {len(self.frequencies) - 1} "
-                f"frequencies every {step:.4g} Hz to {last:.4g}, got {low:g} to {high:g}"
+                f"low, high: expected a range that holds a frequency, of those every "
+                f"{step:.4g} Hz to {last:.4g}, got {low:g} to {high:g}"
             )
         power = self.spectrum.abs().square().sum(-1)
         at = torch.where(inside, power, -1).argmax(-1, keepdim=True)

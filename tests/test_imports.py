@@ -64,3 +64,12 @@ def test_reading_and_finding_faces_know_nothing_of_what_comes_after():
         if not name.startswith(("mimamo.cli", "mimamo.__main__")):
             up = [x for x in imported(name, path, set(known)) if x.startswith("mimamo.cli")]
             assert up == [], name
+
+
+def test_only_a_network_that_loads_itself_leads_back_within_a_room():
+    """What functions import counts: `MIMAMONet.from_pretrained` reads files that know the class."""
+    known = modules("mimamo")
+    graph = {name: imported(name, path, set(known), later=True) for name, path in known.items()}
+    assert "mimamo.model.pretrained" in graph["mimamo.model.network"]
+    graph["mimamo.model.network"] -= {"mimamo.model.pretrained", "mimamo.model.checkpoint"}
+    TopologicalSorter(graph).prepare()

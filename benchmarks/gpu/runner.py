@@ -19,7 +19,7 @@ from benchmarks.gpu.plan import ROOT, Step
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What became of a step: "passed", "failed", "timed out" or "skipped", and why."""
 
     step: str
@@ -32,16 +32,16 @@ class Outcome:
         return self.status in ("passed", "skipped")
 
 
-def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], None]) -> Outcome:
+def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], None]) -> StepOutcome:
     """Run a step within `left` seconds; all it prints goes to `log`, its records to `keep`.
 
     A record is a line that is a JSON object with a "record". What the step started ends with it.
     """
     if step.missing:
-        return Outcome(step.name, "skipped", reason=step.missing)
+        return StepOutcome(step.name, "skipped", reason=step.missing)
     if left < step.least:
         reason = f"{max(left, 0):.0f} s were left, it needs {step.least:.0f} s"
-        return Outcome(step.name, "skipped", reason=reason)
+        return StepOutcome(step.name, "skipped", reason=reason)
     limit, start = min(step.limit, left), monotonic()
     # Not a session of its own: what ends our session or machine ends the step, too.
     group = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
@@ -52,7 +52,7 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
             text=True, errors="replace", **group,
         )  # fmt: skip
     except OSError as error:
-        return Outcome(step.name, "failed", reason=f"{step.command[0]}: {error.strerror}")
+        return StepOutcome(step.name, "failed", reason=f"{step.command[0]}: {error.strerror}")
     reader = Thread(target=_read, args=(process.stdout, log, keep), daemon=True)
     reader.start()
     try:
@@ -68,7 +68,7 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
         reader.join(timeout=5)
     if outcome[0] == "failed" and (said := _last_line(log)):
         outcome = (outcome[0], f"{outcome[1]}: {said}")
-    return Outcome(step.name, outcome[0], round(monotonic() - start, 1), outcome[1])
+    return StepOutcome(step.name, outcome[0], round(monotonic() - start, 1), outcome[1])
 
 
 def _last_line(log: Path) -> str:

@@ -27,7 +27,7 @@ TAPS = torch.exp(-(torch.arange(-REACH, REACH + 1) ** 2) / 8.0)
 Blur = Callable[[Tensor], Tensor]  # of planes [N, h, w]
 
 
-class Shape(NamedTuple):
+class FilmShape(NamedTuple):
     """Frames, and the pyramid of octaves that they are magnified by."""
 
     height: int
@@ -38,7 +38,7 @@ class Shape(NamedTuple):
         return f"a frame of {self.width}x{self.height} bands {self.nbands} octaves float32"
 
 
-SHAPES, QUICK_SHAPES = (Shape(360, 640, 4),), (Shape(48, 64, 2),)
+SHAPES, QUICK_SHAPES = (FilmShape(360, 640, 4),), (FilmShape(48, 64, 2),)
 
 
 def run(settings: Settings) -> SuiteRun:
@@ -57,7 +57,7 @@ def run(settings: Settings) -> SuiteRun:
 class MagnifyComparison(Comparison):
     """A stream and its peers, on frames of one size."""
 
-    def __init__(self, settings: Settings, shape: Shape) -> None:
+    def __init__(self, settings: Settings, shape: FilmShape) -> None:
         generator = torch.Generator().manual_seed(0)
         frames = torch.rand(1, shape.height, shape.width, generator=generator)
         prefix = f"magnify/{shape.width}x{shape.height}"

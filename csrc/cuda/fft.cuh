@@ -321,7 +321,7 @@ void with_fft_size(int64_t size, const Run& run) {
     case 1024:
       return run(std::integral_constant<int, 1024>());
     default:
-      STD_TORCH_CHECK(false, "phasenet: no transform of ", size, " values");
+      STD_TORCH_CHECK(false, "phasenet: no transform of length ", size);
   }
 }
 

@@ -35,6 +35,8 @@ def section(name: str, command: Any, context: Any) -> str:
     for parameter in command.get_params(context):
         if record := parameter.get_help_record(context):
             given, meaning = (" ".join(part.split()) for part in record)
+            if parameter.param_type_name == "argument":
+                given = given.partition(" <")[0]  # Python's name of its type
             given = given.replace("|", r"\|")  # a table's cell would end there
             lines.append(f"| `{given}` | {markdown(meaning)} |")
     return "\n".join([*lines, ""])

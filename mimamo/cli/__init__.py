@@ -166,8 +166,8 @@ def predict(
     """
     from mimamo.device import choose_device, slow_precision
     from mimamo.faces import YuNet
-    from mimamo.given_weights import load_checkpoints
     from mimamo.predict import PredictSettings, predict_many
+    from mimamo.predict.given_weights import load_checkpoints
     from mimamo.predict.smoothing import AUTO, reach_of, smooth_line
     from mimamo.shards import Shard, ending_together
 

@@ -16,7 +16,7 @@ import typer
 from mimamo.terminal import print_line, printable
 
 if TYPE_CHECKING:
-    from mimamo.given_weights import Foreign
+    from mimamo.predict.given_weights import Foreign
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -117,7 +117,7 @@ class Untold:
     @property
     def given(self) -> Foreign:
         """As the functions take it."""
-        from mimamo.given_weights import Foreign
+        from mimamo.predict.given_weights import Foreign
 
         outputs = None if self.outputs is None else tuple(self.outputs.split(","))
         return Foreign(self.backbone, outputs, self.published_gru)

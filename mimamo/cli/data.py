@@ -80,7 +80,7 @@ def data(archives: Archives, where: Where) -> int:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class OnnxOptions:
     """What an ONNX backbone takes and gives, and its file does not tell."""
 
     onnx_mean: Annotated[
@@ -131,7 +131,7 @@ class Pictures:
         return OnnxSettings(**said) if said else None
 
 
-_AS_USUAL = Pictures()
+_AS_USUAL = OnnxOptions()
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:
@@ -145,7 +145,7 @@ def _numbers(name: str, text: str) -> tuple[float, ...]:
 
 
 @with_options(Where)
-@with_options(Pictures)
+@with_options(OnnxOptions)
 def extract(
     archives: Archives,
     out: Annotated[Path, option("Folder of the cache.", "CACHE")],
@@ -176,7 +176,7 @@ def extract(
     image_size: Annotated[
         int, typer.Option(min=1, help="Side of the backbone's input, where its file says none.")
     ] = 224,
-    pictures: Pictures = _AS_USUAL,
+    pictures: OnnxOptions = _AS_USUAL,
     precision: Precision = "float32",
     batch_size: Annotated[
         int | None,

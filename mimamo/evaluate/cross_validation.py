@@ -18,6 +18,7 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.folds import expect_folds
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
+from mimamo.evaluate.rules import Rules
 from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, mean_of, score
 from mimamo.evaluate.summary import (
     SUMMARY,
@@ -30,7 +31,6 @@ from mimamo.evaluate.summary import (
     summary_of,
     write_summary,
 )
-from mimamo.evaluate.written import Rules
 from mimamo.files import (
     MOST_TENSORS,
     file_hash,
@@ -41,6 +41,7 @@ from mimamo.files import (
 )
 from mimamo.locks import locked
 from mimamo.model.description import METADATA_KEY
+from mimamo.model.run_files import BEST, CONFIG
 from mimamo.predict.clips import Cut
 from mimamo.predict.smoothing import NOTE, reach_of
 from mimamo.progress import Progress, Report, counted, silent, which_are
@@ -48,7 +49,6 @@ from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import BEST, CONFIG
 from mimamo.train.training import train
 from mimamo.train.videos import Chosen, choose_videos
 

@@ -17,8 +17,7 @@ from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.errors import InputError
-from mimamo.evaluate.written import label_std, spread_in
-from mimamo.given_weights import Foreign, fold_of, load_checkpoints
+from mimamo.evaluate.rules import label_std, spread_in
 from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
 from mimamo.model.given_features import GivenFeatures
@@ -27,18 +26,19 @@ from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.resnet50 import ResNet50
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
+from mimamo.predict.given_weights import Foreign, fold_of, load_checkpoints
 from mimamo.predict.networks import averaged, checked_cut
 from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, silent
 from mimamo.settings import shown
-from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
+from mimamo.train.trained_model import FaceImages, TrainedModel, video_features
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class EnsembleMember:
     """One network of an ensemble.
 
     Attributes:
@@ -124,7 +124,7 @@ class Ensemble:
     def predict(
         self,
         videos: Sequence[CachedVideo],
-        members: Sequence[Member] | None = None,
+        members: Sequence[EnsembleMember] | None = None,
         progress: Progress = silent,
     ) -> dict[str, np.ndarray]:
         """Predict all faces of some videos: float32 ``[T, 2]`` by name.
@@ -145,7 +145,7 @@ class Ensemble:
         return values
 
     def _predict(
-        self, member: Member, video: VideoSequence, images: FaceImages | None
+        self, member: EnsembleMember, video: VideoSequence, images: FaceImages | None
     ) -> np.ndarray:
         if self.streams == "temporal":
             features = self._mean_features(member).expand(len(video), -1)
@@ -160,7 +160,7 @@ class Ensemble:
             member.network, features, frames, length, cut.stride, whole=cut.whole
         )
 
-    def _mean_features(self, member: Member) -> Tensor:
+    def _mean_features(self, member: EnsembleMember) -> Tensor:
         """What a blind spatial stream sees of every face: float32 ``[D]``."""
         if member.path not in self._means:
             images = self._images([member], self.cache.videos)
@@ -173,7 +173,9 @@ class Ensemble:
         return self._means[member.path]
 
     @staticmethod
-    def _images(members: Sequence[Member], videos: Sequence[CachedVideo]) -> FaceImages | None:
+    def _images(
+        members: Sequence[EnsembleMember], videos: Sequence[CachedVideo]
+    ) -> FaceImages | None:
         """The videos' images, if any member's backbone sees them."""
         if any(isinstance(member.backbone, ResNet50) for member in members):
             return FaceImages(videos)
@@ -182,7 +184,7 @@ class Ensemble:
 
 def _member(
     checkpoint: Checkpoint, found: str, cache: Cache, device: torch.device, streams: str
-) -> Member:
+) -> EnsembleMember:
     """A checkpoint, whose backbone has the hash `found`, if it fits the cache."""
     path, network, info = checkpoint.path, checkpoint.network, checkpoint.info
     if "training" in info and not _of_training(info):
@@ -224,7 +226,9 @@ def _member(
                 f"{'the same --backbone' if config is None else f'--backbone {path}'}"
             )
     model = TrainedModel(network, trained).to(device).eval()
-    return Member(path, model.network, model.backbone, checkpoint.clip_length, fold_of(info), info)
+    return EnsembleMember(
+        path, model.network, model.backbone, checkpoint.clip_length, fold_of(info), info
+    )
 
 
 def _of_training(info: Mapping[str, Any]) -> bool:

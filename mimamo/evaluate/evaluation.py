@@ -13,13 +13,13 @@ from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo, annotated
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
-from mimamo.evaluate.ensemble import Ensemble, Member
+from mimamo.evaluate.ensemble import Ensemble, EnsembleMember
 from mimamo.evaluate.page import write_truth_page
+from mimamo.evaluate.rules import Rules
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
-from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
-from mimamo.given_weights import Foreign
 from mimamo.predict.clips import Cut
+from mimamo.predict.given_weights import Foreign
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.train.videos import choose_videos
 
@@ -135,7 +135,7 @@ def evaluate_runs(
 
 def _groups(
     ensemble: Ensemble, cache: Cache, subset: str
-) -> list[tuple[list[CachedVideo], list[Member]]]:
+) -> list[tuple[list[CachedVideo], list[EnsembleMember]]]:
     """Which videos are predicted by which networks."""
     everything = annotated(cache.videos)
     if subset == "all":
@@ -159,7 +159,9 @@ def _groups(
     ]
 
 
-def _check_held_out(groups: Sequence[tuple[list[CachedVideo], list[Member]]], cache: Cache) -> None:
+def _check_held_out(
+    groups: Sequence[tuple[list[CachedVideo], list[EnsembleMember]]], cache: Cache
+) -> None:
     """InputError if a network was trained on what it is to be evaluated on.
 
     So it is if the cache has other videos than the one it was trained with: folds are split again.

@@ -19,6 +19,7 @@ from mimamo.data.folds import recording_of
 from mimamo.data.lists import SAMPLE_HEADER, Sample, read_names
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
+from mimamo.evaluate.rules import Rules, length_of
 from mimamo.evaluate.utterances import (
     TABLE,
     is_table,
@@ -26,16 +27,15 @@ from mimamo.evaluate.utterances import (
     rows_of_table,
     write_utterances,
 )
-from mimamo.evaluate.written import Rules, length_of
 from mimamo.files import (
     expect_free,
     file_below,
     output_folder,
     write_text,
 )
-from mimamo.given_weights import Foreign
 from mimamo.locks import locked
 from mimamo.predict.clips import Cut
+from mimamo.predict.given_weights import Foreign
 from mimamo.predict.table import NO_FACE
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.settings import shown
@@ -176,25 +176,39 @@ def submit(
         for path in files:
             expect_free(path, overwrite)
         values = predict([job.video for job in jobs if job.video is not None])
-        mean = np.concatenate([*values.values(), np.zeros((int(not values), 2))]).mean(0).tolist()
-        faces = {job.name: (values.get(job.name, _NONE), job.numbers) for job in jobs}
-
-        def lines_of(name: str, frames: np.ndarray | None = None) -> list[str]:
-            every = rules.frames(*faces[name], lengths[name], mean)
-            return _as_text(every if frames is None else every[frames - 1])
-
-        if format == "files":
-            for job, path in zip(jobs, files, strict=True):
-                write_text(path, "\n".join([HEADER, *lines_of(job.name)]) + "\n")
-        else:
-            lines = _rows(lines_of, lengths) if rows is None else _rows_of_sample(lines_of, rows)
-            write_text(files[0], "\n".join([SAMPLE_HEADER, *lines]) + "\n")
+        texts = _texts(format, jobs, values, rules, lengths, rows)
+        for path, lines in zip(files, texts, strict=True):
+            write_text(path, "\n".join(lines) + "\n")
     total = sum(lengths.values()) if rows is None or format == "files" else len(rows.locations)
     uncounted = tuple(job.name for job in jobs if not job.counted and rows is None)
     report(f"{folder}: {counted(len(jobs), 'video')}, {counted(total, 'frame')}")
     for line in _remarks(jobs, lengths, rules, uncounted, sample):
         report(line)
     return SubmitResult(files, total, uncounted)
+
+
+def _texts(
+    format: str,
+    jobs: Sequence[_Job],
+    values: Mapping[str, np.ndarray],
+    rules: Rules,
+    lengths: Mapping[str, int],
+    sample: Sample | None,
+) -> Iterator[list[str]]:
+    """The lines of each file, from the faces' `values`."""
+    mean = np.concatenate([*values.values(), np.zeros((int(not values), 2))]).mean(0).tolist()
+    faces = {job.name: (values.get(job.name, _NONE), job.numbers) for job in jobs}
+
+    def lines_of(name: str, frames: np.ndarray | None = None) -> list[str]:
+        every = rules.frames(*faces[name], lengths[name], mean)
+        return _as_text(every if frames is None else every[frames - 1])
+
+    if format == "files":
+        yield from ([HEADER, *lines_of(job.name)] for job in jobs)
+    elif sample is None:
+        yield [SAMPLE_HEADER, *_rows(lines_of, lengths)]
+    else:
+        yield [SAMPLE_HEADER, *_rows_of_sample(lines_of, sample)]
 
 
 def _remarks(

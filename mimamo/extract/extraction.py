@@ -30,7 +30,7 @@ from mimamo.faces import Detector
 from mimamo.faces.batched_centerface import centerface
 from mimamo.files import remove_left_over
 from mimamo.locks import locked
-from mimamo.model.checkpoint import Extractor
+from mimamo.model.checkpoint import Extractor, FeatureSource
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.onnx_backbone import OnnxBackbone
@@ -167,14 +167,7 @@ def extract(
     start = time.monotonic()
     shard = shard or Shard.from_environment()
     device = torch.device(device)
-    if (backbone is None) == (features is None):
-        got = "neither" if features is None else "both"
-        raise InputError(f"expected either --backbone or --features, got {got}")
-    source: str | Extractor | FeatureFolders
-    if features is not None:
-        source = FeatureFolders(tuple(map(Path, features)))
-    else:
-        source = backbone if isinstance(backbone, torch.nn.Module) else str(backbone)
+    source = _source(backbone, features)
     where = {"annotations": annotations, "faces": faces, "names": names, "crop": crop}
     first = shard.index == 0
     dataset, everything = _opened(data, videos, where, report if first else silent)
@@ -198,11 +191,7 @@ def extract(
         model, manifest = prepare(
             root, dataset, everything, wanted, settings, write=first, tell=tell
         )
-        spatial: SpatialFeatures | GivenVideos | None = None
-        if isinstance(source, FeatureFolders) and isinstance(model, GivenFeatures):
-            spatial = GivenVideos(source, model)
-        elif not isinstance(model, SmallBackbone | GivenFeatures):
-            spatial = SpatialFeatures(model, device, batch_size, dtype)
+        spatial = _features_of(model, source, device, batch_size, dtype)
         if isinstance(model, OnnxBackbone) and isinstance(spatial, SpatialFeatures) and first:
             for line in filter(None, (model.summary, spatial.note)):
                 report(line)
@@ -222,6 +211,33 @@ def extract(
     for line in _summary(result, shard, spatial is None):
         report(line)
     return result
+
+
+def _source(
+    backbone: str | os.PathLike[str] | Extractor | None, features: Sequence[Given] | None
+) -> str | Extractor | FeatureFolders:
+    """What the features are from. Raises InputError if both are given or neither."""
+    if (backbone is None) == (features is None):
+        got = "neither" if features is None else "both"
+        raise InputError(f"expected either --backbone or --features, got {got}")
+    if features is not None:
+        return FeatureFolders(tuple(map(Path, features)))
+    return backbone if isinstance(backbone, torch.nn.Module) else str(backbone)
+
+
+def _features_of(
+    model: FeatureSource,
+    source: str | Extractor | FeatureFolders,
+    device: torch.device,
+    batch_size: int | None,
+    dtype: torch.dtype,
+) -> SpatialFeatures | GivenVideos | None:
+    """What computes or reads the features; None for a small network, which is trained later."""
+    if isinstance(source, FeatureFolders) and isinstance(model, GivenFeatures):
+        return GivenVideos(source, model)
+    if isinstance(model, SmallBackbone | GivenFeatures):
+        return None
+    return SpatialFeatures(model, device, batch_size, dtype)
 
 
 def _opened(

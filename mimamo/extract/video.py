@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,31 +87,15 @@ def extract_video(
         faces = _aligned_faces(video, announced, length, told)
     else:
         faces = _found_faces(video, detector, length, told)
-    numbers: list[int] = []
     compute = spatial if isinstance(spatial, SpatialFeatures) else None
-    width = compute.backbone.feature_dim if compute else 0
-    features = [torch.empty(0, width, dtype=torch.float16)]
-    frames = [np.empty((0, phase_size, phase_size), np.uint8)]
-    for batch in ahead(iter(lambda: list(islice(faces, _READ_AHEAD)), [])):
-        numbers += [number for number, _ in batch]
-        crops = stacked([crop for _, crop in batch])
-        computed = compute(crops) if compute else torch.empty(len(batch), 0)
-        features.append(computed.half())
-        if not features[-1].isfinite().all():
-            raise InputError(
-                f"backbone: features of {video.source} are not finite in float16; expected trained "
-                "or calibrated weights"
-            )
-        frames.append(small_grey(crops, phase_size).cpu().numpy())
-        progress(len(numbers))
-    if not numbers and aligned:
+    seen, values, small = _computed(faces, compute, video.source, phase_size, progress)
+    if not len(seen) and aligned:
         raise InputError(f"{video.source}: no image can be read; {video.name} is not used")
-    if not numbers:
+    if not len(seen):
         raise NoFaceError(video)
     if annotations is not None and unit == "frame":
         check_length(video.labels or video.source, annotations, length.frames, length.last, told)
-    frame_count, seen = max(length.frames, max(numbers)), np.array(numbers, np.int32)
-    small, values = np.concatenate(frames), torch.cat(features)
+    frame_count = max(length.frames, int(seen.max()))
     if given is not None:
         values, kept = side_by_side(given, seen, frame_count, told)
         small, seen = small[kept], seen[kept]
@@ -135,6 +120,36 @@ def extract_video(
     if annotations is not None and not cached.annotated_frames and video.subset != TEST:
         raise InputError(f"{video.labels}: no frame with a face is annotated; not used")
     return cached
+
+
+def _computed(
+    faces: Faces,
+    compute: SpatialFeatures | None,
+    source: Path,
+    phase_size: int,
+    progress: Callable[[int], object],
+) -> tuple[np.ndarray, torch.Tensor, np.ndarray]:
+    """Frame numbers int32 ``[T]``, features float16 ``[T, D]`` and grey faces ``[T, h, w]``.
+
+    Raises InputError if features are not finite.
+    """
+    numbers: list[int] = []
+    width = compute.backbone.feature_dim if compute else 0
+    features = [torch.empty(0, width, dtype=torch.float16)]
+    frames = [np.empty((0, phase_size, phase_size), np.uint8)]
+    for batch in ahead(iter(lambda: list(islice(faces, _READ_AHEAD)), [])):
+        numbers += [number for number, _ in batch]
+        crops = stacked([crop for _, crop in batch])
+        computed = compute(crops) if compute else torch.empty(len(batch), 0)
+        features.append(computed.half())
+        if not features[-1].isfinite().all():
+            raise InputError(
+                f"backbone: features of {source} are not finite in float16; expected trained or "
+                "calibrated weights"
+            )
+        frames.append(small_grey(crops, phase_size).cpu().numpy())
+        progress(len(numbers))
+    return np.array(numbers, np.int32), torch.cat(features), np.concatenate(frames)
 
 
 class NoFaceError(InputError):

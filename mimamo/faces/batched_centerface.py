@@ -173,6 +173,7 @@ class FaceBatch:
             self._appear([(n, face) for n in asked_for for face in self._found[n]])
             near = {n: sorted(self._found[n], key=prominence)[:most] for n in asked_for}
             self._look_closer([(n, face) for n, faces in near.items() for face in faces])
+            self._appear([(n, face) for (n, _), face in self._closer.items() if face is not None])
             self._follow(near, seen)
         self.views = [
             _BatchView(image, detector, self, number, thumbnails[number])

@@ -21,6 +21,7 @@ PATIENCE = 12
 _GROWTH = 2.0  # by what factor a face's size may differ from frame to frame
 _OTHER = 0.7  # likeness below which a face is another's
 _SAME = 0.9  # and from which on it is the same one, wherever it is
+_SURE = 0.8  # likeness of closer looks from which on it is the same one in the same place
 _SETTLING = 0.1  # share of the newest look in a face's mean look
 _CERTAIN = 0.5  # least score of one of many to begin, or to end the track of another
 _NEVER = 1e6  # cost of a pair that cannot be
@@ -33,8 +34,9 @@ class _Track:
     """One face: where and how it was last seen, and for how many frames it was not."""
 
     last: Detection
-    look: np.ndarray
+    look: np.ndarray  # the mean one of the faces as they were found
     filter: LandmarkFilter | None
+    close: np.ndarray | None = None  # and as closer looks showed them
     number: int = 0  # none yet
     missed: int = 0
 
@@ -42,22 +44,22 @@ class _Track:
         self.last, self.missed = face, 0
         self.look = self.look + _SETTLING * (look - self.look)
 
-    def likeness(self, look: np.ndarray) -> float | None:
-        """Correlation with the mean look; None if one of the two is plain."""
-        length = np.linalg.norm(self.look)
-        return float(self.look @ look / length) if length > 0 and look.any() else None
+    def see_closer(self, face: Detection, look: np.ndarray) -> None:
+        self.last, self.missed = face, 0
+        before = look if self.close is None else self.close
+        self.close = before + _SETTLING * (look - before)
 
     def is_near(self, face: Detection) -> bool:
         near = math.dist(face.centre, self.last.centre) <= NEAR * self.last.size
         return near and self.last.size / _GROWTH <= face.size <= self.last.size * _GROWTH
 
-    def cost(self, face: Detection, look: np.ndarray) -> float:
-        """What it costs to take a face for this one; `_NEVER` if it is another's."""
-        likeness, near = self.likeness(look), self.is_near(face)
+    def cost(self, face: Detection, likeness: float | None, least: float = _OTHER) -> float:
+        """What it costs to take a face so much alike for this one; `_NEVER` if it is another's."""
+        near = self.is_near(face)
         far = math.dist(face.centre, self.last.centre) / max(self.last.size, 1)
         if likeness is None:
             return far if near else _NEVER
-        possible = likeness >= (_OTHER if near else _SAME)
+        possible = likeness >= (least if near else _SAME)
         return far + 1 - likeness if possible else _NEVER
 
 
@@ -69,7 +71,9 @@ class FaceTracks:
     distance in face sizes plus one minus likeness). A track's face is within 0.7 face sizes of its
     last place, of at least half and at most twice the size, and looks alike (`appearance`, at
     least 0.7 with the running mean); or it looks so much alike (0.9) that it is the same one
-    anywhere. What is left begins a track; where all faces are chosen, if its score is at least 0.5.
+    anywhere. One in its place that does not look alike is looked at closer, where landmarks are
+    more exact, and is the same one if it looks as closer looks did so far (0.8). What is left
+    begins a track; where all faces are chosen, if its score is at least 0.5.
 
     A track ends
 
@@ -195,7 +199,11 @@ class FaceTracks:
         before = list(self._tracks)
         for track in before:
             track.missed = max(track.missed, 1)  # also what was followed in this frame
-        for track, index in _assigned(before, found, looks):
+        costs = [
+            [self._cost(frame, track, *pair) for pair in zip(found, looks, strict=True)]
+            for track in before
+        ]
+        for track, index in _assigned(before, costs):
             track.see(found[index], looks[index])
             left.remove(index)
         certain = [index for index in sorted(left) if found[index].score >= _CERTAIN]
@@ -212,6 +220,19 @@ class FaceTracks:
         rest = (track for track in self._tracks if track not in self._chosen)
         self._others = sum(_seen(track) and track.last.score >= _CERTAIN for track in rest)
 
+    def _cost(self, frame: FrameView, track: _Track, face: Detection, look: np.ndarray) -> float:
+        """What it costs to take a face for a track's; who is another at first is looked at closer.
+
+        Where a picture is coarse, as a GIF's few colours make it, landmarks are found pixels off.
+        """
+        cost = track.cost(face, _likeness(track.look, look))
+        if cost < _NEVER or track.close is None or not track.is_near(face):
+            return cost
+        closer = frame.look_closer(face)
+        if closer is None:
+            return cost
+        return track.cost(face, _likeness(track.close, frame.appearance(closer)), _SURE)
+
     def _is_due(self, number: int) -> bool:
         """Whether the picture of a frame is searched in any case."""
         return number % self._search_every == 0
@@ -221,13 +242,12 @@ class FaceTracks:
         closer = frame.look_closer(face)
         if closer is None or self._is_anothers(track, closer):
             return False
-        if _seen(track):
-            track.last = closer
-            return True
         look = frame.appearance(closer)
-        if track.cost(closer, look) >= _NEVER:
-            return False
-        track.see(closer, look)
+        if not _seen(track):
+            mean = track.look if track.close is None else track.close
+            if track.cost(closer, _likeness(mean, look)) >= _NEVER:
+                return False
+        track.see_closer(closer, look)
         return True
 
     def _is_anothers(self, track: _Track, face: Detection) -> bool:
@@ -272,16 +292,21 @@ def _steadied(track: _Track, time: float) -> Detection:
     return replace(track.last, landmarks=track.filter(track.last.landmarks, time))
 
 
+def _likeness(mean: np.ndarray, look: np.ndarray) -> float | None:
+    """Correlation of a look with a mean one; None if one of the two is plain."""
+    length = np.linalg.norm(mean)
+    return float(mean @ look / length) if length > 0 and look.any() else None
+
+
 def _assigned(
-    tracks: Sequence[_Track], faces: Sequence[Detection], looks: Sequence[np.ndarray]
+    tracks: Sequence[_Track], costs: Sequence[Sequence[float]]
 ) -> Iterator[tuple[_Track, int]]:
-    """Yield the tracks that go on, each with the index of its face."""
+    """Yield the tracks that go on, each with the index of its face; `costs` of tracks and faces."""
     from scipy.optimize import linear_sum_assignment  # training, which finds no face, does without
 
-    if not tracks or not faces:
+    table = np.array(costs)
+    if not table.size:
         return
-    pairs = list(zip(faces, looks, strict=True))
-    costs = np.array([[track.cost(*pair) for pair in pairs] for track in tracks])
-    for row, column in zip(*linear_sum_assignment(costs), strict=True):
-        if costs[row, column] < _NEVER:
+    for row, column in zip(*linear_sum_assignment(table), strict=True):
+        if table[row, column] < _NEVER:
             yield tracks[row], int(column)

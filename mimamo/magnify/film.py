@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -14,13 +15,12 @@ import numpy as np
 import torch
 
 from mimamo.errors import InputError
-from mimamo.faces.likeness import CutDetector, thumbnail
 from mimamo.files import expect_free
 from mimamo.magnify.frames import magnified
+from mimamo.magnify.pictures import FilmParts, Picture
 from mimamo.magnify.space_time import Slice, save_slices
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.video import VideoReader, VideoWriter
-from mimamo.video.letterbox import letterbox
 
 if TYPE_CHECKING:
     from mimamo.faces import Detector
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _UNEVEN = 0.25  # of a frame's duration, by which a step in time differs
 _PERIODS = 2  # of the lowest frequency, from which on the factor is nearly what is asked
 _OFTEN = 0.05  # the share of such steps that is said
-_FACE_SIDE, _FACE_MARGIN = 256, 24  # pixels of the stabilised face, and around its 112 x 112 crop
 
 
 @dataclass(frozen=True)
@@ -100,73 +99,75 @@ def magnify_film(
         files.append(target.with_name(f"{target.stem}.slice.png"))
     for file in files:
         expect_free(file, settings.overwrite)
-    read: deque[tuple[float, np.ndarray]] = deque()  # frames that did not come back yet
-    times: list[float] = []
+    fps = film.fps  # as stated; after the pass it is another where frames are missing
+    most = fps / settings.high if settings.high > 0 else 0  # one period
+    parts = FilmParts(film, settings.faces, detector, most)
+    read: deque[Picture] = deque()  # that did not come back yet
     slices: list[tuple[np.ndarray, np.ndarray]] = []
-    cuts: list[float] = []
-    lengths: list[int] = []  # of the scenes
-    is_cut = CutDetector()
+    lengths: list[int] = []  # of the parts
 
-    def pictures() -> Iterator[np.ndarray]:
-        for frame in _faces(film, detector) if settings.faces else _frames(film):
-            read.append(frame)
-            yield frame[1]
+    def images(part: Iterator[Picture]) -> Iterator[np.ndarray]:
+        for picture in part:
+            read.append(picture)
+            yield picture.image
 
-    def scene(image: np.ndarray) -> int:
-        if is_cut(thumbnail(image)):
-            cuts.append(read[-1][0])
-        return len(cuts)
-
-    def moved(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def moved(part: Iterator[Picture]) -> Iterator[np.ndarray]:
         before = sum(lengths)
         lengths.append(0)
 
         def told(done: float) -> None:
             progress("magnifying", before + int(done), film.frame_count)
 
-        return _magnified(frames, settings, film.fps, told)
+        return _magnified(images(part), settings, fps, told)
 
-    with VideoWriter(target, film.fps, sound=film.path, warn=warn) as writer:
-        scenes = (frames for _, frames in groupby(pictures(), scene))
-        for image in chain.from_iterable(map(moved, scenes)):
-            time, original = read.popleft()
-            times.append(time)
+    with VideoWriter(target, fps, sound=film.path, warn=warn) as writer:
+        by_part = (part for _, part in groupby(parts, attrgetter("part")))
+        for image in chain.from_iterable(map(moved, by_part)):
+            original, time, _ = read.popleft()
             lengths[-1] += 1
+            if time is None:
+                continue
             if settings.slice is not None:
                 slices.append((settings.slice.of(original), settings.slice.of(image)))
             shown = np.concatenate([original, image], 1) if settings.side_by_side else image
             writer.write(shown, time)
-        if not times:
+        if not parts.times:
             raise InputError(f"{film.path}: no face found; nothing to magnify")
     if settings.slice is not None:
-        save_slices(files[1], slices, times, settings.slice, settings.factor)
-    for line in (*film.warnings, *_remarks(film, times, cuts, lengths, settings)):
+        save_slices(files[1], slices, parts.times, settings.slice, settings.factor)
+    for line in (*film.warnings, *_remarks(film.path, fps, parts, lengths, settings)):
         warn(line)
     return MagnifiedFilm(files, film.missing)
 
 
 def _remarks(
-    film: VideoReader,
-    times: Sequence[float],
-    cuts: Sequence[float],
-    lengths: Sequence[int],
-    settings: MagnifySettings,
+    path: Path, fps: float, parts: FilmParts, lengths: Sequence[int], settings: MagnifySettings
 ) -> Iterator[str]:
-    if cuts:
+    if parts.cuts:
         yield (
-            f"{film.path}: {counted(len(cuts), 'cut')}, the first at {cuts[0]:.1f} s; each scene "
-            "is magnified by itself"
+            f"{path}: {counted(len(parts.cuts), 'cut')}, the first at {parts.cuts[0]:.1f} s; each "
+            "scene is magnified by itself"
         )
-    steps = np.diff(times)
-    if len(steps) and np.mean(np.abs(steps * film.fps - 1) > _UNEVEN) > _OFTEN:
+    if parts.gaps:
         yield (
-            f"{film.path}: its frames are {steps.min():.3f} to {steps.max():.3f} s apart, so "
-            f"frequencies are those of --band only where it has {film.fps:.4g} a second"
+            f"{path}: {counted(len(parts.gaps), 'long gap')}, the first up to {parts.gaps[0]:.1f} s"
+            "; each part is magnified by itself"
         )
-    least = _PERIODS * film.fps / settings.low if settings.low > 0 else 0
+    if parts.held:
+        yield (
+            f"{path}: {counted(len(parts.held), 'short gap')}, the first up to "
+            f"{parts.held[0]:.1f} s; bridged by the frame before"
+        )
+    steps = np.array(parts.steps)
+    if len(steps) and np.mean(np.abs(steps * fps - 1) > _UNEVEN) > _OFTEN:
+        yield (
+            f"{path}: its frames are {steps.min():.3f} to {steps.max():.3f} s apart, so "
+            f"frequencies are those of --band only where it has {fps:.4g} a second"
+        )
+    least = _PERIODS * fps / settings.low if settings.low > 0 else 0
     if short := [length for length in lengths if length < least]:
         yield (
-            f"{film.path}: {counted(len(short), 'scene')} shorter than {_PERIODS} periods of "
+            f"{path}: {counted(len(short), 'scene')} shorter than {_PERIODS} periods of "
             f"{settings.low:g} Hz, which are {_PERIODS / settings.low:.3g} s; there motion does "
             f"not become {settings.factor:g} times as large"
         )
@@ -197,28 +198,3 @@ def _magnified(
         )
     except (TypeError, ValueError) as error:
         raise InputError(str(error)) from error
-
-
-def _frames(film: VideoReader) -> Iterator[tuple[float, np.ndarray]]:
-    """Frames of the size of the first, with their times."""
-    width, height = film.size
-    for frame in film:
-        image = frame.image
-        if image.shape[:2] != (height, width):
-            panel = np.zeros((height, width, 3), np.uint8)
-            letterbox(panel, image)
-            image = panel
-        yield frame.time, image
-
-
-def _faces(film: VideoReader, detector: Detector | None) -> Iterator[tuple[float, np.ndarray]]:
-    """The main face of every frame that has one, held still."""
-    from mimamo.faces import CenterFace
-    from mimamo.faces.alignment import crop_transform, warp
-    from mimamo.faces.observe import observe_faces
-
-    scale = _FACE_SIDE / (112 + 2 * _FACE_MARGIN)
-    for face in observe_faces(film, detector or CenterFace()):
-        if face.landmarks is not None and face.image is not None:
-            transform = scale * crop_transform(face.landmarks, _FACE_MARGIN)
-            yield face.time, warp(face.image, transform, _FACE_SIDE)

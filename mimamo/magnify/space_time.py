@@ -12,6 +12,8 @@ import numpy as np
 
 from mimamo.errors import InputError
 
+_MOST_COLUMNS = 1 << 16  # of the picture
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -58,11 +60,24 @@ def save_slices(
     figure = Figure(figsize=(10, 7), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     titles = ("as it was", f"motion {factor:g} times as large")
+    shown = _shown(np.asarray(times))
     for row, axes in enumerate(figure.subplots(2, 1, sharex=True)):
-        picture = np.stack([pair[row] for pair in slices], axis=1)
+        picture = np.stack([slices[number][row] for number in shown], axis=1)
         extent = (times[0], max(times[-1], times[0] + 1e-3), len(picture), 0)
         axes.imshow(picture, aspect="auto", extent=extent, interpolation="nearest")
         axes.set_title(f"{line.axis} = {line.place}, {titles[row]}", loc="left", fontsize=10)
         axes.set_ylabel("y in pixels" if line.axis == "x" else "x in pixels")
     axes.set_xlabel("seconds")
     save_figure(path, figure)
+
+
+def _shown(times: np.ndarray) -> np.ndarray:
+    """The numbers of the frames that are shown at evenly spaced times, from first to last.
+
+    Frames may come unevenly, or be missing; the one before is shown until the next comes.
+    """
+    if len(times) < 2:
+        return np.zeros(len(times), int)
+    count = min(round((times[-1] - times[0]) / np.median(np.diff(times))) + 1, _MOST_COLUMNS)
+    even = np.linspace(times[0], times[-1], count)
+    return np.searchsorted(times, even + 1e-3 * (even[1] - even[0]), "right") - 1

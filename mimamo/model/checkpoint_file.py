@@ -19,11 +19,11 @@ from mimamo.model.config import OUTPUTS
 from mimamo.model.description import METADATA_KEY, Description
 from mimamo.model.hub import fetched, is_on_hub
 from mimamo.model.network import MIMAMONet
+from mimamo.model.run_files import BEST, CONFIG
 from mimamo.model.weights import BACKBONE_PREFIX, PUBLISHED, WeightFile, naming_of, read_weights
 from mimamo.settings import shown
 from mimamo.tensor_file import bytes_of, checked, named_under, tensors_checksum
 
-RUN_BEST, RUN_CONFIG = "best.safetensors", "config.toml"  # in the folder of a training run
 SHARED_BEST, SHARED_CONFIG = "model.safetensors", "config.json"  # of `save_pretrained`
 
 
@@ -89,12 +89,12 @@ def open_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
     folder = fetched(path) if is_on_hub(path) else Path(path)
     if not folder.is_dir():
         return read_file(folder)
-    if (folder / SHARED_BEST).exists() and not (folder / RUN_BEST).exists():
+    if (folder / SHARED_BEST).exists() and not (folder / BEST).exists():
         file, config = read_file(folder / SHARED_BEST), folder / SHARED_CONFIG
         # A link that leads nowhere is no folder without settings.
         settings = read_json(config) if os.path.lexists(config) else {}
     else:
-        file, config = read_file(folder / RUN_BEST), folder / RUN_CONFIG
+        file, config = read_file(folder / BEST), folder / CONFIG
         settings = read_toml(config)
     if not isinstance(settings, Mapping):
         raise InputError(f"{config}: expected settings by name, got {shown(settings)}")

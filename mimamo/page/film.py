@@ -56,11 +56,11 @@ def write_playable(
 
     A copy is H.264 with the frames' `times` and the sound, its longer side 960 pixels at most. One
     is made of pictures in a folder, of a thinned film, whose frames stay until the next that is
-    taken, of what not all browsers play as it is shown here (other codecs, turned, interlaced or
-    damaged films, pixels that are not square, stamps that do not begin at 0, reordered frames that
-    come unevenly), of pictures of several sizes, and of files above 64 MiB. Where the size changes,
-    pictures are fitted into the first one's, with black beside them. A frame without an aligned
-    face is grey.
+    taken, of what not all browsers play as it is shown here (other codecs, turned, interlaced,
+    transparent or damaged films, pixels that are not square, stamps that do not begin at 0,
+    reordered frames that come unevenly), of pictures of several sizes, and of files above 64 MiB.
+    Where the size changes, pictures are fitted into the first one's, with black beside them. A
+    frame without an aligned face is grey.
 
     `video` has been read to its end. Raises InputError if the film can no longer be read, or
     `copy`, an ``.mp4``, not be written.
@@ -101,11 +101,15 @@ def _is_played(path: Path, times: np.ndarray) -> bool:
 
 
 def _is_shown_as_stored(container: InputContainer) -> bool:
-    """Whether the first picture is neither turned, stretched, interlaced, nor of another depth."""
+    """Whether the first picture is neither turned, stretched, interlaced, nor of another depth.
+
+    Nor transparent, which FFmpeg's own decoders of VP8 and VP9 pass over.
+    """
     stream = container.streams.video[0]
     frame = next(container.decode(stream), None)
     return (
         frame is not None
+        and stream.metadata.get("alpha_mode", "0") == "0"
         and stream.sample_aspect_ratio in (None, 1)
         and not frame.interlaced_frame
         and is_upright(frame)

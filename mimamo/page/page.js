@@ -200,7 +200,7 @@
       width: Math.max(holder.clientWidth, 100), height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "time" }, points: { show: false } },
-      scales: { x: { time: false }, y: { range: [splits[0], splits[splits.length - 1]] } },
+      scales: { x: { time: false, ...whole() }, y: { range: [splits[0], splits[splits.length - 1]] } },
       series,
       axes: [{ ...axis, size: 30, values: (_, ticks) => ticks.map((t) => (video.timed ? `${+t.toFixed(3)} s` : frameAt(t) + 1)) },
         { ...axis, splits: () => splits, values: (_, all) => all.map((t) => +t.toFixed(3)), label: name[0].toUpperCase() + name.slice(1), size: 52, labelSize: 20 }],
@@ -235,7 +235,11 @@
     return Array.from({ length: last - first + 1 }, (_, k) => (first + k) * step);
   }
 
-  const whole = () => ({ min: video.times[0], max: video.times[video.times.length - 1] || 1 });
+  /** All of the film's time; a second for a lone frame. */
+  function whole() {
+    const min = video.times[0], max = video.times[video.times.length - 1];
+    return { min, max: max > min ? max : min + 1 };
+  }
 
   function follow(made, event) {
     if (playing()) play(false);

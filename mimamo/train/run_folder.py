@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any
 
 from mimamo.errors import InputError
 from mimamo.files import output_folder, remove_left_over
-from mimamo.model.checkpoint_file import RUN_BEST, RUN_CONFIG
 from mimamo.model.description import METADATA_KEY
+from mimamo.model.run_files import BEST, CONFIG, STATE
 from mimamo.settings import shown
 from mimamo.tensor_file import load_note
 from mimamo.train.recipe import TrainingConfig
 
-BEST, LAST, STATE = RUN_BEST, "last.safetensors", "state.safetensors"
-HISTORY, CONFIG, LOGS = "history.csv", RUN_CONFIG, "tensorboard"
+LAST, HISTORY, LOGS = "last.safetensors", "history.csv", "tensorboard"
 FROZEN = "frozen_backbone.safetensors"  # of a run that trains none; its checkpoints share it
 RESULTS = (BEST, LAST, STATE, HISTORY)  # what training has cost time for
 FILES = (*RESULTS, CONFIG)
@@ -41,15 +39,6 @@ def run_folder(path: str | os.PathLike[str], overwrite: bool, resume: bool) -> P
 def results_in(folder: Path) -> list[str]:
     """The files with results that a run has left in `folder`."""
     return [name for name in RESULTS if (folder / name).exists()]
-
-
-def folds_in(folder: Path) -> list[int]:
-    """The numbers of the folds that a cross-validation has in `folder`.
-
-    What else is called fold-..., such as a copy, is none.
-    """
-    found = (re.fullmatch(r"fold-([1-9][0-9]{0,3})", path.name) for path in folder.glob("fold-*/"))
-    return sorted(int(match[1]) for match in found if match)
 
 
 def saved_config(folder: str | os.PathLike[str]) -> TrainingConfig | None:

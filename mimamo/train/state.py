@@ -13,10 +13,10 @@ from torch.optim import SGD, Optimizer
 
 from mimamo.errors import InputError
 from mimamo.files import MOST_WEIGHTS
+from mimamo.model.run_files import STATE_KEY
 from mimamo.settings import is_real
-from mimamo.tensor_file import MOST_HEADER, load_note, load_tensors, named_under, save_tensors
+from mimamo.tensor_file import MOST_HEADER, load_tensors, named_under, save_tensors
 
-STATE_KEY = "mimamo_training"
 _USELESS = "cannot be resumed from: {}"
 _MODEL, _OPTIMIZER, _AVERAGE, _POOL = "model.", "optimizer.", "average.", "pool."
 _MOMENTUM, _MOMENTS = "momentum_buffer", {"step", "exp_avg", "exp_avg_sq"}  # of SGD, of AdamW
@@ -96,11 +96,6 @@ def save_state(
     for number, pair in enumerate(pool):
         tensors |= {f"{_POOL}{number}.{side}": value for side, value in enumerate(pair)}
     save_tensors(path, tensors, STATE_KEY, asdict(training))
-
-
-def is_unfinished(path: Path) -> bool:
-    """Whether a state is there, and says that its training is to go on."""
-    return not load_note(path, STATE_KEY).get("finished", True)
 
 
 def read_state(

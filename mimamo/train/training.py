@@ -34,22 +34,19 @@ from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
 from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.onnx_file import OnnxFile
+from mimamo.model.run_files import BEST, CONFIG, STATE
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.smoothing import NOTE, choose_smooth, smooth_line
 from mimamo.progress import Progress, Report, counted, silent
-from mimamo.train.begin import begin, seen_before
-from mimamo.train.model import FaceImages, TrainedModel, video_features
+from mimamo.train.initial_weights import begin, seen_before
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import (
-    BEST,
-    CONFIG,
     FROZEN,
     HISTORY,
     LAST,
     LOGS,
-    STATE,
     clear,
     results_in,
     run_folder,
@@ -57,6 +54,7 @@ from mimamo.train.run_folder import (
 )
 from mimamo.train.state import Epoch
 from mimamo.train.tensorboard_log import TensorBoardLog, expect_name
+from mimamo.train.trained_model import FaceImages, TrainedModel, video_features
 from mimamo.train.trainer import Trainer
 from mimamo.train.videos import Chosen, choose_videos
 
@@ -158,44 +156,23 @@ def train(
             goes_on = resumed and (folder / STATE).exists()
             if config.init and not goes_on:
                 begin(model, config, chosen, report)
-            clip_set = partial(ResidentClips, device=processes.device) if resident else ClipDataset
-            clips = clip_set(
-                [video.sequence for video in chosen.training],
-                length=config.clip_length,
-                stride=config.stride,
-                num_phase=config.network.num_phase,
-            )
+            clips = _clips(chosen, config, processes.device if resident else None)
             images = None
             if config.spatial == "finetune":
                 images = FaceImages([*chosen.training, *chosen.validation])
             validation = [video.sequence for video in chosen.validation]
             trainer = Trainer(model, clips, validation, config, processes, images)
             if goes_on:
-                trainer.load(folder / STATE)
-                chosen.check(folder / STATE, trainer.state.identity)
-                done = len(trainer.state.epochs)
-                report(
-                    f"{folder}: resumed after {counted(done, 'epoch')} and "
-                    f"{counted(len(trainer.state.losses), 'step')}"
-                )
+                _go_on(trainer, folder, chosen, report)
             elif resume:
                 report(f"{folder}: nothing to resume yet; begins")
             trainer.state.identity = chosen.identity
             processes.wait()  # the others have read what the first now replaces
             files = None
             if processes.is_first:
-                notes, last = chosen.notes(), folder / LAST
-                if config.init:  # of a run that goes on, maybe without those weights
-                    before = seen_before(config, last if goes_on and last.exists() else None)
-                    notes["trained_on"] = sorted({*notes["trained_on"], *before})
+                notes = _notes(config, chosen, folder / LAST if goes_on else None)
                 files = _RunFiles(
-                    folder,
-                    config,
-                    trainer,
-                    frozen,
-                    notes,
-                    save_seconds,
-                    begins=not resumed,
+                    folder, config, trainer, frozen, notes, save_seconds, begins=not resumed
                 )
             if trainer.is_finished:
                 report(f"{folder}: this run is finished")
@@ -214,6 +191,34 @@ def train(
         f"{result.best_checkpoint}"
     )
     return result
+
+
+def _clips(chosen: Chosen, config: TrainingConfig, device: torch.device | None) -> ClipDataset:
+    """The clips to train on, kept on a device if one is given."""
+    clip_set = ClipDataset if device is None else partial(ResidentClips, device=device)
+    return clip_set(
+        [video.sequence for video in chosen.training],
+        length=config.clip_length,
+        stride=config.stride,
+        num_phase=config.network.num_phase,
+    )
+
+
+def _go_on(trainer: Trainer, folder: Path, chosen: Chosen, report: Report) -> None:
+    """Load the state of a run. Raises InputError if it is of other videos."""
+    trainer.load(folder / STATE)
+    chosen.check(folder / STATE, trainer.state.identity)
+    epochs = counted(len(trainer.state.epochs), "epoch")
+    report(f"{folder}: resumed after {epochs} and {counted(len(trainer.state.losses), 'step')}")
+
+
+def _notes(config: TrainingConfig, chosen: Chosen, last: Path | None) -> dict[str, Any]:
+    """What checkpoints note of their training; `last` is that of a run that goes on."""
+    notes = chosen.notes()
+    if config.init:  # of a run that goes on, maybe without those weights
+        before = seen_before(config, last if last is not None and last.exists() else None)
+        notes["trained_on"] = sorted({*notes["trained_on"], *before})
+    return notes
 
 
 def _choose_smooth(

@@ -150,4 +150,7 @@ def codec_name(container: InputContainer, stream: Stream) -> str:
     finally:
         av.logging.set_level(level)
     line = next((x for x in listed.splitlines() if f"Stream #0:{stream.index}" in x), "")
-    return line.partition("Video: ")[2].partition(",")[0].strip() or "unknown"
+    name = line.partition("Video: ")[2].partition(",")[0].strip()
+    if name.startswith("none"):  # FFmpeg has no name for it, but that in the file, if that has one
+        name = name.removeprefix("none").strip(" ()").partition(" / ")[0]
+    return name or "unknown"

@@ -16,8 +16,9 @@ from mimamo.video.container import logged_errors, read_packets, start_of
 
 _GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
 _REORDERED = 8  # frames that a decoder may hold back, as good as ever
-_BACK = 1.0  # seconds back, from which on another recording follows
-_AHEAD = 3600.0  # seconds ahead that no film has nothing for
+_APART = 1e-6  # seconds that two times have between them at least, as tables have six decimals
+BACK = 1.0  # seconds back, from which on another recording follows
+AHEAD = 3600.0  # seconds ahead that no film has nothing for
 _PROBED = 5_000_000  # bytes that FFmpeg reads at most to find out what a film is
 
 
@@ -64,12 +65,15 @@ class Decoding:
         self._doubtful_start = doubtful
         self._origin = start_of(container)
         self._time = -math.inf
+        self._unstamped = True  # whether no frame had a stamp so far
         self._stamp = -math.inf  # of the last frame, in the stream's units, as all stamps
         self._read = -math.inf  # the highest of a packet so far
         # Stamps, and whether that frame is lost for sure; what the end of the file would have had.
         self._lost: list[tuple[float, bool]] = [(math.inf, False)] if cut else []
         self._doubtful = 0  # for how many more frames a long step means a gap
-        self._place = -1  # in the file, of the packet furthest on
+        self._place = -1  # in the file, of the packet furthest on, and when that is decoded
+        self._due = -math.inf
+        self._is_guessed: bool | None = None  # whether stamps follow from the order of decoding
         self._torn = False  # whether the last packet is not whole
         self._several = threads > 1
         self._errors = logged_errors()
@@ -111,7 +115,11 @@ class Decoding:
         except av.FFmpegError:
             self._lost.append((stamp, True))
         if packet is not None:
-            self._place = max(self._place, packet.pos or -1)
+            if self._is_guessed is None:
+                self._is_guessed = _is_guessed(packet, self._stream.start_time)
+            if (packet.pos or -1) >= self._place:
+                self._place = packet.pos or -1
+                self._due = self._due if packet.dts is None else packet.dts
             self._torn = packet.is_corrupt
             if self._torn:
                 self._lost.append((stamp, False))
@@ -131,7 +139,7 @@ class Decoding:
 
     def _next_time(self, frame: VideoFrame) -> float:
         last_stamp, last = self._stamp, self._time
-        stamp = self.stamp(frame)
+        stamp = frame.dts if self._is_guessed else self.stamp(frame)
         if stamp is not None:
             self._stamp = stamp
         self._time = self._increasing(stamp)
@@ -155,22 +163,43 @@ class Decoding:
 
     def _increasing(self, stamp: int | None) -> float:
         """The time of a frame, later than that of the last."""
-        due = self._time + self._step if self._time >= 0 else 0.0
+        begins = self._time < 0
+        due = 0.0 if begins else self._time + self._step
         if stamp is None or self._stream.time_base is None:
             self.filled = True
             return due
-        time = float(stamp * self._stream.time_base) - self._origin
-        first = self._time < 0
-        if time > self._time and 0 <= time <= max(self._time, 0.0) + _AHEAD:
+        if begins and self._is_guessed:  # so many later than the first packet
+            self._origin += float((stamp - (self._stream.start_time or 0)) * self._stream.time_base)
+        time = float(stamp * self._stream.time_base)
+        first, self._unstamped = self._unstamped, False
+        if first and self._container.start_time is None:  # a raw stream counts from anywhere
+            self._origin = time
+        time -= self._origin
+        if time > self._time + _APART and 0 <= time <= max(self._time, 0.0) + AHEAD:
             return time
-        if first or self._time - time > _BACK or time > self._time:
+        if first or self._time - time > BACK or time > self._time:
             self._origin += time - due  # what follows is counted from here
-        self.filled = self.filled or not first
+        self.filled = self.filled or not begins
         return due
 
     def _is_cut(self) -> bool:
-        """Whether the last packet is torn, or the file's own index names others after it."""
+        """Whether the last packet is torn, or the file's own index names others after it.
+
+        What it names at the last one's time is no frame: FLV says so that H.264 ends.
+        """
         return self._torn or any(
-            entry.pos > self._place >= 0 or entry.timestamp > self._read
+            (entry.pos > self._place >= 0 and entry.timestamp > self._due)
+            or entry.timestamp > self._read
             for entry in self._stream.index_entries
         )
+
+
+def _is_guessed(first: av.Packet, start: int | None) -> bool:
+    """Whether a stream's packets have no times of when to show them, by its first.
+
+    As in AVI. Then FFmpeg takes the order of decoding for that of showing, which is wrong for
+    frames that wait for others; that of the packet by which a frame comes is right.
+    """
+    if start is None or first.pts is None:
+        return False
+    return first.dts == start and first.pts > start

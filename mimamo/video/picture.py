@@ -13,9 +13,11 @@ import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 _LONGEST = 16384  # pixels of a side; what would make it longer is damaged
 _SMALLEST = 4  # that can be deinterlaced
+_UPRIGHT = 1, 0, 0, 1  # a display matrix
 
 
 def progressive(frames: Iterable[tuple[VideoFrame, float]]) -> Iterator[tuple[VideoFrame, float]]:
@@ -70,38 +72,53 @@ def _drained(graph: Graph, times: deque[float]) -> Iterator[tuple[VideoFrame, fl
 
 
 class Pictures:
-    """Turns frames into uint8 [H, W, 3] RGB; `pixel` is the width of a pixel by its height.
+    """Turns a stream's frames into uint8 [H, W, 3] RGB.
 
-    Pixels that are not square are made so by stretching the picture, so that nothing is lost.
+    Pixels that are not square are made so by stretching the picture, so that nothing is lost. Their
+    shape is what the container says, until the codec says that it changes.
     """
 
-    def __init__(self, pixel: Fraction | None) -> None:
-        self._pixel = pixel or Fraction(1)
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._coded: Fraction | None = None  # width of the first pixels by their height
         self._reformatter = VideoReformatter()  # it keeps its tables
         self._angle = 0
         self._matrix: tuple[int, int, int, int] | None = None
 
+    def turn(self, frame: VideoFrame) -> bool:
+        """Take the next frame, shown or not; whether it is turned otherwise than the one before.
+
+        A codec may say it in key frames alone, of all up to the next one (H.264's messages).
+        """
+        angle, before = _angle(frame), self._matrix
+        if before is None:
+            self._coded = self._stream.codec_context.sample_aspect_ratio
+        if before is None or (angle != self._angle and (angle or frame.key_frame)):
+            # Looked at only where it changes: a frame whose side data were is not freed at once.
+            self._angle, self._matrix = angle, _matrix(frame)
+        return before is not None and self._matrix != before
+
     def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """The picture of the frame that was taken last."""
+        coded = self._stream.codec_context.sample_aspect_ratio
+        changed = coded and coded != self._coded
+        pixel = (coded if changed else self._stream.sample_aspect_ratio) or 1
         width, height = frame.width, frame.height
-        if self._pixel > 1:
-            width = round(width * self._pixel)
-        elif 0 < self._pixel < 1:
-            height = round(height / self._pixel)
+        if pixel > 1:
+            width = round(width * pixel)
+        elif 0 < pixel < 1:
+            height = round(height / pixel)
         if max(width, height) > _LONGEST:
             width, height = frame.width, frame.height
         # Not in several threads, which would take the cores from the networks.
         shown = self._reformatter.reformat(
             frame, width, height, "rgb24", interpolation="BICUBIC", threads=1
         )
-        return self._turned(frame, shown.to_ndarray())
+        return self._turned(shown.to_ndarray())
 
-    def _turned(self, frame: VideoFrame, image: np.ndarray) -> np.ndarray:
-        """`image` as the frame's display matrix asks, to the nearest right angle."""
-        angle = _angle(frame)
-        if self._matrix is None or angle != self._angle:
-            # Looked at only where it changes: a frame whose side data were is not freed at once.
-            self._angle, self._matrix = angle, _matrix(frame)
-        a, b, c, d = self._matrix
+    def _turned(self, image: np.ndarray) -> np.ndarray:
+        """`image` as the display matrix asks, to the nearest right angle."""
+        a, b, c, d = self._matrix or _UPRIGHT
         across, down = a, d
         if abs(a) + abs(d) < abs(b) + abs(c):
             image, across, down = cv2.transpose(image), c, b
@@ -132,6 +149,6 @@ def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
         cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][round(_angle(frame) / 90) % 4]
         return cos, -sin, sin, cos
     if matrix is None:
-        return 1, 0, 0, 1
+        return _UPRIGHT
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
     return a, b, c, d

@@ -55,7 +55,8 @@ class VideoReader:
         frame_count: how many frames the container announces, or None. Only a claim.
         gaps: the times of the frames before and after each place where frames are missing; 0 before
             the first frame, infinity after the last. Each is there when the frame after it comes.
-        size_changes: after a whole pass, whether not all frames have the size of the first.
+        size_changes: after a whole pass, whether not all frames have the size, and the turn, of the
+            first.
         warnings: one line for each other thing about the file that a user should know.
 
     Frame times are seconds from the container's start. They are the container's where they
@@ -154,22 +155,23 @@ class VideoReader:
     ) -> Generator[VideoFrame, None, None]:
         stream = container.streams.video[self._facts.place]
         step = 1 / (self._facts.fps or ASSUMED_FPS)
-        picture = Pictures(stream.sample_aspect_ratio)
+        picture = Pictures(stream)
         times: list[float] = []  # of the first and the last
         shown: np.ndarray | None = None
-        index = -1
+        index, turned = -1, False
         with closing(Decoding(container, stream, step, doubtful, cut, threads)) as decoding:
             self.gaps = decoding.gaps
             for index, (decoded, time) in enumerate(progressive(decoding)):
                 times[1:] = [time]
                 is_new = index >= self._passed  # else several threads gave it
                 self._passed = max(self._passed, index + 1)
+                turned = picture.turn(decoded) or turned
                 if is_new and not wanted(time):
                     continue
                 image = picture(decoded)
-                if shown is not None and image.shape != shown.shape:
-                    self._warn_of_size(shown, image, time)
-                shown = image
+                if shown is not None and (turned or image.shape != shown.shape):
+                    self._warn_of_change(shown, image, time)
+                shown, turned = image, False
                 if is_new:
                     yield VideoFrame(index, time, image)
             if times:
@@ -184,11 +186,13 @@ class VideoReader:
         elif steps:
             self.fps = steps / seconds
 
-    def _warn_of_size(self, before: np.ndarray, after: np.ndarray, time: float) -> None:
-        if not self.size_changes:
-            self.size_changes = True
-            was, now = (f"{image.shape[1]}x{image.shape[0]}" for image in (before, after))
-            self._warn(f"the picture size changes from {was} to {now} at {time:.1f} s")
+    def _warn_of_change(self, before: np.ndarray, after: np.ndarray, time: float) -> None:
+        if self.size_changes:
+            return
+        self.size_changes = True
+        was, now = (f"{image.shape[1]}x{image.shape[0]}" for image in (before, after))
+        how = "turns" if was == now else f"size changes from {was} to {now}"
+        self._warn(f"the picture {how} at {time:.1f} s")
 
     def _warn(self, message: str) -> None:
         line = f"{self.path}: {message}"

@@ -335,6 +335,14 @@ def test_the_table_keeps_to_its_lines():
     assert max(map(len, lines)) <= WIDTH
 
 
+def test_the_slowest_kernels_are_shown_first():
+    common = {"record": "kernel", "work": "w", "launches": 1.0}
+    times = {"a": 1e-5, "b": 4e-5, "c": 2e-5, "d": 3e-5}
+    kernels = [{**common, "kernel": name, "seconds": own} for name, own in times.items()]
+    lines = summary.summary(kernels).splitlines()[-summary.EACH :]
+    assert [line.rpartition("w: ")[2] for line in lines] == ["b", "d", "c"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

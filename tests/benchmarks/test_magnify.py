@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.suites import Settings
 from benchmarks.suites.magnify import (
+    FilmShape,
     MagnifyComparison,
-    Shape,
     Turned,
     by_convolution,
     by_shifted_sums,
@@ -27,7 +27,7 @@ def test_both_blurs_are_one():
 
 
 def test_the_peers_are_named_by_what_they_do():
-    beside = MagnifyComparison(Settings(threads=1, quick=True), Shape(24, 32, 2))
+    beside = MagnifyComparison(Settings(threads=1, quick=True), FilmShape(24, 32, 2))
     peers = {name: (against, make) for name, against, make in beside.peers(1)}
     assert list(peers) == ["plenoptic", "plenoptic-sums", "by-hand"]
     assert "conv2d" in peers["plenoptic"][0]

@@ -138,6 +138,19 @@ def test_what_is_worse(old, new, worse):
     assert bool(compare.worse(before, after, 1.25)) == worse
 
 
+@pytest.mark.parametrize(
+    ("kind", "ratio", "worse"),
+    [("speedup", 0.5, True), ("speedup", 2.0, False), ("cost", 0.5, False), ("cost", 2.0, True)],
+)
+def test_on_another_machine_ratios_are_compared(kind, ratio, worse):
+    row = replace(ROW, kind=kind)
+    now = replace(row, **dict.fromkeys(("ratio_low", "ratio", "ratio_high"), ratio * row.ratio))
+    before, after = make([row]), make([now])
+    assert not compare.worse(before, after, 1.25)
+    other = replace(after, threads=after.threads + 1)
+    assert bool(compare.worse(before, other, 1.25)) == worse
+
+
 def test_nothing_to_compare_is_an_error():
     with pytest.raises(InputError, match="a quick run"):
         compare.worse(make([ROW]), make([replace(ROW, size="8x48x48")]), 1.25)

@@ -372,9 +372,10 @@ PYBIND11_MODULE(phasenet_emulated, m) {
          const std::vector<double>& filter,
          double gain,
          bool still,
-         double smoothing) {
+         double smoothing,
+         double limit) {
         const Tensor turned = to_tensor(bands), after = to_tensor(state);
-        ops::turn_phase_push(turned, after, t, filter, gain, still, smoothing);
+        ops::turn_phase_push(turned, after, t, filter, gain, still, smoothing, limit);
         return to_arrays({turned, after});
       });
 }

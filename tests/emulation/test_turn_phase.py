@@ -26,15 +26,15 @@ def test_turns_as_the_reference(emulated, shape, smoothing, dtype):
     assert relative_error(got, exact) < BARS[dtype]
 
 
-@pytest.mark.parametrize("still", [False, True])
+@pytest.mark.parametrize(("still", "limit"), [(False, 0.0), (True, 0.0), (False, 0.7)])
 @pytest.mark.parametrize("dtype", BARS)
-def test_turns_frame_by_frame_as_on_the_cpu(emulated, dtype, still):
+def test_turns_frame_by_frame_as_on_the_cpu(emulated, dtype, still, limit):
     filters, shape = [0.3, -0.1, 0.2, -0.5, 0.25, 1.0, 0.4, 0.0, 0.1, 0.2], (2, 9, 300)
     ours = theirs = torch.zeros(2 + len(filters) // 5 * 2, *shape, dtype=dtype.to_real())
     for t in range(4):
         frame = torch.randn(shape, dtype=dtype)
         emulated.configure(order="shuffled", seed=t)
-        options = t, filters, 7.0, still, 2.0
+        options = t, filters, 7.0, still, 2.0, limit
         pushed = emulated.turn_phase_push(frame.numpy(), ours.numpy(), *options)
         turned, ours = map(torch.from_numpy, map(np.copy, pushed))
         theirs = theirs.clone()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from support.films import face_frames
+from support.published_network import PublishedNetwork, published_network
 from support.recipes import TINY
 
 from mimamo.extract import extract
@@ -39,6 +40,11 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     if place.is_mount():
         subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def golden() -> PublishedNetwork:
+    return published_network()
 
 
 @pytest.fixture(scope="session")

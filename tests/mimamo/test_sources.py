@@ -81,7 +81,7 @@ WRITERS = {
     "pickle.dump": set(),
     "tomli_w.dump": set(),
     "shutil": {"files.py"},
-    "tempfile": {"files.py", "predict/render/page.py"},
+    "tempfile": {"files.py"},
     ".replace to": {"files.py"},  # of one argument: a path's, not a text's
     ".rename": set(),
     ".touch": set(),
@@ -127,7 +127,7 @@ OTHERS = {
     "os.posix_spawn*": set(),
     "subprocess": {"predict/render/live.py"},  # asks whether OpenCV has a window
     # The latter's lives as long as it.
-    "concurrent.futures.ThreadPoolExecutor": {"threads.py", "train/model.py"},
+    "concurrent.futures.ThreadPoolExecutor": {"threads.py", "train/trained_model.py"},
 }
 # What is imported at all: others read and write files, start processes or run code as well.
 IMPORTED = """

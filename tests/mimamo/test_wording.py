@@ -11,17 +11,23 @@ from pathlib import Path
 import pytest
 
 import mimamo
+import phasenet
 from mimamo.progress import counted
 
-ROOT = Path(mimamo.__file__).parent
+PACKAGES = [Path(package.__file__).parent for package in (mimamo, phasenet)]
+CSRC = Path(__file__).parents[2] / "csrc"
 # After a number, with up to two words between; a rate ("frames/s") is a unit.
 MANY = re.compile(
     r" (?:(?!of |in )[a-z]+ ){0,2}(?:"
-    r"clips|columns|cuts|epochs|faces|features|files|films|folders|folds|frames|"
-    r"images|levels|lines|networks|outputs|people|pictures|places|processes|rows|scenes|steps|"
-    r"streams|subjects|videos|words)\b(?!/)"
+    r"bands|checks|clips|columns|cores|cuts|differences|dimensions|elements|epochs|faces|features|"
+    r"files|films|folders|folds|frames|frequencies|gaps|images|levels|lines|networks|numbers|"
+    r"octaves|orientations|outputs|parts|people|pictures|places|planes|points|processes|"
+    r"rows|scales|scenes|sections|steps|streams|subjects|threads|values|videos|windows|"
+    r"words)\b(?!/)"
 )
-TEXTS = {"extract/source.py"}  # what is hashed there must stay as it is
+# A text after a value, in the list of what makes a message of C++.
+JOINED = re.compile(r",\s*\"" + MANY.pattern)
+TEXTS = {"mimamo/extract/source.py"}  # what is hashed there must stay as it is
 
 
 def uncounted(source: str) -> Iterator[int]:
@@ -55,9 +61,20 @@ def test_one_is_told_apart(number, words, text):
 
 
 def test_no_number_has_a_noun_of_its_own():
-    paths = {path.relative_to(ROOT).as_posix(): path for path in ROOT.rglob("*.py")}
+    paths = {f"{root.name}/{path.relative_to(root).as_posix()}": path
+             for root in PACKAGES for path in root.rglob("*.py")}  # fmt: skip
     found = {name: [*uncounted(path.read_text("utf-8"))] for name, path in paths.items()}
     assert {name for name, lines in found.items() if lines} == TEXTS, found
+
+
+def test_nor_has_one_in_messages_of_the_operators():
+    paths = [
+        path for path in CSRC.rglob("*") if path.suffix in {".cpp", ".h", ".inl", ".cu", ".cuh"}
+    ]
+    assert len(paths) > 20
+    found = {path.name: JOINED.findall(path.read_text("utf-8")) for path in paths}
+    assert {name: texts for name, texts in found.items() if texts} == {}
+    assert JOINED.search('"no transform of ", size, " values");')
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class TestArithmetic:
         found = a.map(lambda x, y: x * y.abs(), b)
         for got, x, y in zip(parts(found), parts(a), parts(b), strict=True):
             torch.testing.assert_close(got, x * y.abs())
-        words = r"others: expected coefficients of 2 levels, got \[1\]"
+        words = r"others: expected as many levels as the first has, 2, got \[1\]"
         with pytest.raises(ValueError, match=words):
             a.map(torch.add, SteerablePyramid(3, 3)(torch.rand(33, 40)))
 

@@ -109,6 +109,17 @@ def test_motion_differs_over_the_image():
     assert float(motion[1, 16:48, 16:44].abs().mean()) < 0.02
 
 
+@pytest.mark.parametrize("largest", [None, 4])
+def test_a_film_turned_on_its_side_has_its_motion_and_weight_turned(largest):
+    """Where motion changes, and with it how far it can be trusted, along one axis alone."""
+    halves = (moving_texture(2, (48, 40), shift) for shift in ((0.0, 0.4), (-0.3, 0.0)))
+    frames = torch.cat([*halves], dim=-1)
+    motion, weight = local_motion(frames, largest=largest, return_weight=True)
+    turned = local_motion(frames.mT, largest=largest, return_weight=True)
+    assert float((turned[0].flip(1).mT - motion).abs().max()) < 1e-9
+    assert float((turned[1].mT - weight).abs().max()) < 1e-9
+
+
 def test_an_edge_shows_the_motion_across_it():
     position = torch.arange(64, dtype=torch.float64)
     waves = torch.stack([torch.cos(math.pi / 2 * (position - 0.2 * t)) for t in range(2)])

@@ -107,6 +107,19 @@ def test_a_film_in_parts_is_the_whole_film(monkeypatch):
     torch.testing.assert_close(magnify_motion(frames, 3, **options), whole, rtol=0, atol=1e-9)
 
 
+def test_without_a_filter_motion_is_followed_from_part_to_part(monkeypatch):
+    """Nothing reaches over their ends, and in each the texture goes on by more than its waves."""
+    x, t = torch.arange(40.0, dtype=torch.float64), torch.arange(60.0)[:, None, None]
+    frames = 0.5 + 0.2 * torch.sin((x - 0.3 * t + torch.arange(12.0)[:, None]) * 0.7)
+    options = {"fps": FPS, "low": 0, "high": FPS / 2, "nbands": 2, "bands_per_octave": 1}
+    whole = magnify_motion(frames, 3.5, **options)
+    monkeypatch.setattr(magnification, "_STEP", 13)
+    parts = torch.stack(list(magnify_frames(frames, 3.5, **options)))
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-9)
+    monkeypatch.setattr(fir_magnification, "_PHASE_BYTES", 1)
+    torch.testing.assert_close(magnify_motion(frames, 3.5, **options), whole, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("most", [1, 5, 9, 40, 83, 1000])
 def test_bands_whose_phases_are_there_at_a_time(most):
     """Each is once, and no more than may be, but for one that is larger by itself."""

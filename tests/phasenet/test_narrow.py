@@ -51,6 +51,19 @@ def test_equals_reference(size, filters):
             assert_close(got, want, images, bar)
 
 
+@pytest.mark.parametrize(
+    "other", [{"width": 0.3}, {"bands_per_octave": 3}, {"nbands": 3}, {"height": 3}, {"width": 0.2}]
+)
+def test_what_is_kept_of_one_pyramid_is_not_taken_for_another(other):
+    """Of the same size, one after the other, in all but one setting alike."""
+    images = torch.randn(33, 40, dtype=torch.float64)
+    settings = {"height": 4, "nbands": 2, "bands_per_octave": 2}
+    for own in (settings, settings | other):
+        expected = flat(reference.SteerablePyramid(**own)(images))
+        for got, want in zip(flat(SteerablePyramid(**own)(images)), expected, strict=True):
+            assert_close(got, want, images, 1e-13)
+
+
 @pytest.mark.parametrize("filters", ALL)
 @pytest.mark.parametrize("size", SIZES)
 def test_reconstructs(size, filters):
@@ -209,7 +222,7 @@ def test_writes_into_coefficients_that_are_there():
 def test_what_is_no_tight_frame_is_refused(module):
     with pytest.raises(
         ValueError,
-        match=r"width: expected 0.03125 to 1 / bands_per_octave = 0.5 octaves, so that no "
+        match=r"width: expected octaves from 0.03125 to 1 / bands_per_octave = 0.5, so that no "
         r"transition reaches into the next, got 0.75$",
     ):
         module.SteerablePyramid(4, 4, bands_per_octave=2, width=0.75)

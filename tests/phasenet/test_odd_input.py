@@ -13,6 +13,7 @@ from phasenet import (
     band_phase,
     denoised_phase,
     local_motion,
+    magnify_motion,
     phase_difference_windows,
 )
 
@@ -62,6 +63,15 @@ def test_a_stream_keeps_nan_in_the_windows_that_have_the_frame(broken):
     for window in windows:
         for level, same in zip(window.levels, whole, strict=True):
             assert torch.equal(level.nan_to_num(7), same[window.index].nan_to_num(7))
+
+
+@pytest.mark.parametrize(("temporal", "first"), [("fir", 0), ("iir", BROKEN)])
+def test_magnified_motion_is_nan_from_the_frame_on_and_before_where_filtered_with_it(
+    broken, temporal, first
+):
+    options = {"fps": 30, "low": 5, "high": 10, "nbands": 2, "bands_per_octave": 1}
+    moved = magnify_motion(broken, 3, temporal=temporal, **options)
+    assert where(moved) == expected(8, *range(first, 8))
 
 
 def test_the_phase_of_nan_is_nan():

@@ -131,11 +131,13 @@ def test_what_is_no_result():
     for value in (IMAGES, [1], tuple(COEFFS)[:2], 3):
         with pytest.raises(TypeError, match=r"^out: expected a PyramidCoeffs, got"):
             PYRAMID(IMAGES, out=value)
-    with pytest.raises(ValueError, match=r"^out.bands: expected height - 2 = 2 levels, got 1"):
+    with pytest.raises(ValueError, match=r"^out.bands: expected levels: height - 2 = 2, got 1"):
         PYRAMID(IMAGES, out=COEFFS._replace(bands=COEFFS.bands[:1]))
     with pytest.raises(TypeError, match=r"^out: expected a tuple of tensors, got Tensor"):
         phase_difference_windows(FRAMES, 2, out=LEVELS[0])
-    with pytest.raises(ValueError, match=r"^out: expected one tensor for each of 2 levels, got 1"):
+    with pytest.raises(
+        ValueError, match=r"^out: expected a tensor for each level, 2 in all, got 1"
+    ):
         phase_difference_windows(FRAMES, 2, out=LEVELS[:1])
     conjugate = COEFFS._replace(bands=tuple(x.conj() for x in COEFFS.bands))
     with pytest.raises(ValueError, match=r"^out.bands\[0\]: expected a contiguous tensor"):

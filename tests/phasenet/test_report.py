@@ -21,7 +21,7 @@ def test_the_report(capsys):
         rf"torch: +{re.escape(torch.__version__)}, CUDA ",
         r"build compiler: +\S",
         r"build instruction_set: +(baseline|avx2|avx512)",
-        r"threads: +\d+ of \d+ cores",
+        r"threads: +\d+, cores: \d+",
         r"self-test on cpu",
         r"ok      phase windows 64x48x48 float32 +error \S+ \(at most 5e-05\) +[\d.]+ ms",
         r"ok      stream 64x48x48 float32, values that differ +error 0.0e\+00",
@@ -45,4 +45,4 @@ def test_a_wrong_operator_is_found(monkeypatch, capsys):
     assert "FAILED  phase gradient" in text
     assert "FAILED  stream" in text
     assert "ok      pyramid" in text
-    assert text.endswith("4 checks failed\n")
+    assert text.endswith("checks that failed: 4\n")

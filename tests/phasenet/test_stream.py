@@ -218,7 +218,9 @@ def test_the_operator_checks_its_state():
 
 def test_windows_that_no_memory_holds_are_refused():
     stream = PhaseStream(65536)
-    with pytest.raises(ValueError, match=r"num_phase: expected windows of 65536 .* GiB") as raised:
+    with pytest.raises(
+        ValueError, match=r"num_phase: expected windows with num_phase=65536 .* GiB"
+    ) as raised:
         stream.push(torch.rand(480, 640))
     assert "\n" not in str(raised.value)
     assert not stream.push(torch.rand(8, 8, device="meta"))  # takes none; and the stream goes on

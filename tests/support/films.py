@@ -149,6 +149,17 @@ def damage(path: Path, change: Callable[[bytearray], object]) -> Path:
     return path
 
 
+def hole(path: Path, first: int, last: int) -> tuple[Path, list[float]]:
+    """Zero the packets `first` to `last` in the order of the file; the times of all packets."""
+    packets = packets_of(path)
+
+    def zero(data: bytearray) -> None:
+        for place, size, _ in packets[first : last + 1]:
+            data[place : place + size] = bytes(size)
+
+    return damage(path, zero), [time for _, _, time in packets]
+
+
 def with_matrix(data: bytearray, matrix: Sequence[int]) -> None:
     """Write the matrix (a, b, c, d) of an MP4's track header (ISO/IEC 14496-12, 8.3.2)."""
     place = data.index(b"tkhd") + 4 + 40  # version 0: 40 bytes stand before it

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erf
 
-from mimamo.demo.synth.photo_face import HEAD_CENTER, Camera, Expression, Light
+from mimamo.demo.synth.photo_face import HEAD_CENTER, Expression, Light, PhotoCamera
 
 PARTIALS = 6  # sinusoids in a band of noise
 
@@ -26,7 +26,7 @@ class Performance:
     """
 
     values: np.ndarray
-    scenes: list[tuple[Expression, Camera, Light]]
+    scenes: list[tuple[Expression, PhotoCamera, Light]]
 
 
 def band_noise(rng: np.random.Generator, times: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -86,7 +86,7 @@ def perform(
     warmth, noise = spread * rng.uniform(-0.06, 0.06), rng.uniform(0.5, 2.5)
     columns = np.stack([x, y, zooms, angle, gain, side], axis=1).tolist()
     scenes = [
-        (expression, Camera((cx, cy), z, a, size), Light(g, s, warmth, noise))
+        (expression, PhotoCamera((cx, cy), z, a, size), Light(g, s, warmth, noise))
         for expression, (cx, cy, z, a, g, s) in zip(expressions, columns, strict=True)
     ]
     return Performance(np.stack([valence, arousal], axis=1), scenes)

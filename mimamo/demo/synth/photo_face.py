@@ -47,7 +47,7 @@ class Expression:
 
 
 @dataclass(frozen=True)
-class Camera:
+class PhotoCamera:
     """How the photograph's plane is seen in a frame.
 
     `center`: the point of the photograph shown in the middle; `zoom`: frame pixels per photograph
@@ -82,7 +82,7 @@ class Light:
 
 
 def render(
-    expression: Expression, camera: Camera, light: Light, rng: np.random.Generator
+    expression: Expression, camera: PhotoCamera, light: Light, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """One frame, uint8 [H, W, 3] RGB, and where in it the landmarks truly are, float64 [5, 2].
 

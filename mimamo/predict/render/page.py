@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mimamo.faces.observe import Faces
+from mimamo.files import temporary_folder
 from mimamo.page import Curves, PageVideo, write_page
 from mimamo.page.film import PlayableFilm, write_playable
 from mimamo.predict.render.people import css_colour_of, plot_colour_of
@@ -31,7 +31,7 @@ def save_page(
     """Write the page of a video, see `mimamo.page`.
 
     Args:
-        path: the HTML file.
+        path: the HTML file, whose name is the title.
         video: is read once more where browsers do not play it as it is.
         predictions: of every frame of `video`.
         faces: where they are, in the rows of `predictions`.
@@ -44,11 +44,12 @@ def save_page(
         predictions.times[firsts],
         np.flatnonzero(np.diff(predictions.parts[firsts])) + 1,
     )
-    with TemporaryDirectory() as folder:
-        film = write_playable(Path(folder) / "film.mp4", video, times, warn)
+    with temporary_folder() as folder:
+        film = write_playable(folder / "film.mp4", video, times, warn)
         people = list(_people(predictions, faces, film))
-        page = PageVideo(video.name, times, people, film.path, film.size, breaks=breaks.tolist())
-        write_page(path, video.name, [page])
+        name = Path(path).stem
+        page = PageVideo(name, times, people, film.path, film.size, breaks=breaks.tolist())
+        write_page(path, name, [page])
 
 
 def _people(predictions: Predictions, faces: Faces, film: PlayableFilm) -> Iterator[Curves]:

@@ -30,7 +30,7 @@ from mimamo.predict.render.canvas import (
 from mimamo.predict.render.face_motion import FaceMotion
 from mimamo.predict.render.people import People, colour_of
 from mimamo.predict.table import Predictions, runs
-from mimamo.progress import shortened
+from mimamo.progress import counted, shortened
 from mimamo.video.letterbox import letterbox
 from phasenet.viz import colour_signed, film_strip, motion_arrows
 
@@ -144,7 +144,8 @@ class Renderer:
             angle = 180 * band / nbands  # of the motion a band sees best
             direction = "↔" if angle == 0 else "↕" if angle == 90 else f"{angle:.0f}°"
             canvas.write(still, f"phases {direction}", rect.left, 36, _FAINT, 13)
-        text = f"the {num_phase} phase differences around this frame: past to future"
+        many = counted(num_phase, "phase difference")
+        text = f"the {many} around this frame: past to future"
         canvas.write(still, text, _CROP.left, _STRIP.top - 14, _FAINT, 13)
 
         ramp = np.linspace(-MOTION_LIMIT, MOTION_LIMIT, _BAR.width, dtype=np.float32)[None]

@@ -23,11 +23,11 @@ WEIGHTS = ["--weights", "w", "--out", "o"]
 COMMANDS = {
     "predict": (
         ["v", *WEIGHTS],
-        ["predict.predict_many", "given_weights.load_checkpoints", "faces.YuNet"],
+        ["predict.predict_many", "predict.given_weights.load_checkpoints", "faces.YuNet"],
     ),
     "live": (
         ["v", "--weights", "w"],
-        ["predict.live.LivePredictor", "given_weights.load_checkpoints"],
+        ["predict.live.LivePredictor", "predict.given_weights.load_checkpoints"],
     ),
     "magnify": (
         ["v", "--out", "o", "--factor", "2", "--band", "1", "4"],

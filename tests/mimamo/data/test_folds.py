@@ -51,6 +51,10 @@ class TestSplit:
             )
             assert max(sizes) - min(sizes) <= largest
 
+    def test_the_largest_come_first(self) -> None:
+        """Put last, they would make one fold much larger than the others."""
+        assert split({"a": 20, "b": 10, "c": 10}, 2) == [["a"], ["b", "c"]]
+
     def test_the_order_of_the_videos_does_not_matter(self) -> None:
         frames = {f"v{n}": 10 + n % 3 for n in range(20)}
         shuffled = dict(sorted(frames.items(), key=lambda item: hash(item) % 7))

@@ -21,11 +21,11 @@ from mimamo import InputError, concordance_cc, load_checkpoint
 from mimamo.data import Cache
 from mimamo.evaluate import Ensemble, evaluate_runs
 from mimamo.extract import extract
-from mimamo.given_weights import checkpoints_in
 from mimamo.model.checkpoint import update_info
 from mimamo.predict.clips import Cut, predict_sequence
+from mimamo.predict.given_weights import checkpoints_in
 from mimamo.train import TrainingConfig, train
-from mimamo.train.model import FaceImages
+from mimamo.train.trained_model import FaceImages
 
 
 class TestNumbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -211,6 +212,27 @@ class TestCloserLook:
     def test_brings_a_face_back_that_the_whole_picture_did_not_show(self):
         close = face_at(*(TEMPLATE.mean(axis=0) + 24), size=112)  # where the view expects it
         assert _follow([face_at(100)], [], close=close) == pytest.approx([100, 100], abs=0.1)
+
+    @pytest.mark.parametrize(
+        ("closer", "number"), [(1.0, 1), (0.81, 1), (0.79, 2), (0.0, 2), (None, 2)]
+    )
+    @pytest.mark.parametrize("faces", ["main", "all"])
+    def test_decides_where_the_first_one_shows_another(self, closer, number, faces):
+        """As where landmarks are found pixels off, in a picture of few colours."""
+        tracks, near = FaceTracks(Script(), faces, steady=False), face_at(101)
+        found = []
+        for first, second in ((1.0, 1.0), (1.0, 1.0), (0.6, closer), (1.0, 1.0)):
+            view = SimpleNamespace(
+                image=IMAGE,
+                thumbnail=lambda: IMAGE[:27, :48, 0].astype(np.float32),
+                faces=lambda: [face_at(100)],
+                look_closer=lambda _, second=second: None if second is None else near,
+                appearance=lambda face, first=first, second=second: np.array(
+                    [x := second if face is near else first, (1 - x * x) ** 0.5], np.float32
+                ),
+            )
+            found.append([number for number, _ in tracks.follow(view, 0.0)])
+        assert found[:3] == [[1], [1], [number]]
 
     def test_does_not_take_another_face_at_the_views_edge(self):
         close = face_at(5, 5, size=60)

@@ -15,7 +15,7 @@ from mimamo.cli import main
 from mimamo.errors import InputError
 from mimamo.magnify import MagnifySettings, magnify_film
 from mimamo.magnify.frames import magnified
-from mimamo.magnify.space_time import Slice
+from mimamo.magnify.space_time import Slice, _shown
 from mimamo.video import VideoReader, VideoWriter
 from phasenet import magnify_motion
 
@@ -201,3 +201,11 @@ def test_slices():
     image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     assert np.array_equal(Slice.parsed("x=2").of(image), image[:, 2])
     assert np.array_equal(Slice.parsed("y=3").of(image), image[3])
+
+
+def test_a_slice_shows_each_frame_until_the_next():
+    times = np.array([0.0, 0.04, 0.08, 0.2, 0.24])  # two are missing
+    assert _shown(times).tolist() == [0, 1, 2, 2, 2, 3, 4]
+    even = 5 + np.arange(300) / 29.97
+    assert _shown(even).tolist() == list(range(300))
+    assert _shown(even[:1]).tolist() == [0]

@@ -70,6 +70,7 @@ def test_what_browsers_play_is_taken_as_it_is(tmp_path, name, codec):
         ("a.mp4", "libx264", {"rotation": (0, True)}),
         ("a.mp4", "libx264", {"pix_fmt": "yuv444p"}),
         ("a.mp4", "libx264", {"interlaced": True}),
+        ("a.webm", "libvpx-vp9", {"pix_fmt": "yuva420p"}),
         ("a.mp4", "libx264", {"times": [10 + index / FPS for index in range(6)]}),
         ("a.webm", "libvpx", {"times": [10 + index / FPS for index in range(6)]}),
     ],
@@ -85,8 +86,11 @@ def test_other_films_are_copied(tmp_path, name, codec, how):
     np.testing.assert_allclose([frame.time for frame in copy], times, atol=1e-4)
 
 
-def test_frames_that_come_unevenly_are_copied_if_they_are_reordered(tmp_path):
-    times = [0.0, 0.04, 0.08, 1.0, 1.04, 1.08]
+@pytest.mark.parametrize(
+    "times", [[0.0, 0.04, 0.08, 1.0, 1.04, 1.08], [0.0, 0.04, 0.08, 0.12, 0.22, 0.32]]
+)
+def test_frames_that_come_unevenly_are_copied_if_they_are_reordered(tmp_path, times):
+    """One step much longer than the rest, and some that are little more than twice as long."""
     for name, reordered in (("a.mp4", "2"), ("b.mp4", "0")):
         write_film(tmp_path / name, images(), times=times, options={"bf": reordered})
         film, found = played(VideoReader(tmp_path / name), tmp_path / "copy.mp4")

@@ -224,6 +224,7 @@ def test_nothing_is_wider_than_a_telephone(opened, tmp_path, film, has_film):
     for width in (320, 390, 700):
         page.set_viewport_size({"width": width, "height": 700})
         until(page, f"document.documentElement.scrollWidth <= {width}")
+        assert page.query_selector("#values tbody tr").bounding_box()["height"] < 40  # one line
 
 
 def test_several_videos_without_a_film_beside_their_truth(opened, tmp_path):
@@ -304,6 +305,14 @@ def test_the_axes_end_near_the_values(opened, tmp_path, scale, ends):
     written = opened(tmp_path / "p.html").evaluate("written.map(String)")
     for end in ends:
         assert written.count(end) >= 2, written  # on both axes
+
+
+def test_a_lone_frame_has_a_second(opened, tmp_path):
+    curves = Curves("face", np.float64([[0.1, 0.2]]), np.ones(1, bool))
+    write_page(tmp_path / "p.html", "p", [PageVideo("p", np.float64([5]), [curves])])
+    written = opened(tmp_path / "p.html").evaluate("written.map(String)")
+    seconds = [float(text[:-2]) for text in written if text.endswith(" s")]
+    assert (min(seconds), max(seconds)) == (5, 6)
 
 
 def test_one_line_above_another_hides_it_not(opened, tmp_path):

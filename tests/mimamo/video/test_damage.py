@@ -9,21 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.films import SIZE, damage, face_frames, noise, packets_of, write_film
+from support.films import SIZE, damage, face_frames, hole, noise, packets_of, write_film
 
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, decoding
-
-
-def hole(path: Path, first: int, last: int) -> tuple[Path, list[float]]:
-    """Zero the packets `first` to `last` in the order of the file; the times of all packets."""
-    packets = packets_of(path)
-
-    def zero(data: bytearray) -> None:
-        for place, size, _ in packets[first : last + 1]:
-            data[place : place + size] = bytes(size)
-
-    return damage(path, zero), [time for _, _, time in packets]
 
 
 def read(path: Path) -> tuple[VideoReader, list[float]]:

@@ -11,11 +11,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 from support.films import SIZE, damage, noise, packets_of, with_matrix, write_film
 
 from mimamo.errors import InputError
-from mimamo.video import VideoReader
+from mimamo.video import ThinnedFilm, VideoReader
 from mimamo.video.decoding import Decoding
 
 
@@ -50,10 +51,12 @@ class TestFrames:
             ("x.mp4", "libsvtav1"), ("x.avi", "mpeg4"), ("x.ts", "mpeg2video"),
             ("x.flv", "flv"), ("x.ogv", "libvpx"), ("x.wmv", "wmv2"), ("x.mxf", "mpeg2video"),
             ("x.h264", "libx264"), ("x.265", "libx265"), ("x.264", "libx264"),
+            ("x.m2v", "mpeg2video"), ("x.flv", "libx264"), ("x.flv", "libx265"),
         ],
     )  # fmt: skip
     def test_containers_and_codecs(self, make_video, picture, name, codec):
-        format = {"x.ogv": "ogg", "x.264": "h264", "x.265": "hevc"}.get(name)
+        raw = {"x.264": "h264", "x.265": "hevc", "x.m2v": "mpeg2video"}
+        format = {"x.ogv": "ogg", **raw}.get(name)
         options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         video = VideoReader(make_video(name, 12, codec, format, options=options))
         frames = list(video)
@@ -106,6 +109,36 @@ class TestTimes:
         times = [frame.time for frame in VideoReader(path)]
         np.testing.assert_allclose(times, 0.5 + np.arange(5) / 25, atol=0.025)
 
+    @pytest.mark.parametrize("bf", ["0", "2"])
+    @pytest.mark.parametrize("name", ["x.mp4", "x.mov", "x.mkv", "x.ts", "x.avi", "x.flv"])
+    def test_frames_that_wait_for_others_begin_at_0(self, make_video, name, bf):
+        """AVI has no times, and FFmpeg's are late by the frames that wait; H.264 in FLV ends with
+        a tag that holds no frame."""
+        video = VideoReader(make_video(name, 12, options={"bf": bf, "g": "6"}))
+        times = [frame.time for frame in video]
+        np.testing.assert_allclose(times, np.arange(12) / 25, atol=1.1e-3)
+        assert (video.missing, video.warnings) == (None, [])
+
+    @pytest.mark.parametrize(("name", "bf"), [("x.mp4", "2"), ("x.mov", "2"), ("x.mp4", "0")])
+    def test_what_an_edit_list_cuts_off_is_not_shown(self, make_video, name, bf):
+        given = (np.arange(12) - 5) / 25
+        options = {"avoid_negative_ts": "disabled"}
+        path = make_video(name, 12, times=given, options={"bf": bf}, container_options=options)
+        video = VideoReader(path)
+        np.testing.assert_allclose([frame.time for frame in video], np.arange(7) / 25, atol=1e-6)
+        assert video.missing is None
+
+    def test_after_frames_before_0_come_the_others_at_their_own_times(self, make_video):
+        """FFmpeg gives no times for what begins before a Matroska file's first cluster."""
+        given = np.array([-0.08, -0.04, 0.0, 0.04, 0.5, 0.53, 1.2])
+        options = {"avoid_negative_ts": "disabled"}
+        path = make_video("x.mkv", len(given), times=given, container_options=options)
+        video = VideoReader(path)
+        times = [frame.time for frame in video]
+        assert times[0] == 0
+        np.testing.assert_allclose(np.diff(times[1:]), np.diff(given[1:]), atol=0.2)
+        np.testing.assert_allclose(np.diff(times[2:]), np.diff(given[2:]), atol=1e-6)
+
     def test_a_stream_that_starts_at_any_time_starts_at_0(self, make_video):
         path = make_video("x.ts", 12, container_options={"output_ts_offset": "100"})
         with av.open(str(path)) as container:
@@ -118,6 +151,19 @@ class TestTimes:
         times = np.array([frame.time for frame in VideoReader(one)])
         assert len(times) == 24
         np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-6)
+
+    def test_avi_in_any_order_of_frames(self, make_video):
+        """It has no times of frames that are stored in another order; FFmpeg guesses them."""
+        reordered = {"preset": "medium", "bf": "3", "g": "12"}
+        times = [frame.time for frame in VideoReader(make_video("x.avi", 72, options=reordered))]
+        np.testing.assert_allclose(times, np.arange(72) / 25, atol=1e-6)
+
+    def test_times_that_go_back_and_forth_are_no_two_alike(self, make_video):
+        """ASF has no times of frames that are stored in another order; FFmpeg guesses them."""
+        reordered = {"preset": "medium", "bf": "3", "g": "12"}
+        times = [frame.time for frame in VideoReader(make_video("x.asf", 72, options=reordered))]
+        assert len(times) == 72
+        assert np.diff(times).min() > 0.01
 
     def test_times_that_are_missing_follow_from_the_rate(self, make_video, monkeypatch):
         monkeypatch.setattr(Decoding, "stamp", staticmethod(lambda frame: None))
@@ -179,6 +225,16 @@ class TestPictures:
     def test_a_senseless_shape_is_not_believed(self, make_video):
         assert VideoReader(make_video(pixel=Fraction(1000))).size == SIZE
 
+    def test_their_shape_changes_where_the_codec_says_so(self, make_video):
+        """As television does from programme to programme."""
+        path, wide = (make_video(f"{n}.ts", 30, pixel=Fraction(n)) for n in (1, 2))
+        path.write_bytes(path.read_bytes() + wide.read_bytes())
+        for threads in (1, 3):
+            video = VideoReader(path, threads=threads)
+            assert [frame.image.shape[1] for frame in video] == [64] * 30 + [128] * 30
+            said = f"{path}: the picture size changes from 64x48 to 128x48 at 1.2 s"
+            assert video.warnings == [said]
+
     def test_interlaced_frames_are_deinterlaced_one_for_one(self, tmp_path):
         """A bar that moves by 8 pixels a field leaves a comb, which is gone afterwards."""
 
@@ -211,6 +267,34 @@ class TestPictures:
         list(video)
         assert video.warnings == [f"{path}: the picture size changes from 64x48 to 96x80 at 0.2 s"]
         assert video.missing is None
+
+    @pytest.mark.parametrize(
+        ("degrees", "how"), [(90, "size changes from 64x48 to 48x64"), (180, "turns")]
+    )
+    def test_a_turn_that_its_key_frames_alone_tell_is_of_all_and_said_once(
+        self, make_video, tmp_path, degrees, how
+    ):
+        plain = make_video("a.h264", 6, format="h264")
+        message = f"h264_metadata=display_orientation=insert:rotate={degrees}"
+        with av.open(str(plain)) as container:
+            turning = BitStreamFilterContext(message, container.streams.video[0])
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            turned = b"".join(bytes(x) for packet in packets for x in turning.filter(packet))
+        path = tmp_path / "b.h264"
+        path.write_bytes(plain.read_bytes() + turned + plain.read_bytes())
+        upright = [frame.image for frame in VideoReader(plain)]
+        expected = [*upright, *(np.rot90(image, degrees // 90) for image in upright), *upright]
+        video = VideoReader(path)
+        frames = [frame.image for frame in video]
+        assert len(frames) == 18
+        for image, other in zip(frames, expected, strict=True):
+            np.testing.assert_array_equal(image, other)
+        assert (video.warnings, video.size_changes) == (
+            [f"{path}: the picture {how} at 0.2 s"],
+            True,
+        )
+        thinned = [frame.image for frame in ThinnedFilm(video, 12.5)]
+        np.testing.assert_array_equal(thinned[4], expected[8])
 
 
 class TestStreams:
@@ -254,11 +338,18 @@ class TestStreams:
         with pytest.raises(InputError, match=r"song\.mp4: expected a video, found no pictures"):
             VideoReader(path)
 
-    def test_a_codec_that_is_not_there_is_named(self, make_video):
-        path = damage(make_video(), lambda data: data.__setitem__(slice(None), data.replace(
-            b"avc1", b"evc1"
-        )))  # fmt: skip
-        with pytest.raises(InputError, match=r"clip\.mp4: FFmpeg has no decoder .*codec, evc \("):
+    @pytest.mark.parametrize(
+        ("name", "before", "after", "codec"),
+        [
+            ("x.mp4", b"avc1", b"evc1", r"evc \("),
+            ("x.mp4", b"avc1", b"xyz1", "xyz1$"),
+            ("x.mkv", b"ISO/AVC", b"ISO/XYZ", "unknown$"),
+        ],
+    )
+    def test_a_codec_that_is_not_there_is_named(self, make_video, name, before, after, codec):
+        path = make_video(name)
+        path.write_bytes(path.read_bytes().replace(before, after))
+        with pytest.raises(InputError, match=rf"FFmpeg has no decoder here for its codec, {codec}"):
             VideoReader(path)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from mimamo.demo.synth.photo_face import (
     LANDMARKS,
-    Camera,
     Expression,
     Light,
+    PhotoCamera,
     displacement,
     illuminate,
     landmarks_of,
@@ -23,7 +23,7 @@ from mimamo.faces.tracking import look_closer
 STEPS = np.linspace(-1, 1, 9)
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_CORNER, RIGHT_CORNER = range(5)
 SCALE = 2  # pixels of a frame per pixel of the photograph
-WHOLE = Camera(center=(255.5, 255.5), zoom=SCALE, size=(512 * SCALE, 512 * SCALE))
+WHOLE = PhotoCamera(center=(255.5, 255.5), zoom=SCALE, size=(512 * SCALE, 512 * SCALE))
 EXTREMES = [
     Expression(),
     Expression(smile=-1, alert=-1),
@@ -35,7 +35,7 @@ EXTREMES = [
 GREY = np.full((40, 60, 3), 100, np.uint8)
 
 
-def picture(expression: Expression, camera: Camera = WHOLE) -> np.ndarray:
+def picture(expression: Expression, camera: PhotoCamera = WHOLE) -> np.ndarray:
     return render(expression, camera, Light(), np.random.default_rng(0))[0]
 
 
@@ -112,7 +112,7 @@ class TestExpressions:
 
     def test_a_detector_finds_the_landmarks_where_they_are(self):
         detector = CenterFace()
-        camera = Camera(center=(255.5, 255.5), zoom=1, size=(512, 512))
+        camera = PhotoCamera(center=(255.5, 255.5), zoom=1, size=(512, 512))
         for expression in (Expression(), Expression(smile=0.8), Expression(smile=-0.8, yaw=4)):
             points = landmarks_of(expression).astype(np.float32)
             box = np.array([182, 54, 275, 180], np.float32)
@@ -124,18 +124,18 @@ class TestExpressions:
 
 class TestCamera:
     def test_its_centre_is_the_middle_of_the_frame(self):
-        camera = Camera(center=(200.0, 120.0), zoom=1.7, angle=20, size=(320, 180))
+        camera = PhotoCamera(center=(200.0, 120.0), zoom=1.7, angle=20, size=(320, 180))
         x, y = camera.matrix() @ (200.0, 120.0, 1.0)
         assert (x, y) == pytest.approx((159.5, 89.5))
 
     def test_zoom_and_angle_are_what_they_say(self):
-        matrix = Camera(zoom=1.7, angle=90).matrix()
+        matrix = PhotoCamera(zoom=1.7, angle=90).matrix()
         # A quarter turn clockwise: what was right is now below.
         np.testing.assert_allclose(matrix[:, :2] @ (1, 0), (0, 1.7), atol=1e-12)
 
     def test_true_landmarks_go_with_it(self):
         expression = Expression(smile=0.5)
-        camera = Camera(center=(230.0, 110.0), zoom=1.4, angle=-5, size=(320, 240))
+        camera = PhotoCamera(center=(230.0, 110.0), zoom=1.4, angle=-5, size=(320, 240))
         image, landmarks = render(expression, camera, Light(), np.random.default_rng(0))
         assert image.shape == (240, 320, 3)
         points = np.hstack([landmarks_of(expression), np.ones((5, 1))])
@@ -143,8 +143,10 @@ class TestCamera:
         assert (landmarks > 0).all()
 
     def test_a_shift_of_the_camera_shifts_the_picture(self):
-        before = picture(Expression(), Camera(center=(224.0, 110.0), zoom=1.0, size=(200, 200)))
-        after = picture(Expression(), Camera(center=(228.0, 107.0), zoom=1.0, size=(200, 200)))
+        before = picture(
+            Expression(), PhotoCamera(center=(224.0, 110.0), zoom=1.0, size=(200, 200))
+        )
+        after = picture(Expression(), PhotoCamera(center=(228.0, 107.0), zoom=1, size=(200, 200)))
         np.testing.assert_array_equal(before[:-3, 4:], after[3:, :-4])
 
 

@@ -27,23 +27,13 @@ from mimamo.evaluate.cross_validation import (
 from mimamo.files import MOST_TEXT, csv_text, read_bytes, read_json, read_text, read_toml
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.description import METADATA_KEY
+from mimamo.model.run_files import BEST, CONFIG, STATE, STATE_KEY, folds_in
 from mimamo.progress import Report, counted
 from mimamo.settings import shown
 from mimamo.tensor_file import lacks_checksum, load_note
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import (
-    BEST,
-    CONFIG,
-    FILES,
-    FROZEN,
-    HISTORY,
-    LAST,
-    STATE,
-    flat,
-    folds_in,
-    results_in,
-)
-from mimamo.train.state import STATE_KEY, TrainingState, read_state
+from mimamo.train.run_folder import FILES, FROZEN, HISTORY, LAST, flat, results_in
+from mimamo.train.state import TrainingState, read_state
 from mimamo.train.training import history_rows
 
 Check = Callable[[], object]  # raises InputError for what is not as it was written

@@ -9,7 +9,6 @@ from typing import Any
 from mimamo.errors import InputError
 from mimamo.model.checkpoint import config_of, in_order
 from mimamo.model.checkpoint_file import (
-    RUN_BEST,
     CheckpointFile,
     backbone_hash,
     open_checkpoint,
@@ -17,12 +16,12 @@ from mimamo.model.checkpoint_file import (
     with_backbone,
 )
 from mimamo.model.config import OUTPUTS, MIMAMOConfig
+from mimamo.model.run_files import BEST, folds_in
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.model.weights import fit
 from mimamo.progress import Report, counted
-from mimamo.train.model import TrainedModel
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import folds_in
+from mimamo.train.trained_model import TrainedModel
 from mimamo.train.videos import Chosen
 
 _CHOICES = ("temporal", "streams")  # options that choose other layers, not other sizes
@@ -97,7 +96,7 @@ def trained_on(info: dict[str, Any]) -> list[str]:
 
 def _opened(init: str) -> CheckpointFile:
     """The weights to begin with. Raises InputError if they are no network's, or several."""
-    is_run = os.path.exists(os.path.join(init, RUN_BEST))
+    is_run = os.path.exists(os.path.join(init, BEST))
     if os.path.isdir(init) and not is_run and (folds := folds_in(Path(init))):
         raise InputError(
             f"{init}: expected one network for --init, got a cross-validation of "

@@ -29,10 +29,9 @@ from mimamo.model.checkpoint_file import (
 )
 from mimamo.model.config import OUTPUTS
 from mimamo.model.hub import fetched, is_on_hub
+from mimamo.model.run_files import BEST, STATE, folds_in, is_unfinished
 from mimamo.progress import Report, counted, silent, which_are
 from mimamo.settings import shown
-from mimamo.train.run_folder import BEST, STATE, folds_in
-from mimamo.train.state import is_unfinished
 
 
 @dataclass(frozen=True)

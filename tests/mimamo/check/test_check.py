@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from support.recipes import TINY
 
-from mimamo import InputError, check, load_checkpoint
+from mimamo import InputError, load_checkpoint
 from mimamo.check import check_folder
 from mimamo.cli import main
 from mimamo.evaluate.cross_validation import crossval
@@ -58,7 +58,7 @@ def test_a_cache(cache: Path, capsys: pytest.CaptureFixture) -> None:
 def test_a_cache_of_many_videos_that_are_not_there(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "_MOST_LINES", 3)
+    monkeypatch.setattr("mimamo.check.folder._MOST_LINES", 3)
     for path in (cache / "videos").iterdir():
         path.unlink()
     lines: list[str] = []

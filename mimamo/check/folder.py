@@ -1,4 +1,4 @@
-"""Whether the files of a cache or a run are what was written: what ``mimamo check`` does."""
+"""Whether the files of a cache are what was written, and the check of any folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mimamo.check_runs import (
+from mimamo.check.runs import (
     Check,
     crossval_checks,
     existing,
@@ -30,9 +30,9 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.errors import InputError
 from mimamo.files import read_json
 from mimamo.model.checkpoint import load_backbone
+from mimamo.model.run_files import folds_in
 from mimamo.progress import Progress, Report, counted, silent
 from mimamo.tensor_file import CHECKSUM
-from mimamo.train.run_folder import folds_in
 
 _MOST_LINES = 1000  # of what is wrong with a folder; more are counted
 
