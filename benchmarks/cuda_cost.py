@@ -20,6 +20,7 @@ from benchmarks.cost.execute import Machine
 from benchmarks.cost.model import Device
 from benchmarks.cost.toolchain import Missing, compile_kernels, find_tools
 from benchmarks.cost.work import WORKS, count, pyramids
+from phasenet import checks
 
 ROOT = Path(__file__).parents[1].resolve()
 FOLDER = ROOT / "build" / "cost"
@@ -38,6 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bands", type=int, default=4, help="of each of their levels")
     parser.add_argument("--loops", type=int, default=0, help="show so many loops of each kernel")
     asked = parser.parse_args(arguments)
+    works = {name: WORKS[name] for name in asked.work}
+    if asked.images:
+        images, *size = asked.images
+        try:
+            checks.check_integer("--images: N", images, 1)
+            checks.check_pyramid_options(asked.height, asked.bands, least=1)
+            checks.check_height_fits("--images", size, asked.height, asked.images)
+        except ValueError as error:
+            parser.error(str(error))
+        works = pyramids(images, (size[0], size[1]), asked.height, asked.bands)
     try:
         tools = find_tools()
     except Missing as missing:
@@ -47,10 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
     kernels = compile_kernels(sources, FOLDER, asked.arch, tools)
     machine, device = Machine(kernels, FOLDER), Device()
     module = emulation().load()
-    works = {name: WORKS[name] for name in asked.work}
-    if asked.images:
-        images, *size = asked.images
-        works = pyramids(images, (size[0], size[1]), asked.height, asked.bands)
     records = {}
     for name, work in works.items():
         costs, ran = count(device, module, machine, work)

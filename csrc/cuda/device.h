@@ -107,13 +107,6 @@ __device__ __forceinline__ int thread_index() {
 #endif
 }
 
-// What has been read of memory is to be read again rather than kept in registers.
-__device__ __forceinline__ void forget_shared() {
-#if !defined(PHASENET_EMULATED)
-  asm volatile("" ::: "memory");
-#endif
-}
-
 // The same number, of which nothing is made elsewhere: what is made of it is not kept in registers.
 __device__ __forceinline__ int anew(int number) {
 #if !defined(PHASENET_EMULATED)

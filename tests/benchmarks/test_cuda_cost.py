@@ -300,6 +300,20 @@ def test_loops_are_told_with_their_passes(machine):
     assert row.startswith("| blur.cuh:8 | 3 | 1.2e-05 | 4e-06 | 4 | alu 67 %, other 33 % |")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--images 0 64 64", "N: expected at least 1, got 0"),
+        ("--images 1 8 64", "height: expected at most 4"),
+        ("--images 1 64 64 --bands 40", "nbands: expected"),
+    ],
+)
+def test_images_that_have_no_pyramid_are_refused(capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        cuda_cost.main(arguments.split())
+    assert message in capsys.readouterr().err
+
+
 def test_without_nvcc_it_ends_with_one_line(monkeypatch, capsys):
     monkeypatch.setattr(toolchain.setup, "find_nvcc", lambda: None)
     assert cuda_cost.main([]) == 2

@@ -57,7 +57,7 @@ def _turns(dtype: str) -> Call:
     return lambda module: [
         module.band_phase(bands),
         module.turn_phase(bands, parts[0].astype(dtype), 2.0),
-        *module.turn_phase_push(bands, state, 1, [1.0, 0, 0, 0, 0], 2.0, True, 2.0),
+        *module.turn_phase_push(bands, state, 1, [1.0, 0, 0, 0, 0], 2.0, True, 2.0, 0.0),
     ]
 
 

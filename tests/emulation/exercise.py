@@ -60,7 +60,7 @@ def phase(module) -> None:
         module.turn_phase(bands.astype(np.complex128), turns, smoothing)
         state = np.zeros((4, *shape), np.float32)
         for t in range(2):
-            module.turn_phase_push(bands, state, t, [1.0, 0, 0, 0, 0], 2.0, True, smoothing)
+            module.turn_phase_push(bands, state, t, [1.0, 0, 0, 0, 0], 2.0, True, smoothing, 0.0)
 
 
 def unaligned(module) -> None:
