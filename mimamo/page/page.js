@@ -97,6 +97,7 @@
         cells[column].className = truth || video.people[k].found[index] ? "" : "held";
       });
     });
+    keepInSight();
     charts.forEach((chart) => chart.redraw(false, false));
     drawPlane();
     drawBoxes();
@@ -253,6 +254,14 @@
     const factor = Math.exp(0.002 * event.deltaY);
     const scale = { min: Math.max(all.min, at - (at - min) * factor), max: Math.min(all.max, at + (max - at) * factor) };
     if (scale.max - scale.min > 0.05) charts.forEach((each) => each.setScale("x", scale));
+  }
+
+  /** Move the part that is zoomed to along where the film leaves it. */
+  function keepInSight() {
+    const at = video.times[index], all = whole(), { min, max } = charts[0].scales.x;
+    if (min === null || (at >= min && at <= max)) return; // null: not drawn yet
+    const span = max - min, start = Math.max(all.min, Math.min(all.max - span, at - 0.1 * span));
+    charts.forEach((made) => made.setScale("x", { min: start, max: start + span }));
   }
 
   /** Where the film is, and the frames without a face. */

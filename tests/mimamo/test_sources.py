@@ -81,7 +81,7 @@ WRITERS = {
     "pickle.dump": set(),
     "tomli_w.dump": set(),
     "shutil": {"files.py"},
-    "tempfile": {"files.py", "predict/render/page.py"},
+    "tempfile": {"files.py"},
     ".replace to": {"files.py"},  # of one argument: a path's, not a text's
     ".rename": set(),
     ".touch": set(),

@@ -159,6 +159,24 @@ def test_keys_step_and_play(page):
     until(page, "document.getElementById('said').textContent.includes('face 2')")
 
 
+def test_what_is_zoomed_to_moves_along_with_the_film(page):
+    place = page.query_selector("#valence .u-over").bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 4, place["y"] + place["height"] / 2)
+    page.mouse.wheel(0, -700)
+
+    def last() -> float:
+        """The last of the times that are written below the curves."""
+        page.evaluate("written.length = 0; dispatchEvent(new Event('resize'))")
+        until(page, "written.some((text) => / s$/.test(text))")
+        return float(page.evaluate("written.filter((text) => / s$/.test(text)).at(-1)")[:-2])
+
+    assert last() < 1
+    page.keyboard.press("End")
+    assert 1.9 <= last() < 2
+    page.keyboard.press("Home")
+    assert last() < 1
+
+
 def test_faces_can_be_hidden_and_those_not_found_are_told(page):
     for _ in range(11):
         page.keyboard.press("ArrowRight")
