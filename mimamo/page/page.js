@@ -306,8 +306,9 @@
     address = null;
     document.body.classList.toggle("nofilm", !video.film);
     if (video.film) {
-      const bytes = Uint8Array.from(atob($(`film-${which}`).textContent), (letter) => letter.charCodeAt(0));
-      address = URL.createObjectURL(new Blob([bytes], { type: video.film }));
+      const bytes = (part) => Uint8Array.from(atob(part.textContent), (letter) => letter.charCodeAt(0));
+      const parts = [...document.getElementsByClassName(`film-${which}`)].map(bytes);
+      address = URL.createObjectURL(new Blob(parts, { type: video.film }));
       film.src = address;
     } else {
       film.removeAttribute("src");

@@ -213,6 +213,21 @@ def test_a_small_film_is_shown_larger_and_undistorted(opened, tmp_path, size):
         assert shown["height"] >= min(300, 0.18 * width) - 1
 
 
+def test_a_film_too_long_for_a_text_is_in_pieces(opened, tmp_path, film, monkeypatch):
+    monkeypatch.setattr("mimamo.page.html._CHUNK", 999)
+    monkeypatch.setattr("mimamo.page.html._PIECE", 5)
+    videos = [PageVideo(name, TIMES, [person("face")], film, (SIZE,) * 2) for name in "ab"]
+    write_page(tmp_path / "p.html", "p", videos)
+    page = opened(tmp_path / "p.html")
+    pieces = -(-film.stat().st_size // (5 * 999))
+    assert page.locator(".film-0").count() == page.locator(".film-1").count() == pieces > 2
+    for which in ("1", "0"):
+        page.select_option("#videos", which)
+        until(page, "document.getElementById('film').readyState >= 2")
+        duration = page.evaluate("document.getElementById('film').duration")
+        assert duration == pytest.approx(FRAMES / FPS, abs=0.06)
+
+
 def test_light_and_dark(page):
     colours = set()
     for scheme in ("light", "dark"):
