@@ -117,7 +117,7 @@ class Recipe:
     ) -> TrainingConfig:
         """The file's settings, or those of `base`, or the recipe's, with what is given."""
         from mimamo.train import TrainingConfig
-        from mimamo.train.begin import network_of
+        from mimamo.train.initial_weights import network_of
 
         settings = base or TrainingConfig()
         if self.config is not None and self.recipe is not None:

@@ -18,6 +18,7 @@ from mimamo.data.cached_video import CachedVideo
 from mimamo.data.folds import expect_folds
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
+from mimamo.evaluate.rules import Rules
 from mimamo.evaluate.scores import COLUMNS, Interval, Score, cells, face_pairs, mean_of, score
 from mimamo.evaluate.summary import (
     SUMMARY,
@@ -30,7 +31,6 @@ from mimamo.evaluate.summary import (
     summary_of,
     write_summary,
 )
-from mimamo.evaluate.written import Rules
 from mimamo.files import (
     MOST_TENSORS,
     file_hash,

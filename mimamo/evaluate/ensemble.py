@@ -17,7 +17,7 @@ from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.errors import InputError
-from mimamo.evaluate.written import label_std, spread_in
+from mimamo.evaluate.rules import label_std, spread_in
 from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
 from mimamo.model.given_features import GivenFeatures
@@ -31,8 +31,8 @@ from mimamo.predict.networks import averaged, checked_cut
 from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, silent
 from mimamo.settings import shown
-from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.recipe import TrainingConfig
+from mimamo.train.trained_model import FaceImages, TrainedModel, video_features
 
 _FACES = 32  # of each video, whose mean features a blind stream sees
 

@@ -15,8 +15,8 @@ from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble, EnsembleMember
 from mimamo.evaluate.page import write_truth_page
+from mimamo.evaluate.rules import Rules
 from mimamo.evaluate.summary import Summary, summary_files, summary_of, write_summary
-from mimamo.evaluate.written import Rules
 from mimamo.files import expect_free, output_folder
 from mimamo.predict.clips import Cut
 from mimamo.predict.given_weights import Foreign

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from mimamo.data.cached_video import CachedVideo
-from mimamo.evaluate.written import Rules, length_of, utterance_value
+from mimamo.evaluate.rules import Rules, length_of, utterance_value
 from mimamo.metrics import Pairs, pooled_ccc
 
 RESAMPLES = 2000

@@ -19,6 +19,7 @@ from mimamo.data.folds import recording_of
 from mimamo.data.lists import SAMPLE_HEADER, Sample, read_names
 from mimamo.errors import InputError
 from mimamo.evaluate.ensemble import Ensemble
+from mimamo.evaluate.rules import Rules, length_of
 from mimamo.evaluate.utterances import (
     TABLE,
     is_table,
@@ -26,7 +27,6 @@ from mimamo.evaluate.utterances import (
     rows_of_table,
     write_utterances,
 )
-from mimamo.evaluate.written import Rules, length_of
 from mimamo.files import (
     expect_free,
     file_below,

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mimamo.data.cached_video import CachedVideo
+from mimamo.evaluate.rules import Rules
 from mimamo.evaluate.scores import (
     COLUMNS,
     Interval,
@@ -25,7 +26,6 @@ from mimamo.evaluate.scores import (
     frame_pairs,
     score,
 )
-from mimamo.evaluate.written import Rules
 from mimamo.files import write_csv, write_json
 from mimamo.predict.render.plot import AROUSAL_COLOUR, VALENCE_COLOUR, save_figure
 from mimamo.progress import counted

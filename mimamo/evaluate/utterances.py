@@ -11,7 +11,7 @@ import numpy as np
 from mimamo.data.cache import Cache
 from mimamo.data.omg import COLUMNS, name_of, parts_of, table_rows
 from mimamo.errors import InputError
-from mimamo.evaluate.written import utterance_value
+from mimamo.evaluate.rules import utterance_value
 from mimamo.files import read_text, write_csv
 from mimamo.settings import shown
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from mimamo.model.resnet50 import ResNet50
-from mimamo.train.model import TrainedModel
 from mimamo.train.recipe import TrainingConfig
+from mimamo.train.trained_model import TrainedModel
 
 _SQUARES = 0.999  # AdamW's decay of the mean of squared gradients
 

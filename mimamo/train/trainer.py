@@ -23,11 +23,11 @@ from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import evaluating, predict_sequence
 from mimamo.progress import counted
 from mimamo.threads import ahead
-from mimamo.train.model import FaceImages, TrainedModel, video_features
 from mimamo.train.optimisation import WeightAverage, optimizer_of, rate_at
 from mimamo.train.processes import Processes, gather_rows, use_global_batch_norm
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.state import Epoch, Pool, TrainingState, load_state, save_state
+from mimamo.train.trained_model import FaceImages, TrainedModel, video_features
 
 Step = tuple[int, slice, int, Clip, Tensor | None]  # number, rows, batch size, clips, images
 

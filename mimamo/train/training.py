@@ -39,8 +39,7 @@ from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import predict_sequence
 from mimamo.predict.smoothing import NOTE, choose_smooth, smooth_line
 from mimamo.progress import Progress, Report, counted, silent
-from mimamo.train.begin import begin, seen_before
-from mimamo.train.model import FaceImages, TrainedModel, video_features
+from mimamo.train.initial_weights import begin, seen_before
 from mimamo.train.processes import is_first, joined_processes
 from mimamo.train.recipe import TrainingConfig
 from mimamo.train.run_folder import (
@@ -55,6 +54,7 @@ from mimamo.train.run_folder import (
 )
 from mimamo.train.state import Epoch
 from mimamo.train.tensorboard_log import TensorBoardLog, expect_name
+from mimamo.train.trained_model import FaceImages, TrainedModel, video_features
 from mimamo.train.trainer import Trainer
 from mimamo.train.videos import Chosen, choose_videos
 

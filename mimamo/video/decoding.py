@@ -73,7 +73,7 @@ class Decoding:
         self._doubtful = 0  # for how many more frames a long step means a gap
         self._place = -1  # in the file, of the packet furthest on, and when that is decoded
         self._due = -math.inf
-        self._is_guessed = False  # whether stamps follow from the order of decoding
+        self._is_guessed: bool | None = None  # whether stamps follow from the order of decoding
         self._torn = False  # whether the last packet is not whole
         self._several = threads > 1
         self._errors = logged_errors()
@@ -115,7 +115,7 @@ class Decoding:
         except av.FFmpegError:
             self._lost.append((stamp, True))
         if packet is not None:
-            if self._place < 0:
+            if self._is_guessed is None:
                 self._is_guessed = _is_guessed(packet, self._stream.start_time)
             if (packet.pos or -1) >= self._place:
                 self._place = packet.pos or -1

@@ -127,7 +127,7 @@ OTHERS = {
     "os.posix_spawn*": set(),
     "subprocess": {"predict/render/live.py"},  # asks whether OpenCV has a window
     # The latter's lives as long as it.
-    "concurrent.futures.ThreadPoolExecutor": {"threads.py", "train/model.py"},
+    "concurrent.futures.ThreadPoolExecutor": {"threads.py", "train/trained_model.py"},
 }
 # What is imported at all: others read and write files, start processes or run code as well.
 IMPORTED = """

@@ -25,7 +25,7 @@ from mimamo.model.checkpoint import update_info
 from mimamo.predict.clips import Cut, predict_sequence
 from mimamo.predict.given_weights import checkpoints_in
 from mimamo.train import TrainingConfig, train
-from mimamo.train.model import FaceImages
+from mimamo.train.trained_model import FaceImages
 
 
 class TestNumbers:

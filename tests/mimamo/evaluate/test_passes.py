@@ -21,7 +21,7 @@ from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import Cut, predict_sequence
 from mimamo.predict.smoothing import CANDIDATES, choose_smooth, reach_of, smoothed
 from mimamo.train import train
-from mimamo.train.model import small_features
+from mimamo.train.trained_model import small_features
 
 WAYS = [{}, {"stride": 16}, {"stride": 5}, {"whole": True}]
 

@@ -8,6 +8,7 @@ import scipy.stats
 import torch
 
 from mimamo.data import CachedVideo
+from mimamo.evaluate.rules import Rules, rescale
 from mimamo.evaluate.scores import (
     Interval,
     Score,
@@ -17,7 +18,6 @@ from mimamo.evaluate.scores import (
     frame_pairs,
     score,
 )
-from mimamo.evaluate.written import Rules, rescale
 
 
 def a_video(unit: str = "frame") -> CachedVideo:

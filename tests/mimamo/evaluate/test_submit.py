@@ -11,7 +11,7 @@ from mimamo import InputError
 from mimamo.data import Cache
 from mimamo.data.dataset import TEST
 from mimamo.evaluate import Ensemble, submit
-from mimamo.evaluate.written import rescale
+from mimamo.evaluate.rules import rescale
 from mimamo.extract import extract
 from mimamo.locks import locked
 

@@ -340,7 +340,7 @@ def test_on_a_cpu_a_resnet_sees_few_images_at_a_time(monkeypatch: pytest.MonkeyP
             -1, 2048
         )
 
-    monkeypatch.setattr("mimamo.train.model.resnet_features", features)
+    monkeypatch.setattr("mimamo.train.trained_model.resnet_features", features)
     network = MIMAMONet()
     monkeypatch.setattr(network, "forward", lambda features, phases: features)
     model = TrainedModel(network, ResNet50(image_size=32))

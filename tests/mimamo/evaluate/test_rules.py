@@ -14,7 +14,7 @@ from mimamo import InputError
 from mimamo.data import Cache
 from mimamo.data.cache import Manifest, save_skipped, skipped_path, video_path
 from mimamo.evaluate import Rules, evaluate_runs, submit
-from mimamo.evaluate.written import smoothed
+from mimamo.evaluate.rules import smoothed
 from mimamo.metrics import concordance_cc
 
 NUMBERS = np.array([3, 4, 6, 7])

@@ -20,8 +20,8 @@ from mimamo.model.run_files import BEST, folds_in
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.model.weights import fit
 from mimamo.progress import Report, counted
-from mimamo.train.model import TrainedModel
 from mimamo.train.recipe import TrainingConfig
+from mimamo.train.trained_model import TrainedModel
 from mimamo.train.videos import Chosen
 
 _CHOICES = ("temporal", "streams")  # options that choose other layers, not other sizes
