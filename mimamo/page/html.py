@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mimamo.terminal import printable
 
 MARK = "<!-- made by mimamo -->"  # the first line, by which a page is known as ours
 _CHUNK = 3 << 18  # bytes encoded at a time; a multiple of three, so that the pieces join
+_PIECE = 64  # chunks in an element: browsers have a longest text, which an hour's film exceeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +84,12 @@ def _page(title: str, videos: Sequence[PageVideo]) -> Iterator[bytes]:
     yield f'<script type="application/json" id="content">{text}</script>\n'.encode()
     for number, video in enumerate(videos):
         if video.film is not None:
-            yield f'<script type="text/plain" id="film-{number}">'.encode()
             with open_file(video.film, None) as stream:
-                while piece := stream.read(_CHUNK):
-                    yield base64.b64encode(piece)
+                for count, chunk in enumerate(iter(partial(stream.read, _CHUNK), b"")):
+                    if count % _PIECE == 0:
+                        yield b"</script>\n" * (count > 0)
+                        yield f'<script type="text/plain" class="film-{number}">'.encode()
+                    yield base64.b64encode(chunk)
             yield b"</script>\n"
     scripts = map(_asset, ("uPlot.iife.min.js", "timeline.js", "page.js"))
     yield tail.replace("/* script */", "\n".join(scripts)).encode()

@@ -97,6 +97,7 @@
         cells[column].className = truth || video.people[k].found[index] ? "" : "held";
       });
     });
+    keepInSight();
     charts.forEach((chart) => chart.redraw(false, false));
     drawPlane();
     drawBoxes();
@@ -255,6 +256,14 @@
     if (scale.max - scale.min > 0.05) charts.forEach((each) => each.setScale("x", scale));
   }
 
+  /** Move the part that is zoomed to along where the film leaves it. */
+  function keepInSight() {
+    const at = video.times[index], all = whole(), { min, max } = charts[0].scales.x;
+    if (min === null || (at >= min && at <= max)) return; // null: not drawn yet
+    const span = max - min, start = Math.max(all.min, Math.min(all.max - span, at - 0.1 * span));
+    charts.forEach((made) => made.setScale("x", { min: start, max: start + span }));
+  }
+
   /** Where the film is, and the frames without a face. */
   function mark(made) {
     const { ctx, bbox } = made, at = (time) => made.valToPos(time, "x", true);
@@ -297,8 +306,9 @@
     address = null;
     document.body.classList.toggle("nofilm", !video.film);
     if (video.film) {
-      const bytes = Uint8Array.from(atob($(`film-${which}`).textContent), (letter) => letter.charCodeAt(0));
-      address = URL.createObjectURL(new Blob([bytes], { type: video.film }));
+      const bytes = (part) => Uint8Array.from(atob(part.textContent), (letter) => letter.charCodeAt(0));
+      const parts = [...document.getElementsByClassName(`film-${which}`)].map(bytes);
+      address = URL.createObjectURL(new Blob(parts, { type: video.film }));
       film.src = address;
     } else {
       film.removeAttribute("src");

@@ -159,6 +159,24 @@ def test_keys_step_and_play(page):
     until(page, "document.getElementById('said').textContent.includes('face 2')")
 
 
+def test_what_is_zoomed_to_moves_along_with_the_film(page):
+    place = page.query_selector("#valence .u-over").bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 4, place["y"] + place["height"] / 2)
+    page.mouse.wheel(0, -700)
+
+    def last() -> float:
+        """The last of the times that are written below the curves."""
+        page.evaluate("written.length = 0; dispatchEvent(new Event('resize'))")
+        until(page, "written.some((text) => / s$/.test(text))")
+        return float(page.evaluate("written.filter((text) => / s$/.test(text)).at(-1)")[:-2])
+
+    assert last() < 1
+    page.keyboard.press("End")
+    assert 1.9 <= last() < 2
+    page.keyboard.press("Home")
+    assert last() < 1
+
+
 def test_faces_can_be_hidden_and_those_not_found_are_told(page):
     for _ in range(11):
         page.keyboard.press("ArrowRight")
@@ -193,6 +211,21 @@ def test_a_small_film_is_shown_larger_and_undistorted(opened, tmp_path, size):
         shown = page.query_selector("#film").bounding_box()
         assert shown["width"] / shown["height"] == pytest.approx(size[0] / size[1], rel=0.02)
         assert shown["height"] >= min(300, 0.18 * width) - 1
+
+
+def test_a_film_too_long_for_a_text_is_in_pieces(opened, tmp_path, film, monkeypatch):
+    monkeypatch.setattr("mimamo.page.html._CHUNK", 999)
+    monkeypatch.setattr("mimamo.page.html._PIECE", 5)
+    videos = [PageVideo(name, TIMES, [person("face")], film, (SIZE,) * 2) for name in "ab"]
+    write_page(tmp_path / "p.html", "p", videos)
+    page = opened(tmp_path / "p.html")
+    pieces = -(-film.stat().st_size // (5 * 999))
+    assert page.locator(".film-0").count() == page.locator(".film-1").count() == pieces > 2
+    for which in ("1", "0"):
+        page.select_option("#videos", which)
+        until(page, "document.getElementById('film').readyState >= 2")
+        duration = page.evaluate("document.getElementById('film').duration")
+        assert duration == pytest.approx(FRAMES / FPS, abs=0.06)
 
 
 def test_light_and_dark(page):
