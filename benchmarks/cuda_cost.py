@@ -19,7 +19,7 @@ from benchmarks.cost import report
 from benchmarks.cost.execute import Machine
 from benchmarks.cost.model import Device
 from benchmarks.cost.toolchain import Missing, compile_kernels, find_tools
-from benchmarks.cost.work import WORKS, count
+from benchmarks.cost.work import WORKS, count, pyramids
 
 ROOT = Path(__file__).parents[1].resolve()
 FOLDER = ROOT / "build" / "cost"
@@ -31,6 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--arch", type=int, choices=ARCHITECTURES, default=90, help="of sm_ARCH")
     parser.add_argument("--json", type=Path, help="where to write all that is counted")
     parser.add_argument("--work", choices=WORKS, nargs="*", default=list(WORKS), help="which calls")
+    parser.add_argument(
+        "--images", type=int, nargs=3, metavar=("N", "H", "W"), help="instead: pyramids of these"
+    )
+    parser.add_argument("--height", type=int, default=5, help="of the pyramids of --images")
+    parser.add_argument("--bands", type=int, default=4, help="of each of their levels")
     parser.add_argument("--loops", type=int, default=0, help="show so many loops of each kernel")
     asked = parser.parse_args(arguments)
     try:
@@ -42,11 +47,17 @@ def main(arguments: list[str] | None = None) -> int:
     kernels = compile_kernels(sources, FOLDER, asked.arch, tools)
     machine, device = Machine(kernels, FOLDER), Device()
     module = emulation().load()
+    works = {name: WORKS[name] for name in asked.work}
+    if asked.images:
+        images, *size = asked.images
+        works = pyramids(images, (size[0], size[1]), asked.height, asked.bands)
     records = {}
-    for name in asked.work:
-        work = WORKS[name]
+    for name, work in works.items():
         costs, ran = count(device, module, machine, work)
-        print(f"\n{work.name} (sm_{asked.arch}; counted, not measured)\n\n{report.table(costs)}")
+        how = f"sm_{asked.arch}; counted, not measured; {work.run} of {work.units} run"
+        print(f"\n{work.name} ({how})\n\n{report.table(costs)}")
+        if work.cufft_bytes:
+            print(f"\n{report.beside_cufft(device, costs, work.cufft_bytes)}")
         for cost in costs if asked.loops else []:
             launched = [launch for launch in ran if launch.kernel == cost.kernel]
             function = kernels[cost.kernel].function

@@ -75,7 +75,7 @@ class Vibration(NamedTuple):
             step = last / max(1, len(self.frequencies) - 1)
             raise ValueError(
                 f"low, high: expected a range that holds a frequency, of those every "
-                f"{step:.4g} Hz up to {last:.4g}, got {low:g} to {high:g}"
+                f"{step:.4g} Hz to {last:.4g}, got {low:g} to {high:g}"
             )
         power = self.spectrum.abs().square().sum(-1)
         at = torch.where(inside, power, -1).argmax(-1, keepdim=True)

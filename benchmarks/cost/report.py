@@ -33,6 +33,16 @@ def table(costs: list[Cost]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def beside_cufft(device: Device, costs: list[Cost], moved: int) -> str:
+    """`moved`: bytes that cuFFT's calls for the same would."""
+    seconds = moved / device.memory
+    share = together(costs, "sum").predicted / seconds
+    return (
+        f"cuFFT's calls alone: {_digits(moved / 1e6)} MB, {_digits(seconds * 1e6)} us; these "
+        f"kernels: {share:.2f} of that, on top of it unless sides are powers of two from 8 to 1024"
+    )
+
+
 def _row(cost: Cost) -> list[str]:
     millions = (
         cost.instructions, cost.read, cost.written, cost.sectors, cost.device_read,
@@ -56,17 +66,17 @@ def assumptions(device: Device) -> str:
     return (
         f"{device.name}: {device.multiprocessors} multiprocessors at {device.clock / 1e9:g} GHz; "
         f"{best:g} warp instructions a clock (floor), {expected:g} (expected); units, warp "
-        f"instructions a clock: {rates}; loads and stores one wavefront a clock; L2 "
-        f"{device.l2 / 1e12:g} TB/s, of which L1 keeps what a block has read; device memory "
-        f"{device.memory / 1e12:g} TB/s, each 32-byte sector that a launch reads or writes once: "
-        "L2 keeps all within a launch, nothing between launches; of windows and pyramids "
-        f"what was accessed last, {device.l2_bytes >> 20} MiB, between launches too, and writes a "
-        "sector back once for all writes meanwhile. Bank conflicts of 8-byte accesses are those "
-        "of half warps, of 16-byte accesses of quarter warps. Blocks are of equal work "
-        "and go evenly to the multiprocessors. Latency, gaps between launches, torch's own kernels "
-        "and cuFFT's are left out. A part of the clips has run, or a pyramid's whole batch, on "
-        "the CPU; counts grow with the clips. Memory lies at multiples of "
-        f"{device.alignment} bytes, as torch's allocator gives it."
+        f"instructions a clock: {rates}; loads and stores one wavefront a clock, of global "
+        f"memory one for each line of 128 bytes; L2 {device.l2 / 1e12:g} TB/s, of which L1 keeps "
+        f"what a block has read; device memory {device.memory / 1e12:g} TB/s, by sectors of 32 "
+        f"bytes: L2 keeps what was accessed last, {device.l2_bytes >> 20} MiB, from launch to "
+        "launch too, but for what is streamed, and writes a sector back once for all writes "
+        "meanwhile; of turns, all within a launch and nothing between launches. Bank conflicts "
+        "of 8-byte accesses are those of half warps, of 16-byte accesses of quarter warps. "
+        "Blocks are of equal work and go evenly to the multiprocessors. Latency, gaps between "
+        "launches, torch's own kernels and cuFFT's are left out. Where a part of a batch has "
+        "run, on its share of the device, counts grow with the batch. Memory lies at multiples "
+        f"of {device.alignment} bytes, as torch's allocator gives it."
     )
 
 

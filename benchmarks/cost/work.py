@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -12,6 +14,7 @@ from benchmarks.cost.execute import Launched, Machine, launches
 from benchmarks.cost.model import Cost, Device, cost, together
 from benchmarks.suites.clips import moving_texture
 
+Size = tuple[int, int]
 FRAMES, NUM_PHASE, HEIGHT, BANDS, LEVELS = 64, 12, 4, 2, [1, 2]
 
 
@@ -25,6 +28,7 @@ class Work:
         run: how many of them run, on their share of the device; all where how the call divides
             them is part of what it costs.
         keeps: L2 keeps what it can from launch to launch.
+        cufft_bytes: what cuFFT's calls alone would move for the same.
     """
 
     name: str
@@ -32,11 +36,14 @@ class Work:
     prepare: Callable[[ModuleType, int], Callable[[], object]]
     run: int = 1
     keeps: bool = False
+    cufft_bytes: int = 0
 
 
-def windows(module: ModuleType, clips: int) -> Callable[[], object]:
+def windows(module: ModuleType, clips: int, dtype: str | None = None) -> Callable[[], object]:
     frames = _clips(clips)
-    return lambda: module.phase_difference_windows(frames, NUM_PHASE, HEIGHT, BANDS, LEVELS)
+    return lambda: module.phase_difference_windows(
+        frames, NUM_PHASE, HEIGHT, BANDS, LEVELS, dtype=dtype
+    )
 
 
 def windows_backward(module: ModuleType, clips: int) -> Callable[[], object]:
@@ -51,30 +58,45 @@ def windows_backward(module: ModuleType, clips: int) -> Callable[[], object]:
 
 
 def analysis(
-    operator: str, side: int, height: int, nbands: int
+    operator: str, size: Size, height: int, nbands: int
 ) -> Callable[[ModuleType, int], Callable[[], object]]:
     def prepare(module: ModuleType, images: int) -> Callable[[], object]:
-        values = np.random.default_rng(0).random((images, side, side), np.float32)
+        values = np.random.default_rng(0).random((images, *size), np.float32)
         return lambda: getattr(module, operator)(values, height, nbands)
 
     return prepare
 
 
 def synthesis(
-    operator: str, side: int, height: int, nbands: int
+    operator: str, size: Size, height: int, nbands: int
 ) -> Callable[[ModuleType, int], Callable[[], object]]:
     def prepare(module: ModuleType, images: int) -> Callable[[], object]:
         random = np.random.default_rng(0)
-        high = random.random((images, side, side), np.float32)
+        *levels, lowest = level_sizes(size, height)
+        high = random.random((images, *size), np.float32)
         bands = []
-        for level in range(1, height - 1):
-            shape = (2, images, nbands, side >> (level - 1), side >> (level - 1))
-            real, imaginary = random.random(shape, np.float32)
+        for level in levels:
+            real, imaginary = random.random((2, images, nbands, *level), np.float32)
             bands.append(real + 1j * imaginary)
-        low = random.random((images, side >> (height - 2), side >> (height - 2)), np.float32)
+        low = random.random((images, *lowest), np.float32)
         return lambda: getattr(module, operator)(high, bands, low)
 
     return prepare
+
+
+def level_sizes(size: Size, height: int) -> list[Size]:
+    """Of a pyramid's levels, then of its lowpass."""
+    sizes = [size]
+    for _ in range(height - 2):
+        h, w = sizes[-1]
+        sizes.append(((h + 1) // 2, (w + 1) // 2))
+    return sizes
+
+
+def bytes_of_cufft(images: int, size: Size, height: int, nbands: int) -> int:
+    """What cuFFT's calls of a pyramid or its inverse move, float32; NOTES.md tells how."""
+    *levels, lowest = map(math.prod, level_sizes(size, height))
+    return images * (16 * levels[0] + 32 * nbands * sum(levels) + 24 * (levels[0] + lowest))
 
 
 def turns(module: ModuleType, images: int) -> Callable[[], object]:
@@ -84,30 +106,40 @@ def turns(module: ModuleType, images: int) -> Callable[[], object]:
     return lambda: module.turn_phase(real + 1j * imaginary, angles, 2.0)
 
 
-# Of a pyramid of 4 bands: what makes a call of the operator, and what it is called.
+# What makes a call of a pyramid's operator, and what it is called.
 PYRAMIDS = {
     "pyramid": (analysis, "pyramid", "pyramid"),
     "inverse": (synthesis, "pyramid_inverse", "pyramid's inverse"),
     "backward": (synthesis, "pyramid_backward", "pyramid's backward"),
     "inverse-backward": (analysis, "pyramid_inverse_backward", "inverse's backward"),
 }
-IMAGES = ((16, 256, 5), (64, 512, 6))  # how many, their side, the pyramid's height
+
+
+def pyramids(images: int, size: Size, height: int, nbands: int) -> dict[str, Work]:
+    """Of so many images, by the names of PYRAMIDS."""
+    words = f"{images}x{size[0]}x{size[1]}, height {height}, bands: {nbands}"
+    return {
+        name: Work(
+            f"{called}, {words}", images, make(operator, size, height, nbands), images, True,
+            bytes_of_cufft(images, size, height, nbands),
+        )
+        for name, (make, operator, called) in PYRAMIDS.items()
+    }  # fmt: skip
+
+
 WORKS = {
     "windows": Work(
         "windows, 16 clips x 64 frames of 48x48, P = 12, 2 bands, 2 levels", 16, windows, 4, True
     ),
     "one-clip": Work("windows, one such clip", 1, windows, 1, True),
+    "half-windows": Work(
+        "the same 16 clips, results in float16", 16, partial(windows, dtype="float16"), 4, True
+    ),
     "windows-backward": Work("windows' backward, 16 such clips", 16, windows_backward, 4, True),
     "turns": Work("phases turned, 16x256x256, smoothed over 2 pixels", 16, turns, 2),
-    **{
-        f"{name}-{side}": Work(
-            f"{words}, {images}x{side}x{side}, height {height}, 4 bands",
-            images, make(operator, side, height, 4), images, keeps=True,
-        )
-        for name, (make, operator, words) in PYRAMIDS.items()
-        for images, side, height in IMAGES
-    },
-}  # fmt: skip
+    **{f"{name}-256": work for name, work in pyramids(16, (256, 256), 5, 4).items()},
+    **{f"{name}-512": work for name, work in pyramids(64, (512, 512), 6, 4).items()},
+}
 
 
 def count(

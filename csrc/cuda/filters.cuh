@@ -250,18 +250,25 @@ void with_filters(int64_t nbands, Octave octave, const Run& run) {
     return run(std::integral_constant<int, 0>(), NarrowMasks<T>(octave));
   }
   switch (nbands) {
+    case 1:
+      return run(std::integral_constant<int, 1>(), OctaveMasks<T>());
     case 2:
       return run(std::integral_constant<int, 2>(), OctaveMasks<T>());
     case 3:
       return run(std::integral_constant<int, 3>(), OctaveMasks<T>());
     case 4:
       return run(std::integral_constant<int, 4>(), OctaveMasks<T>());
+    case 6:
+      return run(std::integral_constant<int, 6>(), OctaveMasks<T>());
+    case 8:
+      return run(std::integral_constant<int, 8>(), OctaveMasks<T>());
     default:
       return run(std::integral_constant<int, 0>(), OctaveMasks<T>());
   }
 }
 
-// A block covers a square of the half spectrum; its threads are kTile x kTileRows.
+// A block covers kTile columns of some rows of the half spectrum, `kDown`; its threads are kTile x
+// kTileRows.
 constexpr int kTile = 32;
 constexpr int kTileRows = 8;
 // Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
@@ -269,22 +276,23 @@ template <typename T>
 constexpr int kResident = sizeof(T) == 4 ? 4 : 2;
 
 // Blocks are numbered along columns, rows, planes.
-inline int64_t tiles_of(int64_t planes, int64_t rows, int64_t columns) {
-  return planes * blocks_for(rows, kTile) * blocks_for(columns, kTile);
+template <int kDown>
+int64_t tiles_of(int64_t planes, int64_t rows, int64_t columns) {
+  return planes * blocks_for(rows, kDown) * blocks_for(columns, kTile);
 }
 
 // Calls visit(plane, y, x) for this thread's frequencies, neighbouring threads along the rows.
-template <typename Visit>
+template <int kDown, typename Visit>
 __device__ __forceinline__ void for_frequencies(int rows, int columns, const Visit& visit) {
   const unsigned across = (static_cast<unsigned>(columns) + kTile - 1) / kTile;
-  const unsigned down = (static_cast<unsigned>(rows) + kTile - 1) / kTile;
+  const unsigned down = (static_cast<unsigned>(rows) + kDown - 1) / kDown;
   const unsigned line = blockIdx.x / across;
   const int x = static_cast<int>(blockIdx.x % across * kTile + threadIdx.x);
-  const int top = static_cast<int>(line % down) * kTile;
+  const int top = static_cast<int>(line % down) * kDown;
   if (x >= columns) {
     return;
   }
-  for (int i = static_cast<int>(threadIdx.y); i < kTile && top + i < rows; i += kTileRows) {
+  for (int i = static_cast<int>(threadIdx.y); i < kDown && top + i < rows; i += kTileRows) {
     visit(static_cast<int64_t>(line / down), top + i, x);
   }
 }

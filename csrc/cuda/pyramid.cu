@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kConvertThreads = 256;
 constexpr int kConvertEach = 4;
+constexpr int kDown = 16;  // rows of a block: few, so that small levels have blocks enough
 
 template <typename T>
 __global__ void scale_bytes(const uint8_t* from, int64_t count, T* to) {
@@ -49,7 +50,7 @@ template <typename T, bool one_sided, int kBands, typename Masks>
 __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
     analyze(Analysis<T> p, Masks masks) {
   const int columns = p.w / 2 + 1;
-  for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
+  for_frequencies<kDown>(p.h, columns, [&](int64_t plane, int y, int x) {
     const int k = signed_frequency(y, p.h);
     const int64_t row = plane * p.image_h + index_of(k, p.image_h);
     const Complex<T> value = p.spectra[row * (p.image_w / 2 + 1) + x];
@@ -159,7 +160,7 @@ Filtered<T> filter_scale(
     using Masks = decltype(masks);
     launch(
         one_sided ? analyze<T, true, kBands, Masks> : analyze<T, false, kBands, Masks>,
-        tiles_of(count, size.h, half_columns(size.w)),
+        tiles_of<kDown>(count, size.h, half_columns(size.w)),
         dim3(kTile, kTileRows),
         0,
         p,

@@ -13,6 +13,7 @@ namespace phasenet::cuda {
 namespace {
 
 constexpr int kMostLevels = 30;  // sides stay below 2^30
+constexpr int kDown = 32;        // rows of a block
 
 template <typename T>
 struct Level {
@@ -91,7 +92,7 @@ template <typename T, bool one_sided, int kBands, typename Masks, typename Bands
 __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
     synthesize(Synthesis<T> p, Masks masks, Bands bands) {
   const int columns = p.w / 2 + 1;
-  for_frequencies(p.h, columns, [&](int64_t plane, int y, int x) {
+  for_frequencies<kDown>(p.h, columns, [&](int64_t plane, int y, int x) {
     const int k = signed_frequency(y, p.h);
     const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
     const T radius2 = square(f_y) + square(f_x);
@@ -221,7 +222,7 @@ Tensor images_of(
     launch(
         adjoint && nbands > 1 ? synthesize<T, true, kBands, Masks, Bands>
                               : synthesize<T, false, kBands, Masks, Bands>,
-        tiles_of(count, image.h, columns),
+        tiles_of<kDown>(count, image.h, columns),
         dim3(kTile, kTileRows),
         0,
         p,

@@ -352,7 +352,7 @@ class _Predictor:
             self._warn(f"{outputs.table}: replaced")
         write_predictions(outputs.table, predictions, observed.faces)
         if outputs.plot is not None:
-            save_plot(outputs.plot, predictions, video.name, people=people)
+            save_plot(outputs.plot, predictions, outputs.table.stem, people=people)
         if outputs.video is not None:
             advance = self._counting(f"{video.name}: rendering", predictions.frame_count)
             config = self._models.members[0].network.config

@@ -16,8 +16,9 @@ from mimamo.video.container import logged_errors, read_packets, start_of
 
 _GAP = 1.5  # frames' durations from one frame to the next, beyond which one may be missing
 _REORDERED = 8  # frames that a decoder may hold back, as good as ever
-_BACK = 1.0  # seconds back, from which on another recording follows
-_AHEAD = 3600.0  # seconds ahead that no film has nothing for
+_APART = 1e-6  # seconds that two times have between them at least, as tables have six decimals
+BACK = 1.0  # seconds back, from which on another recording follows
+AHEAD = 3600.0  # seconds ahead that no film has nothing for
 _PROBED = 5_000_000  # bytes that FFmpeg reads at most to find out what a film is
 
 
@@ -72,7 +73,7 @@ class Decoding:
         self._doubtful = 0  # for how many more frames a long step means a gap
         self._place = -1  # in the file, of the packet furthest on, and when that is decoded
         self._due = -math.inf
-        self._is_guessed = False  # whether stamps follow from the order of decoding
+        self._is_guessed: bool | None = None  # whether stamps follow from the order of decoding
         self._torn = False  # whether the last packet is not whole
         self._several = threads > 1
         self._errors = logged_errors()
@@ -114,7 +115,7 @@ class Decoding:
         except av.FFmpegError:
             self._lost.append((stamp, True))
         if packet is not None:
-            if self._place < 0:
+            if self._is_guessed is None:
                 self._is_guessed = _is_guessed(packet, self._stream.start_time)
             if (packet.pos or -1) >= self._place:
                 self._place = packet.pos or -1
@@ -174,9 +175,9 @@ class Decoding:
         if first and self._container.start_time is None:  # a raw stream counts from anywhere
             self._origin = time
         time -= self._origin
-        if time > self._time and 0 <= time <= max(self._time, 0.0) + _AHEAD:
+        if time > self._time + _APART and 0 <= time <= max(self._time, 0.0) + AHEAD:
             return time
-        if first or self._time - time > _BACK or time > self._time:
+        if first or self._time - time > BACK or time > self._time:
             self._origin += time - due  # what follows is counted from here
         self.filled = self.filled or not begins
         return due

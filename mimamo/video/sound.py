@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ from av.container import InputContainer, OutputContainer
 
 from mimamo.progress import Report
 from mimamo.video.container import open_film, read_packets, start_of
+from mimamo.video.decoding import AHEAD, BACK
 
 _COPIED = ("aac", "mp3", "mp3float", "opus", "libopus", "flac")  # what browsers play in an MP4
 _RATE = 48000  # samples a second of what is encoded again
@@ -74,40 +76,64 @@ def _packets(container: InputContainer, sound: AudioStream, output: OutputContai
     """Add a stream for `sound` to `output`, and give its packets, counted from the film's start."""
     shift = round(start_of(container) / sound.time_base) if sound.time_base else 0
     read = read_packets(container, sound, lambda: None)
+    stamps = _Stamps(shift, sound.time_base or Fraction(1))
     if sound.codec_context.name in _COPIED:
-        stream = output.add_stream_from_template(sound)
-        return _copied(read, shift, stream)
+        return _copied(read, stamps, output.add_stream_from_template(sound))
     layout = "mono" if sound.codec_context.channels == 1 else "stereo"
-    return _encoded(read, shift, sound, output.add_stream("aac", _RATE, layout=layout))
+    return _encoded(read, stamps, sound, output.add_stream("aac", _RATE, layout=layout))
 
 
-def _copied(packets: Iterator[av.Packet], shift: int, stream: AudioStream) -> Packets:
-    last = None
+class _Stamps:
+    """Stamps less `shift`, as far as they increase, in units of so many seconds.
+
+    Where another recording follows, they go on, as those of its pictures do (`Decoding`).
+    """
+
+    def __init__(self, shift: int, unit: Fraction) -> None:
+        self._shift, self._unit = shift, unit
+        self._last: int | None = None
+        self._next = 0
+
+    def __call__(self, stamp: int | None, duration: int | None) -> int | None:
+        """What becomes of a stamp; None of one that does not increase."""
+        if stamp is None:
+            return None
+        stamp -= self._shift
+        if self._last is not None:
+            step = float((stamp - self._last) * self._unit)
+            if not -BACK <= step <= AHEAD:
+                self._shift += stamp - self._next
+                stamp = self._next
+            if stamp <= self._last:
+                return None
+        self._last, self._next = stamp, stamp + max(duration or 0, 1)
+        return stamp
+
+
+def _copied(packets: Iterator[av.Packet], stamps: _Stamps, stream: AudioStream) -> Packets:
     for packet in packets:
-        if packet.is_corrupt or packet.dts is None or (last is not None and packet.dts <= last):
+        due = None if packet.is_corrupt else stamps(packet.dts, packet.duration)
+        if due is None or packet.dts is None:
             continue
-        last = packet.dts
-        pts = packet.dts if packet.pts is None else packet.pts
-        packet.dts -= shift
-        packet.pts = max(pts - shift, packet.dts)
+        later = 0 if packet.pts is None else max(packet.pts - packet.dts, 0)
+        packet.dts, packet.pts = due, due + later
         packet.stream = stream
         yield float(packet.dts * packet.time_base), packet
 
 
 def _encoded(
-    packets: Iterator[av.Packet], shift: int, sound: AudioStream, stream: AudioStream
+    packets: Iterator[av.Packet], stamps: _Stamps, sound: AudioStream, stream: AudioStream
 ) -> Packets:
-    last = None
     for packet in packets:
         try:
             frames = sound.codec_context.decode(packet)
         except av.FFmpegError:
             continue  # a damaged place is silent
         for frame in frames:
-            if frame.pts is None or (last is not None and frame.pts <= last):
+            due = stamps(frame.pts, frame.duration)
+            if due is None:
                 continue
-            last = frame.pts
-            frame.pts -= shift
+            frame.pts = due
             yield from _due(stream.encode(frame))
     yield from _due(stream.encode(None))
 

@@ -11,9 +11,10 @@ from support.sass_texts import STRIDED, TEXTS, TRIPS
 from benchmarks import cuda_cost
 from benchmarks.cost import operands, report, toolchain
 from benchmarks.cost.execute import COUNTS, Launched, Machine, MachineLaunch
-from benchmarks.cost.model import Device, cost, resident_blocks, together
+from benchmarks.cost.model import Cost, Device, cost, resident_blocks, together
 from benchmarks.cost.sass import STEP, parse, parse_constants
 from benchmarks.cost.toolchain import Kernel
+from benchmarks.cost.work import bytes_of_cufft, level_sizes
 
 
 def kernel_of(text: str, registers: int = 16) -> Kernel:
@@ -260,14 +261,14 @@ def test_the_largest_term_predicts():
     counts = np.zeros((len(kernel.function.code), len(COUNTS)), np.int64)
     launched = Launched(kernel.name, 132, 32, 0, counts)
     launched.column("issued")[:] = 1000 * 132
-    part = cost(device, kernel, launched, blocks=264)  # twice what has run
+    part = cost(device, kernel, launched, blocks=264, scale=2)
     assert part.instructions == 12 * 1000 * 264
     clocks = 2 * 12 * 1000
     assert part.floor == pytest.approx(clocks / 4 / device.clock)
     assert part.predicted == pytest.approx(clocks / 2.25 / device.clock)
     assert part.bound == "issue"
     assert part.terms["imad"] == pytest.approx(2 * 1000 / 2 / device.clock)
-    uneven = cost(device, kernel, launched, blocks=265)  # one has three blocks
+    uneven = cost(device, kernel, launched, blocks=265, scale=265 / 132)  # one has three blocks
     assert uneven.predicted == pytest.approx(1.5 * part.predicted)
 
     launched.column("device_sectors")[9:11] = 10_000_000
@@ -279,6 +280,16 @@ def test_the_largest_term_predicts():
     assert both.launches == 2
     assert both.predicted == pytest.approx(part.predicted + moved.predicted)
     assert report.table([part, moved]).count("\n") == 4
+
+
+def test_what_cufft_would_move():
+    """Bytes a pixel as NOTES.md has them."""
+    assert bytes_of_cufft(16, (256, 256), 5, 4) / (16 * 256**2) == pytest.approx(208.4, abs=0.1)
+    assert level_sizes((9, 31), 4) == [(9, 31), (5, 16), (3, 8)]
+    device = Device()
+    half = [Cost("a kernel", predicted=0.5 * 3e9 / device.memory)]
+    text = report.beside_cufft(device, half, int(3e9))
+    assert text.startswith("cuFFT's calls alone: 3000 MB, 1000 us; these kernels: 0.50 of that")
 
 
 def test_loops_are_told_with_their_passes(machine):

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,12 @@ def replace_in_torch(**kernels: Callable[..., Tensor]) -> torch.library.Library:
 
 def few_calls() -> None:
     """One allocation for all that is not a result, and no call that changes nothing."""
-    frames, pyramid = torch.rand(2, 5, 24, 24), SteerablePyramid(4, 2)
-    called = calls_of_torch(lambda: phase_difference_windows(frames, 4, levels=(1, 2)))
-    # Two levels, and the memory for all else; frames of videos in one batch.
-    assert called == {"aten::new_empty": 3, "aten::reshape": 1}, called
+    pyramid = SteerablePyramid(4, 2)
+    for side in (24, 48):  # 48: on tensor cores
+        frames = torch.rand(2, 5, side, side)
+        called = calls_of_torch(partial(phase_difference_windows, frames, 4, levels=(1, 2)))
+        # Two levels, and the memory for all else; frames of videos in one batch.
+        assert called == {"aten::new_empty": 3, "aten::reshape": 1}, called
     images = torch.rand(2, 32, 40)
     coeffs = pyramid(images)
     # Half spectra of both residuals, and the bands' of each level.

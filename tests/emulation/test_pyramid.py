@@ -21,6 +21,7 @@ CASES = [
     ((4, 5), 3, 4, 2),
     ((8, 131), 4, 5, 1),
     ((40, 32), 4, 32, 1),
+    ((20, 27), 4, 8, 2),
     # By transforms of our own in float32: powers of two from 8 on, levels down to 2.
     ((8, 8), 3, 2, 3),
     ((32, 8), 4, 32, 2),

@@ -27,9 +27,11 @@ KINDS = {
     "h264.ts": ("libx264", {}, "yuv420p"),
     "mpeg2.mpg": ("mpeg2video", {}, "yuv420p"),
     "mpeg4.avi": ("mpeg4", {}, "yuv420p"),
+    "h264.avi": ("libx264", {}, "yuv420p"),
     "mjpeg.avi": ("mjpeg", {}, "yuvj420p"),
     "wmv2.wmv": ("wmv2", {}, "yuv420p"),
     "flv1.flv": ("flv", {}, "yuv420p"),
+    "h264.flv": ("libx264", {}, "yuv420p"),
     "mpeg2.mxf": ("mpeg2video", {}, "yuv420p"),
     "vp8.ogv": ("libvpx", {}, "yuv420p"),
 }
@@ -76,6 +78,7 @@ def main(folder: Path, seed: int, count: int) -> None:
         path = folder / name
         write_film(
             path, noise(FRAMES), codec, {".ogv": "ogg"}.get(path.suffix),
+            options={"bf": "2"} if codec == "libx264" else {},
             container_options=options, pix_fmt=pixels,
         )  # fmt: skip
         assert outcome(path) == f"{FRAMES} frames", name

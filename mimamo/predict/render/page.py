@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,7 @@ def save_page(
     """Write the page of a video, see `mimamo.page`.
 
     Args:
-        path: the HTML file.
+        path: the HTML file, whose name is the title.
         video: is read once more where browsers do not play it as it is.
         predictions: of every frame of `video`.
         faces: where they are, in the rows of `predictions`.
@@ -46,8 +47,9 @@ def save_page(
     with temporary_folder() as folder:
         film = write_playable(folder / "film.mp4", video, times, warn)
         people = list(_people(predictions, faces, film))
-        page = PageVideo(video.name, times, people, film.path, film.size, breaks=breaks.tolist())
-        write_page(path, video.name, [page])
+        name = Path(path).stem
+        page = PageVideo(name, times, people, film.path, film.size, breaks=breaks.tolist())
+        write_page(path, name, [page])
 
 
 def _people(predictions: Predictions, faces: Faces, film: PlayableFilm) -> Iterator[Curves]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,7 @@ def render_video(
     times of `predictions`; the sound of a video file is taken over.
 
     Args:
-        path: the MP4 to write.
+        path: the MP4 to write, whose name is the title.
         video: is read once more, from its start.
         predictions: of every frame of `video`.
         faces: where they were found, in the rows of `predictions`; not looked at for a folder of
@@ -57,7 +58,7 @@ def render_video(
     # Motion is never that from one person's face to another's.
     motions = {x: face_motions(frames[found == x], config) for x in predictions.numbers}
     renderer = Renderer(
-        video.name, predictions, faces, config.nbands, config.num_phase, people=people
+        Path(path).stem, predictions, faces, config.nbands, config.num_phase, people=people
     )
     sound = video.path if video.path.is_file() else None
     with VideoWriter(path, video.fps, sound=sound, warn=warn) as writer:

@@ -229,10 +229,15 @@ class TestMany:
             path.parent.mkdir()
             film(path, pattern)
         log = Log()
-        settings = PredictSettings(plot=False, depth=2)
+        settings = PredictSettings(plot=False, depth=2, page=True)
         results = predict_many([tmp_path], checkpoint, tmp_path / "out", settings, warn=log.warn)
         assert [len(result.predictions) for result in results] == [2, 1]
-        assert list(digests(tmp_path / "out")) == ["one_a.csv", "two_a.csv"]
+        names = ["one_a.csv", "one_a.html", "two_a.csv", "two_a.html"]
+        assert list(digests(tmp_path / "out")) == names
+        assert [content_of(result.outputs.page)["title"] for result in results] == [
+            "one_a",
+            "two_a",
+        ]
         assert f"{paths[0]}: others are called a too; its results are one_a.*" in log.warnings
 
     @pytest.mark.slow

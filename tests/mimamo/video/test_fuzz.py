@@ -1,4 +1,4 @@
-"""Damaged films of fourteen kinds: frames, or one line, and never a crash."""
+"""Damaged films of sixteen kinds: frames, or one line, and never a crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "support" / "fuzz_films.py"
 @pytest.mark.parametrize(
     ("seed", "count"),
     [
-        pytest.param(0, 28, marks=pytest.mark.slow),
+        pytest.param(0, 32, marks=pytest.mark.slow),
         *(pytest.param(seed, 700, marks=pytest.mark.nightly) for seed in range(1, 5)),
     ],
 )

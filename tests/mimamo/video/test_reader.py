@@ -158,6 +158,13 @@ class TestTimes:
         times = [frame.time for frame in VideoReader(make_video("x.avi", 72, options=reordered))]
         np.testing.assert_allclose(times, np.arange(72) / 25, atol=1e-6)
 
+    def test_times_that_go_back_and_forth_are_no_two_alike(self, make_video):
+        """ASF has no times of frames that are stored in another order; FFmpeg guesses them."""
+        reordered = {"preset": "medium", "bf": "3", "g": "12"}
+        times = [frame.time for frame in VideoReader(make_video("x.asf", 72, options=reordered))]
+        assert len(times) == 72
+        assert np.diff(times).min() > 0.01
+
     def test_times_that_are_missing_follow_from_the_rate(self, make_video, monkeypatch):
         monkeypatch.setattr(Decoding, "stamp", staticmethod(lambda frame: None))
         times = [frame.time for frame in VideoReader(make_video())]

@@ -138,6 +138,19 @@ class TestSound:
         with av.open(str(tmp_path / "out.mp4")) as container:
             assert next(container.decode(audio=0)).time == pytest.approx(0, abs=0.03)
 
+    @pytest.mark.parametrize("codec", ["aac", "ac3"])
+    def test_of_recordings_joined_end_to_end_it_goes_on(self, tmp_path, picture, codec):
+        source = write_film(tmp_path / "in.ts", noise(50), "mpeg2video", sound=codec)
+        source.write_bytes(2 * source.read_bytes())
+        with VideoWriter(tmp_path / "out.mp4", 25, sound=source, warn=pytest.fail) as writer:
+            for index in range(100):
+                writer.write(picture(index % 20))
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            heard = [(frame.time, frame.samples / 48000) for frame in container.decode(audio=0)]
+        steps = np.diff([time for time, _ in heard])
+        assert sum(seconds for _, seconds in heard) == pytest.approx(4, abs=0.15)
+        assert np.abs(steps - heard[0][1]).max() < 0.05
+
     def test_none_is_no_matter(self, tmp_path, picture):
         path = self.film(tmp_path, "in.mp4", None, picture)
         with av.open(str(path)) as container:
