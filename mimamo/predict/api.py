@@ -163,7 +163,7 @@ def predict_video(
     _passes(checkpoint, settings)
     source = Path(source)
     (outputs,) = _planned([source], out_dir, settings)
-    with workers(settings.device) as pool:
+    with workers(settings.device, settings.features_every) as pool:
         return _Predictor(checkpoint, settings, pool, progress, warn).predict(source, outputs)
 
 
@@ -204,7 +204,7 @@ def predict_many(
             why = "a long name" if name.startswith(own) else f"others are called {name} too"
             warn(f"{source}: {why}; its results are {own}.*")
     results = []
-    with workers(settings.device) as pool:
+    with workers(settings.device, settings.features_every) as pool:
         predictor = _Predictor(checkpoint, settings, pool, progress, warn)
         for source, outputs in mine:
             try:

@@ -158,6 +158,19 @@ class TestWorkers:
             torch.set_num_threads(before[0])
             cv2.setNumThreads(before[1])
 
+    @pytest.mark.parametrize(
+        ("threads", "every", "finding"), [(2, 1, 1), (2, 2, 2), (8, 1, 2), (8, 3, 6), (1, 5, 1)]
+    )
+    def test_rare_features_leave_cores_to_finding_faces(self, threads, every, finding):
+        before = torch.get_num_threads(), cv2.getNumThreads()
+        try:
+            torch.set_num_threads(threads)
+            with workers("cpu", every):
+                assert cv2.getNumThreads() == finding
+        finally:
+            torch.set_num_threads(before[0])
+            cv2.setNumThreads(before[1])
+
     def test_a_gpu_has_one(self):
         with workers("cuda") as pool:
             assert pool.count == 1
