@@ -88,8 +88,10 @@ def _open(
         return FrameFolder(source, fps=fps)
     inner = _sources_in(source, folders, 1)
     if not inner:
+        pictures = [entry for entry in found if is_picture(entry.name)]
+        what = "one picture; --folders frames takes it" if len(pictures) == 1 else "none"
         raise InputError(
-            f"{source}: expected videos, or pictures of aligned faces or whole frames, found none"
+            f"{source}: expected videos, or pictures of aligned faces or whole frames, found {what}"
         )
     raise InputError(f"{source}: expected one video, got a folder of {len(inner)}")
 

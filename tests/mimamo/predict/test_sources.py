@@ -146,8 +146,12 @@ class TestOpenSource:
         assert open_source(faces(tmp_path / "v"), 12).fps == 12
 
     def test_a_folder_with_neither_is_an_input_error(self, tmp_path):
-        touch(tmp_path / "notes.txt", tmp_path / "cover.jpg")
-        with pytest.raises(InputError, match=r"expected videos, or pictures of .* found none"):
+        expected = "expected videos, or pictures of aligned faces or whole frames, found"
+        touch(tmp_path / "notes.txt")
+        with pytest.raises(InputError, match=f"{expected} none"):
+            open_source(tmp_path, 30)
+        touch(tmp_path / "cover.jpg")
+        with pytest.raises(InputError, match=f"{expected} one picture; --folders frames takes it"):
             open_source(tmp_path, 30)
 
     def test_a_folder_of_videos_is_an_input_error(self, tmp_path):
