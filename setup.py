@@ -312,8 +312,7 @@ class BuildLibraries(build_ext):
     def run(self) -> None:
         if not sys.platform.startswith(("linux", "darwin")):
             fail(f"only Linux and macOS are supported, not {sys.platform}")
-        torch_folder, torch_version = find_torch()
-        compiler = find_compiler()
+        (torch_folder, torch_version), compiler = find_torch(), find_compiler()
         architectures, reason = cuda_decision()
         said = run_compiler([*compiler.split(), "--version"], "set CXX to g++ >= 11 or clang++")
         info = {
@@ -368,8 +367,7 @@ class BuildCuda(Command):
         nvcc, folder = find_nvcc(), Path(self.folder).resolve()
         if nvcc is None:
             fail("no nvcc found; put it into PATH or set NVCC or CUDA_HOME")
-        torch_folder, _ = find_torch()
-        compiler = find_compiler()
+        (torch_folder, _), compiler = find_torch(), find_compiler()
         library = cuda_library(cuda_architectures(nvcc), compiler, folder)
         print(build_library(library, compiler, torch_folder, folder, folder))
 
@@ -387,9 +385,11 @@ class BinaryDistribution(Distribution):
 
 
 if __name__ == "__main__":
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # else what was renamed goes along
     setup(
         # Not in pyproject.toml, where setuptools < 77 refuses it.
         **{"license_expression" if MAKES_WHEELS else "license": "MIT"},
+        options={"build": {"build_lib": "build/lib"}},
         distclass=BinaryDistribution,
         ext_modules=[Extension("phasenet.libphasenet_cpu", [])],
         cmdclass={

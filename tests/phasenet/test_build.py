@@ -39,6 +39,19 @@ def test_build_info():
     assert info["cuda_reason"]
 
 
+def test_what_was_renamed_is_not_built_again(tmp_path):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(SETUP.parent / name, tmp_path)
+    for package in ("phasenet", "mimamo"):
+        shutil.copytree(SETUP.parent / package, tmp_path / package)
+    command = [sys.executable, "setup.py", "-q", "build_py"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "phasenet" / "phase.py").rename(tmp_path / "phasenet" / "phases.py")
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    built = {path.name for path in (tmp_path / "build" / "lib" / "phasenet").glob("phase*.py")}
+    assert built == {"phases.py"}
+
+
 def test_build_info_tells_the_sources():
     if Path(phasenet.__file__).parents[1] != SETUP.parent:
         pytest.skip("the package under test is not the one of these sources")
