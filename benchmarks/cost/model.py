@@ -113,10 +113,9 @@ def resident_blocks(device: Device, kernel: Kernel, threads: int, dynamic_bytes:
 
 
 def cost(
-    device: Device, kernel: Kernel, launched: Launched, blocks: float, scale: float | None = None
+    device: Device, kernel: Kernel, launched: Launched, blocks: float, scale: float = 1
 ) -> Cost:
-    """Of one launch that would have `blocks`, its counts times `scale` or in proportion to them."""
-    scale = blocks / launched.blocks if scale is None else scale
+    """Of one launch that would have `blocks`, and `scale` times its counts."""
     names = [instruction.name for instruction in kernel.function.code]
 
     def total(column: str, of: set[str] | None = None) -> float:
