@@ -130,10 +130,9 @@ def find_compiler() -> str:
     for candidate in [asked] if asked else ["c++", "g++", "clang++"]:
         if shutil.which(candidate.split()[0]):
             return candidate
-    wanted = f"CXX={asked}" if asked else "c++, g++ or clang++"
     fail(
-        f"no C++ compiler found ({wanted}); install one that knows C++20, for example g++ >= 11 "
-        "(Debian, Ubuntu: apt install g++), or set CXX"
+        f"no C++ compiler found ({f'CXX={asked}' if asked else 'c++, g++ or clang++'}); install "
+        "one that knows C++20, for example g++ >= 11 (Debian, Ubuntu: apt install g++), or set CXX"
     )
 
 
@@ -334,8 +333,8 @@ class BuildLibraries(build_ext):
             outputs.append(build_library(library, compiler, torch_folder, folder))
         else:  # one of an earlier build would be loaded
             (PACKAGE / "libphasenet_cuda.so").unlink(missing_ok=True)
-        outputs.append(PACKAGE / "build_info.json")
-        outputs[-1].write_text(json.dumps(info, indent=2) + "\n")
+        (new := PACKAGE / "build_info.json.new").write_text(json.dumps(info, indent=2) + "\n")
+        outputs.append(new.replace(PACKAGE / "build_info.json"))  # others may read the one there
         folder = Path(self.build_lib) / "phasenet"
         for output in outputs if not self.inplace else []:
             folder.mkdir(parents=True, exist_ok=True)
@@ -385,7 +384,8 @@ class BinaryDistribution(Distribution):
 
 
 if __name__ == "__main__":
-    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # else what was renamed goes along
+    if {"build", "build_py", "bdist_wheel", "install"} & set(sys.argv):
+        shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # else renamed files go along
     setup(
         # Not in pyproject.toml, where setuptools < 77 refuses it.
         **{"license_expression" if MAKES_WHEELS else "license": "MIT"},

@@ -126,7 +126,7 @@ def prepared(tmp_path_factory):
 def run(words: list[str]) -> int:
     """One command, in this process but for torchrun."""
     if words[0] == "torchrun":
-        words = ["torchrun", "--nproc-per-node", "2", *words[3:]]
+        words = ["torchrun", "--standalone", "--nproc-per-node", "2", *words[3:]]  # at a free port
         name = words[words.index("mimamo") + 1]
         python = [sys.executable, "-m", "torch.distributed.run", *words[1:]]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}

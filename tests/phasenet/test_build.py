@@ -50,6 +50,9 @@ def test_what_was_renamed_is_not_built_again(tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     built = {path.name for path in (tmp_path / "build" / "lib" / "phasenet").glob("phase*.py")}
     assert built == {"phases.py"}
+    version = [sys.executable, "setup.py", "-q", "--version"]
+    subprocess.run(version, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "build" / "lib" / "phasenet").exists()  # which another may be packing
 
 
 def test_build_info_tells_the_sources():

@@ -63,13 +63,20 @@ def build(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def built() -> Path:
-    """The library for every listed architecture; only what changed is compiled again."""
+def built(tmp_path_factory) -> Path:
+    """The library for every listed architecture; only what changed is compiled again.
+
+    A copy, with what lies beside it: the stand-in is linked anew by each process that builds.
+    """
+    copy = tmp_path_factory.mktemp("cuda")
     BUILD.mkdir(parents=True, exist_ok=True)
     with FileLock(BUILD / "lock"):
         done = build(BUILD)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    return BUILD / "libphasenet_cuda.so"
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+        logs = [BUILD / f"cuda_{source.stem}.o.log" for source in SOURCES.glob("*.cu")]
+        for path in [*BUILD.glob("*.so"), *logs]:
+            shutil.copy(path, copy)
+    return copy / "libphasenet_cuda.so"
 
 
 def resources(log: str) -> list[Resources]:
@@ -106,7 +113,7 @@ def test_every_kernel_fits_every_architecture(built):
         )
     }
     assert kernels
-    found = [one for log in BUILD.glob("*.o.log") for one in resources(log.read_text())]
+    found = [one for log in built.parent.glob("*.o.log") for one in resources(log.read_text())]
     assert {one.architecture for one in found} == ARCHITECTURES
     for architecture in ARCHITECTURES:
         names = [one.kernel for one in found if one.architecture == architecture]
@@ -171,7 +178,7 @@ def test_it_registers_every_operator(built):
     if torch.version.cuda is not None:
         pytest.skip("this torch has the real library: the tests marked cuda call it")
     done = subprocess.run(
-        [sys.executable, "-c", code, str(BUILD), *OPERATORS], cwd=ROOT, capture_output=True,
+        [sys.executable, "-c", code, str(built.parent), *OPERATORS], cwd=ROOT, capture_output=True,
         text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

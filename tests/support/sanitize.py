@@ -5,20 +5,25 @@
     python tests/support/sanitize.py [--baseline] --calls N  N random calls of the operators and
                                                  directed ones (operator_calls.py)
 
-The sources are copied to build/sanitize, so that the ordinary build stays as it is.
+The sources are copied to build/sanitize, so that the ordinary build stays as it is. Several may be
+started at a time: one builds, and what is built is left alone until a source changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "csrc", "phasenet")
+WRAPPER = Path(__file__).with_name("sanitizing_cxx.py")
+NO_SOURCES = shutil.ignore_patterns("*.so", "__pycache__", "build_info.json*")
 
 
 def why_not(compiler: str) -> str | None:
@@ -43,21 +48,41 @@ def libraries(compiler: str) -> list[str]:
     ]
 
 
+def made_of(compiler: str) -> str:
+    """What a build follows from: the compiler, torch, and names and times of the files."""
+    paths = [WRAPPER, *(ROOT / name for name in COPIED)]
+    for path in paths:  # to which a folder's are added
+        if path.is_dir():
+            names = os.listdir(path)
+            paths += [path / name for name in sorted({*names} - NO_SOURCES(str(path), names))]
+    times = [f"{path} {path.stat().st_mtime_ns}" for path in paths if path.is_file()]
+    return "\n".join([compiler, version("torch"), *times])
+
+
 def build(folder: Path, compiler: str, baseline: bool) -> None:
-    """The package with sanitized operators in `folder`."""
+    """The package with sanitized operators in `folder`, unless it is there."""
     folder.mkdir(parents=True, exist_ok=True)
+    built = folder / "made-of.txt"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = made_of(compiler)
+        if not built.exists() or built.read_text() != wanted:
+            built.unlink(missing_ok=True)
+            build_anew(folder, compiler, baseline)
+            built.write_text(wanted)
+
+
+def build_anew(folder: Path, compiler: str, baseline: bool) -> None:
     for name in COPIED:
         source, target = ROOT / name, folder / name
         if source.is_dir():  # copy2 keeps times, so that only what changed is compiled again
-            ignore = shutil.ignore_patterns("*.so", "__pycache__", "build_info.json")
             shutil.rmtree(target, ignore_errors=True)  # what was renamed would stay
-            shutil.copytree(source, target, ignore=ignore)
+            shutil.copytree(source, target, ignore=NO_SOURCES)
         else:
             shutil.copy2(source, target)
-    wrapper = Path(__file__).with_name("sanitizing_cxx.py")
     environment = {
         **os.environ,
-        "CXX": f"{sys.executable} {wrapper}",
+        "CXX": f"{sys.executable} {WRAPPER}",
         "SANITIZED_CXX": compiler,
         "SANITIZE_BASELINE": "1" if baseline else "0",
         "PHASENET_CUDA": "0",

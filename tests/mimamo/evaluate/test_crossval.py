@@ -168,7 +168,8 @@ class TestJobs:
         config.save(tmp_path / "config.toml")
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+                *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+                *("--nproc-per-node", "2"),
                 *("-m", "mimamo", "crossval", str(small_cache), "--out", str(tmp_path / "folds")),
                 *("--config", str(tmp_path / "config.toml"), "--folds", "2", "--device", "cpu"),
             ],

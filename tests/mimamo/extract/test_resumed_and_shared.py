@@ -347,7 +347,8 @@ class TestShards:
     def test_torchrun_starts_them(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "cache"
         command = [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2"),
             *("-m", "mimamo", "extract", str(data), "--backbone", "small", "--out", str(out)),
         ]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}

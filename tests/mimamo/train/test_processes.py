@@ -16,7 +16,11 @@ from torch import nn
 from mimamo.train import TrainingConfig, train
 from mimamo.train.processes import GlobalBatchNorm
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+# Standalone: at a port that is free, where several may run at a time.
+TORCHRUN = (
+    *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+    *("--nproc-per-node", "2"),
+)
 
 
 def run(*command: object) -> str:

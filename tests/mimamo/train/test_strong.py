@@ -124,8 +124,9 @@ def test_two_processes_give_the_loss_curve_of_one(
     for count in ("1", "2"):
         done = subprocess.run(
             [
-                sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", count, script,
-                small_cache, tmp_path / count, tmp_path / "config.toml",
+                *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+                *("--nproc-per-node", count, script, small_cache, tmp_path / count),
+                tmp_path / "config.toml",
             ],
             env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
         )  # fmt: skip
