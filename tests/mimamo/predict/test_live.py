@@ -326,7 +326,7 @@ class FakeCapture:
         return 0.0
 
     def read(self):
-        self.turn.acquire(timeout=5)
+        self.turn.acquire(timeout=60)
         self.count += 1
         return self.count <= 5, np.full((4, 6, 3), self.count, np.uint8)
 
