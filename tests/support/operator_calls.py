@@ -34,7 +34,7 @@ import phasenet
 from support.wrong_arguments import FLOATS, REFUSALS, Change, changes
 
 OPERATORS = torch.ops.phasenet
-BLOCK, SECONDS = 250, 120
+BLOCK, SECONDS = 250, 600
 READ = (torch.uint8, torch.float16, torch.bfloat16, *FLOATS)
 WRITTEN = (None, torch.float16, torch.bfloat16, *FLOATS)
 
