@@ -16,6 +16,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -44,6 +45,7 @@ _LONGEST = 255  # bytes of a file's name
 _RANDOM = 8  # characters in a temporary one
 _LONGEST_PATH = 4000  # and with its folders: the system's 4095, less room for temporary names
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UMASK = threading.Lock()  # a process has one mask, which is read by setting another
 
 
 @contextmanager
@@ -348,6 +350,7 @@ def expect_free(path: Path, overwrite: bool) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _UMASK:  # else a thread may read what another has set, and leave that behind
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

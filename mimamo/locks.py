@@ -52,7 +52,8 @@ def locked(folder: Path, parts: Sequence[str] = (), patience: float = 0) -> Iter
     Raises InputError if a process that is alive has the folder, or a part of it, and keeps it for
     `patience` seconds.
     """
-    end = time.monotonic() + patience
+    # Whoever leaves a part has the whole for a moment, to see whether others are left.
+    end = time.monotonic() + (max(patience, _POLL) if parts else patience)
     with ExitStack() as stack:
         stack.enter_context(_locked(folder, LOCK, end, shared=bool(parts)))
         for part in parts:

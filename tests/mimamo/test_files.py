@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,8 +33,9 @@ from mimamo.files import (
     read_text,
     read_toml,
     replacing,
+    write_text,
 )
-from mimamo.locks import locked
+from mimamo.locks import LOCK, locked, take_lock
 from mimamo.predict.outputs import is_result
 from mimamo.shards import Shard
 from mimamo.tensor_file import load_note
@@ -142,6 +144,29 @@ def test_toml_that_python_cannot_hold(text: str, tmp_path: Path) -> None:
         read_toml(path)
 
 
+def test_threads_that_write_at_a_time_leave_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it was 0 for good: one thread had read what another had set for a moment."""
+    set_mask, places = os.umask, [tmp_path / str(number) for number in range(24)]
+
+    def slowly(mask: int) -> int:
+        before = set_mask(mask)
+        time.sleep(0.001)
+        return before
+
+    before = set_mask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", slowly)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda path: write_text(path, "x"), places))
+        after = set_mask(before)
+    finally:
+        set_mask(before)
+    assert after == 0o027
+    assert {path.stat().st_mode & 0o777 for path in places} == {0o640}
+
+
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -196,6 +221,16 @@ class TestOthers:
         with locked(tmp_path, ["a"], patience=60):
             assert process.wait() == -signal.SIGKILL
         assert list(tmp_path.iterdir()) == []
+
+    def test_one_that_leaves_a_part_keeps_none_from_another(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has the folder alone for a moment."""
+        with (tmp_path / LOCK).open("w") as leaving:
+            assert take_lock(leaving.fileno())
+            monkeypatch.setattr(time, "sleep", lambda seconds: leaving.close())
+            with locked(tmp_path, ["a"]):
+                assert leaving.closed
 
     def test_its_parts_are_different_processes(self, tmp_path: Path) -> None:
         def taken(*parts: str) -> bool:

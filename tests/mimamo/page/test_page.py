@@ -89,8 +89,10 @@ def test_keys_step_and_play(page):
     ):  # fmt: skip
         page.keyboard.press(key)
         assert (now(page), film_frame(page)) == (expected, expected), key
+    # Slowly: it lasts two seconds, and has to be stopped before its end.
+    page.evaluate("document.getElementById('film').playbackRate = 0.2")
     page.keyboard.press("Space")
-    until(page, "document.getElementById('film').currentTime > 0.4")
+    until(page, "document.getElementById('film').currentTime > 0.1")
     assert page.text_content("#play") == "Pause"
     page.keyboard.press("Space")
     assert page.text_content("#play") == "Play"
