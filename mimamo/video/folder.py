@@ -37,28 +37,22 @@ class AlignedFolder:
         size: (112, 112).
         fps: as given; such a folder does not say.
         images: the image files by number.
-        frame_count: the highest number, or the video's true length where it was given.
+        frame_count: the highest number.
         gaps, missing: none, as every frame up to the last is there, with a face or without.
         warnings: one line for each thing about the folder that a user should know.
 
     Args:
         path: the folder.
         fps: frame rate.
-        frame_count: the video's true length, if it is known.
         crop: what becomes of an image that is not square: "centre" cuts out its middle square,
             "refuse" says that it cannot be read.
 
-    Raises InputError if `path` is not a folder, holds no numbered image, numbers one twice or
-    0, or counts beyond `frame_count`; while iterating, for an image that cannot be read in full.
+    Raises InputError if `path` is not a folder, holds no numbered image, or numbers one twice or
+    0; while iterating, for an image that cannot be read in full.
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        fps: float = FOLDER_FPS,
-        frame_count: int | None = None,
-        crop: str = "refuse",
+        self, path: str | os.PathLike[str], *, fps: float = FOLDER_FPS, crop: str = "refuse"
     ) -> None:
         if crop not in CROPS:
             raise InputError(f"crop: expected {' or '.join(CROPS)}, got {crop!r}")
@@ -75,13 +69,7 @@ class AlignedFolder:
             raise ValueError(f"fps: expected a positive number, got {fps}")
 
         self.images = self._numbered_images()
-        highest = max(self.images)
-        self.frame_count = highest if frame_count is None else frame_count
-        if self.frame_count < highest:
-            raise InputError(
-                f"{self.images[highest]}: is numbered beyond the video's "
-                f"{counted(self.frame_count, 'frame')}"
-            )
+        self.frame_count = max(self.images)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         for number in sorted(self.images):
