@@ -196,26 +196,13 @@ def steps(videos: Sequence[tuple[np.ndarray, np.ndarray]], length: int) -> dict[
 
 def memories() -> list[dict[str, Any]]:
     """Peak resident memory of training steps, and of a long pass of the GRU, each in a process."""
-    published = TrainingConfig()
-    rows = []
-    for config in (published, *(published.with_clips(length) for length in LENGTHS[1:])):
-        rows.append(
-            {
-                "work": "training step",
-                "clips": config.batch_size,
-                "clip_length": config.clip_length,
-                "bytes": in_a_process(_step_peak, config.clip_length),
-            }
-        )
-    rows.append(
-        {
-            "work": "`--whole`",
-            "clips": 1,
-            "clip_length": LONG,
-            "bytes": in_a_process(whole_growth, LONG),
-        }
-    )
-    return rows
+    rows = [("`--whole`", 1, LONG, whole_growth)]
+    for config in (TrainingConfig().with_clips(length) for length in reversed(LENGTHS)):
+        rows.insert(0, ("training step", config.batch_size, config.clip_length, _step_peak))
+    return [
+        {"work": work, "clips": clips, "clip_length": n, "bytes": in_a_process(measured, n)}
+        for work, clips, n, measured in rows
+    ]
 
 
 def _step_peak(length: int) -> int:

@@ -205,11 +205,11 @@ def crossval(
     resident: Resident = False,
     device: Device = "auto",
 ) -> int:
-    """Train every fold of the annotated videos, and score each video by who has not seen it.
+    """Train every fold of the annotated videos; score each by the network that has not seen it.
 
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
-    the settings of the folds that are there where no option says others. Scored is what `submit`
-    would write with the same options.
+    the settings of the folds that are there where no option says others. What is scored is what
+    `submit` would write with the same options.
     """
     from mimamo.data.folds import expect_folds
     from mimamo.evaluate import crossval as run

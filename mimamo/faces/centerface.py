@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mimamo.errors import InputError
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.faces.detection import Detection, detect_at_sizes
 from mimamo.files import MOST_MODEL, read_bytes
-from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
 THRESHOLD = 0.4  # least heat, 0 to 1, of a face
@@ -56,7 +55,7 @@ class CenterFace:
                 shapes = [output.shape for output in self._run(np.zeros((64, 96, 3), np.uint8))]
         except cv2.error as error:
             if is_out_of_memory(error):
-                raise MemoryError(MESSAGE) from error
+                raise MemoryError(OUT_OF_MEMORY) from error
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another") from error
         if shapes != [(channels, 16, 24) for channels in HEADS]:
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another")

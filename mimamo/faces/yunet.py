@@ -8,10 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mimamo.errors import InputError
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.faces.detection import Detection, detect_at_sizes
 from mimamo.files import MOST_MODEL, read_bytes
-from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
 _THRESHOLD, _OVERLAP = 0.6, 0.3  # least score of a face; most intersection over union of two
@@ -41,7 +40,7 @@ class YuNet:
                 self._detect(np.zeros((192, 320, 3), np.uint8))
         except cv2.error as error:
             if is_out_of_memory(error):
-                raise MemoryError(MESSAGE) from error
+                raise MemoryError(OUT_OF_MEMORY) from error
             raise InputError(f"{path}: expected a YuNet ONNX file: not usable") from error
 
     def __call__(self, image: np.ndarray) -> list[Detection]:

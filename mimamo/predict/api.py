@@ -18,13 +18,12 @@ import numpy as np
 import torch
 
 from mimamo.device import Precision, choose_precision
-from mimamo.errors import InputError
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.faces.batched_centerface import centerface
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import Faces
 from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
-from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
@@ -67,7 +66,7 @@ class PredictSettings:
         precision: in which the backbone computes: "float32", "bfloat16", or "auto", see
             `choose_precision`. All else is in float32.
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
-            does not change the result.
+            changes the result by rounding only.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
             between only where the face was; 1 is the most reliable, see `FaceTracks`.
         features_every: compute the spatial features of every Nth face and interpolate between,
@@ -336,7 +335,7 @@ class _Predictor:
             )
         except Exception as error:
             if is_out_of_memory(error):
-                raise InputError(f"{source}: {MESSAGE}") from error
+                raise InputError(f"{source}: {OUT_OF_MEMORY}") from error
             if not isinstance(error, cv2.error):
                 raise
             # Not `error.err`, which belongs to the class and may be an earlier error's.
