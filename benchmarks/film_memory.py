@@ -7,18 +7,18 @@ that tells the most that was resident in it (VmHWM, Linux). The networks have ra
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import torch
 
-from benchmarks.machine import ROOT
-from benchmarks.suites.memory import STATUS, resident
+from benchmarks.suites.memory import STATUS, in_a_process, resident
 from benchmarks.suites.reading import repeated
-from mimamo.cli import main as command
+from mimamo.cli import main as mimamo
 from mimamo.demo.synth.video import write_video
 from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50, SmallBackbone, save_checkpoint
 
@@ -46,28 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         save_checkpoint(weights, network, backbone)
         more = []
         for _ in range(asked.rounds):
-            peaks = [_peak(film, weights, folder / "out", options) for film in (short, long)]
+            command = ["--weights", str(weights), "--out", str(folder / "out"), *options]
+            peaks = [in_a_process(_peak, str(film), *command) for film in (short, long)]
             more.append(peaks[1] - peaks[0])
             told = [f"{peak / 2**20:.0f} MiB" for peak in (*peaks, more[-1])]
             print(f"{seconds} s: {told[0]}; {TIMES * seconds} s: {told[1]}; more: {told[2]}")
     return int(max(more) > BAR)
 
 
-def _peak(film: Path, weights: Path, out: Path, options: Sequence[str]) -> int:
-    """The most bytes that were resident while a film was predicted."""
-    command = [str(film), "--weights", str(weights), "--out", str(out), *options]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.film_memory", "--predict", *command],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    return int(done.stdout.splitlines()[-1])
+def _peak(*arguments: str) -> int:
+    """The most bytes that were resident in this process once it has predicted a film."""
+    with redirect_stdout(StringIO()):
+        if status := mimamo(["predict", *arguments]):
+            raise RuntimeError(f"mimamo predict ended with status {status}")
+    return resident("VmHWM")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--predict"]:
-        status = command(["predict", *sys.argv[2:]])
-        print(resident("VmHWM"))
-        sys.exit(status)
     if not STATUS.exists():
         sys.exit(f"needs {STATUS}, which Linux has")
     sys.exit(main())

@@ -10,9 +10,6 @@ the two.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +22,7 @@ from torch import Tensor
 from benchmarks import documented
 from benchmarks.machine import ROOT
 from benchmarks.moved_pictures import KINDS, MovingPicture, psnr
-from benchmarks.suites.memory import RESET, resident
+from benchmarks.suites.memory import FRESH, growth, in_a_process
 from phasenet import SteerablePyramid, magnify_motion, turn_phase
 from phasenet.checks import max_height
 
@@ -142,15 +139,10 @@ def films() -> Iterator[dict[str, Any]]:
 
 def memory() -> Iterator[dict[str, Any]]:
     """Of each filter, on grey and on coloured frames: the most that a process grows by, bytes."""
-    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     for temporal in ("fir", "iir"):
         for color in (False, True):
-            asked = f"print(magnification.grown({temporal!r}, {color}))"
-            done = subprocess.run(
-                [sys.executable, "-c", f"from benchmarks import magnification; {asked}"],
-                cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True,
-            )  # fmt: skip
-            yield {"temporal": temporal, "color": color, "bytes": int(done.stdout)}
+            taken = in_a_process(grown, temporal, color, **FRESH)
+            yield {"temporal": temporal, "color": color, "bytes": taken}
 
 
 def grown(
@@ -160,10 +152,7 @@ def grown(
     frames = torch.empty(length, *([3] if color else []), *size, dtype=torch.uint8).random_()
     options: dict[str, Any] = {"fps": FPS, "temporal": temporal, "color": color, **BAND}
     magnify_motion(frames[:3], 10, **options)  # tables and threads
-    before = resident("VmRSS")
-    RESET.write_text("5", encoding="ascii")
-    magnify_motion(frames, 10, **options)
-    return resident("VmHWM") - before
+    return growth(lambda: magnify_motion(frames, 10, **options))[0]
 
 
 def load(path: Path) -> dict[str, Any]:

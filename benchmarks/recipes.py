@@ -25,7 +25,8 @@ from scipy.stats import t as student_t
 from benchmarks import documented
 from benchmarks.drawn_faces import SUBSET, Out, Seeds, expect_same, prepare, stored_recipe
 from benchmarks.machine import ROOT
-from benchmarks.whole_video import in_a_process, whole_growth
+from benchmarks.suites.memory import in_a_process
+from benchmarks.whole_video import whole_growth
 from mimamo.data.cache import Cache
 from mimamo.evaluate import Ensemble, Rules
 from mimamo.evaluate.scores import ccc_of_sums, face_pairs, products

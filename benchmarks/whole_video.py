@@ -9,8 +9,7 @@ is written as JSON; a test compares the two. What is there already is kept.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, NamedTuple
@@ -22,7 +21,7 @@ import typer
 from benchmarks import documented
 from benchmarks.drawn_faces import SUBSET, Out, Seeds, expect_same, prepare, stored_recipe
 from benchmarks.machine import ROOT
-from benchmarks.suites.memory import RESET, resident
+from benchmarks.suites.memory import growth, in_a_process, resident
 from benchmarks.suites.train import TrainingStep
 from mimamo.data.cache import Cache
 from mimamo.data.clips import clip_starts
@@ -35,6 +34,7 @@ from mimamo.files import output_folder
 from mimamo.model import MIMAMOConfig, MIMAMONet, load_checkpoint
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.predict.clips import ClipInput, Cut, EmbeddedClips, read_out_clips
+from mimamo.predict.smoothing import reach_of
 from mimamo.train import TrainingConfig, train
 
 RESULT = ROOT / "docs/explanation/whole-video.json"
@@ -117,7 +117,7 @@ def on_the_set(run: Path, cache: Path, seed: int, length: int) -> list[dict[str,
     videos = opened.subset(SUBSET)
     for way in WAYS:
         ensemble = Ensemble([run], opened, cut=way.cut(length))
-        rules = Rules.of(smooth=ensemble.reach(way.smooth))
+        rules = Rules.of(smooth=reach_of(way.smooth, ensemble.notes))
         values = rules.values(videos, ensemble.predict(videos))
         summary = summary_of(videos, values, rules)
         rows.append(
@@ -196,32 +196,13 @@ def steps(videos: Sequence[tuple[np.ndarray, np.ndarray]], length: int) -> dict[
 
 def memories() -> list[dict[str, Any]]:
     """Peak resident memory of training steps, and of a long pass of the GRU, each in a process."""
-    published = TrainingConfig()
-    rows = []
-    for config in (published, *(published.with_clips(length) for length in LENGTHS[1:])):
-        rows.append(
-            {
-                "work": "training step",
-                "clips": config.batch_size,
-                "clip_length": config.clip_length,
-                "bytes": in_a_process(_step_peak, config.clip_length),
-            }
-        )
-    rows.append(
-        {
-            "work": "`--whole`",
-            "clips": 1,
-            "clip_length": LONG,
-            "bytes": in_a_process(whole_growth, LONG),
-        }
-    )
-    return rows
-
-
-def in_a_process(function: Callable[..., int], *arguments: Any) -> int:
-    """What a function of a module gives in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    rows = [("`--whole`", 1, LONG, whole_growth)]
+    for config in (TrainingConfig().with_clips(length) for length in reversed(LENGTHS)):
+        rows.insert(0, ("training step", config.batch_size, config.clip_length, _step_peak))
+    return [
+        {"work": work, "clips": clips, "clip_length": n, "bytes": in_a_process(measured, n)}
+        for work, clips, n, measured in rows
+    ]
 
 
 def _step_peak(length: int) -> int:
@@ -236,16 +217,16 @@ def _step_peak(length: int) -> int:
 def whole_growth(frames: int, temporal: str = "gru") -> int:
     """Bytes by which the peak grows while so many embedded frames are passed over whole."""
     network = MIMAMONet(MIMAMOConfig(temporal=temporal)).eval()
-    clips, hidden, none = EmbeddedClips(*Cut(whole=True).of(64)), network.config.hidden, None
+    clips, hidden = EmbeddedClips(*Cut(whole=True).of(64)), network.config.hidden
     read_out_clips(network, [next(EmbeddedClips(64, 64).push(_clip(0), torch.rand(64, hidden)))])
-    before = resident("VmRSS")
-    RESET.write_text("5", encoding="ascii")
-    for start in range(0, frames, 64):
-        last = start + 64 >= frames
-        for part in clips.push(_clip(start, last), torch.rand(64, hidden)):
-            none = read_out_clips(network, [part])
-    assert none is not None
-    return resident("VmHWM") - before
+
+    def read_whole() -> np.ndarray:
+        for start in range(0, frames, 64):
+            last = start + 64 >= frames
+            parts = list(clips.push(_clip(start, last), torch.rand(64, hidden)))
+        return read_out_clips(network, parts)
+
+    return growth(read_whole)[0]
 
 
 def _clip(start: int, is_last: bool = False) -> ClipInput:

@@ -11,11 +11,15 @@ import numpy as np
 from benchmarks.cost.execute import Launched
 from benchmarks.cost.model import LOADS, SHARED, STORES, UNITS, Cost, Device, together
 from benchmarks.cost.sass import Function
+from benchmarks.documented import markdown
 
 COLUMNS = (
     "kernel", "launches", "M instructions", "MB read", "MB written", "M sectors",
     "device MB read", "written", "M wavefronts", "conflicts", "M barriers", "registers",
     "stack", "shared KB", "blocks", "floor us", "expected us", "bound by",
+)  # fmt: skip
+LOOP_COLUMNS = (
+    "loop at", "SASS instructions", "M executed", "M passes", "passes an entry", "mix",
 )  # fmt: skip
 
 
@@ -29,8 +33,7 @@ def table(costs: list[Cost]) -> str:
     total = _row(together(costs, "sum"))
     for column in (11, 12, 13, 14, 17):  # no sum of these
         total[column] = ""
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows, total]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(COLUMNS, [*rows, total])
 
 
 def beside_cufft(device: Device, costs: list[Cost], moved: int) -> str:
@@ -92,10 +95,7 @@ def loops(function: Function, launched: list[Launched], most: int) -> str:
         if passed and loop.body:
             rows.append((inside, loop, passed, again))
     rows.sort(key=lambda row: -row[0])
-    lines = [
-        "| loop at | SASS instructions | M executed | M passes | passes an entry | mix |",
-        "|" + " --- |" * 6,
-    ]
+    lines = []
     for inside, loop, passed, again in rows[:most]:
         mix: Counter[str] = Counter()
         for n in loop.body:
@@ -104,11 +104,10 @@ def loops(function: Function, launched: list[Launched], most: int) -> str:
             f"{unit} {100 * n / inside:.0f} %" for unit, n in mix.most_common(5) if n
         )
         an_entry = f"{passed / (passed - again):.3g}" if passed > again else "?"
-        lines.append(
-            f"| {place(function, loop.header)} | {len(loop.body)} | {inside / 1e6:.3g} | "
-            f"{passed / 1e6:.3g} | {an_entry} | {shares} |"
-        )
-    return "\n".join(lines)
+        millions = (f"{n / 1e6:.3g}" for n in (inside, passed))
+        where, length = place(function, loop.header), str(len(loop.body))
+        lines.append((where, length, *millions, an_entry, shares))
+    return markdown(LOOP_COLUMNS, lines)
 
 
 def unit_of(name: str) -> str:

@@ -1,15 +1,15 @@
 """`python -m benchmarks.gpu.groups GROUP`: one group of rows of a GPU, a JSON line each on stdout.
 
 Phase differences and pyramids, beside what the memory allows and beside peers; each row on its own,
-so that one that fails ends no other. A line is printed the moment its number is there: what was
-measured before a failure or the end of the time is kept by who reads (`benchmarks.gpu_check`).
+so that one that fails ends no other. A line is printed the moment its number is there, and before
+the number of what comes next: who reads keeps what was measured before the end of the time, and
+goes on in another process behind what ended this one (`benchmarks.gpu_check`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -21,7 +21,8 @@ import torch
 from benchmarks import machine
 from benchmarks.gpu import pyramids, windows
 from benchmarks.gpu.facts import bandwidth
-from benchmarks.gpu.kernels import kernel_times
+from benchmarks.gpu.kernels import in_turn, kernel_times
+from benchmarks.gpu.plan import GAVE_UP
 from benchmarks.paired_timing import Budget, reason
 from benchmarks.results import circumstances
 from benchmarks.rows import Row
@@ -43,8 +44,11 @@ def run(settings: Settings) -> SuiteRun:
 def measured(group: str, settings: Settings, start: int = 0) -> Iterator[Row]:
     """The rows of a group one by one, from row `start`; one whose measurement raises is a gap."""
     budget = Budget(1, 0.001) if settings.quick else Budget(5, 0.05)
-    all_tasks = chain(windows.tasks(settings), pyramids.tasks(settings))
-    for task in islice((one for one in all_tasks if one.group == group), start, None):
+    of_group = (
+        (task for task in operator.tasks(settings) if task.group == group)
+        for operator in (windows, pyramids)
+    )
+    for task in islice(in_turn(*of_group), start, None):
         try:
             row = measure(task, settings, budget)
         except Exception as error:  # whatever it is, the next row may be well
@@ -91,13 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     quick = options.device == "cpu"
     settings = Settings(options.device, torch.get_num_threads(), quick)
     known = {"load": machine.load_average(), **circumstances(settings)}
-    print(json.dumps({"record": "context", **known}), flush=True)
+    tell({"record": "context", **known})
+    tell({"record": "begun", "number": options.start})
     for number, record in records(options.group, settings, options.start):
-        print(json.dumps(record), flush=True)
+        tell(record)
         if record.get("gap") and is_dead(options.device):
-            # A process of its own for the rest: this one would fail at all of it.
-            rest = [options.group, "--device", options.device, "--start", str(number + 1)]
-            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.gpu.groups", *rest])
+            sys.exit(GAVE_UP)
+        tell({"record": "begun", "number": number + 1})
+
+
+def tell(record: dict[str, Any]) -> None:
+    print(json.dumps(record), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 import torch
@@ -40,8 +40,18 @@ def kernel_times(settings: Settings, start: int = 0) -> Iterator[tuple[int, dict
             yield number, {"record": "kernel", "work": work, **one}
 
 
+def in_turn(*operators: Iterable[Any]) -> Iterator[Any]:
+    """The first of each operator, then the second: one that hangs keeps no other waiting long."""
+    for works in zip_longest(*operators):
+        yield from (work for work in works if work is not None)
+
+
 def _works(settings: Settings) -> Iterator[tuple[str, Callable[[Tensor], Any], Tensor]]:
     """What is looked at: a name, what is called, and with what."""
+    return in_turn(_of_windows(settings), _of_pyramids(settings))
+
+
+def _of_windows(settings: Settings) -> Iterator[tuple[str, Callable[[Tensor], Any], Tensor]]:
     for mode in MODES:
         windows = Windows(settings, mode)
         yield f"windows, unwrap {mode}", windows.call, windows.inputs
@@ -53,6 +63,9 @@ def _works(settings: Settings) -> Iterator[tuple[str, Callable[[Tensor], Any], T
             return torch.autograd.grad(planes, given, [torch.ones_like(p) for p in planes])
 
     yield f"windows and their gradient, unwrap {windows.unwrap}", gradient, windows.inputs
+
+
+def _of_pyramids(settings: Settings) -> Iterator[tuple[str, Callable[[Tensor], Any], Tensor]]:
     for pyramid in pyramids.shapes(settings):
 
         def there_and_back(images: Tensor, call: Any = pyramid.call) -> Tensor:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = ROOT / "build" / "emulated-operators" / "libphasenet_emulated.so"
 SMALL_CASE = ROOT / "tests" / "gpu" / "small_case.py"
 SANITIZER = "compute-sanitizer"
+GAVE_UP = 75  # status of a process that told what failed, and in which all that follows would
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Step:
         limit: seconds it may take at most.
         environment: what it has beyond ours.
         missing: why it cannot run here, if it cannot.
+        patience: seconds without a record after which what it measures is lost; another process
+            then goes on with the next (`--start`), as after one that ended badly. None: none does.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Step:
     limit: float
     environment: dict[str, str] = field(default_factory=dict)
     missing: str | None = None
+    patience: float | None = None
 
 
 def steps(rehearse: bool) -> list[Step]:
@@ -42,9 +46,10 @@ def steps(rehearse: bool) -> list[Step]:
 
     threads = {"OMP_NUM_THREADS": "1"} if rehearse else {}  # the emulation has one
 
-    def measure(group: str, least: float, limit: float) -> Step:
+    def measure(group: str, least: float, limit: float, patience: float | None = None) -> Step:
         command = [*python, "-m", "benchmarks.gpu.groups", group, *emulated]
-        return Step(group, command, least, limit, threads)
+        patience = limit if rehearse and patience else patience  # emulated, all takes long
+        return Step(group, command, least, limit, threads, patience=patience)
 
     small = [*python, str(SMALL_CASE), *emulated]
     tests = [*python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/gpu", *emulated]
@@ -54,11 +59,11 @@ def steps(rehearse: bool) -> list[Step]:
         Step("facts", [*python, "-m", "benchmarks.gpu.facts", *device], 5, 60),
         Step("build", [*python, "-m", "benchmarks.gpu.build", *device], 5, compiling),
         Step("small-case", small, 10, 60, threads),
-        measure("own", 25, 100),
-        measure("kernels", 10, 40),
+        measure("own", 25, 130, 30),
+        measure("kernels", 10, 60, 15),
         Step("tests", tests, 15, 120, threads),
         *(_sanitized(tool, small, rehearse) for tool in ("memcheck", "racecheck")),
-        measure("peers", 25, 60),
+        measure("peers", 25, 60, 30),
         measure("epoch", 30, 100),
         measure("predict", 30, 100),
         _sanitized("initcheck", small, rehearse),

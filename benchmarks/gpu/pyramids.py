@@ -27,9 +27,9 @@ def tasks(settings: Settings) -> Iterator[Task]:
     """Beside the Fourier transforms that it needs, in a graph and eager; beside plenoptic."""
     for one in shapes(settings):
         graphs, cost = f"{FFTS}, both in a CUDA graph", {"kind": "cost"}
-        yield one.task("ffts", graphs, one.graphed, flushed=True, target=1.3, **cost)
+        yield one.task("ffts", graphs, one.graphed, flushed=True, target=0.7, **cost)
         yield one.task("launched", FFTS, one.beside(one.launched_ffts), **cost)
-        yield one.task("plenoptic", PLENOPTIC, one.beside(one.plenoptic), "peers", target=4.0)
+        yield one.task("plenoptic", PLENOPTIC, one.beside(one.plenoptic), "peers", target=6.0)
 
 
 class Pyramid(PyramidComparison):

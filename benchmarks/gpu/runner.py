@@ -1,4 +1,4 @@
-"""Runs a step in a process group of its own, and keeps what it prints as it prints it."""
+"""Runs a step in process groups of its own, and keeps what it prints as it prints it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from threading import Thread
 from time import monotonic
 from typing import IO, Any
 
-from benchmarks.gpu.plan import ROOT, Step
+from benchmarks.gpu.plan import GAVE_UP, ROOT, Step
 
 
 @dataclass(frozen=True)
@@ -36,39 +36,103 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
     """Run a step within `left` seconds; all it prints goes to `log`, its records to `keep`.
 
     A record is a line that is a JSON object with a "record". What the step started ends with it.
+    One that goes on has another process for what comes after that in which one was lost.
     """
     if step.missing:
         return StepOutcome(step.name, "skipped", reason=step.missing)
     if left < step.least:
         reason = f"{max(left, 0):.0f} s were left, it needs {step.least:.0f} s"
         return StepOutcome(step.name, "skipped", reason=reason)
-    limit, start = min(step.limit, left), monotonic()
-    # Not a session of its own: what ends our session or machine ends the step, too.
-    group = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
-    try:
-        process = subprocess.Popen(
-            list(step.command), cwd=ROOT, env={**os.environ, **step.environment},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", **group,
-        )  # fmt: skip
-    except OSError as error:
-        return StepOutcome(step.name, "failed", reason=f"{step.command[0]}: {error.strerror}")
-    reader = Thread(target=_read, args=(process.stdout, log, keep), daemon=True)
-    reader.start()
-    try:
-        status = process.wait(timeout=limit)
-        outcome = ("passed", None) if status == 0 else ("failed", f"status {status}")
-    except subprocess.TimeoutExpired:
-        outcome = ("timed out", f"after {limit:.0f} s")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)  # one that hangs in the driver may outlive the signal
-        reader.join(timeout=5)
-    if outcome[0] == "failed" and (said := _last_line(log)):
-        outcome = (outcome[0], f"{outcome[1]}: {said}")
-    return StepOutcome(step.name, outcome[0], round(monotonic() - start, 1), outcome[1])
+    start, limit = monotonic(), min(step.limit, left)
+    end, number, lost = start + limit, 0, 0
+    while True:
+        more = ["--start", str(number)] if number else []
+        process = _Process(step, more, log, keep)
+        status, reason = process.wait(end)
+        if step.patience is None or status == "passed" or process.begun is None:
+            break
+        number = process.begun + 1
+        if not process.gave_up:
+            lost += 1
+            keep({"record": "lost", "step": step.name, "number": process.begun, "reason": reason})
+        if monotonic() > end:
+            status, reason = "timed out", f"after {limit:.0f} s"
+            break
+    if lost and status == "passed":
+        status, reason = "failed", f"{lost} lost, the rest is there"
+    return StepOutcome(step.name, status, round(monotonic() - start, 1), reason)
+
+
+class _Process:
+    """One process of a step: `begun` is the number of what it measures, if it has told one."""
+
+    def __init__(
+        self, step: Step, more: list[str], log: Path, keep: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self.begun: int | None = None
+        self.gave_up = False
+        self._step, self._log, self._keep = step, log, keep
+        self._heard = monotonic()
+        # Not a session of its own: what ends our session or machine ends the step, too.
+        group = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
+        try:
+            self._process = subprocess.Popen(
+                [*step.command, *more], cwd=ROOT, env={**os.environ, **step.environment},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, errors="replace", **group,
+            )  # fmt: skip
+        except OSError as error:
+            self._error: str | None = f"{step.command[0]}: {error.strerror}"
+            return
+        self._error = None
+        self._reader = Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+
+    def wait(self, end: float) -> tuple[str, str | None]:
+        """What became of it until `end`, and why; nothing of it is left."""
+        if self._error:
+            return "failed", self._error
+        began = monotonic()
+        try:
+            status, why = self._status(end, began)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=10)  # one that hangs in the driver may outlive it
+            self._reader.join(timeout=5)
+        if status == "failed" and (said := _last_line(self._log)):
+            why = f"{why}: {said}"
+        return status, why
+
+    def _status(self, end: float, began: float) -> tuple[str, str | None]:
+        patience = self._step.patience
+        while True:
+            until = end if patience is None else min(end, self._heard + patience)
+            try:
+                status = self._process.wait(timeout=max(until - monotonic(), 0))
+            except subprocess.TimeoutExpired:
+                if monotonic() > end:
+                    return "timed out", f"after {end - began:.0f} s"
+                if patience is not None and monotonic() > self._heard + patience:
+                    return "failed", f"no answer in {patience:.0f} s"
+                continue
+            self.gave_up = status == GAVE_UP
+            return ("passed", None) if status == 0 else ("failed", f"status {status}")
+
+    def _read(self, lines: IO[str]) -> None:
+        for line in lines:
+            with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as file:
+                file.write(line)
+            with contextlib.suppress(ValueError):
+                record = json.loads(line)
+                if not isinstance(record, dict) or "record" not in record:
+                    continue
+                self._heard = monotonic()
+                if record["record"] == "begun":
+                    self.begun = record["number"]
+                else:
+                    self._keep(record)
 
 
 def _last_line(log: Path) -> str:
@@ -78,13 +142,3 @@ def _last_line(log: Path) -> str:
         return ""
     told = (line.strip() for line in reversed(lines) if not line.startswith("{"))  # no record
     return next((line[:200] for line in told if line), "")
-
-
-def _read(lines: IO[str], log: Path, keep: Callable[[dict[str, Any]], None]) -> None:
-    for line in lines:
-        with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
-            file.write(line)
-        with contextlib.suppress(ValueError):
-            record = json.loads(line)
-            if isinstance(record, dict) and "record" in record:
-                keep(record)

@@ -51,6 +51,8 @@ def _machine(records: Records) -> Iterable[str]:
 
 
 def _steps(records: Records) -> Iterator[str]:
+    for one in of_kind(records, "lost"):
+        yield f"LOST      {one['step']}: number {one['number']}, {one['reason']}"
     passed = []
     for one in of_kind(records, "step"):
         name, took = one["step"], f"{one['seconds']:.0f} s"

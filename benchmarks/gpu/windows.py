@@ -41,14 +41,14 @@ def tasks(settings: Settings) -> Iterator[Task]:
     works = [Windows(settings, mode) for mode in MODES]
     for mode, many in zip(MODES, works, strict=True):
         one = Windows(settings, mode, count=1)
-        yield many.task("graph", WRITE + GRAPH, many.graphed, flushed=True, target=2.0, **cost)
+        yield many.task("graph", WRITE + GRAPH, many.graphed, flushed=True, target=1.5, **cost)
         yield many.task("write", WRITE, many.beside(many.floor), **cost)
         yield one.task("latency", BOUND + GRAPH, one.graphed, flushed=True, target=1.0, **cost)
         yield one.task("launched", BOUND, one.beside(one.floor), **cost)
-        yield many.task("strong", STRONG, many.beside(many.strong), "peers", target=15.0)
+        yield many.task("strong", STRONG, many.beside(many.strong), "peers", target=20.0)
         yield many.task("reference", REFERENCE, many.beside(many.reference), slow, target=300.0)
     for many in works:  # last, as compiling takes minutes
-        yield many.task("compiled", COMPILED, many.beside(many.compiled), slow, target=15.0)
+        yield many.task("compiled", COMPILED, many.beside(many.compiled), slow, target=20.0)
 
 
 class Windows(PhaseComparison):

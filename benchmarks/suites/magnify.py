@@ -65,31 +65,18 @@ class MagnifyComparison(Comparison):
         self.shape = shape
 
     def peers(self, threads: int) -> Iterator[tuple[str, str, Callable[[], dict[str, Side]]]]:
-        for name, against, make in (
-            (
-                "plenoptic",
-                "by hand on plenoptic's pyramid, recursive filter, blur by conv2d",
-                partial(self._by_plenoptic, by_convolution),
-            ),
-            (
-                "plenoptic-sums",
-                "by hand on plenoptic's pyramid, recursive filter, blur by shifted sums",
-                partial(self._by_plenoptic, by_shifted_sums),
-            ),
-            (
-                "by-hand",
-                "by hand on phasenet's pyramid, recursive filter, blur by shifted sums",
-                self._by_hand,
-            ),
+        summed = partial(self._by_plenoptic, by_shifted_sums)
+        for name, whose, blur, make in (
+            ("plenoptic", "plenoptic", "conv2d", partial(self._by_plenoptic, by_convolution)),
+            ("plenoptic-sums", "plenoptic", "shifted sums", summed),
+            ("by-hand", "phasenet", "shifted sums", self._by_hand),
         ):
-            yield (
-                name,
-                against,
-                lambda make=make: {
-                    "ours": self._side(self._stream, threads),
-                    "peer": self._side(make, threads, optional=True),
-                },
-            )
+
+            def sides(make: Callable[[], Callable[[Tensor], Any]] = make) -> dict[str, Side]:
+                peer = self._side(make, threads, optional=True)
+                return {"ours": self._side(self._stream, threads), "peer": peer}
+
+            yield name, f"by hand on {whose}'s pyramid, recursive filter, blur by {blur}", sides
 
     def _side(
         self, make: Callable[[], Callable[[Tensor], Any]], threads: int, optional: bool = False

@@ -1,4 +1,4 @@
-"""Peak memory beyond the output, in a process of its own: `python -m benchmarks.suites.memory`.
+"""Peak memory: of phase differences beyond their output, and what measuring any takes.
 
 On the CPU it is the growth of the process's peak resident memory (VmHWM, reset before the call)
 over what was resident, less the bytes of the output. A short clip goes through first, so that
@@ -9,19 +9,18 @@ what torch's allocator saw.
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 import phasenet
-from benchmarks.machine import ROOT
 from benchmarks.paired_timing import Outcome, compared
 from benchmarks.rows import Row
 from benchmarks.strong_pytorch import StrongPhaseDifference
@@ -31,6 +30,7 @@ from benchmarks.suites.clips import moving_texture
 WARM_UP = 4  # frames
 WAYS = ("published", "full", "strong")  # ours with either unwrapping, and strong PyTorch
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+FRESH = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # an environment in which no freed block is used again
 
 
 def memory_rows(settings: Settings, length: int) -> list[Row]:
@@ -40,8 +40,11 @@ def memory_rows(settings: Settings, length: int) -> list[Row]:
         gap = "needs Linux's /proc"
     found = dict.fromkeys((*WAYS, "output"), Outcome(threads=settings.threads, gap=gap))
     if not gap:
-        repeats = 1 if settings.quick else 3
-        runs = {way: [_in_a_process(way, length, settings) for _ in range(repeats)] for way in WAYS}
+        repeats, threads = 1 if settings.quick else 3, str(settings.threads)
+        measured = partial(in_a_process, measure, OMP_NUM_THREADS=threads, **FRESH)
+        runs = {
+            way: [measured(way, length, settings.device) for _ in range(repeats)] for way in WAYS
+        }
         for way, many in runs.items():
             found[way] = Outcome.of([one["extra"] for one in many], settings.threads)
         found["output"] = Outcome.of([one["output"] for one in runs["full"]])
@@ -62,6 +65,7 @@ def memory_rows(settings: Settings, length: int) -> list[Row]:
     ]
 
 
+@torch.inference_mode()
 def measure(way: str, length: int, device: str) -> dict[str, int]:
     """Bytes of the output, and the most that was in use beyond them, a page at least."""
     call: Any = partial(phasenet.phase_difference_windows, num_phase=12, unwrap=way)
@@ -75,30 +79,26 @@ def measure(way: str, length: int, device: str) -> dict[str, int]:
         planes = call(frames)
         grown = torch.cuda.max_memory_allocated() - before
     else:
-        before = resident("VmRSS")
-        RESET.write_text("5", encoding="ascii")
-        planes = call(frames)
-        grown = resident("VmHWM") - before
+        grown, planes = growth(partial(call, frames))
     output = sum(level.numel() * level.element_size() for level in planes)
     return {"output": output, "extra": max(os.sysconf("SC_PAGE_SIZE"), grown - output)}
 
 
-def _in_a_process(way: str, length: int, settings: Settings) -> dict[str, int]:
-    asked = [way, str(length), settings.device]
-    environment = {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": str(settings.threads)}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.suites.memory", *asked],
-        cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
-    return json.loads(done.stdout)
+def in_a_process(function: Callable[..., Any], *arguments: Any, **environment: str) -> Any:
+    """What a function of a module gives in a process of its own, in such an environment."""
+    with patch.dict(os.environ, environment), multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def growth(call: Callable[[], Any]) -> tuple[int, Any]:
+    """By how many bytes this process grows at most in a call (Linux), and what that gives."""
+    before = resident("VmRSS")
+    RESET.write_text("5", encoding="ascii")
+    result = call()
+    return resident("VmHWM") - before, result
 
 
 def resident(field: str) -> int:
     """Bytes of VmRSS, now, or VmHWM, the most since it was reset; the kernel tells kilobytes."""
     told = re.search(rf"^{field}:\s*(\d+) kB$", STATUS.read_text(encoding="ascii"), re.M)
     return 1024 * int(told[1])
-
-
-if __name__ == "__main__":
-    with torch.inference_mode():
-        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

@@ -13,7 +13,7 @@ template <typename T>
 __global__ void angles(const Complex<T>* bands, int64_t count, T* out) {
   const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i < count) {
-    out[i] = phase_of(bands[i].im, bands[i].re);
+    out[i] = phase_of_any(bands[i].im, bands[i].re);
   }
 }
 

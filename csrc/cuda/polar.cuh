@@ -21,12 +21,13 @@ __device__ __forceinline__ double magnitude_of(double im, double re) {
 constexpr float kLeast = 1.2e-38f;
 
 // Within 3e-7 rad: odd polynomial of degree 17 for atan on [0, 1] (relative error 1.6e-8), folded
-// out to the plane. Zeros and signed zeros as atan2f.
+// out to the plane. Zeros and signed zeros as atan2f. Of parts up to 2^126: beyond that the
+// quotient is zero.
 __device__ __forceinline__ float phase_of(float im, float re) {
   const float x = std::fabs(re), y = std::fabs(im);
   const float large = x > y ? x : y, small = x > y ? y : x;
 #if defined(PHASENET_EMULATED)
-  float q = small / large;
+  float q = emulation::approximate_quotient(small, large);
 #else
   float q;
   asm("div.approx.ftz.f32 %0, %1, %2;" : "=f"(q) : "f"(small), "f"(large));
@@ -45,6 +46,15 @@ __device__ __forceinline__ float phase_of(float im, float re) {
   angle = y > x ? float(kPi / 2) - angle : angle;
   angle = std::signbit(re) ? float(kPi) - angle : angle;
   return std::copysign(angle, im);
+}
+
+// The same of parts of any size.
+__device__ __forceinline__ float phase_of_any(float im, float re) {
+  const float by = std::fabs(im) > 0x1p126f || std::fabs(re) > 0x1p126f ? 0.25f : 1.0f;
+  return phase_of(im * by, re * by);
+}
+__device__ __forceinline__ double phase_of_any(double im, double re) {
+  return phase_of(im, re);
 }
 
 __device__ __forceinline__ float magnitude_of(float im, float re) {

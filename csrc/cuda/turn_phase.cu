@@ -110,7 +110,7 @@ __global__ void filter_phases(
   if (i >= count) {
     return;
   }
-  const T phase = phase_of(bands[i].im, bands[i].re);
+  const T phase = phase_of_any(bands[i].im, bands[i].re);
   T value = 0;
   if (!sections.first) {
     T step = phase - state[i];

@@ -233,7 +233,7 @@ __global__ void __launch_bounds__(kWalkers<T>, 1)
 #pragma unroll
       for (int j = 0; j < kRun; ++j) {
         inverse[j] = 1 / inverse[j];
-        const T now = values[0][j] * inverse[j];
+        const T now = rounded_product(values[0][j], inverse[j]);
         difference[j] = now - denoised[j];
         denoised[j] = now;
         inverse[j] *= T(2 * kPi);

@@ -42,8 +42,7 @@ from mimamo.cli.evaluation import check, evaluate, submit
 from mimamo.cli.live import live
 from mimamo.cli.magnify import magnify
 from mimamo.cli.training import crossval, train
-from mimamo.errors import InputError, NothingFoundError
-from mimamo.memory import MESSAGE, is_out_of_memory
+from mimamo.errors import OUT_OF_MEMORY, InputError, NothingFoundError, is_out_of_memory
 from mimamo.progress import counted
 from mimamo.terminal import print_line, warnings_as_lines
 
@@ -81,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        return fail(MESSAGE, FAILED)
+        return fail(OUT_OF_MEMORY, FAILED)
     if code == INTERRUPTED:  # where this function is called by another program
         print_line("mimamo: interrupted", error=True)
     return code
@@ -134,7 +133,7 @@ def predict(
         typer.Option(
             min=1,
             show_default="8 on a CPU, 32 on a GPU",
-            help="Faces per pass; does not change the result.",
+            help="Faces per pass; changes the result by rounding only.",
         ),
     ] = None,
     folders: Annotated[

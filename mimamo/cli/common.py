@@ -7,7 +7,8 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -265,6 +266,15 @@ class ProgressBar:
             text = self._escape(printable(stage))  # a video may be called [red]
             self._bar.reset(self._task, description=text, total=total, visible=True)
         self._bar.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def telling(device: str) -> Iterator[dict[str, Any]]:
+    """What functions that work long are given: where to compute, and whom to tell of it."""
+    from mimamo.device import choose_device
+
+    with ProgressBar() as bar:
+        yield {"device": choose_device(device), "report": say, "progress": bar.show}
 
 
 def say(line: str) -> None:

@@ -22,6 +22,7 @@ from mimamo.cli.common import (
     flag,
     option,
     say,
+    telling,
     with_options,
 )
 from mimamo.errors import InputError
@@ -191,11 +192,10 @@ def extract(
     Says first what it found. Goes on where it was stopped. Returns 1 if nothing was extracted.
     Several processes share the videos: torchrun --nproc-per-node 4 -m mimamo extract ...
     """
-    from mimamo.device import choose_device
     from mimamo.extract import extract as run
     from mimamo.faces import YuNet
 
-    with ProgressBar() as bar:
+    with telling(device) as told:
         result = run(
             archives,
             out,
@@ -207,12 +207,10 @@ def extract(
             subsets=subset or None,
             seed=seed,
             strict=strict,
-            device=choose_device(device),
             precision=precision,
             batch_size=batch_size,
             detector=None if detector is None else YuNet(detector),
-            report=say,
-            progress=bar.show,
+            **told,
         )
     if result.skipped and not result.made + result.kept:
         return fail(f"{out}: nothing was extracted", FAILED)

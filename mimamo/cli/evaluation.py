@@ -20,6 +20,7 @@ from mimamo.cli.common import (
     flag,
     option,
     say,
+    telling,
     with_options,
 )
 from mimamo.errors import InputError
@@ -59,12 +60,11 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Print CCC over all annotated frames of a cache's videos, of what `submit` would write."""
-    from mimamo.device import choose_device
     from mimamo.evaluate import evaluate_runs
 
     if page and out is None:
         raise InputError("--page: expected --out DIR as well, to write it to")
-    with ProgressBar() as bar:
+    with telling(device) as told:
         evaluate_runs(
             runs,
             cache,
@@ -75,9 +75,7 @@ def evaluate(
             out=out,
             page=page,
             overwrite=overwrite,
-            device=choose_device(device),
-            report=say,
-            progress=bar.show,
+            **told,
         )
 
 
@@ -113,10 +111,9 @@ def submit(
     That is <video>.txt for each, or predictions.txt in the format abaw. Of OMG-Emotion it is
     utterances.csv, with one line for each utterance.
     """
-    from mimamo.device import choose_device
     from mimamo.evaluate import submit as run
 
-    with ProgressBar() as bar:
+    with telling(device) as told:
         run(
             runs,
             cache,
@@ -130,9 +127,7 @@ def submit(
             **written.given,
             foreign=untold.given,
             overwrite=overwrite,
-            device=choose_device(device),
-            report=say,
-            progress=bar.show,
+            **told,
         )
 
 

@@ -14,12 +14,12 @@ from mimamo.cli.common import (
     CacheFolder,
     Device,
     Overwrite,
-    ProgressBar,
     Written,
     fail,
     flag,
     option,
     say,
+    telling,
     with_options,
 )
 
@@ -172,24 +172,21 @@ def train(
     published code. A run is resumed with its own settings; more --epochs extend it. Several
     processes share the batches: torchrun --nproc-per-node 2 -m mimamo train ...
     """
-    from mimamo.device import choose_device
     from mimamo.train import train as run
     from mimamo.train.run_folder import saved_config
 
     settings = recipe.settings(fold, saved_config(out) if resume else None)
     nothing = recipe == Recipe() and fold is None
-    with ProgressBar() as bar:
+    with telling(device) as told:
         run(
             cache,
             out,
             config=None if resume and nothing else settings,
             backbone=backbone,
-            device=choose_device(device),
             resident=resident,
             overwrite=overwrite,
             resume=resume,
-            report=say,
-            progress=bar.show,
+            **told,
         )
 
 
@@ -208,14 +205,13 @@ def crossval(
     resident: Resident = False,
     device: Device = "auto",
 ) -> int:
-    """Train every fold of the annotated videos, and score each video by who has not seen it.
+    """Train every fold of the annotated videos; score each by the network that has not seen it.
 
     Train_Set and Validation_Set are merged and split by subject. Goes on where it was stopped, with
-    the settings of the folds that are there where no option says others. Scored is what `submit`
-    would write with the same options.
+    the settings of the folds that are there where no option says others. What is scored is what
+    `submit` would write with the same options.
     """
     from mimamo.data.folds import expect_folds
-    from mimamo.device import choose_device
     from mimamo.evaluate import crossval as run
     from mimamo.evaluate import join as run_join
     from mimamo.train.run_folder import saved_config
@@ -226,7 +222,7 @@ def crossval(
     expect_folds(folds)
     begun = (saved_config(out / f"fold-{number}") for number in range(1, folds + 1))
     base = next((config for config in begun if config is not None), None)
-    with ProgressBar() as bar:
+    with telling(device) as told:
         run(
             cache,
             out,
@@ -234,10 +230,8 @@ def crossval(
             only=fold or None,
             config=recipe.settings(base=base),
             **written.given,
-            device=choose_device(device),
             resident=resident,
-            report=say,
-            progress=bar.show,
+            **told,
         )
     return OK
 

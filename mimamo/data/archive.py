@@ -16,8 +16,7 @@ from typing import NamedTuple
 from mimamo.data.dataset import TEST, TRAIN, VALIDATION
 from mimamo.errors import InputError
 from mimamo.files import unreadable
-from mimamo.video import is_numbered_image, is_video
-from mimamo.video.folder import is_openface, is_picture
+from mimamo.video.names import is_numbered_image, is_openface, is_picture, is_video
 
 _SETS = {
     **dict.fromkeys(("train", "training"), TRAIN),

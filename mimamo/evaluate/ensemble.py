@@ -17,7 +17,7 @@ from mimamo.data.cache import Cache
 from mimamo.data.cached_video import CachedVideo
 from mimamo.data.clips import VideoSequence
 from mimamo.errors import InputError
-from mimamo.evaluate.rules import label_std, spread_in
+from mimamo.evaluate.rules import spread_in
 from mimamo.model.checkpoint import Backbone, Checkpoint, weights_hash
 from mimamo.model.config import STREAMS
 from mimamo.model.given_features import GivenFeatures
@@ -28,7 +28,6 @@ from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import OVERLAPPING, Cut, predict_sequence
 from mimamo.predict.given_weights import Foreign, fold_of, load_checkpoints
 from mimamo.predict.networks import averaged, checked_cut
-from mimamo.predict.smoothing import reach_of
 from mimamo.progress import Progress, Report, silent
 from mimamo.settings import shown
 from mimamo.train.recipe import TrainingConfig
@@ -103,18 +102,6 @@ class Ensemble:
     def notes(self) -> list[tuple[Path, dict[str, Any]]]:
         """Each member's checkpoint, and what it notes."""
         return [(member.path, member.info) for member in self.members]
-
-    @property
-    def label_std(self) -> list[float]:
-        """Deviation of valence and arousal in the training labels; the members' mean.
-
-        Raises InputError if a member does not tell it.
-        """
-        return label_std(self.notes)
-
-    def reach(self, smooth: int | str) -> int:
-        """Frames to smooth over, see `mimamo.predict.smoothing.reach_of`."""
-        return reach_of(smooth, self.notes)
 
     @property
     def trained_on(self) -> set[str]:

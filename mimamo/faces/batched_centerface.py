@@ -14,8 +14,6 @@ from torch import Tensor
 from mimamo.device import move
 from mimamo.faces.alignment import crop_transform
 from mimamo.faces.centerface import (
-    OVERLAP,
-    SIDES,
     THRESHOLD,
     CenterFace,
     bundled_model,
@@ -108,7 +106,7 @@ class BatchedCenterFace:
         count, height, width, _ = frames.shape
         left = list(range(count) if numbers is None else numbers)
         found: dict[int, list[Detection]] = {number: [] for number in left}
-        for shape in search_sizes((width, height), SIDES):
+        for shape in search_sizes((width, height)):
             if not left:
                 break
             small = shrink(frames if len(left) == count else frames[left], shape)
@@ -134,7 +132,7 @@ class BatchedCenterFace:
         boxes, landmarks, scores = decode(table[:, 1:3], table[:, 3:])
         edges = np.searchsorted(table[:, 0], np.arange(len(pictures) + 1))
         parts = [slice(*edge) for edge in pairwise(edges.tolist())]
-        return [merged(boxes[x], landmarks[x], scores[x], THRESHOLD, OVERLAP) for x in parts]
+        return [merged(boxes[x], landmarks[x], scores[x]) for x in parts]
 
 
 def centerface(device: torch.device | str) -> Detector:

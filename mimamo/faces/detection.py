@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
+
+# Pixels of the longer side at which a picture is searched, the second only where the first shows
+# nothing: faces down to about 15 pixels at that size are found.
+SIDES = (320, 960)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +55,14 @@ class Detector(Protocol):
 
 
 def detect_at_sizes(
-    detect: Callable[[np.ndarray], list[Detection]], image: np.ndarray, sides: Sequence[int]
+    detect: Callable[[np.ndarray], list[Detection]], image: np.ndarray
 ) -> list[Detection]:
-    """Run `detect` on the image, shrunk to each of `sides` in turn until it finds something.
+    """Run `detect` on the image, shrunk to each of `SIDES` in turn until it finds something.
 
-    A side is the greatest length, in pixels, of the image's longer side; an image is never
-    enlarged, and never looked at twice at the same size.
+    An image is never enlarged, and never looked at twice at the same size.
     """
     size = (image.shape[1], image.shape[0])
-    for shape in search_sizes(size, sides):
+    for shape in search_sizes(size):
         small = image if shape == size else cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
         found = detect(small)
         if found:
@@ -67,11 +70,11 @@ def detect_at_sizes(
     return []
 
 
-def search_sizes(size: tuple[int, int], sides: Sequence[int]) -> Iterator[tuple[int, int]]:
+def search_sizes(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """The (width, height) at which an image of `size` is searched, see `detect_at_sizes`."""
     width, height = size
     longest = max(size)
-    for side in sorted({min(side, longest) for side in sides}):
+    for side in sorted({min(side, longest) for side in SIDES}):
         yield max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 

@@ -154,5 +154,3 @@ def _from_folder(
         face += 0 < following <= index - patience
         yield FaceObservation(index, index / folder.fps, None, crop=crop, score=1.0, face=face)
         following = index + 1
-    for missing in range(following, folder.frame_count):
-        yield FaceObservation(missing, missing / folder.fps, None)

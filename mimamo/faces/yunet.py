@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from mimamo.errors import InputError
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.faces.detection import Detection, detect_at_sizes
 from mimamo.files import MOST_MODEL, read_bytes
-from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.video.quiet import quiet_opencv
+
+_THRESHOLD, _OVERLAP = 0.6, 0.3  # least score of a face; most intersection over union of two
 
 
 class YuNet:
@@ -22,41 +22,30 @@ class YuNet:
     Args:
         model: the ONNX file of a YuNet that `cv2.FaceDetectorYN` runs, such as
             face_detection_yunet_2023mar.onnx.
-        sides: as for `CenterFace`.
-        threshold: least score, 0 to 1, of a face.
-        overlap: of two boxes with more intersection over union than this only the better stays.
 
     Raises InputError if the model is missing or is not a YuNet network.
     """
 
-    def __init__(
-        self,
-        model: str | os.PathLike[str],
-        *,
-        sides: Sequence[int] = (320, 960),
-        threshold: float = 0.6,
-        overlap: float = 0.3,
-    ) -> None:
+    def __init__(self, model: str | os.PathLike[str]) -> None:
         path = Path(model)
         if not path.is_file():
             raise InputError(f"{path}: expected a YuNet ONNX file, found none")
         self.model = path
-        self.sides = tuple(sides)
         try:
             with quiet_opencv():
                 content = np.frombuffer(read_bytes(path, MOST_MODEL), np.uint8)
                 self._network = cv2.FaceDetectorYN.create(
-                    "onnx", content, np.empty(0, np.uint8), (320, 320), threshold, overlap
+                    "onnx", content, np.empty(0, np.uint8), (320, 320), _THRESHOLD, _OVERLAP
                 )
                 self._detect(np.zeros((192, 320, 3), np.uint8))
         except cv2.error as error:
             if is_out_of_memory(error):
-                raise MemoryError(MESSAGE) from error
+                raise MemoryError(OUT_OF_MEMORY) from error
             raise InputError(f"{path}: expected a YuNet ONNX file: not usable") from error
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of an image, uint8 [H, W, 3] RGB, the most certain first."""
-        return detect_at_sizes(self._detect, image, self.sides)
+        return detect_at_sizes(self._detect, image)
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         self._network.setInputSize((image.shape[1], image.shape[0]))

@@ -143,21 +143,13 @@ def magnify_film(
 def _remarks(
     path: Path, fps: float, parts: FilmParts, lengths: Sequence[int], settings: MagnifySettings
 ) -> Iterator[str]:
-    if parts.cuts:
-        yield (
-            f"{path}: {counted(len(parts.cuts), 'cut')}, the first at {parts.cuts[0]:.1f} s; each "
-            "scene is magnified by itself"
-        )
-    if parts.gaps:
-        yield (
-            f"{path}: {counted(len(parts.gaps), 'long gap')}, the first up to {parts.gaps[0]:.1f} s"
-            "; each part is magnified by itself"
-        )
-    if parts.held:
-        yield (
-            f"{path}: {counted(len(parts.held), 'short gap')}, the first up to "
-            f"{parts.held[0]:.1f} s; bridged by the frame before"
-        )
+    for places, noun, at, what in (
+        (parts.cuts, "cut", "at", "each scene is magnified by itself"),
+        (parts.gaps, "long gap", "up to", "each part is magnified by itself"),
+        (parts.held, "short gap", "up to", "bridged by the frame before"),
+    ):
+        if places:
+            yield f"{path}: {counted(len(places), noun)}, the first {at} {places[0]:.1f} s; {what}"
     steps = np.array(parts.steps)
     if len(steps) and np.mean(np.abs(steps * fps - 1) > _UNEVEN) > _OFTEN:
         yield (

@@ -8,8 +8,13 @@ from mimamo.settings import Settings, bad, is_real, is_whole
 
 STREAMS = ("spatial", "temporal", "both")
 OUTPUTS = ("valence", "arousal")
-RECURRENCES = ("frames", "clips")
 TEMPORALS = ("gru", "tcn", "transformer")
+_CHOICES = {
+    "unwrap": ("published", "full"),
+    "streams": STREAMS,
+    "recurrence": ("frames", "clips"),
+    "temporal": TEMPORALS,
+}
 MOST_WIDTH = 1 << 16  # of spatial features
 # What files may ask for at most; the widest network of these has 60 times the paper's weights.
 _HIGHEST = {
@@ -86,16 +91,12 @@ class MIMAMOConfig(Settings):
             raise bad("height", f"at most {most} for this phase_size", self.height)
         if self.unwrap == "reference":  # its older name, in files of before
             object.__setattr__(self, "unwrap", "published")
-        if self.unwrap not in ("published", "full"):
-            raise bad("unwrap", "'published' or 'full'", self.unwrap)
-        if self.streams not in STREAMS:
-            raise bad("streams", ", ".join(map(repr, STREAMS)), self.streams)
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                expected = (" or " if len(known) == 2 else ", ").join(map(repr, known))
+                raise bad(name, expected, getattr(self, name))
         if self.outputs not in (OUTPUTS, *((name,) for name in OUTPUTS)):
             raise bad("outputs", "valence and arousal, in this order, or one of them", self.outputs)
-        if self.recurrence not in RECURRENCES:
-            raise bad("recurrence", " or ".join(map(repr, RECURRENCES)), self.recurrence)
-        if self.temporal not in TEMPORALS:
-            raise bad("temporal", ", ".join(map(repr, TEMPORALS)), self.temporal)
         if self.temporal != "gru" and self.recurrence != "frames":
             raise bad("recurrence", f"'frames' with temporal {self.temporal!r}", self.recurrence)
         most = min(self.height - 2, len(self.channels))

@@ -25,7 +25,9 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from mimamo.files import temporary_folder
 from mimamo.model.config import MIMAMOConfig
+from mimamo.model.hub import PREFIX, push
 from mimamo.model.over_frames import OverFrames
 from mimamo.progress import counted
 
@@ -271,9 +273,9 @@ class MIMAMONet(nn.Module):
         Raises:
             InputError: it cannot be put there, or the package huggingface_hub is not installed.
         """
-        from mimamo.model.pretrained import push_pretrained
-
-        return push_pretrained(name, self, backbone, info, private=private)
+        with temporary_folder() as folder:
+            self.save_pretrained(folder, backbone, info)
+            return push(folder, name.removeprefix(PREFIX), private)
 
     def _check(self, features: Tensor, phases: Sequence[Tensor]) -> None:
         config = self.config

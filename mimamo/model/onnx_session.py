@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from mimamo.errors import InputError
-from mimamo.memory import MESSAGE, is_out_of_memory
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.model.config import MOST_WIDTH
 from mimamo.model.onnx_file import expect_alone
 from mimamo.progress import counted
@@ -260,7 +259,7 @@ def _opened(name: str, content: bytes, device: torch.device) -> Any:
 
 def _failed(name: str, what: str, error: Exception) -> Exception:
     if is_out_of_memory(error):
-        return MemoryError(MESSAGE)
+        return MemoryError(OUT_OF_MEMORY)
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     return InputError(f"{name}: {what}: {reason}")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mimamo.errors import InputError
-from mimamo.files import output_folder, temporary_folder, write_json
+from mimamo.files import output_folder, write_json
 from mimamo.locks import locked
 from mimamo.model.checkpoint import Extractor, config_of, save_checkpoint
 from mimamo.model.checkpoint_file import SHARED_BEST, SHARED_CONFIG, open_checkpoint
-from mimamo.model.hub import NAME, PREFIX, push
+from mimamo.model.hub import NAME, PREFIX
 from mimamo.model.network import MIMAMONet
 from mimamo.model.weights import built
 
@@ -44,17 +44,3 @@ def save_pretrained(
                 raise InputError(f"{path}: expected a file to replace, got something else")
         save_checkpoint(root / SHARED_BEST, network, backbone, info)
         write_json(root / SHARED_CONFIG, {**(info or {}), "network": network.config.to_dict()})
-
-
-def push_pretrained(
-    name: str,
-    network: MIMAMONet,
-    backbone: Extractor | None = None,
-    info: Mapping[str, Any] | None = None,
-    *,
-    private: bool = False,
-) -> str:
-    """As `MIMAMONet.push_to_hub`."""
-    with temporary_folder() as folder:
-        save_pretrained(folder, network, backbone, info)
-        return push(folder, name.removeprefix(PREFIX), private)

@@ -18,18 +18,17 @@ import numpy as np
 import torch
 
 from mimamo.device import Precision, choose_precision
-from mimamo.errors import InputError
+from mimamo.errors import OUT_OF_MEMORY, InputError, is_out_of_memory
 from mimamo.faces.batched_centerface import centerface
 from mimamo.faces.detection import Detector
 from mimamo.faces.observe import Faces
 from mimamo.faces.tracks import FaceChoice
 from mimamo.files import output_folder, unreadable
-from mimamo.memory import MESSAGE, is_out_of_memory
 from mimamo.model.checkpoint import Checkpoint
 from mimamo.model.onnx_backbone import OnnxBackbone
 from mimamo.model.small_backbone import SmallBackbone
 from mimamo.predict.clips import Cut
-from mimamo.predict.networks import checked_cut, joined
+from mimamo.predict.networks import checked_cut, joined, several
 from mimamo.predict.notices import NETWORK_FPS, far_rate, no_face, no_rows, others_there
 from mimamo.predict.outputs import (
     Outputs,
@@ -67,7 +66,7 @@ class PredictSettings:
         precision: in which the backbone computes: "float32", "bfloat16", or "auto", see
             `choose_precision`. All else is in float32.
         batch_size: faces per pass through the backbone, None for 8 on a CPU and 32 on a GPU; it
-            does not change the result.
+            changes the result by rounding only.
         search_every: search the whole picture for the face in every Nth frame, and in the frames
             between only where the face was; 1 is the most reliable, see `FaceTracks`.
         features_every: compute the spatial features of every Nth face and interpolate between,
@@ -159,12 +158,12 @@ def predict_video(
         InputError: `source` cannot be used, or `out_dir` cannot be written to or holds a file in
             the way, or the weights do not fit a stride or know no smoothing.
     """
-    settings = settings or PredictSettings()
-    _passes(checkpoint, settings)
-    source = Path(source)
+    settings, checkpoints = settings or PredictSettings(), several(checkpoint)
+    passes, source = _passes(checkpoints, settings), Path(source)
     (outputs,) = _planned([source], out_dir, settings)
     with workers(settings.device, settings.features_every) as pool:
-        return _Predictor(checkpoint, settings, pool, progress, warn).predict(source, outputs)
+        predictor = _Predictor(checkpoints, settings, passes, pool, progress, warn)
+        return predictor.predict(source, outputs)
 
 
 def predict_many(
@@ -194,8 +193,8 @@ def predict_many(
         InputError: before anything is written: `out_dir` cannot be written to or holds a file in
             the way, or the weights do not fit a stride or know no smoothing.
     """
-    settings = settings or PredictSettings()
-    _passes(checkpoint, settings)
+    settings, checkpoints = settings or PredictSettings(), several(checkpoint)
+    passes = _passes(checkpoints, settings)
     sources = find_sources(paths, settings.folders, settings.depth)
     planned = _planned(sources, out_dir, settings)
     mine = [(sources[number], planned[number]) for number in sorted(shard.share(sources))]
@@ -205,7 +204,7 @@ def predict_many(
             warn(f"{source}: {why}; its results are {own}.*")
     results = []
     with workers(settings.device, settings.features_every) as pool:
-        predictor = _Predictor(checkpoint, settings, pool, progress, warn)
+        predictor = _Predictor(checkpoints, settings, passes, pool, progress, warn)
         for source, outputs in mine:
             try:
                 result = predictor.predict(source, outputs)
@@ -218,14 +217,11 @@ def predict_many(
     return results
 
 
-def _passes(
-    checkpoint: Checkpoint | Sequence[Checkpoint], settings: PredictSettings
-) -> tuple[Cut, int]:
+def _passes(checkpoints: Sequence[Checkpoint], settings: PredictSettings) -> tuple[Cut, int]:
     """How the GRU passes over the frames, and how far to smooth. InputError if it cannot be."""
-    several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
     cut = Cut(settings.stride, settings.whole)
-    checked_cut(cut, several)
-    return cut, reach_of(settings.smooth, [(own.path, own.info) for own in several])
+    checked_cut(cut, checkpoints)
+    return cut, reach_of(settings.smooth, [(own.path, own.info) for own in checkpoints])
 
 
 def _planned(
@@ -253,23 +249,23 @@ class _Predictor:
 
     def __init__(
         self,
-        checkpoint: Checkpoint | Sequence[Checkpoint],
+        checkpoints: Sequence[Checkpoint],
         settings: PredictSettings,
+        passes: tuple[Cut, int],
         pool: Workers,
         progress: Progress,
         warn: Report,
     ) -> None:
         device = settings.device
         dtype = choose_precision(settings.precision, device)
-        several = [checkpoint] if isinstance(checkpoint, Checkpoint) else checkpoint
-        cut, smooth = _passes(several, settings)
-        files = [own.backbone.file for own in several if isinstance(own.backbone, OnnxBackbone)]
-        small = all(isinstance(own.backbone, SmallBackbone) for own in several)
+        cut, smooth = passes
+        files = [own.backbone.file for own in checkpoints if isinstance(own.backbone, OnnxBackbone)]
+        small = all(isinstance(own.backbone, SmallBackbone) for own in checkpoints)
         precision = str(dtype).removeprefix("torch.")
         self._backbone = f"{'small backbone' if small else 'ResNet50'} ({precision})"
         if files:  # which has a precision of its own
             self._backbone = files[0]
-        spatial, members = joined(checkpoint, device, settings.batch_size, dtype)
+        spatial, members = joined(checkpoints, device, settings.batch_size, dtype)
         for note in spatial.notes:
             warn(note)
         self._models = Models(
@@ -339,7 +335,7 @@ class _Predictor:
             )
         except Exception as error:
             if is_out_of_memory(error):
-                raise InputError(f"{source}: {MESSAGE}") from error
+                raise InputError(f"{source}: {OUT_OF_MEMORY}") from error
             if not isinstance(error, cv2.error):
                 raise
             # Not `error.err`, which belongs to the class and may be an earlier error's.

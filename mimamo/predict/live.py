@@ -189,9 +189,8 @@ class LivePredictor:
         home = self._networks[0].head.fc.weight.device
         grey = small_grey(crops, self._networks[0].config.phase_size).to(home)
         for (number, face), picture in zip(found, grey, strict=True):
-            self._pending.append(
-                _Row(frame.index, frame.time, came, number, face.box, face.score)
-            )  # fmt: skip
+            row = _Row(frame.index, frame.time, came, number, face.box, face.score)
+            self._pending.append(row)
             sequence = self._sequences[number]
             for phases, windows in zip(sequence.phases, sequence.windows, strict=True):
                 windows.extend(levels for _, levels in phases.push(picture))
@@ -299,10 +298,8 @@ class LivePredictor:
                     del self._values[row.face]
                 if self._hold:
                     self._last = values
-            late = perf_counter() - row.came
-            yield LivePrediction(
-                row.index, row.time, row.face, *values, late, row.box, row.score
-            )  # fmt: skip
+            seen, late = (row.index, row.time, row.face), perf_counter() - row.came
+            yield LivePrediction(*seen, *values, late, row.box, row.score)
 
 
 @dataclass

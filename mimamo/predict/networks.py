@@ -76,6 +76,11 @@ class JointFeatures:
         return torch.cat([part(crops) for part in self._parts], dim=1)
 
 
+def several(checkpoints: Checkpoint | Sequence[Checkpoint]) -> list[Checkpoint]:
+    """One or several, as a list."""
+    return [checkpoints] if isinstance(checkpoints, Checkpoint) else list(checkpoints)
+
+
 def joined(
     checkpoints: Checkpoint | Sequence[Checkpoint],
     device: torch.device | str = "cpu",
@@ -87,10 +92,10 @@ def joined(
     Raises InputError if a backbone is not the one its network is for, or computes nothing, or if
     they see grey faces of different sizes.
     """
-    several = [checkpoints] if isinstance(checkpoints, Checkpoint) else list(checkpoints)
-    first = several[0]
+    members = several(checkpoints)
+    first = members[0]
     backbones: list[Extractor] = []
-    for own in several:
+    for own in members:
         if isinstance(own.backbone, GivenFeatures):
             raise InputError(
                 f"{own.path}: these weights take features of {own.backbone.label}, which are not "
@@ -110,11 +115,10 @@ def joined(
                 f"{first.path} does, got one of {size}"
             )
     features = JointFeatures(backbones, device, batch_size, dtype)
-    members = [
+    return features, [
         Member(move(own.network, device), columns, own.clip_length)
-        for own, columns in zip(several, features.columns, strict=True)
+        for own, columns in zip(members, features.columns, strict=True)
     ]
-    return features, members
 
 
 def checked_cut(cut: Cut, checkpoints: Sequence[Checkpoint]) -> None:

@@ -9,17 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from mimamo.errors import InputError
 from mimamo.predict.outputs import is_result
-from mimamo.video import (
-    AlignedFolder,
-    FrameFolder,
-    ThinnedFilm,
-    VideoReader,
-    is_numbered_image,
-    is_video,
-)
-from mimamo.video.folder import is_openface, is_picture, listed
-from mimamo.video.frames import numbers_of
+from mimamo.video import AlignedFolder, FrameFolder, ThinnedFilm, VideoReader
+from mimamo.video.folder import listed
 from mimamo.video.image import read_image
+from mimamo.video.names import is_numbered_image, is_openface, is_picture, is_video, numbers_of
 
 if TYPE_CHECKING:
     from mimamo.video import Film

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mimamo.video.folder import AlignedFolder, is_numbered_image
-from mimamo.video.names import is_video
+from mimamo.video.folder import AlignedFolder
+from mimamo.video.names import is_numbered_image, is_video
 
 if TYPE_CHECKING:
     from mimamo.video.frames import FrameFolder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from mimamo.errors import InputError
 from mimamo.progress import counted
 from mimamo.video.gaps import Gap
 from mimamo.video.image import read_image
+from mimamo.video.names import face_and_number
 
 CROP_SIZE = 112
 MOST_MISSING = 100_000  # frames without a face on end, each of which is predicted like any other
 MOST_FRAMES = 10_000_000  # of a video; at 30 a second they take four days
 FOLDER_FPS = 30.0
 CROPS = ("centre", "refuse")  # what becomes of faces that are not square
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_OPENFACE = re.compile("frame_det_([0-9]+)_([0-9]+)")
 
 
 class AlignedFolder:
@@ -37,28 +35,22 @@ class AlignedFolder:
         size: (112, 112).
         fps: as given; such a folder does not say.
         images: the image files by number.
-        frame_count: the highest number, or the video's true length where it was given.
+        frame_count: the highest number.
         gaps, missing: none, as every frame up to the last is there, with a face or without.
         warnings: one line for each thing about the folder that a user should know.
 
     Args:
         path: the folder.
         fps: frame rate.
-        frame_count: the video's true length, if it is known.
         crop: what becomes of an image that is not square: "centre" cuts out its middle square,
             "refuse" says that it cannot be read.
 
-    Raises InputError if `path` is not a folder, holds no numbered image, numbers one twice or
-    0, or counts beyond `frame_count`; while iterating, for an image that cannot be read in full.
+    Raises InputError if `path` is not a folder, holds no numbered image, or numbers one twice or
+    0; while iterating, for an image that cannot be read in full.
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        fps: float = FOLDER_FPS,
-        frame_count: int | None = None,
-        crop: str = "refuse",
+        self, path: str | os.PathLike[str], *, fps: float = FOLDER_FPS, crop: str = "refuse"
     ) -> None:
         if crop not in CROPS:
             raise InputError(f"crop: expected {' or '.join(CROPS)}, got {crop!r}")
@@ -75,13 +67,7 @@ class AlignedFolder:
             raise ValueError(f"fps: expected a positive number, got {fps}")
 
         self.images = self._numbered_images()
-        highest = max(self.images)
-        self.frame_count = highest if frame_count is None else frame_count
-        if self.frame_count < highest:
-            raise InputError(
-                f"{self.images[highest]}: is numbered beyond the video's "
-                f"{counted(self.frame_count, 'frame')}"
-            )
+        self.frame_count = max(self.images)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         for number in sorted(self.images):
@@ -100,7 +86,7 @@ class AlignedFolder:
     def _numbered_images(self) -> dict[int, Path]:
         faces: dict[int, dict[int, Path]] = {}
         for path in listed(self.path):
-            if (found := _face_and_number(path.name)) is None:
+            if (found := face_and_number(path.name)) is None:
                 continue
             face, number = found
             images = faces.setdefault(face, {})
@@ -132,39 +118,12 @@ class AlignedFolder:
             )
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file of that name is a picture; those of a hidden one, as macOS adds, are not."""
-    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
-
-
-def is_numbered_image(name: str) -> bool:
-    """Whether a file of that name is one of a folder's aligned faces."""
-    if name.endswith(".jpg") and name.isascii() and name[:-4].isdecimal():  # most, millions
-        return True
-    return _face_and_number(name) is not None
-
-
-def is_openface(name: str) -> bool:
-    """Whether a file of that name is an aligned face that OpenFace wrote."""
-    return is_picture(name) and _OPENFACE.fullmatch(os.path.splitext(name)[0]) is not None
-
-
 def listed(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name; InputError if it cannot be read."""
     try:
         return sorted(folder.iterdir())
     except OSError as error:
         raise InputError(f"{folder}: cannot be read as a folder: {error.strerror}") from error
-
-
-def _face_and_number(name: str) -> tuple[int, int] | None:
-    """Whose face an image is, 0 in Aff-Wild2, and of which frame; None if its name says neither."""
-    stem = os.path.splitext(name)[0]
-    if not is_picture(name):
-        return None
-    if found := _OPENFACE.fullmatch(stem):
-        return int(found[1]), int(found[2])
-    return (0, int(stem)) if stem.isascii() and stem.isdecimal() else None
 
 
 def _check_numbers(images: dict[int, Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from mimamo.errors import InputError
 from mimamo.progress import counted
-from mimamo.video.folder import FOLDER_FPS, is_picture, listed
+from mimamo.video.folder import FOLDER_FPS, listed
 from mimamo.video.gaps import Gap, gaps_in_words
 from mimamo.video.image import read_image
+from mimamo.video.names import is_picture, natural, numbers_of
 from mimamo.video.reader import VideoFrame
 
 
@@ -111,21 +111,6 @@ class FrameFolder:
         self._size_changes = True
         was, now = (f"{width}x{height}" for height, width in (self._first, shape))
         self.warnings.append(f"{path}: the picture size changes from {was} to {now}")
-
-
-def natural(name: str) -> tuple[list[int | str], str]:
-    """A key that sorts names as people do: ``img2`` before ``img10``."""
-    parts = re.split(r"([0-9]+)", os.path.splitext(name)[0].casefold())
-    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], name
-
-
-def numbers_of(names: Sequence[str]) -> list[int] | None:
-    """The last numbers of names that differ in nothing else, and in it; None for others."""
-    found = [re.fullmatch(r"(.*?)([0-9]+)(\D*)", name, re.DOTALL) for name in names]
-    if not all(found) or len({(x[1], x[3].casefold()) for x in found if x}) > 1:
-        return None
-    numbers = [int(x[2]) for x in found if x]
-    return numbers if len(set(numbers)) == len(numbers) else None
 
 
 def _places(numbers: Sequence[int]) -> list[float]:

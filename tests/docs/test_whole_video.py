@@ -10,6 +10,7 @@ import pytest
 from support.recipes import TINY_FILE
 
 from benchmarks import whole_video
+from benchmarks.suites.memory import RESET
 from mimamo import InputError
 from mimamo.predict.clips import Cut
 from mimamo.train import TrainingConfig
@@ -92,7 +93,7 @@ class TestCommand:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not whole_video.RESET.exists(), reason="needs Linux's /proc")
+@pytest.mark.skipif(not RESET.exists(), reason="needs Linux's /proc")
 def test_a_whole_pass_needs_the_memory_that_is_said() -> None:
     """10 KB a frame."""
     grown = whole_video.in_a_process(whole_video.whole_growth, 20_000)

@@ -234,6 +234,15 @@ inline uint32_t __reduce_max_sync(uint32_t mask, uint32_t value) {
   return result;
 }
 
+namespace emulation {
+
+// div.approx.ftz.f32, but for its last bits, of b >= 0: none of divisors above 2^126.
+inline float approximate_quotient(float a, float b) {
+  return b > 0x1p126f && std::isfinite(a) ? 0.0f : a / b;
+}
+
+}  // namespace emulation
+
 inline uint32_t __float_as_uint(float x) {
   return static_cast<uint32_t>(emulation::bits_of(x));
 }

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from mimamo.cli import main
-from mimamo.errors import InputError
+from mimamo.errors import InputError, is_out_of_memory
 from mimamo.faces import CenterFace
-from mimamo.memory import is_out_of_memory
 
 PIB = 1 << 50
 

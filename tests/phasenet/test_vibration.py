@@ -49,6 +49,13 @@ def test_a_tone_of_a_fiftieth_of_a_pixel(kind, noise):
     assert float(peak.direction) == pytest.approx(0.6, abs=0.25)
 
 
+def test_the_spectrum_is_of_the_swing_about_the_mean():
+    found = vibration(torch.rand(9, 32, 40, generator=torch.Generator().manual_seed(0)), 9)
+    swing, window = found.signal - found.signal.mean(0), torch.hann_window(9)[:, None]
+    expected = torch.fft.rfft(swing * window, dim=0) * 2 / window.sum()
+    torch.testing.assert_close(found.spectrum, expected)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("pixels", "hertz"), [(0.003, 5.3), (0.2, 7.0), (1.0, 11.5)])
 def test_motion_in_pixels(kind, pixels, hertz):

@@ -218,6 +218,8 @@ def test_folds_that_are_not_what_they_say(folds: Path) -> None:
     assert f"{folds / 'fold-2/config.toml'}: is missing" in check_folder(folds)
     shutil.copytree(folds / "fold-1", folds / "fold-2")
     assert f"{folds / 'fold-2/config.toml'}: expected fold 2/2, got '1/2'" in check_folder(folds)
+    shutil.copytree(folds / "fold-1", folds / "fold-3")
+    assert f"{folds / 'fold-3'}: expected 2 folds" in check_folder(folds)
 
 
 def test_folds_that_are_not_joined_or_have_no_sums(folds: Path) -> None:

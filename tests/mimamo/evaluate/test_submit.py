@@ -11,7 +11,7 @@ from mimamo import InputError
 from mimamo.data import Cache
 from mimamo.data.dataset import TEST
 from mimamo.evaluate import Ensemble, submit
-from mimamo.evaluate.rules import rescale
+from mimamo.evaluate.rules import label_std, rescale
 from mimamo.extract import extract
 from mimamo.locks import locked
 
@@ -151,7 +151,7 @@ class TestFiles:
         mean = {"test": np.mean(each, axis=0)}
         assert len(each) == 3
         assert not any(np.allclose(one, mean["test"], atol=1e-4) for one in each)
-        for rescaled, values in [(False, mean), (True, rescale(mean, ensemble.label_std))]:
+        for rescaled, values in [(False, mean), (True, rescale(mean, label_std(ensemble.notes)))]:
             out = root / f"out-{rescaled}"
             submit([small_folds], cache, out, rescaled=rescaled)
             found = np.loadtxt(out / "test.txt", delimiter=",", skiprows=3)

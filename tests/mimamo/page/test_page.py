@@ -118,6 +118,11 @@ def test_what_is_zoomed_to_moves_along_with_the_film(page):
     assert last() < 1
 
 
+def test_a_time_that_is_rounded_down_is_of_the_frame_that_begins_then(page):
+    at = "[0.04 - 5e-5, 0.04 - 5e-4].map((time) => timeline.at([0, 0.04, 0.08], time))"
+    assert page.evaluate(at) == [1, 0]
+
+
 def test_faces_can_be_hidden_and_those_not_found_are_told(page):
     for _ in range(11):
         page.keyboard.press("ArrowRight")

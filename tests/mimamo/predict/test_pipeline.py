@@ -20,7 +20,7 @@ import torch
 
 import mimamo.predict.pipeline
 from mimamo.errors import InputError
-from mimamo.faces import CenterFace, Detection, observe_faces, phase_frames
+from mimamo.faces import CenterFace, Detection, FaceObservation, observe_faces, phase_frames
 from mimamo.faces.alignment import TEMPLATE
 from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
@@ -28,7 +28,7 @@ from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import Cut, predict_sequence
 from mimamo.predict.interpolation import FaceClips, FeatureInterpolation
 from mimamo.predict.networks import Member
-from mimamo.predict.pipeline import Models, observe
+from mimamo.predict.pipeline import Models, _Gathering, observe
 from mimamo.predict.smoothing import smoothed
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.threads import Workers, workers
@@ -158,6 +158,18 @@ def test_stages_that_are_ahead_wait(checkpoint):
     assert len(result.predictions) == 200
     assert len(result.frames) == 0  # not asked for
     assert max(most) <= 2 * (8 + 2)
+
+
+def test_a_track_goes_on_in_the_last_frame_of_its_patience(checkpoint):
+    """Also where another face of that frame comes first and completes a batch."""
+    models = Models(Anywhere(), Spatial(batch_size=1), [Member(checkpoint.network)])
+    crop = np.zeros((112, 112, 3), np.uint8)
+    with workers("cpu") as pool:
+        gathering = _Gathering(models, pool, StageTimes(), False)
+        for index, number in ((0, 2), (models.gap, 1), (models.gap, 2)):
+            gathering.add(FaceObservation(index, index / 30, None, crop=crop, face=number))
+        assert gathering._seen == {1: 1, 2: 2}
+        gathering.cancel()
 
 
 @pytest.mark.slow

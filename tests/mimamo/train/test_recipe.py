@@ -182,6 +182,7 @@ class TestChecks:
             ("batch_size", "16"),
             ("stride", 65),
             ("learning_rate", 0),
+            ("learning_rate", True),
             ("learning_rate", float("nan")),
             ("learning_rate", float("inf")),
             ("momentum", 1.5),

@@ -35,9 +35,6 @@ class TestReading:
         facts = (source.name, source.frame_count, source.fps, source.size, source.warnings)
         assert facts == ("12-24-1920x1080_left", 5, 30.0, (112, 112), [])
 
-    def test_the_videos_true_length_can_be_given(self, folder):
-        assert AlignedFolder(folder, frame_count=9).frame_count == 9
-
     def test_channels_are_rgb(self, folder):
         bgr = np.full((112, 112, 3), (10, 20, 200), np.uint8)
         cv2.imwrite(str(folder / "00001.png"), bgr)
@@ -102,10 +99,6 @@ class TestRefusing:
         _write(folder / "00003.png", grey=0)
         with pytest.raises(InputError, match=r"00003\.png.*00003\.jpg"):
             AlignedFolder(folder)
-
-    def test_more_images_than_frames(self, folder):
-        with pytest.raises(InputError, match=r"00005\.jpg.*4 frames"):
-            AlignedFolder(folder, frame_count=4)
 
     def test_frame_rate(self, folder):
         with pytest.raises(ValueError, match="fps"):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mimamo.errors import InputError
 from mimamo.video import FrameFolder
-from mimamo.video.frames import natural
+from mimamo.video.names import natural
 
 
 def folder_of(folder, names, size=(48, 32)):

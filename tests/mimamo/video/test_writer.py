@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from support.films import damage, noise, write_film
 
 from mimamo.errors import InputError
 from mimamo.video import VideoReader, VideoWriter
+from mimamo.video.sound import _Stamps
 
 
 class TestWriting:
@@ -150,6 +152,11 @@ class TestSound:
         steps = np.diff([time for time, _ in heard])
         assert sum(seconds for _, seconds in heard) == pytest.approx(4, abs=0.15)
         assert np.abs(steps - heard[0][1]).max() < 0.05
+
+    def test_stamps_that_fall_back_are_left_out_up_to_a_second(self):
+        stamps = _Stamps(5, Fraction(1, 100))
+        found = [stamps(stamp, 10) for stamp in (105, 100, 115, 15, 5, 15)]
+        assert found == [100, None, 110, None, 120, 130]  # the fifth begins another recording
 
     def test_none_is_no_matter(self, tmp_path, picture):
         path = self.film(tmp_path, "in.mp4", None, picture)

@@ -61,6 +61,7 @@ def test_the_camera_comes_stays_and_looks_away_once():
     assert tilt.max() <= 1
     away = np.flatnonzero(np.diff((tilt > 0.5).astype(int)) == 1)
     assert len(away) == 1
+    assert (tilt[180:] == 1).sum() == 21  # a fourteenth of it
     assert (tilt == 0).mean() > 0.7
 
 
