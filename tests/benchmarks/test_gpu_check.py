@@ -61,6 +61,7 @@ def test_the_order_gives_most_if_it_is_cut_off():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -68,7 +69,8 @@ def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path)
         (hidden / f"{name}.py").write_text(f"raise ImportError('no {name} here')")
     out = tmp_path / "out"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu_check", "--rehearse", "--out", str(out)],
+        [sys.executable, "-m", "benchmarks.gpu_check", "--rehearse", "--out", str(out),
+         "--seconds", "1500"],
         cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(hidden)},
     )  # fmt: skip

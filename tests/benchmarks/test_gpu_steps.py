@@ -120,7 +120,7 @@ def test_stopped_from_outside_it_leaves_nothing_behind(tmp_path):
     process = subprocess.Popen([*PYTHON, code], cwd=ROOT, stdout=subprocess.DEVNULL)
     held.wait_until(True)
     process.terminate()
-    assert process.wait(timeout=100) == 143
+    assert process.wait(timeout=300) == 143
     held.wait_until(False)
 
 

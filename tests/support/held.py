@@ -16,7 +16,7 @@ class Held:
         self._reader = os.open(folder / "held", os.O_RDONLY | os.O_NONBLOCK)
 
     def wait_until(self, is_held: bool) -> None:
-        end = time.monotonic() + 100
+        end = time.monotonic() + 300
         while self._is_held() != is_held:
             assert time.monotonic() < end
             time.sleep(0.02)
