@@ -112,9 +112,9 @@ class AnalyticPicture:
         frames = torch.stack([self.at(y + down, x + right), self.at(y, x)])
         return frames, torch.stack([right, down])
 
-    def _places(self) -> tuple[Tensor, Tensor]:
+    def _places(self) -> tuple[Tensor, ...]:
         y, x = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2 for side in self.size)
-        return torch.meshgrid(y, x, indexing="ij")  # type: ignore[return-value]
+        return torch.meshgrid(y, x, indexing="ij")
 
 
 def grey_levels(frames: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def run_checks(folder: Path) -> Iterator[Check]:
     if not results_in(folder):
         yield partial(_fail, f"{folder}: has no results: none were saved yet, or they are missing")
         return
-    run = _Run(folder)
+    run = _RunCheck(folder)
     yield run.check_config
     for name in (BEST, LAST):
         yield partial(run.check_checkpoint, name)
@@ -74,7 +74,7 @@ def run_checks(folder: Path) -> Iterator[Check]:
     yield run.check_history
 
 
-class _Run:
+class _RunCheck:
     """The files of one run, with what the state and most others say of it."""
 
     def __init__(self, folder: Path) -> None:

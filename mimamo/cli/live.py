@@ -91,7 +91,7 @@ def live(
         if not headless:
             window = stack.enter_context(LiveWindow(paced=not _is_camera(source)))
         write = None if out is None else stack.enter_context(live_table(out))
-        run = _Run(video, predictor, window, write)
+        run = _LiveRun(video, predictor, window, write)
         ended = run.until_ended(frames)
     if ended is not None:  # the table is there; the terminal may be gone
         raise ended
@@ -151,7 +151,7 @@ def _predictor(
     return predictor
 
 
-class _Run:
+class _LiveRun:
     """A camera or film that is predicted frame by frame, shown and written where that is wanted."""
 
     def __init__(

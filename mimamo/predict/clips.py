@@ -119,7 +119,7 @@ def predict_sequence(
             for clip, rows in zip(batch, embed_clips(network, batch), strict=True):
                 yield from embedded.push(clip, rows)
 
-    together = beside(network) if beside(network) > 1 else batch_size
+    together = clips_at_once(network) if clips_at_once(network) > 1 else batch_size
     with evaluating(network):
         parts = ready()
         while some := list(islice(parts, together)):
@@ -246,12 +246,12 @@ class EmbeddedClips:
         return EmbeddedClip(start, torch.cat(parts[::-1]))
 
 
-def beside(network: MIMAMONet) -> int:
+def clips_at_once(network: MIMAMONet) -> int:
     """How many clips of a video, in their order, a network has to read out together."""
     return PUBLISHED_BATCH if network.config.recurrence == "clips" else 1
 
 
-def both(network: MIMAMONet, given: np.ndarray) -> np.ndarray:
+def valence_and_arousal(network: MIMAMONet, given: np.ndarray) -> np.ndarray:
     """What a network gives, ``[..., outputs]``, as ``[..., 2]``: NaN for what it does not."""
     values = np.full((*given.shape[:-1], len(OUTPUTS)), np.nan)
     values[..., [OUTPUTS.index(name) for name in network.config.outputs]] = given
@@ -292,7 +292,7 @@ def read_out_clips(
     """
     with (times or StageTimes()).stage("network"):
         embedded = torch.stack([clip.frames for clip in clips])
-        return both(network, network.read_out(embedded).double().cpu().numpy())
+        return valence_and_arousal(network, network.read_out(embedded).double().cpu().numpy())
 
 
 class ClipAverages:

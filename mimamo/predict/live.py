@@ -30,7 +30,7 @@ from mimamo.faces import Detector, FaceChoice, FaceTracks
 from mimamo.faces.small_grey import small_grey, stacked
 from mimamo.files import open_new, replacing
 from mimamo.model.checkpoint import Checkpoint
-from mimamo.predict.clips import beside, both
+from mimamo.predict.clips import clips_at_once, valence_and_arousal
 from mimamo.predict.interpolation import FeatureInterpolation
 from mimamo.predict.networks import averaged, joined
 from mimamo.predict.pace import Pace
@@ -134,7 +134,7 @@ class LivePredictor:
             raise ValueError(f"features_every: expected at least 1, got {features_every}")
         self._spatial, self._members = joined(checkpoint, device, dtype=dtype)
         self._networks = [member.network.eval() for member in self._members]
-        if any(beside(network) > 1 for network in self._networks):
+        if any(clips_at_once(network) > 1 for network in self._networks):
             raise InputError(
                 "live: expected networks whose GRU runs over frames, got one whose GRU runs over "
                 "clips, of which there is one at a time"
@@ -274,7 +274,7 @@ class LivePredictor:
                 phases = [level[None, None].to(weight) for level in windows.popleft()]
                 clip.append(network.embed(given, phases)[0, 0])
                 read = network.read_out(torch.stack(list(clip))[None])[0, -1]
-                values.append(both(network, read.double().cpu().numpy()))
+                values.append(valence_and_arousal(network, read.double().cpu().numpy()))
             valence, arousal = averaged(self._networks, values).tolist()
             self._values[number].append((valence, arousal))
 

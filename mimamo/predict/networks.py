@@ -16,7 +16,7 @@ from mimamo.model.config import OUTPUTS
 from mimamo.model.features import SpatialFeatures
 from mimamo.model.given_features import GivenFeatures
 from mimamo.model.network import MIMAMONet
-from mimamo.predict.clips import Cut, beside
+from mimamo.predict.clips import Cut, clips_at_once
 from mimamo.progress import counted
 
 
@@ -128,7 +128,7 @@ def checked_cut(cut: Cut, checkpoints: Sequence[Checkpoint]) -> None:
             cut.of(own.clip_length)
         except InputError as error:
             raise InputError(f"{own.path}: {error}") from error
-        if cut.whole and beside(own.network) > 1:
+        if cut.whole and clips_at_once(own.network) > 1:
             raise InputError(
                 f"{own.path}: whole: expected a network whose GRU runs over frames, got one whose "
                 "GRU runs over clips, of which there is one then"

@@ -41,7 +41,7 @@ from mimamo.predict.clips import (
     Cut,
     EmbeddedClip,
     EmbeddedClips,
-    beside,
+    clips_at_once,
     embed_clips,
     evaluating,
     read_out_clips,
@@ -165,7 +165,7 @@ class _Crop(NamedTuple):
     known: bool
 
 
-class _Track:
+class _TrackClips:
     """The clips of a face as one of the networks sees them, until the face is gone."""
 
     def __init__(self, member: Member, cut: Cut) -> None:
@@ -180,7 +180,7 @@ class _Track:
         """Take what the next clip became; yield clips, as many as are to be read out together."""
         for part in self._embedded.push(clip, rows):
             self._waiting.append(part)
-            if len(self._waiting) == beside(self.network):
+            if len(self._waiting) == clips_at_once(self.network):
                 yield self._waiting
                 self._waiting = []
         if clip.is_last and self._waiting:
@@ -213,10 +213,10 @@ class _Gathering:
         self._last: dict[int, int] = {}  # where faces were last seen whose tracks may go on
         # Of each: its crops, the tracks that have ended with it, features and grey frames.
         self._batches: deque[tuple[list[_Crop], list[int], Future]] = deque()
-        self._embedding: deque[tuple[_Track, ClipInput, Future]] = deque()
+        self._embedding: deque[tuple[_TrackClips, ClipInput, Future]] = deque()
         self._clips: deque[tuple[ClipAverages, list[EmbeddedClip], Future]] = deque()
         # By face, for each of the networks:
-        self._tracks: dict[int, list[_Track]] = {}
+        self._tracks: dict[int, list[_TrackClips]] = {}
         self._averages: dict[int, list[ClipAverages]] = {}
         # By face:
         self._frames: dict[int, list[Tensor]] = defaultdict(list)
@@ -333,7 +333,7 @@ class _Gathering:
     def _push(self, number: int, features: Tensor, known: np.ndarray, frames: Tensor) -> None:
         """Take the next grey frames of a face, and the features of those where they are known."""
         if number not in self._tracks:
-            tracks = [_Track(member, self._models.cut) for member in self._models.members]
+            tracks = [_TrackClips(member, self._models.cut) for member in self._models.members]
             self._tracks[number] = tracks
             self._averages[number] = [track.averages for track in tracks]
         if self._keep_frames:
@@ -342,7 +342,7 @@ class _Gathering:
         for track in self._tracks[number]:
             self._embed(track, track.faces.push(features[..., track.columns], which, frames))
 
-    def _embed(self, track: _Track, clips: Iterable[ClipInput]) -> None:
+    def _embed(self, track: _TrackClips, clips: Iterable[ClipInput]) -> None:
         for clip in clips:
             future = self._pool.submit(embed_clips, track.network, [clip], self._times)
             self._embedding.append((track, clip, future))

@@ -48,6 +48,13 @@ def test_a_batch_is_its_images(count, dtype):
         torch.testing.assert_close(restored[i], pyramid.inverse(single))
 
 
+@pytest.mark.parametrize("side", [61 * 61, 61 * 67, 167 * 167])
+def test_two_large_primes(side):
+    """Only here does another pass follow a convolution, Rader's or by a chirp (167)."""
+    for name, error in transforms.errors((8, side), 1, 1, torch.float64).items():
+        assert error < transforms.BARS[torch.float64], name
+
+
 @pytest.mark.parametrize("size", [(48, 30), (131, 40)])
 def test_empty_batches(size):
     """Also where a side is a prime."""

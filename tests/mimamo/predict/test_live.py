@@ -18,6 +18,7 @@ from support.films import packets_of, picture, write_film
 from support.live import values_so_far
 
 from mimamo.cli import main
+from mimamo.cli.live import _LiveRun
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, observe_faces, phase_frames
 from mimamo.model import Checkpoint, MIMAMOConfig, MIMAMONet, SmallBackbone, load_checkpoint
@@ -27,7 +28,7 @@ from mimamo.predict.render.canvas import VALENCE
 from mimamo.predict.render.live import LivePicture
 from mimamo.predict.render.people import colour_of
 from mimamo.predict.table import NO_FACE
-from mimamo.video import VideoReader
+from mimamo.video import VideoFrame, VideoReader
 from mimamo.video.camera import Camera
 
 PATTERN = ".xxxxx.xxxxxx"
@@ -206,6 +207,24 @@ def test_frames_that_are_missing_are_a_failure(weights, film, tmp_path, capsys):
     error = f"mimamo: error: {path}: frames missing after 0.3 s; they have no rows in {out}"
     assert error in capsys.readouterr().err.splitlines()
     assert len(out.read_text().splitlines()) == 10
+
+
+def test_whoever_follows_faces_is_told_of_missing_frames():
+    class Film(list):
+        fps, gaps = 10, [(0.1, 0.6)]
+
+    class Predictor:
+        features_every = 1
+        finish = list
+
+        def push(self, frame, lost):
+            told.append(lost)
+            return []
+
+    told: list[int] = []
+    film = Film(VideoFrame(i, time, np.zeros(0)) for i, time in enumerate((0.0, 0.1, 0.6, 0.7)))
+    assert _LiveRun(film, Predictor(), None, None).until_ended(None) is None
+    assert told == [0, 0, 4, 0]
 
 
 @pytest.mark.slow

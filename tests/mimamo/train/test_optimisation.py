@@ -212,6 +212,16 @@ class TestTrainer:
         assert given[0].shape == given[2].shape
         assert not torch.equal(given[0], given[2])
 
+    def test_clips_move_by_up_to_half_a_stride_either_way(
+        self, small_cache, tiny_config: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = trainer(small_cache, replace(tiny_config, mixed_stride=True, stride=5))
+        said: set[int] = set()
+        monkeypatch.setattr(ClipDataset, "moved", lambda self, moves: said.update(moves) or self)
+        for epoch in range(1, 31):
+            next(own._steps(epoch, 0))
+        assert said == {-2, -1, 0, 1, 2}
+
 
 def test_moved_clips_stay_in_their_video_and_keep_an_annotated_frame() -> None:
     def video(frames: int, annotated: Sequence[int]) -> VideoSequence:
