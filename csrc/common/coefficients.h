@@ -129,8 +129,9 @@ inline int64_t check_coefficients(const char* op, const Coefficients& coeffs) {
   const auto wanted = coeffs.wanted(op);
   const auto fits = [&](size_t part, const Tensor& x, Size size, int64_t planes) {
     const Size got = image_size(x);
-    return !wanted[part] || (got.h == size.h && got.w == size.w &&
-                             is_product(x.numel(), {count, planes, size.area()}));
+    return !wanted[part] ||
+           (got.h == size.h && got.w == size.w &&
+            is_product(x.numel(), {count, planes, size.area()}) && same_device(x, coeffs.highpass));
   };
   const size_t scales = coeffs.bands.size();
   bool good = check_orientations(op, coeffs.orientations, nbands) == planes &&

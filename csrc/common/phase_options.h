@@ -91,13 +91,17 @@ inline std::vector<TensorSpec> window_specs(
 
 constexpr const char* kWindowsBackward = "phasenet::phase_difference_windows_backward";
 
-// One gradient per level, and frames that can have one.
+// One gradient per level, beside the frames, and frames that can have one.
 inline void check_grads(
     const std::vector<Tensor>& grads, const Tensor& frames, const PhaseOptions& options) {
   STD_TORCH_CHECK(
       grads.size() == options.levels.size() && frames.scalar_type() != ScalarType::Byte,
       kWindowsBackward,
       ": expected one gradient per level and frames of a floating dtype");
+  for (const Tensor& grad : grads) {
+    STD_TORCH_CHECK(
+        same_device(grad, frames), kWindowsBackward, ": grads: expected the device of the frames");
+  }
 }
 
 // A level's gradient has the shape and dtype of the windows [..., T, bands, num_phase, h, w] of

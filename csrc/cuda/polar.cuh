@@ -89,7 +89,8 @@ __device__ __forceinline__ float one_if_less(float a, float b) {
 #endif
 }
 
-// By the functions of multiples of pi, which need no memory to reduce large angles.
+// By the functions of multiples of pi, which need no memory to reduce large angles; those lose what
+// rounding the multiple takes, see within_a_turn.
 __device__ __forceinline__ void sine_and_cosine(double angle, double* sine, double* cosine) {
 #if defined(PHASENET_EMULATED)
   *sine = std::sin(angle);
@@ -100,12 +101,23 @@ __device__ __forceinline__ void sine_and_cosine(double angle, double* sine, doub
 }
 
 __device__ __forceinline__ void sine_and_cosine(float angle, float* sine, float* cosine) {
+  const float part = angle * float(1 / kPi);
 #if defined(PHASENET_EMULATED)
-  *sine = std::sin(angle);
-  *cosine = std::cos(angle);
+  *sine = static_cast<float>(sinpi(static_cast<double>(part)));
+  *cosine = static_cast<float>(cospi(static_cast<double>(part)));
 #else
-  sincospif(angle * float(1 / kPi), sine, cosine);
+  sincospif(part, sine, cosine);
 #endif
+}
+
+// The angle less whole turns, whose length is the sum of two numbers: what is left is exact but for
+// its own rounding.
+template <typename T>
+__device__ __forceinline__ T within_a_turn(T angle) {
+  constexpr T length = T(2 * kPi);
+  constexpr T rest = sizeof(T) == 4 ? T(-1.7484555e-7) : T(2.4492935982947064e-16);
+  const T turns = std::rint(angle * T(0.5 / kPi));
+  return std::fma(-turns, rest, std::fma(-turns, length, angle));
 }
 
 }  // namespace phasenet::cuda

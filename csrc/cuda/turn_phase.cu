@@ -98,7 +98,7 @@ __global__ void turn_columns(
     angle -= still[i];
   }
   Complex<T> turn;
-  sine_and_cosine(angle, &turn.im, &turn.re);
+  sine_and_cosine(within_a_turn(angle), &turn.im, &turn.re);
   out[i] = bands[i] * turn;
 }
 

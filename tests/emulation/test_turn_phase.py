@@ -26,6 +26,15 @@ def test_turns_as_the_reference(emulated, shape, smoothing, dtype):
     assert relative_error(got, exact) < BARS[dtype]
 
 
+@pytest.mark.parametrize("dtype", BARS)
+def test_many_turns_keep_their_last_bits(emulated, dtype):
+    bands = torch.randn(3, 40, dtype=torch.complex128).to(dtype)
+    turns = torch.randn(3, 40, dtype=dtype.to_real()) * 1e4
+    exact = bands.to(torch.complex128) * torch.exp(1j * turns.double())
+    got = torch.from_numpy(emulated.turn_phase(bands.numpy(), turns.numpy(), 0.0))
+    assert relative_error(got, exact) < BARS[dtype] / 5
+
+
 @pytest.mark.parametrize(("still", "limit"), [(False, 0.0), (True, 0.0), (False, 0.7)])
 @pytest.mark.parametrize("dtype", BARS)
 def test_turns_frame_by_frame_as_on_the_cpu(emulated, dtype, still, limit):

@@ -149,3 +149,21 @@ def test_orientations_alone(device, size):
         alone = SteerablePyramid(4, 4).inverse(coeffs, bands=some, **options)
         expected = SteerablePyramid(4, 4).inverse(coeffs._replace(bands=tuple(zeros)), **options)
         assert error(alone, expected.cpu(), expected) < 1e-6
+
+
+def test_tensors_elsewhere_are_refused(device):
+    """Reading the CPU's memory would end all work on the GPU."""
+    if device == "cpu":
+        pytest.skip("there is one device")
+    operators = torch.ops.phasenet
+    highpass, *bands, lowpass = operators.pyramid(torch.rand(2, 16, 16, device=device), 4, 2)
+    for parts in (
+        (highpass, [band.cpu() for band in bands], lowpass),
+        (highpass, bands, lowpass.cpu()),
+    ):
+        with pytest.raises(RuntimeError, match="do not belong to one pyramid"):
+            operators.pyramid_inverse(*parts)
+    frames, options = torch.rand(4, 16, 16, device=device), (2, 4, 2, [1], "full", "replicate")
+    grads = [torch.ones(4, 4, 16, 16)]
+    with pytest.raises(RuntimeError, match="grads: expected the device of the frames"):
+        operators.phase_difference_windows_backward(grads, frames, *options)
