@@ -80,7 +80,7 @@ Steps<T> steps(Size image) {
 
 // Signed frequency of an index in FFT order, and back; sides below 2^31.
 __device__ __forceinline__ int signed_frequency(int index, int side) {
-  return index < side - side / 2 ? index : index - side;
+  return 2 * index < side ? index : index - side;
 }
 
 __device__ __forceinline__ int index_of(int frequency, int side) {
@@ -89,7 +89,7 @@ __device__ __forceinline__ int index_of(int frequency, int side) {
 
 // Whether a transform of this side holds the frequency.
 __device__ __forceinline__ bool holds(int side, int frequency) {
-  return frequency >= -(side / 2) && frequency < side - side / 2;
+  return -side <= 2 * frequency && 2 * frequency < side;
 }
 
 // Of radii, which are never so small that their last bits are lost: without care for those.
@@ -264,36 +264,6 @@ void with_filters(int64_t nbands, Octave octave, const Run& run) {
       return run(std::integral_constant<int, 8>(), OctaveMasks<T>());
     default:
       return run(std::integral_constant<int, 0>(), OctaveMasks<T>());
-  }
-}
-
-// A block covers kTile columns of some rows of the half spectrum, `kDown`; its threads are kTile x
-// kTileRows.
-constexpr int kTile = 32;
-constexpr int kTileRows = 8;
-// Blocks a multiprocessor holds at once; told so, the compiler does not spill for more of them.
-template <typename T>
-constexpr int kResident = sizeof(T) == 4 ? 4 : 2;
-
-// Blocks are numbered along columns, rows, planes.
-template <int kDown>
-int64_t tiles_of(int64_t planes, int64_t rows, int64_t columns) {
-  return planes * blocks_for(rows, kDown) * blocks_for(columns, kTile);
-}
-
-// Calls visit(plane, y, x) for this thread's frequencies, neighbouring threads along the rows.
-template <int kDown, typename Visit>
-__device__ __forceinline__ void for_frequencies(int rows, int columns, const Visit& visit) {
-  const unsigned across = (static_cast<unsigned>(columns) + kTile - 1) / kTile;
-  const unsigned down = (static_cast<unsigned>(rows) + kDown - 1) / kDown;
-  const unsigned line = blockIdx.x / across;
-  const int x = static_cast<int>(blockIdx.x % across * kTile + threadIdx.x);
-  const int top = static_cast<int>(line % down) * kDown;
-  if (x >= columns) {
-    return;
-  }
-  for (int i = static_cast<int>(threadIdx.y); i < kDown && top + i < rows; i += kTileRows) {
-    visit(static_cast<int64_t>(line / down), top + i, x);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "../common/fft.h"
 #include "fft_pyramid.h"
 #include "filters.cuh"
+#include "frequencies.cuh"
 #include "operators.h"
 #include "orientations.h"
 #include "pyramid.h"
@@ -14,7 +15,6 @@ namespace {
 
 constexpr int kConvertThreads = 256;
 constexpr int kConvertEach = 4;
-constexpr int kDown = 16;  // rows of a block: few, so that small levels have blocks enough
 
 template <typename T>
 __global__ void scale_bytes(const uint8_t* from, int64_t count, T* to) {
@@ -29,62 +29,63 @@ __global__ void scale_bytes(const uint8_t* from, int64_t count, T* to) {
 
 template <typename T>
 struct Analysis {
-  const Complex<T>* spectra;  // half spectra of the images, [N, image_h, image_w / 2 + 1]
-  int image_h, image_w, h, w;
+  Frequencies frequencies;  // of the bands
+  HalfSpectra<const Complex<T>> images;
+  int h, w;
+  int64_t area;
   Steps<T> steps;
   T octaves;  // 4^level
   int scale;  // of the level's, from 0
   Directions<T> directions;
   Complex<T> phase;   // of the bands, with everything that is constant
   Complex<T>* bands;  // [N, nbands, h, w]
-  // Half spectra [N, rows, columns], or null.
-  Complex<T>* highpass;
-  Complex<T>* lowpass;
-  int low_h, low_w;
+  HalfSpectra<Complex<T>> highpass, lowpass;
   T high_scale, low_scale;
 };
 
 // `one_sided`: analytic bands, else real ones with filters on both half planes. Each value goes to
 // its frequency and to the opposite one. `kBands`: their number, or 0.
 template <typename T, bool one_sided, int kBands, typename Masks>
-__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
+__global__ void __launch_bounds__(kFilterThreads, kResident<T>)
     analyze(Analysis<T> p, Masks masks) {
-  const int columns = p.w / 2 + 1;
-  for_frequencies<kDown>(p.h, columns, [&](int64_t plane, int y, int x) {
-    const int k = signed_frequency(y, p.h);
-    const int64_t row = plane * p.image_h + index_of(k, p.image_h);
-    const Complex<T> value = p.spectra[row * (p.image_w / 2 + 1) + x];
-    const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
-    const T radius2 = square(f_y) + square(f_x);
-    if (p.highpass != nullptr) {
-      p.highpass[(plane * p.h + y) * columns + x] =
-          value * (masks.highpass(radius2) * p.high_scale);
-    }
-    if (p.lowpass != nullptr && holds(p.low_h, k) && x <= p.low_w / 2) {
-      const int64_t line = plane * p.low_h + index_of(k, p.low_h);
-      p.lowpass[line * (p.low_w / 2 + 1) + x] =
-          value * (masks.lowpass(radius2 * p.octaves) * p.low_scale);
-    }
+  p.frequencies.visit([&](unsigned plane, int y, int x) {
+    const T f_x = T(x) * p.steps.x;
+    const T radius2 = square(T(signed_frequency(y, p.h)) * p.steps.y) + square(f_x);
+    const bool has_high = p.highpass.values != nullptr, has_low = p.lowpass.values != nullptr;
+    const T high = has_high ? masks.highpass(radius2) * p.high_scale : T(0);
+    const T low = has_low ? masks.lowpass(radius2 * p.octaves) * p.low_scale : T(0);
     const T radial = masks.band(radius2 * p.octaves, p.scale);
     const T inverse = radial > T(0) ? inverse_root(radius2) : T(0);
-    const Complex<T> here = value * p.phase * radial;
-    const Complex<T> there = conjugate(value) * (one_sided ? p.phase : conjugate(p.phase)) * radial;
     const bool has_opposite = x > 0 && 2 * x != p.w;  // else it has a thread of its own
-    const int64_t opposite = int64_t{y == 0 ? 0 : p.h - y} * p.w + (p.w - x);
-    const int64_t area = int64_t{p.h} * p.w;
     const int count = kBands > 0 ? kBands : p.directions.count;
-    Complex<T>* out = p.bands + plane * count * area;
-#pragma unroll(kBands > 0 ? kBands : 1)
-    for (int band = 0; band < count; ++band, out += area) {
-      const T cosine = (f_x * p.directions.cosine[band] + f_y * p.directions.sine[band]) * inverse;
-      const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, count);
-      const bool is_here = !one_sided || cosine > T(0);
-      const bool is_there = !one_sided || cosine < T(0);
-      out[int64_t{y} * p.w + x] = here * (is_here ? weight : T(0));
-      if (has_opposite) {
-        out[opposite] = there * (is_there ? weight : T(0));
+    for_both_signs(y, p.h, [&](int, int k) {
+      const Complex<T> value = p.images.at(plane, k, x);
+      if (has_high) {
+        p.highpass.at(plane, k, x) = value * high;
       }
-    }
+      if (p.lowpass.have(k, x)) {
+        p.lowpass.at(plane, k, x) = value * low;
+      }
+      const Complex<T> here = value * p.phase * radial;
+      const Complex<T> there = one_sided ? conjugate(value) * p.phase * radial : conjugate(here);
+      const T f_y = T(k) * p.steps.y;
+      const int row = index_of(k, p.h);
+      Complex<T>* out = p.bands + plane * (count * p.area);
+      Complex<T>* opposite = out + (int64_t{row == 0 ? 0 : p.h - row} * p.w + (p.w - x));
+      out += int64_t{row} * p.w + x;
+#pragma unroll(kBands > 0 ? kBands : 1)
+      for (int band = 0; band < count; ++band, out += p.area, opposite += p.area) {
+        const T cosine =
+            (f_x * p.directions.cosine[band] + f_y * p.directions.sine[band]) * inverse;
+        const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, count);
+        const bool is_here = !one_sided || cosine > T(0);
+        const bool is_there = !one_sided || cosine < T(0);
+        *out = here * (is_here ? weight : T(0));
+        if (has_opposite) {
+          *opposite = there * (is_there ? weight : T(0));
+        }
+      }
+    });
   });
 }
 
@@ -118,8 +119,6 @@ Filtered<T> filter_scale(
   const int64_t level = (scale_number - 1) / octave.count + 1;
   const bool one_sided = kind == Bands::analytic && nbands > 1;
   const int64_t count = spectra.size(0);
-  STD_TORCH_CHECK(
-      std::max(image.h, image.w) < (int64_t{1} << 30), "phasenet: an image is too large");
   const auto norm = [&](Size of) {
     return 1.0 / static_cast<double>((kind == Bands::analytic ? of : image).area());
   };
@@ -130,11 +129,11 @@ Filtered<T> filter_scale(
       empty_like_device(spectra, {count, nbands, size.h, size.w}, Dtypes<T>::complex);
   Filtered<T> result{bands, bands, bands};
   Analysis<T> p{};
-  p.spectra = static_cast<const Complex<T>*>(spectra.const_data_ptr());
-  p.image_h = static_cast<int>(image.h);
-  p.image_w = static_cast<int>(image.w);
+  p.frequencies = Frequencies(size);
+  p.images = HalfSpectra<const Complex<T>>(spectra);
   p.h = static_cast<int>(size.h);
   p.w = static_cast<int>(size.w);
+  p.area = size.area();
   p.steps = steps<T>(image);
   p.octaves = static_cast<T>(std::pow(4.0, static_cast<double>(level)));
   p.scale = static_cast<int>((scale_number - 1) % octave.count);
@@ -144,14 +143,12 @@ Filtered<T> filter_scale(
   p.bands = static_cast<Complex<T>*>(bands.mutable_data_ptr());
   if (residuals.high) {
     result.highpass = half(image);
-    p.highpass = static_cast<Complex<T>*>(result.highpass.mutable_data_ptr());
+    p.highpass = HalfSpectra<Complex<T>>(result.highpass);
     p.high_scale = static_cast<T>(norm(image));
   }
   if (residuals.low) {
     result.lowpass = half(low);
-    p.lowpass = static_cast<Complex<T>*>(result.lowpass.mutable_data_ptr());
-    p.low_h = static_cast<int>(low.h);
-    p.low_w = static_cast<int>(low.w);
+    p.lowpass = HalfSpectra<Complex<T>>(result.lowpass);
     p.low_scale = static_cast<T>(norm(low));
   }
   const Launch launch(spectra);
@@ -160,8 +157,8 @@ Filtered<T> filter_scale(
     using Masks = decltype(masks);
     launch(
         one_sided ? analyze<T, true, kBands, Masks> : analyze<T, false, kBands, Masks>,
-        tiles_of<kDown>(count, size.h, half_columns(size.w)),
-        dim3(kTile, kTileRows),
+        p.frequencies.blocks(count),
+        dim3(kFilterThreads),
         0,
         p,
         masks);

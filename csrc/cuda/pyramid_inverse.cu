@@ -5,6 +5,7 @@
 #include "../common/fft.h"
 #include "fft_pyramid.h"
 #include "filters.cuh"
+#include "frequencies.cuh"
 #include "operators.h"
 #include "orientations.h"
 #include "pyramid.h"
@@ -13,26 +14,26 @@ namespace phasenet::cuda {
 namespace {
 
 constexpr int kMostLevels = 30;  // sides stay below 2^30
-constexpr int kDown = 32;        // rows of a block
 
 template <typename T>
 struct Level {
   int h, w;
+  int64_t area;
   T octaves;  // 4^level
   T scale;
 };
 
 template <typename T>
 struct Residual {
-  const Complex<T>* spectra;  // half spectra [N, h, w / 2 + 1] of real planes, or null
-  int h, w;
+  HalfSpectra<const Complex<T>> spectra;
   T scale;
 };
 
 template <typename T>
 struct Synthesis {
-  Complex<T>* out;  // half spectra [N, h, w / 2 + 1]
-  int h, w;
+  Frequencies frequencies;  // of the images
+  HalfSpectra<Complex<T>> out;
+  int h;
   Steps<T> steps;
   Directions<T> directions;
   Complex<T> phase;  // i^(nbands - 1)
@@ -48,11 +49,6 @@ struct Spectra {
   const Complex<T>* of[kMostLevels * kPerOctave];
 };
 
-template <typename T>
-__device__ __forceinline__ Complex<T> load(const Residual<T>& of, int64_t plane, int k, int x) {
-  return of.spectra[(plane * of.h + index_of(k, of.h)) * (of.w / 2 + 1) + x];
-}
-
 // The sum of a scale's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
 // (`one_sided`) the Hermitian part of their filtered spectra, of others that of their real parts.
 template <typename T, bool one_sided, int kBands>
@@ -61,27 +57,27 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
     const Level<T>& level,
     const Directions<T>& directions,
     Complex<T> phase,
-    int64_t plane,
+    unsigned plane,
     int k,
     int x,
     T unit_y,
     T unit_x) {
   const int y = index_of(k, level.h);
-  const int64_t here = int64_t{y} * level.w + x;
-  const int64_t there = int64_t{y == 0 ? 0 : level.h - y} * level.w + (x == 0 ? 0 : level.w - x);
-  const int64_t area = int64_t{level.h} * level.w;
   const int count = kBands > 0 ? kBands : directions.count;
-  const Complex<T>* band = bands + plane * count * area;
+  const Complex<T>* here = bands + plane * (count * level.area);
+  const Complex<T>* there =
+      here + int64_t{y == 0 ? 0 : level.h - y} * level.w + (x == 0 ? 0 : level.w - x);
+  here += int64_t{y} * level.w + x;
   Complex<T> sum{T(0), T(0)};
 #pragma unroll(kBands > 0 ? kBands : 1)
-  for (int b = 0; b < count; ++b, band += area) {
+  for (int b = 0; b < count; ++b, here += level.area, there += level.area) {
     const T cosine = unit_x * directions.cosine[b] + unit_y * directions.sine[b];
     if (one_sided) {
       const bool is_here = cosine >= T(0);
-      const Complex<T> value = band[is_here ? here : there] * phase;
+      const Complex<T> value = *(is_here ? here : there) * phase;
       sum = sum + (is_here ? value : conjugate(value)) * power(is_here ? cosine : -cosine, count);
     } else {
-      const Complex<T> value = (band[here] + conjugate(band[there])) * T(0.5);
+      const Complex<T> value = (*here + conjugate(*there)) * T(0.5);
       sum = sum + value * phase * power(cosine, count);
     }
   }
@@ -89,14 +85,12 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
 }
 
 template <typename T, bool one_sided, int kBands, typename Masks, typename Bands>
-__global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
+__global__ void __launch_bounds__(kFilterThreads, kResident<T>)
     synthesize(Synthesis<T> p, Masks masks, Bands bands) {
-  const int columns = p.w / 2 + 1;
-  for_frequencies<kDown>(p.h, columns, [&](int64_t plane, int y, int x) {
-    const int k = signed_frequency(y, p.h);
-    const T f_y = T(k) * p.steps.y, f_x = T(x) * p.steps.x;
-    const T radius2 = square(f_y) + square(f_x);
-    Complex<T> sum{T(0), T(0)};
+  p.frequencies.visit([&](unsigned plane, int y, int x) {
+    const T f_x = T(x) * p.steps.x;
+    const T radius2 = square(T(signed_frequency(y, p.h)) * p.steps.y) + square(f_x);
+    Complex<T> sums[2] = {};  // for both signs
     // At most two levels answer to a frequency; of the others nothing is read.
     for (int l = 0; l < p.count; ++l) {
       const Level<T>& level = p.levels[l];
@@ -105,35 +99,40 @@ __global__ void __launch_bounds__(kTile* kTileRows, kResident<T>)
           continue;
         }
         const T radial = masks.band(radius2 * level.octaves, i);
-        if (radial > T(0) && holds(level.h, k) && x <= level.w / 2) {
+        if (radial > T(0) && 2 * x <= level.w) {
           const T inverse = inverse_root(radius2);
-          const Complex<T> value = sum_of_bands<T, one_sided, kBands>(
-              bands.of[l * masks.count + i],
-              level,
-              p.directions,
-              p.phase,
-              plane,
-              k,
-              x,
-              f_y * inverse,
-              f_x * inverse);
-          sum = sum + value * (radial * level.scale);
+          for_both_signs(y, p.h, [&](int sign, int k) {
+            if (holds(level.h, k)) {
+              const Complex<T> value = sum_of_bands<T, one_sided, kBands>(
+                  bands.of[l * masks.count + i],
+                  level,
+                  p.directions,
+                  p.phase,
+                  plane,
+                  k,
+                  x,
+                  T(k) * p.steps.y * inverse,
+                  f_x * inverse);
+              sums[sign] = sums[sign] + value * (radial * level.scale);
+            }
+          });
         }
       }
     }
-    if (p.highpass.spectra != nullptr) {
-      const T mask = masks.highpass(radius2);
-      if (mask > T(0)) {
-        sum = sum + load(p.highpass, plane, k, x) * (mask * p.highpass.scale);
-      }
+    const auto add = [&](const Residual<T>& of, T mask) {
+      for_both_signs(y, p.h, [&](int sign, int k) {
+        if (mask > T(0) && of.spectra.have(k, x)) {
+          sums[sign] = sums[sign] + of.spectra.at(plane, k, x) * (mask * of.scale);
+        }
+      });
+    };
+    if (p.highpass.spectra.values != nullptr) {
+      add(p.highpass, masks.highpass(radius2));
     }
-    if (p.lowpass.spectra != nullptr && holds(p.lowpass.h, k) && x <= p.lowpass.w / 2) {
-      const T mask = masks.lowpass(radius2 * p.low_octaves);
-      if (mask > T(0)) {
-        sum = sum + load(p.lowpass, plane, k, x) * (mask * p.lowpass.scale);
-      }
+    if (p.lowpass.spectra.values != nullptr) {
+      add(p.lowpass, masks.lowpass(radius2 * p.low_octaves));
     }
-    p.out[(plane * p.h + y) * columns + x] = sum;
+    for_both_signs(y, p.h, [&](int sign, int k) { p.out.at(plane, k, x) = sums[sign]; });
   });
 }
 
@@ -172,7 +171,6 @@ Tensor images_of(
   std::vector<Tensor> spectra;
   Synthesis<T> p{};
   p.h = static_cast<int>(image.h);
-  p.w = static_cast<int>(image.w);
   p.steps = steps<T>(image);
   p.directions = directions<T>(nbands);
   p.phase = {analysis_phase<T>(nbands).re, -analysis_phase<T>(nbands).im};
@@ -182,11 +180,7 @@ Tensor images_of(
       return {};
     }
     spectra.push_back(rfft2(as_batch(*planes, 2)));
-    return {
-        static_cast<const Complex<T>*>(spectra.back().const_data_ptr()),
-        static_cast<int>(size.h),
-        static_cast<int>(size.w),
-        norm(size)};
+    return {HalfSpectra<const Complex<T>>(spectra.back()), norm(size)};
   };
   p.highpass = residual(highpass, image);
   p.lowpass = residual(lowpass, sizes.back());
@@ -205,13 +199,16 @@ Tensor images_of(
     p.levels[p.count++] = {
         static_cast<int>(size.h),
         static_cast<int>(size.w),
+        size.area(),
         power_of_four<T>(level),
         norm(size) * angular};
   }
   const Tensor& like = spectra.front();
-  const int64_t count = like.size(0), columns = half_columns(image.w);
-  const Tensor sum = empty_like_device(like, {count, image.h, columns}, Dtypes<T>::complex);
-  p.out = static_cast<Complex<T>*>(sum.mutable_data_ptr());
+  const int64_t count = like.size(0);
+  const Tensor sum =
+      empty_like_device(like, {count, image.h, half_columns(image.w)}, Dtypes<T>::complex);
+  p.out = HalfSpectra<Complex<T>>(sum);
+  p.frequencies = Frequencies(image);
   const Launch launch(sum);
   with_filters<T>(nbands, given.octave, [&](auto bands_known, auto masks) {
     constexpr int kBands = decltype(bands_known)::value;
@@ -222,8 +219,8 @@ Tensor images_of(
     launch(
         adjoint && nbands > 1 ? synthesize<T, true, kBands, Masks, Bands>
                               : synthesize<T, false, kBands, Masks, Bands>,
-        tiles_of<kDown>(count, image.h, columns),
-        dim3(kTile, kTileRows),
+        p.frequencies.blocks(count),
+        dim3(kFilterThreads),
         0,
         p,
         masks,

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "../../csrc/cuda/device.h"
+#include "../../csrc/cuda/frequencies.cuh"
 #include "../../csrc/cuda/halves.cuh"
 #include "../../csrc/cuda/operators.h"
 #include "../../csrc/cuda/singles.cuh"
@@ -218,6 +219,8 @@ PYBIND11_MODULE(phasenet_emulated, m) {
         reinterpret_cast<void (*)(const emulation::LaunchRecord*)>(function);
   });
   m.def("launches", [] { return emulation::settings.launches; });
+  m.def(
+      "quotient", [](unsigned of, int64_t by) { return phasenet::cuda::Divisor(by).quotient(of); });
   m.def("probe", &probe);
   const auto analysis = [&](const char* name, auto operator_of) {
     m.def(

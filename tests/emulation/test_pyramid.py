@@ -256,6 +256,19 @@ def test_one_kernel_a_level_and_one_back(emulated):
     assert emulated.launches() - before == 4
 
 
+def test_division_by_multiplying_is_exact(emulated):
+    """Rows and planes of a thread, of any size."""
+    random = np.random.default_rng()
+    most = 2**31 - 1
+    some = (2 ** random.uniform(0, 31, 200)).astype(np.int64).clip(1, most)
+    powers = [2**n + e for n in range(31) for e in (-1, 0, 1)]
+    for by in {*map(int, some), *powers, most} - {0}:
+        multiples = by * random.integers(0, most // by + 1, 20)
+        numbers = {*map(int, multiples), *map(int, multiples - 1), 0, most, most // by * by - 1}
+        for of in numbers - {-1}:
+            assert emulated.quotient(of, by) == of // by
+
+
 def test_every_device_has_the_shared_memory(emulated):
     """48 KB need no leave to be asked for."""
     emulated.configure(shared_limit=48 << 10)
