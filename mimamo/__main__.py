@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mimamo.signals import Ended, end_well, leave_with
+from mimamo.signals import end_well, ended_by, leave_with
 
 
 def main() -> int:
@@ -15,7 +15,9 @@ def main() -> int:
 
         ending.raise_waiting()
         return run()
-    except Ended as ended:
+    except BaseException as error:
+        if (ended := ended_by(error)) is None:
+            raise
         from mimamo.terminal import print_line
 
         print_line(f"mimamo: ended by {ended}", error=True)

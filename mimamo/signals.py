@@ -36,6 +36,16 @@ class Ended(BaseException):
         return 128 + self.number
 
 
+def ended_by(error: BaseException | None) -> Ended | None:
+    """The `Ended` that an error is, or on whose way out it came.
+
+    Between two steps of one of Python's locks it leaves that unlocked, and leaving it again fails.
+    """
+    while error is not None and not isinstance(error, Ended):
+        error = error.__context__
+    return error
+
+
 class _Ending:
     """The first signal raises `Ended`; one that comes much later, or when the command is over, ends
     the process where it is.

@@ -293,6 +293,7 @@ class TestOthers:
         process, killed = holder(path), holder(path)
         other = tmp_path / ".film.20240101.mp4"  # somebody's own
         other.write_text("mine")
+        other.chmod(0o644)  # whatever the umask
         (both := set(tmp_path.iterdir())).remove(other)
         killed.kill()
         killed.wait()

@@ -179,6 +179,26 @@ def test_one_where_exceptions_are_swallowed_waits(code: str) -> None:
     assert (run.stdout.replace("killed\n", ""), run.stderr) == ("SIGHUP\n", "")
 
 
+def test_one_between_two_steps_of_a_lock() -> None:
+    """Leaving a lock that was unlocked was a traceback, and status 1."""
+    code = (
+        "import os, signal, sys, threading\n"
+        "from mimamo import __main__, cli\n"
+        "changed = threading.Condition(threading.Lock())\n"
+        "def unlock():\n"
+        "    changed.release()\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "def wait():\n"
+        "    changed._release_save = unlock\n"
+        "    with changed:\n"
+        "        changed.wait()\n"
+        "cli.main = wait\n"
+        "sys.exit(__main__.main())\n"
+    )
+    run = run_code(code)
+    assert (run.returncode, run.stderr) == (143, "mimamo: ended by SIGTERM\n")
+
+
 def test_what_ffmpeg_calls_says_so() -> None:
     file = FilmFile(io.BytesIO())
     functions = [x for x in (file.seek, file.read, file.tell, file.write) if hasattr(x, "__code__")]
