@@ -17,6 +17,7 @@ from phasenet import (
     reference,
     runs,
 )
+from phasenet.denoised_phase import mirrored_bands
 
 BYTES = {0.0: 0.0035, 1.0: 0.006, 2.0: 0.025}  # pixels that rounding to 8 bits adds
 MARGIN = 16  # pixels whose window reaches the mirrored border
@@ -224,3 +225,14 @@ def test_threads_change_no_more_than_rounding(dtype, bound):
         torch.set_num_threads(threads)
     for result in results[1:]:
         assert float((result - results[0]).abs().max()) < bound
+
+
+@pytest.mark.parametrize("levels", [(1,), (2,), (1, 2)])
+def test_noise_adds_the_power_that_is_taken_off(levels):
+    """A texture that stands still, with noise of its own in each frame."""
+    texture, noise = torch.rand(96, 96, dtype=torch.float64), 1e-2
+    frames = texture + noise * torch.randn(9, 96, 96, dtype=torch.float64)
+    bands = mirrored_bands(frames, max(levels) + 2, 4, levels)
+    sums = motion_equations.window_sums(bands, (96, 96), max(levels) + 2, levels)
+    power = motion_equations.noise_power(noise, levels, sums.dtype)
+    assert float(inside(sums[:, 5]).mean()) == pytest.approx(power, rel=0.2)

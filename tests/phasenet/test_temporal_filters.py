@@ -75,6 +75,13 @@ def test_a_short_film_is_magnified_less(periods, least):
     assert max(passed) < 1.05
 
 
+def test_too_few_taps_let_next_to_nothing_through():
+    """At most 17 frames of a band whose periods are 30 to 60: a gain of 1 would be of noise."""
+    passed = [float(fir_taps(0.5, 1, FPS, most).abs().sum()) for most in (1, 2, 4, 8)]
+    assert passed == sorted(passed)
+    assert passed[-1] < 0.1
+
+
 @pytest.mark.parametrize("length", [2, 7, 100])
 def test_a_matrix_filters_and_takes_nothing_of_what_grows_evenly(length):
     taps = fir_taps(2, 6, FPS, length - 1)

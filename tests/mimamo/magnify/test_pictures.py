@@ -137,3 +137,14 @@ def test_a_film_with_a_hole_is_magnified_at_its_own_times(tmp_path, temporal):
     wrong = max(np.abs(whole[place] - image).mean() for place, image in holed.items())
     moved = np.mean([np.abs(image - whole[0]).mean() for image in whole.values()])
     assert wrong < 0.5 * moved
+
+
+@pytest.mark.parametrize(("high", "told"), [(8, "short gap"), (9, "long gap")])
+def test_a_gap_is_bridged_up_to_a_period_of_the_highest_frequency(tmp_path, high, told):
+    """Three frames are missing; a period has 3.1 of them, or 2.8."""
+    path, said = tmp_path / "a.mp4", []
+    write_film(path, swinging(60), "mjpeg", pix_fmt="yuvj444p")
+    hole(path, 30, 32)
+    settings = MagnifySettings(3, 2, high, nbands=2, bands_per_octave=1)
+    magnify_film(path, tmp_path / "out.mp4", settings, warn=said.append)
+    assert told in said[0]
