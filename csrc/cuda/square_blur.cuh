@@ -100,16 +100,12 @@ struct SplitRights {
   } high, low;
 };
 
-// As they lie in memory: beside each other what one product takes.
-template <bool kShort>
+// As they lie in memory: what an edge takes is side by side.
 __device__ __forceinline__ Four<Halves> four_of(SplitPair first, SplitPair second) {
-  return kShort ? Four<Halves>{{first.high, first.low, second.high, second.low}}
-                : Four<Halves>{{first.high, second.high, first.low, second.low}};
+  return {{first.high, first.low, second.high, second.low}};
 }
-template <bool kShort>
 __device__ __forceinline__ SplitRights rights_of(const Four<Halves>& from) {
-  return kShort ? SplitRights{{from.at[0], from.at[2]}, {from.at[1], from.at[3]}}
-                : SplitRights{{from.at[0], from.at[1]}, {from.at[2], from.at[3]}};
+  return {{from.at[0], from.at[2]}, {from.at[1], from.at[3]}};
 }
 
 // sum [16, 8] += 16 samples of a square, `m` sixteens behind its begin, blurred along a column;

@@ -147,8 +147,8 @@ class SquareFrame {
 #pragma unroll
     for (int n = 0; n < 2; ++n) {
       const int at = n * kFactorThreads + self.index;
-      memory_.factors[at] = four_of<Level::is_short>(amplitudes[n], amplitudes[n + 2]);
-      memory_.weighted[at] = four_of<Level::is_short>(weighted[n], weighted[n + 2]);
+      memory_.factors[at] = four_of(amplitudes[n], amplitudes[n + 2]);
+      memory_.weighted[at] = four_of(weighted[n], weighted[n + 2]);
     }
     if (counts) {
       count_wraps(slot, wraps_between(before_, phase_));
@@ -205,7 +205,7 @@ class SquareFrame {
         const int at = (i * kTilesDown + pair) * 32;
 #pragma unroll
         for (int n = 0; n < 2; ++n) {
-          factors[n][i] = rights_of<Level::is_short>(from[n * kFactorThreads + at]);
+          factors[n][i] = rights_of(from[n * kFactorThreads + at]);
         }
       }
 #pragma unroll

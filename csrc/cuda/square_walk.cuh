@@ -188,7 +188,7 @@ class SquareWalk {
 #pragma unroll
         for (int i = 0; i < kTilesDown; ++i) {
           const int at = (i * kTilesDown + pair) * 32;
-          const auto a = rights_of<Level::is_short>(amplitudes[n * kFactorThreads + at]);
+          const auto a = rights_of(amplitudes[n * kFactorThreads + at]);
           const auto times = [&](Halves high, Halves low, Halves by) {
             return Level::is_short ? SplitPair{multiply(high, by), multiply(low, by)}
                                    : multiply({high, low}, by);
