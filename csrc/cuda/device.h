@@ -69,6 +69,16 @@ __device__ __forceinline__ void store_once(Two<T>* to, Two<T> value) {
 #endif
 }
 
+__device__ __forceinline__ void store_once(Four<float>* to, const Four<float>& value) {
+#if defined(PHASENET_EMULATED)
+  *to = value;
+#else
+  __stcs(
+      reinterpret_cast<float4*>(to),
+      make_float4(value.at[0], value.at[1], value.at[2], value.at[3]));
+#endif
+}
+
 __device__ __forceinline__ void store_once(float* to, float value) {
 #if defined(PHASENET_EMULATED)
   *to = value;

@@ -104,6 +104,15 @@ __device__ __forceinline__ SplitPair split(float first, float second) {
   return {high, halves(first - a, second - b)};
 }
 
+// To 2^-20 of a number, so that small whole numbers times upper halves are halves: those keep 8
+// bits.
+__device__ __forceinline__ SplitPair split_shortly(float first, float second) {
+  const Halves high = halves(first, second) & 0xfff8fff8u;
+  float a, b;
+  to_floats(high, &a, &b);
+  return {high, halves(first - a, second - b)};
+}
+
 // Times small whole numbers; what rounding takes from the upper halves goes to the lower ones.
 __device__ __forceinline__ SplitPair multiply(SplitPair x, Halves by) {
   const Halves high = multiply(x.high, by);

@@ -150,7 +150,7 @@ void fill_squares(
       });
 }
 
-// The same where results may lie anywhere: walk_squares writes pairs of values at once.
+// The same where results may lie anywhere: walk_squares writes values in pieces.
 template <typename Out>
 void fill_any_squares(
     const Launch& launch,
@@ -161,7 +161,7 @@ void fill_any_squares(
   for (const Tensor& result : results) {
     const auto address = reinterpret_cast<uintptr_t>(result.const_data_ptr());
     aligned.push_back(
-        address % sizeof(Two<Out>) == 0
+        address % sizeof(Piece<Out>) == 0
             ? result
             : empty_like_device(result, leading(result, 0), result.scalar_type()));
   }

@@ -19,7 +19,21 @@ struct BlurBlocks {
   Four<Halves> edges;   // of the group behind them and of that before
   Four<Halves> parted;  // as rows, where the first 8 samples end a plane and the others begin one
 };
+struct SplitBlocks {
+  BlurBlocks high, low;
+};
 constexpr int kBlockFours = 2 * 3 * 32;
+
+// The same as single halves, where results are rounded to 16 bits. Each group is there twice: one
+// product takes upper and lower halves of a right factor's group. Taps are scaled so that they lie
+// beside halves, at most 6.7e-5 of a tap away. The blur is a little different then, but always the
+// same, so that differences of phases are off by about as small a part of them, however small.
+struct ShortBlocks {
+  Four<Halves> rows[2], edges[2], parted[2];
+};
+constexpr float kShortScale = 1.0634069f;
+template <bool kShort>
+using Blocks = std::conditional_t<kShort, ShortBlocks, SplitBlocks>;
 
 // A tap, of a distance known only when running; zero where there is none.
 __device__ __forceinline__ float tap_at(int distance) {
@@ -31,18 +45,29 @@ __device__ __forceinline__ float tap_at(int distance) {
   return value;
 }
 
-// A warp's lanes write them: the upper halves of taps, then the lower ones.
+// A warp's lanes write them, split ones as the upper halves of taps, then the lower ones.
+template <bool kShort>
 __device__ __forceinline__ void write_blocks(int lane, Four<Halves>* out) {
   const int sample = lane / 4 * 2, column = lane % 4 * 2;
   const auto block = [&](int odd, int from) {
     const int distance = sample + odd - column - from;
-    return split(tap_at(distance), tap_at(distance - 1));
+    const float scale = kShort ? kShortScale : 1.0f;
+    return split(tap_at(distance) * scale, tap_at(distance - 1) * scale);
   };
   Four<Halves> pieces[6];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const SplitPair row = block(i % 2, i / 2 * 8), edge = block(i % 2, i < 2 ? 16 : -8);
     const bool own = (sample < 8) == (i < 2);
+    if constexpr (kShort) {
+#pragma unroll
+      for (int twice = i % 2; twice < 4; twice += 2) {
+        pieces[i / 2].at[twice] = row.high;
+        pieces[2 + i / 2].at[twice] = edge.high;
+        pieces[4 + i / 2].at[twice] = own ? row.high : 0;
+      }
+      continue;
+    }
     const auto write = [&](Four<Halves>* part, Halves of_row, Halves of_edge) {
       part[0].at[i] = of_row;
       part[1].at[i] = of_edge;
@@ -57,14 +82,15 @@ __device__ __forceinline__ void write_blocks(int lane, Four<Halves>* out) {
   }
 }
 
-struct SplitBlocks {
-  BlurBlocks high, low;
-};
-
 // Neighbours in registers, as products need them.
-__device__ __forceinline__ SplitBlocks read_blocks(int lane, const Four<Halves>* from) {
+template <bool kShort>
+__device__ __forceinline__ Blocks<kShort> read_blocks(int lane, const Four<Halves>* from) {
   const auto part = [&](int i) { return from[i * 32 + lane]; };
-  return {{part(0), part(1), part(2)}, {part(3), part(4), part(5)}};
+  if constexpr (kShort) {
+    return {{part(0), part(1)}, {part(2), part(3)}, {part(4), part(5)}};
+  } else {
+    return {{part(0), part(1), part(2)}, {part(3), part(4), part(5)}};
+  }
 }
 
 // Two groups of 8 of a square's rows as a right factor, as the sum of two halves each.
@@ -73,6 +99,14 @@ struct SplitRights {
     Halves first, second;
   } high, low;
 };
+
+// As they lie in memory: what an edge takes is side by side.
+__device__ __forceinline__ Four<Halves> four_of(SplitPair first, SplitPair second) {
+  return {{first.high, first.low, second.high, second.low}};
+}
+__device__ __forceinline__ SplitRights rights_of(const Four<Halves>& from) {
+  return {{from.at[0], from.at[2]}, {from.at[1], from.at[3]}};
+}
 
 // sum [16, 8] += 16 samples of a square, `m` sixteens behind its begin, blurred along a column;
 // around[i] are the samples' groups of 8 at the i-th sixteen.
@@ -97,6 +131,22 @@ __device__ __forceinline__ void blur_sixteen(
   add(blocks.high, low);
   add(blocks.low, high);
   add(blocks.high, high);
+}
+template <int kSide, typename Around>
+__device__ __forceinline__ void blur_sixteen(
+    const ShortBlocks& blocks, int m, const Around& around, float (&sum)[4]) {
+  const auto& rows = kSide < kSquare && m == 1 ? blocks.parted : blocks.rows;
+  const auto add = [&](const Four<Halves>& taps, Halves high, Halves low) {
+    add_product(sum, {taps.at[0], taps.at[1]}, {taps.at[2], taps.at[3]}, high, low);
+  };
+  if (m < kTilesDown - 1) {
+    add(blocks.edges[0], around(m + 1).high.first, around(m + 1).low.first);
+  }
+  if (m > 0) {
+    add(blocks.edges[1], around(m - 1).high.second, around(m - 1).low.second);
+  }
+  add(rows[0], around(m).high.first, around(m).low.first);
+  add(rows[1], around(m).high.second, around(m).low.second);
 }
 
 // Right factor that takes a left one off sums, whose columns are exchanged in pairs.
@@ -128,9 +178,9 @@ __device__ __forceinline__ void put_sums(Halves minus, float (&sum)[4], int n, B
 // Calls visit(across, half, values) for half of the rows of each 16 columns, blurred along x too,
 // as soon as all they need is there, `pair` being the last 16 columns that are. A lane has columns
 // 2 r and 2 r + 1 of the rows 4 q + half (values 0 and 2) and 4 q + half + 2.
-template <int kSide, typename Visit>
+template <int kSide, typename Blocks, typename Visit>
 __device__ __forceinline__ void blur_across(
-    const SplitBlocks& blocks, const BlurredRows& rows, int pair, const Visit& visit) {
+    const Blocks& blocks, const BlurredRows& rows, int pair, const Visit& visit) {
 #pragma unroll
   for (int across = 0; across < kTilesDown; ++across) {
     // They reach into the next 16 columns.

@@ -10,7 +10,7 @@ namespace phasenet::cuda {
 
 // A level of videos whose gradient is sought. Planes lie in blocks.
 struct GradientSquares : SquareLevel {
-  static constexpr bool is_gradient = true;
+  static constexpr bool is_gradient = true, is_short = false;
   const float* grads;   // of the windows
   uint32_t* passes;     // [groups, frames, P, kTilesDown, 32], see pass_bit
   float* means;         // [groups, frames, P, planes of a square]

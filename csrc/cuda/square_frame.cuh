@@ -6,6 +6,14 @@
 
 namespace phasenet::cuda {
 
+__device__ __forceinline__ Four<Halves> sum_of(Four<Halves> one, const Four<Halves>& other) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    one.at[i] = add(one.at[i], other.at[i]);
+  }
+  return one;
+}
+
 // Where `Level` is that of a gradient, wraps are written to it.
 template <int kSide, typename Level>
 class SquareFrame {
@@ -50,6 +58,7 @@ class SquareFrame {
         }
       };
       Four<Halves> total = {};
+      memory_.common[self.index] = total;
       float after[8];
       load_phases(after);
 #pragma unroll 2
@@ -111,7 +120,7 @@ class SquareFrame {
     if (!self.has_factors()) {
       return;
     }
-    Four<Halves> high, low, weighted_high, weighted_low;
+    SplitPair amplitudes[4], weighted[4];
     uint32_t peak = 0;
 #pragma unroll
     for (int pair = 0; pair < 4; ++pair) {
@@ -131,17 +140,16 @@ class SquareFrame {
         values[i] = std::fmax(amplitude_[2 * pair + i] * scale, least);  // none is NaN
         products[i] = is_finite ? values[i] * phase_[2 * pair + i] : 0.0f;
       }
-      const SplitPair amplitude = split(values[0], values[1]);
-      const SplitPair weighted = split(products[0], products[1]);
-      high.at[pair] = amplitude.high;
-      low.at[pair] = amplitude.low;
-      weighted_high.at[pair] = weighted.high;
-      weighted_low.at[pair] = weighted.low;
+      amplitudes[pair] =
+          Level::is_short ? split_shortly(values[0], values[1]) : split(values[0], values[1]);
+      weighted[pair] = split(products[0], products[1]);
     }
-    memory_.high[self.index] = high;
-    memory_.low[self.index] = low;
-    memory_.weighted_high[self.index] = weighted_high;
-    memory_.weighted_low[self.index] = weighted_low;
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+      const int at = n * kFactorThreads + self.index;
+      memory_.factors[at] = four_of(amplitudes[n], amplitudes[n + 2]);
+      memory_.weighted[at] = four_of(weighted[n], weighted[n + 2]);
+    }
     if (counts) {
       count_wraps(slot, wraps_between(before_, phase_));
     }
@@ -183,9 +191,8 @@ class SquareFrame {
 
   __device__ __forceinline__ void blur_rows(int m, bool is_weighted) const {
     const SquareThread self;
-    const Four<Halves>* high = (is_weighted ? memory_.weighted_high : memory_.high) + self.lane;
-    const Four<Halves>* low = (is_weighted ? memory_.weighted_low : memory_.low) + self.lane;
-    const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
+    const Four<Halves>* from = (is_weighted ? memory_.weighted : memory_.factors) + self.lane;
+    const auto blocks = read_blocks<Level::is_short>(self.lane, memory_.blocks);
     const Halves minus = minus_exchanged(self.lane);
     BlurredRows rows;
     Four<float>* to =
@@ -196,10 +203,9 @@ class SquareFrame {
 #pragma unroll
       for (int i = m > 0 ? m - 1 : 0; i < kTilesDown && i <= m + 1; ++i) {
         const int at = (i * kTilesDown + pair) * 32;
-        const Four<Halves> highs = high[at], lows = low[at];
 #pragma unroll
         for (int n = 0; n < 2; ++n) {
-          factors[n][i] = {{highs.at[n], highs.at[n + 2]}, {lows.at[n], lows.at[n + 2]}};
+          factors[n][i] = rights_of(from[n * kFactorThreads + at]);
         }
       }
 #pragma unroll
@@ -256,27 +262,41 @@ class SquareFrame {
     Four<Halves> result;
 #pragma unroll
     for (int pair = 0; pair < 4; ++pair) {
-      result.at[pair] = halves(wraps(2 * pair), wraps(2 * pair + 1));
+      result.at[pair % 2 * 2 + pair / 2] = halves(wraps(2 * pair), wraps(2 * pair + 1));
     }
     return result;
   }
 
   __device__ __forceinline__ void count_wraps(int fresh_slot, const Four<Halves>& fresh) const {
-    Four<Halves>* wraps = memory_.wraps + thread_index();
+    const int index = thread_index();
     if constexpr (Level::is_gradient) {
       const int64_t place = *memory_.place + memory_.frames[2] + 1;  // of the frame at hand next
-      level_.wraps[place * kFactorThreads + thread_index()] = fresh;
+      level_.wraps[place * kFactorThreads + index] = fresh;
     }
-#pragma unroll 4
-    for (int slot = 0; slot < level_.shape.num_phase; ++slot) {
-      Four<Halves> sum = wraps[slot * kFactorThreads];
+    Four<Halves>& begun = memory_.wraps[fresh_slot * kFactorThreads + index];
+    if constexpr (Level::is_short) {
+      Four<Halves> common = memory_.common[index];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        sum.at[i] = add(sum.at[i], fresh.at[i]);
+        begun.at[i] = common.at[i] ^ 0x80008000u;  // minus
       }
-      wraps[slot * kFactorThreads] = sum;
+      if (memory_.frames[2] % kCommonFrames == 0) {
+        add_to_all(index, common);
+        common = {};
+      }
+      memory_.common[index] = sum_of(common, fresh);
+    } else {
+      add_to_all(index, fresh);
+      begun = fresh;
     }
-    wraps[fresh_slot * kFactorThreads] = fresh;
+  }
+
+  __device__ __forceinline__ void add_to_all(int index, const Four<Halves>& wraps) const {
+#pragma unroll 4
+    for (int slot = 0; slot < level_.shape.num_phase; ++slot) {
+      Four<Halves>& sum = memory_.wraps[slot * kFactorThreads + index];
+      sum = sum_of(sum, wraps);
+    }
   }
 
   const SquareMemory memory_;

@@ -18,6 +18,9 @@ constexpr int kParked = 4;  // halves of 16 x 16 values for which registers do n
 // within 8 rad.
 constexpr float kPhaseUnit = 4;
 
+// So often all windows get the wraps that are common to them: halves hold no more than 2048.
+constexpr int kCommonFrames = 64;
+
 // One level of some videos, a unit being a plane of one video along all frames.
 struct SquareLevel {
   const float* phase;
@@ -44,17 +47,18 @@ struct SquareMemory {
   Four<float>* fields;
   Four<float>* inverse;   // [kSquareTiles, 32]: B(a), then 2 pi / B(a), in kPhaseUnit as all phases
   Four<float>* denoised;  // B(a p), then the denoised phases
-  Four<Halves>* wraps;    // [kWindowWarps, kFactorThreads]: counted since a window's first frame
-  Four<Halves>* high;     // [kFactorThreads]: a times a power of two as the sum of two halves
-  Four<Halves>* low;
-  Four<Halves>* weighted_high;  // a p, until it is blurred
-  Four<Halves>* weighted_low;
-  Four<float>* parked;   // in their place, [kWindowWarps, kParked, 32]: a window's first values
-  Four<Halves>* blocks;  // of taps
-  int64_t* origins;      // [4]: where the planes' first frames begin; others' where there is none
-  int64_t* targets;      // [4]: where their windows begin, kNowhere where there is no plane
-  int64_t* run;          // [2]: the frame of all groups' that the run has come to, and its end
-  int64_t* place;        // of the planes' first frames among all groups'
+  // [kWindowWarps, kFactorThreads]: counted since a window's first frame; to them come, where
+  // results are rounded to 16 bits, those common to all windows, [kFactorThreads].
+  Four<Halves>*wraps, *common;
+  // [2, kFactorThreads]: a times a power of two as right factors, of either of two tiles' columns.
+  Four<Halves>* factors;
+  Four<Halves>* weighted;  // a p, until it is blurred
+  Four<float>* parked;     // in its place, [kWindowWarps, kParked, 32]: a window's first values
+  Four<Halves>* blocks;    // of taps
+  int64_t* origins;        // [4]: where the planes' first frames begin; others' where there is none
+  int64_t* targets;        // [4]: where their windows begin, kNowhere where there is no plane
+  int64_t* run;            // [2]: the frame of all groups' that the run has come to, and its end
+  int64_t* place;          // of the planes' first frames among all groups'
   // The first that is walked along, the one behind the last, the one at hand, and that modulo P.
   int* frames;
   int* ages;        // [kWindowWarps]: of a warp's windows, in frames
@@ -66,11 +70,10 @@ struct SquareMemory {
     inverse = fields + kWindowWarps * kSquareFours;
     denoised = inverse + kSquareFours;
     wraps = reinterpret_cast<Four<Halves>*>(denoised + kSquareFours);
-    high = wraps + kWindowWarps * kFactorThreads;
-    low = high + kFactorThreads;
-    weighted_high = low + kFactorThreads;
-    weighted_low = weighted_high + kFactorThreads;
-    parked = reinterpret_cast<Four<float>*>(weighted_high);
+    common = wraps + kWindowWarps * kFactorThreads;
+    factors = common + kFactorThreads;
+    weighted = factors + 2 * kFactorThreads;
+    parked = reinterpret_cast<Four<float>*>(weighted);
     blocks = reinterpret_cast<Four<Halves>*>(parked + kWindowWarps * kParked * 32);
     origins = reinterpret_cast<int64_t*>(blocks + kBlockFours);
     targets = origins + 4;
@@ -84,7 +87,7 @@ struct SquareMemory {
 };
 
 constexpr int kSquareSixteens = (kWindowWarps + 2) * kSquareFours +
-                                (kWindowWarps + 2) * kFactorThreads + kWindowWarps * kParked * 32 +
+                                (kWindowWarps + 3) * kFactorThreads + kWindowWarps * kParked * 32 +
                                 kBlockFours;
 static_assert(kWindowWarps * kParked * 32 >= 2 * kFactorThreads);
 constexpr int64_t kSquareBytes =

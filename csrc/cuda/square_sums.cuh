@@ -228,7 +228,7 @@ class SquareSums {
   __device__ __forceinline__ static Two<float> wraps_of(
       const Four<Halves> (&wraps)[kTilesDown], int n, int half) {
     Two<float> pair;
-    to_floats(wraps[n / 2].at[n % 2 * 2 + half], &pair.at[0], &pair.at[1]);
+    to_floats(wraps[n / 2].at[half * 2 + n % 2], &pair.at[0], &pair.at[1]);
     return pair;
   }
 

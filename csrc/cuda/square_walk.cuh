@@ -69,6 +69,8 @@ class SquareWalk {
 
  private:
   using Planes = SquarePlanes<kSide>;
+  // Halves of 16 x 16 values that wait in shared memory: short taps leave registers to the others.
+  static constexpr int kWaiting = Level::is_short && kSide == kSquare ? 1 : kParked;
 
   __device__ __forceinline__ void walk(bool only_down) {
     const int length = static_cast<int>(level_.shape.length), num_phase = level_.shape.num_phase;
@@ -113,7 +115,7 @@ class SquareWalk {
     const SquareThread self;
     const int num_phase = level_.shape.num_phase;
     if (self.warp == 0) {
-      write_blocks(self.lane, memory_.blocks);
+      write_blocks<Level::is_short>(self.lane, memory_.blocks);
     }
     if (self.index == 0) {
       *memory_.place = group * level_.shape.length;
@@ -160,36 +162,45 @@ class SquareWalk {
   // The difference from the frame before.
   __device__ __forceinline__ void follow(SquareValues& values) const {
     const SquareThread self;
-    const Four<Halves>* high = memory_.high + self.lane;  // the lower halves lie behind
+    const Four<Halves>* amplitudes = memory_.factors + self.lane;
+    const Four<Halves>* common = memory_.common + self.lane;
     const Four<Halves>* wraps = memory_.wraps + self.warp * kFactorThreads + self.lane;
     Four<float>* fields = memory_.fields + self.warp * kSquareFours + self.lane;
-    const SplitBlocks blocks = read_blocks(self.lane, memory_.blocks);
+    const auto blocks = read_blocks<Level::is_short>(self.lane, memory_.blocks);
     const Halves minus = minus_exchanged(self.lane);
     const bool is_last = memory_.ages[self.warp] == level_.shape.num_phase;
     memory_.near[self.index] = 1;
     BlurredRows rows[kTilesDown];
 #pragma unroll
     for (int pair = 0; pair < kTilesDown; ++pair) {
-      SplitRights factors[2][kTilesDown];  // amplitudes times wraps
+      Four<Halves> counts[kTilesDown];
 #pragma unroll
       for (int i = 0; i < kTilesDown; ++i) {
         const int at = (i * kTilesDown + pair) * 32;
-        const Four<Halves> highs = high[at], lows = high[at + kFactorThreads], counts = wraps[at];
-#pragma unroll
-        for (int n = 0; n < 2; ++n) {
-          const auto group = [&](int at) {
-            return multiply({highs.at[at], lows.at[at]}, counts.at[at]);
-          };
-          const SplitPair first = group(n), second = group(n + 2);
-          factors[n][i] = {{first.high, second.high}, {first.low, second.low}};
+        counts[i] = wraps[at];
+        if constexpr (Level::is_short) {
+          counts[i] = sum_of(counts[i], common[at]);
         }
       }
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
+        SplitRights factors[kTilesDown];  // amplitudes times wraps
+#pragma unroll
+        for (int i = 0; i < kTilesDown; ++i) {
+          const int at = (i * kTilesDown + pair) * 32;
+          const auto a = rights_of(amplitudes[n * kFactorThreads + at]);
+          const auto times = [&](Halves high, Halves low, Halves by) {
+            return Level::is_short ? SplitPair{multiply(high, by), multiply(low, by)}
+                                   : multiply({high, low}, by);
+          };
+          const SplitPair first = times(a.high.first, a.low.first, counts[i].at[2 * n]);
+          const SplitPair second = times(a.high.second, a.low.second, counts[i].at[2 * n + 1]);
+          factors[i] = {{first.high, second.high}, {first.low, second.low}};
+        }
 #pragma unroll
         for (int m = 0; m < kTilesDown; ++m) {
           float sum[4] = {};
-          blur_sixteen<kSide>(blocks, m, [&](int i) { return factors[n][i]; }, sum);
+          blur_sixteen<kSide>(blocks, m, [&](int i) { return factors[i]; }, sum);
           put_sums(minus, sum, 2 * pair + n, rows[m]);
         }
       }
@@ -213,7 +224,7 @@ class SquareWalk {
               if (!is_last) {
                 fields[at] = now;
               }
-              if (across == 0 && 2 * m + half < kParked) {
+              if (across == 0 && 2 * m + half < kWaiting) {
                 memory_.parked[(self.warp * kParked + 2 * m + half) * 32 + self.lane] = change;
               }
               // Told at once, so that no difference waits for it in parts, which takes registers.
@@ -244,7 +255,7 @@ class SquareWalk {
       return;
     }
 #pragma unroll
-    for (int i = 0; i < kParked; ++i) {
+    for (int i = 0; i < kWaiting; ++i) {
       const Four<float> parked = memory_.parked[(self.warp * kParked + i) * 32 + self.lane];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {

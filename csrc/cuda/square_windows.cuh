@@ -5,9 +5,14 @@
 
 namespace phasenet::cuda {
 
+// What walk_squares writes at once.
+template <typename Out>
+using Piece = std::conditional_t<sizeof(Out) == 2, Four<float>, Two<Out>>;
+
 template <typename Out>
 struct WindowSquares : SquareLevel {
   static constexpr bool is_gradient = false;
+  static constexpr bool is_short = sizeof(Out) == 2;  // see ShortBlocks
   Out* out;
 };
 
@@ -47,9 +52,9 @@ class SquareWindows {
     shape.shift = anew(shape.shift);
     const auto clear = [&](int64_t window, int64_t time) {
       for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
-        auto* out = reinterpret_cast<Two<Out>*>(target(plane, window, time));
-        for (int i = self.lane; i < Planes::area / 2; i += 32) {
-          store_once(out + i, {{Out(0), Out(0)}});
+        auto* out = reinterpret_cast<Piece<Out>*>(target(plane, window, time));
+        for (int i = self.lane; i < kPieces; i += 32) {
+          store_once(out + i, Piece<Out>{});
         }
       }
     };
@@ -58,6 +63,7 @@ class SquareWindows {
 
  private:
   using Planes = SquarePlanes<kSide>;
+  static constexpr int kPieces = Planes::area * sizeof(Out) / sizeof(Piece<Out>);  // of a plane
 
   __device__ __forceinline__ Out* target(int plane, int64_t window, int64_t time) const {
     return level_.out + memory_.targets[plane] +
@@ -68,6 +74,9 @@ class SquareWindows {
   }
 
   __device__ __forceinline__ void put(int window, int time, const SquareValues& values) const {
+    if constexpr (Level::is_short) {
+      return put_short(window, time, values);
+    }
     const SquareThread self;
     Out* out = target(0, window, time) + self.q * 4 * kSide + self.r * 2;
     for_sixteens([&](int down, int across) {
@@ -91,14 +100,62 @@ class SquareWindows {
     });
   }
 
+  // By 16 rows through shared memory, from where lanes write 16 bytes beside each other. A lane has
+  // pieces of three lines of 128 bytes there; in a line, 32 bytes lie as many places further as the
+  // line is behind the first, so that no two lanes are in the same bank.
+  __device__ __forceinline__ void put_short(
+      int window, int time, const SquareValues& values) const {
+    const SquareThread self;
+    Four<float>* staged = memory_.parked + self.warp * kParked * 32;
+    Two<Out>* to = reinterpret_cast<Two<Out>*>(staged) + self.q * 96 + self.r;
+    const Four<float>* from =
+        staged + self.lane / 8 * 8 + (self.lane / 2 + self.lane / 8) % 4 * 2 + self.lane % 2;
+    Out* out = level_.out + planes_to_window(level_, window, time) * Planes::area;
+    __syncwarp();  // what was parked there has been read
+#pragma unroll
+    for (int down = 0; down < kTilesDown; ++down) {
+#pragma unroll
+      for (int row = 0; row < 4; ++row) {
+#pragma unroll
+        for (int across = 0; across < kTilesDown; ++across) {
+          const int piece = row * kTilesDown + across, line = piece / 4;
+          const float (&pairs)[4] = values[down][across][row % 2];
+          to[line * 32 + (piece + line + 3 * self.q) % 4 * 8] =
+              rounded_pair<Out>(pairs[row / 2], pairs[row / 2 + 2]);
+        }
+      }
+      __syncwarp();
+#pragma unroll
+      for (int i = 0; i < 3; ++i) {
+        const int at = i * 32 + self.lane;  // of 8 values
+        if (Planes::count == 1) {
+          store_once(fours(out + memory_.targets[0]) + down * 96 + at, from[i * 32]);
+          continue;
+        }
+        const int row = at / kTilesAcross, n = at % kTilesAcross;
+        const int right = n < Planes::groups ? 0 : 1;
+        const int lower = down * 16 + row < kSide ? 0 : 1;
+        const int64_t begin = memory_.targets[2 * lower + right];
+        if (begin != kNowhere) {
+          const int eight = (down * 16 + row - lower * kSide - right) * Planes::groups + n;
+          store_once(fours(out + begin) + eight, from[i * 32]);
+        }
+      }
+      __syncwarp();
+    }
+  }
+  __device__ __forceinline__ static Four<float>* fours(Out* to) {
+    return reinterpret_cast<Four<float>*>(to);
+  }
+
   // What the warp has put into window `last`, into those before it from `first` on.
   __device__ __forceinline__ void copy(int first, int last, int time) const {
-    const int64_t apart = planes_to_window(level_, 1, 0) * (Planes::area / 2);
+    const int64_t apart = planes_to_window(level_, 1, 0) * kPieces;
     for (int plane = 0; plane < Planes::count && exists(plane); ++plane) {
-      auto* from = reinterpret_cast<Two<Out>*>(target(plane, last, time));
-      for (int i = SquareThread().lane; i < Planes::area / 2; i += 32) {
+      auto* from = reinterpret_cast<Piece<Out>*>(target(plane, last, time));
+      for (int i = SquareThread().lane; i < kPieces; i += 32) {
         auto* out = from + i;
-        const Two<Out> values = *out;
+        const Piece<Out> values = *out;
         for (int window = last; window > first; --window) {
           out -= apart;
           store_once(out, values);

@@ -30,6 +30,7 @@ def compiled():
         "squares",
         "turns",
         "half_windows",
+        "half_squares",
         "backward",
         "square_backward",
         "pyramid",
@@ -59,6 +60,7 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
         "squares": lambda: module.phase_difference_windows(squares, 3),
         "turns": lambda: [module.turn_phase(parts[1], turns, 2.0)],
         "half_windows": lambda: module.phase_difference_windows(frames, 3, dtype="float16"),
+        "half_squares": lambda: module.phase_difference_windows(squares, 3, dtype="float16"),
         "backward": lambda: [
             module.phase_difference_windows_backward(
                 grads, frames, 3, 4, 2, [1, 2], "full", "replicate"
@@ -76,7 +78,7 @@ def test_machine_code_computes_what_the_source_does(compiled, operator):
     }[operator.removeprefix("own_")]
     ran, got = launches(module, machine, call)
     assert all(launched.column("issued").sum() > 0 for launched in ran)
-    bar = 2e-3 if operator == "half_windows" else 1e-4
+    bar = 2e-3 if operator.startswith("half") else 1e-4
     for part, want in zip(got, call(), strict=True):
         assert np.abs(part - want).max() <= bar * np.abs(want).max()
         if operator in ("windows", "squares", "half_windows"):

@@ -179,9 +179,8 @@ def test_less_shared_memory_is_enough_for_fewer_planes_a_block(emulated, kilobyt
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("shape", [(3, 24, 20), (2, 48, 48)])
-def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype, shape):
-    frames = torch.rand(shape)
+def test_half_outputs_are_the_float32_ones_rounded(emulated, dtype):
+    frames = torch.rand(3, 24, 20)
     whole = run(emulated, frames, 2, 4, 2, (1, 2))
     half = emulated.phase_difference_windows(frames.numpy(), 2, dtype=dtype)
     kind = getattr(torch, dtype)
@@ -212,6 +211,68 @@ def test_half_outputs_of_tensor_cores_match_the_reference(emulated, num_phase, u
             assert error < torch.finfo(kind).eps / 2  # rounding alone is at most that
 
 
+def moving_waves(length, speed, faint=1.0):
+    """Frames [length, 48, 48] of a texture whose waves move by up to `speed` radians a frame."""
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    vertical, horizontal, rate, begin = torch.rand(4, 30, 1, 1, 1) * 2 - 1
+    time = torch.arange(float(length)).reshape(-1, 1, 1)
+    angles = 1.5 * (vertical * y + horizontal * x) + speed * rate * time + 3 * begin
+    return 0.5 + faint * angles.cos().sum(0) / 60
+
+
+FRAMES = {
+    "noise": lambda length: torch.rand(length, 48, 48),
+    "moving": lambda length: moving_waves(length, 0.5),
+    "hardly moving": lambda length: moving_waves(length, 0.02),
+    # What is left of amplitudes is a ten thousandth in a corner.
+    "fading": lambda length: (
+        (moving_waves(length, 0.5) - 0.5)
+        * torch.logspace(0, -2, 48)[:, None]
+        * torch.logspace(0, -2, 48)
+    ),
+    "faint": lambda length: moving_waves(length, 0.5, 1 / 64),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "unwrap"),
+    [(kind, "full") for kind in FRAMES] + [("noise", "published"), ("moving", "published")],
+)
+def test_taps_of_16_bits_cost_little_more_than_rounding(emulated, kind, unwrap):
+    """On tensor cores a blur whose result is rounded to 16 bits has taps of as many."""
+    frames = FRAMES[kind](3)
+    single = run(emulated, frames, 2, 4, 2, (1, 2), unwrap)
+    exact = reference.phase_difference_windows(
+        frames.double(), 2, height=4, nbands=2, levels=(1, 2), unwrap=unwrap
+    )
+    for dtype in (torch.float16, torch.bfloat16):
+        name = str(dtype).removeprefix("torch.")
+        got = run(emulated, frames, 2, 4, 2, (1, 2), unwrap, "replicate", name)
+        for planes, near, right in zip(got, single, exact, strict=True):
+            # Where float32 takes another side of pi, as it may, everything around differs.
+            clear = (near - right).abs() < 1e-2
+            assert clear.double().mean() > 0.8
+
+            def error(values, clear=clear, right=right):
+                return (values.double() - right)[clear].norm()
+
+            # float32 itself leaves more of a faint texture than rounding does.
+            best = max(error(right.to(dtype)), error(near.to(dtype)))
+            assert error(planes.view(dtype)) < 1.15 * best
+
+
+@pytest.mark.slow
+def test_wraps_of_many_frames(emulated):
+    """Those that windows have in common are counted anew from some frame on."""
+    frames = torch.rand(70, 48, 48)
+    emulated.configure(multiprocessors=1)
+    single = run(emulated, frames, 2, 4, 2, (1, 2))
+    half = run(emulated, frames, 2, 4, 2, (1, 2), "full", "replicate", "float16")
+    for planes, near in zip(half, single, strict=True):
+        error = (planes.view(torch.float16).double() - near).flatten(1).norm(dim=1)
+        assert (error < 3e-4 * near.flatten(1).norm(dim=1)).all()
+
+
 def test_bytes_are_scaled(emulated):
     frames = torch.randint(0, 256, (3, 16, 70), dtype=torch.uint8)
     for planes, right in zip(
@@ -222,11 +283,13 @@ def test_bytes_are_scaled(emulated):
         assert torch.equal(planes, right)
 
 
-@pytest.mark.parametrize("side", [24, 48])
-def test_equal_frames_give_exactly_zero(emulated, side):
+@pytest.mark.parametrize(
+    ("side", "dtype"), [(24, None), (48, None), (48, "float16"), (48, "bfloat16")]
+)
+def test_equal_frames_give_exactly_zero(emulated, side, dtype):
     frames = torch.rand(4, side, side)
     frames[2] = frames[1]
-    for planes in run(emulated, frames, 2, 4, 2, (1, 2)):
+    for planes in run(emulated, frames, 2, 4, 2, (1, 2), "full", "replicate", dtype):
         planes = planes.unflatten(1, (2, 2))
         # Window t has the frames t - 1, t, t + 1.
         assert (planes[1, :, 1] == 0).all()
