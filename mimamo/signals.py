@@ -37,13 +37,14 @@ class Ended(BaseException):
 
 
 def ended_by(error: BaseException | None) -> Ended | None:
-    """The `Ended` that an error is, or on whose way out it came.
+    """The `Ended` that an error is, or over which a lock raised it.
 
-    Between two steps of one of Python's locks it leaves that unlocked, and leaving it again fails.
+    Raised between two steps of one of Python's locks it leaves that open, and leaving the lock
+    raises RuntimeError over it.
     """
-    while error is not None and not isinstance(error, Ended):
+    while isinstance(error, RuntimeError):
         error = error.__context__
-    return error
+    return error if isinstance(error, Ended) else None
 
 
 class _Ending:

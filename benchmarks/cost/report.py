@@ -42,7 +42,7 @@ def beside_cufft(device: Device, costs: list[Cost], moved: int) -> str:
     share = together(costs, "sum").predicted / seconds
     return (
         f"cuFFT's calls alone: {_digits(moved / 1e6)} MB, {_digits(seconds * 1e6)} us; these "
-        f"kernels: {share:.2f} of that, on top of it unless sides are powers of two from 8 to 1024"
+        f"kernels: {share:.2f} of that (where sides are no powers of two from 8 to 1024, beside it)"
     )
 
 

@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ import torch
 from benchmarks import machine
 from benchmarks.gpu import pyramids, windows
 from benchmarks.gpu.facts import bandwidth
-from benchmarks.gpu.kernels import in_turn, kernel_times
+from benchmarks.gpu.kernels import begun, in_turn, kernel_times
 from benchmarks.gpu.plan import GAVE_UP
 from benchmarks.paired_timing import Budget, reason
 from benchmarks.results import circumstances
@@ -56,19 +56,25 @@ def measured(group: str, settings: Settings, start: int = 0) -> Iterator[Row]:
         yield row
 
 
-def records(group: str, settings: Settings, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What a group measures, one after the other, with the number of what it is of."""
+def records(group: str, settings: Settings, start: int = 0) -> Iterator[dict[str, Any]]:
+    """What a group measures; its number comes before what another process can be begun with."""
     if group == "kernels":
         yield from kernel_times(settings, start)
-        return
-    if group == "epoch":  # trains, and imports what training needs
-        rows = import_module("benchmarks.suites.epoch").rows(settings)
+    elif group == "epoch":  # trains, and imports what training needs
+        yield from map(_record, import_module("benchmarks.suites.epoch").rows(settings))
     elif group == "predict":  # and this what videos need
-        rows = import_module("benchmarks.gpu.predict").rows(settings)
+        yield from map(_record, import_module("benchmarks.gpu.predict").rows(settings))
     else:
         rows = measured(group, settings, start)
-    for number, row in enumerate(rows, start):
-        yield number, {"record": "row", **row.to_dict()}
+        for number in count(start):
+            yield begun(number)
+            if (row := next(rows, None)) is None:
+                return
+            yield _record(row)
+
+
+def _record(row: Row) -> dict[str, Any]:
+    return {"record": "row", **row.to_dict()}
 
 
 def is_dead(device: str) -> bool:
@@ -96,12 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = Settings(options.device, torch.get_num_threads(), quick)
     known = {"load": machine.load_average(), **circumstances(settings)}
     tell({"record": "context", **known})
-    tell({"record": "begun", "number": options.start})
-    for number, record in records(options.group, settings, options.start):
+    for record in records(options.group, settings, options.start):
         tell(record)
         if record.get("gap") and is_dead(options.device):
             sys.exit(GAVE_UP)
-        tell({"record": "begun", "number": number + 1})
+    tell({"record": "end"})
 
 
 def tell(record: dict[str, Any]) -> None:

@@ -22,22 +22,28 @@ CALLS = 10
 LEAST = 0.5e-6  # seconds a call, below which a kernel is not told
 
 
-def kernel_times(settings: Settings, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """One record a kernel: launches a call, and seconds in all of them together; before it stands
-    the number of its work, of which `start` is the first.
+def begun(number: int) -> dict[str, Any]:
+    """Told before that of this number is measured, where another process can go on behind it."""
+    return {"record": "begun", "number": number}
+
+
+def kernel_times(settings: Settings, start: int = 0) -> Iterator[dict[str, Any]]:
+    """One record a kernel: launches a call, and seconds in all of them together; before those of a
+    work stands its number, from `start` on.
 
     Elsewhere than on a GPU, torch's operators stand for the kernels.
     """
     for number, (work, call, images) in islice(enumerate(_works(settings)), start, None):
         settings.tell(f"kernels: {work}")
+        yield begun(number)
         try:
             with torch.inference_mode():
                 found = _profiled(partial(call, images.to(settings.device)), settings.device)
         except Exception as error:  # the next one may be well
-            yield number, {"record": "kernel", "work": work, "gap": reason(error)}
+            yield {"record": "kernel", "work": work, "gap": reason(error)}
             continue
         for one in found:
-            yield number, {"record": "kernel", "work": work, **one}
+            yield {"record": "kernel", "work": work, **one}
 
 
 def in_turn(*operators: Iterable[Any]) -> Iterator[Any]:

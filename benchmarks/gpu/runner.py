@@ -49,7 +49,8 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
         more = ["--start", str(number)] if number else []
         process = _Process(step, more, log, keep)
         status, reason = process.wait(end)
-        if step.patience is None or status == "passed" or process.begun is None:
+        goes_on = step.patience is not None or process.gave_up
+        if status == "passed" or process.begun is None or not goes_on:
             break
         number = process.begun + 1
         if not process.gave_up:
@@ -64,7 +65,7 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
 
 
 class _Process:
-    """One process of a step: `begun` is the number of what it measures, if it has told one."""
+    """One process of a step: `begun` is the number of what it measures, as far as it tells."""
 
     def __init__(
         self, step: Step, more: list[str], log: Path, keep: Callable[[dict[str, Any]], None]
@@ -108,13 +109,14 @@ class _Process:
     def _status(self, end: float, began: float) -> tuple[str, str | None]:
         patience = self._step.patience
         while True:
-            until = end if patience is None else min(end, self._heard + patience)
             try:
-                status = self._process.wait(timeout=max(until - monotonic(), 0))
+                status = self._process.wait(timeout=min(max(end - monotonic(), 0), 0.5))
             except subprocess.TimeoutExpired:
                 if monotonic() > end:
                     return "timed out", f"after {end - began:.0f} s"
-                if patience is not None and monotonic() > self._heard + patience:
+                if patience is None or self.begun is None:  # it may take long to start
+                    continue
+                if monotonic() > self._heard + patience:
                     return "failed", f"no answer in {patience:.0f} s"
                 continue
             self.gave_up = status == GAVE_UP
@@ -129,8 +131,8 @@ class _Process:
                 if not isinstance(record, dict) or "record" not in record:
                     continue
                 self._heard = monotonic()
-                if record["record"] == "begun":
-                    self.begun = record["number"]
+                if record["record"] in ("begun", "end"):
+                    self.begun = record.get("number")
                 else:
                     self._keep(record)
 

@@ -51,8 +51,11 @@ def _machine(records: Records) -> Iterable[str]:
 
 
 def _steps(records: Records) -> Iterator[str]:
-    for one in of_kind(records, "lost"):
-        yield f"LOST      {one['step']}: number {one['number']}, {one['reason']}"
+    lost = of_kind(records, "lost")
+    for step in dict.fromkeys(one["step"] for one in lost):
+        of_step = [one for one in lost if one["step"] == step]
+        numbers = ", ".join(str(one["number"]) for one in of_step)
+        yield f"LOST      {step}: {numbers}; the first: {of_step[0]['reason']}"
     passed = []
     for one in of_kind(records, "step"):
         name, took = one["step"], f"{one['seconds']:.0f} s"

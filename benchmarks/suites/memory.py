@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import re
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,9 @@ def measure(way: str, length: int, device: str) -> dict[str, int]:
 
 def in_a_process(function: Callable[..., Any], *arguments: Any, **environment: str) -> Any:
     """What a function of a module gives in a process of its own, in such an environment."""
-    with patch.dict(os.environ, environment), multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    context = multiprocessing.get_context("spawn")
+    with patch.dict(os.environ, environment), ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(function, *arguments).result()  # raises if the system ended it
 
 
 def growth(call: Callable[[], Any]) -> tuple[int, Any]:

@@ -78,7 +78,7 @@ Steps<T> steps(Size image) {
       static_cast<T>(2.0 / static_cast<double>(image.w))};
 }
 
-// Signed frequency of an index in FFT order, and back; sides below 2^31.
+// Signed frequency of an index in FFT order, and back; sides up to 2^30.
 __device__ __forceinline__ int signed_frequency(int index, int side) {
   return 2 * index < side ? index : index - side;
 }

@@ -104,8 +104,8 @@ __device__ __forceinline__ SplitPair split(float first, float second) {
   return {high, halves(first - a, second - b)};
 }
 
-// To 2^-20 of a number, so that small whole numbers times upper halves are halves: those keep 8
-// bits.
+// To 2^-19 of a number: the upper half keeps 8 bits, so that small whole numbers times it are
+// halves.
 __device__ __forceinline__ SplitPair split_shortly(float first, float second) {
   const Halves high = halves(first, second) & 0xfff8fff8u;
   float a, b;

@@ -6,14 +6,6 @@
 
 namespace phasenet::cuda {
 
-__device__ __forceinline__ Four<Halves> sum_of(Four<Halves> one, const Four<Halves>& other) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    one.at[i] = add(one.at[i], other.at[i]);
-  }
-  return one;
-}
-
 // Where `Level` is that of a gradient, wraps are written to it.
 template <int kSide, typename Level>
 class SquareFrame {
@@ -58,7 +50,9 @@ class SquareFrame {
         }
       };
       Four<Halves> total = {};
-      memory_.common[self.index] = total;
+      if constexpr (Level::is_short) {
+        memory_.common[self.index] = total;
+      }
       float after[8];
       load_phases(after);
 #pragma unroll 2
@@ -69,11 +63,7 @@ class SquareFrame {
         }
         float before[8];
         load_phases(before);
-        const Four<Halves> wraps = wraps_between(before, after);
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          total.at[i] = add(total.at[i], wraps.at[i]);
-        }
+        total = sum_of(total, wraps_between(before, after));
         memory_.wraps[slot * kFactorThreads + self.index] = total;
         slot = (slot > 0 ? slot : level_.shape.num_phase) - 1;
 #pragma unroll

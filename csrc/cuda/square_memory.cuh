@@ -18,8 +18,16 @@ constexpr int kParked = 4;  // halves of 16 x 16 values for which registers do n
 // within 8 rad.
 constexpr float kPhaseUnit = 4;
 
-// So often all windows get the wraps that are common to them: halves hold no more than 2048.
+// After so many frames the wraps common to all windows are added to each: halves count to 2048.
 constexpr int kCommonFrames = 64;
+
+__device__ __forceinline__ Four<Halves> sum_of(Four<Halves> one, const Four<Halves>& other) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    one.at[i] = add(one.at[i], other.at[i]);
+  }
+  return one;
+}
 
 // One level of some videos, a unit being a plane of one video along all frames.
 struct SquareLevel {

@@ -218,11 +218,7 @@ class SquareSums {
 #pragma unroll
     for (int down = 0; down < kTilesDown; ++down) {
       const int at = (down * kTilesDown + self.warp) * 32 + self.lane;
-      const Four<Halves> fresh = level_.wraps[frame * kFactorThreads + at];
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        wraps[down].at[j] = add(wraps[down].at[j], fresh.at[j]);
-      }
+      wraps[down] = sum_of(wraps[down], level_.wraps[frame * kFactorThreads + at]);
     }
   }
   __device__ __forceinline__ static Two<float> wraps_of(

@@ -101,8 +101,8 @@ class SquareWindows {
   }
 
   // By 16 rows through shared memory, from where lanes write 16 bytes beside each other. A lane has
-  // pieces of three lines of 128 bytes there; in a line, 32 bytes lie as many places further as the
-  // line is behind the first, so that no two lanes are in the same bank.
+  // pieces of three lines of 128 bytes there; in line n the four pieces of 32 bytes are rotated
+  // by n, so that no two lanes are in the same bank.
   __device__ __forceinline__ void put_short(
       int window, int time, const SquareValues& values) const {
     const SquareThread self;

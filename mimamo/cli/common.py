@@ -269,7 +269,7 @@ class ProgressBar:
 
 
 @contextmanager
-def telling(device: str) -> Iterator[dict[str, Any]]:
+def computing_on(device: str) -> Iterator[dict[str, Any]]:
     """What functions that work long are given: where to compute, and whom to tell of it."""
     from mimamo.device import choose_device
 

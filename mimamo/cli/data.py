@@ -18,11 +18,11 @@ from mimamo.cli.common import (
     Seed,
     Videos,
     argument,
+    computing_on,
     fail,
     flag,
     option,
     say,
-    telling,
     with_options,
 )
 from mimamo.errors import InputError
@@ -195,7 +195,7 @@ def extract(
     from mimamo.extract import extract as run
     from mimamo.faces import YuNet
 
-    with telling(device) as told:
+    with computing_on(device) as told:
         result = run(
             archives,
             out,

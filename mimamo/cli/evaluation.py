@@ -17,10 +17,10 @@ from mimamo.cli.common import (
     Videos,
     Written,
     argument,
+    computing_on,
     flag,
     option,
     say,
-    telling,
     with_options,
 )
 from mimamo.errors import InputError
@@ -64,7 +64,7 @@ def evaluate(
 
     if page and out is None:
         raise InputError("--page: expected --out DIR as well, to write it to")
-    with telling(device) as told:
+    with computing_on(device) as told:
         evaluate_runs(
             runs,
             cache,
@@ -113,7 +113,7 @@ def submit(
     """
     from mimamo.evaluate import submit as run
 
-    with telling(device) as told:
+    with computing_on(device) as told:
         run(
             runs,
             cache,

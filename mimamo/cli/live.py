@@ -31,7 +31,7 @@ from mimamo.cli.common import (
 )
 from mimamo.errors import InputError
 from mimamo.progress import counted
-from mimamo.signals import Ended
+from mimamo.signals import Ended, ended_by
 from mimamo.terminal import print_line
 
 if TYPE_CHECKING:
@@ -182,8 +182,11 @@ class _LiveRun:
                     self._window.show(frame, self._predictor.boxes, predictions, self._speed)
                     if self._window.ended:
                         break
-        except (KeyboardInterrupt, Ended) as by:  # how a camera without a screen is ended
-            ended = by if isinstance(by, Ended) and by.number != signal.SIGINT else None
+        except BaseException as error:  # how a camera without a screen is ended
+            by = ended_by(error)
+            if by is None and not isinstance(error, KeyboardInterrupt):
+                raise
+            ended = None if by is None or by.number == signal.SIGINT else by
             print_line("mimamo: ended", error=True)
         self._count(self._predictor.finish())
         return ended

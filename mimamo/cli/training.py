@@ -15,11 +15,11 @@ from mimamo.cli.common import (
     Device,
     Overwrite,
     Written,
+    computing_on,
     fail,
     flag,
     option,
     say,
-    telling,
     with_options,
 )
 
@@ -177,7 +177,7 @@ def train(
 
     settings = recipe.settings(fold, saved_config(out) if resume else None)
     nothing = recipe == Recipe() and fold is None
-    with telling(device) as told:
+    with computing_on(device) as told:
         run(
             cache,
             out,
@@ -222,7 +222,7 @@ def crossval(
     expect_folds(folds)
     begun = (saved_config(out / f"fold-{number}") for number in range(1, folds + 1))
     base = next((config for config in begun if config is not None), None)
-    with telling(device) as told:
+    with computing_on(device) as told:
         run(
             cache,
             out,

@@ -98,8 +98,8 @@ def predict_sequence(
         frames: grey frames of the same T, uint8 ``[T, phase_size, phase_size]``.
         clip_length: frames of a clip, over which the GRU runs.
         stride, whole: how clips are cut, see `Cut`.
-        batch_size: clips per pass; it does not change the result. A network whose GRU runs over
-            clips has 16 beside each other, whatever it says.
+        batch_size: clips per pass; it changes the result by rounding only. A network whose GRU
+            runs over clips has 16 beside each other, whatever it says.
 
     Returns:
         float32 ``[T, 2]``: valence, arousal, NaN for what the network does not give. T may be 0.

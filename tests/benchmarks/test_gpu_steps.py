@@ -134,6 +134,7 @@ for n in range(start, 5):
         print("measuring", n, flush=True)
         HOW
     print(json.dumps({"record": "row-like", "n": n}), flush=True)
+print(json.dumps({"record": "end"}), flush=True)
 """
 
 
@@ -141,7 +142,7 @@ for n in range(start, 5):
     ("how", "patience", "said"),
     [
         ("os.abort()", 60, "status -6: measuring"),
-        pytest.param("time.sleep(600)", 8, "no answer in 8 s: measuring", marks=pytest.mark.slow),
+        pytest.param("time.sleep(600)", 4, "no answer in 4 s: measuring", marks=pytest.mark.slow),
     ],
 )
 def test_a_row_that_kills_its_process_or_hangs_is_lost_alone(tmp_path, how, patience, said):
@@ -154,20 +155,30 @@ def test_a_row_that_kills_its_process_or_hangs_is_lost_alone(tmp_path, how, pati
     assert lost[1]["reason"] == f"{said} 3"
     assert steps["own"]["status"] == "failed"
     assert steps["own"]["reason"] == "2 lost, the rest is there"
-    assert f"LOST      own: number 1, {said} 1" in (tmp_path / "summary.txt").read_text()
+    assert f"LOST      own: 1, 3; the first: {said} 1" in (tmp_path / "summary.txt").read_text()
 
 
-def test_what_was_told_to_be_a_gap_is_not_lost(tmp_path):
+@pytest.mark.parametrize("patience", [60, None])
+def test_what_was_told_to_be_a_gap_is_not_lost(tmp_path, patience):
     """A process that gave up has said so; one that never began is not tried again."""
     gives_up = f"sys.exit({plan.GAVE_UP})"
     command = [*PYTHON, GOES_ON.replace("HOW", gives_up)]
     good, steps = check(
         tmp_path,
-        Step("own", command, 1, 60, patience=60),
-        Step("never", [*PYTHON, "raise SystemExit('no torch')"], 1, 60, patience=60),
+        Step("own", command, 1, 60, patience=patience),
+        Step("never", [*PYTHON, "raise SystemExit('no torch')"], 1, 60, patience=patience),
     )
     assert not good
     assert [one["n"] for one in records(tmp_path) if "n" in one] == [0, 2, 4]
     assert "lost" not in {one["record"] for one in records(tmp_path)}
     assert steps["own"]["status"] == "passed"
     assert steps["never"]["reason"] == "status 1: no torch"
+
+
+def test_a_process_that_dies_behind_the_last_is_not_begun_again(tmp_path):
+    command = [*PYTHON, GOES_ON.replace("HOW", "pass") + "os.abort()"]
+    good, steps = check(tmp_path, Step("own", command, 1, 60, patience=60))
+    assert not good
+    assert [one["n"] for one in records(tmp_path) if "n" in one] == [0, 1, 2, 3, 4]
+    assert steps["own"]["reason"].startswith("status -6")
+    assert "lost" not in {one["record"] for one in records(tmp_path)}

@@ -228,6 +228,7 @@ class TestOthers:
         """It has the folder alone for a moment."""
         with (tmp_path / LOCK).open("w") as leaving:
             assert take_lock(leaving.fileno())
+            monkeypatch.setattr(time, "monotonic", lambda: 0.0)  # however slow the machine is
             monkeypatch.setattr(time, "sleep", lambda seconds: leaving.close())
             with locked(tmp_path, ["a"]):
                 assert leaving.closed

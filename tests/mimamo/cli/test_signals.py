@@ -13,10 +13,14 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import mimamo
 from mimamo import signals
+from mimamo.cli.live import _LiveRun
+from mimamo.signals import Ended
+from mimamo.video import VideoFrame
 from mimamo.video.camera import Camera
 from mimamo.video.container import FilmFile
 
@@ -197,6 +201,28 @@ def test_one_between_two_steps_of_a_lock() -> None:
     )
     run = run_code(code)
     assert (run.returncode, run.stderr) == (143, "mimamo: ended by SIGTERM\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None])
+def test_live_ends_as_well_between_two_steps_of_a_lock(number: int | None) -> None:
+    class Predictor:
+        features_every = 1
+        finish = list
+
+        def push(self, *_: object) -> None:
+            try:
+                if number is not None:
+                    raise Ended(number)
+            finally:
+                raise RuntimeError("release unlocked lock")
+
+    run = _LiveRun([VideoFrame(0, 0.0, np.zeros(0))], Predictor(), None, None)
+    if number is None:
+        with pytest.raises(RuntimeError):
+            run.until_ended(None)
+    else:
+        ended = run.until_ended(None)
+        assert ended is None if number == signal.SIGINT else ended.number == number
 
 
 def test_what_ffmpeg_calls_says_so() -> None:
