@@ -117,7 +117,10 @@ def test_bytes_and_half_outputs(device):
         for half, planes in zip(
             phase_difference_windows(frames, 4, dtype=dtype), whole, strict=True
         ):
-            assert torch.equal(half, planes.to(dtype))
+            # On tensor cores taps of the blur are float16 then, beside which rounding counts.
+            rounding = (planes.to(dtype) - planes).norm()
+            assert half.dtype == dtype
+            assert 0.9 * rounding < (half - planes).norm() < 1.15 * rounding
 
 
 def test_nothing_gives_nothing_and_equal_frames_zero(device):
