@@ -28,15 +28,18 @@ ROOT = Path(mimamo.__file__).parents[1]
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
-# Tells of each signal that has come to be handled; all are one wish, however slow the machine is.
+# Tells of each signal once it is handled (before, a second could be handled within the first); all
+# are one wish, however slow the machine is.
 TELLING = """
 import os
 from mimamo import signals
 from mimamo.__main__ import script
 signals._SAME, handle = 600, signals._Ending.__call__
 def tell(self, number, frame):
-    os.write(1, b".")
-    handle(self, number, frame)
+    try:
+        handle(self, number, frame)
+    finally:
+        os.write(1, b".")
 signals._Ending.__call__ = tell
 script()
 """
