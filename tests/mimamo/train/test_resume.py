@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from support.digests import digest
 from support.recipes import TINY
+from support.waiting import waiting
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
@@ -101,18 +102,21 @@ class TestBitForBit:
     ) -> None:
         """SIGKILL after an epoch and at any moment, and then it may finish, with more epochs."""
         config.save(tmp_path / "config.toml")
-        command = [sys.executable, "-m", "mimamo", "train", str(small_cache), "--device", "cpu"]
-        command += ["--out", str(tmp_path / "run")]
-        given = ["--config", str(tmp_path / "config.toml")]
-        for arguments, line, moment in ((given, "epoch 1/", 0), (["--resume"], "", 0.7)):
-            process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True)
+        words = ["train", small_cache, "--device", "cpu", "--out", tmp_path / "run"]
+        given = ["--config", tmp_path / "config.toml"]
+        for arguments, line, last, moment in (
+            (given, "epoch 1/", "epoch 2/", 0), (["--resume"], "", "epoch 3/", 0.7),
+        ):  # fmt: skip
+            command = waiting(last, *words, *arguments)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             while not process.stdout.readline().startswith(line):
                 assert process.poll() is None
             time.sleep(moment)
             process.send_signal(signal.SIGKILL)
             process.stdout.close()
-            assert process.wait() == -signal.SIGKILL or moment
-        subprocess.run([*command, "--resume", "--epochs", "5"], check=True)
+            assert process.wait() == -signal.SIGKILL
+        command = [sys.executable, "-m", "mimamo", *words, "--resume", "--epochs", "5"]
+        subprocess.run(command, check=True)
         expected = train(small_cache, tmp_path / "expected", config=longer).out
         assert contents(tmp_path / "run") == contents(expected)
         left = {path.name for path in (tmp_path / "run").iterdir()}
