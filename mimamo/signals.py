@@ -66,7 +66,7 @@ class _Ending:
         if self._waiting is not None:
             raise Ended(self._waiting)
 
-    def forget(self) -> None:
+    def forget(self, *, signals_wait: bool = True) -> None:
         """The command is over: let a signal that waits go, which would kill without Python."""
         self._over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -95,8 +95,9 @@ def _is_swallowing(frame: FrameType | None) -> bool:
     """Whether what is raised in a frame, or one that it was called from, may get lost.
 
     That is in an import, in a finaliser, in what is called as an object goes that is referred to
-    weakly, and in a function that a library in C calls back, which says so by a parameter
-    `signals_wait`.
+    weakly, in pydantic, which checks what was typed in Rust, and in a function that says so by a
+    parameter `signals_wait`: one that a library in C calls back, or in which nobody catches them
+    yet, or any more.
     """
     while frame is not None:
         code = frame.f_code
@@ -104,13 +105,15 @@ def _is_swallowing(frame: FrameType | None) -> bool:
             return True
         if code.co_filename in _CALLED_BACK:
             return True
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "pydantic":
+            return True
         if "signals_wait" in code.co_varnames:
             return True
         frame = frame.f_back
     return False
 
 
-def end_well() -> _Ending:
+def end_well(*, signals_wait: bool = True) -> _Ending:
     """Handle the signals that ask this process to end, from now on.
 
     One that is ignored stays so: `nohup` asks for that.

@@ -168,8 +168,10 @@ def test_one_during_an_import_waits_for_its_end(tmp_path: Path) -> None:
         "known = weakref.WeakSet([one_of := type('One', (), {})()])\n"
         "known.data = Data(known.data)\n"
         "del one_of\n",
+        "try: exec('kill()', {'kill': kill, '__name__': 'pydantic.main'})\n"
+        "except BaseException: pass\n",  # as its Rust does, between calls that check for signals
     ],
-    ids=["FFmpeg", "finaliser", "weak set"],
+    ids=["FFmpeg", "finaliser", "weak set", "Rust"],
 )
 def test_one_where_exceptions_are_swallowed_waits(code: str) -> None:
     """It was lost, and the command went on to its end."""
@@ -207,6 +209,27 @@ def test_one_between_two_steps_of_a_lock() -> None:
     )
     run = run_code(code)
     assert (run.returncode, run.stderr) == (143, "mimamo: ended by SIGTERM\n")
+
+
+@pytest.mark.parametrize(("step", "status"), [("end_well", 143), ("_Ending.forget", 0)])
+def test_one_in_the_first_step_or_the_last(step: str, status: int) -> None:
+    """It was a traceback, and status 1."""
+    code = (
+        "import os, signal, sys\n"
+        "from mimamo import __main__, signals\n"
+        "sent = []\n"
+        "def kill(frame, event, _):\n"
+        f"    inside = signals.{step}.__code__ in (frame.f_code, (frame.f_back or frame).f_code)\n"
+        "    if inside and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL and not sent:\n"
+        "        sent.append(os.kill(os.getpid(), signal.SIGTERM))\n"
+        "sys.argv = ['mimamo', '--version']\n"
+        "sys.settrace(kill)\n"
+        "status = __main__.main()\n"
+        "sys.exit(status if sent else 'not sent')\n"
+    )
+    run = run_code(code)
+    said = "mimamo: ended by SIGTERM\n" if status else ""
+    assert (run.returncode, run.stderr) == (status, said)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None])
