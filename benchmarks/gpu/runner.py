@@ -48,7 +48,7 @@ def run(step: Step, left: float, log: Path, keep: Callable[[dict[str, Any]], Non
     while True:
         more = ["--start", str(number)] if number else []
         process = _Process(step, more, log, keep)
-        status, reason = process.wait(end)
+        status, reason = process.run(end)
         goes_on = step.patience is not None or process.gave_up
         if status == "passed" or process.begun is None or not goes_on:
             break
@@ -72,45 +72,54 @@ class _Process:
     ) -> None:
         self.begun: int | None = None
         self.gave_up = False
+        self._command = [*step.command, *more]
         self._step, self._log, self._keep = step, log, keep
         self._heard = monotonic()
-        # Not a session of its own: what ends our session or machine ends the step, too.
-        group = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
-        try:
-            self._process = subprocess.Popen(
-                [*step.command, *more], cwd=ROOT, env={**os.environ, **step.environment},
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, errors="replace", **group,
-            )  # fmt: skip
-        except OSError as error:
-            self._error: str | None = f"{step.command[0]}: {error.strerror}"
-            return
-        self._error = None
-        self._reader = Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-        self._reader.start()
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: Thread | None = None
 
-    def wait(self, end: float) -> tuple[str, str | None]:
+    def run(self, end: float) -> tuple[str, str | None]:
         """What became of it until `end`, and why; nothing of it is left."""
-        if self._error:
-            return "failed", self._error
         began = monotonic()
-        try:
-            status, why = self._status(end, began)
+        try:  # from its start on: a signal may end us wherever we are
+            status, why = self._status(self._start(), end, began)
+        except OSError as error:
+            return "failed", f"{self._command[0]}: {error.strerror}"
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=10)  # one that hangs in the driver may outlive it
-            self._reader.join(timeout=5)
+            self._end()
         if status == "failed" and (said := _last_line(self._log)):
             why = f"{why}: {said}"
         return status, why
 
-    def _status(self, end: float, began: float) -> tuple[str, str | None]:
+    def _start(self) -> subprocess.Popen[str]:
+        # Not a session of its own: what ends our session or machine ends the step, too.
+        group = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
+        self._process = subprocess.Popen(
+            self._command, cwd=ROOT, env={**os.environ, **self._step.environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", **group,
+        )  # fmt: skip
+        self._reader = Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)  # one that hangs in the driver may outlive the signal
+        if self._reader and self._reader.is_alive():
+            self._reader.join(timeout=5)
+
+    def _status(
+        self, process: subprocess.Popen[str], end: float, began: float
+    ) -> tuple[str, str | None]:
         patience = self._step.patience
         while True:
             try:
-                status = self._process.wait(timeout=min(max(end - monotonic(), 0), 0.5))
+                status = process.wait(timeout=min(max(end - monotonic(), 0), 0.5))
             except subprocess.TimeoutExpired:
                 if monotonic() > end:
                     return "timed out", f"after {end - began:.0f} s"
