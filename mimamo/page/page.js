@@ -39,7 +39,8 @@
 
   function play(on) {
     if (video.film) {
-      if (on) { if (index === video.times.length - 1) film.currentTime = 0; film.play(); } else { film.pause(); }
+      if (on) { if (index === video.times.length - 1) film.currentTime = 0; film.play(); }
+      else if (!film.paused) { film.pause(); index = frameAt(film.currentTime); draw(); } // what is shown may lag
     } else if (on && clock === null) {
       if (index === video.times.length - 1) index = 0;
       const from = performance.now() - 1000 * video.times[index];

@@ -14,6 +14,7 @@ from mimamo.page import Curves
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to open a page with")
 
+PATIENCE = 300_000  # milliseconds, as a busy machine may take
 FRAMES, FPS, SIZE = 40, 20.0, 256
 NONE = "\u2013"  # in the place of a value
 TIMES = np.arange(FRAMES) / FPS
@@ -28,7 +29,7 @@ def person(name: str, scale: float = 1.0, missing: slice = slice(0, 0)) -> Curve
 
 def until(page: Page, condition: str) -> None:
     """Wait until JavaScript is true; the page refuses `wait_for_function`, which evaluates text."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE / 1000
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition
         time.sleep(0.02)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from support.browser import CHROMIUM, FPS, FRAMES
+from support.browser import CHROMIUM, FPS, FRAMES, PATIENCE
 from support.films import face_frames
 
 from mimamo.video import VideoWriter
@@ -16,7 +16,9 @@ from mimamo.video import VideoWriter
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Page]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
+        )
         yield chromium
         chromium.close()
 
@@ -26,6 +28,7 @@ def opened(browser, tmp_path):
     """Opens a page without a network; what it complains about fails the test."""
     complaints: list[str] = []
     context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+    context.set_default_timeout(PATIENCE)
 
     # What is written on canvases, which cannot be read there.
     context.add_init_script(

@@ -94,7 +94,9 @@ def test_keys_step_and_play(page):
     page.keyboard.press("Space")
     until(page, "document.getElementById('film').currentTime > 0.1")
     assert page.text_content("#play") == "Pause"
-    page.keyboard.press("Space")
+    # As the page of a busy machine, which hears of four frames and of the click at once.
+    wait = "const end = performance.now() + 800; while (performance.now() < end) ;"
+    page.evaluate(f"{{ {wait} document.getElementById('play').click(); }}")
     assert page.text_content("#play") == "Play"
     assert abs(now(page) - film_frame(page)) <= 1
     until(page, "document.getElementById('said').textContent.includes('face 2')")
@@ -105,17 +107,17 @@ def test_what_is_zoomed_to_moves_along_with_the_film(page):
     page.mouse.move(place["x"] + place["width"] / 4, place["y"] + place["height"] / 2)
     page.mouse.wheel(0, -700)
 
-    def last() -> float:
-        """The last of the times that are written below the curves."""
+    def last(least: float, most: float) -> None:
+        """Wait until the last of the times that are written below the curves is between these."""
         page.evaluate("written.length = 0; dispatchEvent(new Event('resize'))")
-        until(page, "written.some((text) => / s$/.test(text))")
-        return float(page.evaluate("written.filter((text) => / s$/.test(text)).at(-1)")[:-2])
+        found = "parseFloat(written.filter((text) => / s$/.test(text)).at(-1))"
+        until(page, f"{found} >= {least} && {found} < {most}")
 
-    assert last() < 1
+    last(0, 1)
     page.keyboard.press("End")
-    assert 1.9 <= last() < 2
+    last(1.9, 2)
     page.keyboard.press("Home")
-    assert last() < 1
+    last(0, 1)
 
 
 def test_a_time_that_is_rounded_down_is_of_the_frame_that_begins_then(page):
@@ -246,14 +248,14 @@ def test_the_picture_of_a_thinned_film_is_that_of_its_row(opened, tmp_path):
     save_page(tmp_path / "p.html", video, predictions, faces)
     page = opened(tmp_path / "p.html")
     until(page, "document.getElementById('film').readyState >= 2")
-    for index in range(count):
+    brightness = (
+        "(() => { const context = document.createElement('canvas').getContext('2d');"
+        "context.drawImage(document.getElementById('film'), 0, 0);"
+        "return context.getImageData(20, 20, 1, 1).data[1]; })()"
+    )
+    for time in times:
         until(page, "!document.getElementById('film').seeking")
-        brightness = page.evaluate(
-            "(() => { const context = document.createElement('canvas').getContext('2d');"
-            "context.drawImage(document.getElementById('film'), 0, 0);"
-            "return context.getImageData(20, 20, 1, 1).data[1]; })()"
-        )
-        assert abs(brightness - 6 * 200 * times[index]) <= 6
+        until(page, f"Math.abs({brightness} - {6 * 200 * time}) <= 6")  # it may be drawn later
         page.keyboard.press("ArrowRight")
 
 
