@@ -26,7 +26,6 @@ LINKED = {"baseline.cpp", "dispatch.cpp", PROGRAM.name, *PLANS}
 CROSS_COMPILER = os.environ.get("AARCH64_CXX", "aarch64-linux-gnu-g++")
 QEMU = next(filter(None, map(shutil.which, ("qemu-aarch64-static", "qemu-aarch64"))), None)
 
-pytestmark = pytest.mark.timeout(1200)
 needs_cross_compiler = pytest.mark.skipif(
     shutil.which(CROSS_COMPILER.split()[0]) is None,
     reason=f"no {CROSS_COMPILER} here to compile for aarch64 (AARCH64_CXX names another)",

@@ -61,7 +61,6 @@ def test_the_order_gives_most_if_it_is_cut_off():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_a_rehearsal_goes_all_the_way_without_what_a_gpu_machine_lacks(tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()

@@ -145,7 +145,6 @@ def run(words: list[str]) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_commands_run(page, prepared, tmp_path, monkeypatch):
     """One after the other, as they are read; what is not run is said."""

@@ -83,7 +83,6 @@ def test_what_is_there_is_not_written_over(tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_it_is_so_again(tmp_path: Path) -> None:
     editions.main(tmp_path / "out", tmp_path / "r.json")
     stored = editions.load(editions.RESULT)["rows"]

@@ -78,7 +78,6 @@ def socket(path: Path) -> None:
 class TestNoFile:
     """A pipe made whoever read it wait for ever, and a device filled the memory."""
 
-    @pytest.mark.timeout(60)
     @pytest.mark.parametrize("make", [fifo, device, socket, os.mkdir])
     @pytest.mark.parametrize("name", READERS)
     def test_it_is_named_at_once(self, tmp_path: Path, name: str, make) -> None:
@@ -90,7 +89,6 @@ class TestNoFile:
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
 
-    @pytest.mark.timeout(60)
     @pytest.mark.parametrize("make", [fifo, device, os.mkdir])
     def test_it_is_no_result_and_not_written_over(self, tmp_path: Path, make) -> None:
         for suffix in (".csv", ".png", ".mp4"):

@@ -11,7 +11,6 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_full_disk(small_disk: Callable[[int], Path]) -> None:
     """See ``support/full_disk.py``."""
     command = [sys.executable, "-m", "support.full_disk", small_disk(512_000_000)]

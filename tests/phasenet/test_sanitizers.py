@@ -15,7 +15,6 @@ import pytest
 from support import sanitize
 
 COMPILER = os.environ.get("SANITIZED_CXX", "g++")
-pytestmark = pytest.mark.timeout(1800)  # building takes minutes, also for whoever waits for it
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def test_another_package_of_that_name_is_named(tmp_path):
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     found = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths},
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     last = found.stderr.strip().splitlines()[-1]
     assert "phasenet: expected the package that mimamo comes with, found another" in last
