@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from support.phase_cases import CASES
-from support.textures import clashing_waves, clear_noise
+from support.textures import clashing_waves, clear_noise, clear_videos
 
 from phasenet import reference
 from phasenet.parity import phase_error
@@ -91,7 +91,7 @@ def test_however_the_frames_are_shared_out_the_bits_are_the_same(emulated, multi
 
 def test_a_walk_and_tiles_give_the_same(emulated):
     """Tiles are for planes too large for a walk, and for results in higher precision."""
-    frames = torch.rand(9, 40, 36)
+    frames = clear_videos(1, 9, (40, 36), 4)[0]
     walked = run(emulated, frames, 4, 4, 2, (1, 2))
     before = emulated.launches()
     tiles = emulated.phase_difference_windows(frames.numpy(), 4, dtype="float64")
@@ -102,7 +102,7 @@ def test_a_walk_and_tiles_give_the_same(emulated):
 
 @pytest.mark.parametrize(("num_phase", "boundary"), [(12, "replicate"), (5, "valid")])
 def test_tensor_cores_make_the_windows_that_others_make(emulated, num_phase, boundary):
-    frames = torch.rand(2, 7, 48, 48)
+    frames = clear_videos(2, 7, (48, 48), num_phase, boundary=boundary)
     before = emulated.launches()
     got = run(emulated, frames, num_phase, 4, 2, (1, 2), "full", boundary)
     assert emulated.launches() - before == 3  # tables, both levels' planes, both levels' windows
@@ -135,7 +135,7 @@ def test_runs_that_reach_from_one_plane_to_the_next(emulated):
 
 
 def test_videos_are_taken_together_as_their_planes_fit_into_l2(emulated):
-    frames = torch.rand(3, 3, 48, 48)
+    frames = clear_videos(3, 3, (48, 48), 2)
     expected = run(emulated, frames, 2, 4, 2, (1, 2))
     planes = 3 * 2 * (48**2 + 24**2) * 8  # bytes of a video
     for l2_bytes, launches in ((6 * planes, 3), (4 * planes, 5), (planes, 7)):
@@ -221,7 +221,7 @@ def moving_waves(length, speed, faint=1.0):
 
 
 FRAMES = {
-    "noise": lambda length: torch.rand(length, 48, 48),
+    "noise": lambda length: clear_videos(1, length, (48, 48), 2)[0],
     "moving": lambda length: moving_waves(length, 0.5),
     "hardly moving": lambda length: moving_waves(length, 0.02),
     # What is left of amplitudes is a ten thousandth in a corner.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from gpu.test_turns import turning_bands
 
 from phasenet import reference
 from phasenet.parity import relative_error
@@ -40,8 +41,7 @@ def test_many_turns_keep_their_last_bits(emulated, dtype):
 def test_turns_frame_by_frame_as_on_the_cpu(emulated, dtype, still, limit):
     filters, shape = [0.3, -0.1, 0.2, -0.5, 0.25, 1.0, 0.4, 0.0, 0.1, 0.2], (2, 9, 300)
     ours = theirs = torch.zeros(2 + len(filters) // 5 * 2, *shape, dtype=dtype.to_real())
-    for t in range(4):
-        frame = torch.randn(shape, dtype=dtype)
+    for t, frame in enumerate(turning_bands(4, *shape).to(dtype)):
         emulated.configure(order="shuffled", seed=t)
         options = t, filters, 7.0, still, 2.0, limit
         pushed = emulated.turn_phase_push(frame.numpy(), ours.numpy(), *options)

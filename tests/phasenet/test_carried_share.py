@@ -26,7 +26,8 @@ def blurred(planes: torch.Tensor, std: float) -> torch.Tensor:
 def test_share_of_noise(nbands, bands_per_octave, smoothing):
     """Without smoothing in the formula it was 2.5 % too large at 2 pixels, 7 % with octaves."""
     size = 160
-    noise = torch.randn(size, size, dtype=torch.float64)
+    # Of four, what is found scatters by 0.0012 about 0.008 beside the formula, where that is most.
+    noise = torch.randn(4, size, size, dtype=torch.float64)
     k = 2 * math.pi * torch.fft.fftfreq(size, dtype=torch.float64)
     k[size // 2] = 0
     slope = torch.fft.ifft(1j * k * torch.fft.fft(noise)).real

@@ -90,16 +90,17 @@ def test_equal_and_flat_pictures():
 def test_pictures_of_cameras_and_libraries(dtype):
     """In their full scale, and 12 bits where they are told."""
     a, b = np.random.default_rng().random((2, 33, 40))
-    want = float(cw_ssim(torch.from_numpy(a), torch.from_numpy(b)))
     integer = np.issubdtype(dtype, np.integer)
     for full_scale in (None, 100.0) if dtype == np.uint8 else (None, 4095.0):
         most = full_scale or (np.iinfo(dtype).max if integer else 1.0)
         given = [(most * x).round().astype(dtype) if integer else (most * x).astype(dtype)
                  for x in (a, b)]  # fmt: skip
+        # What rounding to 100 steps changes is another matter, by 2e-3 in a draw of a thousand.
+        want = float(cw_ssim(*(torch.from_numpy(x.astype(np.float64) / most) for x in given)))
         for pair in (given, [torch.from_numpy(x) for x in given]):
             got = cw_ssim(*pair, full_scale=full_scale)
             assert got.dtype == (torch.float64 if dtype == np.float64 else torch.float32)
-            assert float(got) == pytest.approx(want, abs=2e-3)
+            assert float(got) == pytest.approx(want, abs=1e-5)
             loss = cw_ssim_loss(*pair, full_scale=full_scale)
             assert float(loss) == pytest.approx(1 - float(got), abs=1e-6)
 
@@ -119,7 +120,7 @@ def test_a_picture_is_found_again():
     found = (picture + 0.1 * torch.randn_like(picture)).requires_grad_()
     before = cw_ssim_loss(found, picture).item()
     optimizer = torch.optim.Adam([found], lr=0.01)
-    for _ in range(20):
+    for _ in range(30):  # to a tenth, give or take a fifth of it
         optimizer.zero_grad()
         loss = cw_ssim_loss(found, picture)
         loss.backward()

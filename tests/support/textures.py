@@ -61,16 +61,26 @@ def clear_noise(
     *,
     dtype: torch.dtype = torch.float64,
     rounding: float = 2e-6,
+    unclear: float = 0.1,
     **options,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Fresh noise [length, H, W], and where its windows' planes may differ: below a tenth of each.
+    """Fresh noise [length, H, W], and where its windows' planes may differ: at most `unclear`.
 
     One phase within rounding of pi leaves an 11 x 11 patch out, which is most of a small plane:
-    such noise, one draw in a hundred, is drawn again, so that the comparison says something.
+    such noise, one draw in a hundred, is drawn again, so that the comparison says something. With
+    0 nothing may differ, by a turn, where two computations in single precision are compared.
     """
     for _ in range(50):
         frames = torch.rand(length, *size, dtype=dtype)
-        unclear = ambiguous_planes(frames, num_phase, rounding=rounding, **options)
-        if all(mask.double().mean() < 0.1 for mask in unclear):
-            return frames, unclear
+        masks = ambiguous_planes(frames, num_phase, rounding=rounding, **options)
+        if all(mask.double().mean() <= unclear for mask in masks):
+            return frames, masks
     raise AssertionError(f"no noise of {size} has clear phases at a rounding of {rounding}")
+
+
+def clear_videos(
+    count: int, length: int, size: tuple[int, int], num_phase: int, **options
+) -> Tensor:
+    """Fresh noise [count, length, H, W], float32, whose windows have one right answer each."""
+    options = {"dtype": torch.float32, "unclear": 0} | options
+    return torch.stack([clear_noise(length, size, num_phase, **options)[0] for _ in range(count)])
