@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import resource
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from support.damage import retold
 
 from mimamo import InputError, MIMAMOConfig, MIMAMONet, load_checkpoint, save_checkpoint
 from mimamo.cli import main
@@ -141,17 +140,11 @@ class TestCheckpoint:
         save_checkpoint(path, network, SmallBackbone())
         return path
 
-    @staticmethod
-    def rewrite(path: Path, change: Callable[[dict], dict]) -> None:
-        note = TensorFile.open(path).note("mimamo")
-        del note["crc32"]
-        save_file(load_file(path), path, {"mimamo": json.dumps(change(note))})
-
     @pytest.mark.timeout(60)
     @pytest.mark.parametrize("length", [0, -1, 10**12, "64", None, 2.5, [64]])
     def test_its_clips(self, path: Path, length: object) -> None:
         """Of 0 frames they filled the memory."""
-        self.rewrite(path, lambda note: note | {"info": {"training": {"clip_length": length}}})
+        retold(path, "mimamo", info={"training": {"clip_length": length}})
         with pytest.raises(InputError, match=r"c\.safetensors: clip_length: expected a whole"):
             load_checkpoint(path)
 
@@ -166,7 +159,7 @@ class TestCheckpoint:
         ],
     )
     def test_its_sizes(self, path: Path, part: str, value: dict, message: str) -> None:
-        self.rewrite(path, lambda note: note | {part: note[part] | value})
+        retold(path, "mimamo", **{part: TensorFile.open(path).note("mimamo")[part] | value})
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(InputError, match=message) as error:
             load_checkpoint(path)
