@@ -44,7 +44,7 @@ from mimamo.model.description import METADATA_KEY
 from mimamo.model.run_files import BEST, CONFIG
 from mimamo.predict.clips import Cut
 from mimamo.predict.smoothing import NOTE, reach_of
-from mimamo.progress import Progress, Report, counted, silent, which_are
+from mimamo.progress import Progress, Report, counted, folds_are, silent
 from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
@@ -77,7 +77,7 @@ class CrossvalResult:
     @property
     def waiting(self) -> str:
         """Which folds are missing, in words."""
-        return f"{which_are(self.missing, 'fold')} still to be trained"
+        return f"{folds_are(self.missing)} still to be trained"
 
 
 def crossval(
