@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from support.held import Held
 from benchmarks import gpu_check
 from benchmarks.gpu import plan
 from benchmarks.gpu.plan import Step
+from benchmarks.gpu.store import read as records
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-c"]
@@ -28,10 +28,6 @@ def check(out: Path, *steps: Step, seconds: float = 60) -> tuple[bool, dict[str,
     out.mkdir(exist_ok=True)
     good = gpu_check.check(steps, out, seconds)
     return good, {one["step"]: one for one in records(out) if one["record"] == "step"}
-
-
-def records(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def test_a_step_that_fails_ends_no_other(tmp_path):

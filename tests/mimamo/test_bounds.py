@@ -14,7 +14,6 @@ from support.damage import retold
 from mimamo import InputError, MIMAMOConfig, MIMAMONet, load_checkpoint, save_checkpoint
 from mimamo.cli import main
 from mimamo.data.cache import Manifest
-from mimamo.data.folds import parse_fold
 from mimamo.evaluate import crossval, join
 from mimamo.model import SmallBackbone
 from mimamo.model.resnet50 import checked_image_size
@@ -59,12 +58,6 @@ def test_a_recipes(name: str, value: object) -> None:
 def test_one_that_cannot_be_written() -> None:
     with pytest.raises(InputError, match=r"config: hidden: .* got a number of too many digits"):
         MIMAMOConfig(hidden=UNWRITABLE)
-
-
-@pytest.mark.parametrize("text", ["1/" + "9" * 5000, "1/1001", "٣/5", "1/5 ", "0/5"])
-def test_a_folds(text: str) -> None:
-    with pytest.raises(InputError, match="fold: expected i/k"):
-        parse_fold(text)
 
 
 @pytest.mark.timeout(60)
