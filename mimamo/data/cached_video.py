@@ -117,8 +117,6 @@ class CachedVideo:
             content = checked(note, _NOTE, lambda: found)
         except InputError:
             raise
-        except _DamagedError as error:
-            raise InputError(f"{path}: damaged: {error}; {_ANEW}") from error
         except ValueError as error:
             raise InputError(f"{path}: cut short or damaged ({error}); {_ANEW}") from error
         for name, kind in _NOTE.items():
@@ -163,10 +161,6 @@ class CachedVideo:
         return None
 
 
-class _DamagedError(Exception):
-    """An array holds what a video cannot have."""
-
-
 def _looked_at(file: TensorFile, name: str) -> Iterator[bytearray]:
     """The bytes of a tensor; features must be finite."""
     for chunk in file.chunks(name):
@@ -174,7 +168,7 @@ def _looked_at(file: TensorFile, name: str) -> Iterator[bytearray]:
             # Twenty times as fast as `isfinite` of them all.
             extremes = torch.aminmax(torch.frombuffer(chunk, dtype=torch.float16))
             if not torch.stack(extremes).isfinite().all():
-                raise _DamagedError("features: expected finite numbers")
+                raise ValueError("features: expected finite numbers")
         yield chunk
 
 

@@ -105,11 +105,11 @@ class TestWhatNoVideoHas:
     @pytest.mark.parametrize(
         ("part", "value", "message"),
         [
-            ("features", torch.nan, "features: expected finite numbers"),
-            ("features", torch.inf, "features: expected finite numbers"),
-            ("annotations", 1e38, "annotations: expected valence and arousal in [-1, 1]"),
-            ("annotations", -torch.inf, "annotations: expected valence and arousal in [-1, 1]"),
-            ("numbers", 20_000_000, "frame_count: expected up to 10000000, got 500"),
+            ("features", torch.nan, "cut short or damaged (features: expected finite numbers)"),
+            ("features", torch.inf, "cut short or damaged (features: expected finite numbers)"),
+            ("annotations", 1e38, "damaged: annotations: expected valence and arousal in [-1, 1]"),
+            ("annotations", -torch.inf, "damaged: annotations: expected valence and arousal in "),
+            ("numbers", 20_000_000, "damaged: frame_count: expected up to 10000000, got 500"),
         ],
     )
     def test_it_is_named(self, root: Path, part: str, value: float, message: str) -> None:
@@ -119,7 +119,8 @@ class TestWhatNoVideoHas:
         replace(video, **{part: array}).save(path)
         with pytest.raises(InputError) as error:
             Cache(root)
-        assert str(error.value).startswith(f"{path}: damaged: {message}; run `mimamo extract`")
+        assert str(error.value).startswith(f"{path}: {message}")
+        assert "; run `mimamo extract` again" in str(error.value)
 
     @pytest.mark.parametrize(
         ("name", "value"),
