@@ -214,9 +214,8 @@ def cuda_library(architectures: list[str], compiler: str, folder: Path) -> Libra
     folder.mkdir(parents=True, exist_ok=True)
     probe, stand_in = folder / "torch_cuda.cu", folder / "libtorch_cuda.so"
     probe.write_text(TORCH_CUDA)
-    flags = ["-std=c++20", "-Xcompiler=-fPIC", "-shared"]
-    flags += ["-Xlinker=-soname,libtorch_cuda.so,--exclude-libs,ALL"]
-    command = [*nvcc, *flags, str(probe), "-o", str(stand_in)]
+    command = [*nvcc, "-std=c++20", "-Xcompiler=-fPIC", "-shared", str(probe), "-o", str(stand_in)]
+    command += ["-Xlinker=-soname,libtorch_cuda.so,--exclude-libs,ALL"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         told = (done.stderr or done.stdout).strip().splitlines()
@@ -333,7 +332,8 @@ class BuildLibraries(build_ext):
             outputs.append(build_library(library, compiler, torch_folder, folder))
         else:  # one of an earlier build would be loaded
             (PACKAGE / "libphasenet_cuda.so").unlink(missing_ok=True)
-        (new := PACKAGE / "build_info.json.new").write_text(json.dumps(info, indent=2) + "\n")
+        new = PACKAGE / f"build_info.json.{os.getpid()}"  # another build may write its own
+        new.write_text(json.dumps(info, indent=2) + "\n")
         outputs.append(new.replace(PACKAGE / "build_info.json"))  # others may read the one there
         folder = Path(self.build_lib) / "phasenet"
         for output in outputs if not self.inplace else []:

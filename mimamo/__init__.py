@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "phasenet",
     "Foreign": "mimamo.predict.given_weights",
     "concordance_cc": "mimamo.metrics",
     "load_checkpoints": "mimamo.predict.given_weights",
@@ -63,6 +64,4 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_phasenet()
-    if name == "__version__":
-        return import_module("phasenet").__version__
     return getattr(import_module(_HOMES.get(name, "mimamo.model")), name)

@@ -31,7 +31,7 @@ def shortened(name: str, length: int) -> str:
     return f"{name[: length // 2]}…{name[-(length // 2 - 1) :]}"
 
 
-def which_are(numbers: Sequence[int], noun: str) -> str:
-    """``video 3 is``, ``videos 1, 2 are``."""
+def folds_are(numbers: Sequence[int]) -> str:
+    """``fold 3 is``, ``folds 1, 2 are``."""
     one = len(numbers) == 1
-    return f"{noun}{'' if one else 's'} {', '.join(map(str, numbers))} {'is' if one else 'are'}"
+    return f"fold{'' if one else 's'} {', '.join(map(str, numbers))} {'is' if one else 'are'}"

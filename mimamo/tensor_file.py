@@ -210,24 +210,17 @@ def checksum(
 def checked(
     note: Mapping[str, Any], known: Collection[str], found: Callable[[], int]
 ) -> dict[str, Any]:
-    """A note without its checksum, which an earlier version's has not.
+    """A note without its checksum.
 
-    Raises ValueError if its checksum is not the one `found`, or if it has an entry that is not
-    `known`: damage to the checksum's name would else turn the check off.
+    Raises ValueError if that is not the one `found`, or if it has an entry that is not `known`.
     """
     rest = dict(note)
     stated = rest.pop(CHECKSUM, None)
     if unknown := rest.keys() - known:
         raise ValueError(f"unknown entry {shown(min(unknown))}")
-    if stated not in (None, found()):
+    if stated != found():
         raise ValueError("its contents do not have its checksum")
     return rest
-
-
-def lacks_checksum(path: Path, key: str) -> bool:
-    """Whether there is a file with such a note, but without one, as of an earlier version."""
-    note = _raw_note(path, key)
-    return bool(note) and CHECKSUM not in note
 
 
 def tensors_checksum(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
@@ -278,14 +271,11 @@ def load_tensors(
 
 def load_note(path: Path, key: str) -> dict[str, Any]:
     """The note of a file alone; empty where there is no such file, or none that is whole."""
-    return {name: value for name, value in _raw_note(path, key).items() if name != CHECKSUM}
-
-
-def _raw_note(path: Path, key: str) -> dict[str, Any]:
     try:
-        return TensorFile.open(path).note(key)
+        note = TensorFile.open(path).note(key)
     except ValueError:
         return {}
+    return {name: value for name, value in note.items() if name != CHECKSUM}
 
 
 def named_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ import torch
 from benchmarks import machine
 from benchmarks.gpu import pyramids, windows
 from benchmarks.gpu.facts import bandwidth
-from benchmarks.gpu.kernels import begun, in_turn, kernel_times
+from benchmarks.gpu.kernels import in_turn, kernel_times
 from benchmarks.gpu.plan import GAVE_UP
 from benchmarks.paired_timing import Budget, reason
 from benchmarks.results import circumstances
@@ -30,6 +30,7 @@ from benchmarks.suites import Settings, SuiteRun
 from benchmarks.suites.comparison import measure
 
 GROUPS = ("own", "peers", "slow-peers")
+WHOLE = {"epoch": "benchmarks.suites.epoch", "predict": "benchmarks.gpu.predict"}  # no part alone
 
 
 def run(settings: Settings) -> SuiteRun:
@@ -58,19 +59,19 @@ def measured(group: str, settings: Settings, start: int = 0) -> Iterator[Row]:
 
 def records(group: str, settings: Settings, start: int = 0) -> Iterator[dict[str, Any]]:
     """What a group measures; its number comes before what another process can be begun with."""
+    if group in WHOLE:  # imports what training or videos need
+        yield from map(_record, import_module(WHOLE[group]).rows(settings))
+        return
+    found: Iterator[list[dict[str, Any]]]
     if group == "kernels":
-        yield from kernel_times(settings, start)
-    elif group == "epoch":  # trains, and imports what training needs
-        yield from map(_record, import_module("benchmarks.suites.epoch").rows(settings))
-    elif group == "predict":  # and this what videos need
-        yield from map(_record, import_module("benchmarks.gpu.predict").rows(settings))
+        found = kernel_times(settings, start)
     else:
-        rows = measured(group, settings, start)
-        for number in count(start):
-            yield begun(number)
-            if (row := next(rows, None)) is None:
-                return
-            yield _record(row)
+        found = ([_record(row)] for row in measured(group, settings, start))
+    for number in count(start):
+        yield {"record": "begun", "number": number}
+        if (several := next(found, None)) is None:
+            return
+        yield from several
 
 
 def _record(row: Row) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def is_dead(device: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.groups", description=__doc__)
-    parser.add_argument("group", choices=(*GROUPS, "kernels", "epoch", "predict"))
+    parser.add_argument("group", choices=(*GROUPS, "kernels", *WHOLE))
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument(
         "--operators", metavar="FILE", help="library whose operators replace the CPU's"

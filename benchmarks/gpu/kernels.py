@@ -22,28 +22,19 @@ CALLS = 10
 LEAST = 0.5e-6  # seconds a call, below which a kernel is not told
 
 
-def begun(number: int) -> dict[str, Any]:
-    """Told before that of this number is measured, where another process can go on behind it."""
-    return {"record": "begun", "number": number}
-
-
-def kernel_times(settings: Settings, start: int = 0) -> Iterator[dict[str, Any]]:
-    """One record a kernel: launches a call, and seconds in all of them together; before those of a
-    work stands its number, from `start` on.
+def kernel_times(settings: Settings, start: int = 0) -> Iterator[list[dict[str, Any]]]:
+    """A work's kernels, work by work from `start` on: launches a call, and seconds in all of them.
 
     Elsewhere than on a GPU, torch's operators stand for the kernels.
     """
-    for number, (work, call, images) in islice(enumerate(_works(settings)), start, None):
+    for work, call, images in islice(_works(settings), start, None):
         settings.tell(f"kernels: {work}")
-        yield begun(number)
         try:
             with torch.inference_mode():
                 found = _profiled(partial(call, images.to(settings.device)), settings.device)
         except Exception as error:  # the next one may be well
-            yield {"record": "kernel", "work": work, "gap": reason(error)}
-            continue
-        for one in found:
-            yield {"record": "kernel", "work": work, **one}
+            found = [{"gap": reason(error)}]
+        yield [{"record": "kernel", "work": work, **one} for one in found]
 
 
 def in_turn(*operators: Iterable[Any]) -> Iterator[Any]:

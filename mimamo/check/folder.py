@@ -13,14 +13,12 @@ from mimamo.check.runs import (
     existing,
     is_run,
     run_checks,
-    without_checksum,
 )
 from mimamo.data.cache import (
     BACKBONE,
     MANIFEST,
     VIDEOS,
     Manifest,
-    Skipped,
     load_video,
     skipped_path,
     stored_backbone,
@@ -28,11 +26,9 @@ from mimamo.data.cache import (
 )
 from mimamo.data.cached_video import CachedVideo
 from mimamo.errors import InputError
-from mimamo.files import read_json
 from mimamo.model.checkpoint import load_backbone
 from mimamo.model.run_files import folds_in
 from mimamo.progress import Progress, Report, counted, silent
-from mimamo.tensor_file import CHECKSUM
 
 _MOST_LINES = 1000  # of what is wrong with a folder; more are counted
 
@@ -54,14 +50,12 @@ def check_folder(
         InputError: the folder is none of these.
     """
     root = Path(path)
-    old: list[Path] = []  # without a checksum
     if (root / MANIFEST).exists():
-        checks = list(_cache_checks(root, old))
-    elif folds := folds_in(root):
+        checks = list(_cache_checks(root))
+    elif folds_in(root):
         checks = list(crossval_checks(root, report))
-        old += [path for fold in folds for path in without_checksum(root / f"fold-{fold}")]
     elif is_run(root):
-        checks, old = list(run_checks(root)), without_checksum(root)
+        checks = list(run_checks(root))
     else:
         raise InputError(f"{root}: expected a cache, a run or a cross-validation, found none")
     wrong: dict[str, None] = {}  # in order; several may need one file
@@ -75,18 +69,11 @@ def check_folder(
         progress("checking", done, len(checks))
     if len(wrong) > _MOST_LINES:
         report(f"{root}: and {counted(len(wrong) - _MOST_LINES, 'more is', 'more are')} wrong")
-    told = "\n".join(wrong)
-    if old := [path for path in old if str(path) not in told]:
-        report(
-            f"{root}: {counted(len(old), 'file')} of an earlier version without a checksum, such "
-            f"as {old[0].relative_to(root)}, so not all damage shows; `mimamo extract`, `train` or "
-            "`crossval` adds it when it writes"
-        )
     return list(wrong)
 
 
-def _cache_checks(root: Path, old: list[Path]) -> Iterator[Check]:
-    """What to do for each file of a cache; those without a checksum are added to `old`."""
+def _cache_checks(root: Path) -> Iterator[Check]:
+    """What to do for each file of a cache."""
     yield partial(Manifest.load, root)
     try:
         manifest = Manifest.load(root)
@@ -101,15 +88,9 @@ def _cache_checks(root: Path, old: list[Path]) -> Iterator[Check]:
         stored_backbone(root, manifest)
 
     def check_video(name: str) -> None:
-        video = load_video(root, manifest, name)
-        if video is None:
+        if load_video(root, manifest, name) is None:
             raise InputError(f"{root}: {name} is missing; run `mimamo extract` again")
-        if not isinstance(video, Skipped) and not video.has_checksum:
-            old.append(video_path(root, name))
 
-    old += without_checksum(root)
-    if CHECKSUM not in read_json(root / MANIFEST):
-        old.append(root / MANIFEST)
     yield check_backbone
     for name in manifest.videos:
         yield partial(check_video, name)

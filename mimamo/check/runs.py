@@ -14,34 +14,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mimamo.data.cache import BACKBONE
 from mimamo.errors import InputError
 from mimamo.evaluate.cross_validation import (
     PREDICTIONS,
-    PREDICTIONS_KEY,
     SUMS,
     joined_files,
     read_predictions,
     sum_of,
 )
-from mimamo.files import MOST_TEXT, csv_text, read_bytes, read_json, read_text, read_toml
+from mimamo.files import MOST_TEXT, csv_text, read_bytes, read_text, read_toml
 from mimamo.model.checkpoint import load_checkpoint
 from mimamo.model.description import METADATA_KEY
 from mimamo.model.run_files import BEST, CONFIG, STATE, STATE_KEY, folds_in
 from mimamo.progress import Report, counted
 from mimamo.settings import shown
-from mimamo.tensor_file import lacks_checksum, load_note
+from mimamo.tensor_file import load_note
 from mimamo.train.recipe import TrainingConfig
-from mimamo.train.run_folder import FILES, FROZEN, HISTORY, LAST, flat, results_in
+from mimamo.train.run_folder import FILES, HISTORY, LAST, flat, results_in
 from mimamo.train.state import TrainingState, read_state
 from mimamo.train.training import history_rows
 
 Check = Callable[[], object]  # raises InputError for what is not as it was written
-
-_KEYS = dict.fromkeys((BACKBONE, BEST, LAST, FROZEN), METADATA_KEY) | {
-    STATE: STATE_KEY,
-    PREDICTIONS: PREDICTIONS_KEY,
-}
 
 
 def existing(path: Path) -> Path:
@@ -54,11 +47,6 @@ def existing(path: Path) -> Path:
 def is_run(folder: Path) -> bool:
     """Whether there is any file of a run in a folder."""
     return any((folder / name).exists() for name in FILES)
-
-
-def without_checksum(folder: Path) -> list[Path]:
-    """The files in a run or a cache that an earlier version wrote without one, videos left out."""
-    return [folder / name for name, key in _KEYS.items() if lacks_checksum(folder / name, key)]
 
 
 def run_checks(folder: Path) -> Iterator[Check]:
@@ -166,16 +154,8 @@ def crossval_checks(root: Path, report: Report) -> Iterator[Check]:
             yield partial(_fail, f"{root / f'fold-{fold}'}: expected {counted(total, 'fold')}")
     if not begun:
         report(f"{root}: its folds are not joined yet")
-    elif (root / SUMS).exists():
-        yield partial(_check_sums, root, joined)
     else:
-        for path in joined:
-            yield partial(existing, path)
-        yield partial(read_json, joined[0])
-        report(
-            f"{root}: no {SUMS}, as an earlier version wrote none, so its scores could not be "
-            "checked; `mimamo crossval --join` adds it"
-        )
+        yield partial(_check_sums, root, joined)
 
 
 def _folds_of(root: Path, found: list[int]) -> int:
@@ -206,6 +186,9 @@ def _check_fold(folder: Path, fold: str, *, needed: bool) -> None:
 
 def _check_sums(root: Path, joined: list[Path]) -> None:
     """All that differs in one line: a file of sums that is damaged names them all."""
+    again = "run `mimamo crossval --join` again"
+    if not (root / SUMS).exists():
+        raise InputError(f"{root / SUMS}: is missing; {again}")
     sums = {}
     for line in read_text(root / SUMS).splitlines():
         digest, _, name = line.partition("  ")
@@ -217,8 +200,7 @@ def _check_sums(root: Path, joined: list[Path]) -> None:
             wrong.append(name)
     if wrong or sums:
         raise InputError(
-            f"{root}: {', '.join(map(str, wrong or sums)):.200} not as {SUMS} has it; run `mimamo "
-            "crossval --join` again"
+            f"{root}: {', '.join(map(str, wrong or sums)):.200} not as {SUMS} has it; {again}"
         )
 
 

@@ -142,9 +142,7 @@ def predict(
     ] = "auto",
     folder_fps: Annotated[
         float,
-        typer.Option(
-            "--folder-fps", "--aligned-fps", min=0.1, max=1000, help="Frame rate of such folders."
-        ),
+        typer.Option(min=0.1, max=1000, help="Frame rate of such folders."),
     ] = 30.0,
     thin: Annotated[
         float | None,

@@ -40,7 +40,7 @@ from mimamo.files import (
 )
 from mimamo.model.checkpoint import FeatureSource, load_backbone, weights_hash
 from mimamo.model.config import MOST_WIDTH
-from mimamo.progress import Report, counted, silent
+from mimamo.progress import counted
 from mimamo.settings import is_whole, shown
 from mimamo.tensor_file import CHECKSUM, checked, checksum
 
@@ -117,7 +117,10 @@ class Manifest:
             raise InputError(f"{error}; {_MEND}") from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
-            raise InputError(f"{path}: expected cache format {FORMAT}, got {shown(found)}")
+            raise InputError(
+                f"{path}: expected cache format {FORMAT}, got {shown(found)}; it may need a newer "
+                "version of this package"
+            )
 
         def expect(valid: bool, name: str, expected: str, got: object) -> None:
             if not valid:
@@ -160,10 +163,9 @@ class Cache:
 
     Args:
         root: the folder.
-        report: called with a warning if not all videos have a checksum.
     """
 
-    def __init__(self, root: str | os.PathLike[str], report: Report = silent) -> None:
+    def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
         self.manifest = Manifest.load(self.root)
         self.videos: list[CachedVideo] = []
@@ -184,11 +186,6 @@ class Cache:
                 f"{self.root}: incomplete: {len(missing)} of "
                 f"{counted(len(self.manifest.videos), 'video')} missing, such as {missing[0]}; "
                 "run `mimamo extract` again to complete it"
-            )
-        if old := sum(not video.has_checksum for video in self.videos):
-            report(
-                f"warning: {self.root}: {counted(old, 'video')} of an earlier version without a "
-                "checksum, so damage goes unnoticed; run `mimamo extract` again to add it"
             )
 
     def subset(self, name: str) -> list[CachedVideo]:
@@ -238,12 +235,12 @@ def save_skipped(path: Path, reason: str, *, faceless: bool) -> None:
 
 
 def _load_skipped(path: Path) -> Skipped:
-    text = read_bytes(path, _MOST_REASON).decode("utf-8", "replace")
+    text = read_bytes(path, _MOST_REASON)
     try:
         content = parse_json(text)
         return Skipped(str(content["reason"]), content["faceless"] is True)
-    except (ValueError, KeyError, TypeError):
-        return Skipped(text, False)  # an earlier version's is the reason alone
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged; run `mimamo extract` again") from error
 
 
 def stored_backbone(root: Path, manifest: Manifest) -> FeatureSource:

@@ -19,15 +19,7 @@ from mimamo.data.folds import subject_of
 from mimamo.errors import InputError
 from mimamo.files import is_path
 from mimamo.settings import is_whole, shown
-from mimamo.tensor_file import (
-    CHECKSUM,
-    Rows,
-    StoredRows,
-    TensorFile,
-    checked,
-    checksum,
-    save_tensors,
-)
+from mimamo.tensor_file import Rows, StoredRows, TensorFile, checked, checksum, save_tensors
 from mimamo.video.folder import MOST_FRAMES
 from mimamo.video.names import is_video
 
@@ -65,7 +57,6 @@ class CachedVideo:
         fingerprint: of the source's contents, by which a change is noticed.
         stamp: of its files' sizes and times; as long as it is the same, so are the contents.
         made_with: `Manifest.made_with` of the cache it was made for.
-        has_checksum: whether the file it was loaded from has one; an earlier version's has none.
     """
 
     name: str
@@ -82,7 +73,6 @@ class CachedVideo:
     fingerprint: str = ""
     stamp: str = ""
     made_with: Mapping[str, Any] = field(default_factory=dict)
-    has_checksum: bool = True
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -127,13 +117,12 @@ class CachedVideo:
             content = checked(note, _NOTE, lambda: found)
         except InputError:
             raise
-        except _DamagedError as error:
-            raise InputError(f"{path}: damaged: {error}; {_ANEW}") from error
         except ValueError as error:
             raise InputError(f"{path}: cut short or damaged ({error}); {_ANEW}") from error
         for name, kind in _NOTE.items():
-            if type(content.get(name, kind())) is not kind:
-                raise InputError(f"{path}: damaged: {name}: got {shown(content[name])}; {_ANEW}")
+            if type(content.get(name)) is not kind:
+                got = shown(content.get(name))
+                raise InputError(f"{path}: damaged: {name}: got {got}; {_ANEW}")
         for name, (dtype, ndim) in _TENSORS.items():
             entry = file.entries.get(name)
             if entry is None:
@@ -143,13 +132,10 @@ class CachedVideo:
                 raise InputError(
                     f"{path}: damaged: {name}: expected {dtype}, {ndim} axes, got {got}"
                 )
-        content["problems"] = tuple(map(str, content.get("problems", ())))
+        content["problems"] = tuple(map(str, content["problems"]))
         content |= {name: StoredRows(file, name) for name in ("features", "frames")}
         content |= {name: file.read(name) for name in ("numbers", "annotations")}
-        try:
-            video = cls(**content, has_checksum=CHECKSUM in note)
-        except TypeError as error:
-            raise InputError(f"{path}: expected a video of a cache, got another file") from error
+        video = cls(**content)
         if wrong := video._wrong():
             raise InputError(f"{path}: damaged: {wrong}; {_ANEW}")
         return video
@@ -175,25 +161,19 @@ class CachedVideo:
         return None
 
 
-class _DamagedError(Exception):
-    """An array holds what a video cannot have."""
-
-
 def _looked_at(file: TensorFile, name: str) -> Iterator[bytearray]:
-    """The bytes of a tensor; features must be finite, be there a checksum or not."""
+    """The bytes of a tensor; features must be finite."""
     for chunk in file.chunks(name):
         if name == "features" and file.entries[name].dtype == torch.float16:
             # Twenty times as fast as `isfinite` of them all.
             extremes = torch.aminmax(torch.frombuffer(chunk, dtype=torch.float16))
             if not torch.stack(extremes).isfinite().all():
-                raise _DamagedError("features: expected finite numbers")
+                raise ValueError("features: expected finite numbers")
         yield chunk
 
 
 def made_otherwise(video: CachedVideo, expected: Mapping[str, Any]) -> str | None:
     """How the video was made with other things than `expected`; None if it was not."""
-    if not video.made_with:
-        return "does not say which weights and settings it was made with"
     found = dict(video.made_with)
     if DETECTOR in expected and not is_video(Path(video.source)):  # made before there was a film
         found.setdefault(DETECTOR, expected[DETECTOR])

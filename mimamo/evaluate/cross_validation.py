@@ -44,7 +44,7 @@ from mimamo.model.description import METADATA_KEY
 from mimamo.model.run_files import BEST, CONFIG
 from mimamo.predict.clips import Cut
 from mimamo.predict.smoothing import NOTE, reach_of
-from mimamo.progress import Progress, Report, counted, silent, which_are
+from mimamo.progress import Progress, Report, counted, folds_are, silent
 from mimamo.settings import shown
 from mimamo.tensor_file import load_note, load_tensors, save_tensors
 from mimamo.train.processes import is_first, joined_processes
@@ -77,7 +77,7 @@ class CrossvalResult:
     @property
     def waiting(self) -> str:
         """Which folds are missing, in words."""
-        return f"{which_are(self.missing, 'fold')} still to be trained"
+        return f"{folds_are(self.missing)} still to be trained"
 
 
 def crossval(
@@ -123,7 +123,7 @@ def crossval(
         InputError: as `train`; a fold has no data; one in `out` has other settings; `out` holds
             the results of something else; or another process trains one of these folds.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(cache, report if is_first() else silent)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
     expect_folds(folds)
     way = _Way(
         Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled), smooth, Cut(stride, whole)
@@ -195,7 +195,7 @@ def join(
     other videos or annotations than the cache's, or were predicted in other clips, if `out` holds
     the results of something else, or if another process trains all folds or joins them.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
     way = _Way(
         Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled), smooth, Cut(stride, whole)
     )
@@ -252,7 +252,7 @@ def _join(
     parts: list[list[CachedVideo]] = []
     for fold, path in enumerate(paths, start=1):
         chosen = known.get(fold) or choose_videos(cache, f"{fold}/{folds}")
-        own = _load_predictions(path, f"{fold}/{folds}", chosen, way.cut, report)
+        own = _load_predictions(path, f"{fold}/{folds}", chosen, way.cut)
         for video in chosen.validation:
             if own.get(video.name, np.empty(0)).shape != (len(video), 2):
                 raise InputError(
@@ -358,9 +358,7 @@ def read_predictions(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return load_tensors(path, PREDICTIONS_KEY, known, message)
 
 
-def _load_predictions(
-    path: Path, fold: str, chosen: Chosen, cut: Cut, report: Report
-) -> dict[str, np.ndarray]:
+def _load_predictions(path: Path, fold: str, chosen: Chosen, cut: Cut) -> dict[str, np.ndarray]:
     tensors, content = read_predictions(path)
     if content.get("fold") != fold:
         raise InputError(f"{path}: expected fold {fold}, got {shown(content.get('fold'))}")
@@ -371,15 +369,9 @@ def _load_predictions(
             f"{path}: expected predictions of {BEST} beside it, got another network's; train this "
             "fold again"
         )
-    if "cut" not in content:
-        report(
-            f"warning: {path}: predicted in clips that do not overlap, by an earlier version; "
-            "`crossval` without --join predicts it again"
-        )
-    elif content["cut"] != asdict(cut):
+    if (found := content.get("cut")) != asdict(cut):
         raise InputError(
             f"{path}: expected predictions with {shown(asdict(cut))}, got some with "
-            f"{shown(content['cut'])}; say the same, or predict it again by `crossval` without "
-            "--join"
+            f"{shown(found)}; say the same, or predict it again by `crossval` without --join"
         )
     return {name: values.numpy() for name, values in tensors.items()}

@@ -84,7 +84,7 @@ def evaluate_runs(
         raise InputError(f"subset: expected {', '.join(SUBSETS)}, got {subset!r}")
     rules = Rules.of(format, leading=leading, gaps=gaps, rescaled=rescaled)
     cut = Cut(stride, whole)
-    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
     folder = None if out is None else output_folder(out)
     files = [] if folder is None else summary_files(folder, _NAME)
     if page:

@@ -142,7 +142,7 @@ def submit(
     cut = Cut(stride, whole)
     if sample is not None and names is not None:
         raise InputError(f"{sample}: expected no list of names beside it, got {names}")
-    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
     rows = None if sample is None else Sample(sample)
     ensemble = Ensemble(paths, cache, device, streams, report, cut, foreign)
     rules, label_std = rules.settled(smooth, ensemble.notes, report)

@@ -339,9 +339,6 @@ class _Worker:
         elif kept is not cached:
             kept.save(path)
             self.report(f"{path}: its source was moved, copied or touched, not changed; kept")
-        elif not cached.has_checksum:
-            cached.save(path)
-            self.report(f"{path}: of an earlier version; its checksum was added")
         return kept
 
     def _extract(self, video: DatasetVideo, path: Path, done: int, total: int) -> None:

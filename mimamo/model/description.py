@@ -63,7 +63,7 @@ class Description:
             raise InputError(damaged) from error
         if not isinstance(content, dict):
             raise InputError(damaged)
-        if (found := content.get("format", FORMAT)) not in (FORMAT, SHARING):
+        if (found := content.get("format")) not in (FORMAT, SHARING):
             raise InputError(
                 f"{path}: expected checkpoint format {FORMAT} or {SHARING}, got {shown(found)}; "
                 "it may need a newer version of this package"

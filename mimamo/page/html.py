@@ -118,17 +118,17 @@ def _person(person: Curves, some: bool) -> dict[str, Any]:
     return {
         "name": printable(person.name),
         "start": int(part.start),
-        "values": _columns(person.values[part], 6),
+        "values": _columns(person.values[part]),
         "colours": person.colours,
         "found": person.found[part].astype(int).tolist(),
         "boxes": None if person.boxes is None else _rows(person.boxes[part]),
-        "truth": None if person.truth is None else _columns(person.truth[part], 6),
+        "truth": None if person.truth is None else _columns(person.truth[part]),
     }
 
 
-def _columns(values: np.ndarray, digits: int) -> list[list[float | None]]:
+def _columns(values: np.ndarray) -> list[list[float | None]]:
     """Each column of ``[T, n]``, None for NaN."""
-    rounded = np.round(values.astype(np.float64), digits) + 0.0
+    rounded = np.round(values.astype(np.float64), 6) + 0.0
     return [[None if x != x else x for x in column] for column in rounded.T.tolist()]
 
 

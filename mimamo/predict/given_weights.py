@@ -30,7 +30,7 @@ from mimamo.model.checkpoint_file import (
 from mimamo.model.config import OUTPUTS
 from mimamo.model.hub import fetched, is_on_hub
 from mimamo.model.run_files import BEST, STATE, folds_in, is_unfinished
-from mimamo.progress import Report, counted, silent, which_are
+from mimamo.progress import Report, counted, folds_are, silent
 from mimamo.settings import shown
 
 
@@ -168,7 +168,7 @@ def _incomplete(path: str | os.PathLike[str], files: Sequence[CheckpointFile]) -
     total = max((count for _, count in folds), default=0)
     missing = sorted(set(range(1, total + 1)) - {number for number, _ in folds})
     if missing:
-        which = f"of {counted(total, 'fold')} {which_are(missing, 'fold')} not there"
+        which = f"of {counted(total, 'fold')} {folds_are(missing)} not there"
         lines.append(f"{path}: {which}")
     return lines
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mimamo.errors import InputError
 from mimamo.files import append, open_file
 from mimamo.page.html import MARK
-from mimamo.predict.table import FIRST_HEADER, HEADER
+from mimamo.predict.table import HEADER
 
 SOFTWARE = "mimamo"  # a PNG's "Software" text, which marks the file as one of ours
 # An MP4 is a row of boxes (length, kind, content), and players skip those of kind "free". One at
@@ -108,8 +108,7 @@ def is_result(path: Path) -> bool:
     try:
         with open_file(path, None) as stream:
             if path.suffix == ".csv":
-                first = stream.readline(len(HEADER) + 2).rstrip(b"\r\n")
-                return first in (HEADER.encode("ascii"), FIRST_HEADER.encode("ascii"))
+                return stream.readline(len(HEADER) + 2).rstrip(b"\r\n") == HEADER.encode("ascii")
             if path.suffix == ".png":
                 return _PNG_MARK in stream.read(4096)
             if path.suffix == ".html":

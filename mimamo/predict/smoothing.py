@@ -60,8 +60,7 @@ def reach_of(smooth: int | str, notes: Sequence[tuple[object, Mapping[str, Any]]
             found = f"got {shown(info[NOTE])}" if NOTE in info else "found none"
             raise InputError(
                 f"{path}: smooth: expected a number of frames chosen on validation, {found}; give "
-                "one, or take a finished run, whose best checkpoint has it (`mimamo train --resume`"
-                " adds it to one of an earlier version)"
+                "one, or take a finished run, whose best checkpoint has it"
             )
         reaches.append(info[NOTE])
     return sorted(reaches)[(len(reaches) - 1) // 2]

@@ -19,8 +19,7 @@ if TYPE_CHECKING:  # it needs OpenCV
 #: The value of frames before the first face, as in Aff-Wild2, where it marks "not annotated".
 NO_FACE = -5.0
 
-FIRST_HEADER = "frame,time,face_found,valence,arousal"  # all there was in earlier versions
-HEADER = f"{FIRST_HEADER},face,x0,y0,x1,y1,score"
+HEADER = "frame,time,face_found,valence,arousal,face,x0,y0,x1,y1,score"
 
 
 @dataclass(frozen=True, eq=False)

@@ -162,11 +162,10 @@ def video_features(
 
 
 @torch.inference_mode()
-def small_features(backbone: SmallBackbone, frames: Tensor, batch_size: int = 512) -> Tensor:
+def small_features(backbone: SmallBackbone, frames: Tensor) -> Tensor:
     """Features of grey faces, uint8 ``[T, S, S]``: float32 ``[T, 128]`` on the CPU."""
     device = backbone.stem.conv.weight.device
     parts = [
-        backbone(backbone.prepare(part.to(device))).float().cpu()
-        for part in frames.split(batch_size)
+        backbone(backbone.prepare(part.to(device))).float().cpu() for part in frames.split(512)
     ]
     return torch.cat(parts)

@@ -138,7 +138,7 @@ def train(
     expect_name(out)
     if not is_first():  # which alone reports and writes files
         report = silent
-    cache = cache if isinstance(cache, Cache) else Cache(cache, report)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
     with locked(output_folder(out)) if is_first() else nullcontext():
         folder = run_folder(out, overwrite, resume)
         resumed = resume and (folder / CONFIG).exists() and bool(results_in(folder))

@@ -33,7 +33,7 @@ class ThinnedFilm:
     def __init__(self, film: VideoReader | FrameFolder, rate: float) -> None:
         if not 0 < rate < math.inf:
             raise ValueError(f"rate: expected a positive number, got {rate}")
-        self.film, self.rate = film, rate
+        self.film = film
         self._least = 1 / rate - min(_ROUNDING, 0.2 / rate)
 
     @property

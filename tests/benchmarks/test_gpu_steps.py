@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from support.held import Held
 from benchmarks import gpu_check
 from benchmarks.gpu import plan, runner
 from benchmarks.gpu.plan import Step
+from benchmarks.gpu.store import read as records
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-c"]
@@ -30,10 +30,6 @@ def check(out: Path, *steps: Step, seconds: float = 600) -> tuple[bool, dict[str
     out.mkdir(exist_ok=True)
     good = gpu_check.check(steps, out, seconds)
     return good, {one["step"]: one for one in records(out) if one["record"] == "step"}
-
-
-def records(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
 
 
 def late(monkeypatch: pytest.MonkeyPatch, by: Callable[[], float]) -> None:

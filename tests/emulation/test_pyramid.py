@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from support.transforms import flat
 from torch import Tensor
 
 from phasenet import PyramidCoeffs, reference
@@ -49,10 +50,6 @@ NARROW = [
     ((16, 16), 4, 1, 2, (2, 0.3)),
 ]
 ALL = [*((*case, OCTAVE) for case in CASES), *NARROW]
-
-
-def flat(coeffs: PyramidCoeffs) -> list[Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 def wide(x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support.transforms import flat
 from torch import Tensor
 
 import phasenet
@@ -13,10 +14,6 @@ pytestmark = pytest.mark.cuda
 BARS = {torch.float32: 1e-5, torch.float64: 1e-12}
 SIZES = [(96, 96), (75, 101), (67, 130), (8, 8), (9, 31), (16, 1000), (131, 131), (256, 256)]
 SIZES += [(1024, 16), (64, 512), (8, 1024)]
-
-
-def flat(coeffs: PyramidCoeffs) -> list[Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 def error(got: Tensor, want: Tensor, least: Tensor) -> float:

@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from support import networks
 from support.films import face_frames
 from support.published_network import PublishedNetwork, published_network
 from support.recipes import TINY
 
 from mimamo.extract import extract
+from mimamo.faces import batched_centerface
 from mimamo.model import MIMAMONet, ResNet50, save_checkpoint
 from mimamo.train import TrainingConfig
 from mimamo.video import VideoWriter
@@ -40,6 +42,17 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     if place.is_mount():
         subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def tiny_network() -> MIMAMONet:
+    return networks.tiny_network()
+
+
+@pytest.fixture
+def by_threes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of three frames in the search for faces."""
+    monkeypatch.setattr(batched_centerface, "_FRAMES", 3)
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import resource
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from support.damage import retold
 
 from mimamo import InputError, MIMAMOConfig, MIMAMONet, load_checkpoint, save_checkpoint
 from mimamo.cli import main
 from mimamo.data.cache import Manifest
-from mimamo.data.folds import parse_fold
 from mimamo.evaluate import crossval, join
 from mimamo.model import SmallBackbone
 from mimamo.model.resnet50 import checked_image_size
@@ -60,12 +58,6 @@ def test_a_recipes(name: str, value: object) -> None:
 def test_one_that_cannot_be_written() -> None:
     with pytest.raises(InputError, match=r"config: hidden: .* got a number of too many digits"):
         MIMAMOConfig(hidden=UNWRITABLE)
-
-
-@pytest.mark.parametrize("text", ["1/" + "9" * 5000, "1/1001", "٣/5", "1/5 ", "0/5"])
-def test_a_folds(text: str) -> None:
-    with pytest.raises(InputError, match="fold: expected i/k"):
-        parse_fold(text)
 
 
 def test_how_many_folds(tmp_path: Path, small_cache: Path) -> None:
@@ -139,16 +131,10 @@ class TestCheckpoint:
         save_checkpoint(path, network, SmallBackbone())
         return path
 
-    @staticmethod
-    def rewrite(path: Path, change: Callable[[dict], dict]) -> None:
-        note = TensorFile.open(path).note("mimamo")
-        del note["crc32"]
-        save_file(load_file(path), path, {"mimamo": json.dumps(change(note))})
-
     @pytest.mark.parametrize("length", [0, -1, 10**12, "64", None, 2.5, [64]])
     def test_its_clips(self, path: Path, length: object) -> None:
         """Of 0 frames they filled the memory."""
-        self.rewrite(path, lambda note: note | {"info": {"training": {"clip_length": length}}})
+        retold(path, "mimamo", info={"training": {"clip_length": length}})
         with pytest.raises(InputError, match=r"c\.safetensors: clip_length: expected a whole"):
             load_checkpoint(path)
 
@@ -163,7 +149,7 @@ class TestCheckpoint:
         ],
     )
     def test_its_sizes(self, path: Path, part: str, value: dict, message: str) -> None:
-        self.rewrite(path, lambda note: note | {part: note[part] | value})
+        retold(path, "mimamo", **{part: TensorFile.open(path).note("mimamo")[part] | value})
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(InputError, match=message) as error:
             load_checkpoint(path)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from support.graphs import Graphs
 from torch import Tensor, nn
 
 from mimamo.model import MIMAMOConfig, MIMAMONet
@@ -38,13 +39,8 @@ def compiler() -> Iterator[None]:
 
 def test_one_graph_with_the_operator_inside():
     whole = Whole().eval()
-    graphs = []
-
-    def backend(graph: torch.fx.GraphModule, inputs: list) -> object:
-        graphs.append(graph)
-        return graph.forward
-
-    compiled = torch.compile(whole, fullgraph=True, backend=backend)
+    graphs = Graphs()
+    compiled = torch.compile(whole, fullgraph=True, backend=graphs)
     frames = torch.randint(0, 256, (2, 9, 48, 48), dtype=torch.uint8)
     features = torch.rand(2, 5, 2048)
     with torch.no_grad():
@@ -81,16 +77,12 @@ def test_no_graph_break():
 def test_phase_windows_compile_once(dynamic, most):
     """Without `dynamic`, PyTorch compiles once more when it learns that a size changes."""
     config = MIMAMOConfig(num_phase=4)
-    graphs = []
-
-    def backend(graph: torch.fx.GraphModule, inputs: list) -> object:
-        graphs.append(graph)
-        return graph.forward
+    graphs = Graphs()
 
     def windows(frames: Tensor) -> tuple[Tensor, ...]:
         return phase_windows(frames, config, context=True)
 
-    compiled = torch.compile(windows, fullgraph=True, dynamic=dynamic, backend=backend)
+    compiled = torch.compile(windows, fullgraph=True, dynamic=dynamic, backend=graphs)
     for batch, length in ((2, 7), (2, 8), (2, 9), (3, 9), (4, 11), (4, 24), (7, 31)):
         frames = torch.randint(0, 256, (batch, length, 48, 48), dtype=torch.uint8)
         for got, want in zip(compiled(frames), windows(frames), strict=True):

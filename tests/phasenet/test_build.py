@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from setuptools import Distribution
 
 import phasenet
 
@@ -54,6 +55,26 @@ def test_what_was_renamed_is_not_built_again(tmp_path):
     version = [sys.executable, "setup.py", "-q", "--version"]
     subprocess.run(version, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "build" / "lib" / "phasenet").exists()  # which another may be packing
+
+
+def test_builds_at_the_same_time_write_files_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "phasenet").mkdir()
+    shutil.copy(SETUP, tmp_path)
+    builds = runpy.run_path(str(tmp_path / "setup.py"))["BuildLibraries"]
+    monkeypatch.setitem(builds.run.__globals__, "build_library", lambda *_: tmp_path)
+    monkeypatch.setenv("PHASENET_CUDA", "0")
+    written, replace = [], Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda new, old: written.append(new.name) or replace(new, old)
+    )
+    for process in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda number=process: number)
+        build = builds(Distribution())
+        build.build_lib = str(tmp_path)
+        build.inplace = True
+        build.run()
+    assert len(set(written)) == 2
+    assert [path.name for path in (tmp_path / "phasenet").iterdir()] == ["build_info.json"]
 
 
 def test_build_info_tells_the_sources():

@@ -6,12 +6,9 @@ import io
 
 import pytest
 import torch
+from support.transforms import flat
 
 from phasenet import PyramidCoeffs, SteerablePyramid
-
-
-def parts(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 def test_coefficients_print_themselves():
@@ -42,7 +39,7 @@ def test_coefficients_print_themselves():
 def test_to(args, options):
     moved = SteerablePyramid(4, 2)(torch.rand(16, 18)).to(*args, **options)
     assert isinstance(moved, PyramidCoeffs)
-    assert {x.device.type for x in parts(moved)} == {"meta"}
+    assert {x.device.type for x in flat(moved)} == {"meta"}
     assert [x.dtype for x in moved.bands] == [torch.complex128] * 2
     assert moved.highpass.dtype == moved.lowpass.dtype == torch.float64
 
@@ -50,13 +47,13 @@ def test_to(args, options):
 def test_to_keeps_numbers_and_shares_memory_unless_asked():
     coeffs = SteerablePyramid(4, 2)(torch.rand(3, 16, 18))
     for same in (coeffs.to(), coeffs.to("cpu"), coeffs.cpu(), coeffs.to(torch.complex64)):
-        assert all(a is b for a, b in zip(parts(same), parts(coeffs), strict=True))
+        assert all(a is b for a, b in zip(flat(same), flat(coeffs), strict=True))
     for other in (coeffs.to("cpu", False, True), coeffs.to(copy=True)):
-        for a, b in zip(parts(other), parts(coeffs), strict=True):
+        for a, b in zip(flat(other), flat(coeffs), strict=True):
             assert torch.equal(a, b)
             assert a.data_ptr() != b.data_ptr()
     back = coeffs.to(torch.float64).to(torch.float32)
-    assert all(map(torch.equal, parts(back), parts(coeffs)))
+    assert all(map(torch.equal, flat(back), flat(coeffs)))
 
 
 @pytest.mark.parametrize(
@@ -72,10 +69,10 @@ def test_what_cannot_be_moved_to_is_refused(args):
 def test_detach():
     image = torch.rand(16, 18, requires_grad=True)
     coeffs = SteerablePyramid(4, 2)(image)
-    assert all(x.requires_grad for x in parts(coeffs))
+    assert all(x.requires_grad for x in flat(coeffs))
     detached = coeffs.detach()
     assert isinstance(detached, PyramidCoeffs)
-    for a, b in zip(parts(detached), parts(coeffs), strict=True):
+    for a, b in zip(flat(detached), flat(coeffs), strict=True):
         assert not a.requires_grad
         assert a.data_ptr() == b.data_ptr()
     restored = SteerablePyramid(4, 2).inverse(coeffs.cpu())
@@ -114,7 +111,7 @@ class TestArithmetic:
     def test_map(self, pyramid: SteerablePyramid) -> None:
         a, b = pyramid(torch.rand(33, 40)), pyramid(torch.rand(33, 40))
         found = a.map(lambda x, y: x * y.abs(), b)
-        for got, x, y in zip(parts(found), parts(a), parts(b), strict=True):
+        for got, x, y in zip(flat(found), flat(a), flat(b), strict=True):
             torch.testing.assert_close(got, x * y.abs())
         words = r"others: expected as many levels as the first has, 2, got \[1\]"
         with pytest.raises(ValueError, match=words):
@@ -139,7 +136,7 @@ def test_they_are_loaded_as_weights(boundary: str) -> None:
     file.seek(0)
     found = torch.load(file, weights_only=True)["coeffs"]
     assert type(found) is type(coeffs)
-    assert all(map(torch.equal, parts(found), parts(coeffs)))
+    assert all(map(torch.equal, flat(found), flat(coeffs)))
 
 
 @pytest.mark.parametrize("change", [lambda x: x, lambda x: 2 * x, lambda x: x.to(torch.float64)])

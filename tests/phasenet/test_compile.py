@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support.graphs import Graphs
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -38,37 +39,28 @@ def fresh_compiler():
 
 
 def test_one_graph_for_every_length_and_batch():
-    compiles = []
-
-    def backend(graph, inputs):
-        compiles.append(graph)
-        return graph.forward
-
-    compiled = torch.compile(Features(), fullgraph=True, dynamic=True, backend=backend)
+    graphs = Graphs()
+    compiled = torch.compile(Features(), fullgraph=True, dynamic=True, backend=graphs)
     for batch, length in ((2, 6), (3, 9), (5, 7), (2, 31)):
         frames = torch.rand(batch, length, 16, 18, dtype=torch.float64)
         assert_same(compiled(frames), Features()(frames))
-    assert len(compiles) == 1
+    assert len(graphs) == 1
 
 
 def test_one_graph_for_clips_and_half_precision():
-    compiles = []
-
-    def backend(graph, inputs):
-        compiles.append(graph)
-        return graph.forward
+    graphs = Graphs()
 
     def features(clips):
         level1, level2 = phasenet.phase_difference(clips)
         return level1.float().mean(), level2, *phase_difference_windows(clips, 2, dtype=torch.half)
 
-    compiled = torch.compile(features, fullgraph=True, dynamic=True, backend=backend)
+    compiled = torch.compile(features, fullgraph=True, dynamic=True, backend=graphs)
     for batch in (2, 3, 7):
         clips = torch.rand(batch, 5, 16, 16).bfloat16()
         got, want = compiled(clips), features(clips)
         assert [x.dtype for x in got] == [x.dtype for x in want]
         assert_same(got, want)
-    assert len(compiles) == 1
+    assert len(graphs) == 1
 
 
 def test_gradients_through_a_compiled_graph():

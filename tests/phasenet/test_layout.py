@@ -7,10 +7,11 @@ from itertools import product
 
 import pytest
 import torch
+from support.transforms import flat
 from torch.autograd import gradcheck
 
 import phasenet.viz
-from phasenet import PyramidCoeffs, SteerablePyramid, steer
+from phasenet import SteerablePyramid, steer
 from phasenet.parity import relative_error
 
 FLAGS = [
@@ -18,10 +19,6 @@ FLAGS = [
     for values in product((False, True), repeat=3)
 ]
 SIZES = [(32, 48), (33, 46), (9, 12)]
-
-
-def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 @pytest.mark.parametrize("flags", FLAGS)

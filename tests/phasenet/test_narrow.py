@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 import torch
+from support.transforms import flat
 from torch.autograd import gradcheck, gradgradcheck
 
 import phasenet
@@ -18,10 +19,6 @@ SIZES = [(96, 96), (64, 96), (75, 101), (67, 130), (8, 8), (9, 31), (16, 1000)]
 FILTERS = [(2, None, 4), (2, 0.3, 3), (3, None, 2), (4, None, 5), (4, 1 / 32, 2), (1, 0.5, 4)]
 ISOTROPIC = [(1, None, 1), (2, None, 1), (3, 0.1, 1)]
 ALL = FILTERS + ISOTROPIC
-
-
-def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 def pyramids(height, filters, **options):

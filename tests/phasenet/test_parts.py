@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 import torch
+from support.transforms import flat
 from torch.autograd import gradcheck, gradgradcheck
 
 from phasenet import PyramidCoeffs, SteerablePyramid
@@ -15,10 +16,6 @@ ops = torch.ops.phasenet
 LAYOUTS = [{}, {"real": True}, {"downsample": False}, {"real": True, "tight_frame": True}]
 SIZES = [(32, 48), (33, 46)]
 ALONE = [((1,), True), ((3, 2), False), ((), True), (None, False), ((2,), False)]
-
-
-def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 @pytest.mark.parametrize(("levels", "residuals"), ALONE)

@@ -6,15 +6,12 @@ import math
 
 import pytest
 import torch
+from support.transforms import flat
 
 from phasenet import PyramidCoeffs, SteerablePyramid, reference
 from phasenet.parity import relative_error
 
 SIZES = [(96, 96), (64, 96), (75, 101), (67, 130), (8, 8), (9, 31), (16, 1000)]
-
-
-def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 @pytest.mark.parametrize("nbands", [2, 3, 4, 5])

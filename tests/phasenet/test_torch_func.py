@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support.transforms import flat
 from torch.autograd.functional import hessian, jacobian
 from torch.func import grad, jacfwd, jacrev, vjp, vmap
 
@@ -11,10 +12,6 @@ import phasenet
 from phasenet import PyramidCoeffs, SteerablePyramid, band_phase
 
 SMALL = SteerablePyramid(3, 2)
-
-
-def flat(coeffs: PyramidCoeffs) -> list[torch.Tensor]:
-    return [coeffs.highpass, *coeffs.bands, coeffs.lowpass]
 
 
 @pytest.mark.parametrize("dim", [0, 1, 2, -1])

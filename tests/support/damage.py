@@ -1,8 +1,19 @@
-"""Damage to the bytes of a file."""
+"""Damage to the bytes of a file, and files whose checksum is right and whose content is not."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+
+from mimamo.tensor_file import TensorFile, save_tensors
+
+
+def retold(path: Path, key: str, **entries: Any) -> None:
+    """Write tensors again with other entries in their note, and the checksum of that."""
+    file = TensorFile.open(path)
+    save_tensors(path, file.tensors(), key, file.note(key) | entries)
 
 
 def flips(size: int, count: int) -> list[tuple[int, int]]:

@@ -1,7 +1,11 @@
-"""A recipe and a network that train in a second."""
+"""A recipe and a network that train in a second, and training that is killed."""
+
+from pathlib import Path
+
+import pytest
 
 from mimamo.model import MIMAMOConfig
-from mimamo.train import TrainingConfig
+from mimamo.train import TrainingConfig, train
 
 TINY = TrainingConfig(
     epochs=2,
@@ -24,3 +28,21 @@ channels = [4, 6, 8]
 hidden = 16
 rnn_hidden = 8
 """
+
+
+class Killed(BaseException):
+    """Ends a run as abruptly as an exception can."""
+
+
+def stop_at(step: int, cache: Path, run: Path, config: TrainingConfig) -> None:
+    """Begin a run or go on with it, for so many steps; the last one's state is not written."""
+    done = 0
+
+    def stop(*_: object) -> None:
+        nonlocal done
+        done += 1
+        if done == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(cache, run, config=config, save_seconds=0, resume=True, progress=stop)

@@ -118,10 +118,7 @@ def write_ablation_set(
 def perform_take(rng: np.random.Generator, frames: int) -> Take:
     """Draw what happens in a video."""
     times = np.arange(frames) / FPS
-
-    def wander(low: float, high: float) -> np.ndarray:
-        return band_noise(rng, times, low, high)
-
+    wander = partial(band_noise, rng, times)
     valence = affect(rng, times, 0.03, 0.15)
     arousal = affect(rng, times, 0.05, 0.25)
     speed = SLOW + (FAST - SLOW) * (1 + arousal) / 2

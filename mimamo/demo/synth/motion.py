@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import erf
@@ -96,10 +97,7 @@ def faces(
     rng: np.random.Generator, times: np.ndarray, valence: np.ndarray, arousal: np.ndarray
 ) -> list[Expression]:
     """The expressions that show valence and arousal at `times`, with idle turns."""
-
-    def noise(low: float, high: float) -> np.ndarray:
-        return band_noise(rng, times, low, high)
-
+    noise = partial(band_noise, rng, times)
     energy = (1 + arousal) / 2
     strength = energy**1.25
     columns = [

@@ -44,7 +44,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "videos").mkdir()
     for name in ("a", "b"):
         a_video(name=name).save(video_path(tmp_path, name))
-    skipped_path(tmp_path, "c").write_text("c.txt: no frame is annotated")
+    save_skipped(skipped_path(tmp_path, "c"), "c.txt: no frame is annotated", faceless=False)
     names = dict.fromkeys("abc", "Train_Set")
     backbone = {"precision": "float32", "given": "a model"}
     Manifest("Aff-Wild2", "frame", "/data", backbone, "5ha", D, S, names).save(tmp_path)
@@ -167,11 +167,13 @@ class TestDamaged:
         with pytest.raises(InputError, match="expected names of files below it"):
             video_path(root, name)
 
-    def test_a_reason_that_is_no_text(self, root: Path) -> None:
-        skipped_path(root, "c").write_bytes(b"c.txt: no \xe9")
-        cache = Cache(root)
-        assert cache.skipped == {"c": "c.txt: no \ufffd"}
-        assert cache.faceless == set()
+    @pytest.mark.parametrize("content", [b"", b"c.txt: no \xe9", b"{}", b"[1]"])
+    def test_a_reason_that_is_damaged(self, root: Path, content: bytes) -> None:
+        path = skipped_path(root, "c")
+        path.write_bytes(content)
+        with pytest.raises(InputError) as error:
+            Cache(root)
+        assert str(error.value) == f"{path}: damaged; run `mimamo extract` again"
 
     @pytest.mark.parametrize("faceless", [True, False])
     def test_a_reason_says_whether_there_is_only_no_face(self, root: Path, faceless: bool) -> None:
@@ -200,9 +202,7 @@ class TestMadeWithOtherThings:
 
     def test_a_file_that_does_not_say_it(self, root: Path) -> None:
         replace(a_video(name="b"), made_with={}).save(video_path(root, "b"))
-        with pytest.raises(
-            InputError, match=r"b\.safetensors: does not say which .*mimamo extract"
-        ):
+        with pytest.raises(InputError, match=r"b\.safetensors: made with .* none, not .*extract"):
             Cache(root)
 
 
@@ -213,7 +213,7 @@ class TestManifest:
             (None, "expected a cache made by `mimamo extract`"),
             ("{", "expected JSON"),
             ("[]", "expected cache format 1, got None"),
-            ('{"format": 2}', "expected cache format 1, got 2"),
+            ('{"format": 2}', "expected cache format 1, got 2; it may need a newer version of"),
             ('{"format": 1}', "damaged"),
         ],
     )

@@ -71,7 +71,14 @@ class TestSplit:
             split({"a": 1}, 1)
 
 
-@pytest.mark.parametrize("text", ["0/5", "6/5", "1/1", "1", "a/b", "", "1/5/5", "-1/5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0/5", "6/5", "1/1", "1", "a/b", "", "1/5/5", "-1/5"),
+        *("1/1001", "٣/5", "1/5 ", "1/" + "9" * 5000),
+    ],
+    ids=lambda text: f"{text!a:.10}",
+)
 def test_what_is_no_fold(text: str) -> None:
     with pytest.raises(InputError, match=r"fold: expected i/k"):
         parse_fold(text)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
 from support.digests import digests
 
 from mimamo import InputError, load_checkpoint
@@ -241,7 +240,7 @@ class TestJobs:
         assert damaged.read_bytes() == expected
 
 
-def test_predictions_of_before_clips_overlapped_are_joined_and_said(
+def test_predictions_that_do_not_say_how_clips_overlapped_are_made_again(
     small_folds: Path, small_cache: Path, small_config, predicted, tmp_path: Path
 ) -> None:
     out = shutil.copytree(small_folds, tmp_path / "folds")
@@ -250,10 +249,8 @@ def test_predictions_of_before_clips_overlapped_are_joined_and_said(
     tensors, note = read_predictions(path)
     del note["cut"]
     save_tensors(path, tensors, PREDICTIONS_KEY, note)
-    lines: list[str] = []
-    join(small_cache, out, 3, lines.append)
-    (line,) = (line for line in lines if line.startswith("warning"))
-    assert line.startswith(f"warning: {path}: predicted in clips that do not overlap")
+    with pytest.raises(InputError, match=r"held_out\.safetensors: .* got some with None; say"):
+        join(small_cache, out, 3)
     crossval(small_cache, out, folds=3, config=small_config)
     assert [path.parent.name for path in predicted] == ["fold-2"]
     assert path.read_bytes() == expected
@@ -307,7 +304,7 @@ class TestRefused:
     ) -> None:
         out = shutil.copytree(small_folds, tmp_path / "folds")
         path = out / "fold-1/held_out.safetensors"
-        save_file(load_file(path), path, {"mimamo_held_out": json.dumps({"fold": "1/3"})})
+        save_tensors(path, read_predictions(path)[0], PREDICTIONS_KEY, {"fold": "1/3"})
         with pytest.raises(InputError, match="was trained on other videos or features"):
             join(small_cache, out, 3)
 

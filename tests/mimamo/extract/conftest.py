@@ -24,6 +24,14 @@ def data(tmp_path: Path, add_video) -> Path:
 
 
 @pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A data set of films, without any yet."""
+    for folder in ("annotations/Train_Set", "annotations/Validation_Set", "videos"):
+        (tmp_path / "raw" / folder).mkdir(parents=True)
+    return tmp_path / "raw"
+
+
+@pytest.fixture
 def run(data: Path, tmp_path: Path):
     """Extracts without features; what it reported is in `run.lines`."""
 

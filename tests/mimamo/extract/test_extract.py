@@ -104,15 +104,11 @@ class TestWhatIsInIt:
             run(subsets=["Train_Set", "train", "Test_Set"])
         assert not (tmp_path / "cache").exists()
 
-    def test_raw_videos_go_through_the_face_path(self, tmp_path: Path, film) -> None:
-        root = tmp_path / "raw"
-        for subset in ("Train_Set", "Validation_Set"):
-            (root / "annotations" / subset).mkdir(parents=True)
-        (root / "videos").mkdir()
-        film(root / "videos" / "face.mp4", "..xxxx.x")
+    def test_raw_videos_go_through_the_face_path(self, tmp_path: Path, film, raw: Path) -> None:
+        film(raw / "videos" / "face.mp4", "..xxxx.x")
         lines = [f"{n / 10},0" for n in range(8)]
-        (root / "annotations/Train_Set/face.txt").write_text("\n".join(["valence,arousal", *lines]))
-        extract(root, tmp_path / "cache", backbone="small", strict=True)
+        (raw / "annotations/Train_Set/face.txt").write_text("\n".join(["valence,arousal", *lines]))
+        extract(raw, tmp_path / "cache", backbone="small", strict=True)
         (video,) = Cache(tmp_path / "cache").videos
         assert video.numbers.tolist() == [3, 4, 5, 6, 8]
         assert (video.frame_count, video.counted) == (8, True)
@@ -141,32 +137,28 @@ class TestWhatIsInIt:
         np.testing.assert_allclose(labels[:, 1], -np.array(numbers) / 80, atol=1e-4)
         assert len(test) == 4
 
-    def test_frames_missing_in_a_raw_video_are_a_problem(self, tmp_path: Path, film) -> None:
-        root = tmp_path / "raw"
-        for subset in ("Train_Set", "Validation_Set"):
-            (root / "annotations" / subset).mkdir(parents=True)
-        (root / "videos").mkdir()
-        cut = film(root / "videos" / "face.mp4", "xxxxxxxx")
+    def test_frames_missing_in_a_raw_video_are_a_problem(
+        self, tmp_path: Path, film, raw: Path
+    ) -> None:
+        cut = film(raw / "videos" / "face.mp4", "xxxxxxxx")
         cut.write_bytes(cut.read_bytes()[: packets_of(cut)[-1][0]])
         text = "\n".join(["valence,arousal", *(f"{n / 10},0" for n in range(7))])
-        (root / "annotations/Train_Set/face.txt").write_text(text)
-        result = extract(root, tmp_path / "cache", backbone="small")
+        (raw / "annotations/Train_Set/face.txt").write_text(text)
+        result = extract(raw, tmp_path / "cache", backbone="small")
         assert result.problems == (f"{cut}: frames missing after 0.2 s",)
         (video,) = Cache(tmp_path / "cache").videos
         assert video.numbers.tolist() == list(range(1, 8))
         with pytest.raises(InputError, match="frames missing after"):
-            extract(root, tmp_path / "strict", backbone="small", strict=True)
+            extract(raw, tmp_path / "strict", backbone="small", strict=True)
 
-    def test_two_people_of_a_raw_video_have_a_side_each(self, tmp_path: Path, film) -> None:
-        root = tmp_path / "raw"
-        for subset in ("Train_Set", "Validation_Set"):
-            (root / "annotations" / subset).mkdir(parents=True)
-        (root / "videos").mkdir()
-        film(root / "videos" / "talk.mp4", "xxxxxx..|.xxxxxxx")
+    def test_two_people_of_a_raw_video_have_a_side_each(
+        self, tmp_path: Path, film, raw: Path
+    ) -> None:
+        film(raw / "videos" / "talk.mp4", "xxxxxx..|.xxxxxxx")
         text = "\n".join(["valence,arousal", *(f"{n / 10},0" for n in range(8))])
         for side in ("left", "right"):
-            (root / f"annotations/Train_Set/talk_{side}.txt").write_text(text)
-        extract(root, tmp_path / "cache", backbone="small", strict=True)
+            (raw / f"annotations/Train_Set/talk_{side}.txt").write_text(text)
+        extract(raw, tmp_path / "cache", backbone="small", strict=True)
         left, right = Cache(tmp_path / "cache").videos
         assert (left.name, left.numbers.tolist()) == ("talk_left", [1, 2, 3, 4, 5, 6])
         assert (right.name, right.numbers.tolist()) == ("talk_right", [2, 3, 4, 5, 6, 7, 8])

@@ -134,16 +134,12 @@ class TestFiles:
         ):
             extract(data, tmp_path / "cache", features=[second, first])
 
-    def test_faces_found_in_films(self, tmp_path: Path, film) -> None:
-        root = tmp_path / "raw"
-        for subset in ("Train_Set", "Validation_Set"):
-            (root / "annotations" / subset).mkdir(parents=True)
-        (root / "videos").mkdir()
-        film(root / "videos/face.mp4", "x.xx")
-        (root / "annotations/Train_Set/face.txt").write_text("valence,arousal\n" + "0,0\n" * 4)
+    def test_faces_found_in_films(self, tmp_path: Path, film, raw: Path) -> None:
+        film(raw / "videos/face.mp4", "x.xx")
+        (raw / "annotations/Train_Set/face.txt").write_text("valence,arousal\n" + "0,0\n" * 4)
         (tmp_path / "mae").mkdir()
         np.save(tmp_path / "mae/face.npy", rows(np.arange(1, 5)))
-        extract(root, tmp_path / "cache", features=[tmp_path / "mae"], strict=True)
+        extract(raw, tmp_path / "cache", features=[tmp_path / "mae"], strict=True)
         cached = video(tmp_path / "cache", "face")
         assert len(cached) in (3, 4)
         assert cached.features[:][:, 0].tolist() == cached.numbers.tolist()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file, save_file
 
 from mimamo.data import Cache
 from mimamo.data.cache import video_path
 from mimamo.files import replacing
-from mimamo.tensor_file import TensorFile
 
 
 def test_a_damaged_array_is_made_again(run, tmp_path: Path) -> None:
@@ -27,18 +24,6 @@ def test_a_damaged_array_is_made_again(run, tmp_path: Path) -> None:
     assert f"{path}: cut short or damaged (its contents do not have its checksum); made again" in (
         run.lines
     )
-
-
-def test_an_earlier_versions_video_is_given_its_checksum(run, tmp_path: Path) -> None:
-    run()
-    path = video_path(tmp_path / "cache", "plain")
-    whole = path.read_bytes()
-    note = TensorFile.open(path).note("mimamo_cache")
-    del note["crc32"]
-    save_file(load_file(path), path, {"mimamo_cache": json.dumps(note)})
-    result = run()
-    assert (result.made, result.kept, path.read_bytes()) == (0, 2, whole)
-    assert f"{path}: of an earlier version; its checksum was added" in run.lines
 
 
 @pytest.mark.parametrize("name", ["plain", "plain.b"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,8 +12,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from safetensors import safe_open
-from safetensors.torch import save_file
 from support.digests import digests
 from support.plain_faces import number_in, plain
 from support.waiting import waiting
@@ -233,21 +230,6 @@ class TestResume:
             + ("float32; made again")
             in run.lines
         )
-
-    def test_videos_that_do_not_say_what_they_are_of_are_made_again(
-        self, run, tmp_path: Path
-    ) -> None:
-        run()
-        path = video_path(tmp_path / "cache", "plain")
-        whole = path.read_bytes()
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            rest = json.loads(file.metadata()["mimamo_cache"])
-        del rest["made_with"], rest["crc32"]  # as an earlier version's
-        save_file(tensors, path, {"mimamo_cache": json.dumps(rest)})
-        with pytest.raises(InputError, match=r"plain\.safetensors: does not say"):
-            Cache(tmp_path / "cache")
-        assert (run().made, path.read_bytes()) == (1, whole)
 
     @pytest.mark.slow
     def test_random_weights_are_those_of_the_first_run(self, run, tmp_path: Path) -> None:

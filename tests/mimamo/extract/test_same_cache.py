@@ -24,20 +24,17 @@ class TestSameCacheAgain:
         assert cache.manifest.videos == {"gaps": "Train_Set", "plain": "Validation_Set"}
         assert [v.name for v in cache.videos] == ["gaps", "plain"]
 
-    def test_another_detector_is_refused(self, tmp_path: Path, film) -> None:
-        root, found = tmp_path / "raw", CenterFace()
-        for subset in ("Train_Set", "Validation_Set"):
-            (root / "annotations" / subset).mkdir(parents=True)
-        (root / "videos").mkdir()
-        film(root / "videos/face.mp4", "xxx")
-        (root / "annotations/Train_Set/face.txt").write_text("valence,arousal\n" + "0,0\n" * 3)
-        extract(root, tmp_path / "cache", backbone="small", strict=True)
+    def test_another_detector_is_refused(self, tmp_path: Path, film, raw: Path) -> None:
+        found = CenterFace()
+        film(raw / "videos/face.mp4", "xxx")
+        (raw / "annotations/Train_Set/face.txt").write_text("valence,arousal\n" + "0,0\n" * 3)
+        extract(raw, tmp_path / "cache", backbone="small", strict=True)
         assert Cache(tmp_path / "cache").videos[0].made_with["detector"] == "CenterFace"
-        assert extract(root, tmp_path / "cache", backbone="small", detector=found).kept == 1
+        assert extract(raw, tmp_path / "cache", backbone="small", detector=found).kept == 1
         message = r"cache: made with detector CenterFace, not CenterFace \w{12}; give"
         other = CenterFace(found._path)  # as a user gives a file
         with pytest.raises(InputError, match=message):
-            extract(root, tmp_path / "cache", backbone="small", detector=other)
+            extract(raw, tmp_path / "cache", backbone="small", detector=other)
 
     def test_what_the_data_set_has_no_longer_is_dropped(
         self, run, data: Path, tmp_path: Path

@@ -21,12 +21,6 @@ def batched() -> BatchedCenterFace:
     return BatchedCenterFace("cpu")
 
 
-@pytest.fixture
-def by_threes(monkeypatch):
-    """Batches of three frames."""
-    monkeypatch.setattr(batched_centerface, "_FRAMES", 3)
-
-
 def _frames(images):
     return [VideoFrame(index, index / 30, image) for index, image in enumerate(images)]
 

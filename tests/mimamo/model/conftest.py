@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support import networks
 from support.networks import TINY, scramble
 
-from mimamo.model import MIMAMOConfig, MIMAMONet, ResNet50
+from mimamo.model import MIMAMOConfig, ResNet50
 
 
 @pytest.fixture
@@ -21,8 +20,3 @@ def backbones() -> dict[str, ResNet50]:
         variant: scramble(ResNet50(variant, image_size=64, seed=number), seed=number).eval()
         for number, variant in enumerate(("ferplus", "torchvision"))
     }
-
-
-@pytest.fixture
-def tiny_network() -> MIMAMONet:
-    return networks.tiny_network()

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from mimamo import InputError, ResNet50, load_checkpoint, save_checkpoint
 from mimamo.model import load_backbone, load_weights, save_backbone
 from mimamo.model.checkpoint import share_backbone, update_info
+from mimamo.tensor_file import TensorFile, save_tensors
 
 
 def assert_same(actual: torch.nn.Module, expected: torch.nn.Module) -> None:
@@ -179,12 +180,12 @@ class TestSharedBackbone:
 class TestBadFiles:
     def rewrite(self, path, tensors=lambda t: t, description=lambda d: d):
         """Save the checkpoint again with its tensors or its description changed."""
-        with safe_open(path, "pt") as file:
-            metadata = json.loads(file.metadata()["mimamo"])
-        del metadata["crc32"]  # as in a file of an earlier version
-        text = description(metadata)
-        text = text if isinstance(text, str) else json.dumps(text)
-        save_file(tensors(load_file(path)), path, {"mimamo": text})
+        file = TensorFile.open(path)
+        kept, note = tensors(file.tensors()), description(file.note("mimamo"))
+        if isinstance(note, dict):
+            save_tensors(path, kept, "mimamo", note)
+        else:
+            save_file(kept, path, {"mimamo": note})
 
     @pytest.fixture
     def path(self, tmp_path, tiny_network):
@@ -195,8 +196,10 @@ class TestBadFiles:
         ("change", "match"),
         [
             (lambda d: "{", "damaged metadata"),
-            (lambda d: [1], "damaged metadata"),
-            (lambda d: list(d.items()), "damaged metadata"),
+            (lambda d: "[1]", "damaged metadata"),
+            (lambda d: json.dumps(list(d.items())), "damaged metadata"),
+            (lambda d: json.dumps({k: d[k] for k in d if k != "crc32"}), "not have its checksum"),
+            (lambda d: {k: d[k] for k in d if k != "format"}, "format 1 or 2, got None; it may"),
             (lambda d: d | {"format": "x" * 5000}, "or 2, got 'x{78}…;"),
             (lambda d: d | {"config": 3}, r"damaged metadata \(config\)"),
             (lambda d: d | {"more": 3}, "unknown entry 'more'"),

@@ -11,8 +11,8 @@ from mimamo import MIMAMOConfig, MIMAMONet, load_weights
 DROPOUTS = [field.name for field in fields(MIMAMOConfig) if field.name.endswith("_dropout")]
 
 
-def make_input(config: MIMAMOConfig, clips: int, frames: int, seed: int = 0):
-    generator = torch.Generator().manual_seed(seed)
+def make_input(config: MIMAMOConfig, clips: int, frames: int):
+    generator = torch.Generator().manual_seed(0)
     features = torch.rand(clips, frames, config.feature_dim, generator=generator)
     phases = tuple(
         torch.randn(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from support.damage import retold
 from support.onnx_files import WEIGHTS, field, means, model, node, tensor, value, whole, write
 
 from mimamo import InputError
@@ -321,10 +320,7 @@ def test_other_faces_and_files_are_refused(tmp_path: Path, crops) -> None:
 def test_what_a_checkpoint_may_say_of_one(tmp_path: Path, told: dict, message: str) -> None:
     path = tmp_path / "b.safetensors"
     save_backbone(path, load_backbone(write(tmp_path / "m.onnx")))
-    note = TensorFile.open(path).note("mimamo")
-    del note["crc32"]
-    note["backbone"] |= told
-    save_file(load_file(path), path, {"mimamo": json.dumps(note)})
+    retold(path, "mimamo", backbone=TensorFile.open(path).note("mimamo")["backbone"] | told)
     with pytest.raises(InputError) as caught:
         load_backbone(path)
     assert str(caught.value).startswith(f"{path}: {message}")

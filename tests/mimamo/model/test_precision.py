@@ -10,6 +10,7 @@ from skimage import data
 from mimamo import InputError, ResNet50
 from mimamo.device import choose_precision
 from mimamo.model.features import SpatialFeatures, fold_batch_norm
+from phasenet.parity import relative_error
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,6 @@ def backbone(request, crops) -> ResNet50:
         if name.endswith("bn.bias"):
             torch.nn.init.normal_(value, std=0.1, generator=generator)
     return model.eval()
-
-
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return ((a - b).norm() / b.norm()).item()
 
 
 class TestChoice:
@@ -74,7 +71,7 @@ class TestFolding:
             expected = backbone.double()(images)
             got = fold_batch_norm(backbone)(images)
         backbone.float()
-        assert relative(got, expected) < 1e-12
+        assert relative_error(got, expected) < 1e-12
 
     def test_leaves_the_backbone_alone(self, backbone):
         before = {name: value.clone() for name, value in backbone.state_dict().items()}
@@ -104,4 +101,4 @@ class TestBfloat16:
     def test_features_do_not_depend_on_the_batch(self, backbone, crops, batch_size):
         expected = SpatialFeatures(backbone, dtype=torch.bfloat16)(crops)
         spatial = SpatialFeatures(backbone, batch_size=batch_size, dtype=torch.bfloat16)
-        assert relative(spatial(crops), expected) < 1e-2
+        assert relative_error(spatial(crops), expected) < 1e-2

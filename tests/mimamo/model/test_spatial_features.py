@@ -6,6 +6,7 @@ import torch
 
 from mimamo import ResNet50
 from mimamo.model.features import SpatialFeatures
+from phasenet.parity import relative_error
 
 
 @pytest.fixture(scope="module")
@@ -18,17 +19,13 @@ def crops() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (7, 112, 112, 3), dtype=np.uint8)
 
 
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return ((a - b).norm() / b.norm()).item()
-
-
 def test_are_the_backbones(backbone, crops):
     features = SpatialFeatures(backbone)(crops)
     with torch.inference_mode():
         expected = backbone.eval()(backbone.preprocess(torch.from_numpy(crops)))
     assert features.shape == (7, 2048)
     assert features.dtype == torch.float32
-    assert relative(features, expected) < 1e-5
+    assert relative_error(features, expected) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -37,7 +34,7 @@ def test_are_the_backbones(backbone, crops):
 def test_do_not_depend_on_the_batch(backbone, crops, batch_size):
     batched = SpatialFeatures(backbone, batch_size=batch_size)(crops)
     alone = torch.cat([SpatialFeatures(backbone)(crop[None]) for crop in crops])
-    assert relative(batched, alone) < 1e-5
+    assert relative_error(batched, alone) < 1e-5
 
 
 def test_arrays_and_tensors_are_alike(backbone, crops):

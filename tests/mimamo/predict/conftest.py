@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from support import networks
 
-from mimamo.model import MIMAMONet
+from mimamo.model import Checkpoint, load_checkpoint
 from mimamo.predict.table import NO_FACE, Predictions, fill_missing
 
 
@@ -48,6 +48,6 @@ def predictions() -> Callable[..., Predictions]:
     return make_predictions
 
 
-@pytest.fixture
-def tiny_network() -> MIMAMONet:
-    return networks.tiny_network()
+@pytest.fixture(scope="module")
+def checkpoint(weights: Path) -> Checkpoint:
+    return load_checkpoint(weights)

@@ -53,11 +53,6 @@ class Log:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(weights):
-    return load_checkpoint(weights)
-
-
-@pytest.fixture(scope="module")
 def video(tmp_path_factory, film) -> Path:
     return film(tmp_path_factory.mktemp("video") / "face.mp4", PATTERN)
 

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import mimamo.faces.batched_centerface as batched_centerface
 from mimamo.faces.batched_centerface import BatchedCenterFace
-from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.predict.clips import embed_clips
@@ -21,16 +19,7 @@ from mimamo.predict.stage_times import StageTimes
 from mimamo.threads import Workers, workers
 from mimamo.video import VideoFrame, VideoReader
 
-
-@pytest.fixture(scope="module")
-def checkpoint(weights):
-    return load_checkpoint(weights)
-
-
-@pytest.fixture(autouse=True)
-def by_threes(monkeypatch):
-    """Batches of three frames."""
-    monkeypatch.setattr(batched_centerface, "_FRAMES", 3)
+pytestmark = pytest.mark.usefixtures("by_threes")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from support.predictions import read_boxes, read_predictions
 
 from mimamo.cli import main
 from mimamo.faces import CenterFace, observe_faces, phase_frames
-from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_video
 from mimamo.predict.clips import predict_sequence
@@ -26,11 +25,6 @@ RIGHT = "...xxxx" + 13 * "." + "..x-..."
 FACES = [
     *[[1]] * 3, [2], *[[1, 2]] * 3, *[[0]] * 13, *[[3]] * 2, [3, 4], [0], *[[5]] * 3
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def checkpoint(weights):
-    return load_checkpoint(weights)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ import mimamo.predict.pipeline
 from mimamo.errors import InputError
 from mimamo.faces import CenterFace, Detection, FaceObservation, observe_faces, phase_frames
 from mimamo.faces.alignment import TEMPLATE
-from mimamo.model import load_checkpoint
 from mimamo.model.features import SpatialFeatures
 from mimamo.predict import PredictSettings, predict_many, predict_video
 from mimamo.predict.clips import Cut, predict_sequence
@@ -31,11 +30,6 @@ from mimamo.predict.smoothing import smoothed
 from mimamo.predict.stage_times import STAGES, StageTimes
 from mimamo.threads import Workers, workers
 from mimamo.video import VideoFrame, VideoReader
-
-
-@pytest.fixture(scope="module")
-def checkpoint(weights):
-    return load_checkpoint(weights)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.digests import digest
-from support.recipes import TINY
+from support.recipes import TINY, stop_at
 from support.waiting import waiting
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
@@ -28,26 +28,8 @@ from mimamo.train import TrainingConfig, train
 from mimamo.train.run_folder import FILES
 
 
-class Killed(BaseException):
-    """Ends a run as abruptly as an exception can."""
-
-
 def contents(folder: Path) -> dict[str, str]:
     return {name: digest(folder / name) for name in FILES}
-
-
-def stop_at(step: int, cache: Path, run: Path, config: TrainingConfig) -> None:
-    """Begin a run or go on with it, for so many steps; the last one's state is not written."""
-    done = 0
-
-    def stop(*_: object) -> None:
-        nonlocal done
-        done += 1
-        if done == step:
-            raise Killed
-
-    with pytest.raises(Killed):
-        train(cache, run, config=config, save_seconds=0, resume=True, progress=stop)
 
 
 @pytest.fixture(scope="module")

@@ -11,19 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from support.digests import digest
-from support.recipes import TINY
+from support.recipes import TINY, stop_at
 
 from mimamo import InputError, load_checkpoint
 from mimamo.check import check_folder
-from mimamo.tensor_file import TensorFile
+from mimamo.tensor_file import TensorFile, save_tensors
 from mimamo.train import TrainingConfig, train
 from mimamo.train.run_folder import FILES
-
-
-class Killed(BaseException):
-    """Ends a run as abruptly as an exception can."""
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +43,8 @@ def test_killed_at_a_step_it_ends_in_the_same_bytes(
     small_cache: Path, tmp_path: Path, config: TrainingConfig, whole: Path, step: int
 ) -> None:
     """Within the first and the second epoch, of 5 steps: moments, average and pool come back."""
-    done, run = 0, tmp_path / "run"
-
-    def stop(*_: object) -> None:
-        nonlocal done
-        done += 1
-        if done == step:
-            raise Killed
-
-    with pytest.raises(Killed):
-        train(small_cache, run, config=config, save_seconds=0, progress=stop)
+    run = tmp_path / "run"
+    stop_at(step, small_cache, run, config)
     train(small_cache, run, resume=True)
     assert {x: digest(run / x) for x in FILES} == {x: digest(whole / x) for x in FILES}
 
@@ -104,10 +92,9 @@ class TestRun:
     ) -> None:
         run = shutil.copytree(whole, tmp_path / "run")
         path = run / "state.safetensors"
-        note = TensorFile.open(path).note("mimamo_training")
-        del note["crc32"]
-        kept = {name: x for name, x in load_file(path).items() if not name.startswith(lost)}
-        save_file(kept, path, {"mimamo_training": json.dumps(note)})
+        file = TensorFile.open(path)
+        kept = {name: x for name, x in file.tensors().items() if not name.startswith(lost)}
+        save_tensors(path, kept, "mimamo_training", file.note("mimamo_training"))
         with pytest.raises(InputError, match=r"state\.safetensors: cannot be resumed from: "):
             train(small_cache, run, resume=True)
 

@@ -13,11 +13,11 @@ from mimamo.video import FrameFolder
 from mimamo.video.names import natural
 
 
-def folder_of(folder, names, size=(48, 32)):
+def folder_of(folder, names):
     """Pictures in these names, whose grey is 10 times their place."""
     folder.mkdir()
     for place, name in enumerate(names):
-        Image.new("RGB", size, (10 * place,) * 3).save(folder / name)
+        Image.new("RGB", (48, 32), (10 * place,) * 3).save(folder / name)
     return folder
 
 
