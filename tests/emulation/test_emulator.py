@@ -63,7 +63,7 @@ def test_a_warp_multiplies_matrices_of_single_precision(emulated, kind):
     if kind == "cut_singles":
         left, right = ((x.view(np.uint32) >> 13 << 13).view(np.float32) for x in (left, right))
     off = np.abs(got - left.astype(np.float64) @ right)
-    # 2^-20 of each product for either lower part, which is cut, and for the product of the two;
+    # Of each product 2^-20 for the lower part of either factor, which is cut, and for both parts';
     # the sum of eight is cut by as much.
     assert (off < 2.0**-18 * sizes).all()
 

@@ -58,7 +58,8 @@ for argument in sys.argv[1:]:
 
 def copy_sources(folder: Path) -> None:
     """The checkout with changes and new files, without what git ignores."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", f"safe.directory={ROOT}"]  # also where it is somebody else's
+    command += ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():  # a deleted one is still listed

@@ -104,9 +104,9 @@ class TestLenient:
         values = read_annotations(annotation, problems)
         assert np.isnan(values[:, 0]).tolist() == [False, True, True, False]
         np.testing.assert_allclose(values[[0, 3]], [[0.1, 0.2], [0.5, 0.6]], atol=1e-6)
-        assert [line.split(" ")[0] for line in problems.lines] == [
-            f"{annotation}:3:",
-            f"{annotation}:4:",
+        assert [line.partition(": ")[0] for line in problems.lines] == [
+            f"{annotation}:3",
+            f"{annotation}:4",
         ]
 
     def test_a_missing_header_stays_an_error(self, annotation: Path) -> None:

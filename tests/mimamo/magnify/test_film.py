@@ -51,7 +51,7 @@ def test_the_command_writes_film_and_slice(film, tmp_path, capsys):
         "--slice", "y=20", "--orientations", 4, "--bands-per-octave", 1,
     )  # fmt: skip
     assert code == 0
-    assert capsys.readouterr().out.split() == [str(out), str(tmp_path / "out.slice.png")]
+    assert capsys.readouterr().out.splitlines() == [str(out), str(tmp_path / "out.slice.png")]
     frames = list(VideoReader(out))
     assert [f.time for f in frames] == pytest.approx([f.time for f in VideoReader(film)])
     assert frames[0].image.shape == (48, 128, 3)
