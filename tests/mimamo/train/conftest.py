@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tensorboard.summary.writer import event_file_writer
 
 from mimamo.train import TrainingConfig, TrainResult, train
 
@@ -32,3 +33,9 @@ def cached(tiny_config: TrainingConfig) -> TrainingConfig:
 @pytest.fixture
 def small(tiny_config: TrainingConfig) -> TrainingConfig:
     return replace(tiny_config, epochs=1, spatial="small")
+
+
+@pytest.fixture
+def first_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard reads files of one second by name, a process's tenth before its ninth."""
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))

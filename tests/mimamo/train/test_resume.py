@@ -175,7 +175,7 @@ class TestMoreEpochs:
 @pytest.mark.slow
 class TestCurves:
     def test_a_resumed_run_has_them_whole(
-        self, small_cache: Path, tmp_path: Path, config: TrainingConfig, uninterrupted: Path
+        self, small_cache: Path, tmp_path: Path, config, uninterrupted: Path, first_events
     ) -> None:
         """In TensorBoard nothing is lost, and what was done twice is there once."""
         shown: list[int] = []

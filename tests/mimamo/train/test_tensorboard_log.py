@@ -9,7 +9,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mimamo.train.tensorboard_log import TensorBoardLog
 
 
-def test_what_a_resumed_run_does_again_hides_what_there_was(tmp_path: Path) -> None:
+def test_what_a_resumed_run_does_again_hides_what_there_was(
+    tmp_path: Path, first_events: None
+) -> None:
     for begun, steps in ((0, (16, 32, 48)), (16, (32, 48, 64))):
         log = TensorBoardLog(tmp_path, begun)
         for clips in steps:
