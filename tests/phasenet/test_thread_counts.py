@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from support.given_memory import flat
 from torch import Tensor
 
 from benchmarks.moved_pictures import MovingPicture
 from phasenet import SteerablePyramid, local_motion, phase_difference_windows
-
-
-def flat(result: Any) -> list[Tensor]:
-    return [result] if isinstance(result, Tensor) else [x for part in result for x in flat(part)]
 
 
 def on_threads(call: Callable[[], Any]) -> list[list[Tensor]]:
