@@ -9,7 +9,7 @@ from support.phase_cases import CASES
 from support.textures import clashing_waves, clear_noise, clear_videos
 
 from phasenet import reference
-from phasenet.parity import phase_error
+from phasenet.parity import ambiguous_planes, phase_error
 
 
 def run(emulated, frames, num_phase, height, nbands, levels, *options):
@@ -302,13 +302,15 @@ def test_equal_frames_give_exactly_zero(emulated, side, dtype):
 def test_large_differences_on_tensor_cores(emulated):
     """Beyond 8 rad each is clamped by itself, where others are known to be within the limit."""
     frames = clashing_waves(13, 48, 48).float()
+    # Where the waves meet, phases are those of small amplitudes: half is left out.
+    ambiguous = ambiguous_planes(frames, 12, boundary="valid")
     got = run(emulated, frames, 12, 4, 2, (1, 2), "full", "valid")
-    assert got[0].abs().max() > 8
+    assert got[0].abs().masked_fill(ambiguous[0], 0).max() > 8
     emulated.configure(architecture=100)
     expected = run(emulated, frames, 12, 4, 2, (1, 2), "full", "valid")
-    for one, other in zip(got, expected, strict=True):
-        # Where the waves meet, phases are those of small amplitudes.
-        assert (one - other).norm() / other.norm() < 5e-2
+    for one, other, unclear in zip(got, expected, ambiguous, strict=True):
+        error, _ = phase_error(one, other, unclear)
+        assert error < 1e-3  # found: 3e-5; one of them that is off by a radian is 2e-3 of all
 
 
 def test_nan_stays_in_the_windows_that_have_it(emulated):
