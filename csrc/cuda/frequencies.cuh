@@ -14,24 +14,25 @@ constexpr int kFilterThreads = 64;
 template <typename T>
 constexpr int kResident = sizeof(T) == 4 ? 16 : 8;
 
+// Sides of images stay below it, and frequencies of half spectra in 32 bits.
+constexpr int64_t kMostSide = int64_t{1} << 30;
+
 // Half spectra [N, h, w / 2 + 1] of real planes, or none. `Value`: Complex<T>, const or not.
 template <typename Value>
 struct HalfSpectra {
   Value* values = nullptr;
   int h = 0;
-  unsigned columns = 0;
-  int64_t area = 0;
+  unsigned columns = 0, area = 0;
 
   HalfSpectra() = default;
   explicit HalfSpectra(const Tensor& of)
       : values(static_cast<Value*>(of.mutable_data_ptr())),
         h(static_cast<int>(of.size(1))),
         columns(static_cast<unsigned>(of.size(2))),
-        area(of.size(1) * of.size(2)) {
-    STD_TORCH_CHECK(
-        std::max(of.size(1), of.size(2)) < (int64_t{1} << 30) && area + 2 * of.size(2) <= int64_t{1}
-                                                                                              << 32,
-        "phasenet: an image is too large");
+        area(columns * static_cast<unsigned>(h)) {
+    const bool sides_fit = std::max(of.size(1), of.size(2)) < kMostSide;
+    const bool area_fits = of.size(1) * of.size(2) < int64_t{1} << 32;
+    STD_TORCH_CHECK(sides_fit && area_fits, "phasenet: an image is too large");
   }
 
   // Whether there are some, with frequency (k, x).
@@ -40,7 +41,7 @@ struct HalfSpectra {
   }
   __device__ __forceinline__ Value& at(unsigned plane, int k, int x) const {
     const unsigned in_plane = static_cast<unsigned>(index_of(k, h)) * columns;
-    return values[plane * area + (in_plane + static_cast<unsigned>(x))];
+    return values[uint64_t{plane} * area + (in_plane + static_cast<unsigned>(x))];
   }
 };
 
@@ -62,36 +63,40 @@ struct Divisor {
   }
 };
 
-// The frequencies of planes' half spectra, as a launch goes through them: along the rows, threads
-// one after another, each at a frequency (k, x) and at (-k, x), which has the same radius.
+// The frequencies of planes' half spectra, as a launch goes through them: along the rows and from
+// plane to plane, threads one after another without gaps, each at a frequency (k, x) and at
+// (-k, x), which has the same radius.
 class Frequencies {
  public:
   Frequencies() = default;
-  explicit Frequencies(Size plane) {
-    const int64_t count = (plane.h / 2 + 1) * half_columns(plane.w);  // HalfSpectra bounds it
-    count_ = static_cast<unsigned>(count);
+  Frequencies(Size plane, int64_t planes) {
+    const int64_t of_plane = (plane.h / 2 + 1) * half_columns(plane.w);
+    STD_TORCH_CHECK(
+        planes * of_plane < int64_t{1} << 31, "phasenet: too much at once for one launch");
+    all_ = static_cast<unsigned>(planes * of_plane);
+    of_plane_ = Divisor(of_plane);
     columns_ = Divisor(half_columns(plane.w));
-    blocks_ = Divisor(blocks_for(count, kFilterThreads));
   }
 
-  int64_t blocks(int64_t planes) const {
-    return planes * blocks_.by;
+  __host__ __device__ __forceinline__ unsigned blocks() const {
+    return (all_ + kFilterThreads - 1) / kFilterThreads;
   }
 
-  // Calls visit(plane, y, x) for this thread's frequency, y from 0 to h / 2.
+  // Calls visit(plane, y, x) for this thread's frequency, y from 0 to h / 2. `block`: of blocks().
   template <typename Visit>
-  __device__ __forceinline__ void visit(const Visit& visit) const {
-    const unsigned plane = blocks_.quotient(blockIdx.x);
-    const unsigned at = (blockIdx.x - plane * blocks_.by) * kFilterThreads + threadIdx.x;
-    if (at < count_) {
-      const unsigned y = columns_.quotient(at);
-      visit(plane, static_cast<int>(y), static_cast<int>(at - y * columns_.by));
+  __device__ __forceinline__ void visit(unsigned block, const Visit& visit) const {
+    const unsigned at = block * kFilterThreads + threadIdx.x;
+    if (at < all_) {
+      const unsigned plane = of_plane_.quotient(at);
+      const unsigned in_plane = at - plane * of_plane_.by;
+      const unsigned y = columns_.quotient(in_plane);
+      visit(plane, static_cast<int>(y), static_cast<int>(in_plane - y * columns_.by));
     }
   }
 
  private:
-  unsigned count_ = 0;
-  Divisor columns_, blocks_;  // of a plane
+  unsigned all_ = 0;
+  Divisor of_plane_, columns_;
 };
 
 // Calls visit(0, k) for the signed frequency of row y of h, y <= h / 2, and visit(1, -k) where that

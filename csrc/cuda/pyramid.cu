@@ -1,5 +1,5 @@
 // The complex steerable pyramid and the adjoint of its inverse: where fft_pyramid.h does not have
-// them, one real transform of the images, then for every level one kernel that crops, applies all
+// them, one real transform of the images, then for every few levels one kernel that crops, applies
 // masks and phases and fills all bands and the residuals, and one inverse transform of all bands.
 #include "../common/coefficients.h"
 #include "../common/fft.h"
@@ -27,20 +27,28 @@ __global__ void scale_bytes(const uint8_t* from, int64_t count, T* to) {
   }
 }
 
+constexpr int kMostScales = 8;  // of one launch
+
+// One scale of a launch.
 template <typename T>
-struct Analysis {
+struct Scale {
   Frequencies frequencies;  // of the bands
-  HalfSpectra<const Complex<T>> images;
   int h, w;
   int64_t area;
-  Steps<T> steps;
-  T octaves;  // 4^level
-  int scale;  // of the level's, from 0
-  Directions<T> directions;
+  T octaves;          // 4^level
+  int number;         // of the level's, from 0
   Complex<T> phase;   // of the bands, with everything that is constant
   Complex<T>* bands;  // [N, nbands, h, w]
   HalfSpectra<Complex<T>> highpass, lowpass;
   T high_scale, low_scale;
+};
+
+template <typename T>
+struct Analysis {
+  HalfSpectra<const Complex<T>> images;
+  Steps<T> steps;
+  Directions<T> directions;
+  Scale<T> scales[kMostScales];  // one's blocks after another's
 };
 
 // `one_sided`: analytic bands, else real ones with filters on both half planes. Each value goes to
@@ -48,33 +56,42 @@ struct Analysis {
 template <typename T, bool one_sided, int kBands, typename Masks>
 __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
     analyze(Analysis<T> p, Masks masks) {
-  p.frequencies.visit([&](unsigned plane, int y, int x) {
+  unsigned block = blockIdx.x;
+  int part = 0;
+  for (; block >= p.scales[part].frequencies.blocks(); ++part) {
+    block -= p.scales[part].frequencies.blocks();
+  }
+  const Scale<T>& scale = p.scales[part];
+  scale.frequencies.visit(block, [&](unsigned plane, int y, int x) {
     const T f_x = T(x) * p.steps.x;
-    const T radius2 = square(T(signed_frequency(y, p.h)) * p.steps.y) + square(f_x);
-    const bool has_high = p.highpass.values != nullptr, has_low = p.lowpass.values != nullptr;
-    const T high = has_high ? masks.highpass(radius2) * p.high_scale : T(0);
-    const T low = has_low ? masks.lowpass(radius2 * p.octaves) * p.low_scale : T(0);
-    const T radial = masks.band(radius2 * p.octaves, p.scale);
+    const T radius2 = square(T(signed_frequency(y, scale.h)) * p.steps.y) + square(f_x);
+    const bool has_high = scale.highpass.values != nullptr;
+    const bool has_low = scale.lowpass.values != nullptr;
+    const T high = has_high ? masks.highpass(radius2) * scale.high_scale : T(0);
+    const T low = has_low ? masks.lowpass(radius2 * scale.octaves) * scale.low_scale : T(0);
+    const T radial = masks.band(radius2 * scale.octaves, scale.number);
     const T inverse = radial > T(0) ? inverse_root(radius2) : T(0);
-    const bool has_opposite = x > 0 && 2 * x != p.w;  // else it has a thread of its own
+    const bool has_opposite = x > 0 && 2 * x != scale.w;  // else it has a thread of its own
     const int count = kBands > 0 ? kBands : p.directions.count;
-    for_both_signs(y, p.h, [&](int, int k) {
+    for_both_signs(y, scale.h, [&](int, int k) {
       const Complex<T> value = p.images.at(plane, k, x);
       if (has_high) {
-        p.highpass.at(plane, k, x) = value * high;
+        scale.highpass.at(plane, k, x) = value * high;
       }
-      if (p.lowpass.have(k, x)) {
-        p.lowpass.at(plane, k, x) = value * low;
+      if (scale.lowpass.have(k, x)) {
+        scale.lowpass.at(plane, k, x) = value * low;
       }
-      const Complex<T> here = value * p.phase * radial;
-      const Complex<T> there = one_sided ? conjugate(value) * p.phase * radial : conjugate(here);
+      const Complex<T> here = value * scale.phase * radial;
+      const Complex<T> there =
+          one_sided ? conjugate(value) * scale.phase * radial : conjugate(here);
       const T f_y = T(k) * p.steps.y;
-      const int row = index_of(k, p.h);
-      Complex<T>* out = p.bands + plane * (count * p.area);
-      Complex<T>* opposite = out + (int64_t{row == 0 ? 0 : p.h - row} * p.w + (p.w - x));
-      out += int64_t{row} * p.w + x;
+      const int row = index_of(k, scale.h);
+      Complex<T>* out = scale.bands + plane * (count * scale.area);
+      Complex<T>* opposite =
+          out + (int64_t{row == 0 ? 0 : scale.h - row} * scale.w + (scale.w - x));
+      out += int64_t{row} * scale.w + x;
 #pragma unroll(kBands > 0 ? kBands : 1)
-      for (int band = 0; band < count; ++band, out += p.area, opposite += p.area) {
+      for (int band = 0; band < count; ++band, out += scale.area, opposite += scale.area) {
         const T cosine =
             (f_x * p.directions.cosine[band] + f_y * p.directions.sine[band]) * inverse;
         const T weight = power(one_sided && cosine < T(0) ? -cosine : cosine, count);
@@ -89,34 +106,33 @@ __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
   });
 }
 
-// What one scale's launch gives; residuals only where asked for.
-template <typename T>
+// Whose bands: of the pyramid, analytic unless there is one for all directions; or, real, of the
+// inverse's adjoint, whose transforms are normalised by the image's size.
+enum class Bands { analytic, real };
+
+// A scale, the finest being 1, and which residuals come with it.
+struct Asked {
+  int64_t scale;
+  bool high = false, low = false;
+};
+
+// What a launch gives of one scale; residuals only where asked for.
 struct Filtered {
   Tensor bands;
   Tensor highpass, lowpass;  // half spectra [N, h, w / 2 + 1]
 };
 
-// Whose bands: of the pyramid, analytic unless there is one for all directions; or, real, of the
-// inverse's adjoint, whose transforms are normalised by the image's size.
-enum class Bands { analytic, real };
-
-struct Residuals {
-  bool high = false, low = false;
-};
-
-// Every spectrum is weighted so that its inverse transform needs no normalisation.
+// At most kMostScales by one launch. Every spectrum is weighted so that its inverse transform needs
+// no normalisation.
 template <typename T>
-Filtered<T> filter_scale(
+std::vector<Filtered> filter_scales(
     const Tensor& spectra,
     Size image,
     const std::vector<Size>& sizes,
     int64_t nbands,
     Octave octave,
-    int64_t scale_number,
     Bands kind,
-    Residuals residuals) {
-  const Size size = sizes[scale_number - 1], low = sizes[scale_number];
-  const int64_t level = (scale_number - 1) / octave.count + 1;
+    const std::vector<Asked>& asked) {
   const bool one_sided = kind == Bands::analytic && nbands > 1;
   const int64_t count = spectra.size(0);
   const auto norm = [&](Size of) {
@@ -125,31 +141,40 @@ Filtered<T> filter_scale(
   const auto half = [&](Size of) {
     return empty_like_device(spectra, {count, of.h, half_columns(of.w)}, Dtypes<T>::complex);
   };
-  const Tensor bands =
-      empty_like_device(spectra, {count, nbands, size.h, size.w}, Dtypes<T>::complex);
-  Filtered<T> result{bands, bands, bands};
+  std::vector<Filtered> results;
   Analysis<T> p{};
-  p.frequencies = Frequencies(size);
   p.images = HalfSpectra<const Complex<T>>(spectra);
-  p.h = static_cast<int>(size.h);
-  p.w = static_cast<int>(size.w);
-  p.area = size.area();
   p.steps = steps<T>(image);
-  p.octaves = static_cast<T>(std::pow(4.0, static_cast<double>(level)));
-  p.scale = static_cast<int>((scale_number - 1) % octave.count);
   p.directions = directions<T>(nbands);
-  const auto scale = static_cast<T>((one_sided ? 2 : 1) * angular_scale(nbands) * norm(size));
-  p.phase = {analysis_phase<T>(nbands).re * scale, analysis_phase<T>(nbands).im * scale};
-  p.bands = static_cast<Complex<T>*>(bands.mutable_data_ptr());
-  if (residuals.high) {
-    result.highpass = half(image);
-    p.highpass = HalfSpectra<Complex<T>>(result.highpass);
-    p.high_scale = static_cast<T>(norm(image));
-  }
-  if (residuals.low) {
-    result.lowpass = half(low);
-    p.lowpass = HalfSpectra<Complex<T>>(result.lowpass);
-    p.low_scale = static_cast<T>(norm(low));
+  int64_t blocks = 0;
+  for (const Asked& part : asked) {
+    const Size size = sizes[part.scale - 1], low = sizes[part.scale];
+    const int64_t level = (part.scale - 1) / octave.count + 1;
+    const Tensor bands =
+        empty_like_device(spectra, {count, nbands, size.h, size.w}, Dtypes<T>::complex);
+    Filtered result{bands, bands, bands};
+    Scale<T>& scale = p.scales[results.size()];
+    scale.frequencies = Frequencies(size, count);
+    scale.h = static_cast<int>(size.h);
+    scale.w = static_cast<int>(size.w);
+    scale.area = size.area();
+    scale.octaves = static_cast<T>(std::pow(4.0, static_cast<double>(level)));
+    scale.number = static_cast<int>((part.scale - 1) % octave.count);
+    const auto all = static_cast<T>((one_sided ? 2 : 1) * angular_scale(nbands) * norm(size));
+    scale.phase = {analysis_phase<T>(nbands).re * all, analysis_phase<T>(nbands).im * all};
+    scale.bands = static_cast<Complex<T>*>(bands.mutable_data_ptr());
+    if (part.high) {
+      result.highpass = half(image);
+      scale.highpass = HalfSpectra<Complex<T>>(result.highpass);
+      scale.high_scale = static_cast<T>(norm(image));
+    }
+    if (part.low) {
+      result.lowpass = half(low);
+      scale.lowpass = HalfSpectra<Complex<T>>(result.lowpass);
+      scale.low_scale = static_cast<T>(norm(low));
+    }
+    blocks += scale.frequencies.blocks();
+    results.push_back(result);
   }
   const Launch launch(spectra);
   with_filters<T>(nbands, octave, [&](auto bands_known, auto masks) {
@@ -157,13 +182,13 @@ Filtered<T> filter_scale(
     using Masks = decltype(masks);
     launch(
         one_sided ? analyze<T, true, kBands, Masks> : analyze<T, false, kBands, Masks>,
-        p.frequencies.blocks(count),
+        blocks,
         dim3(kFilterThreads),
         0,
         p,
         masks);
   });
-  return result;
+  return results;
 }
 
 // Whether images of this dtype and size need none of ATen's transforms.
@@ -202,22 +227,42 @@ std::vector<Tensor> coefficients(
     result.push_back(is_wanted ? spectra : empty_like_device(spectra, spec.shape, spec.dtype));
   }
   const auto scales = static_cast<int64_t>(sizes.size()) - 1;
+  std::vector<Asked> together;
+  int64_t bytes = 0;  // of their bands' spectra
+  const auto finish = [&] {
+    const auto filtered = filter_scales<T>(spectra, image, sizes, nbands, octave, kind, together);
+    for (size_t i = 0; i < together.size(); ++i) {
+      const Asked& part = together[i];
+      if (part.high) {
+        result.front() = real(filtered[i].highpass, image);
+      }
+      if (wanted[part.scale]) {
+        result[part.scale] = with_batch(ifft2(filtered[i].bands, Norm::none), batch);
+      }
+      if (part.low) {
+        result.back() = real(filtered[i].lowpass, sizes.back());
+      }
+    }
+    together.clear();
+    bytes = 0;
+  };
+  // Small scales fill a device together only, large ones are to be in its L2 when transformed.
+  const int64_t most = Launch(spectra).l2_bytes() / 2;
   for (int64_t scale = 1; scale <= scales; ++scale) {
-    const Residuals residuals{scale == 1 && wanted[0], scale == scales && wanted[scales + 1]};
-    if (!wanted[scale] && !residuals.high && !residuals.low) {
+    const Asked part{scale, scale == 1 && wanted[0], scale == scales && wanted[scales + 1]};
+    if (!wanted[scale] && !part.high && !part.low) {
       continue;
     }
-    const auto filtered =
-        filter_scale<T>(spectra, image, sizes, nbands, octave, scale, kind, residuals);
-    if (residuals.high) {
-      result.front() = real(filtered.highpass, image);
+    const int64_t more =
+        spectra.size(0) * nbands * sizes[scale - 1].area() * int64_t{sizeof(Complex<T>)};
+    if (together.size() == kMostScales || (!together.empty() && bytes + more > most)) {
+      finish();
     }
-    if (wanted[scale]) {
-      result[scale] = with_batch(ifft2(filtered.bands, Norm::none), batch);
-    }
-    if (residuals.low) {
-      result.back() = real(filtered.lowpass, sizes.back());
-    }
+    together.push_back(part);
+    bytes += more;
+  }
+  if (!together.empty()) {
+    finish();
   }
   return result;
 }
@@ -248,8 +293,8 @@ Tensor analytic_bands(
     const Tensor& spectra, Size image, int64_t height, int64_t nbands, int64_t level) {
   const auto sizes = level_sizes(image, height);
   const auto filtered =
-      filter_scale<T>(spectra, image, sizes, nbands, {}, level, Bands::analytic, Residuals{});
-  return ifft2(filtered.bands, Norm::none);
+      filter_scales<T>(spectra, image, sizes, nbands, {}, Bands::analytic, {{level}});
+  return ifft2(filtered.front().bands, Norm::none);
 }
 
 std::vector<Tensor> pyramid(

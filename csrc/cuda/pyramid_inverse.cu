@@ -13,7 +13,7 @@
 namespace phasenet::cuda {
 namespace {
 
-constexpr int kMostLevels = 30;  // sides stay below 2^30
+constexpr int kMostLevels = 30;  // at least two more than there are, as sides stay below 2^30
 
 template <typename T>
 struct Level {
@@ -39,7 +39,6 @@ struct Synthesis {
   Complex<T> phase;  // i^(nbands - 1)
   Residual<T> highpass, lowpass;
   T low_octaves;
-  int count;
   Level<T> levels[kMostLevels];
 };
 
@@ -49,82 +48,89 @@ struct Spectra {
   const Complex<T>* of[kMostLevels * kPerOctave];
 };
 
-// The sum of a scale's bands at frequency (k, x) of plane `plane`, without i^n. Of analytic bands
-// (`one_sided`) the Hermitian part of their filtered spectra, of others that of their real parts.
+// The sum of a scale's bands at a frequency, without their phase. Of analytic bands (`one_sided`)
+// the Hermitian part of their filtered spectra, of others twice that of their real parts. `here`,
+// `there`: of the first band at the frequency and at the opposite one; (unit_y, unit_x): where the
+// frequency lies.
 template <typename T, bool one_sided, int kBands>
 __device__ __forceinline__ Complex<T> sum_of_bands(
-    const Complex<T>* bands,
-    const Level<T>& level,
+    const Complex<T>* here,
+    const Complex<T>* there,
+    int64_t area,
     const Directions<T>& directions,
-    Complex<T> phase,
-    unsigned plane,
-    int k,
-    int x,
     T unit_y,
     T unit_x) {
-  const int y = index_of(k, level.h);
   const int count = kBands > 0 ? kBands : directions.count;
-  const Complex<T>* here = bands + plane * (count * level.area);
-  const Complex<T>* there =
-      here + int64_t{y == 0 ? 0 : level.h - y} * level.w + (x == 0 ? 0 : level.w - x);
-  here += int64_t{y} * level.w + x;
   Complex<T> sum{T(0), T(0)};
 #pragma unroll(kBands > 0 ? kBands : 1)
-  for (int b = 0; b < count; ++b, here += level.area, there += level.area) {
+  for (int b = 0; b < count; ++b, here += area, there += area) {
     const T cosine = unit_x * directions.cosine[b] + unit_y * directions.sine[b];
-    if (one_sided) {
+    Complex<T> value;
+    if (one_sided) {  // the phase at the opposite frequency has the sign of the cosine's power
       const bool is_here = cosine >= T(0);
-      const Complex<T> value = *(is_here ? here : there) * phase;
-      sum = sum + (is_here ? value : conjugate(value)) * power(is_here ? cosine : -cosine, count);
+      value = *(is_here ? here : there);
+      value = is_here ? value : conjugate(value);
     } else {
-      const Complex<T> value = (*here + conjugate(*there)) * T(0.5);
-      sum = sum + value * phase * power(cosine, count);
+      value = *here + conjugate(*there);
     }
+    sum = sum + value * power(cosine, count);
   }
   return sum;
+}
+
+// The finest level, from 0, whose bands may answer to a frequency; besides it the next one's may.
+template <typename T>
+__device__ __forceinline__ int finest_level(T radius2) {
+  const T level = T(-0.5) * log2_of(radius2);  // in the middle of whose octaves it is, from 1
+  return level >= T(2) && level < T(kMostLevels) ? static_cast<int>(level) - 1 : 0;  // DC: none
 }
 
 template <typename T, bool one_sided, int kBands, typename Masks, typename Bands>
 __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
     synthesize(Synthesis<T> p, Masks masks, Bands bands) {
-  p.frequencies.visit([&](unsigned plane, int y, int x) {
+  p.frequencies.visit(blockIdx.x, [&](unsigned plane, int y, int x) {
     const T f_x = T(x) * p.steps.x;
     const T radius2 = square(T(signed_frequency(y, p.h)) * p.steps.y) + square(f_x);
     Complex<T> sums[2] = {};  // for both signs
-    // At most two levels answer to a frequency; of the others nothing is read.
-    for (int l = 0; l < p.count; ++l) {
+    // Where filters are not zero, levels and the lowpass have the frequency. Levels that are not
+    // there have no bands and filters of zero.
+    const int finest = finest_level(radius2);
+    for (int l = finest; l < finest + 2; ++l) {
       const Level<T>& level = p.levels[l];
       for (int i = 0; i < masks.count; ++i) {
-        if (masks.count > 1 && bands.of[l * masks.count + i] == nullptr) {
-          continue;
-        }
-        const T radial = masks.band(radius2 * level.octaves, i);
-        if (radial > T(0) && 2 * x <= level.w) {
+        const Complex<T>* values = bands.of[l * masks.count + i];
+        const T radial = masks.band(radius2 * level.octaves, i) * level.scale;
+        if (radial > T(0) && values != nullptr) {
           const T inverse = inverse_root(radius2);
+          values += plane * (p.directions.count * level.area);
+          const int k = signed_frequency(y, p.h), opposite_x = x == 0 ? 0 : level.w - x;
+          const Complex<T>* rows[2] = {
+              values + int64_t{index_of(k, level.h)} * level.w,
+              values + int64_t{index_of(-k, level.h)} * level.w};
           for_both_signs(y, p.h, [&](int sign, int k) {
-            if (holds(level.h, k)) {
-              const Complex<T> value = sum_of_bands<T, one_sided, kBands>(
-                  bands.of[l * masks.count + i],
-                  level,
-                  p.directions,
-                  p.phase,
-                  plane,
-                  k,
-                  x,
-                  T(k) * p.steps.y * inverse,
-                  f_x * inverse);
-              sums[sign] = sums[sign] + value * (radial * level.scale);
-            }
+            const Complex<T> sum = sum_of_bands<T, one_sided, kBands>(
+                rows[sign] + x,
+                rows[1 - sign] + opposite_x,
+                level.area,
+                p.directions,
+                T(k) * p.steps.y * inverse,
+                f_x * inverse);
+            sums[sign] = sums[sign] + sum * radial;
           });
         }
       }
     }
+    if (kBands != 1) {  // else it is 1
+      for (Complex<T>& sum : sums) {
+        sum = sum * p.phase;
+      }
+    }
     const auto add = [&](const Residual<T>& of, T mask) {
-      for_both_signs(y, p.h, [&](int sign, int k) {
-        if (mask > T(0) && of.spectra.have(k, x)) {
+      if (mask > T(0) && static_cast<unsigned>(x) < of.spectra.columns) {
+        for_both_signs(y, p.h, [&](int sign, int k) {
           sums[sign] = sums[sign] + of.spectra.at(plane, k, x) * (mask * of.scale);
-        }
-      });
+        });
+      }
     };
     if (p.highpass.spectra.values != nullptr) {
       add(p.highpass, masks.highpass(radius2));
@@ -136,10 +142,9 @@ __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
   });
 }
 
-// The bands of all scales of some levels, [N, nbands, h, w] or null, and which levels they are.
+// The bands of all scales of all levels, [N, nbands, h, w] or null.
 struct BandLevels {
   std::vector<const Tensor*> bands;
-  std::vector<int64_t> levels;
   Octave octave;
 };
 
@@ -161,7 +166,7 @@ Tensor images_of(
     bool adjoint) {
   const auto sizes = level_sizes(image, height);
   STD_TORCH_CHECK(
-      std::max(image.h, image.w) < (int64_t{1} << 30) && given.levels.size() <= kMostLevels,
+      std::max(image.h, image.w) < kMostSide && height <= kMostLevels,
       "phasenet: an image is too large");
   const auto norm = [&](Size of) {
     return static_cast<T>(1.0 / static_cast<double>((adjoint ? of : image).area()));
@@ -174,7 +179,8 @@ Tensor images_of(
   p.steps = steps<T>(image);
   p.directions = directions<T>(nbands);
   p.phase = {analysis_phase<T>(nbands).re, -analysis_phase<T>(nbands).im};
-  const T angular = p.directions.scale;
+  // Of bands that are not analytic the kernel makes twice the Hermitian part.
+  const T angular = p.directions.scale * (adjoint && nbands > 1 ? T(1) : T(0.5));
   const auto residual = [&](const Tensor* planes, Size size) -> Residual<T> {
     if (planes == nullptr) {
       return {};
@@ -194,9 +200,9 @@ Tensor images_of(
     spectra.push_back(fft2(as_batch(*bands, 3)));
     of_bands.push_back(static_cast<const Complex<T>*>(spectra.back().const_data_ptr()));
   }
-  for (const int64_t level : given.levels) {
+  for (int64_t level = 1; level <= height - 2; ++level) {
     const Size size = sizes[level - 1];
-    p.levels[p.count++] = {
+    p.levels[level - 1] = {
         static_cast<int>(size.h),
         static_cast<int>(size.w),
         size.area(),
@@ -208,7 +214,7 @@ Tensor images_of(
   const Tensor sum =
       empty_like_device(like, {count, image.h, half_columns(image.w)}, Dtypes<T>::complex);
   p.out = HalfSpectra<Complex<T>>(sum);
-  p.frequencies = Frequencies(image);
+  p.frequencies = Frequencies(image, count);
   const Launch launch(sum);
   with_filters<T>(nbands, given.octave, [&](auto bands_known, auto masks) {
     constexpr int kBands = decltype(bands_known)::value;
@@ -219,7 +225,7 @@ Tensor images_of(
     launch(
         adjoint && nbands > 1 ? synthesize<T, true, kBands, Masks, Bands>
                               : synthesize<T, false, kBands, Masks, Bands>,
-        p.frequencies.blocks(count),
+        p.frequencies.blocks(),
         dim3(kFilterThreads),
         0,
         p,
@@ -257,20 +263,9 @@ Tensor image_of(const char* op, const Coefficients& coeffs, bool adjoint, const 
     synthesize_by_fft(coeffs, nbands, adjoint, images);
     return images;
   }
-  BandLevels given{{}, {}, coeffs.octave};
-  for (int64_t level = 1; level < coeffs.height() - 1; ++level) {
-    const int64_t first = (level - 1) * coeffs.octave.count;
-    bool any = false;
-    for (int64_t scale = first; scale < first + coeffs.octave.count; ++scale) {
-      any = any || wanted[scale + 1];
-    }
-    if (!any) {
-      continue;
-    }
-    given.levels.push_back(level);
-    for (int64_t scale = first; scale < first + coeffs.octave.count; ++scale) {
-      given.bands.push_back(wanted[scale + 1] ? &coeffs.bands[scale] : nullptr);
-    }
+  BandLevels given{{}, coeffs.octave};
+  for (const Tensor& bands : coeffs.bands) {
+    given.bands.push_back(wanted[given.bands.size() + 1] ? &bands : nullptr);
   }
   return with_compute_dtype("highpass", like.scalar_type(), [&](auto zero) {
     const Tensor images = images_of<decltype(zero)>(
@@ -351,9 +346,9 @@ Tensor analytic_bands_adjoint(
     Size image,
     int64_t height) {
   const int64_t nbands = band_grads.at(0).size(1);
-  BandLevels given{{}, levels, {}};
-  for (const Tensor& grads : band_grads) {
-    given.bands.push_back(&grads);
+  BandLevels given{std::vector<const Tensor*>(height - 2), {}};
+  for (size_t i = 0; i < levels.size(); ++i) {
+    given.bands[levels[i] - 1] = &band_grads[i];
   }
   return images_of<T>(given, nullptr, nullptr, image, height, nbands, true);
 }

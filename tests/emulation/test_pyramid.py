@@ -245,12 +245,28 @@ def test_what_does_not_fit_into_shared_memory_takes_torchs_transforms(emulated):
     assert launched == [8, 1]
 
 
-def test_one_kernel_a_level_and_one_back(emulated):
+def test_levels_share_kernels_as_far_as_the_l2_holds_them(emulated):
+    images = np.random.default_rng().random((2, 48, 60), np.float32)
+    bands = 8 * 2 * 2 * 48 * 60  # bytes of the first level's, of 4/3 for all
+
+    def launches(l2_bytes: int) -> tuple[int, list[bytes]]:
+        emulated.configure(l2_bytes=l2_bytes)
+        before = emulated.launches()
+        parts = emulated.pyramid(images, 5, 2)
+        return emulated.launches() - before, [part.tobytes() for part in parts]
+
+    results = [launches(2 * l2) for l2 in (2 * bands, bands, bands // 4, 1)]
+    assert [count for count, _ in results] == [1, 2, 3, 3]
+    assert all(bits == results[0][1] for _, bits in results)
+
+
+def test_a_kernel_has_eight_scales_at_most_and_one_goes_back(emulated):
+    image = np.random.default_rng().random((1, 36, 40), np.float32)
     before = emulated.launches()
-    parts = emulated.pyramid(np.random.default_rng().random((2, 48, 48), np.float32), 5, 2)
+    parts = emulated.pyramid(image, 5, 2, 4, 0.25)  # twelve scales
+    assert emulated.launches() - before == 2
+    emulated.pyramid_inverse(parts[0], parts[1:-1], parts[-1], 4, 0.25)
     assert emulated.launches() - before == 3
-    emulated.pyramid_inverse(parts[0], parts[1:-1], parts[-1])
-    assert emulated.launches() - before == 4
 
 
 def test_division_by_multiplying_is_exact(emulated):
