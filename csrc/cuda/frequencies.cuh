@@ -14,7 +14,7 @@ constexpr int kFilterThreads = 64;
 template <typename T>
 constexpr int kResident = sizeof(T) == 4 ? 16 : 8;
 
-// Sides of images stay below it, and frequencies of half spectra in 32 bits.
+// Rows and columns stay below it, so that twice a frequency fits an int.
 constexpr int64_t kMostSide = int64_t{1} << 30;
 
 // Half spectra [N, h, w / 2 + 1] of real planes, or none. `Value`: Complex<T>, const or not.
@@ -72,7 +72,13 @@ class Frequencies {
   Frequencies(Size plane, int64_t planes) {
     const int64_t of_plane = (plane.h / 2 + 1) * half_columns(plane.w);
     STD_TORCH_CHECK(
-        planes * of_plane < int64_t{1} << 31, "phasenet: too much at once for one launch");
+        planes * of_plane < int64_t{1} << 31,
+        "phasenet: too much at once for one launch: ",
+        planes,
+        " images of ",
+        plane.h,
+        " x ",
+        plane.w);
     all_ = static_cast<unsigned>(planes * of_plane);
     of_plane_ = Divisor(of_plane);
     columns_ = Divisor(half_columns(plane.w));

@@ -1,6 +1,7 @@
 // The complex steerable pyramid and the adjoint of its inverse: where fft_pyramid.h does not have
-// them, one real transform of the images, then for every few levels one kernel that crops, applies
-// masks and phases and fills all bands and the residuals, and one inverse transform of all bands.
+// them, one real transform of the images, then for every few scales one kernel that crops, applies
+// masks and phases and fills all bands and the residuals, and for each an inverse transform of all
+// its bands.
 #include "../common/coefficients.h"
 #include "../common/fft.h"
 #include "fft_pyramid.h"

@@ -79,9 +79,10 @@ __device__ __forceinline__ Complex<T> sum_of_bands(
 }
 
 // The finest level, from 0, whose bands may answer to a frequency; besides it the next one's may.
+// Where a band ends, rounding may name its neighbour; the filter left out is then nearly zero.
 template <typename T>
 __device__ __forceinline__ int finest_level(T radius2) {
-  const T level = T(-0.5) * log2_of(radius2);  // in the middle of whose octaves it is, from 1
+  const T level = T(-0.5) * log2_of(radius2);  // from 1: whose bands would have their middle there
   return level >= T(2) && level < T(kMostLevels) ? static_cast<int>(level) - 1 : 0;  // DC: none
 }
 
@@ -92,8 +93,9 @@ __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
     const T f_x = T(x) * p.steps.x;
     const T radius2 = square(T(signed_frequency(y, p.h)) * p.steps.y) + square(f_x);
     Complex<T> sums[2] = {};  // for both signs
-    // Where filters are not zero, levels and the lowpass have the frequency. Levels that are not
-    // there have no bands and filters of zero.
+    // Where filters are not zero, levels have the frequency; were a band to end late by rounding,
+    // its rows and columns would still be there. Levels that are not there have no bands and
+    // filters of zero.
     const int finest = finest_level(radius2);
     for (int l = finest; l < finest + 2; ++l) {
       const Level<T>& level = p.levels[l];
@@ -103,10 +105,10 @@ __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
         if (radial > T(0) && values != nullptr) {
           const T inverse = inverse_root(radius2);
           values += plane * (p.directions.count * level.area);
-          const int k = signed_frequency(y, p.h), opposite_x = x == 0 ? 0 : level.w - x;
+          const int first = signed_frequency(y, p.h), opposite_x = x == 0 ? 0 : level.w - x;
           const Complex<T>* rows[2] = {
-              values + int64_t{index_of(k, level.h)} * level.w,
-              values + int64_t{index_of(-k, level.h)} * level.w};
+              values + int64_t{index_of(first, level.h)} * level.w,
+              values + int64_t{index_of(-first, level.h)} * level.w};
           for_both_signs(y, p.h, [&](int sign, int k) {
             const Complex<T> sum = sum_of_bands<T, one_sided, kBands>(
                 rows[sign] + x,
@@ -125,6 +127,7 @@ __global__ void __launch_bounds__(kFilterThreads, kResident<T>)
         sum = sum * p.phase;
       }
     }
+    // Of sides above 2^24 rounding may end the lowpass behind the last column.
     const auto add = [&](const Residual<T>& of, T mask) {
       if (mask > T(0) && static_cast<unsigned>(x) < of.spectra.columns) {
         for_both_signs(y, p.h, [&](int sign, int k) {
