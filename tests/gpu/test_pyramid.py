@@ -40,6 +40,26 @@ def test_equals_reference(device, size, nbands, dtype):
     assert error(pyramid.inverse(coeffs), exact, exact) < BARS[dtype]
 
 
+@pytest.mark.parametrize("dtype", list(BARS))
+@pytest.mark.parametrize("narrow", [{}, {"bands_per_octave": 4, "width": 0.25}])
+@pytest.mark.parametrize(("size", "nbands"), [((96, 160), 1), ((160, 96), 4), ((75, 101), 3)])
+def test_many_levels_and_back(device, size, nbands, narrow, dtype):
+    """Frequencies lie where bands end, which a GPU finds by a logarithm of its own."""
+    pyramid = SteerablePyramid(6, nbands, **narrow)
+    exact = reference.SteerablePyramid(6, nbands, **narrow)
+    images = torch.rand(2, *size, dtype=torch.float64).to(dtype)
+    coeffs = pyramid(images.to(device))
+    for got, want in zip(flat(coeffs), flat(exact(images.double())), strict=True):
+        assert error(got, want, images.double()) < BARS[dtype]
+    highpass, *bands, lowpass = (torch.randn_like(part) for part in flat(coeffs))
+    back = pyramid.inverse(PyramidCoeffs(highpass, tuple(bands), lowpass))
+    bands = [band.cpu().to(torch.complex128) for band in bands]
+    want = exact.inverse(
+        PyramidCoeffs(highpass.cpu().double(), tuple(bands), lowpass.cpu().double())
+    )
+    assert error(back, want, want) < BARS[dtype]
+
+
 @pytest.mark.parametrize("size", [(32, 32), (17, 23)])
 def test_gradients(device, size):
     images = torch.rand(2, *size, dtype=torch.float64, device=device, requires_grad=True)
