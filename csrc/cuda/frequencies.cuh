@@ -73,12 +73,13 @@ class Frequencies {
     const int64_t of_plane = (plane.h / 2 + 1) * half_columns(plane.w);
     STD_TORCH_CHECK(
         planes * of_plane < int64_t{1} << 31,
-        "phasenet: too much at once for one launch: ",
+        "phasenet: too much at once for one launch: images [",
         planes,
-        " images of ",
+        ", ",
         plane.h,
-        " x ",
-        plane.w);
+        ", ",
+        plane.w,
+        "]");
     all_ = static_cast<unsigned>(planes * of_plane);
     of_plane_ = Divisor(of_plane);
     columns_ = Divisor(half_columns(plane.w));
