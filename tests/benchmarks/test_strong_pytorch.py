@@ -64,9 +64,8 @@ def test_an_unknown_blur_is_refused():
 
 @pytest.mark.parametrize(("size", "height", "nbands"), [((48, 36), 4, 2), ((37, 53), 5, 3)])
 def test_the_pyramid_equals_the_reference(size, height, nbands):
-    images = torch.randn(
-        2, *size
-    )  # whose mean, which bands have not, is no part of what is rounded
+    # Without a mean, which bands do not have: it would only add to what is rounded.
+    images = torch.randn(2, *size)
     highpass, bands, lowpass = reference.SteerablePyramid(height, nbands)(images.double())
     got = StrongPyramid(size, height, nbands)(images)
     for part, expected in zip(got, (highpass, *bands, lowpass), strict=True):
